@@ -1,0 +1,102 @@
+# Every target works on a fresh machine: what it needs is set up first, in .venv.
+# `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The pins are made with 3.11; a later Python installs a few packages more.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+BIN := .venv/bin
+READY := .venv/.ready
+
+# Options for pytest: make test ARGS="-k quota"
+ARGS ?=
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: $(READY) ## Chat in the terminal: no account, no key, nothing leaves this machine
+	@$(BIN)/python -m tests.demo
+
+.PHONY: run
+run: $(READY) ## Run the bot with the settings of .env
+	@$(BIN)/python -m bots
+
+.PHONY: test
+test: $(READY) ## Run the tests, on SQLite and on PostgreSQL
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: lint types imports drift cover ## Run all that CI runs
+
+.PHONY: fix
+fix: $(READY) ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: lint
+lint: $(READY) ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: types
+types: $(READY) ## Check types
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(READY) ## Check the rule of layers
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: drift
+drift: $(READY) ## Check that the migrations make the tables of core/models.py
+	$(BIN)/python -m tests.drift
+
+.PHONY: cover
+cover: $(READY) ## Run the tests and measure what they reach
+	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include='core/*' --fail-under=95 >/dev/null
+
+.PHONY: chaos
+chaos: $(READY) ## Run only the tests that kill real processes
+	$(BIN)/python -m pytest -m chaos $(ARGS)
+
+.PHONY: bench
+bench: $(READY) ## Measure turns per second and latency against the wire fakes
+	$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: migration
+migration: $(READY) ## Write the migration for a change of core/models.py: make migration m="add notes"
+	@test -n '$(m)' || { echo 'usage: make migration m="what it does"' >&2; exit 2; }
+	$(BIN)/python -m tests.drift --write '$(m)'
+
+.PHONY: pins
+pins: ## Pin every dependency anew, to the newest that pyproject.toml allows
+	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	freeze() { "$$scratch/bin/pip" freeze --exclude parley | sed "s/^uvloop==.*/& ; sys_platform != 'win32'/"; }; \
+	$(PYTHON) -m venv "$$scratch"; \
+	"$$scratch/bin/pip" install --quiet .; \
+	freeze > "$$scratch/run.txt"; \
+	"$$scratch/bin/pip" install --quiet '.[dev]'; \
+	freeze > "$$scratch/dev.txt"; \
+	note='# Written by `make pins` from pyproject.toml.'; \
+	{ echo "$$note"; cat "$$scratch/run.txt"; } > requirements.txt; \
+	{ echo "$$note"; echo '-r requirements.txt'; grep -vxFf "$$scratch/run.txt" "$$scratch/dev.txt"; } \
+		> requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what was made, but for data and settings
+	rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .demo
+	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.txt requirements-dev.txt
+	@test -n '$(PYTHON)' || { echo 'Parley needs Python 3.11 or later.' >&2; exit 1; }
+	@test -x $(BIN)/python || { echo 'Setting up .venv (once, about a minute) ...' >&2; $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Parley's adapters and its entry point. They know no database."""

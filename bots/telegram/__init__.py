@@ -1,0 +1,1 @@
+"""Telegram: long polling in, plain text with entities out."""

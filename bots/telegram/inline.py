@@ -1,0 +1,75 @@
+"""What stands inside a line: emphasis, code and links."""
+
+import re
+from collections.abc import Sequence
+
+from markdown_it.common.normalize_url import normalizeLinkText
+from markdown_it.token import Token
+from telegram import MessageEntity
+
+from bots.telegram.page import Page
+
+_STYLES = {
+    "strong": MessageEntity.BOLD,
+    "em": MessageEntity.ITALIC,
+    "s": MessageEntity.STRIKETHROUGH,
+}
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+# Telegram refuses a whole message for one link that it cannot read, so only plain ones are links.
+# Where mail goes is shown instead: as a link it would lead to a page, as text it is found.
+_LINKABLE = re.compile(
+    r"https?://[a-z0-9_-]+(\.[a-z0-9_-]+)+(:[1-9]\d{0,3})?([/?#]\S*)?|tg://[a-z0-9_-]+(\?\S*)?",
+    re.IGNORECASE,
+)
+
+
+def write_inline(page: Page, tokens: Sequence[Token]) -> None:
+    """Write the children of an `inline` token."""
+    targets: list[str] = []
+    for token in tokens:
+        match token.type:
+            case "link_open":
+                targets.append(_open_link(page, token.attrs["href"]))
+            case "link_close":
+                _close_link(page, targets.pop())
+            case "image":
+                target = _open_link(page, token.attrs["src"])
+                page.write(token.content)
+                _close_link(page, target)
+            case _:
+                _write_text(page, token)
+
+
+def _write_text(page: Page, token: Token) -> None:
+    match token.type:
+        case "text":
+            page.write(_BREAK.sub("\n", token.content))
+        case "softbreak" | "hardbreak":
+            page.write("\n")
+        case "code_inline":
+            page.write_literal(MessageEntity.CODE, token.content)
+        case _ if token.nesting > 0:
+            page.open(_STYLES[token.tag])
+        case _:
+            page.close()
+
+
+def links(tokens: Sequence[Token]) -> bool:
+    """Whether there is a link or an image among them."""
+    return any(token.type in {"link_open", "image"} for token in tokens)
+
+
+def _open_link(page: Page, href: str | float) -> str:
+    target = str(href)
+    page.open(MessageEntity.TEXT_LINK, target if _LINKABLE.fullmatch(target) else None)
+    return target
+
+
+def _close_link(page: Page, target: str) -> None:
+    """End a link; a target that is no link stands behind its text, one without text for it."""
+    label, shown = page.opened(), normalizeLinkText(target).removeprefix("mailto:")
+    if not label.strip():
+        page.write(shown)
+    page.close()
+    if label.strip() and shown not in label and not _LINKABLE.fullmatch(target):
+        page.write(f" ({shown})")

@@ -1,0 +1,96 @@
+"""Tables as monospaced columns, or line by line where those would not fit a phone."""
+
+import re
+import unicodedata
+from itertools import zip_longest
+
+from markdown_it.token import Token
+from telegram import MessageEntity
+
+from bots.telegram.inline import links, write_inline
+from bots.telegram.page import Page
+
+_BREADTH = 60
+_FRAME = re.compile(r"^[\s>]*\|?|\|?\s*$")
+_BAR = re.compile(r"(?<!\\)\|")
+
+Cell = list[Token]
+
+
+class Table:
+    """A table while its cells are read."""
+
+    def __init__(self) -> None:
+        self._rows: list[list[Cell]] = []
+        self._right: list[bool] = []
+        self._source = ""
+
+    def begin_column(self, token: Token) -> None:
+        """A cell of the head begins, which says where its column is flush."""
+        self._right.append("right" in str(token.attrs.get("style", "")))
+
+    def begin_row(self, line: str) -> None:
+        """A row begins that is this line of the source."""
+        self._rows.append([])
+        self._source = _FRAME.sub("", line)
+
+    def add(self, cell: Cell) -> None:
+        """Take the next cell. What the line has beyond the columns of the head is kept with it."""
+        row = self._rows[-1]
+        row.append(cell)
+        if len(self._rows) > 1 and len(row) == len(self._right):
+            surplus = _BAR.split(self._source)[len(row) :]
+            cell.extend(Token("text", "", 0, content=f" | {text.strip()}") for text in surplus)
+
+    def write(self, page: Page) -> None:
+        """Write the table as it is best read."""
+        drawn = self._draw()
+        linked = any(links(cell) for row in self._rows for cell in row)
+        if linked or max(map(_width, drawn.split("\n"))) > _BREADTH:
+            self._write_records(page)
+        else:
+            page.write_literal(MessageEntity.PRE, drawn)
+
+    def _draw(self) -> str:
+        rows = [[_plain(cell) for cell in row] for row in self._rows]
+        widths = [max(map(_width, column)) for column in zip_longest(*rows, fillvalue="")]
+        lines = [" │ ".join(map(_padded, row, widths, self._right)).rstrip() for row in rows]
+        return "\n".join([lines[0], "─┼─".join("─" * width for width in widths), *lines[1:]])
+
+    def _write_records(self, page: Page) -> None:
+        head, *rows = self._rows
+        for number, row in enumerate(rows or [head]):
+            page.write("\n\n" if number else "")
+            for place, (name, cell) in enumerate(zip(head, row, strict=False)):
+                page.write("\n" if place else "")
+                _write_field(page, name if rows else [], cell)
+
+
+def _write_field(page: Page, name: Cell, cell: Cell) -> None:
+    if name:
+        page.open(MessageEntity.BOLD)
+        write_inline(page, name)
+        page.close()
+        page.write(": ")
+    write_inline(page, cell)
+
+
+def _plain(cell: Cell) -> str:
+    page = Page()
+    write_inline(page, cell)
+    return " ".join(page.finish()[0].split())
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space
+
+
+def _width(text: str) -> int:
+    """Columns of a text: Chinese, Japanese, Korean and emoji take two, accents none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in text
+    )

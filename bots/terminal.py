@@ -1,0 +1,220 @@
+"""A terminal with a person at it: the line they write, and Markdown as it grows."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import in_terminal
+from prompt_toolkit.formatted_text import ANSI
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import Input, create_input
+from prompt_toolkit.input.typeahead import store_typeahead
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.output import create_output
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.segment import Segment
+from rich.spinner import Spinner
+
+PROMPT = ANSI("\x1b[1;36m>\x1b[0m ")
+
+# Without raw HTML: what looks like a tag stays text that one can read.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+class Terminal:
+    """The screen. Finished blocks of an answer are printed once and scroll away; only the last
+    block is redrawn while it grows, and of that no more than fits on the screen."""
+
+    def __init__(self, source: Input, session: PromptSession[str], console: Console) -> None:
+        self._source = source
+        self._session = session
+        self._console = console
+        self._printed = ""
+        self._live: Live | None = None
+
+    async def ask(self) -> str | None:
+        """What the person writes next; None at Ctrl-C or Ctrl-D."""
+        try:
+            # The signal is the entry point's; in the terminal's raw mode Ctrl-C is a key.
+            text = await self._session.prompt_async(PROMPT, handle_sigint=False)
+        except (EOFError, KeyboardInterrupt):
+            return None
+        if text.strip():
+            self._console.print()
+        return text
+
+    @contextmanager
+    def interruptible(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        """Call `interrupt` for each Ctrl-C; what is typed ahead waits for the next prompt."""
+
+        def read() -> None:
+            keys = self._source.read_keys()
+            store_typeahead(self._source, [key for key in keys if key.key != Keys.ControlC])
+            for key in keys:
+                if key.key == Keys.ControlC:
+                    interrupt()
+
+        with self._source.raw_mode(), self._source.attach(read):
+            try:
+                yield
+            finally:
+                self.drop()
+
+    def wait(self) -> None:
+        """Turn a spinner until something else is shown."""
+        if self._live is None:
+            self._redraw(Spinner("dots", style="dim"), turning=True)
+
+    def grow(self, text: str) -> None:
+        """Print the blocks that are complete and redraw the last."""
+        growing = self._print(text, whole=False)
+        height = max(1, self._console.height - 2)
+        self._redraw(Block(growing, height) if growing else "")
+
+    def finish(self, text: str) -> None:
+        """Print what was still growing."""
+        self._clear()
+        self._print(text, whole=True)
+        self._printed = ""
+
+    async def announce(self, text: str) -> None:
+        """Print a whole message above the prompt or the growing answer."""
+        async with in_terminal():
+            self._print_blocks(blocks(_MARKDOWN.parse(text)))
+
+    def drop(self) -> None:
+        """Forget what was growing."""
+        self._clear()
+        self._printed = ""
+
+    def _print(self, text: str, *, whole: bool) -> list[Token]:
+        """Print the blocks not printed yet but for the last, if it may grow: it is returned."""
+        if not text.startswith(self._printed):
+            self._printed = ""  # the answer was started again
+            self._console.rule(style="dim")
+        rest = text[len(self._printed) :]
+        found = blocks(_MARKDOWN.parse(rest))
+        growing = [] if whole or not found else found.pop()
+        self._print_blocks(found)
+        if growing:
+            self._printed += rest[: beginning(growing, rest)]
+        return growing
+
+    def _print_blocks(self, found: Sequence[list[Token]]) -> None:
+        for tokens in found:
+            self._console.print(Block(tokens), end="\n")
+            self._console.print()
+
+    def _redraw(self, content: RenderableType, *, turning: bool = False) -> None:
+        if self._live is not None and self._live.auto_refresh == turning:
+            self._live.update(content, refresh=True)
+            return
+        self._clear()
+        self._live = Live(
+            content,
+            console=self._console,
+            auto_refresh=turning,  # by a thread of its own: not while the content changes
+            refresh_per_second=12.5,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start(refresh=True)
+
+    def _clear(self) -> None:
+        if self._live is not None:
+            self._live.update("")
+            self._live.stop()
+            self._live = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of Markdown without empty lines around it, or the end of it that is `height`."""
+
+    tokens: list[Token]
+    height: int | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        document = Markdown("", hyperlinks=False)
+        document.parsed = self._visible()
+        lines = console.render_lines(document, options, pad=False)
+        while lines and is_empty(lines[0]):
+            lines.pop(0)
+        while lines and is_empty(lines[-1]):
+            lines.pop()
+        for line in lines[-(self.height or 0) :]:
+            yield from line
+            yield Segment.line()
+
+    def _visible(self) -> list[Token]:
+        """Highlighting is slow: spare it for the code above the screen."""
+        first = self.tokens[0]
+        if self.height is None or first.type != "fence":
+            return self.tokens
+        code = first.content.split("\n")[-self.height - 1 :]
+        return [replace(first, content="\n".join(code))]
+
+
+def is_empty(line: Sequence[Segment]) -> bool:
+    """Whether nothing of a line is seen, not even a coloured background."""
+    return all(
+        not segment.text.strip() and (segment.style is None or segment.style.bgcolor is None)
+        for segment in line
+    )
+
+
+def blocks(tokens: Sequence[Token]) -> list[list[Token]]:
+    """The tokens of a document, block by block."""
+    found: list[list[Token]] = []
+    for token in tokens:
+        if token.level == 0 and token.nesting >= 0:
+            found.append([])
+        found[-1].append(token)
+    return found
+
+
+def beginning(block: Sequence[Token], text: str) -> int:
+    """Where a block of a text begins, in characters."""
+    line = (block[0].map or [0])[0]
+    return sum(len(before) + 1 for before in text.split("\n")[:line])
+
+
+@contextmanager
+def connect(source: TextIO, sink: TextIO, history: Path | None = None) -> Iterator[Terminal]:
+    """The terminal at these two ends; what was written before is kept in `history`."""
+    keys = create_input(source)
+    session: PromptSession[str] = PromptSession(
+        history=open_history(history or default_history()),
+        input=keys,
+        output=create_output(sink),
+    )
+    screen = Terminal(keys, session, Console(file=sink))
+    try:
+        yield screen
+    finally:
+        screen.drop()
+
+
+def default_history() -> Path:
+    """Where a user's programs keep their state."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "parley" / "history"
+
+
+def open_history(path: Path) -> History:
+    """What was written before, for its owner alone; in a read-only home it is not kept."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(path)

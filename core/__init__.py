@@ -1,0 +1,1 @@
+"""Parley's core: memory, quota, the model and the life of a turn. It knows no platform."""

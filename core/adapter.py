@@ -1,0 +1,166 @@
+"""The seam: all that `core` and `bots` know of each other.
+
+An adapter translates one platform's events into inbound messages and changes, and carries
+replies back as Markdown. It knows neither database nor model; the core knows no platform.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a reply goes: a chat of a platform, seen by one account of ours, and a thread in it."""
+
+    platform: str
+    bot_id: str
+    chat: str
+    thread: str = ""
+    """The topic or thread that is a conversation of its own inside the chat; "" where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """An account as the platform shows it."""
+
+    platform: str
+    account_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message, as a reference that `Adapter.download` understands."""
+
+    reference: str
+    """Opaque outside the adapter; holds no secret and no URL that does."""
+    name: str
+    media_type: str
+    size: int | None
+    """Bytes, as the platform claims."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """Something a person said to the bot. Adapters hand over nothing that is not meant for it."""
+
+    event_id: str
+    """Identifies the delivery on the platform; the same id twice is the same event."""
+    address: Address
+    author: Author
+    message_id: str
+    text: str
+    """What was said, in Markdown where the platform has markup, without the mention of the bot;
+    for a command its arguments."""
+    private: bool
+    """Only the author and the bot read here: the conversation belongs to the author."""
+    sent_at: datetime
+    command: str | None = None
+    """The name of a command (`new`), without slash and bot name."""
+    attachments: tuple[Attachment, ...] = ()
+    unreadable: str = ""
+    """What it holds that the bot cannot read, in words for a person: "voice messages"."""
+    reply_to: str | None = None
+    """The message id of the message it answers on the platform."""
+    quote: str = ""
+    """The text of that message, or the part of it that was selected."""
+    album: str = ""
+    """Messages with the same album id are one message to the person who sent them."""
+    partial: bool = False
+    """As long as the platform lets a message be: the rest of a split text may follow at once."""
+    admin: bool = False
+    """The author may administer the chat (always so in a private one)."""
+
+
+class ChangeKind(StrEnum):
+    """What can happen to a message that is known already."""
+
+    STOP = "stop"
+    REGENERATE = "regenerate"
+    EDITED = "edited"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A person changed, deleted or pressed a button on a message that is known already."""
+
+    event_id: str
+    kind: ChangeKind
+    address: Address
+    author: Author
+    message_id: str
+    text: str = ""
+    """The new text of an edited message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button below a message; pressing it comes back as a `Change` of that kind.
+
+    A message that offers STOP is still growing; one without it is final.
+    """
+
+    kind: ChangeKind
+    label: str
+
+
+class Adapter(Protocol):
+    """One account of ours on one platform. All texts are Markdown that `fits` in one message.
+
+    `send`, `edit`, `delete` and `typing` make one attempt and raise the errors under
+    `DeliveryError`; whoever calls them decides what is worth repeating.
+    """
+
+    @property
+    def name(self) -> str:
+        """The platform's name in addresses, logs and settings."""
+
+    @property
+    def bot_id(self) -> str:
+        """Our account's id on the platform."""
+
+    @property
+    def rate(self) -> float:
+        """Calls a second that our account may make over all chats together."""
+
+    def pace(self, address: Address) -> float:
+        """Seconds between two previews of a growing message at this address."""
+
+    def fits(self, markdown: str) -> bool:
+        """Whether one message can hold this text, in the units the platform counts."""
+
+    def listen(self) -> AsyncIterator[InboundMessage | Change]:
+        """Events in the order of their arrival; asking for the next acknowledges the one before."""
+
+    async def send(
+        self,
+        address: Address,
+        markdown: str,
+        *,
+        reply_to: str | None = None,
+        buttons: tuple[Button, ...] = (),
+        nonce: str,
+    ) -> str:
+        """Post a message and return its id.
+
+        `reply_to` is the message it answers; the adapter decides where people want to see that,
+        and one that is gone is no error. A repeat with the same nonce (at most 25 characters)
+        makes no second message where the platform can tell."""
+
+    async def edit(
+        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+    ) -> None:
+        """Replace a message's text and buttons. Unchanged content is no error."""
+
+    async def delete(self, address: Address, message_id: str) -> None:
+        """Delete a message of ours. One that is gone already is no error."""
+
+    async def typing(self, address: Address) -> None:
+        """Show for some seconds that an answer is on its way."""
+
+    async def download(self, attachment: Attachment, limit: int) -> bytes:
+        """The bytes of an attachment; AttachmentError past `limit` bytes or when it is gone."""

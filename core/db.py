@@ -1,0 +1,209 @@
+"""Engine and sessions: SQLite for one process, PostgreSQL for any number."""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from filelock import FileLock, Timeout
+from sqlalchemy import URL, CursorResult, Result, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from core.errors import SettingsError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Sessions = async_sessionmaker[AsyncSession]
+"""Makes sessions; `async with sessions.begin() as session` is one transaction."""
+
+TRANSIENT = (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError)
+"""The database is away, locked or full for now: the work is sound and may be tried again."""
+
+
+def normal_url(url: str) -> str:
+    """The URL with the driver Parley uses; `postgres://` as Heroku writes it is fine too."""
+    for scheme in ("postgres://", "postgresql://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url.removeprefix(scheme)
+    if url.startswith("sqlite://"):
+        return "sqlite+aiosqlite://" + url.removeprefix("sqlite://")
+    return url
+
+
+def sync_url(url: str) -> str:
+    """The same database for synchronous code: migrations run so."""
+    return normal_url(url).replace("sqlite+aiosqlite://", "sqlite://", 1)
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether the database is a file that one bot process owns."""
+    return normal_url(url).startswith("sqlite")
+
+
+def connect(url: str, connections: int = 5) -> AsyncEngine:
+    """An engine; SettingsError when the URL is not one of SQLite or PostgreSQL."""
+    try:
+        parsed = make_url(normal_url(url))
+    except ArgumentError:
+        raise SettingsError("DATABASE_URL: not a database URL") from None
+    if parsed.drivername == "sqlite+aiosqlite":
+        return _sqlite(parsed)
+    if parsed.drivername == "postgresql+psycopg":
+        return _postgresql(parsed, connections)
+    raise SettingsError("DATABASE_URL: only sqlite and postgresql are supported")
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    # One connection: SQLite has one writer anyway, and a queue in the process is fairer and
+    # cheaper than its busy handler. No transaction of ours waits for the network.
+    engine = create_async_engine(
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=30,
+        connect_args={"timeout": 10, "isolation_level": None},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        # synchronous=FULL: what the platform was told is stored survives a power cut too.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        # IMMEDIATE takes the write lock at once: a read that turns into a write cannot fail.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL, connections: int) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_use_lifo=True,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s",
+            # A server that vanished without a word must not hold a connection for hours.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        },
+    )
+
+
+def sessions_of(engine: AsyncEngine) -> Sessions:
+    """Sessions that keep what they loaded after the commit: values outlive their transaction."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def transact(
+    sessions: Sessions,
+    work: Callable[[AsyncSession], Awaitable[T]],
+    *,
+    patience: float = math.inf,
+) -> T:
+    """What `work` returns, done in one transaction; tried again for `patience` seconds while the
+    database is away. `work` may run several times and must have no effect elsewhere."""
+    clock = asyncio.get_running_loop().time
+    give_up = clock() + patience
+    pause = 0.05
+    while True:
+        try:
+            async with sessions.begin() as session:
+                return await work(session)
+        except TRANSIENT as error:
+            if clock() + pause > give_up:
+                raise
+            log.warning("database: %s; trying again", type(error).__name__)
+        await asyncio.sleep(pause * random.uniform(0.5, 1))
+        pause = min(2 * pause, 2.0)
+
+
+def insert_missing(session: AsyncSession, table: Any) -> Any:
+    """An INSERT that leaves rows alone which are there already."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def row_count(result: Result[Any]) -> int:
+    """How many rows an UPDATE or DELETE touched."""
+    return cast("CursorResult[Any]", result).rowcount
+
+
+@contextmanager
+def exclusive(url: str) -> Iterator[None]:
+    """Hold an SQLite database for this process alone; SettingsError when another one has it.
+
+    The lock is the operating system's and goes with the process, however it ends.
+    """
+    path = make_url(normal_url(url)).database
+    if not path or path == ":memory:":
+        yield
+        return
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SettingsError(
+            f"DATABASE_URL: another process already runs on {path}. SQLite serves one bot process;"
+            " for several, set DATABASE_URL to a PostgreSQL database"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"DATABASE_URL: cannot write beside {path}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def migrations() -> Config:
+    """Alembic's configuration, wherever the process was started."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    return config
+
+
+def upgrade(url: str) -> None:
+    """Bring the schema up to date; blocks."""
+    config = migrations()
+    config.attributes["url"] = sync_url(url)
+    command.upgrade(config, "head")
+
+
+async def is_current(engine: AsyncEngine) -> bool:
+    """Whether the schema is at least as new as this code; a newer one serves too in a deploy."""
+    script = ScriptDirectory.from_config(migrations())
+    async with engine.connect() as connection:
+        revision = await connection.run_sync(
+            lambda sync: MigrationContext.configure(sync).get_current_revision()
+        )
+    known = {step.revision for step in script.walk_revisions()}
+    return revision == script.get_current_head() or (revision is not None and revision not in known)

@@ -1,0 +1,93 @@
+"""Everything Parley raises on purpose.
+
+ParleyError
+├── SettingsError             a setting is missing or wrong; the message names it
+├── DeliveryError             a platform did not do what was asked
+│   ├── RetryAfter            a flood limit: call again after `retry_after` seconds, not before
+│   ├── Unreachable           time-out, reset, 5xx: whether it was done is unknown
+│   ├── MessageGone           the message to edit or delete exists no longer
+│   └── Undeliverable         blocked, deleted, forbidden, refused: never worth a retry
+├── AttachmentError           an attachment cannot be read; the message is for the person
+├── ModelError                the model did not answer
+│   ├── ModelBusy             before the first token; worth a retry, after `retry_after` if given
+│   ├── ModelBroke            the stream broke after the first token; worth a new start
+│   ├── ModelUnavailable      key, credits, path or model: the operator must act
+│   └── ModelRejected         the request was refused (400); never retried
+├── QuotaExceeded             an allowance is used up until `resets_at`
+└── LeaseLost                 another attempt owns the turn now: stop writing
+"""
+
+from datetime import datetime
+
+
+class ParleyError(Exception):
+    """Base of all errors that Parley raises on purpose."""
+
+
+class SettingsError(ParleyError):
+    """A setting is missing or wrong; the message names it and says what to do."""
+
+
+class DeliveryError(ParleyError):
+    """A platform did not do what was asked. The message is for the log, never for a person."""
+
+
+class RetryAfter(DeliveryError):
+    """A flood limit: nothing may be sent there for `retry_after` seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"flood limit, retry after {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+class Unreachable(DeliveryError):
+    """The platform gave no answer or failed by itself; what was asked may have been done."""
+
+
+class MessageGone(DeliveryError):
+    """The message to edit or delete does not exist any more."""
+
+
+class Undeliverable(DeliveryError):
+    """The platform refuses for good: blocked, deleted, forbidden or not acceptable."""
+
+
+class AttachmentError(ParleyError):
+    """An attachment cannot be read. The message is a plain sentence for the person."""
+
+
+class ModelError(ParleyError):
+    """The model did not answer. The message is for the log, never for a person."""
+
+
+class ModelBusy(ModelError):
+    """No token came yet; worth a retry, after `retry_after` seconds where the server named them."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ModelBroke(ModelError):
+    """The stream broke after its first token; the answer is worth a new start."""
+
+
+class ModelUnavailable(ModelError):
+    """Key, credits, path or model name: nothing helps until the operator acts."""
+
+
+class ModelRejected(ModelError):
+    """The request was refused as invalid; sending it again would be refused again."""
+
+
+class QuotaExceeded(ParleyError):
+    """An allowance is used up until `resets_at` (UTC). `limit` is as the operator wrote it."""
+
+    def __init__(self, limit: str, resets_at: datetime) -> None:
+        super().__init__(f"{limit} used up until {resets_at:%Y-%m-%d %H:%M:%S} UTC")
+        self.limit = limit
+        self.resets_at = resets_at
+
+
+class LeaseLost(ParleyError):
+    """Another attempt owns the turn now; nothing more may be written for this one."""

@@ -1,0 +1,118 @@
+"""When the next call to a platform may start: one gate for each chat, one for the account."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from core.adapter import Adapter, Address
+
+Clock = Callable[[], float]
+"""Seconds that only grow, as the event loop counts them."""
+
+BURST = 4
+"""Calls that may follow each other at once in a chat that was quiet."""
+ROOM = 2
+"""Calls that previews leave free, so that first and final texts need not wait."""
+
+
+@dataclass(slots=True)
+class Gate:
+    """A bucket of calls that fills with one call every `interval` seconds."""
+
+    interval: float
+    burst: float
+    clock: Clock
+    paused_until: float = 0.0
+    order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a finished answer is put up: answers of a chat stand in their order."""
+    _level: float = field(init=False)
+    _at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """A new gate is full."""
+        self._level = self.burst
+        self._at = self.clock()
+
+    def wait(self, room: float = 0) -> float:
+        """Seconds until a call may start that leaves `room` calls free."""
+        now = self.clock()
+        missing = room + 1 - self._fill(now)
+        # A sum of small waits must reach the level in spite of rounding.
+        due = 0.0 if missing <= 1e-9 else missing * self.interval
+        return max(due, self.paused_until - now, 0.0)
+
+    def enter(self) -> None:
+        """Count a call that starts now."""
+        self._level = self._fill(self.clock()) - 1
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing through for a time, as the platform asked."""
+        self.paused_until = max(self.paused_until, self.clock() + seconds)
+
+    def is_idle(self) -> bool:
+        """Whether forgetting this gate changes nothing."""
+        now = self.clock()
+        return (
+            self.paused_until <= now and self._fill(now) >= self.burst and not self.order.locked()
+        )
+
+    def _fill(self, now: float) -> float:
+        self._level = min(self.burst, self._level + (now - self._at) / self.interval)
+        self._at = now
+        return self._level
+
+
+class Gates:
+    """The gates of one account of ours."""
+
+    def __init__(self, adapter: Adapter, clock: Clock) -> None:
+        self._adapter = adapter
+        self._clock = clock
+        self._account = Gate(1 / adapter.rate, burst=max(adapter.rate, 1), clock=clock)
+        self._chats: dict[str, Gate] = {}
+        self._limit = 256
+        self.streams = 0
+        """Answers that are growing now; they share what the account may send."""
+
+    def of(self, address: Address) -> Gate:
+        """The gate of a chat; its threads share it."""
+        gate = self._chats.get(address.chat)
+        if gate is None:
+            self._forget_idle()
+            gate = Gate(self._adapter.pace(address), BURST, self._clock)
+            self._chats[address.chat] = gate
+        return gate
+
+    def interval(self, address: Address) -> float:
+        """Seconds between the previews of one growing answer."""
+        return max(self._adapter.pace(address), self.streams / self._adapter.rate)
+
+    def wait(self, address: Address, room: float = 0) -> float:
+        """Seconds until a call to a chat may start that leaves `room` calls free there."""
+        return max(self.of(address).wait(room), self._account.wait(room))
+
+    async def enter(self, address: Address) -> None:
+        """Wait until a call to a chat may start, and count it."""
+        while seconds := self.wait(address):
+            await asyncio.sleep(seconds)
+        self.count(address)
+
+    def count(self, address: Address) -> None:
+        """Count a call that starts now."""
+        self.of(address).enter()
+        self._account.enter()
+
+    def _forget_idle(self) -> None:
+        """Keep no gate for ever; looked at only when the number has doubled."""
+        if len(self._chats) >= self._limit:
+            self._chats = {chat: gate for chat, gate in self._chats.items() if not gate.is_idle()}
+            self._limit = max(2 * len(self._chats), 256)
+
+
+async def happens(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, but not longer than that; whether it is set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()

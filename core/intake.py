@@ -1,0 +1,257 @@
+"""A message comes in: stored before the platform is told, and never twice."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import commands, identity, inbox, memory
+from core.adapter import Address, Author, Change, ChangeKind, InboundMessage
+from core.db import Sessions, transact
+from core.quota import Rules
+from core.turns import Outcome, Question, Speaker
+
+log = logging.getLogger(__name__)
+
+GATHER = timedelta(seconds=0.6)
+"""How long a message waits for its next part: the rest of a split text, of an album."""
+
+MOVED_ON = "The conversation has moved on since then. Please ask again."
+NOTHING_ASKED = "There is nothing to answer again yet."
+STILL_ANSWERING = "I am still answering your last message."
+NOTHING_SAID = "Hello! What would you like to know? /help lists what I can do."
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """A turn that waits for further parts of its message."""
+
+    turn_id: int
+    album: str
+    ready_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What has to be told after the commit."""
+
+    changed: bool = False
+    """A turn that may be running was stopped or got another question."""
+    gathering: Gathering | None = None
+
+
+class Intake:
+    """Where the events of all platforms go; `handle` returns when they are safe."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        rules: Rules,
+        *,
+        now: Callable[[], datetime],
+        accepted: Callable[[datetime | None], None],
+        changed: Callable[[], None],
+    ) -> None:
+        """`accepted` wakes a worker at the time it is given, `changed` makes it look at the turns it has."""
+        self._sessions = sessions
+        self._rules = rules
+        self._now = now
+        self._accepted = accepted
+        self._changed = changed
+        # A hint only: a process that starts anew answers the parts one by one.
+        self._gathering: dict[tuple[Address, Author], Gathering] = {}
+
+    async def handle(self, event: InboundMessage | Change) -> None:
+        """Store an event. While the database is away this waits, and so does the platform."""
+        if isinstance(event, Change):
+            done = await self._stored(lambda session: self._change(session, event))
+        else:
+            done = await self._stored(lambda session: self._message(session, event))
+            self._gather(event, done.gathering)
+        if done.changed:
+            self._changed()
+        self._accepted(done.gathering.ready_at if done.gathering else None)
+
+    async def _stored(self, work: Callable[[AsyncSession], Awaitable[Accepted]]) -> Accepted:
+        while True:
+            try:
+                return await transact(self._sessions, work)
+            except IntegrityError:
+                # Another process stored the same event meanwhile; a second look finds it.
+                log.info("an event came twice at once")
+
+    async def _message(self, session: AsyncSession, message: InboundMessage) -> Accepted:
+        now = self._now()
+        if part_of := self._part_of(message, now):
+            ready_at = now + GATHER
+            if await inbox.extend(session, part_of.turn_id, message, ready_at=ready_at):
+                return Accepted(gathering=replace(part_of, ready_at=ready_at))
+        speaker = await identity.resolve(
+            session, message.author, message.address, private=message.private, now=now
+        )
+        if message.command == "retry":
+            return await self._again(session, message, speaker, now)
+        if message.command is not None:
+            return await self._command(session, message, speaker, now)
+        return await self._question(session, message, speaker, now)
+
+    async def _question(
+        self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
+    ) -> Accepted:
+        gathers = message.partial or bool(message.album)
+        ready_at = now + GATHER if gathers else now
+        entry = _entry(message, speaker, ready_at)
+        if answer := _without_model(message):
+            entry = _said(entry, answer)
+        elif not message.private and message.reply_to is not None:
+            # In a group a reply branches from what it answers; a private talk stays one line.
+            follows_id = await inbox.turn_of(session, message.address, message.reply_to)
+            entry = replace(entry, follows_id=follows_id)
+        turn_id = await inbox.accept(session, message.event_id, entry, now=now)
+        if turn_id is None or not gathers:
+            return Accepted()
+        return Accepted(gathering=Gathering(turn_id, message.album, ready_at))
+
+    async def _command(
+        self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
+    ) -> Accepted:
+        """A command is a turn that is answered when it is accepted; only its delivery is left."""
+        if not await inbox.is_new(session, message.address, message.event_id, message.message_id):
+            return Accepted()
+        call = commands.Call(speaker, message.text, self._rules, now)
+        result = await commands.run(session, message.command or "", call)
+        entry = _said(_entry(message, speaker, now), result.text)
+        await inbox.accept(session, message.event_id, entry, now=now)
+        return Accepted(changed=result.stopped)
+
+    async def _again(
+        self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
+    ) -> Accepted:
+        """`/retry`: the person's last question once more, in place of its answer in memory."""
+        last = await inbox.last_question(session, speaker)
+        entry = _entry(message, speaker, now)
+        if last is None:
+            entry = _said(entry, NOTHING_ASKED)
+        elif last.outcome is None:
+            entry = _said(entry, STILL_ANSWERING)
+        else:
+            entry = replace(entry, question=last.question, follows_id=last.follows_id)
+            if await memory.is_head(session, speaker.conversation_id, last.id):
+                entry = replace(entry, replaces_id=last.id)
+        await inbox.accept(session, message.event_id, entry, now=now)
+        return Accepted()
+
+    async def _change(self, session: AsyncSession, change: Change) -> Accepted:
+        if not await inbox.note(session, change.address, change.event_id):
+            return Accepted()
+        turn_id = await inbox.turn_of(session, change.address, change.message_id)
+        record = None if turn_id is None else await inbox.get(session, turn_id)
+        if record is None or record.user_id != await identity.user_of(session, change.author):
+            return Accepted()
+        match change.kind:
+            case ChangeKind.STOP | ChangeKind.DELETED:
+                return Accepted(changed=await inbox.cancel(session, [record.id]))
+            case ChangeKind.REGENERATE:
+                await self._regenerate(session, change, record)
+            case ChangeKind.EDITED:
+                return await self._edited(session, change, record)
+        return Accepted()
+
+    async def _regenerate(
+        self, session: AsyncSession, change: Change, record: inbox.Record
+    ) -> None:
+        now = self._now()
+        if record.outcome in (Outcome.FAILED, Outcome.REFUSED):
+            await inbox.requeue(session, record.id, now=now)
+        elif record.outcome is None:
+            return
+        elif await memory.is_head(session, record.conversation_id, record.id):
+            await inbox.replace(session, _instead(change, record, record.question, now), now=now)
+        else:
+            entry = _instead(change, record, record.question, now)
+            await inbox.say(session, _said(entry, MOVED_ON), now=now)
+
+    async def _edited(
+        self, session: AsyncSession, change: Change, record: inbox.Record
+    ) -> Accepted:
+        """An edited question is answered anew while its answer is the newest; else it stays."""
+        now = self._now()
+        question = replace(record.question, text=change.text)
+        if question.parts > 1 or question == record.question:
+            return Accepted()
+        if record.outcome is None:
+            await inbox.amend(session, record.id, question, now=now)
+            return Accepted(changed=True)
+        if record.outcome in (Outcome.FAILED, Outcome.REFUSED) or await memory.is_head(
+            session, record.conversation_id, record.id
+        ):
+            await inbox.replace(session, _instead(change, record, question, now), now=now)
+        return Accepted()
+
+    def _part_of(self, message: InboundMessage, now: datetime) -> Gathering | None:
+        """The turn that this message continues: the same album, or a text that was split."""
+        gathering = self._gathering.get((message.address, message.author))
+        if gathering is None or gathering.ready_at <= now or message.command is not None:
+            return None
+        return gathering if gathering.album == message.album else None
+
+    def _gather(self, message: InboundMessage, gathering: Gathering | None) -> None:
+        """Remember what waits for further parts; anything else said in between ends the wait."""
+        key = message.address, message.author
+        if gathering is not None:
+            self._gathering[key] = gathering
+        else:
+            self._gathering.pop(key, None)
+
+
+def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inbox.Entry:
+    lane = f"{speaker.conversation_id}"
+    return inbox.Entry(
+        kind="chat",
+        address=message.address,
+        message_id=message.message_id,
+        user_id=speaker.user_id,
+        conversation_id=speaker.conversation_id,
+        epoch=speaker.epoch,
+        # Who talks alone with the bot waits for the answer before; in a group nobody waits
+        # for somebody else's.
+        lane=lane if message.private else f"{lane}/{speaker.user_id}",
+        question=Question.of(message),
+        ready_at=ready_at,
+    )
+
+
+def _instead(
+    change: Change, record: inbox.Record, question: Question, now: datetime
+) -> inbox.Entry:
+    """A turn that answers in place of another one."""
+    return inbox.Entry(
+        kind="chat",
+        address=change.address,
+        message_id=record.message_id,
+        user_id=record.user_id,
+        conversation_id=record.conversation_id,
+        epoch=record.epoch,
+        lane=record.lane,
+        question=question,
+        ready_at=now,
+        follows_id=record.follows_id,
+        replaces_id=record.id,
+    )
+
+
+def _said(entry: inbox.Entry, text: str) -> inbox.Entry:
+    """A turn that needs no model: it is answered already and waits for nothing."""
+    return replace(entry, kind="command", lane=None, follows_id=None, replaces_id=None, answer=text)
+
+
+def _without_model(message: InboundMessage) -> str | None:
+    """The answer to what the model need not be asked: nothing said, or nothing readable."""
+    if message.text or message.quote or message.attachments:
+        return None
+    if message.unreadable:
+        return f"I cannot read {message.unreadable} yet. Please write it to me."
+    return NOTHING_SAID

@@ -1,0 +1,238 @@
+"""What was said: an append-only tree of messages, and the path through it that a turn sees.
+
+What was sent once is sent again byte for byte, so that the provider's prompt cache pays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, cast
+
+from sqlalchemy import ScalarSelect, insert, literal, null, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.db import insert_missing
+from core.messages import ChatMessage, Usage, system
+from core.models import Conversation, Message, Summary
+from core.turns import Turn
+
+PLACES = 1024
+"""How many messages one turn may add; a message's id is turn id × PLACES + place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the model will see before the question of a turn."""
+
+    messages: tuple[ChatMessage, ...] = ()
+    parent_id: int | None = None
+    total: int | None = None
+    """Tokens of `messages` and the system prompt as the API last counted them."""
+    day: date | None = None
+    """The day of the last question, so that the model is told only when it changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Between how many tokens a conversation is kept word for word."""
+
+    high: int
+    low: int
+
+
+async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: datetime) -> Context:
+    """The path from the turn's parent to the root, or to the nearest summary; one statement.
+
+    A path of more than twice the high mark is cut down to the low one, and the cut is stored: the
+    next prompts begin alike.
+    """
+    path = await _path(session, turn)
+    total = next((row.total for row in reversed(path) if row.total is not None), None)
+    if total is not None and total > 2 * marks.high:
+        path = await _cut(session, path, marks.low, now)
+        total = None
+    return Context(
+        messages=tuple(_messages(path)),
+        parent_id=path[-1].id if path else None,
+        total=total,
+        day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
+    )
+
+
+async def _path(session: AsyncSession, turn: Turn) -> Sequence[Any]:
+    columns = (
+        Message.id,
+        Message.parent_id,
+        Message.body,
+        Message.tokens,
+        Message.total,
+        Message.created_at,
+    )
+    newest = (
+        select(*columns, Summary.content.label("summary"), literal(0).label("depth"))
+        .outerjoin(Summary, Summary.message_id == Message.id)
+        .where(Message.id == _parent(turn))
+        .cte("path", recursive=True)
+    )
+    older = (
+        select(*columns, Summary.content, newest.c.depth + 1)
+        .join(newest, Message.id == newest.c.parent_id)
+        .outerjoin(Summary, Summary.message_id == Message.id)
+        .where(newest.c.summary.is_(None))
+    )
+    path = newest.union_all(older)
+    found = await session.execute(select(path).order_by(path.c.depth.desc()))
+    return found.all()
+
+
+def _parent(turn: Turn) -> Any:
+    """The message that a turn goes on from: the one it names, or the head when it is claimed."""
+    if turn.replaces_id is not None:
+        return (
+            select(Message.parent_id)
+            .where(Message.id == turn.replaces_id * PLACES)
+            .scalar_subquery()
+        )
+    if turn.follows_id is not None:
+        # The last message of a turn has the highest id of those in its range.
+        return (
+            select(Message.id)
+            .where(Message.id.between(*_places(turn.follows_id)))
+            .order_by(Message.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+    return _head(turn)
+
+
+def _head(turn: Turn) -> ScalarSelect[int | None]:
+    """The head of the turn's conversation; nothing once `/new` began another epoch."""
+    return (
+        select(Conversation.head_id)
+        .where(Conversation.id == turn.conversation_id, Conversation.epoch == turn.epoch)
+        .scalar_subquery()
+    )
+
+
+def _places(turn_id: int) -> tuple[int, int]:
+    return turn_id * PLACES, (turn_id + 1) * PLACES - 1
+
+
+async def _cut(
+    session: AsyncSession, path: Sequence[Any], low: int, now: datetime
+) -> Sequence[Any]:
+    """Keep the newest exchanges of together `low` tokens; store a summary without words there."""
+    kept = 0
+    for place in range(len(path) - 1, 0, -1):
+        kept += path[place].tokens or 0
+        if kept >= low and path[place].body["role"] == "user":
+            await session.execute(
+                insert_missing(session, Summary).values(
+                    message_id=path[place - 1].id, content="", created_at=now
+                )
+            )
+            return path[place:]
+    return path
+
+
+def _messages(path: Sequence[Any]) -> list[ChatMessage]:
+    if path and path[0].summary is not None:
+        summary = [system(path[0].summary)] if path[0].summary else []
+        return [*summary, *(row.body for row in path[1:])]
+    return [row.body for row in path]
+
+
+def _day(row: Any) -> date:
+    return cast("datetime", row.created_at).date()
+
+
+async def remember(
+    session: AsyncSession,
+    turn: Turn,
+    context: Context,
+    messages: Sequence[ChatMessage],
+    usage: Usage | None,
+    *,
+    now: datetime,
+) -> None:
+    """Append what a turn said and was answered, and move the conversation's head there."""
+    first = turn.id * PLACES
+    sizes = _sizes(context, messages, usage)
+    rows = [
+        {
+            "id": first + place,
+            "conversation_id": turn.conversation_id,
+            "turn_id": turn.id,
+            "parent_id": _below(turn, context) if place == 0 else first + place - 1,
+            "body": message,
+            "tokens": sizes[place],
+            "total": None,
+            "created_at": turn.created_at if message["role"] == "user" else now,
+        }
+        for place, message in enumerate(messages)
+    ]
+    if usage is not None:
+        rows[-1]["total"] = usage.prompt_tokens + usage.completion_tokens
+    await session.execute(insert(Message).values(rows))
+    await _move_head(session, turn, context, first + len(rows) - 1)
+
+
+def _below(turn: Turn, context: Context) -> Any:
+    """Answers written side by side follow each other; the lock makes the second see the first."""
+    if turn.replaces_id is not None or turn.follows_id is not None:
+        return context.parent_id
+    return (
+        select(Conversation.head_id)
+        .where(Conversation.id == turn.conversation_id, Conversation.epoch == turn.epoch)
+        .with_for_update()
+        .scalar_subquery()
+    )
+
+
+def _sizes(
+    context: Context, messages: Sequence[ChatMessage], usage: Usage | None
+) -> list[int | None]:
+    """Tokens of each message: the API's figures where they tell, else a share of the text."""
+    sizes: list[int | None] = [estimate(message) for message in messages]
+    if usage is not None:
+        sizes[-1] = usage.completion_tokens
+        if context.total is not None and usage.prompt_tokens > context.total:
+            sizes[0] = usage.prompt_tokens - context.total - sum(s or 0 for s in sizes[1:-1])
+    return sizes
+
+
+async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_id: int) -> None:
+    """A branch from an older message leaves the head; so does a turn from before `/new`."""
+    statement = update(Conversation).where(
+        Conversation.id == turn.conversation_id, Conversation.epoch == turn.epoch
+    )
+    if turn.replaces_id is not None:
+        statement = statement.where(Conversation.head_id.between(*_places(turn.replaces_id)))
+    elif turn.follows_id is not None:
+        statement = statement.where(Conversation.head_id.is_not_distinct_from(context.parent_id))
+    await session.execute(statement.values(head_id=head_id))
+
+
+async def reset(session: AsyncSession, conversation_id: int) -> None:
+    """Begin a new epoch without a head; what was said before stays stored."""
+    await session.execute(
+        update(Conversation)
+        .where(Conversation.id == conversation_id)
+        .values(epoch=Conversation.epoch + 1, head_id=null())
+    )
+
+
+async def is_head(session: AsyncSession, conversation_id: int, turn_id: int) -> bool:
+    """Whether the conversation has not moved on since a turn's answer."""
+    head = await session.scalar(
+        select(Conversation.head_id).where(Conversation.id == conversation_id)
+    )
+    low, high = _places(turn_id)
+    return head is not None and low <= head <= high
+
+
+def estimate(message: ChatMessage) -> int:
+    """About how many tokens a message has, from above, for where the API has not told yet."""
+    content = message["content"]
+    text = content if isinstance(content, str) else str(content or "")
+    return len(text.encode()) // 3 + 8

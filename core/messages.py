@@ -1,0 +1,68 @@
+"""The wire forms of the model API; what is stored is what was sent (facts: the chat completions schema)."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NotRequired, TypedDict
+
+Role = Literal["system", "user", "assistant", "tool"]
+Part = dict[str, Any]
+"""One part of a message's content: text, image_url or file."""
+
+
+class ChatMessage(TypedDict):
+    """One message in the API's form. It is sent again byte for byte, so it is never rewritten."""
+
+    role: Role
+    content: str | list[Part] | None
+    tool_calls: NotRequired[list[dict[str, Any]]]
+    tool_call_id: NotRequired[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer, as it streams in."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a tool; `arguments` is JSON text, not yet validated."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call used: tokens as the API counts them, `cost` in micro-dollars if it was told.
+
+    `cached_tokens` may exceed `prompt_tokens`: the published figures need not add up.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of an answer: `stop`, `length`, `content_filter`, `tool_calls` or `refusal`."""
+
+    reason: str
+
+
+def user(text: str) -> ChatMessage:
+    """A message of the person."""
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> ChatMessage:
+    """A message of the model."""
+    return {"role": "assistant", "content": text}
+
+
+def system(text: str) -> ChatMessage:
+    """An instruction of the operator."""
+    return {"role": "system", "content": text}

@@ -1,0 +1,353 @@
+"""The tables. A module of layer 4 owns each; every rule that a constraint can hold is one here."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Key = BigInteger().with_variant(Integer, "sqlite")
+"""A big integer that SQLite, too, counts up by itself."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time: aware and UTC in Python, on every engine."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without zone; SQLite keeps UTC without one."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the time its zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The one metadata; constraint names are fixed so that a migration can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a plain dict
+        datetime: Instant,
+        str: Text,
+        dict[str, Any]: JSON,
+    }
+
+
+class User(Base):
+    """A person."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    created_at: Mapped[datetime]
+
+
+class Identity(Base):
+    """One account of a person on a platform."""
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("platform", "account_id"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    platform: Mapped[str]
+    account_id: Mapped[str]
+    name: Mapped[str]
+
+
+class LinkCode(Base):
+    """A code that links another account to a person; only its hash is kept."""
+
+    __tablename__ = "link_codes"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime]
+
+
+class Conversation(Base):
+    """Messages that share memory: a person's own, or those of a group's address."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        UniqueConstraint("platform", "bot_id", "chat", "thread"),
+        CheckConstraint("(user_id IS NULL) <> (chat IS NULL)", name="person_or_address"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), unique=True
+    )
+    platform: Mapped[str | None]
+    bot_id: Mapped[str | None]
+    chat: Mapped[str | None]
+    thread: Mapped[str | None]
+    epoch: Mapped[int] = mapped_column(default=0)
+    head_id: Mapped[int | None] = mapped_column(
+        Key, ForeignKey("messages.id", use_alter=True, ondelete="SET NULL")
+    )
+    model: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class Message(Base):
+    """One entry of memory in the API's form. `id` is the turn's id and the place in the turn.
+
+    `tokens` is its own size. `total` is that of the whole context up to and including it, as the
+    API's own usage told; it is known for answers only.
+    """
+
+    __tablename__ = "messages"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
+    conversation_id: Mapped[int] = mapped_column(
+        ForeignKey("conversations.id", ondelete="CASCADE"), index=True
+    )
+    turn_id: Mapped[int] = mapped_column(ForeignKey("turns.id", ondelete="CASCADE"), index=True)
+    parent_id: Mapped[int | None] = mapped_column(
+        Key, ForeignKey("messages.id", ondelete="SET NULL"), index=True
+    )
+    body: Mapped[dict[str, Any]]
+    tokens: Mapped[int | None]
+    total: Mapped[int | None]
+    created_at: Mapped[datetime]
+
+
+class Summary(Base):
+    """What stands for the path up to and including a message; empty text is a plain cut."""
+
+    __tablename__ = "summaries"
+
+    message_id: Mapped[int] = mapped_column(
+        Key, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True
+    )
+    content: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Turn(Base):
+    """A question and its answer, or a command and its reply: the inbox.
+
+    What state a turn is in follows from its times: waiting (no worker), running (a worker),
+    answered, delivered. `attempt` is the fencing token of every write.
+    """
+
+    __tablename__ = "turns"
+    __table_args__ = (
+        # The guard of the order in a lane: one running turn at most.
+        Index(
+            "uq_turns_running",
+            "lane",
+            unique=True,
+            postgresql_where=text("worker_id IS NOT NULL AND answered_at IS NULL"),
+            sqlite_where=text("worker_id IS NOT NULL AND answered_at IS NULL"),
+        ),
+        Index(
+            "ix_turns_unanswered",
+            "lane",
+            "id",
+            postgresql_where=text("answered_at IS NULL"),
+            sqlite_where=text("answered_at IS NULL"),
+        ),
+        Index(
+            "ix_turns_undelivered",
+            "id",
+            postgresql_where=text("delivered_at IS NULL"),
+            sqlite_where=text("delivered_at IS NULL"),
+        ),
+        Index("ix_turns_latest", "conversation_id", "user_id", "id"),
+        CheckConstraint("kind IN ('chat', 'command', 'summary')", name="kind"),
+        CheckConstraint("delivered_at IS NULL OR answered_at IS NOT NULL", name="order"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    kind: Mapped[str]
+    lane: Mapped[str | None]
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    epoch: Mapped[int]
+    platform: Mapped[str]
+    bot_id: Mapped[str]
+    chat: Mapped[str]
+    thread: Mapped[str]
+    message_id: Mapped[str | None]
+    input: Mapped[dict[str, Any]]
+    follows_id: Mapped[int | None] = mapped_column(Key)
+    """The turn whose answer it replies to: waited for, and the parent in memory."""
+    replaces_id: Mapped[int | None] = mapped_column(Key)
+    """The turn whose answer it replaces: it goes on from the same message."""
+    attempt: Mapped[int] = mapped_column(default=0)
+    faults: Mapped[int] = mapped_column(default=0)
+    worker_id: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    ready_at: Mapped[datetime]
+    cancel: Mapped[bool] = mapped_column(default=False)
+    draft: Mapped[str] = mapped_column(default="")
+    answer: Mapped[str | None]
+    outcome: Mapped[str | None]
+    created_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+
+
+class Event(Base):
+    """Everything accepted: the same event again changes nothing."""
+
+    __tablename__ = "events"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    bot_id: Mapped[str] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    turn_id: Mapped[int | None] = mapped_column(
+        ForeignKey("turns.id", ondelete="CASCADE"), index=True
+    )
+
+
+class Post(Base):
+    """A message seen or sent. Ours have a `part`; an intent to post has no `message_id` yet."""
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        UniqueConstraint("platform", "bot_id", "chat", "message_id"),
+        UniqueConstraint("turn_id", "part"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    platform: Mapped[str]
+    bot_id: Mapped[str]
+    chat: Mapped[str]
+    message_id: Mapped[str | None]
+    turn_id: Mapped[int] = mapped_column(ForeignKey("turns.id", ondelete="CASCADE"))
+    part: Mapped[int | None]
+
+
+class Blob(Base):
+    """The bytes of an attachment, kept once by their SHA-256."""
+
+    __tablename__ = "attachments"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    media_type: Mapped[str]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+
+
+class AttachmentUse(Base):
+    """Which turn holds which attachment; the last one to go takes the bytes with it."""
+
+    __tablename__ = "attachment_uses"
+
+    turn_id: Mapped[int] = mapped_column(
+        ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[str] = mapped_column(
+        ForeignKey("attachments.digest", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class Allowance(Base):
+    """What an owner has spent of a limit in the window that began at `window_start`.
+
+    The owner is a user's id, or 0 for the deployment. Reservations count as spent.
+    """
+
+    __tablename__ = "allowances"
+    __table_args__ = (CheckConstraint("used >= 0", name="used"),)
+
+    owner_id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
+    unit: Mapped[str] = mapped_column(primary_key=True)
+    window: Mapped[str] = mapped_column(primary_key=True)
+    window_start: Mapped[datetime]
+    used: Mapped[int] = mapped_column(BigInteger)
+
+
+class Call(Base):
+    """The ledger: one request to the model. Money in micro-dollars; open until `settled_at`.
+
+    `cost` is what the deployment paid, `charged` what the person did; a crash costs the person nothing.
+    """
+
+    __tablename__ = "calls"
+    __table_args__ = (Index("ix_calls_user", "user_id", "created_at"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    turn_id: Mapped[int | None] = mapped_column(
+        ForeignKey("turns.id", ondelete="SET NULL"), index=True
+    )
+    attempt: Mapped[int]
+    user_id: Mapped[int] = mapped_column(Key)
+    model: Mapped[str]
+    turns: Mapped[int]
+    reserved: Mapped[int] = mapped_column(BigInteger)
+    prompt_tokens: Mapped[int] = mapped_column(default=0)
+    cached_tokens: Mapped[int] = mapped_column(default=0)
+    completion_tokens: Mapped[int] = mapped_column(default=0)
+    cost: Mapped[int] = mapped_column(BigInteger, default=0)
+    charged: Mapped[int] = mapped_column(BigInteger, default=0)
+    estimated: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class WorkerRow(Base):
+    """A live worker process; one that was not seen for a lease's time is dead."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime]
+
+
+class Listener(Base):
+    """Who may listen for an account of ours: one process at a time."""
+
+    __tablename__ = "listeners"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    bot_id: Mapped[str] = mapped_column(primary_key=True)
+    worker_id: Mapped[str]
+    lease_until: Mapped[datetime]
+
+
+class Pause(Base):
+    """A flood limit that one process met and all keep: nothing goes to the chat before `until`."""
+
+    __tablename__ = "pauses"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    bot_id: Mapped[str] = mapped_column(primary_key=True)
+    chat: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]

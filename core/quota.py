@@ -1,0 +1,336 @@
+"""What may be spent: reserved before a call, settled after it, exact to the micro-dollar.
+
+Allowances always equal the sum of the ledger's rows of their window.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.db import insert_missing, row_count
+from core.errors import QuotaExceeded
+from core.messages import Usage
+from core.models import Allowance, Call
+from core.settings import Limit
+from core.turns import Turn
+
+DEPLOYMENT = 0
+"""The owner of the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The limits of each person, and those of the whole deployment."""
+
+    quota: tuple[Limit, ...] = ()
+    budget: tuple[Limit, ...] = ()
+
+    def of(self, user_id: int) -> list[tuple[int, Limit]]:
+        """Owners and limits in the order in which they are locked, the budget last."""
+        personal = sorted(self.quota, key=lambda limit: (limit.unit, limit.window))
+        shared = sorted(self.budget, key=lambda limit: (limit.unit, limit.window))
+        return [
+            *((user_id, limit) for limit in personal),
+            *((DEPLOYMENT, limit) for limit in shared),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An open call of the ledger; `reserved` in micro-dollars."""
+
+    call_id: int
+    user_id: int
+    turns: int
+    reserved: int
+    at: datetime
+
+
+async def reserve(
+    session: AsyncSession,
+    turn: Turn,
+    rules: Rules,
+    *,
+    model: str,
+    cost: int,
+    turns: int,
+    now: datetime,
+) -> Reservation:
+    """Take `turns` turns and at most `cost` micro-dollars from every allowance, or from none.
+
+    Raises QuotaExceeded; the transaction must then be rolled back.
+    """
+    amounts = {"turns": turns, "usd": cost}
+    limits = [(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)]
+    if limits:
+        await _take(session, limits, now)
+    call_id = await session.scalar(
+        insert(Call)
+        .values(
+            turn_id=turn.id,
+            attempt=turn.attempt,
+            user_id=turn.user_id,
+            model=model,
+            turns=turns,
+            reserved=cost,
+            created_at=now,
+        )
+        .returning(Call.id)
+    )
+    assert call_id is not None
+    return Reservation(call_id, turn.user_id, turns, cost, now)
+
+
+async def _take(
+    session: AsyncSession, limits: Sequence[tuple[int, Limit, int]], now: datetime
+) -> None:
+    rows = await _lock(session, limits)
+    if len(rows) < len(limits):
+        await _create(session, limits, now)
+        rows = await _lock(session, limits)
+    for owner, limit, amount in limits:
+        row = rows[owner, limit.unit, limit.window]
+        used = row.used if row.window_start >= limit.start(now) else 0
+        if used + amount > limit.amount:
+            raise QuotaExceeded(str(limit), limit.resets_at(now))
+    taken = await session.execute(
+        update(Allowance)
+        .where(or_(*(_has_room(owner, limit, amount, now) for owner, limit, amount in limits)))
+        .values(
+            used=case(
+                *(
+                    (_is(owner, limit), _used(limit, now) + amount)
+                    for owner, limit, amount in limits
+                )
+            ),
+            window_start=case(
+                *((_is(owner, limit), _window_start(limit, now)) for owner, limit, _ in limits)
+            ),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    # The rows are locked, so this cannot differ; if it ever does, nobody overspends.
+    assert row_count(taken) == len(limits)
+
+
+async def _lock(
+    session: AsyncSession, limits: Sequence[tuple[int, Limit, int]]
+) -> dict[tuple[int, str, str], Any]:
+    keys = [(owner, limit.unit, limit.window) for owner, limit, _ in limits]
+    found = await session.execute(
+        select(
+            Allowance.owner_id,
+            Allowance.unit,
+            Allowance.window,
+            Allowance.window_start,
+            Allowance.used,
+        )
+        .where(tuple_(Allowance.owner_id, Allowance.unit, Allowance.window).in_(keys))
+        .order_by(
+            case((Allowance.owner_id == DEPLOYMENT, 1), else_=0), Allowance.unit, Allowance.window
+        )
+        .with_for_update()
+    )
+    return {(row.owner_id, row.unit, row.window): row for row in found}
+
+
+async def _create(
+    session: AsyncSession, limits: Sequence[tuple[int, Limit, int]], now: datetime
+) -> None:
+    rows = [
+        {
+            "owner_id": owner,
+            "unit": limit.unit,
+            "window": limit.window,
+            "window_start": limit.start(now),
+            "used": 0,
+        }
+        for owner, limit, _ in limits
+    ]
+    await session.execute(insert_missing(session, Allowance).values(rows))
+
+
+def _is(owner: int, limit: Limit) -> ColumnElement[bool]:
+    return and_(
+        Allowance.owner_id == owner,
+        Allowance.unit == limit.unit,
+        Allowance.window == limit.window,
+    )
+
+
+def _used(limit: Limit, now: datetime) -> ColumnElement[int]:
+    return case((Allowance.window_start < limit.start(now), 0), else_=Allowance.used)
+
+
+def _window_start(limit: Limit, now: datetime) -> ColumnElement[datetime]:
+    start = limit.start(now)
+    return case((Allowance.window_start < start, start), else_=Allowance.window_start)
+
+
+def _has_room(owner: int, limit: Limit, amount: int, now: datetime) -> ColumnElement[bool]:
+    """The condition uses only its own row's columns: it holds for the newest version of the row."""
+    return and_(_is(owner, limit), _used(limit, now) + amount <= limit.amount)
+
+
+async def settle(
+    session: AsyncSession,
+    reservation: Reservation,
+    rules: Rules,
+    usage: Usage,
+    cost: int,
+    *,
+    estimated: bool = False,
+    now: datetime,
+) -> None:
+    """Replace a reservation by what the call cost; both the person and the budget pay it."""
+    await _close(
+        session,
+        reservation,
+        rules,
+        {
+            "prompt_tokens": usage.prompt_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "cost": cost,
+            "charged": cost,
+            "estimated": estimated,
+            "settled_at": now,
+        },
+    )
+
+
+async def release(
+    session: AsyncSession, reservation: Reservation, rules: Rules, *, now: datetime
+) -> None:
+    """Give a reservation back whole: the call failed, and a failed request is never charged."""
+    await _close(
+        session,
+        reservation,
+        rules,
+        {"turns": 0, "cost": 0, "charged": 0, "settled_at": now},
+    )
+
+
+async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datetime) -> None:
+    """Close the calls that earlier attempts of a turn left open when their process died.
+
+    The budget pays what was reserved, since it may have been spent; the person pays nothing.
+    """
+    left = await session.execute(
+        select(Call)
+        .where(Call.turn_id == turn.id, Call.attempt < turn.attempt, Call.settled_at.is_(None))
+        .with_for_update()
+    )
+    for call in left.scalars():
+        await _close(
+            session,
+            Reservation(call.id, call.user_id, call.turns, call.reserved, call.created_at),
+            rules,
+            {
+                "turns": 0,
+                "cost": call.reserved,
+                "charged": 0,
+                "estimated": True,
+                "settled_at": now,
+            },
+        )
+
+
+async def _close(
+    session: AsyncSession, reservation: Reservation, rules: Rules, values: dict[str, Any]
+) -> None:
+    closed = await session.execute(
+        update(Call)
+        .where(Call.id == reservation.call_id, Call.settled_at.is_(None))
+        .values(values)
+        .execution_options(synchronize_session=False)
+    )
+    if not row_count(closed):
+        return
+    turns = values.get("turns", reservation.turns) - reservation.turns
+    deltas = [
+        (owner, limit, _delta(owner, limit, reservation, values, turns))
+        for owner, limit in rules.of(reservation.user_id)
+    ]
+    changed = [(owner, limit, delta) for owner, limit, delta in deltas if delta]
+    if changed:
+        await _adjust(session, changed, reservation.at)
+
+
+def _delta(
+    owner: int, limit: Limit, reservation: Reservation, values: dict[str, Any], turns: int
+) -> int:
+    if limit.unit == "turns":
+        return turns
+    paid: int = values["cost"] if owner == DEPLOYMENT else values["charged"]
+    return paid - reservation.reserved
+
+
+async def _adjust(
+    session: AsyncSession, changes: Sequence[tuple[int, Limit, int]], reserved_at: datetime
+) -> None:
+    """Correct what was reserved, unless its window is over and the row counts another one."""
+    in_window = [
+        and_(_is(owner, limit), Allowance.window_start == limit.start(reserved_at))
+        for owner, limit, _ in changes
+    ]
+    deltas = [delta for _, _, delta in changes]
+    await session.execute(
+        update(Allowance)
+        .where(or_(*in_window))
+        .values(used=Allowance.used + case(*zip(in_window, deltas, strict=True)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What is left of a limit, in turns or micro-dollars, until it is whole again."""
+
+    limit: Limit
+    left: int
+    resets_at: datetime
+
+
+async def remaining(
+    session: AsyncSession, user_id: int, rules: Rules, *, now: datetime
+) -> list[Remaining]:
+    """What a person may still spend, one entry for each of the operator's limits."""
+    found = await session.execute(select(Allowance).where(Allowance.owner_id == user_id))
+    rows = {(row.unit, row.window): row for row in found.scalars()}
+    return [_remaining(limit, rows.get((limit.unit, limit.window)), now) for limit in rules.quota]
+
+
+def _remaining(limit: Limit, row: Allowance | None, now: datetime) -> Remaining:
+    current = row is not None and row.window_start >= limit.start(now)
+    used = row.used if row is not None and current else 0
+    return Remaining(limit, max(limit.amount - used, 0), limit.resets_at(now))
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a person's calls used since a moment; `charged` in micro-dollars."""
+
+    calls: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    charged: int
+
+
+async def spent(session: AsyncSession, user_id: int, *, since: datetime) -> Spent:
+    """The ledger's sum for a person, of calls that are settled."""
+    row = await session.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(Call.prompt_tokens), 0),
+            func.coalesce(func.sum(Call.cached_tokens), 0),
+            func.coalesce(func.sum(Call.completion_tokens), 0),
+            func.coalesce(func.sum(Call.charged), 0),
+        ).where(Call.user_id == user_id, Call.created_at >= since, Call.settled_at.is_not(None))
+    )
+    return Spent(*(int(figure) for figure in row.one()))

@@ -1,0 +1,259 @@
+"""An answer as it grows on a platform, and as it stands there in the end."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from core import inbox
+from core.adapter import Adapter, Button, ChangeKind
+from core.db import Sessions, transact
+from core.errors import (
+    DeliveryError,
+    LeaseLost,
+    MessageGone,
+    RetryAfter,
+    Undeliverable,
+    Unreachable,
+)
+from core.gates import ROOM, Clock, Gates, happens
+from core.text import split
+from core.turns import Turn
+
+log = logging.getLogger(__name__)
+
+STOP = (Button(ChangeKind.STOP, "Stop"),)
+
+MARGIN = 3.0
+"""Seconds of lease that must be left when a call to the platform starts."""
+TYPING_AFTER = 0.15
+"""Seconds after which typing is shown: a quick first text needs none."""
+TYPING_EVERY = 4.5
+SHORT_WAIT = 10.0
+"""Seconds of a flood limit that are waited out here; a longer one puts the delivery off."""
+TRIES = 4
+"""How often one call of the final text is tried while the platform does not answer."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """How long a turn is ours, on the event loop's clock; the worker renews it."""
+
+    until: float
+    clock: Clock
+    lost: bool = False
+
+    def check(self) -> None:
+        """Raise LeaseLost when a call could outlast the lease."""
+        if self.lost or self.until - self.clock() < MARGIN:
+            raise LeaseLost
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What a message shows; None where this process cannot know."""
+
+    text: str | None = None
+    buttons: tuple[Button, ...] | None = None
+
+
+@dataclass(slots=True)
+class Reply:
+    """The messages of one turn. `write` only notes text; a task of its own shows it in time."""
+
+    adapter: Adapter
+    gates: Gates
+    sessions: Sessions
+    turn: Turn
+    lease: Lease
+    posts: list[str | None] = field(default_factory=list)
+    """The message id of each part; None where one was about to be posted."""
+    text: str = ""
+    stopped: bool = False
+    first_shown_at: float | None = None
+    _scope: asyncio.Timeout | None = None
+    _shown: list[_Shown] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def resume(self, posts: Iterable[str | None]) -> None:
+        """Go on in messages that stand already; they are taken to show the text saved last."""
+        self.posts = list(posts)
+        parts = split(self.turn.draft, self.adapter.fits)
+        self._shown = [
+            _Shown(parts[part] if part < len(parts) else None) for part in range(len(self.posts))
+        ]
+
+    def intend(self) -> None:
+        """Know that the intent to post the first part is stored already."""
+        if not self.posts:
+            self.posts.append(None)
+            self._shown.append(_Shown())
+
+    def write(self, text: str) -> None:
+        """Add to the answer."""
+        self.text += text
+        self._changed.set()
+
+    def restart(self) -> None:
+        """Begin the answer anew; what is shown stays until the new text is longer."""
+        self.text = ""
+
+    def stop(self) -> None:
+        """End the answer here, because the person asked to."""
+        self.stopped = True
+        if self._scope is not None and not self._scope.expired():
+            self._scope.reschedule(self.lease.clock())
+
+    @asynccontextmanager
+    async def until_stopped(self) -> AsyncIterator[None]:
+        """The scope in which the model is listened to; `stop` ends it at once, without an error."""
+        try:
+            async with asyncio.timeout(0 if self.stopped else None) as self._scope:
+                yield
+        except TimeoutError:
+            if not self.stopped:
+                raise
+        finally:
+            self._scope = None
+
+    @asynccontextmanager
+    async def growing(self) -> AsyncIterator[None]:
+        """Show typing and previews meanwhile; at the end no call is under way any more."""
+        self.gates.streams += 1
+        painter = asyncio.create_task(self._paint())
+        try:
+            yield
+        finally:
+            self.gates.streams -= 1
+            self._closing.set()
+            self._changed.set()
+            await painter
+
+    async def _paint(self) -> None:
+        await self._type()
+        while not self._closing.is_set():
+            try:
+                await self._preview()
+            except RetryAfter as limit:
+                self.gates.of(self.turn.address).pause(limit.retry_after)
+            except (Unreachable, MessageGone) as error:
+                log.debug("turn %s: preview: %s", self.turn.reference, error)
+            except (Undeliverable, LeaseLost):
+                return  # the delivery will meet the same, and decide
+            await happens(self._closing, self.gates.interval(self.turn.address))
+            await self._changed.wait()
+
+    async def _type(self) -> None:
+        """Show typing until there is text; it is a courtesy and may fail."""
+        pause = TYPING_AFTER
+        while not await happens(self._changed, pause):
+            if self.gates.wait(self.turn.address, ROOM) == 0:
+                await self._type_once()
+            pause = TYPING_EVERY
+
+    async def _type_once(self) -> None:
+        self.gates.count(self.turn.address)
+        try:
+            await self.adapter.typing(self.turn.address)
+        except RetryAfter as limit:
+            self.gates.of(self.turn.address).pause(limit.retry_after)
+        except DeliveryError as error:
+            log.debug("turn %s: typing: %s", self.turn.reference, error)
+
+    async def _preview(self) -> None:
+        """Show the text so far, unless the whole answer comes before the gates open."""
+        room = ROOM if self.posts and self.posts[0] is not None else 0
+        while seconds := self.gates.wait(self.turn.address, room):
+            if await happens(self._closing, seconds):
+                return
+        self._changed.clear()
+        if not self._is_longer():
+            return
+        parts = split(self.text, self.adapter.fits)
+        for part, text in enumerate(parts):
+            if self._closing.is_set():
+                return
+            await self._place(part, text, STOP if part == len(parts) - 1 else ())
+
+    def _is_longer(self) -> bool:
+        """A restarted answer must not make what is shown shorter."""
+        return len(self.text) > sum(len(shown.text or "") for shown in self._shown)
+
+    async def close(self, answer: str, buttons: tuple[Button, ...] = ()) -> None:
+        """Put up the whole answer: every part posted or edited until it stands, the rest deleted.
+
+        Raises RetryAfter when the platform wants a long pause, Unreachable when it does not
+        answer, Undeliverable when it refuses for good, LeaseLost when the turn is another's.
+        """
+        parts = split(answer, self.adapter.fits)
+        async with self.gates.of(self.turn.address).order:
+            for part, text in enumerate(parts):
+                await self._insist(part, text, buttons if part == len(parts) - 1 else ())
+            await self._withdraw(len(parts))
+
+    async def _insist(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+        pause = 0.5
+        for left in reversed(range(TRIES)):
+            try:
+                return await self._place(part, text, buttons)
+            except RetryAfter as limit:
+                self.gates.of(self.turn.address).pause(limit.retry_after)
+                if limit.retry_after > SHORT_WAIT or not left:
+                    raise
+            except MessageGone:
+                self.posts[part] = None
+            except Unreachable:
+                if not left:
+                    raise
+                await asyncio.sleep(pause)
+                pause *= 2
+        raise Unreachable("the platform kept refusing")
+
+    async def _place(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+        """Make a part show a text: by an edit where it stands, by a new message where not."""
+        message_id = self.posts[part] if part < len(self.posts) else None
+        if message_id is None:
+            await self._post(part, text, buttons)
+        elif self._shown[part] != _Shown(text, buttons):
+            await self._enter()
+            await self.adapter.edit(self.turn.address, message_id, text, buttons=buttons)
+        self._shown[part] = _Shown(text, buttons)
+
+    async def _post(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+        if part == len(self.posts):
+            await transact(self.sessions, lambda session: inbox.posting(session, self.turn, part))
+            self.posts.append(None)
+            self._shown.append(_Shown())
+        await self._enter()
+        message_id = await self.adapter.send(
+            self.turn.address,
+            text,
+            reply_to=self.turn.message_id if part == 0 else None,
+            buttons=buttons,
+            nonce=f"{self.turn.id}-{part}",
+        )
+        self.posts[part] = message_id
+        if self.first_shown_at is None:
+            self.first_shown_at = self.lease.clock()
+        await transact(
+            self.sessions, lambda session: inbox.posted(session, self.turn, part, message_id)
+        )
+
+    async def _withdraw(self, parts: int) -> None:
+        """Delete the messages that a shorter answer does not need."""
+        surplus = self.posts[parts:]
+        if not surplus:
+            return
+        for message_id in surplus:
+            if message_id is not None:
+                await self._enter()
+                await self.adapter.delete(self.turn.address, message_id)
+        await transact(self.sessions, lambda session: inbox.withdrawn(session, self.turn, parts))
+        del self.posts[parts:], self._shown[parts:]
+
+    async def _enter(self) -> None:
+        self.lease.check()
+        await self.gates.enter(self.turn.address)
+        self.lease.check()

@@ -1,0 +1,295 @@
+"""Cut Markdown into messages without breaking it.
+
+A part is cut off where it hurts least, and what is left is a Markdown text of its own: the fence,
+table head or emphasis that was cut is closed in the part and opened again in the rest. Every cut
+looks only at the text around it, so earlier parts stand still while the text grows.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+
+Fits = Callable[[str], bool]
+
+_BLANK_LINES = re.compile(r"\s*\n")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_HEADING = re.compile(r" {0,3}#{1,6}\s")
+_ITEM = re.compile(r"[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]")
+_RULE = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?\s*$")
+_QUOTE = re.compile(r"[ \t]*>[ \t>]*")
+# The full stops of Chinese and Japanese need no space after them.
+_SENTENCE = re.compile(
+    "[.!?…][\"'\u201d\u2019)\\]]*\\s+|[\u3002\uff01\uff1f][\u300d\u300f\u201d\uff09]*"
+)
+_WORD = re.compile(r"\s+")
+_FENCE = re.compile(
+    r"(?P<indent>[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?)(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)"
+)
+_SPAN = re.compile(
+    r"""\\.
+    | (?P<ticks>(?<!`)`+)(?!`) .+? (?<!`)(?P=ticks)(?!`)
+    | !?\[(?P<label>[^\[\]]*)\](?P<target>\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\))
+    | https?://[^\s<>]+
+    | (?P<mark>\*{1,3}|~~|(?<!\w)_{1,3})(?=[^\s*_~])
+      (?P<inner>.+?) (?<=\S)(?P=mark)(?![*~]|(?<=_)\w)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+# How much of a message must be filled before a place of that rank is nice enough to cut there.
+_BLOCK, _ITEM_EDGE, _LINE_EDGE, _CODE_GAP, _CODE_LINE = range(5)
+_SHARES = {_BLOCK: 0.5, _ITEM_EDGE: 0.5, _LINE_EDGE: 0.67, _CODE_GAP: 0.75, _CODE_LINE: 0.5}
+_JOINERS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
+
+
+def split(markdown: str, fits: Fits) -> list[str]:
+    """Cut a text into as few messages as nice places allow; each fits, none is blank.
+
+    All that is not white space stays, in order. All parts but the last two stay the same when
+    text is appended. `fits` must accept at least any single character; it is asked O(log n)
+    times a part.
+    """
+    parts: list[str] = []
+    rest = _trim(markdown)
+    while rest and not fits(rest):
+        part, rest = _cut(rest, fits)
+        parts.append(part)
+    return [*parts, rest] if rest else parts
+
+
+def _trim(text: str) -> str:
+    """Without blank lines at either end; the first line keeps its indentation."""
+    text = text.rstrip()
+    blank = _BLANK_LINES.match(text)
+    return text[blank.end() :] if blank else text
+
+
+def _cut(text: str, fits: Fits) -> tuple[str, str]:
+    """A first part that fits, and the rest with its markup opened again."""
+    limit = _reach(text, fits)
+    while limit > 1:
+        for end in _places(text, limit):
+            part, rest = _divide(text, end)
+            if part and fits(part):
+                return part, rest
+        limit = limit * 7 // 8
+    end = _character_end(text, len(text) - len(text.lstrip()) + 1)
+    return text[:end], _trim(text[end:])
+
+
+def _reach(text: str, fits: Fits) -> int:
+    """The end of about the longest beginning that fits, given that the whole does not.
+
+    The places tried do not depend on the length of the text: where it goes on, the answer stays.
+    """
+    low, high = 0, 1024
+    while high < len(text) and fits(_closed(text[:high])):
+        low, high = high, high + high // 4
+    while high - low > max(1, low // 64):
+        middle = (low + high) // 2
+        if middle < len(text) and fits(_closed(text[:middle])):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _closed(text: str) -> str:
+    fence = _open_fence(text)
+    return text.rstrip() + _fence_end(fence) if fence else text
+
+
+def _divide(text: str, end: int) -> tuple[str, str]:
+    """Cut at `end`: what was open there is closed in the part and opened again in the rest."""
+    part = text[:end].rstrip()
+    rest = text[end:] if text[end - 1] == "\n" else text[end:].lstrip(" ")
+    fence = _open_fence(text[:end])
+    if fence:
+        closing, (opening, rest) = _fence_end(fence), _reopened(rest, fence)
+    else:
+        closing, opening = _open_inline(text, end)
+        # Marks that touch marks of their own kind would read as something else: ~~ ~~ as a fence.
+        if part[-1:] == closing[:1] or opening[-1:] == rest[:1]:
+            closing = opening = ""
+    # An opening that is long beside the part would repeat for ever; such a text is cut bare.
+    rest = _trim(rest)
+    return part + closing, opening + rest if len(opening) < end // 2 else rest
+
+
+# -- places ---------------------------------------------------------------------------------------
+
+
+def _places(text: str, limit: int) -> Iterator[int]:
+    """Where to cut at or before `limit`, nicest first."""
+    spans = _spans(text, limit)
+    edges = {
+        rank: position
+        for rank, position in _line_edges(text, limit)
+        if position >= limit * _SHARES[rank] and not _inside(position, spans)
+    }
+    yield from (edges[rank] for rank in sorted(edges))
+    yield from _inline_places(text, limit, spans)
+
+
+def _line_edges(text: str, limit: int) -> Iterator[tuple[int, int]]:
+    """Rank and position of the line starts at or before `limit` where a cut does no harm."""
+    fence: re.Match[str] | None = None
+    previous = content = ""
+    for match in _LINE.finditer(text, 0, text.find("\n", limit) + 1 or len(text)):
+        line = match[0]
+        rank = _code_rank(line, previous, fence) if fence else _rank(line, previous, content)
+        if rank is not None and 0 < match.start() <= limit:
+            yield rank, match.start()
+        fence = _after(line, fence)
+        previous, content = line, line if line.strip() else content
+
+
+def _rank(line: str, previous: str, content: str) -> int | None:
+    """How nice a cut before `line` is; `content` is the last line that is not blank."""
+    if not line.strip() or _HEADING.match(content):
+        return None
+    if "|" in line and "|" in previous:
+        return None if _RULE.match(line) or _RULE.match(previous) else _LINE_EDGE
+    indented = line[0] in " \t"
+    if _HEADING.match(line) or (not previous.strip() and not indented):
+        return _BLOCK
+    if _FENCE.match(line) or _FENCE.match(previous) or (_ITEM.match(line) and not indented):
+        return _ITEM_EDGE
+    return _LINE_EDGE
+
+
+def _code_rank(line: str, previous: str, fence: re.Match[str]) -> int | None:
+    if previous.strip() == fence[0].strip() or _ends(line, fence):
+        return None
+    return _CODE_LINE if previous.strip() else _CODE_GAP
+
+
+def _inline_places(text: str, limit: int, spans: list[tuple[int, int]]) -> Iterator[int]:
+    words = [match.end() for match in _WORD.finditer(text, limit // 2, limit)]
+    if not _open_fence(text[:limit]):
+        ends = [match.end() for match in _SENTENCE.finditer(text, limit * 2 // 3, limit)]
+        yield from [end for end in ends if not _inside(end, spans)][-1:]
+        yield from [end for end in words if not _inside(end, spans)][-1:]
+        yield from [start for start, end in spans if limit // 2 < start < limit < end]
+    yield from words[-1:]
+    yield _character_end(text, limit)
+
+
+def _character_end(text: str, limit: int) -> int:
+    """The last place at or before `limit` (or the first after 0) that cuts no character in two."""
+    end = limit
+    while 0 < end < len(text) and limit - end < 32 and _joined(text[end - 1], text[end]):
+        end -= 1
+    return end if end and not _joined(text[end - 1], text[end : end + 1] or " ") else limit
+
+
+def _joined(left: str, right: str) -> bool:
+    """Whether two code points are seen as one character: accents, emoji, flags, surrogates."""
+    if unicodedata.combining(right) or left == "\u200d" or right in _JOINERS:
+        return True
+    flags = "\U0001f1e6" <= left <= "\U0001f1ff" and "\U0001f1e6" <= right <= "\U0001f1ff"
+    skin = "\U0001f3fb" <= right <= "\U0001f3ff"
+    return flags or skin or (left < "\udc00" <= right <= "\udfff" and left >= "\ud800")
+
+
+# -- what is open at a place ----------------------------------------------------------------------
+
+
+def _open_fence(text: str) -> re.Match[str] | None:
+    """The first line of the code block that is open where the text ends."""
+    if "```" not in text and "~~~" not in text:
+        return None
+    fence: re.Match[str] | None = None
+    for line in text.split("\n"):
+        fence = _after(line, fence)
+    return fence
+
+
+def _after(line: str, fence: re.Match[str] | None) -> re.Match[str] | None:
+    """The code block that is open after a line, given the one open before it."""
+    if fence is None:
+        match = _FENCE.match(line)
+        return None if match is None or "`" in match["info"] else match
+    left_quote = ">" in fence["indent"] and not line.lstrip().startswith(">")
+    return None if left_quote or _ends(line, fence) else fence
+
+
+def _ends(line: str, fence: re.Match[str]) -> bool:
+    bare = line.strip(" \t\r\n>")
+    return bare.startswith(fence["mark"]) and not bare.strip(fence["mark"][0])
+
+
+def _fence_start(fence: re.Match[str]) -> str:
+    language = fence["info"].split()[:1]
+    return f"{_margin(fence)}{fence['mark']}{''.join(language)[:32]}\n"
+
+
+def _fence_end(fence: re.Match[str]) -> str:
+    return f"\n{_margin(fence)}{fence['mark']}"
+
+
+def _margin(fence: re.Match[str]) -> str:
+    """The indentation of a code block, without the list marker that opened its item."""
+    return re.sub(r"[^\s>]", " ", fence["indent"])
+
+
+def _reopened(rest: str, fence: re.Match[str]) -> tuple[str, str]:
+    """The opening and the rest; one that would open a code block only to close it loses both."""
+    first, _, after = rest.lstrip("\n").partition("\n")
+    return ("", after) if _ends(first, fence) else (_fence_start(fence), rest)
+
+
+def _open_inline(text: str, end: int) -> tuple[str, str]:
+    """The closing and the opening for a cut at `end` outside code blocks."""
+    if text[end - 1] == "\n":
+        head = _table_head(text, end)
+        if head:
+            return "", head
+    quote = _QUOTE.match(text, text.rfind("\n", 0, end) + 1, end)
+    closing, opening = _marks(text, *_paragraph(text, end), end)
+    return closing, (quote[0] if quote else "") + opening
+
+
+def _table_head(text: str, end: int) -> str:
+    """The two head lines of the table that a cut between two of its rows would behead."""
+    rows = text[text.rfind("\n\n", 0, end) + 1 : end].split("\n")[:-1]
+    for index in range(1, len(rows) - 1):
+        if "|" in rows[index] and _RULE.match(rows[index]) and "|" in rows[index - 1]:
+            whole = all("|" in row for row in [*rows[index:], text[end:].partition("\n")[0]])
+            return f"{rows[index - 1]}\n{rows[index]}\n" if whole else ""
+    return ""
+
+
+def _paragraph(text: str, end: int) -> tuple[int, int]:
+    """Where the paragraph around a place begins and ends; it is looked at for a quarter more."""
+    start = text.rfind("\n\n", 0, end) + 1
+    stop = text.find("\n\n", end, end + end // 4)
+    return start, stop if stop >= 0 else end + end // 4
+
+
+def _spans(text: str, limit: int) -> list[tuple[int, int]]:
+    """Links, inline code and emphasis in the paragraph around `limit`."""
+    return [match.span() for match in _SPAN.finditer(text, *_paragraph(text, limit))]
+
+
+def _inside(position: int, spans: list[tuple[int, int]]) -> bool:
+    return any(start < position < end for start, end in spans)
+
+
+def _marks(text: str, start: int, stop: int, end: int) -> tuple[str, str]:
+    """What closes and opens again the emphasis, code or link that is cut at `end`."""
+    for match in _SPAN.finditer(text, start, stop):
+        if match.start() < end < match.end():
+            return _marks_of(match, end)
+    return "", ""
+
+
+def _marks_of(match: re.Match[str], end: int) -> tuple[str, str]:
+    if match["ticks"]:
+        return match["ticks"], match["ticks"]
+    if match["label"] and match.start("label") < end <= match.end("label"):
+        return f"]{match['target']}", "["
+    if match["mark"] and match.start("inner") < end <= match.end("inner"):
+        closing, opening = _marks(match.string, *match.span("inner"), end)
+        return closing + match["mark"], match["mark"] + opening
+    return "", ""

@@ -1,0 +1,109 @@
+"""A turn as a value: what everything above the tables hands around."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from core.adapter import Address, Attachment, InboundMessage
+
+Kind = Literal["chat", "command", "summary"]
+
+
+class Outcome(StrEnum):
+    """How a turn was answered. Only an answer that is OK is remembered."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """By a quota, or because nothing in it could be read."""
+    STOPPED = "stopped"
+    FAILED = "failed"
+    UNDELIVERABLE = "undeliverable"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A person in a conversation; `epoch` is the conversation's when they spoke."""
+
+    user_id: int
+    conversation_id: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked: the part of an inbound message that is kept with the turn."""
+
+    text: str
+    private: bool = True
+    name: str = ""
+    """The author's name; shown to the model where several people speak."""
+    quote: str = ""
+    unreadable: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    parts: int = 1
+    """How many messages were gathered into it."""
+
+    @classmethod
+    def of(cls, message: InboundMessage) -> Self:
+        """The question that a message asks."""
+        return cls(
+            text=message.text,
+            private=message.private,
+            name=message.author.name,
+            quote=message.quote,
+            unreadable=message.unreadable,
+            attachments=message.attachments,
+        )
+
+    @classmethod
+    def load(cls, stored: dict[str, Any]) -> Self:
+        """From the form it is stored in."""
+        attachments = tuple(Attachment(**item) for item in stored.get("attachments", ()))
+        return cls(**{**stored, "attachments": attachments})
+
+    def dump(self) -> dict[str, Any]:
+        """The form it is stored in."""
+        return asdict(self)
+
+    def joined(self, other: "Question") -> "Question":
+        """This question with a further part of the same message: a split text, an album."""
+        return Question(
+            text="\n".join(text for text in (self.text, other.text) if text),
+            private=self.private,
+            name=self.name,
+            quote=self.quote or other.quote,
+            unreadable=self.unreadable or other.unreadable,
+            attachments=self.attachments + other.attachments,
+            parts=self.parts + other.parts,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A claimed turn: everything that is needed to carry it out, by any process."""
+
+    id: int
+    kind: Kind
+    conversation_id: int
+    user_id: int
+    epoch: int
+    address: Address
+    message_id: str | None
+    """The message it answers on the platform."""
+    question: Question
+    attempt: int
+    """The fencing token: a write with an older attempt changes nothing."""
+    created_at: datetime
+    faults: int = 0
+    follows_id: int | None = None
+    replaces_id: int | None = None
+    cancel: bool = False
+    draft: str = ""
+    answer: str | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def reference(self) -> str:
+        """What a person can name to the operator, and the operator finds in the log."""
+        return f"{self.id}-{self.attempt}"

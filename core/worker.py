@@ -1,0 +1,283 @@
+"""Claims turns, carries them out side by side, keeps them leased, and stops gently."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import inbox
+from core.adapter import Adapter
+from core.chat import Chat
+from core.db import TRANSIENT, Sessions, transact
+from core.errors import DeliveryError, LeaseLost, ModelError, RetryAfter, Undeliverable
+from core.gates import Gates, happens
+from core.reply import Lease, Reply
+from core.turns import Outcome, Turn
+
+log = logging.getLogger(__name__)
+
+BATCH = 20
+"""How many turns one claim takes at most."""
+POLL = 2.0
+"""Seconds after which the inbox is looked at although nothing was heard."""
+BEAT = 2.0
+"""Seconds between savings of what is streaming."""
+RENEW = 5.0
+"""Seconds between renewals of the leases."""
+FAULTS = 5
+AGE = timedelta(hours=24)
+"""After so many faults or so long a time a turn ends with a sentence instead of an answer."""
+BACKOFF = 5.0
+"""Seconds for which a turn is put back after its first fault; twice as long after each."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A turn that is being carried out here."""
+
+    turn: Turn
+    reply: Reply
+    lease: Lease
+    task: asyncio.Task[None] | None = None
+    saved: str = ""
+
+
+class Worker:
+    """One process's share of the work; any number may run on PostgreSQL."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        sessions: Sessions,
+        chat: Chat,
+        adapters: Mapping[inbox.Account, Adapter],
+        *,
+        now: Callable[[], datetime],
+        concurrency: int,
+        lease_seconds: float,
+    ) -> None:
+        """`adapters` by the platform and the account that they answer for."""
+        self.id = worker_id
+        self._sessions = sessions
+        self._chat = chat
+        self._adapters = adapters
+        self._now = now
+        self._concurrency = concurrency
+        self._lease = timedelta(seconds=lease_seconds)
+        self._clock = asyncio.get_running_loop().time
+        self._gates = {
+            account: Gates(adapter, self._clock) for account, adapter in adapters.items()
+        }
+        self._runs: dict[int, Run] = {}
+        self._wake = asyncio.Event()
+        self._look = asyncio.Event()
+        self._done = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+
+    def wake(self, at: datetime | None = None) -> None:
+        """There may be something to claim, now or at a later time."""
+        seconds = 0.0 if at is None else (at - self._now()).total_seconds()
+        if seconds <= 0:
+            self._wake.set()
+        else:
+            asyncio.get_running_loop().call_later(seconds, self._wake.set)
+
+    def look(self) -> None:
+        """A turn that runs here may have been stopped or changed."""
+        self._look.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; every turn in hand is then handed back."""
+        beat = asyncio.create_task(self._beat())
+        try:
+            while True:
+                self._wake.clear()
+                await self._claim()
+                await happens(self._wake, POLL)
+        finally:
+            beat.cancel()
+            await self._hand_back()
+
+    async def drain(self, seconds: float) -> None:
+        """Claim nothing more and wait for the turns in hand, but not longer than that."""
+        self._draining = True
+        await happens(self._idle, seconds)
+
+    async def settled(self) -> None:
+        """Wait until nothing is left to do for these accounts; what is put off counts."""
+        while await transact(self._sessions, lambda s: inbox.is_busy(s, self._adapters.keys())):
+            await happens(self._done, POLL)
+            self._done.clear()
+
+    async def _claim(self) -> None:
+        while not self._draining and (room := self._concurrency - len(self._runs)) > 0:
+            limit = min(room, BATCH)
+            try:
+                turns = await transact(self._sessions, lambda s: self._take(s, limit))
+            except IntegrityError:
+                return  # another process took a turn of the same lane: nothing to claim
+            for turn in turns:
+                await self._begin(turn)
+            if len(turns) < limit:
+                return
+
+    async def _take(self, session: AsyncSession, limit: int) -> list[Turn]:
+        now = self._now()
+        return await inbox.claim(
+            session,
+            self.id,
+            self._adapters.keys(),
+            now=now,
+            lease_until=now + self._lease,
+            limit=limit,
+        )
+
+    async def _begin(self, turn: Turn) -> None:
+        if older := self._runs.get(turn.id):
+            await _dropped(older)
+        account = turn.address.platform, turn.address.bot_id
+        lease = Lease(self._clock() + self._lease.total_seconds(), self._clock)
+        reply = Reply(self._adapters[account], self._gates[account], self._sessions, turn, lease)
+        run = Run(turn, reply, lease)
+        self._runs[turn.id] = run
+        self._idle.clear()
+        run.task = asyncio.create_task(self._carry_out(run), name=f"turn {turn.reference}")
+
+    async def _carry_out(self, run: Run) -> None:
+        try:
+            await self._both_steps(run)
+        except LeaseLost:
+            log.info("turn %s: another attempt owns it now", run.turn.reference)
+        except asyncio.CancelledError:
+            if not run.lease.lost:
+                raise
+        except RetryAfter as limit:
+            await self._put_back(run.turn, limit.retry_after, fault=False)
+        except Undeliverable as error:
+            log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
+            await self._give_up(run.turn)
+        except (ModelError, DeliveryError) as error:
+            log.warning("turn %s: %s: %s", run.turn.reference, type(error).__name__, error)
+            await self._put_back(run.turn, _backoff(run.turn), fault=True)
+        except Exception:  # one turn's bug must not stop the others
+            log.exception("turn %s: failed", run.turn.reference)
+            await self._put_back(run.turn, _backoff(run.turn), fault=True)
+        finally:
+            self._end(run)
+
+    def _end(self, run: Run) -> None:
+        if self._runs.get(run.turn.id) is run:
+            del self._runs[run.turn.id]
+        if len(self._runs) == self._concurrency - 1:
+            self._wake.set()
+        if not self._runs:
+            self._idle.set()
+        self._done.set()
+
+    async def _both_steps(self, run: Run) -> None:
+        turn = run.turn
+        if turn.attempt > 1 or turn.replaces_id is not None:
+            posts = await transact(self._sessions, lambda s: inbox.posts(s, turn.id))
+            run.reply.resume(posts)
+        over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
+        if turn.answer is None:
+            answer = self._chat.fail(turn) if over else self._chat.answer(turn, run.reply)
+            answered = await answer
+            run.turn = answered.turn
+            if answered.followed:
+                self._wake.set()
+        elif over:
+            raise Undeliverable("the platform did not take it in time")
+        await self._chat.deliver(run.turn, run.reply)
+
+    async def _put_back(self, turn: Turn, seconds: float, *, fault: bool) -> None:
+        ready_at = self._now() + timedelta(seconds=seconds)
+        with contextlib.suppress(LeaseLost):
+            await transact(
+                self._sessions,
+                lambda s: inbox.retry(s, turn, ready_at=ready_at, fault=fault),
+            )
+        self.wake(ready_at)
+
+    async def _give_up(self, turn: Turn) -> None:
+        with contextlib.suppress(LeaseLost):
+            await transact(
+                self._sessions,
+                lambda s: inbox.delivered(s, turn, now=self._now(), outcome=Outcome.UNDELIVERABLE),
+            )
+
+    async def _beat(self) -> None:
+        """Save drafts, renew leases, see what was stopped; a database that is away is waited for."""
+        renewed_at = self._clock()
+        while True:
+            looked = await happens(self._look, BEAT)
+            self._look.clear()
+            try:
+                await self._save_drafts()
+                if looked or self._clock() - renewed_at >= RENEW:
+                    renewed_at = self._clock()
+                    await self._renew()
+            except TRANSIENT as error:
+                log.warning("database: %s; leases not renewed", type(error).__name__)
+
+    async def _save_drafts(self) -> None:
+        changed = [run for run in self._runs.values() if run.reply.text != run.saved]
+        drafts = [(run.turn, run.reply.text) for run in changed]
+        if drafts:
+            await transact(self._sessions, lambda s: inbox.save_drafts(s, drafts), patience=BEAT)
+        for run, (_, text) in zip(changed, drafts, strict=True):
+            run.saved = text
+
+    async def _renew(self) -> None:
+        runs = dict(self._runs)
+        if not runs:
+            return
+        until = self._clock() + self._lease.total_seconds()
+        lease_until = self._now() + self._lease
+        held = await transact(
+            self._sessions,
+            lambda s: inbox.renew(s, self.id, runs.keys(), lease_until=lease_until),
+            patience=BEAT,
+        )
+        attempts = {turn.id: turn for turn in held}
+        for run in runs.values():
+            mine = attempts.get(run.turn.id)
+            if mine is None or mine.attempt != run.turn.attempt:
+                _lose(run)
+                continue
+            run.lease.until = until
+            if mine.cancel:
+                run.reply.stop()
+
+    async def _hand_back(self) -> None:
+        """Stop what is under way; the next process answers it again in the same messages."""
+        tasks = [run.task for run in self._runs.values() if run.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(*TRANSIENT):
+            await transact(self._sessions, lambda s: inbox.hand_back(s, self.id), patience=BEAT)
+
+
+def _lose(run: Run) -> None:
+    run.lease.lost = True
+    if run.task:
+        run.task.cancel()
+
+
+async def _dropped(run: Run) -> None:
+    """Wait until an attempt that is over has left the platform alone."""
+    _lose(run)
+    if run.task:
+        await asyncio.wait([run.task])
+
+
+def _backoff(turn: Turn) -> float:
+    return BACKOFF * 2.0**turn.faults

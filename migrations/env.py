@@ -1,0 +1,128 @@
+"""How Alembic runs our migrations: one process at a time, each migration in a transaction.
+
+The database is, in this order, the connection in `config.attributes["connection"]` (which must not
+be inside a transaction), the URL in `config.attributes["url"]`, or DATABASE_URL.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from alembic.util import CommandError
+from sqlalchemy import Connection, TypeDecorator, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from core import settings
+from core.db import sync_url
+from core.models import Base
+
+LOCK = 0x5061726C6579  # "Parley"
+"""The key of PostgreSQL's advisory lock."""
+
+GUARDS = {"lock_timeout": "4s", "statement_timeout": "10min"}
+"""A migration that waits for a table makes everybody behind it wait too: it fails instead."""
+
+
+def render(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[False]:
+    """Write our own types as what they are in the database: a migration outlives the code."""
+    if kind == "type" and isinstance(value, TypeDecorator):
+        return f"sa.{value.impl_instance!r}"
+    return False
+
+
+def migrate(connection: Connection) -> None:
+    """Run what Alembic was asked for."""
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        transaction_per_migration=True,
+        transactional_ddl=True,  # true of SQLite too, now that we send BEGIN ourselves
+        render_as_batch=True,  # SQLite alters a table by copying it
+        render_item=render,
+        compare_server_default=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+@contextmanager
+def alone(connection: Connection) -> Iterator[None]:
+    """Keep other migrations out while this one runs."""
+    if connection.dialect.name == "postgresql":
+        with _locked(connection):
+            yield
+    else:
+        # Copying a table drops the old one, and with foreign keys on, the rows that point to it.
+        # Each migration begins with BEGIN IMMEDIATE: SQLite itself lets only one in.
+        enforced = _foreign_keys(connection, "OFF")
+        yield
+        _foreign_keys(connection, enforced)
+
+
+@contextmanager
+def _locked(connection: Connection) -> Iterator[None]:
+    connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK})")
+    for name, value in GUARDS.items():
+        connection.exec_driver_sql(f"SET {name} = '{value}'")
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        for name in GUARDS:
+            connection.exec_driver_sql(f"RESET {name}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_unlock({LOCK})")
+        connection.commit()
+
+
+def _foreign_keys(connection: Connection, state: str) -> str:
+    # Through a cursor: SQLite ignores the pragma inside a transaction, which `execute` would begin.
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA foreign_keys")
+    [(enforced,)] = cursor.fetchall()
+    cursor.execute(f"PRAGMA foreign_keys = {state}")
+    cursor.close()
+    return "ON" if enforced else "OFF"
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Connection]:
+    """A connection of our own; on SQLite one whose transactions hold changes of tables too."""
+    engine = create_engine(url, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _begin_nothing)
+        event.listen(engine, "begin", _begin_immediate)
+    with engine.connect() as connection:
+        yield connection
+
+
+def _begin_nothing(connection: Any, _: object) -> None:
+    # The driver of Python 3.11 begins no transaction before a CREATE or ALTER; so we do.
+    connection.isolation_level = None
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def main() -> None:
+    """Run on the connection that was handed over, or on one of our own."""
+    if context.is_offline_mode():
+        raise CommandError("migrations run against a database; --sql is not supported")
+    connection = context.config.attributes.get("connection")
+    if connection is not None:
+        with alone(connection):
+            migrate(connection)
+        return
+    url = context.config.attributes.get("url")
+    if url is None:
+        logging.getLogger("alembic").setLevel(logging.INFO)  # somebody is watching the command
+        url = settings.load().database_url
+    with connect(sync_url(url)) as connection, alone(connection):
+        migrate(connection)
+
+
+main()

@@ -1,0 +1,92 @@
+"""What tests share: databases with the schema in them, the wire fakes, and no way out."""
+
+import ipaddress
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from sqlalchemy import URL
+
+from core import db
+from tests import postgres
+
+# How long an example takes on a busy machine says nothing about the code.
+settings.register_profile("parley", deadline=None)
+settings.load_profile("parley")
+
+
+def stay_inside(event: str, args: tuple[object, ...]) -> None:
+    """Fail a test that reaches for the network: everything it talks to is on loopback."""
+    if event == "socket.connect":
+        address = args[1]
+        host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+    elif event == "socket.getaddrinfo":
+        host = args[0] or "127.0.0.1"
+    else:
+        return
+    if not is_loopback(str(host)):
+        pytest.fail(f"a test wants to leave this machine: {event} {host}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+sys.addaudithook(stay_inside)
+
+
+@pytest.fixture(scope="session")
+def run() -> str:
+    """Names this run of the tests: the same in all processes that share the work."""
+    return os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+
+
+@pytest.fixture(scope="session")
+def postgres_server(run: str) -> Iterator[URL]:
+    """A PostgreSQL server, started when the first test wants it."""
+    with postgres.serve(run) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: URL, run: str) -> str:
+    """The name of a PostgreSQL database with the schema in it."""
+    return postgres.template(postgres_server, run)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with the schema in it."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    db.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A fresh SQLite database."""
+    path = shutil.copy(sqlite_template, tmp_path / "parley.db")
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: URL, postgres_template: str) -> Iterator[str]:
+    """A fresh PostgreSQL database."""
+    with postgres.database(postgres_server, postgres_template) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database, once on each engine."""
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    url: str = request.getfixturevalue(name)
+    return url

@@ -1,0 +1,1 @@
+"""Servers on loopback that speak the wire protocols as strictly as the real services."""

@@ -1,0 +1,142 @@
+"""The REST API for the bot itself: its account, its application, its commands."""
+
+import re
+
+from tests.fakes.discord import wire
+from tests.fakes.discord.records import Json
+from tests.fakes.discord.refusals import invalid, refusal, too_long
+from tests.fakes.discord.routes import Reply, Request, Route
+from tests.fakes.discord.world import World
+
+CONTENT_ENABLED = 1 << 19
+"""Flag of an application: small, and allowed to read message content."""
+
+
+def gateway(world: World, request: Request) -> Reply:
+    """Where the gateway is."""
+    return Reply({"url": world.gateway_url})
+
+
+def gateway_bot(world: World, request: Request) -> Reply:
+    """Where the gateway is, how many shards it wants and how many sessions may still start."""
+    start = {
+        "total": 1000,
+        "remaining": world.identifies_left,
+        "reset_after": 24 * 3600 * 1000,
+        "max_concurrency": 16,
+    }
+    body = gateway(world, request).body
+    return Reply({**body, "shards": world.shards, "session_start_limit": start})
+
+
+def me(world: World, request: Request) -> Reply:
+    """The bot's own account."""
+    private = {"verified": True, "mfa_enabled": False, "locale": "en-US", "email": None, "flags": 0}
+    return Reply({**wire.user(world.bot), **private})
+
+
+def application(world: World, request: Request) -> Reply:
+    """The application that the bot belongs to."""
+    flags = CONTENT_ENABLED if "message_content" in world.intents_allowed else 0
+    return Reply(
+        {
+            "id": world.application_id,
+            "name": world.bot.name,
+            "icon": None,
+            "description": "",
+            "bot_public": True,
+            "bot_require_code_grant": False,
+            "owner": wire.user(next(iter(world.people.values()))),
+            "verify_key": "0" * 64,
+            "team": None,
+            "flags": flags,
+            "bot": wire.user(world.bot),
+            "interactions_endpoint_url": None,
+        }
+    )
+
+
+def get_user(world: World, request: Request) -> Reply:
+    """Any account."""
+    person = world.people.get(request.ids["user"])
+    if not person:
+        raise refusal(10013)
+    return Reply(wire.user(person))
+
+
+def get_commands(world: World, request: Request) -> Reply:
+    """The commands of the application, global or of one guild."""
+    _own_application(world, request)
+    return Reply(world.commands.get(request.ids.get("guild"), []))
+
+
+def put_commands(world: World, request: Request) -> Reply:
+    """Replace all commands; one that keeps its name keeps its id."""
+    _own_application(world, request)
+    place = request.ids.get("guild")
+    before = {command["name"]: command["id"] for command in world.commands.get(place, [])}
+    commands = [_command(world, index, body) for index, body in enumerate(request.body)]
+    names = [(command["type"], command["name"]) for command in commands]
+    if len(set(names)) < len(names):
+        code = "APPLICATION_COMMANDS_DUPLICATE_NAME"
+        raise invalid("name", code, "Application command names must be unique")
+    for command in commands:
+        command["id"] = before.get(command["name"], command["id"])
+        command.update({"guild_id": place} if place else {})
+    world.commands[place] = commands
+    return Reply(commands)
+
+
+def _command(world: World, index: int, body: Json) -> Json:
+    command = {
+        "type": 1,
+        "description": "",
+        "options": [],
+        "default_member_permissions": None,
+        "nsfw": False,
+        **body,
+        "id": world.snowflake(),
+        "application_id": world.application_id,
+        "version": world.snowflake(),
+    }
+    if command["type"] == 1:
+        _check_command(f"{index}", command)
+    return command
+
+
+def _check_command(path: str, command: Json) -> None:
+    name, description = command["name"], command["description"]
+    if not re.fullmatch(r"[-_'\w]{1,32}", name) or name != name.lower():
+        text = "Command name is invalid"
+        raise invalid(f"{path}.name", "APPLICATION_COMMAND_INVALID_NAME", text)
+    if not 1 <= len(description) <= 100:
+        text = "Must be between 1 and 100 in length."
+        raise invalid(f"{path}.description", "BASE_TYPE_BAD_LENGTH", text)
+    if len(command["options"]) > 25:
+        raise too_long(f"{path}.options", 25)
+    needed = [option.get("required", False) for option in command["options"]]
+    if needed != sorted(needed, reverse=True):
+        text = "Required options must be placed before non-required options"
+        raise invalid(f"{path}.options", "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID", text)
+
+
+def _own_application(world: World, request: Request) -> None:
+    if request.ids["application"] != world.application_id:
+        raise refusal(50001)
+
+
+COMMANDS = "/applications/{application}/commands"
+GUILD_COMMANDS = "/applications/{application}/guilds/{guild}/commands"
+
+ROUTES = (
+    Route("GET", "/gateway", gateway),
+    Route("GET", "/gateway/bot", gateway_bot),
+    Route("GET", "/users/@me", me),
+    Route("GET", "/applications/@me", application),
+    Route("GET", "/oauth2/applications/@me", application),
+    Route("GET", "/users/{user}", get_user),
+    Route("GET", COMMANDS, get_commands),
+    Route("PUT", COMMANDS, put_commands),
+    Route("GET", GUILD_COMMANDS, get_commands),
+    Route("PUT", GUILD_COMMANDS, put_commands),
+)

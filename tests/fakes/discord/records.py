@@ -1,0 +1,219 @@
+"""What the fake Discord knows of: people, guilds, channels, messages, interactions and calls.
+
+Ids are snowflakes as strings, as on the wire. Times are seconds of the server's monotonic clock.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+ACKNOWLEDGE_WITHIN = 3.0
+"""Seconds that an interaction waits for its acknowledgement."""
+TOKEN_LIFE = 15 * 60.0
+"""Seconds that the token of an acknowledged interaction serves."""
+
+TEXT, DM, THREAD = 0, 1, 11
+"""Types of channels."""
+EPHEMERAL, LOADING = 1 << 6, 1 << 7
+"""Flags of messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account; `bot` is only true of ours."""
+
+    id: str
+    name: str
+    bot: bool = False
+
+    @property
+    def mention(self) -> str:
+        """The text that pings this account."""
+        return f"<@{self.id}>"
+
+
+@dataclass(slots=True, eq=False)
+class Guild:
+    """A server: its members, its channels, and the roles that the fake gives to each."""
+
+    id: str
+    name: str
+    owner: Person
+    members: dict[str, Person] = field(repr=False)
+    admins: set[str]
+    """Ids of the members that hold the administrators' role."""
+    admin_role: str
+    bot_role: str
+    """The role that only the bot holds; mentioning it means the bot."""
+    channels: dict[str, "Channel"] = field(default_factory=dict, repr=False)
+
+    @property
+    def roles(self) -> tuple[str, str, str]:
+        """The ids of @everyone, the administrators and the bot."""
+        return (self.id, self.admin_role, self.bot_role)
+
+
+@dataclass(slots=True, eq=False)
+class Channel:
+    """A text channel, a thread in one, or a private conversation with the bot."""
+
+    id: str
+    name: str
+    kind: int
+    guild: Guild | None = None
+    parent: "Channel | None" = field(default=None, repr=False)
+    recipient: Person | None = None
+    denied: set[str] = field(default_factory=set)
+    """Names of the permissions that the bot lacks here."""
+    posts: dict[str, "Message"] = field(default_factory=dict, repr=False)
+    """Messages that stand here, oldest first."""
+    latest: str | None = None
+
+    @property
+    def guild_id(self) -> str | None:
+        """The guild's id, None in a private conversation."""
+        return self.guild.id if self.guild else None
+
+    def allows(self, permission: str) -> bool:
+        """Whether the bot holds a permission here; a thread inherits from its channel."""
+        return permission not in self.denied and (not self.parent or self.parent.allows(permission))
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that belongs to a message."""
+
+    id: str
+    channel_id: str
+    name: str
+    content_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pings:
+    """Whom a message pings in truth, after `allowed_mentions`."""
+
+    users: tuple[Person, ...] = ()
+    roles: tuple[str, ...] = ()
+    everyone: bool = False
+
+    def __or__(self, other: "Pings") -> "Pings":
+        return Pings(
+            tuple(dict.fromkeys(self.users + other.users)),
+            tuple(dict.fromkeys(self.roles + other.roles)),
+            self.everyone or other.everyone,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """A message as it stands now, with all its states behind it."""
+
+    id: str
+    channel: Channel = field(repr=False)
+    author: Person
+    content: str
+    sent_at: float
+    kind: int = 0
+    embeds: list[Json] = field(default_factory=list)
+    components: list[Json] = field(default_factory=list)
+    attachments: list[Upload] = field(default_factory=list)
+    reference: str | None = None
+    """The id of the message it replies to."""
+    pings: Pings = Pings()
+    nonce: str | int | None = None
+    flags: int = 0
+    edited_at: float | None = None
+    edited_timestamp: str | None = None
+    deleted: bool = False
+    history: list[tuple[float, str]] = field(default_factory=list)
+    """When it took which content, the first time included."""
+    interaction: "Interaction | None" = field(default=None, repr=False)
+
+    @property
+    def mentions(self) -> list[str]:
+        """Ids of users and roles that were pinged, and "everyone"; edits add to it."""
+        everyone = ["everyone"] if self.pings.everyone else []
+        return [person.id for person in self.pings.users] + [*self.pings.roles] + everyone
+
+    @property
+    def buttons(self) -> list[Json]:
+        """The buttons below it, row by row."""
+        return list(_buttons(self.components))
+
+
+def _buttons(components: list[Json]) -> Iterator[Json]:
+    for component in components:
+        if component["type"] == 2:
+            yield component
+        yield from _buttons(component.get("components", []))
+
+
+@dataclass(slots=True, eq=False)
+class Interaction:
+    """A slash command or a pressed button, and what the bot made of it."""
+
+    id: str
+    token: str = field(repr=False)
+    kind: int
+    """2 for a command, 3 for a component."""
+    who: Person
+    channel: Channel = field(repr=False)
+    data: Json
+    created_at: float
+    clock: Callable[[], float] = field(repr=False)
+    message: Message | None = None
+    """The message whose button was pressed."""
+    responses: list[Json] = field(default_factory=list)
+    """Bodies of the callbacks that were accepted: one at most."""
+    original: Message | None = None
+    """The message that is edited as `@original`."""
+    followups: list[Message] = field(default_factory=list)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether a callback arrived in time."""
+        return bool(self.responses)
+
+    @property
+    def late(self) -> bool:
+        """Whether the time for an acknowledgement has passed."""
+        return self.clock() - self.created_at >= ACKNOWLEDGE_WITHIN
+
+    @property
+    def failed(self) -> bool:
+        """Whether the person reads "The application did not respond"."""
+        return self.late and not self.acknowledged
+
+    @property
+    def expired(self) -> bool:
+        """Whether its token serves no longer."""
+        return self.clock() - self.created_at >= TOKEN_LIFE
+
+
+@dataclass(slots=True)
+class Call:
+    """A request to the REST API and the status it got; None when the connection was cut."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    at: float
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something for the sessions of the gateway."""
+
+    name: str
+    data: Json
+    guild_id: str | None = None
+    intent: int = 0
+    """The intents that ask for it, any of them; 0 is for every session."""
+    bare: Json | None = None
+    """What a session without the message content intent sees, where that differs."""

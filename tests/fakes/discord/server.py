@@ -1,0 +1,316 @@
+"""The server of the fake Discord, and what a test does and sees as a person there."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Self
+
+from aiohttp import web
+
+from tests.fakes.discord.api import BODY_LIMIT, PREFIX, Api
+from tests.fakes.discord.faults import Drop, Faults
+from tests.fakes.discord.forms import File, Form
+from tests.fakes.discord.gateway import Gateway
+from tests.fakes.discord.limits import Limits
+from tests.fakes.discord.records import (
+    Call,
+    Channel,
+    Guild,
+    Interaction,
+    Json,
+    Message,
+    Person,
+)
+from tests.fakes.discord.sessions import Close
+from tests.fakes.discord.world import World
+
+PATIENCE = 0.05
+"""Seconds after which a condition is looked at again though nothing was announced."""
+
+Attachment = tuple[str, bytes, str]
+"""Name, content and media type of a file that a person sends."""
+
+REASONS = {4004: "Authentication failed.", 4014: "Disallowed intent(s)."}
+
+
+class DiscordServer:
+    """REST v10 and the gateway on loopback, with one bot; used as an async context manager.
+
+    discord.py needs `discord.http.Route.BASE = server.url`. The gateway's address is told by
+    `GET {url}/gateway/bot`; after an invalid session the library forgets it and turns to
+    `discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY`, so that should be `gateway_url`.
+
+    `clock` counts seconds; moving it lets interactions, links and nonces expire.
+    """
+
+    def __init__(
+        self,
+        token: str = "bot-token",  # noqa: S107 - it opens nothing but this server
+        *,
+        limits: bool = True,
+        port: int = 0,
+        shards: int = 1,
+        heartbeat_interval: float = 41.25,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.world = World(token, clock, time.time() - clock())
+        self.world.shards = shards
+        self.gateway = Gateway(self.world, heartbeat_interval)
+        self._faults = Faults()
+        self._port = port
+        app = web.Application(client_max_size=BODY_LIMIT)
+        throttle = Limits(limits, self.world.violations, clock, self.world.now)
+        Api(self.world, throttle, self._faults).add_to(app)
+        app.router.add_get("/gateway", self.gateway.accept)
+        app.router.add_get("/gateway/", self.gateway.accept)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
+        self.world.origin = f"http://127.0.0.1:{self._port}"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.gateway.drop(resumable=False)
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """The base of the REST API, as in `DISCORD_API_URL`."""
+        return self.world.origin + PREFIX
+
+    @property
+    def gateway_url(self) -> str:
+        """The address that `GET /gateway/bot` tells."""
+        return self.world.gateway_url
+
+    @property
+    def token(self) -> str:
+        """The bot's token."""
+        return self.world.token
+
+    @property
+    def bot_id(self) -> str:
+        """The bot's account."""
+        return self.world.bot.id
+
+    @property
+    def mention(self) -> str:
+        """The text that pings the bot."""
+        return self.world.bot.mention
+
+    @property
+    def application_id(self) -> str:
+        """The bot's application; another id than the account's, as for old bots."""
+        return self.world.application_id
+
+    # The scene
+
+    def person(self, name: str) -> Person:
+        """A new account that is not the bot's."""
+        return self.world.person(name)
+
+    def guild(
+        self, name: str, *, members: Iterable[Person] = (), admins: Iterable[Person] = ()
+    ) -> Guild:
+        """A new server with the bot in it."""
+        return self.world.guild(name, members, admins)
+
+    def channel(self, guild: Guild, name: str) -> Channel:
+        """A new text channel."""
+        return self.world.channel(guild, name)
+
+    def thread(self, channel: Channel, name: str, *, starter: Message | None = None) -> Channel:
+        """A new thread of a channel, from a message or on its own."""
+        return self.world.thread(channel, name, starter)
+
+    def dm(self, person: Person) -> Channel:
+        """The private conversation of a person with the bot."""
+        return self.world.private(person)
+
+    def deny(self, channel: Channel, permission: str) -> None:
+        """Take a permission from the bot in a channel: `EMBED_LINKS`, `SEND_MESSAGES` …"""
+        self.world.deny(channel, permission)
+
+    @property
+    def intents_allowed(self) -> set[str]:
+        """The privileged intents that are switched on: message_content, members, presences."""
+        return self.world.intents_allowed
+
+    @property
+    def commands(self) -> list[Json]:
+        """The global commands that the bot registered."""
+        return self.world.commands[None]
+
+    # What people do
+
+    async def say(
+        self,
+        channel: Channel,
+        who: Person,
+        text: str,
+        *,
+        reply_to: Message | None = None,
+        ping: bool = True,
+        attachments: Sequence[Attachment] = (),
+    ) -> Message:
+        """A person writes; a reply pings the author of what it answers unless `ping` is off."""
+        _require_place(channel, who)
+        files = [File(name, data, media_type) for name, data, media_type in attachments]
+        allowed = {"parse": ["users", "roles", "everyone"], "replied_user": ping}
+        form = Form(content=text, files=files, allowed=allowed)
+        return self.world.post(channel, who, form, reply=reply_to)
+
+    async def edit_by_person(self, message: Message, text: str) -> None:
+        """The author changes the text of a message."""
+        self.world.edit(message, Form(content=text, given=frozenset({"content"})))
+
+    async def delete_by_person(self, message: Message) -> None:
+        """Somebody deletes a message."""
+        self.world.remove(message)
+
+    async def slash(
+        self, channel: Channel, who: Person, command: str, /, **options: object
+    ) -> Interaction:
+        """A person uses a command; waits for the bot to have registered it."""
+        _require_place(channel, who)
+        await self.wait(lambda: self._command(channel, command) is not None)
+        found = self._command(channel, command) or {}
+        data = {"id": found["id"], "name": command, "type": 1, "options": _filled(found, options)}
+        return self.world.interact(2, who, channel, data)
+
+    async def press(self, message: Message, button: str | int, who: Person) -> Interaction:
+        """A person presses a button: its custom id, its label, or its place from 0."""
+        _require_place(message.channel, who)
+        found = _button(message, button)
+        data = {"custom_id": found["custom_id"], "component_type": 2}
+        return self.world.interact(3, who, message.channel, data, message)
+
+    def _command(self, channel: Channel, name: str) -> Json | None:
+        places = [None, channel.guild_id] if channel.guild else [None]
+        known = [item for place in places for item in self.world.commands.get(place, [])]
+        return next((item for item in known if item["name"] == name and item["type"] == 1), None)
+
+    # What people see
+
+    def messages(self, channel: Channel) -> list[Message]:
+        """What stands in a channel now, oldest first."""
+        return list(channel.posts.values())
+
+    def answers(self, channel: Channel) -> list[Message]:
+        """What the bot said of it."""
+        return [message for message in self.messages(channel) if message.author.bot]
+
+    def doubles(self, channel: Channel) -> int:
+        """How many messages of the bot repeat another's text in answer to the same question.
+
+        The question is the message replied to, else the last one that a person wrote before.
+        """
+        question: str | None = None
+        seen: list[tuple[str | None, str]] = []
+        for message in self.messages(channel):
+            if message.author.bot:
+                seen.append((message.reference or question, message.content))
+            else:
+                question = message.id
+        return len(seen) - len(set(seen))
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every request to a known route, in the order of arrival."""
+        return self.world.calls
+
+    @property
+    def violations(self) -> list[str]:
+        """What the real service would hold against the bot: limits passed, protocol broken."""
+        return self.world.violations
+
+    async def wait(
+        self,
+        condition: Callable[[], object],
+        timeout: float = 10.0,  # noqa: ASYNC109 - so that every wait in a test is bounded
+    ) -> None:
+        """Until the condition is true; TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while not condition():
+                change = self.world.change
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(change.wait(), PATIENCE)
+
+    # Trouble
+
+    def fail(
+        self,
+        route: str,
+        *,
+        status: int | None = None,
+        times: int = 1,
+        drop: Drop | None = None,
+        delay: float = 0.0,
+        code: int = 0,
+        retry_after: float | None = None,
+    ) -> None:
+        """Make the next calls of a route fail: `fail("POST /channels/{id}/messages", status=503)`.
+
+        `drop="before"` resets the connection unheard, `"after"` when the call took effect; `delay`
+        seconds alone only make it slow. A code alone brings its status, `retry_after` alone a 429.
+        """
+        self._faults.order(
+            route,
+            status=status,
+            times=times,
+            drop=drop,
+            delay=delay,
+            code=code,
+            retry_after=retry_after,
+        )
+
+    async def drop_gateway(self, resumable: bool = True) -> None:
+        """Cut all websockets; a client that resumes gets what it missed, or an invalid session.
+
+        What the same task does next, before it waits, is sure to fall into the gap.
+        """
+        self.gateway.drop(resumable)
+
+    def close_gateway(self) -> None:
+        """Refuse new websockets with 503 until `open_gateway`."""
+        self.gateway.open = False
+
+    def open_gateway(self) -> None:
+        """Let websockets in again."""
+        self.gateway.open = True
+
+    async def request_reconnect(self) -> None:
+        """Ask all connections to reconnect (opcode 7)."""
+        self.gateway.ask_to_reconnect()
+
+    def close_with(self, code: int) -> None:
+        """Refuse the next identify with this close code."""
+        self.gateway.refuse_with.append(Close(code, REASONS.get(code, "")))
+
+
+def _require_place(channel: Channel, who: Person) -> None:
+    readers = channel.guild.members.values() if channel.guild else [channel.recipient]
+    if who not in readers:
+        raise ValueError(f"{who.name} cannot write in {channel.name or 'this conversation'}")
+
+
+def _filled(command: Json, options: dict[str, object]) -> list[Json]:
+    kinds = {option["name"]: option["type"] for option in command["options"]}
+    needed = {option["name"] for option in command["options"] if option.get("required")}
+    if not needed <= options.keys() <= kinds.keys():
+        raise ValueError(f"/{command['name']} takes {sorted(kinds)}, not {sorted(options)}")
+    return [{"name": name, "type": kinds[name], "value": value} for name, value in options.items()]
+
+
+def _button(message: Message, wanted: str | int) -> Json:
+    buttons = message.buttons
+    if isinstance(wanted, int):
+        return buttons[wanted]
+    for button in buttons:
+        if wanted in {button.get("custom_id"), button.get("label")} and "custom_id" in button:
+            return button
+    raise LookupError(f"no button {wanted!r} among {[item.get('label') for item in buttons]}")

@@ -1,0 +1,308 @@
+"""The state of the fake Discord and every change to it, told to whoever subscribed."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable
+
+from tests.fakes.discord import attachments, wire
+from tests.fakes.discord.forms import File, Form
+from tests.fakes.discord.mentions import EVERYTHING, USERS_ONLY, pings
+from tests.fakes.discord.records import (
+    DM,
+    LOADING,
+    TEXT,
+    THREAD,
+    Call,
+    Channel,
+    Event,
+    Guild,
+    Interaction,
+    Json,
+    Message,
+    Person,
+    Pings,
+    Upload,
+)
+
+GUILDS, GUILD_MEMBERS, PRESENCES = 1 << 0, 1 << 1, 1 << 8
+GUILD_MESSAGES, DIRECT_MESSAGES, MESSAGE_CONTENT = 1 << 9, 1 << 12, 1 << 15
+GUILD_TYPING, DIRECT_TYPING = 1 << 11, 1 << 14
+"""Bits of the gateway's intents."""
+
+NONCE_LIFE = 5 * 60.0
+"""Seconds that `enforce_nonce` remembers."""
+
+
+class World:
+    """Everything there is, by id, and the operations that change it and announce the change."""
+
+    def __init__(self, token: str, clock: Callable[[], float], wall_at_zero: float) -> None:
+        self.token = token
+        self.clock = clock
+        self.wall_at_zero = wall_at_zero
+        self.origin = ""
+        self.shards = 1
+        self.identifies_left = 1000
+        self.intents_allowed = {"message_content", "members", "presences"}
+        self.subscribers: list[Callable[[Event], None]] = []
+        self.change = asyncio.Event()
+        self.calls: list[Call] = []
+        self.violations: list[str] = []
+        self.people: dict[str, Person] = {}
+        self.guilds: dict[str, Guild] = {}
+        self.channels: dict[str, Channel] = {}
+        self.uploads: dict[str, Upload] = {}
+        self.interactions: dict[str, Interaction] = {}
+        self.commands: dict[str | None, list[Json]] = {None: []}
+        """Registered commands by guild id; None holds the global ones."""
+        self._secret = secrets.token_bytes(16)
+        self._latest_id = 0
+        self._nonces: dict[tuple[str, str], Message] = {}
+        self._privates: dict[str, Channel] = {}
+        self.bot = self.person("Parley", bot=True)
+        self.application_id = self.snowflake()
+
+    # Ground
+
+    def now(self) -> float:
+        """Seconds since 1970, moved by the clock the server was given."""
+        return self.wall_at_zero + self.clock()
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the gateway is, on the host of the REST API."""
+        return self.origin.replace("http", "ws", 1) + "/gateway"
+
+    def snowflake(self) -> str:
+        """A fresh id, greater than all before."""
+        at_least = int((self.now() - wire.EPOCH) * 1000) << 22
+        self._latest_id = max(self._latest_id + 1, at_least)
+        return str(self._latest_id)
+
+    def changed(self) -> None:
+        """Wake whoever waits for a condition."""
+        self.change.set()
+        self.change = asyncio.Event()
+
+    def publish(self, event: Event) -> None:
+        """Tell the gateway, and whoever waits."""
+        for tell in self.subscribers:
+            tell(event)
+        self.changed()
+
+    def link(self, upload: Upload) -> str:
+        """A download link that serves for a day."""
+        return attachments.link(self.origin, self._secret, upload, self.now())
+
+    def opens(self, upload: Upload, query: dict[str, str]) -> bool:
+        """Whether a download link was issued by us and still serves."""
+        return attachments.opens(self._secret, upload, query, self.now())
+
+    # People and places
+
+    def person(self, name: str, *, bot: bool = False) -> Person:
+        """A new account."""
+        person = Person(self.snowflake(), name, bot)
+        self.people[person.id] = person
+        return person
+
+    def guild(self, name: str, members: Iterable[Person], admins: Iterable[Person]) -> Guild:
+        """A new guild with the bot in it; its owner is somebody who never speaks."""
+        leaders = list(admins)
+        owner = self.person(f"Owner of {name}")
+        everybody = [owner, self.bot, *members, *leaders]
+        guild = Guild(
+            id=self.snowflake(),
+            name=name,
+            owner=owner,
+            members={person.id: person for person in everybody},
+            admins={person.id for person in leaders},
+            admin_role=self.snowflake(),
+            bot_role=self.snowflake(),
+        )
+        self.guilds[guild.id] = guild
+        self.publish(Event("GUILD_CREATE", wire.guild(guild, self.bot), guild.id, GUILDS))
+        return guild
+
+    def channel(self, guild: Guild, name: str) -> Channel:
+        """A new text channel."""
+        channel = Channel(self.snowflake(), name, TEXT, guild)
+        self._place(channel)
+        self.publish(Event("CHANNEL_CREATE", wire.channel(channel), guild.id, GUILDS))
+        return channel
+
+    def thread(self, parent: Channel, name: str, starter: Message | None) -> Channel:
+        """A new public thread; it takes the id of the message it starts from."""
+        identity = starter.id if starter else self.snowflake()
+        channel = Channel(identity, name, THREAD, parent.guild, parent)
+        self._place(channel)
+        body = {**wire.channel(channel), "newly_created": True}
+        self.publish(Event("THREAD_CREATE", body, channel.guild_id, GUILDS))
+        return channel
+
+    def private(self, person: Person) -> Channel:
+        """The private conversation with a person; there is one for each."""
+        if person.id not in self._privates:
+            channel = Channel(self.snowflake(), "", DM, recipient=person)
+            self._privates[person.id] = channel
+            self._place(channel)
+        return self._privates[person.id]
+
+    def _place(self, channel: Channel) -> None:
+        self.channels[channel.id] = channel
+        if channel.guild:
+            channel.guild.channels[channel.id] = channel
+
+    def deny(self, channel: Channel, permission: str) -> None:
+        """Take a permission from the bot in a channel."""
+        if permission not in wire.PERMISSIONS:
+            raise ValueError(f"no such permission: {permission}")
+        channel.denied.add(permission)
+        if channel.kind == TEXT:
+            self.publish(Event("CHANNEL_UPDATE", wire.channel(channel), channel.guild_id, GUILDS))
+
+    # Messages
+
+    def post(
+        self,
+        channel: Channel,
+        author: Person,
+        form: Form,
+        *,
+        reply: Message | None = None,
+        interaction: Interaction | None = None,
+        hidden: bool = False,
+    ) -> Message:
+        """Add a message. A hidden one, seen by one person, is in no history and no event."""
+        message = Message(
+            id=self.snowflake(),
+            channel=channel,
+            author=author,
+            content=form.content,
+            sent_at=self.clock(),
+            kind=19 if reply else 0,
+            embeds=list(form.embeds),
+            components=list(form.components),
+            attachments=[self._upload(channel, file) for file in form.files],
+            reference=reply.id if reply else None,
+            nonce=form.nonce,
+            flags=form.flags,
+            interaction=interaction,
+        )
+        message.pings = self._pings(message, form, reply)
+        message.history.append((message.sent_at, message.content))
+        self._remember_nonce(message)
+        if not hidden:
+            channel.posts[message.id] = message
+            channel.latest = message.id
+            self._announce("MESSAGE_CREATE", message)
+        return message
+
+    def edit(self, message: Message, form: Form) -> None:
+        """Change the fields of a message that the form gives."""
+        if "content" in form.given:
+            message.content = form.content
+        if "embeds" in form.given:
+            message.embeds = list(form.embeds)
+        if "components" in form.given:
+            message.components = list(form.components)
+        if form.given & {"attachments", "files"}:
+            self._replace_files(message, form)
+        message.flags &= ~LOADING
+        message.edited_at = self.clock()
+        message.edited_timestamp = wire.timestamp(self.now())
+        message.pings |= self._pings(message, form, None)
+        message.history.append((message.edited_at, message.content))
+        self._announce("MESSAGE_UPDATE", message)
+
+    def remove(self, message: Message) -> None:
+        """Delete a message."""
+        message.deleted = True
+        if message.channel.posts.pop(message.id, None):
+            place = message.channel
+            body = {"id": message.id, "channel_id": place.id}
+            if place.guild:
+                body["guild_id"] = place.guild.id
+            self.publish(Event("MESSAGE_DELETE", body, place.guild_id, _intent(place)))
+
+    def type_in(self, channel: Channel, person: Person) -> None:
+        """Show an account as typing."""
+        intent = GUILD_TYPING if channel.guild else DIRECT_TYPING
+        body = wire.typing(channel, person, self.now())
+        self.publish(Event("TYPING_START", body, channel.guild_id, intent))
+
+    def same_nonce(self, author: Person, nonce: str | int | None) -> Message | None:
+        """The author's message of the last minutes that carries this nonce."""
+        first = self._nonces.get((author.id, str(nonce)))
+        return first if first and self.clock() - first.sent_at < NONCE_LIFE else None
+
+    def _remember_nonce(self, message: Message) -> None:
+        if message.nonce is not None:
+            self._nonces[message.author.id, str(message.nonce)] = message
+
+    def _pings(self, message: Message, form: Form, reply: Message | None) -> Pings:
+        guild = message.channel.guild
+        default = USERS_ONLY if message.interaction else EVERYTHING
+        others = {self.bot.id: self.bot, message.author.id: message.author}
+        if message.channel.recipient:
+            others[message.channel.recipient.id] = message.channel.recipient
+        return pings(
+            message.content,
+            default if form.allowed is None else form.allowed,
+            people=guild.members if guild else others,
+            roles=guild.roles if guild else (),
+            replied=reply.author if reply else None,
+        )
+
+    def _upload(self, channel: Channel, file: File) -> Upload:
+        upload = Upload(self.snowflake(), channel.id, file.name, file.content_type, file.data)
+        self.uploads[upload.id] = upload
+        return upload
+
+    def _replace_files(self, message: Message, form: Form) -> None:
+        if "attachments" in form.given:
+            stay = [upload for upload in message.attachments if upload.id in form.kept]
+            message.attachments = stay
+        message.attachments += [self._upload(message.channel, file) for file in form.files]
+
+    def _announce(self, name: str, message: Message) -> None:
+        place = message.channel
+        if message.id not in place.posts or not place.allows("VIEW_CHANNEL"):
+            self.changed()
+            return
+        body = wire.message_event(message, wire.message(message, self.link))
+        if name == "MESSAGE_CREATE" and message.nonce is not None:
+            body["nonce"] = message.nonce
+        bare = wire.bare(body) if self.protected(message) else None
+        self.publish(Event(name, body, place.guild_id, _intent(place), bare))
+
+    def protected(self, message: Message) -> bool:
+        """Whether its content needs the message content intent."""
+        ours = message.author == self.bot or self.bot in message.pings.users
+        return message.channel.kind != DM and not ours
+
+    # Interactions
+
+    def interact(
+        self, kind: int, who: Person, channel: Channel, data: Json, message: Message | None = None
+    ) -> Interaction:
+        """A person uses a command or presses a button."""
+        interaction = Interaction(
+            id=self.snowflake(),
+            token=secrets.token_urlsafe(32),
+            kind=kind,
+            who=who,
+            channel=channel,
+            data={"application_id": self.application_id, "data": data},
+            created_at=self.clock(),
+            clock=self.clock,
+            message=message,
+        )
+        self.interactions[interaction.token] = interaction
+        body = wire.interaction(interaction, self.bot, self.link)
+        self.publish(Event("INTERACTION_CREATE", body, channel.guild_id))
+        return interaction
+
+
+def _intent(channel: Channel) -> int:
+    return GUILD_MESSAGES if channel.guild else DIRECT_MESSAGES

@@ -1,0 +1,368 @@
+"""The server itself, with the people's side for whoever tests a bot."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from tests.fakes.telegram.faults import Drop, Fault
+from tests.fakes.telegram.flood import Flood
+from tests.fakes.telegram.formatting import compose
+from tests.fakes.telegram.methods import LONGEST_TEXT
+from tests.fakes.telegram.spans import Json, units
+from tests.fakes.telegram.state import Call, Chat, Message, Press, State, User
+from tests.fakes.telegram.updates import Updates
+from tests.fakes.telegram.wire import Wire
+
+FIRST_SUPERGROUP = -1_002_000_000_000
+SERVICE = frozenset({"forum_topic_created", "migrate_to_chat_id", "migrate_from_chat_id"})
+"""What service messages hold."""
+
+
+class TelegramServer:
+    """A Bot API server for one bot, on loopback; an asynchronous context manager.
+
+    With `flood` it enforces flood limits; with `privacy` the bot is told of a group's messages
+    only when they are meant for it, else of all. Times are monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        token: str = "123456:test-token",  # noqa: S107 - it guards nothing
+        username: str = "parley_bot",
+        *,
+        flood: bool = True,
+        privacy: bool = False,
+        port: int = 0,
+    ) -> None:
+        self._state = State(token, username, privacy=privacy)
+        self._updates = Updates(self._state.violations)
+        self._wire = Wire(self._state, self._updates, Flood(self._state.violations, enforced=flood))
+        self._port = port
+        self.token = token
+        self.username = username
+        self.bot_id = str(self._state.bot.id)
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        # A client that hangs up takes its request with it: else the poll of a bot that was
+        # killed would wait on and conflict with the poll of the next one.
+        self._runner = web.AppRunner(
+            self._wire.app(), handler_cancellation=True, shutdown_timeout=0.1, access_log=None
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._runner.cleanup()
+
+    # What the bot did
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call of a method that exists with the right token, in order of arrival."""
+        return self._wire.calls
+
+    @property
+    def violations(self) -> list[str]:
+        """What a strict service would dislike: calls inside a wait, two pollers, lost markup."""
+        return self._state.violations
+
+    @property
+    def unacknowledged(self) -> list[int]:
+        """The ids of the updates that would be delivered (again)."""
+        return self._updates.unacknowledged
+
+    @property
+    def polling(self) -> bool:
+        """Whether the bot waits for updates at this moment."""
+        return self._updates.polling
+
+    @property
+    def webhook(self) -> str:
+        """The URL of the webhook that is set; polling is a conflict while there is one."""
+        return self._state.webhook
+
+    @webhook.setter
+    def webhook(self, url: str) -> None:
+        self._state.webhook = url
+
+    def commands(self, scope: str = "default::") -> list[Json]:
+        """The menu of commands the bot has set."""
+        return self._state.commands.get(scope, [])
+
+    def messages(self, chat: Chat) -> list[Message]:
+        """What stands in a chat now, oldest first."""
+        return list(chat.messages.values())
+
+    def answers(self, chat: Chat) -> list[Message]:
+        """What the bot's messages in a chat say now, oldest first."""
+        return [message for message in self.messages(chat) if message.sender == self._state.bot]
+
+    def doubles(self, chat: Chat) -> int:
+        """How many of the bot's messages say again what another said to the same question.
+
+        The question is the message replied to, else the newest of a person's before it.
+        """
+        said: Counter[tuple[int, str]] = Counter()
+        asked = 0
+        for message in self.messages(chat):
+            if message.sender == self._state.bot:
+                said[message.reply_to or asked, message.text] += 1
+            else:
+                asked = message.message_id
+        return sum(count - 1 for count in said.values())
+
+    async def wait(self, condition: Callable[[], object], timeout: float = 10) -> None:  # noqa: ASYNC109 - reads best
+        """Return as soon as a condition holds, asked again after every change."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not condition():
+                    await self._state.pulse.wait()
+        except TimeoutError as error:
+            calls = [(call.method, call.status) for call in self.calls[-8:]]
+            problem = f"not so within {timeout} s; last calls {calls}; {self.violations=}"
+            raise TimeoutError(problem) from error
+
+    # Who is there
+
+    def person(self, account_id: int, name: str, username: str = "") -> User:
+        """A person's account."""
+        return self._state.people.setdefault(account_id, User(account_id, name, username))
+
+    def private(self, person: User) -> Chat:
+        """The chat of a person with the bot."""
+        chat = Chat(person.id, "private", person.name, people={person.id: person})
+        return self._state.chats.setdefault(chat.id, chat)
+
+    def group(self, chat_id: int, title: str, admins: Sequence[User] = ()) -> Chat:
+        """A basic group; the first of the admins created it."""
+        people = {admin.id: admin for admin in admins}
+        chat = Chat(chat_id, "group", title, people=people, admins=list(admins))
+        return self._state.chats.setdefault(chat.id, chat)
+
+    def supergroup(
+        self, chat_id: int, title: str, *, forum: bool = False, admins: Sequence[User] = ()
+    ) -> Chat:
+        """A supergroup, with topics if it is a forum."""
+        people = {admin.id: admin for admin in admins}
+        chat = Chat(chat_id, "supergroup", title, forum, people, list(admins))
+        return self._state.chats.setdefault(chat.id, chat)
+
+    def topic(self, forum: Chat, name: str, who: User) -> int:
+        """Open a topic and return its thread id, which is the id of its first message."""
+        content = {"forum_topic_created": {"name": name, "icon_color": 7322096}}
+        message = self._state.post(forum, who, content=content)
+        message.thread = message.message_id
+        forum.topics[message.message_id] = name
+        self._tell(message)
+        return message.message_id
+
+    def upgrade(self, group: Chat) -> Chat:
+        """Make a group a supergroup, which is another chat; both are told."""
+        new = self.supergroup(FIRST_SUPERGROUP + group.id, group.title, admins=group.admins)
+        new.people = dict(group.people)
+        admin = (group.admins or list(group.people.values()))[0]
+        left = self._state.post(group, admin, content={"migrate_to_chat_id": new.id})
+        joined = self._state.post(new, admin, content={"migrate_from_chat_id": group.id})
+        group.migrated_to = new.id
+        self._tell(left)
+        self._tell(joined)
+        return new
+
+    def block(self, person: User, *, blocked: bool = True) -> None:
+        """A person blocks the bot, or unblocks it."""
+        chat = self.private(person)
+        chat.blocked = blocked
+        member = {"user": self._state.bot.json(), "status": "member"}
+        kicked = {"user": self._state.bot.json(), "status": "kicked", "until_date": 0}
+        old, new = (member, kicked) if blocked else (kicked, member)
+        change = {"chat": chat.json(), "from": person.json(), "date": 1_760_000_000}
+        change |= {"old_chat_member": old, "new_chat_member": new}
+        self._updates.put("my_chat_member", change)
+        self._state.pulse.beat()
+
+    # What people do
+
+    async def say(
+        self,
+        chat: Chat,
+        who: User,
+        text: str,
+        reply_to: Message | int | None = None,
+        thread: int | None = None,
+        entities: list[Json] | None = None,
+        *,
+        quote: str = "",
+    ) -> Message:
+        """A person writes; mentions, commands and links are found besides the given entities.
+
+        A thread that nobody opened is one that was there before all this.
+        """
+        if units(text) > LONGEST_TEXT:
+            raise ValueError("no client sends this as one message; paste it")
+        written = compose(text, "", entities)
+        if thread is not None:
+            chat.topics.setdefault(thread, f"Topic {thread}")
+            chat.last_id = max(chat.last_id, thread)
+        answered = reply_to.message_id if isinstance(reply_to, Message) else reply_to
+        message = self._state.post(
+            chat,
+            who,
+            written.text,
+            written.entities,
+            reply_to=answered,
+            thread=thread,
+            quote=quote,
+        )
+        return self._tell(message)
+
+    async def paste(self, chat: Chat, who: User, text: str) -> list[Message]:
+        """A person pastes a long text: the client sends it in as many messages as it takes."""
+        step = LONGEST_TEXT if text.isascii() else LONGEST_TEXT // 2
+        parts = [text[at : at + step] for at in range(0, len(text), step)]
+        return [await self.say(chat, who, part) for part in parts]
+
+    async def photo(
+        self, chat: Chat, who: User, data: bytes, caption: str = "", album: str | None = None
+    ) -> Message:
+        """A person sends a picture; it is offered in two sizes, the smaller one first."""
+        sizes = [
+            self._state.store("photos", data, "photo.jpg").json() | {"width": w, "height": h}
+            for w, h in ((320, 240), (1280, 960))
+        ]
+        return self._send(chat, who, {"photo": sizes}, caption, album)
+
+    async def document(
+        self,
+        chat: Chat,
+        who: User,
+        data: bytes,
+        name: str,
+        mime: str,
+        caption: str = "",
+        album: str | None = None,
+        *,
+        size: int | None = None,
+    ) -> Message:
+        """A person sends a file; `size` claims another size than that of the data."""
+        file = self._state.store("documents", data, name, size).json()
+        document = file | {"file_name": name, "mime_type": mime}
+        return self._send(chat, who, {"document": document}, caption, album)
+
+    async def voice(self, chat: Chat, who: User) -> Message:
+        """A person sends a voice message."""
+        file = self._state.store("voice", b"OggS", "voice.oga").json()
+        return self._send(chat, who, {"voice": file | {"duration": 2, "mime_type": "audio/ogg"}})
+
+    async def sticker(self, chat: Chat, who: User) -> Message:
+        """A person sends a sticker."""
+        file = self._state.store("stickers", b"RIFF", "sticker.webp").json()
+        sticker = {"type": "regular", "width": 512, "height": 512, "emoji": "👍"}
+        still = {"is_animated": False, "is_video": False}
+        return self._send(chat, who, {"sticker": file | sticker | still})
+
+    async def location(self, chat: Chat, who: User) -> Message:
+        """A person sends a place."""
+        return self._send(chat, who, {"location": {"latitude": 47.37, "longitude": 8.54}})
+
+    async def edit_by_person(self, message: Message, new_text: str) -> Message:
+        """A person edits a message or its caption."""
+        written = compose(new_text, "", None)
+        message.change(written.text, written.entities, [])
+        return self._tell(message, "edited_message")
+
+    async def press(self, message: Message, button: str | int, who: User) -> Press:
+        """A person presses a button, by its label or its number from 0."""
+        buttons = [button for row in message.keyboard for button in row]
+        number = message.buttons.index(button) if isinstance(button, str) else button
+        press_id = str(4_000_000_000 + len(self._state.presses))
+        press = Press(press_id, who, message, buttons[number]["callback_data"])
+        self._state.presses[press_id] = press
+        press.update_id = self._updates.put("callback_query", press.json())
+        self._state.pulse.beat()
+        return press
+
+    def push(self, update: Json) -> int:
+        """Deliver any update, wanted or not, under a fresh id."""
+        update = {name: value for name, value in update.items() if name != "update_id"}
+        return self._updates.put_raw(update)
+
+    def push_again(self, update_id: int) -> None:
+        """Deliver an update once more, as the service may."""
+        self._updates.put_again(update_id)
+
+    # What goes wrong
+
+    def fail(
+        self,
+        method: str,
+        *,
+        status: int | None = None,
+        retry_after: int = 3,
+        description: str = "",
+        drop: Drop | None = None,
+        delay: float = 0,
+        times: int = 1,
+        chat: Chat | None = None,
+    ) -> None:
+        """Let the next calls of a method fail; "*" is any method, "file" a download.
+
+        `status` refuses, `drop` cuts the connection before or after the call takes effect,
+        `delay` alone answers late though the call takes effect at once.
+        """
+        chat_id = None if chat is None else chat.id
+        self._wire.faults.add(
+            Fault(method, chat_id, times, status, retry_after, description, drop, delay)
+        )
+
+    # How the bot is told
+
+    def _send(
+        self, chat: Chat, who: User, content: Json, caption: str = "", album: str | None = None
+    ) -> Message:
+        written = compose(caption, "", None) if caption.strip() else None
+        text, entities = (written.text, written.entities) if written else ("", [])
+        return self._tell(self._state.post(chat, who, text, entities, content=content, album=album))
+
+    def _tell(self, message: Message, kind: str = "message") -> Message:
+        """Let the bot know of a message, if it may."""
+        if not self._state.privacy or self._concerns_bot(message):
+            message.update_id = self._updates.put(kind, message.json())
+        self._state.pulse.beat()
+        return message
+
+    def _concerns_bot(self, message: Message) -> bool:
+        chat = message.chat
+        service = not message.text and not message.album and message.content.keys() & SERVICE
+        answered = chat.messages.get(message.reply_to or 0)
+        return bool(
+            chat.kind == "private"
+            or service
+            or self._state.bot in chat.admins
+            or (answered is not None and answered.sender == self._state.bot)
+            or any(_calls(entity, message.text, self.username) for entity in message.entities)
+        )
+
+
+def _calls(entity: Json, text: str, username: str) -> bool:
+    """Whether an entity is a mention of the bot or a command that may be for it."""
+    start = entity["offset"] * 2
+    data = text.encode("utf-16-le")[start : start + entity["length"] * 2]
+    words = data.decode("utf-16-le").lower()
+    if entity["type"] == "mention":
+        return words == f"@{username}".lower()
+    _, _, addressee = words.partition("@")
+    return entity["type"] == "bot_command" and addressee in {"", username.lower()}
