@@ -15,10 +15,10 @@ from typing import Annotated
 import httpx
 import typer
 import uvloop
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bots import console, telegram
+from bots import console
+from bots.telegram import adapter as telegram
 from core import db, inbox, llm, settings
 from core.adapter import Adapter
 from core.chat import Chat, Terms
@@ -108,9 +108,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             concurrency=loaded.concurrency,
             lease_seconds=loaded.lease_seconds,
         )
-        intake = Intake(
-            sessions, rules, now=_now, accepted=worker.wake, changed=worker.look
-        )
+        intake = Intake(sessions, rules, now=_now, accepted=worker.wake, changed=worker.look)
         await _work(worker, intake, adapters if listen else [], loaded.drain_seconds)
 
 
@@ -161,7 +159,9 @@ async def _database(loaded: Settings) -> AsyncIterator[AsyncEngine]:
                 yield engine
         else:
             if not await db.is_current(engine):
-                raise SettingsError("DATABASE_URL: the schema is not up to date; run: alembic upgrade head")
+                raise SettingsError(
+                    "DATABASE_URL: the schema is not up to date; run: alembic upgrade head"
+                )
             yield engine
     finally:
         await engine.dispose()

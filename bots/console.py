@@ -144,7 +144,7 @@ class ConsoleAdapter:
         await self._show(message_id, markdown, buttons)
 
     async def _show(self, message_id: str, markdown: str, buttons: Sequence[Button]) -> None:
-        text = markdown.replace("\r\n", "\n").translate(_CONTROLS)
+        text = markdown.translate(_CONTROLS)
         try:
             if any(button.kind is ChangeKind.STOP for button in buttons):
                 self._grow(message_id, text)

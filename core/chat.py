@@ -133,7 +133,10 @@ class Chat:
         again = AGAIN if turn.outcome in (Outcome.FAILED, Outcome.REFUSED) else ()
         await reply.close(turn.answer, again)
         await transact(
-            self._sessions, lambda session: inbox.delivered(session, turn, now=self._now())
+            self._sessions,
+            lambda session: inbox.delivered(
+                session, turn, turn.outcome or Outcome.OK, now=self._now()
+            ),
         )
 
     async def _prepare(self, session: AsyncSession, turn: Turn) -> tuple[Context, Reservation]:

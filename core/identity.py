@@ -3,13 +3,43 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address, Author
 from core.db import insert_missing
-from core.models import Conversation, Identity, User
+from core.models import Conversation, Identity, User, table
 from core.turns import Speaker
+
+_identities = table(Identity)
+_conversations = table(Conversation)
+_IS_AUTHOR = (
+    _identities.c.platform == bindparam("platform"),
+    _identities.c.account_id == bindparam("account_id"),
+)
+_IS_ADDRESS = and_(
+    _conversations.c.platform == bindparam("platform"),
+    _conversations.c.bot_id == bindparam("bot_id"),
+    _conversations.c.chat == bindparam("chat"),
+    _conversations.c.thread == bindparam("thread"),
+)
+
+
+def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(
+            _identities.c.user_id,
+            _identities.c.name,
+            _conversations.c.id.label("conversation_id"),
+            _conversations.c.epoch,
+        )
+        .select_from(_identities.outerjoin(_conversations, conversation))
+        .where(*_IS_AUTHOR)
+    )
+
+
+_IN_PRIVATE = _speakers(_conversations.c.user_id == _identities.c.user_id)
+_IN_GROUP = _speakers(_IS_ADDRESS)
 
 
 async def resolve(
@@ -22,29 +52,26 @@ async def resolve(
         found = await _find(session, author, address, private=private)
     if found.name != author.name:
         await session.execute(
-            update(Identity).where(*_is(Identity, author)).values(name=author.name)
+            update(Identity)
+            .where(Identity.platform == author.platform, Identity.account_id == author.account_id)
+            .values(name=author.name)
         )
     return Speaker(found.user_id, found.conversation_id, found.epoch)
 
 
 async def user_of(session: AsyncSession, author: Author) -> int | None:
     """The person behind an account, if it ever spoke."""
-    return await session.scalar(select(Identity.user_id).where(*_is(Identity, author)))
+    found: int | None = await session.scalar(
+        select(_identities.c.user_id).where(*_IS_AUTHOR),
+        {"platform": author.platform, "account_id": author.account_id},
+    )
+    return found
 
 
 async def _find(session: AsyncSession, author: Author, address: Address, *, private: bool) -> Any:
-    joined = _conversation(address) if not private else Conversation.user_id == Identity.user_id
-    found = await session.execute(
-        select(
-            Identity.user_id,
-            Identity.name,
-            Conversation.id.label("conversation_id"),
-            Conversation.epoch,
-        )
-        .outerjoin(Conversation, joined)
-        .where(*_is(Identity, author))
-    )
-    return found.one_or_none()
+    statement = _IN_PRIVATE if private else _IN_GROUP
+    values = {**_columns(address), "account_id": author.account_id}
+    return (await session.execute(statement, values)).one_or_none()
 
 
 async def _create(
@@ -73,16 +100,6 @@ async def _create_identity(session: AsyncSession, author: Author, now: datetime)
     found = await user_of(session, author)
     assert found is not None
     return found
-
-
-def _is(table: type[Identity], author: Author) -> tuple[ColumnElement[bool], ...]:
-    return table.platform == author.platform, table.account_id == author.account_id
-
-
-def _conversation(address: Address) -> ColumnElement[bool]:
-    return and_(
-        *(getattr(Conversation, name) == value for name, value in _columns(address).items())
-    )
 
 
 def _columns(address: Address) -> dict[str, str]:

@@ -8,12 +8,25 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import ScalarSelect, insert, literal, null, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ScalarSelect,
+    Select,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.db import insert_missing
 from core.messages import ChatMessage, Usage, system
-from core.models import Conversation, Message, Summary
+from core.models import Conversation, Message, Summary, table
 from core.turns import Turn
 
 PLACES = 1024
@@ -40,6 +53,67 @@ class Marks:
     low: int
 
 
+_messages = table(Message)
+_conversations = table(Conversation)
+_summaries = table(Summary)
+
+# Nothing once `/new` began another epoch.
+_IN_EPOCH = (
+    _conversations.c.id == bindparam("conversation"),
+    _conversations.c.epoch == bindparam("the_epoch"),
+)
+_HEAD = select(_conversations.c.head_id).where(*_IN_EPOCH)
+
+
+def _path_from(message_id: ScalarSelect[Any]) -> Select[Any]:
+    """The messages from one up to the root or the nearest summary, the oldest first."""
+    columns = [_messages.c[name] for name in ("id", "parent_id", "body", "tokens", "total")]
+    columns.append(_messages.c.created_at)
+    summarised = _summaries.c.message_id == _messages.c.id
+    newest = (
+        select(*columns, _summaries.c.content.label("summary"), literal(0).label("depth"))
+        .select_from(_messages.outerjoin(_summaries, summarised))
+        .where(_messages.c.id == message_id)
+        .cte("path", recursive=True)
+    )
+    older = (
+        select(*columns, _summaries.c.content, newest.c.depth + 1)
+        .select_from(
+            newest.join(_messages, _messages.c.id == newest.c.parent_id).outerjoin(
+                _summaries, summarised
+            )
+        )
+        .where(newest.c.summary.is_(None))
+    )
+    path = newest.union_all(older)
+    return select(path).order_by(path.c.depth.desc())
+
+
+_FROM_HEAD = _path_from(_HEAD.scalar_subquery())
+_FROM_PARENT = _path_from(
+    select(_messages.c.parent_id.label("start"))
+    .where(_messages.c.id == bindparam("first"))
+    .scalar_subquery()
+)
+# The last message of a turn has the highest id of those in its range.
+_FROM_ANSWER = _path_from(
+    select(func.max(_messages.c.id))
+    .where(_messages.c.id.between(bindparam("low"), bindparam("high")))
+    .scalar_subquery()
+)
+# Answers written side by side follow each other: the lock makes the second see the first.
+_REMEMBER = insert(_messages).values(
+    parent_id=case(
+        (bindparam("below_head", type_=Boolean), _HEAD.with_for_update().scalar_subquery()),
+        else_=bindparam("parent", type_=BigInteger),
+    )
+)
+_MOVE_HEAD = update(_conversations).where(*_IN_EPOCH).values(head_id=bindparam("head"))
+_MOVE_HEAD_FROM = _MOVE_HEAD.where(
+    _conversations.c.head_id.between(bindparam("low"), bindparam("high"))
+)
+
+
 async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: datetime) -> Context:
     """The path from the turn's parent to the root, or to the nearest summary; one statement.
 
@@ -52,7 +126,7 @@ async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: dateti
         path = await _cut(session, path, marks.low, now)
         total = None
     return Context(
-        messages=tuple(_messages(path)),
+        messages=tuple(_words(path)),
         parent_id=path[-1].id if path else None,
         total=total,
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
@@ -60,58 +134,19 @@ async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: dateti
 
 
 async def _path(session: AsyncSession, turn: Turn) -> Sequence[Any]:
-    columns = (
-        Message.id,
-        Message.parent_id,
-        Message.body,
-        Message.tokens,
-        Message.total,
-        Message.created_at,
-    )
-    newest = (
-        select(*columns, Summary.content.label("summary"), literal(0).label("depth"))
-        .outerjoin(Summary, Summary.message_id == Message.id)
-        .where(Message.id == _parent(turn))
-        .cte("path", recursive=True)
-    )
-    older = (
-        select(*columns, Summary.content, newest.c.depth + 1)
-        .join(newest, Message.id == newest.c.parent_id)
-        .outerjoin(Summary, Summary.message_id == Message.id)
-        .where(newest.c.summary.is_(None))
-    )
-    path = newest.union_all(older)
-    found = await session.execute(select(path).order_by(path.c.depth.desc()))
-    return found.all()
-
-
-def _parent(turn: Turn) -> Any:
-    """The message that a turn goes on from: the one it names, or the head when it is claimed."""
     if turn.replaces_id is not None:
-        return (
-            select(Message.parent_id)
-            .where(Message.id == turn.replaces_id * PLACES)
-            .scalar_subquery()
-        )
-    if turn.follows_id is not None:
-        # The last message of a turn has the highest id of those in its range.
-        return (
-            select(Message.id)
-            .where(Message.id.between(*_places(turn.follows_id)))
-            .order_by(Message.id.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-    return _head(turn)
+        found = await session.execute(_FROM_PARENT, {"first": turn.replaces_id * PLACES})
+    elif turn.follows_id is not None:
+        low, high = _places(turn.follows_id)
+        found = await session.execute(_FROM_ANSWER, {"low": low, "high": high})
+    else:
+        found = await session.execute(_FROM_HEAD, _in_epoch(turn))
+    path: Sequence[Any] = found.all()
+    return path
 
 
-def _head(turn: Turn) -> ScalarSelect[int | None]:
-    """The head of the turn's conversation; nothing once `/new` began another epoch."""
-    return (
-        select(Conversation.head_id)
-        .where(Conversation.id == turn.conversation_id, Conversation.epoch == turn.epoch)
-        .scalar_subquery()
-    )
+def _in_epoch(turn: Turn) -> dict[str, int]:
+    return {"conversation": turn.conversation_id, "the_epoch": turn.epoch}
 
 
 def _places(turn_id: int) -> tuple[int, int]:
@@ -135,7 +170,7 @@ async def _cut(
     return path
 
 
-def _messages(path: Sequence[Any]) -> list[ChatMessage]:
+def _words(path: Sequence[Any]) -> list[ChatMessage]:
     if path and path[0].summary is not None:
         summary = [system(path[0].summary)] if path[0].summary else []
         return [*summary, *(row.body for row in path[1:])]
@@ -158,35 +193,26 @@ async def remember(
     """Append what a turn said and was answered, and move the conversation's head there."""
     first = turn.id * PLACES
     sizes = _sizes(context, messages, usage)
+    is_branch = turn.replaces_id is not None or turn.follows_id is not None
     rows = [
         {
             "id": first + place,
             "conversation_id": turn.conversation_id,
             "turn_id": turn.id,
-            "parent_id": _below(turn, context) if place == 0 else first + place - 1,
+            "parent": first + place - 1 if place else context.parent_id,
+            "below_head": not place and not is_branch,
             "body": message,
             "tokens": sizes[place],
             "total": None,
             "created_at": turn.created_at if message["role"] == "user" else now,
+            **_in_epoch(turn),
         }
         for place, message in enumerate(messages)
     ]
     if usage is not None:
         rows[-1]["total"] = usage.prompt_tokens + usage.completion_tokens
-    await session.execute(insert(Message).values(rows))
+    await session.execute(_REMEMBER, rows)
     await _move_head(session, turn, context, first + len(rows) - 1)
-
-
-def _below(turn: Turn, context: Context) -> Any:
-    """Answers written side by side follow each other; the lock makes the second see the first."""
-    if turn.replaces_id is not None or turn.follows_id is not None:
-        return context.parent_id
-    return (
-        select(Conversation.head_id)
-        .where(Conversation.id == turn.conversation_id, Conversation.epoch == turn.epoch)
-        .with_for_update()
-        .scalar_subquery()
-    )
 
 
 def _sizes(
@@ -203,14 +229,15 @@ def _sizes(
 
 async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_id: int) -> None:
     """A branch from an older message leaves the head; so does a turn from before `/new`."""
-    statement = update(Conversation).where(
-        Conversation.id == turn.conversation_id, Conversation.epoch == turn.epoch
-    )
+    values = {**_in_epoch(turn), "head": head_id}
     if turn.replaces_id is not None:
-        statement = statement.where(Conversation.head_id.between(*_places(turn.replaces_id)))
+        low, high = _places(turn.replaces_id)
+        await session.execute(_MOVE_HEAD_FROM, {**values, "low": low, "high": high})
     elif turn.follows_id is not None:
-        statement = statement.where(Conversation.head_id.is_not_distinct_from(context.parent_id))
-    await session.execute(statement.values(head_id=head_id))
+        parent = context.parent_id
+        await session.execute(_MOVE_HEAD_FROM, {**values, "low": parent, "high": parent})
+    else:
+        await session.execute(_MOVE_HEAD, values)
 
 
 async def reset(session: AsyncSession, conversation_id: int) -> None:

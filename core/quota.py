@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, tuple_, update
+from sqlalchemy import BigInteger, bindparam, case, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.db import insert_missing, row_count
 from core.errors import QuotaExceeded
 from core.messages import Usage
-from core.models import Allowance, Call
+from core.models import Allowance, Call, Instant, table
 from core.settings import Limit
 from core.turns import Turn
 
@@ -50,6 +50,44 @@ class Reservation:
     at: datetime
 
 
+_allowances = table(Allowance)
+_calls = table(Call)
+_KEY = (_allowances.c.owner_id, _allowances.c.unit, _allowances.c.window)
+_BUDGET_LAST = case((_allowances.c.owner_id == DEPLOYMENT, 1), else_=0)
+_LOCK = (
+    select(*_KEY, _allowances.c.window_start, _allowances.c.used)
+    .where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
+    .order_by(_BUDGET_LAST, _allowances.c.unit, _allowances.c.window)
+    .with_for_update()
+)
+_IS_KEY = (
+    _allowances.c.owner_id == bindparam("the_owner"),
+    _allowances.c.unit == bindparam("the_unit"),
+    _allowances.c.window == bindparam("the_window"),
+)
+_START = bindparam("start", type_=Instant)
+_SPENT = case((_allowances.c.window_start < _START, 0), else_=_allowances.c.used)
+_TAKEN = _SPENT + bindparam("amount", type_=BigInteger)
+# The condition uses only its own row's columns: it holds for the newest version of the row.
+_TAKE = (
+    update(_allowances)
+    .where(*_IS_KEY, bindparam("most", type_=BigInteger) >= _TAKEN)
+    .values(
+        used=_TAKEN,
+        window_start=case(
+            (_allowances.c.window_start < _START, _START), else_=_allowances.c.window_start
+        ),
+    )
+)
+_ADJUST = (
+    update(_allowances)
+    .where(*_IS_KEY, _allowances.c.window_start == _START)
+    .values(used=_allowances.c.used + bindparam("amount", type_=BigInteger))
+)
+_OPEN = insert(_calls).returning(_calls.c.id)
+_CLOSE = update(_calls).where(_calls.c.id == bindparam("the_call"), _calls.c.settled_at.is_(None))
+
+
 async def reserve(
     session: AsyncSession,
     turn: Turn,
@@ -68,20 +106,19 @@ async def reserve(
     limits = [(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)]
     if limits:
         await _take(session, limits, now)
-    call_id = await session.scalar(
-        insert(Call)
-        .values(
-            turn_id=turn.id,
-            attempt=turn.attempt,
-            user_id=turn.user_id,
-            model=model,
-            turns=turns,
-            reserved=cost,
-            created_at=now,
-        )
-        .returning(Call.id)
+    opened = await session.execute(
+        _OPEN,
+        {
+            "turn_id": turn.id,
+            "attempt": turn.attempt,
+            "user_id": turn.user_id,
+            "model": model,
+            "turns": turns,
+            "reserved": cost,
+            "created_at": now,
+        },
     )
-    assert call_id is not None
+    call_id: int = opened.scalar_one()
     return Reservation(call_id, turn.user_id, turns, cost, now)
 
 
@@ -98,43 +135,30 @@ async def _take(
         if used + amount > limit.amount:
             raise QuotaExceeded(str(limit), limit.resets_at(now))
     taken = await session.execute(
-        update(Allowance)
-        .where(or_(*(_has_room(owner, limit, amount, now) for owner, limit, amount in limits)))
-        .values(
-            used=case(
-                *(
-                    (_is(owner, limit), _used(limit, now) + amount)
-                    for owner, limit, amount in limits
-                )
-            ),
-            window_start=case(
-                *((_is(owner, limit), _window_start(limit, now)) for owner, limit, _ in limits)
-            ),
-        )
-        .execution_options(synchronize_session=False)
+        _TAKE,
+        [
+            {
+                **_key(owner, limit),
+                "start": limit.start(now),
+                "amount": amount,
+                "most": limit.amount,
+            }
+            for owner, limit, amount in limits
+        ],
     )
     # The rows are locked, so this cannot differ; if it ever does, nobody overspends.
     assert row_count(taken) == len(limits)
+
+
+def _key(owner: int, limit: Limit) -> dict[str, Any]:
+    return {"the_owner": owner, "the_unit": limit.unit, "the_window": limit.window}
 
 
 async def _lock(
     session: AsyncSession, limits: Sequence[tuple[int, Limit, int]]
 ) -> dict[tuple[int, str, str], Any]:
     keys = [(owner, limit.unit, limit.window) for owner, limit, _ in limits]
-    found = await session.execute(
-        select(
-            Allowance.owner_id,
-            Allowance.unit,
-            Allowance.window,
-            Allowance.window_start,
-            Allowance.used,
-        )
-        .where(tuple_(Allowance.owner_id, Allowance.unit, Allowance.window).in_(keys))
-        .order_by(
-            case((Allowance.owner_id == DEPLOYMENT, 1), else_=0), Allowance.unit, Allowance.window
-        )
-        .with_for_update()
-    )
+    found = await session.execute(_LOCK, {"keys": keys})
     return {(row.owner_id, row.unit, row.window): row for row in found}
 
 
@@ -152,28 +176,6 @@ async def _create(
         for owner, limit, _ in limits
     ]
     await session.execute(insert_missing(session, Allowance).values(rows))
-
-
-def _is(owner: int, limit: Limit) -> ColumnElement[bool]:
-    return and_(
-        Allowance.owner_id == owner,
-        Allowance.unit == limit.unit,
-        Allowance.window == limit.window,
-    )
-
-
-def _used(limit: Limit, now: datetime) -> ColumnElement[int]:
-    return case((Allowance.window_start < limit.start(now), 0), else_=Allowance.used)
-
-
-def _window_start(limit: Limit, now: datetime) -> ColumnElement[datetime]:
-    start = limit.start(now)
-    return case((Allowance.window_start < start, start), else_=Allowance.window_start)
-
-
-def _has_room(owner: int, limit: Limit, amount: int, now: datetime) -> ColumnElement[bool]:
-    """The condition uses only its own row's columns: it holds for the newest version of the row."""
-    return and_(_is(owner, limit), _used(limit, now) + amount <= limit.amount)
 
 
 async def settle(
@@ -243,22 +245,18 @@ async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datet
 async def _close(
     session: AsyncSession, reservation: Reservation, rules: Rules, values: dict[str, Any]
 ) -> None:
-    closed = await session.execute(
-        update(Call)
-        .where(Call.id == reservation.call_id, Call.settled_at.is_(None))
-        .values(values)
-        .execution_options(synchronize_session=False)
-    )
+    closed = await session.execute(_CLOSE.values(values), {"the_call": reservation.call_id})
     if not row_count(closed):
         return
     turns = values.get("turns", reservation.turns) - reservation.turns
-    deltas = [
-        (owner, limit, _delta(owner, limit, reservation, values, turns))
+    changes = [
+        {**_key(owner, limit), "start": limit.start(reservation.at), "amount": delta}
         for owner, limit in rules.of(reservation.user_id)
+        if (delta := _delta(owner, limit, reservation, values, turns))
     ]
-    changed = [(owner, limit, delta) for owner, limit, delta in deltas if delta]
-    if changed:
-        await _adjust(session, changed, reservation.at)
+    if changes:
+        # A row whose window is over counts another one by now, and stays as it is.
+        await session.execute(_ADJUST, changes)
 
 
 def _delta(
@@ -268,23 +266,6 @@ def _delta(
         return turns
     paid: int = values["cost"] if owner == DEPLOYMENT else values["charged"]
     return paid - reservation.reserved
-
-
-async def _adjust(
-    session: AsyncSession, changes: Sequence[tuple[int, Limit, int]], reserved_at: datetime
-) -> None:
-    """Correct what was reserved, unless its window is over and the row counts another one."""
-    in_window = [
-        and_(_is(owner, limit), Allowance.window_start == limit.start(reserved_at))
-        for owner, limit, _ in changes
-    ]
-    deltas = [delta for _, _, delta in changes]
-    await session.execute(
-        update(Allowance)
-        .where(or_(*in_window))
-        .values(used=Allowance.used + case(*zip(in_window, deltas, strict=True)))
-        .execution_options(synchronize_session=False)
-    )
 
 
 @dataclass(frozen=True, slots=True)

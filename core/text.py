@@ -28,7 +28,7 @@ _FENCE = re.compile(
 _SPAN = re.compile(
     r"""\\.
     | (?P<ticks>(?<!`)`+)(?!`) .+? (?<!`)(?P=ticks)(?!`)
-    | !?\[(?P<label>[^\[\]]*)\](?P<target>\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\))
+    | !?\[[^\[\]]*\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?(?:\)|\Z)
     | https?://[^\s<>]+
     | (?P<mark>\*{1,3}|~~|(?<!\w)_{1,3})(?=[^\s*_~])
       (?P<inner>.+?) (?<=\S)(?P=mark)(?![*~]|(?<=_)\w)
@@ -73,8 +73,8 @@ def _cut(text: str, fits: Fits) -> tuple[str, str]:
             if part and fits(part):
                 return part, rest
         limit = limit * 7 // 8
-    end = _character_end(text, len(text) - len(text.lstrip()) + 1)
-    return text[:end], _trim(text[end:])
+    bare = text.lstrip()
+    return bare[0], _trim(bare[1:])
 
 
 def _reach(text: str, fits: Fits) -> int:
@@ -170,17 +170,15 @@ def _inline_places(text: str, limit: int, spans: list[tuple[int, int]]) -> Itera
         ends = [match.end() for match in _SENTENCE.finditer(text, limit * 2 // 3, limit)]
         yield from [end for end in ends if not _inside(end, spans)][-1:]
         yield from [end for end in words if not _inside(end, spans)][-1:]
-        yield from [start for start, end in spans if limit // 2 < start < limit < end]
+        yield from [start for start, end in spans if limit // 4 < start < limit < end]
     yield from words[-1:]
     yield _character_end(text, limit)
 
 
 def _character_end(text: str, limit: int) -> int:
-    """The last place at or before `limit` (or the first after 0) that cuts no character in two."""
-    end = limit
-    while 0 < end < len(text) and limit - end < 32 and _joined(text[end - 1], text[end]):
-        end -= 1
-    return end if end and not _joined(text[end - 1], text[end : end + 1] or " ") else limit
+    """The last place at or before `limit` that cuts no character in two, if one is near."""
+    near = range(limit, max(limit - 32, 0), -1)
+    return next((end for end in near if not _joined(text[end - 1], text[end])), limit)
 
 
 def _joined(left: str, right: str) -> bool:
@@ -277,7 +275,7 @@ def _inside(position: int, spans: list[tuple[int, int]]) -> bool:
 
 
 def _marks(text: str, start: int, stop: int, end: int) -> tuple[str, str]:
-    """What closes and opens again the emphasis, code or link that is cut at `end`."""
+    """What closes and opens again the emphasis or code that is cut at `end`; a link cannot be."""
     for match in _SPAN.finditer(text, start, stop):
         if match.start() < end < match.end():
             return _marks_of(match, end)
@@ -287,8 +285,6 @@ def _marks(text: str, start: int, stop: int, end: int) -> tuple[str, str]:
 def _marks_of(match: re.Match[str], end: int) -> tuple[str, str]:
     if match["ticks"]:
         return match["ticks"], match["ticks"]
-    if match["label"] and match.start("label") < end <= match.end("label"):
-        return f"]{match['target']}", "["
     if match["mark"] and match.start("inner") < end <= match.end("inner"):
         closing, opening = _marks(match.string, *match.span("inner"), end)
         return closing + match["mark"], match["mark"] + opening

@@ -210,7 +210,7 @@ class Worker:
         with contextlib.suppress(LeaseLost):
             await transact(
                 self._sessions,
-                lambda s: inbox.delivered(s, turn, now=self._now(), outcome=Outcome.UNDELIVERABLE),
+                lambda s: inbox.delivered(s, turn, Outcome.UNDELIVERABLE, now=self._now()),
             )
 
     async def _beat(self) -> None:

@@ -58,8 +58,10 @@ def alone(connection: Connection) -> Iterator[None]:
         # Copying a table drops the old one, and with foreign keys on, the rows that point to it.
         # Each migration begins with BEGIN IMMEDIATE: SQLite itself lets only one in.
         enforced = _foreign_keys(connection, "OFF")
-        yield
-        _foreign_keys(connection, enforced)
+        try:
+            yield
+        finally:
+            _foreign_keys(connection, enforced)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """${message[:1].upper() + message[1:]}.
 
-Revision ${up_revision}, follows ${down_revision | comma,n}, ${create_date.date()}.
+Revision ${up_revision}, ${f"follows {down_revision}" if down_revision else "the first"}, ${create_date.date()}.
 """
 <%doc>
 The rule below stays in every migration: whoever edits one must meet it.

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,9 @@ from sqlalchemy import URL
 
 from core import db
 from tests import postgres
+from tests.fakes.discord import DiscordServer
+from tests.fakes.model import ModelServer
+from tests.fakes.telegram import TelegramServer
 
 # How long an example takes on a busy machine says nothing about the code.
 settings.register_profile("parley", deadline=None)
@@ -90,3 +93,24 @@ def database_url(request: pytest.FixtureRequest) -> str:
     name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     url: str = request.getfixturevalue(name)
     return url
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[ModelServer]:
+    """The model API; its key is "test-key"."""
+    async with ModelServer(api_key="test-key") as server:
+        yield server
+
+
+@pytest.fixture
+async def telegram_server() -> AsyncIterator[TelegramServer]:
+    """Telegram, with its flood limits."""
+    async with TelegramServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def discord_server() -> AsyncIterator[DiscordServer]:
+    """Discord, with its rate limits."""
+    async with DiscordServer() as server:
+        yield server

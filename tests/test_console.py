@@ -395,6 +395,7 @@ class TestOnATerminal:
     async def test_what_is_typed_ahead_is_the_next_message(self, seated: Dialog) -> None:
         await seated.ask("hello")
         seated.side.type("and then?\r")
+        await breathe()
         await seated.send("Hello.")
         assert (await seated.message()).text == "and then?"
 
@@ -407,7 +408,7 @@ class TestOnATerminal:
         seated.side.type("half a ques")
         await seated.side.shows("half a ques")
         await seated.send("A **late** answer")
-        await seated.side.shows("A late answer")
+        await seated.side.until(lambda seen: "half a ques" in seen.partition("A late answer")[2])
         seated.side.type("tion\r")
         assert (await seated.message()).text == "half a question"
 

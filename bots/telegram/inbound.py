@@ -1,9 +1,16 @@
 """What an update of Telegram means: something said to the bot, a change, or nothing to it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from telegram import CallbackQuery, Chat, Message, MessageEntity, Update, User
+from telegram import (
+    CallbackQuery,
+    Chat,
+    MaybeInaccessibleMessage,
+    Message,
+    MessageEntity,
+    Update,
+    User,
+)
 
 from bots.telegram.page import units
 from bots.telegram.written import entity_text, to_markdown
@@ -49,17 +56,17 @@ def parse(update: Update, me: User) -> InboundMessage | Change | None:
 
 
 def _said(event_id: str, message: Message, me: User) -> InboundMessage | None:
-    author = message.from_user
-    if author is None or not _by_person(message, author):
-        return None
-    words = _read(message, me)
+    author, words = message.from_user, _read(message, me)
     private = message.chat.type == Chat.PRIVATE
-    if not private and not _addressed(message, words, me):
-        return None
-    attachments, unreadable = _attachments(message), _unreadable(message)
-    if not (words.text or words.command or attachments or (private and unreadable)):
+    if author is None or not _by_person(message, author) or not (private or words.called):
         return None
     answered = _answered(message)
+    quote = message.quote.text if message.quote else _text(answered) if answered else ""
+    attachments, unreadable = _attachments(message), _unreadable(message)
+    # Who calls the bot with nothing but its name means what they answer, or what they show.
+    shown = unreadable if private else (unreadable or quote) if words.mentioned else ""
+    if not (words.text or words.command or attachments or shown):
+        return None
     return InboundMessage(
         event_id=event_id,
         address=_address(message, me),
@@ -72,10 +79,10 @@ def _said(event_id: str, message: Message, me: User) -> InboundMessage | None:
         attachments=attachments,
         unreadable=unreadable,
         reply_to=str(answered.message_id) if answered else None,
-        quote=_quote(message, answered),
+        quote=quote[:LONGEST_QUOTE],
         album=message.media_group_id or "",
         partial=units(message.text or "") >= PARTIAL,
-        # In a group only a call to the API could tell, and hardly any message asks.
+        # In a group only another call to the API could tell, and hardly any message asks.
         admin=private,
     )
 
@@ -97,3 +104,91 @@ def _pressed(event_id: str, query: CallbackQuery, me: User) -> Change | None:
     kind = ChangeKind(query.data)
     address = _address(message, me)
     return Change(event_id, kind, address, _author(query.from_user), str(message.message_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The text of a message as it is said to the bot."""
+
+    text: str
+    command: str | None
+    mentioned: bool
+    called: bool
+    """Whether a group's message is for the bot: by name, as its command, as a reply to it."""
+
+
+def _read(message: Message, me: User) -> _Words:
+    text = _text(message)
+    entities = message.entities if message.text else message.caption_entities
+    mentions = [entity for entity in entities if _names(text, entity, me)]
+    call = next((entity for entity in entities if _is_command(entity)), None)
+    name, _, bot = entity_text(text, call).lower().partition("@") if call else ("", "", "")
+    ours = not bot or bot == str(me.username).lower()
+    command = name[1:] if ours else ""
+    return _Words(
+        text=to_markdown(text, entities, [*mentions, call] if call and ours else mentions),
+        command=command or None,
+        mentioned=bool(mentions),
+        called=ours and bool(mentions or command or _answers(message, me)),
+    )
+
+
+def _text(message: Message) -> str:
+    return message.text or message.caption or ""
+
+
+def _names(text: str, entity: MessageEntity, me: User) -> bool:
+    if entity.type == MessageEntity.TEXT_MENTION:
+        return entity.user is not None and entity.user.id == me.id
+    name = f"@{me.username}".lower()
+    return entity.type == MessageEntity.MENTION and entity_text(text, entity).lower() == name
+
+
+def _is_command(entity: MessageEntity) -> bool:
+    return entity.type == MessageEntity.BOT_COMMAND and entity.offset == 0
+
+
+def _answers(message: Message, me: User) -> bool:
+    answered = _answered(message)
+    return bool(answered and answered.from_user and answered.from_user.id == me.id)
+
+
+def _answered(message: Message) -> Message | None:
+    """The message replied to; in a topic the topic's own first message stands for no reply."""
+    answered = message.reply_to_message
+    if answered is None or answered.forum_topic_created:
+        return None
+    root = message.is_topic_message and answered.message_id == message.message_thread_id
+    return None if root else answered
+
+
+def _by_person(message: Message, author: User) -> bool:
+    """Whether a person speaks for themselves: no bot, no channel, no anonymous admin."""
+    elsewhere = message.chat.type == Chat.CHANNEL or message.is_automatic_forward
+    return not (author.is_bot or message.sender_chat or message.via_bot or elsewhere)
+
+
+def _attachments(message: Message) -> tuple[Attachment, ...]:
+    if message.photo:
+        photo = max(message.photo, key=lambda size: size.width * size.height)
+        return (Attachment(photo.file_id, "photo.jpg", "image/jpeg", photo.file_size),)
+    file = message.document
+    if file is None or message.animation:
+        return ()
+    media_type = file.mime_type or "application/octet-stream"
+    return (Attachment(file.file_id, file.file_name or "file", media_type, file.file_size),)
+
+
+def _unreadable(message: Message) -> str:
+    return next((words for name, words in _UNREADABLE.items() if getattr(message, name)), "")
+
+
+def _address(message: MaybeInaccessibleMessage, me: User) -> Address:
+    topic = isinstance(message, Message) and message.is_topic_message and message.message_thread_id
+    return Address(PLATFORM, str(me.id), str(message.chat.id), str(topic or ""))
+
+
+def _author(user: User) -> Author:
+    names = [name for name in (user.first_name, user.last_name) if name]
+    name = " ".join(names).strip() or user.username or "Deleted Account"
+    return Author(PLATFORM, str(user.id), name)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 from markdown_it.common.normalize_url import normalizeLinkText
 from markdown_it.token import Token
@@ -67,7 +68,7 @@ def _open_link(page: Page, href: str | float) -> str:
 
 def _close_link(page: Page, target: str) -> None:
     """End a link; a target that is no link stands behind its text, one without text for it."""
-    label, shown = page.opened(), normalizeLinkText(target).removeprefix("mailto:")
+    label, shown = page.opened(), unquote(normalizeLinkText(target)).removeprefix("mailto:")
     if not label.strip():
         page.write(shown)
     page.close()

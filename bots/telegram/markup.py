@@ -14,12 +14,15 @@ from markdown_it.token import Token
 from telegram import MessageEntity
 
 from bots.telegram.inline import write_inline
-from bots.telegram.page import Page, visible
+from bots.telegram.page import Page, units, visible
 from bots.telegram.table import Table
 
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 # Raw HTML and link definitions would vanish; indented lines are more often nested lists than code.
 _PARSER.disable(["html_block", "html_inline", "reference", "code"])
+
+LONGEST = 4096
+"""UTF-16 units of text that one message holds."""
 
 _BLANKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _REMOVED = re.compile(r"[\u202a-\u202e\u030a\u0333\u033f]")  # by Telegram, from every text
@@ -32,9 +35,19 @@ def render(markdown: str) -> tuple[str, tuple[MessageEntity, ...]]:
     source = _BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown)))
     page = _Writer(source.split("\n")).write(_PARSER.parse(source))
     text, entities = page.finish()
-    if visible(text) or not source.strip():
+    if visible(text):
         return text, tuple(entities)
-    return source.strip() if visible(source) else "…", ()
+    return source.strip() if visible(source) else "…" if markdown.strip() else "", ()
+
+
+def fits(markdown: str) -> bool:
+    """Whether one message can hold this text, decided without rendering where that is possible."""
+    size = units(markdown)
+    if size > 8 * LONGEST:
+        return False  # links hide much, but not so much
+    if size <= LONGEST and "|" not in markdown and "\t" not in markdown:
+        return bool(markdown.strip())
+    return 0 < units(render(markdown)[0]) <= LONGEST
 
 
 def _encodable(text: str) -> str:
@@ -52,8 +65,8 @@ class _Writer:
     def __init__(self, lines: list[str]) -> None:
         self.page = Page()
         self._lines = lines
-        self._line: int | None = None  # of the source, where the last block ended
-        self._begun = False  # a bullet or the edge of a quote stands before what comes next
+        self._line = 0  # of the source, where the last block ended
+        self._lead: str | None = ""  # what joins the next block to this line, if it begins here
         self._lists: list[str] = []  # the tags of those around, outermost first
         self._item = False  # what comes next opens a list item
         self._table: Table | None = None
@@ -68,19 +81,21 @@ class _Writer:
         pass
 
     def begin(self, token: Token) -> None:
-        """Go to where a block begins, unless a bullet stands there."""
+        """Go to where a block begins: below the last one, or beside the bullet that stands there."""
         first, last = token.map or (0, 0)
-        if self._line is not None and not self._begun:
-            self.page.write("\n" if first <= self._line else "\n\n")
-        self._begun, self._line = False, last
+        self.page.write(
+            ("\n" if first <= self._line else "\n\n") if self._lead is None else self._lead
+        )
+        self._lead, self._line = None, last
 
-    def enter(self, token: Token) -> None:
+    def enter(self, token: Token, marker: str = "") -> None:
         """Begin a block that holds others; the first of them begins where it does."""
         self.begin(token)
-        self._begun, self._line = True, (token.map or (0, 0))[0] + 1
+        self.page.write(marker)
+        self._lead, self._line = " " if marker else "", (token.map or (0, 0))[0] + 1
 
     def leave(self, token: Token) -> None:
-        self._begun = self._item = False
+        self._lead, self._item = None, False
 
     def heading(self, token: Token) -> None:
         self.begin(token)
@@ -113,10 +128,9 @@ class _Writer:
         self._lists.pop()
 
     def item(self, token: Token) -> None:
-        margin = "" if self._begun else "  " * (len(self._lists) - 1)
+        margin = "  " * (len(self._lists) - 1) if self._lead is None else ""
         marker = f"{token.info}{token.markup}" if self._lists[-1] == "ol" else "•"
-        self.enter(token)
-        self.page.write(f"{margin}{marker} ")
+        self.enter(token, margin + marker)
         self._item = True
 
     def inline(self, token: Token) -> None:

@@ -12,11 +12,11 @@ from tests.fakes.telegram.markdown import read_markdown
 from tests.fakes.telegram.spans import (
     FOUND,
     GIVEN,
+    QUOTES,
     SOFT,
     Json,
     Span,
     discover,
-    ordered,
     units,
     untangle,
 )
@@ -42,14 +42,19 @@ def compose(text: str, parse_mode: str, entities: object) -> FormattedText:
     """The text a message gets, or the refusal of it; its length is not judged here."""
     text, given = _read(text, parse_mode, entities)
     _check_places(text, given)
-    text, given = _trimmed(*_cleaned(text, ordered(given)))
-    found = [span for span in discover(text) if not _taken(span, given)]
-    kept = untangle([*given, *found])[:MOST_ENTITIES]
-    return FormattedText(text, [span.json() for span in kept], _lost(given, kept))
+    text, given = _cleaned(text, given)
+    kept = untangle(given)
+    lost = _lost(given, kept)
+    text, kept = _trimmed(text, kept)
+    found = [span for span in discover(text) if not _taken(span, kept)]
+    if found:
+        kept = untangle([*kept, *found])
+    lost += [span.kind for span in kept[MOST_ENTITIES:]]
+    return FormattedText(text, [span.json() for span in kept[:MOST_ENTITIES]], lost)
 
 
-def _taken(found: Span, given: list[Span]) -> bool:
-    return any(span.kind not in SOFT | {"blockquote"} and span.meets(found) for span in given)
+def _taken(found: Span, kept: list[Span]) -> bool:
+    return any(span.kind not in SOFT | QUOTES and span.meets(found) for span in kept)
 
 
 def _lost(given: list[Span], kept: list[Span]) -> list[str]:

@@ -346,11 +346,10 @@ class TelegramServer:
 
     def _concerns_bot(self, message: Message) -> bool:
         chat = message.chat
-        service = not message.text and not message.album and message.content.keys() & SERVICE
         answered = chat.messages.get(message.reply_to or 0)
         return bool(
             chat.kind == "private"
-            or service
+            or message.content.keys() & SERVICE
             or self._state.bot in chat.admins
             or (answered is not None and answered.sender == self._state.bot)
             or any(_calls(entity, message.text, self.username) for entity in message.entities)

@@ -1,0 +1,221 @@
+"""Telegram as an adapter."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
+
+import httpx
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    ReplyParameters,
+    Update,
+    User,
+)
+from telegram.constants import ChatAction
+from telegram.error import ChatMigrated, TelegramError
+
+from bots.telegram.failures import UNCHANGED, translated
+from bots.telegram.files import fetch
+from bots.telegram.inbound import PLATFORM, parse
+from bots.telegram.markup import fits, render
+from bots.telegram.polling import Json, updates
+from bots.telegram.session import open_session
+from core.adapter import Address, Attachment, Button, Change, InboundMessage
+from core.errors import MessageGone, Undeliverable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RATE = 25.0
+"""Calls a second over all chats; Telegram allows about 30."""
+PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
+"""Seconds between edits that hold for long; a group takes 20 messages a minute."""
+
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+
+
+@asynccontextmanager
+async def connect(
+    token: str, api_url: str, *, delays: Sequence[float] = (1, 2, 4, 8)
+) -> AsyncIterator["TelegramAdapter"]:
+    """The adapter of a bot's account; SettingsError if the token or the URL is wrong.
+
+    `delays` are the seconds between attempts to reach Telegram.
+    """
+    async with open_session(token, api_url, delays) as (bot, client):
+        adapter = TelegramAdapter(bot, client)
+        try:
+            yield adapter
+        finally:
+            await adapter.settle()
+
+
+class TelegramAdapter:
+    """One bot's account on Telegram."""
+
+    def __init__(self, bot: Bot, client: httpx.AsyncClient) -> None:
+        self._bot = bot
+        self._client = client
+        self._me: User = bot.bot
+        self._answers: set[asyncio.Task[None]] = set()
+
+    @property
+    def name(self) -> str:
+        """The platform's name."""
+        return PLATFORM
+
+    @property
+    def bot_id(self) -> str:
+        """Our account's id."""
+        return str(self._me.id)
+
+    @property
+    def rate(self) -> float:
+        """Calls a second over all chats."""
+        return RATE
+
+    def pace(self, address: Address) -> float:
+        """Seconds between previews; the chat ids of groups are negative."""
+        return GROUP_PACE if address.chat.startswith("-") else PRIVATE_PACE
+
+    def fits(self, markdown: str) -> bool:
+        """Whether the rendered text is neither empty nor longer than a message may be."""
+        return fits(markdown)
+
+    async def listen(self) -> AsyncIterator[InboundMessage | Change]:
+        """Events by long polling; SettingsError when the token is revoked."""
+        async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
+            async for update in incoming:
+                event = self._read(update)
+                if event:
+                    yield event
+                if "callback_query" in update:
+                    self._answer(update["callback_query"]["id"])
+
+    async def send(
+        self,
+        address: Address,
+        markdown: str,
+        *,
+        reply_to: str | None = None,
+        buttons: tuple[Button, ...] = (),
+        nonce: str,
+    ) -> str:
+        """Post a message. Telegram knows no nonce: a repeat makes a second message."""
+        text, entities = render(markdown)
+        reply = _reply(reply_to)
+        message = await _attempt(
+            address,
+            lambda chat: self._bot.send_message(
+                chat,
+                text,
+                entities=entities,
+                message_thread_id=_thread(address),
+                reply_parameters=reply,
+                reply_markup=_keyboard(buttons),
+                link_preview_options=_NO_PREVIEW,
+            ),
+        )
+        return str(message.message_id)
+
+    async def edit(
+        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+    ) -> None:
+        """Replace a message's text and buttons."""
+        text, entities = render(markdown)
+        try:
+            await _attempt(
+                address,
+                lambda chat: self._bot.edit_message_text(
+                    text,
+                    chat,
+                    int(message_id),
+                    entities=entities,
+                    reply_markup=_keyboard(buttons),
+                    link_preview_options=_NO_PREVIEW,
+                ),
+            )
+        except Undeliverable as error:
+            if UNCHANGED not in str(error):
+                raise
+
+    async def delete(self, address: Address, message_id: str) -> None:
+        """Delete a message of ours; Telegram refuses when it is older than two days."""
+        try:
+            await _attempt(address, lambda chat: self._bot.delete_message(chat, int(message_id)))
+        except MessageGone:
+            log.debug("Message %s was deleted before", message_id)
+
+    async def typing(self, address: Address) -> None:
+        """Show "typing" for five seconds."""
+        await _attempt(
+            address,
+            lambda chat: self._bot.send_chat_action(
+                chat, ChatAction.TYPING, message_thread_id=_thread(address)
+            ),
+        )
+
+    async def download(self, attachment: Attachment, limit: int) -> bytes:
+        """The bytes of a file, of which Telegram hands out up to 20 MB."""
+        return await fetch(self._bot, self._client, attachment, limit)
+
+    async def settle(self) -> None:
+        """Give up what still waits for Telegram."""
+        for task in self._answers:
+            task.cancel()
+        await asyncio.gather(*self._answers, return_exceptions=True)
+
+    def _read(self, update: Json) -> InboundMessage | Change | None:
+        try:
+            return parse(Update.de_json(update, None), self._me)
+        except Exception:
+            log.exception("Cannot read update %s", update["update_id"])
+            return None
+
+    def _answer(self, query_id: str) -> None:
+        """Let the button stop waiting, beside the updates that come after it."""
+        task = asyncio.create_task(self._answer_query(query_id))
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
+
+    async def _answer_query(self, query_id: str) -> None:
+        try:
+            await self._bot.answer_callback_query(query_id)
+        except TelegramError as error:
+            log.debug("A pressed button stays busy: %s", error)
+
+
+async def _attempt(address: Address, call: Callable[[int], Awaitable[T]]) -> T:
+    """One call for a chat; if that has become a supergroup, once more there."""
+    try:
+        try:
+            return await call(int(address.chat))
+        except ChatMigrated as moved:
+            return await call(moved.new_chat_id)
+    except TelegramError as error:
+        raise translated(error) from error
+
+
+def _thread(address: Address) -> int | None:
+    return int(address.thread) if address.thread else None
+
+
+def _reply(message_id: str | None) -> ReplyParameters | None:
+    if message_id is None:
+        return None
+    return ReplyParameters(int(message_id), allow_sending_without_reply=True)
+
+
+def _keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
+    if not buttons:
+        return None
+    row = [
+        InlineKeyboardButton(button.label, callback_data=button.kind.value) for button in buttons
+    ]
+    return InlineKeyboardMarkup([row])

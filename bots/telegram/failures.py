@@ -1,0 +1,30 @@
+"""What python-telegram-bot raises, as the errors of the seam."""
+
+import re
+from datetime import timedelta
+
+from telegram import error as telegram_error
+
+from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable
+
+UNCHANGED = "is not modified"
+_GONE = re.compile(
+    "message to (edit|delete) not found|message can't be edited|message_id_invalid", re.IGNORECASE
+)
+
+
+def translated(error: telegram_error.TelegramError) -> DeliveryError:
+    """The same failure for whoever knows no Telegram."""
+    if isinstance(error, telegram_error.RetryAfter):
+        return RetryAfter(_seconds(error.retry_after))
+    if isinstance(error, telegram_error.Forbidden):
+        return Undeliverable(error.message)
+    if isinstance(error, telegram_error.BadRequest):
+        kind = MessageGone if _GONE.search(error.message) else Undeliverable
+        return kind(error.message)
+    # A token that is refused is among these: an operator may mend it, and nothing was lost.
+    return Unreachable(error.message)
+
+
+def _seconds(period: int | timedelta) -> float:
+    return period.total_seconds() if isinstance(period, timedelta) else float(period)

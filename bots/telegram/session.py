@@ -1,0 +1,101 @@
+"""The connections to Telegram, from the first greeting to the end."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+from telegram import Bot, BotCommand
+from telegram.error import InvalidToken, TelegramError
+from telegram.request import HTTPXRequest
+
+from core.errors import SettingsError
+
+log = logging.getLogger(__name__)
+
+COMMANDS = {
+    "start": "What I am",
+    "help": "What I can do",
+    "new": "Start a new conversation",
+    "usage": "What you have used and what is left",
+    "stop": "Stop the answer that is being written",
+    "retry": "Answer your last message again",
+}
+_TOKEN = re.compile(r"\d+:[\w-]+")
+_SIMULTANEOUS = 256
+# httpx searches all idle connections at every request: with many it spends its time on that.
+_IDLE = 20
+
+
+@asynccontextmanager
+async def open_session(
+    token: str, api_url: str, delays: Sequence[float]
+) -> AsyncIterator[tuple[Bot, httpx.AsyncClient]]:
+    """A bot that has been greeted, and a client for polls and files."""
+    if not _TOKEN.fullmatch(token):
+        raise SettingsError("TELEGRAM_TOKEN is no token; @BotFather shows it as 123456:ABC-DEF")
+    # At INFO httpx logs the URL of every request, and the URL holds the token.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    trust = httpx.create_ssl_context()  # one for all: each takes megabytes
+    bot = Bot(
+        token,
+        base_url=f"{api_url.rstrip('/')}/bot",
+        base_file_url=f"{api_url.rstrip('/')}/file/bot",
+        request=_request(trust, _SIMULTANEOUS),
+        get_updates_request=_request(trust, 1),  # never used, see polling
+    )
+    async with httpx.AsyncClient(verify=trust, limits=_limits(_SIMULTANEOUS)) as client:
+        try:
+            await _greet(bot, api_url, delays)
+            await _prepare(bot)
+            yield bot, client
+        finally:
+            await bot.shutdown()
+
+
+def _request(trust: object, connections: int) -> HTTPXRequest:
+    return HTTPXRequest(
+        connection_pool_size=connections,
+        connect_timeout=10,
+        read_timeout=20,
+        write_timeout=20,
+        pool_timeout=10,
+        httpx_kwargs={"verify": trust, "limits": _limits(connections)},
+    )
+
+
+def _limits(connections: int) -> httpx.Limits:
+    return httpx.Limits(max_connections=connections, max_keepalive_connections=_IDLE)
+
+
+async def _greet(bot: Bot, api_url: str, delays: Sequence[float]) -> None:
+    """Learn who we are, with patience for a network that is not there yet."""
+    for delay in (*delays, None):
+        try:
+            return await bot.initialize()
+        except InvalidToken:
+            # The library's message tells the token.
+            raise SettingsError(
+                f"TELEGRAM_TOKEN is not accepted by {api_url}: copy it again from @BotFather"
+            ) from None
+        except TelegramError as error:
+            if delay is None:
+                raise SettingsError(
+                    f"TELEGRAM_API_URL: no answer from {api_url} ({error.message})"
+                ) from None
+            log.warning("Telegram cannot be reached, trying again in %g s", delay)
+            await asyncio.sleep(delay)
+    return None
+
+
+async def _prepare(bot: Bot) -> None:
+    """Take the token over from a webhook and offer the commands; neither is worth failing for."""
+    try:
+        if (await bot.get_webhook_info()).url:
+            log.warning("A webhook was set for this bot and is removed now: updates are polled")
+            await bot.delete_webhook()
+        await bot.set_my_commands([BotCommand(*command) for command in COMMANDS.items()])
+    except TelegramError as error:
+        log.warning("Telegram does not take the command menu: %s", error)

@@ -1,0 +1,182 @@
+"""Exact arithmetic: an expression as a person writes it becomes a result (pure)."""
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from fractions import Fraction
+
+LENGTH = 500
+"""Characters that an expression may have."""
+BITS = 13_000
+"""Size of a number, about 3,900 digits: Python writes out no more than 4,300."""
+PLACES = 50
+"""Decimal places up to which a fraction that ends is written as a decimal."""
+
+APPROXIMATE = Context(
+    prec=50,
+    rounding=ROUND_HALF_EVEN,
+    Emin=-4000,
+    Emax=4000,
+    traps=[DivisionByZero, InvalidOperation, Overflow],
+)
+"""How a root or a broken power is computed: nearly, but to far more digits than are shown."""
+
+TOO_LARGE = "The result is too large to be written out."
+FUNCTIONS = "I know the functions sqrt, abs, round, min, max and factorial."
+
+SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})  # noqa: RUF001
+PERCENT = re.compile(r"(?<![\w.])(\d[\d_]*+(?:\.\d*+)?+)\s*+%(?=\s*(?:$|[-+]\s|[)*/,]|of\b))")
+"""A percentage: unlike the sign of a remainder, it is not followed by a number."""
+
+OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction | int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+
+
+def evaluate(expression: str) -> str:
+    """The result of an expression; ValueError with a sentence for whoever wrote it.
+
+    A result that is not exact begins with "≈"; a fraction is followed by its decimals.
+    """
+    if len(expression) > LENGTH:
+        raise ValueError(f"An expression may have {LENGTH} characters at most.")
+    source = re.sub(r"\bof\b", "*", PERCENT.sub(r"(\1/100)", expression.translate(SIGNS)))
+    evaluation = _Evaluation(source.strip())
+    try:
+        value = evaluation.value(ast.parse(evaluation.source, mode="eval").body)
+    except ZeroDivisionError:
+        raise ValueError("A division by zero has no result.") from None
+    except (SyntaxError, MemoryError, RecursionError):
+        raise ValueError(f"This is no expression that I can compute: {expression}") from None
+    except (Overflow, InvalidOperation):
+        raise ValueError(TOO_LARGE) from None
+    return _exact(value) if evaluation.exact else f"≈ {_digits(value)}"
+
+
+@dataclass(slots=True)
+class _Evaluation:
+    """The walk through one expression; `exact` until something could only be computed nearly."""
+
+    source: str
+    exact: bool = True
+
+    def value(self, node: ast.expr) -> Fraction:
+        """What a part of the expression comes to."""
+        match node:
+            case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
+                return _bounded(_number(ast.get_source_segment(self.source, node) or ""))
+            case ast.UnaryOp(op=ast.USub()):
+                return -self.value(node.operand)
+            case ast.UnaryOp(op=ast.UAdd()):
+                return self.value(node.operand)
+            case ast.BinOp(op=ast.Pow()):
+                return self._power(self.value(node.left), self.value(node.right))
+            case ast.BinOp() if operation := OPERATORS.get(type(node.op)):
+                result = operation(self.value(node.left), self.value(node.right))
+                return _bounded(Fraction(result))
+            case ast.Call(func=ast.Name(id=name), keywords=[]):
+                return self._call(name, [self.value(argument) for argument in node.args])
+            case ast.Tuple():
+                raise ValueError("Numbers are written without commas: 1234.5")
+        raise ValueError(f"I cannot compute this part: {ast.unparse(node)}")
+
+    def _call(self, name: str, arguments: Sequence[Fraction]) -> Fraction:
+        match name, arguments:
+            case "sqrt", [number]:
+                return self._root(number)
+            case "abs", [number]:
+                return abs(number)
+            case "round", [number]:
+                return _rounded(number, 0)
+            case "round", [number, Fraction(denominator=1) as places]:
+                return _rounded(number, int(places))
+            case (("min" | "max"), [_, *_]):
+                return min(arguments) if name == "min" else max(arguments)
+            case "factorial", [Fraction(denominator=1) as number]:
+                return _factorial(int(number))
+        raise ValueError(f"I cannot compute {name} of these {len(arguments)} values. {FUNCTIONS}")
+
+    def _root(self, number: Fraction) -> Fraction:
+        if number < 0:
+            raise ValueError("A negative number has no real root.")
+        root = Fraction(math.isqrt(number.numerator), math.isqrt(number.denominator))
+        return root if root * root == number else self._near(_decimal(number).sqrt(APPROXIMATE))
+
+    def _power(self, base: Fraction, exponent: Fraction) -> Fraction:
+        if exponent.denominator == 1 and self.exact:
+            size = max(base.numerator.bit_length(), base.denominator.bit_length())
+            # Judged before it is computed: 2**10**9 would take the memory of a small machine.
+            if (size - 1) * abs(exponent) > BITS:
+                raise ValueError(TOO_LARGE)
+            return _bounded(Fraction(base ** int(exponent)))
+        if base == 0 and exponent < 0:
+            raise ZeroDivisionError
+        if base < 0 and exponent.denominator != 1:
+            raise ValueError("A negative number has no real power of that kind.")
+        return self._near(APPROXIMATE.power(_decimal(base), _decimal(exponent)))
+
+    def _near(self, number: Decimal) -> Fraction:
+        self.exact = False
+        return Fraction(number)
+
+
+def _number(text: str) -> Fraction:
+    """A number as it is written, not as a float rounds it."""
+    if text[:2].lower() in ("0x", "0o", "0b"):
+        return Fraction(int(text, 0))
+    digits, _, exponent = text.replace("_", "").lower().partition("e")
+    if abs(int(exponent or 0)) > LENGTH:
+        raise ValueError(TOO_LARGE)
+    return Fraction(digits) * Fraction(10) ** int(exponent or 0)
+
+
+def _bounded(value: Fraction) -> Fraction:
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) > BITS:
+        raise ValueError(TOO_LARGE)
+    return value
+
+
+def _rounded(number: Fraction, places: int) -> Fraction:
+    """Halves go away from zero, as people are taught."""
+    if abs(places) > LENGTH:
+        raise ValueError(f"I round to {LENGTH} places at most.")
+    scale = Fraction(10) ** places
+    rounded = Fraction(math.floor(abs(number) * scale + Fraction(1, 2))) / scale
+    return rounded if number >= 0 else -rounded
+
+
+def _factorial(number: int) -> Fraction:
+    if number < 0:
+        raise ValueError("A negative number has no factorial.")
+    if number > 1_000:
+        raise ValueError("I compute factorials of numbers up to 1000.")
+    return Fraction(math.factorial(number))
+
+
+def _decimal(number: Fraction) -> Decimal:
+    return APPROXIMATE.divide(Decimal(number.numerator), Decimal(number.denominator))
+
+
+def _digits(number: Fraction) -> str:
+    """Twelve digits, as many as a pocket calculator shows."""
+    rounded = Context(prec=12).plus(_decimal(number)).normalize()
+    return f"{rounded:f}" if -7 < rounded.adjusted() < 12 else f"{rounded:e}"
+
+
+def _exact(number: Fraction) -> str:
+    if number.denominator == 1:
+        return str(number)
+    scaled = number * 10**PLACES
+    if scaled.denominator == 1:
+        whole, rest = divmod(abs(scaled.numerator), 10**PLACES)
+        return f"{'-' * (number < 0)}{whole}.{rest:0{PLACES}}".rstrip("0")
+    return f"{number} ≈ {_digits(number)}"

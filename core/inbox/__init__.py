@@ -1,0 +1,73 @@
+"""Turns as durable work: accepted once, carried out by one worker at a time, delivered whole."""
+
+from core.inbox._accept import (
+    Entry,
+    accept,
+    extend,
+    is_new,
+    note,
+    replace,
+    say,
+    turn_of,
+)
+from core.inbox._claim import (
+    Account,
+    Held,
+    claim,
+    free,
+    hand_back,
+    is_busy,
+    renew,
+    save_drafts,
+)
+from core.inbox._records import (
+    Record,
+    amend,
+    cancel,
+    get,
+    last_question,
+    requeue,
+    unanswered,
+)
+from core.inbox._steps import (
+    answered,
+    delivered,
+    posted,
+    posting,
+    posts,
+    retry,
+    withdrawn,
+)
+
+__all__ = [
+    "Account",
+    "Entry",
+    "Held",
+    "Record",
+    "accept",
+    "amend",
+    "answered",
+    "cancel",
+    "claim",
+    "delivered",
+    "extend",
+    "free",
+    "get",
+    "hand_back",
+    "is_busy",
+    "is_new",
+    "last_question",
+    "note",
+    "posted",
+    "posting",
+    "posts",
+    "renew",
+    "replace",
+    "requeue",
+    "retry",
+    "save_drafts",
+    "say",
+    "turn_of",
+    "unanswered",
+    "withdrawn",
+]

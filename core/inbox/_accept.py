@@ -1,0 +1,157 @@
+"""What comes in: stored once, whatever is delivered twice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.adapter import Address, InboundMessage
+from core.db import insert_missing
+from core.inbox._tables import IS_EVENT, IS_POST, events, place, posts, turns, waiting
+from core.turns import Kind, Outcome, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be put into the inbox: a question to answer, or a command with its answer."""
+
+    kind: Kind
+    address: Address
+    message_id: str
+    user_id: int
+    conversation_id: int
+    epoch: int
+    lane: str | None
+    question: Question
+    ready_at: datetime
+    follows_id: int | None = None
+    replaces_id: int | None = None
+    answer: str | None = None
+
+
+_COLUMNS = (
+    *("kind", "lane", "conversation_id", "user_id", "epoch", "platform", "bot_id", "chat"),
+    *("thread", "message_id", "input", "follows_id", "replaces_id", "attempt", "faults"),
+    *("ready_at", "cancel", "draft", "answer", "outcome", "created_at", "answered_at"),
+)
+_ROW = select(*(bindparam(name, type_=turns.c[name].type) for name in _COLUMNS))
+_KNOWN = exists().where(*IS_EVENT) | exists().where(*IS_POST)
+_INSERT = insert(turns).from_select(_COLUMNS, _ROW).returning(turns.c.id)
+# One statement looks and inserts; a race for the same event ends at the unique keys.
+_ACCEPT = insert(turns).from_select(_COLUMNS, _ROW.where(~_KNOWN)).returning(turns.c.id)
+_EVENT = insert(events)
+_POST = insert(posts)
+
+
+async def accept(
+    session: AsyncSession, event_id: str, entry: Entry, *, now: datetime
+) -> int | None:
+    """Store a turn for a message; None, and nothing changed, when event or message are known.
+
+    Raises IntegrityError when another process stores the same event at this moment.
+    """
+    row = _row(entry, now) | {"event_id": event_id}
+    turn_id: int | None = await session.scalar(_ACCEPT, row)
+    if turn_id is None:
+        return None
+    where = place(entry.address)
+    await session.execute(
+        _EVENT,
+        {
+            "platform": where["platform"],
+            "bot_id": where["bot_id"],
+            "event_id": event_id,
+            "turn_id": turn_id,
+        },
+    )
+    await session.execute(_POST, {**where, "message_id": entry.message_id, "turn_id": turn_id})
+    return turn_id
+
+
+async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
+    """Store a turn that answers anew what `replaces_id` did, in the messages that stand."""
+    turn_id: int = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
+    await session.execute(
+        update(posts).where(posts.c.turn_id == entry.replaces_id).values(turn_id=turn_id)
+    )
+    return turn_id
+
+
+async def say(session: AsyncSession, entry: Entry, *, now: datetime) -> None:
+    """Store something to tell a person: a turn that only has to be delivered."""
+    await session.execute(_INSERT, _row(entry, now))
+
+
+def _row(entry: Entry, now: datetime) -> dict[str, Any]:
+    return {
+        **place(entry.address),
+        "thread": entry.address.thread,
+        "kind": entry.kind,
+        "lane": entry.lane,
+        "conversation_id": entry.conversation_id,
+        "user_id": entry.user_id,
+        "epoch": entry.epoch,
+        "message_id": entry.message_id,
+        "input": entry.question.dump(),
+        "follows_id": entry.follows_id,
+        "replaces_id": entry.replaces_id,
+        "attempt": 0,
+        "faults": 0,
+        "ready_at": entry.ready_at,
+        "cancel": False,
+        "draft": "",
+        "answer": entry.answer,
+        "outcome": None if entry.answer is None else Outcome.OK,
+        "created_at": now,
+        "answered_at": None if entry.answer is None else now,
+    }
+
+
+async def is_new(session: AsyncSession, address: Address, event_id: str, message_id: str) -> bool:
+    """Whether neither the event nor its message is known."""
+    known = {**place(address), "event_id": event_id, "message_id": message_id}
+    return bool(await session.scalar(select(~_KNOWN), known))
+
+
+async def note(session: AsyncSession, address: Address, event_id: str) -> bool:
+    """Store an event that makes no turn; False when it is known."""
+    statement = insert_missing(session, events).values(
+        platform=address.platform, bot_id=address.bot_id, event_id=event_id
+    )
+    noted = await session.execute(statement.returning(events.c.event_id))
+    return noted.first() is not None
+
+
+async def extend(
+    session: AsyncSession, turn_id: int, message: InboundMessage, *, ready_at: datetime
+) -> bool:
+    """Add a further part to a turn that still waits; False when it waits no more.
+
+    A part that is known already changes nothing.
+    """
+    stored = await session.scalar(
+        select(turns.c.input).where(turns.c.id == turn_id, waiting(turns)).with_for_update()
+    )
+    if stored is None:
+        return False
+    if not await note(session, message.address, message.event_id):
+        return True
+    await session.execute(
+        _POST,
+        {**place(message.address), "message_id": message.message_id, "turn_id": turn_id},
+    )
+    question = Question.load(stored).joined(Question.of(message))
+    await session.execute(
+        update(turns).where(turns.c.id == turn_id).values(input=question.dump(), ready_at=ready_at)
+    )
+    return True
+
+
+async def turn_of(session: AsyncSession, address: Address, message_id: str) -> int | None:
+    """The turn that a message, seen or sent, belongs to."""
+    found: int | None = await session.scalar(
+        select(posts.c.turn_id).where(*IS_POST), {**place(address), "message_id": message_id}
+    )
+    return found

@@ -1,0 +1,212 @@
+"""Who carries a turn out: claimed under a lease, renewed, handed back."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    exists,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.adapter import Address
+from core.inbox._tables import FENCED, fence, running, turns
+from core.models import Instant
+from core.turns import Outcome, Question, Turn
+
+Account = tuple[str, str]
+"""A platform and the id of our account there."""
+
+_other = turns.alias("other")
+
+
+def _same_chat() -> tuple[ColumnElement[bool], ...]:
+    return (
+        _other.c.platform == turns.c.platform,
+        _other.c.bot_id == turns.c.bot_id,
+        _other.c.chat == turns.c.chat,
+    )
+
+
+def _claimable() -> Select[Any]:
+    now = bindparam("now", type_=Instant)
+    earlier_in_lane = exists().where(
+        _other.c.lane == turns.c.lane,
+        _other.c.answered_at.is_(None),
+        or_(_other.c.id < turns.c.id, running(_other)),
+        _other.c.id != turns.c.id,
+    )
+    unanswered_before = exists().where(
+        _other.c.id == turns.c.follows_id, _other.c.answered_at.is_(None)
+    )
+    undelivered_before = exists().where(
+        *_same_chat(),
+        _other.c.thread == turns.c.thread,
+        _other.c.id < turns.c.id,
+        _other.c.answered_at.is_not(None),
+        _other.c.delivered_at.is_(None),
+    )
+    elsewhere = exists().where(
+        *_same_chat(),
+        _other.c.delivered_at.is_(None),
+        _other.c.worker_id != bindparam("worker"),
+        _other.c.lease_until > now,
+    )
+    return (
+        select(turns.c.id)
+        .where(
+            turns.c.delivered_at.is_(None),
+            turns.c.ready_at <= now,
+            or_(turns.c.worker_id.is_(None), turns.c.lease_until <= now),
+            tuple_(turns.c.platform, turns.c.bot_id).in_(bindparam("accounts", expanding=True)),
+            or_(
+                and_(turns.c.answered_at.is_(None), ~earlier_in_lane, ~unanswered_before),
+                and_(turns.c.answered_at.is_not(None), ~undelivered_before),
+            ),
+            ~elsewhere,
+        )
+        .order_by(turns.c.id)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(skip_locked=True)
+    )
+
+
+_CLAIM = (
+    update(turns)
+    .where(turns.c.id.in_(_claimable()))
+    .values(
+        attempt=turns.c.attempt + 1,
+        faults=turns.c.faults + case((running(turns), 1), else_=0),
+        worker_id=bindparam("worker", type_=String),
+        lease_until=bindparam("until", type_=Instant),
+    )
+    .returning(*turns.c)
+)
+
+
+async def claim(
+    session: AsyncSession,
+    worker_id: str,
+    accounts: Collection[Account],
+    *,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
+) -> list[Turn]:
+    """Take up to `limit` turns, the oldest first whose lane is free.
+
+    A turn whose worker died is taken again, which counts as a fault. An answered turn is taken
+    for its delivery, in the order of its address. Raises IntegrityError when another process
+    took a turn of the same lane at this moment.
+    """
+    claimed = await session.execute(
+        _CLAIM,
+        {
+            "worker": worker_id,
+            "accounts": list(accounts),
+            "now": now,
+            "until": lease_until,
+            "most": limit,
+        },
+    )
+    return sorted((_turn(row) for row in claimed.mappings()), key=lambda turn: turn.id)
+
+
+def _turn(row: Any) -> Turn:
+    return Turn(
+        id=row["id"],
+        kind=row["kind"],
+        conversation_id=row["conversation_id"],
+        user_id=row["user_id"],
+        epoch=row["epoch"],
+        address=Address(row["platform"], row["bot_id"], row["chat"], row["thread"]),
+        message_id=row["message_id"],
+        question=Question.load(row["input"]),
+        attempt=row["attempt"],
+        created_at=row["created_at"],
+        faults=row["faults"],
+        follows_id=row["follows_id"],
+        replaces_id=row["replaces_id"],
+        cancel=row["cancel"],
+        draft=row["draft"],
+        answer=row["answer"],
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+    )
+
+
+async def is_busy(session: AsyncSession, accounts: Collection[Account]) -> bool:
+    """Whether anything of these accounts is not delivered yet."""
+    left = exists().where(
+        turns.c.delivered_at.is_(None), tuple_(turns.c.platform, turns.c.bot_id).in_(accounts)
+    )
+    return bool(await session.scalar(select(left)))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A turn that is still this worker's."""
+
+    id: int
+    attempt: int
+    cancel: bool
+
+
+async def renew(
+    session: AsyncSession, worker_id: str, turn_ids: Collection[int], *, lease_until: datetime
+) -> list[Held]:
+    """Hold turns for longer; one that does not come back was lost to another attempt."""
+    renewed = await session.execute(
+        update(turns)
+        .where(
+            turns.c.id.in_(turn_ids),
+            turns.c.worker_id == worker_id,
+            turns.c.delivered_at.is_(None),
+        )
+        .values(lease_until=lease_until)
+        .returning(turns.c.id, turns.c.attempt, turns.c.cancel)
+    )
+    return [Held(*row) for row in renewed]
+
+
+_DRAFT = update(turns).where(*FENCED, turns.c.answered_at.is_(None))
+_DRAFT = _DRAFT.values(draft=bindparam("text"))
+
+
+async def save_drafts(session: AsyncSession, drafts: Sequence[tuple[Turn, str]]) -> None:
+    """Keep what was streamed so far: for Stop, for a new start, and to estimate a cost."""
+    rows = [{**fence(turn), "text": draft} for turn, draft in drafts]
+    await session.execute(_DRAFT, rows)
+
+
+async def free(session: AsyncSession) -> None:
+    """Take every turn from its worker, at the start of the only process there is."""
+    await session.execute(
+        update(turns)
+        .where(turns.c.delivered_at.is_(None), turns.c.worker_id.is_not(None))
+        .values(
+            faults=turns.c.faults + case((running(turns), 1), else_=0),
+            worker_id=None,
+            lease_until=None,
+        )
+    )
+
+
+async def hand_back(session: AsyncSession, worker_id: str) -> None:
+    """Give back everything a worker holds: it stops, and this is no fault of the turns."""
+    await session.execute(
+        update(turns)
+        .where(turns.c.worker_id == worker_id, turns.c.delivered_at.is_(None))
+        .values(worker_id=None, lease_until=None)
+    )

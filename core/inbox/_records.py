@@ -1,0 +1,132 @@
+"""What people say about turns that are stored already: again, stop, another question."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.db import row_count
+from core.inbox._tables import turns
+from core.turns import Outcome, Question, Speaker
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is stored of a turn that somebody refers to."""
+
+    id: int
+    user_id: int
+    conversation_id: int
+    epoch: int
+    lane: str | None
+    message_id: str
+    question: Question
+    follows_id: int | None
+    outcome: Outcome | None
+    """None while it is not answered."""
+
+
+async def get(session: AsyncSession, turn_id: int) -> Record | None:
+    """A turn of a question by its id."""
+    return await _record(session, turns.c.id == turn_id)
+
+
+async def last_question(session: AsyncSession, speaker: Speaker) -> Record | None:
+    """The newest question of a person in their conversation, since its last new beginning."""
+    return await _record(
+        session,
+        turns.c.conversation_id == speaker.conversation_id,
+        turns.c.user_id == speaker.user_id,
+        turns.c.epoch == speaker.epoch,
+    )
+
+
+async def _record(session: AsyncSession, *where: ColumnElement[bool]) -> Record | None:
+    found = await session.execute(
+        select(
+            turns.c.id,
+            turns.c.user_id,
+            turns.c.conversation_id,
+            turns.c.epoch,
+            turns.c.lane,
+            turns.c.message_id,
+            turns.c.input,
+            turns.c.follows_id,
+            turns.c.outcome,
+        )
+        .where(turns.c.kind == "chat", *where)
+        .order_by(turns.c.id.desc())
+        .limit(1)
+    )
+    row = found.one_or_none()
+    if row is None:
+        return None
+    return Record(
+        id=row.id,
+        user_id=row.user_id,
+        conversation_id=row.conversation_id,
+        epoch=row.epoch,
+        lane=row.lane,
+        message_id=row.message_id,
+        question=Question.load(row.input),
+        follows_id=row.follows_id,
+        outcome=None if row.outcome is None else Outcome(row.outcome),
+    )
+
+
+_AS_NEW: dict[str, Any] = {
+    "worker_id": None,
+    "lease_until": None,
+    "faults": 0,
+    "cancel": False,
+    "answer": None,
+    "outcome": None,
+    "answered_at": None,
+    "delivered_at": None,
+}
+
+
+async def requeue(session: AsyncSession, turn_id: int, *, now: datetime) -> None:
+    """Answer a turn again that was not answered well, in the messages that stand."""
+    await session.execute(
+        update(turns)
+        .where(turns.c.id == turn_id, turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED)))
+        .values(_AS_NEW | {"created_at": now, "ready_at": now})
+    )
+
+
+async def amend(session: AsyncSession, turn_id: int, question: Question, *, now: datetime) -> None:
+    """Replace the question of a turn that has no answer yet; it starts again."""
+    await session.execute(
+        update(turns)
+        .where(turns.c.id == turn_id, turns.c.answered_at.is_(None))
+        # The attempt is raised at once: whoever answers the old question is fenced off.
+        .values(
+            _AS_NEW | {"input": question.dump(), "attempt": turns.c.attempt + 1, "ready_at": now}
+        )
+    )
+
+
+async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
+    """Stop unanswered turns as soon as their worker sees it; whether there were any."""
+    stopped = await session.execute(
+        update(turns)
+        .where(turns.c.id.in_(turn_ids), turns.c.answered_at.is_(None))
+        .values(cancel=True)
+    )
+    return row_count(stopped) > 0
+
+
+async def unanswered(session: AsyncSession, speaker: Speaker) -> list[int]:
+    """The turns of a person in their conversation that have no answer yet."""
+    found = await session.scalars(
+        select(turns.c.id).where(
+            turns.c.user_id == speaker.user_id,
+            turns.c.conversation_id == speaker.conversation_id,
+            turns.c.answered_at.is_(None),
+        )
+    )
+    return list(found)

@@ -1,0 +1,132 @@
+"""The two steps of a turn: answered, then delivered. Every write is fenced by the attempt."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Integer, bindparam, delete, exists, insert, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.db import row_count
+from core.errors import LeaseLost
+from core.inbox import _tables
+from core.inbox._tables import FENCED, fence, turns
+from core.models import Instant
+from core.turns import Outcome, Turn
+
+
+async def posts(session: AsyncSession, turn_id: int) -> tuple[str | None, ...]:
+    """The message ids of a turn's parts, in order; None for an intent whose end is unknown."""
+    found = await session.scalars(
+        select(_tables.posts.c.message_id)
+        .where(_tables.posts.c.turn_id == turn_id, _tables.posts.c.part.is_not(None))
+        .order_by(_tables.posts.c.part)
+    )
+    return tuple(found)
+
+
+_PART = (
+    _tables.posts.c.turn_id == bindparam("the_turn"),
+    _tables.posts.c.part == bindparam("the_part"),
+)
+_INTENT_COLUMNS = ("platform", "bot_id", "chat", "turn_id", "part")
+_INTENT = select(
+    turns.c.platform,
+    turns.c.bot_id,
+    turns.c.chat,
+    turns.c.id,
+    bindparam("the_part", type_=Integer),
+).where(*FENCED, ~exists().where(*_PART))
+_POSTING = insert(_tables.posts).from_select(_INTENT_COLUMNS, _INTENT)
+_POSTED = update(_tables.posts).where(*_PART).values(message_id=bindparam("message"))
+
+
+async def posting(session: AsyncSession, turn: Turn, part: int) -> None:
+    """Say that part `part` is about to be posted. Nothing is said for an attempt that is over."""
+    await session.execute(_POSTING, {**fence(turn), "the_part": part})
+
+
+async def posted(session: AsyncSession, turn: Turn, part: int, message_id: str) -> None:
+    """Store which message a part became."""
+    await session.execute(_POSTED, {"the_turn": turn.id, "the_part": part, "message": message_id})
+
+
+async def withdrawn(session: AsyncSession, turn: Turn, parts: int) -> None:
+    """Forget the posts from part `parts` on: their messages were deleted."""
+    await session.execute(
+        delete(_tables.posts).where(
+            _tables.posts.c.turn_id == turn.id, _tables.posts.c.part >= parts
+        )
+    )
+
+
+_other = turns.alias("other")
+_FOLLOWED = exists().where(
+    or_(_other.c.lane == turns.c.lane, _other.c.follows_id == turns.c.id),
+    _other.c.answered_at.is_(None),
+    _other.c.id != turns.c.id,
+)
+_ANSWERED = (
+    update(turns)
+    .where(*FENCED, turns.c.answered_at.is_(None))
+    .values(
+        answer=bindparam("text"),
+        outcome=bindparam("ended"),
+        answered_at=bindparam("at", type_=Instant),
+        faults=literal(0),
+    )
+    .returning(_FOLLOWED)
+)
+
+
+async def answered(
+    session: AsyncSession, turn: Turn, answer: str, outcome: Outcome, *, now: datetime
+) -> bool:
+    """Store the whole answer and free the lane; LeaseLost when the turn is another attempt's.
+
+    Returns whether another turn may be waiting for this one.
+    """
+    followed = await session.scalar(
+        _ANSWERED, {**fence(turn), "text": answer, "ended": outcome, "at": now}
+    )
+    if followed is None:
+        raise LeaseLost(f"turn {turn.reference}")
+    return bool(followed)
+
+
+_DELIVERED = (
+    update(turns)
+    .where(*FENCED)
+    .values(
+        delivered_at=bindparam("at", type_=Instant),
+        outcome=bindparam("ended"),
+        draft=literal(""),
+        worker_id=None,
+        lease_until=None,
+    )
+)
+
+
+async def delivered(session: AsyncSession, turn: Turn, outcome: Outcome, *, now: datetime) -> None:
+    """The answer stands on the platform, or never can, as `outcome` tells."""
+    await _write(session, turn, _DELIVERED, {"at": now, "ended": outcome})
+
+
+async def retry(session: AsyncSession, turn: Turn, *, ready_at: datetime, fault: bool) -> None:
+    """Put a turn back until `ready_at`; a fault counts towards its end, waiting does not."""
+    statement = (
+        update(turns)
+        .where(*FENCED)
+        .values(
+            worker_id=None,
+            lease_until=None,
+            ready_at=ready_at,
+            faults=turns.c.faults + int(fault),
+        )
+    )
+    await _write(session, turn, statement, {})
+
+
+async def _write(session: AsyncSession, turn: Turn, statement: Any, values: dict[str, Any]) -> None:
+    written = await session.execute(statement, {**fence(turn), **values})
+    if not row_count(written):
+        raise LeaseLost(f"turn {turn.reference}")

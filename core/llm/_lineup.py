@@ -1,0 +1,44 @@
+"""Which of the operator's models is asked."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+FAILURES = 3
+"""Failed tries in a row after which a model rests."""
+REST = 300.0
+"""Seconds for which the next model is asked instead."""
+
+
+class Lineup:
+    """The models in the operator's order: one that keeps failing rests while the next is asked."""
+
+    def __init__(self, models: tuple[str, ...], clock: Callable[[], float]) -> None:
+        self._models = models
+        self._clock = clock
+        self._failures: Counter[str] = Counter()
+        self._rests_until = dict.fromkeys(models, 0.0)
+
+    def current(self) -> str:
+        """The first model that does not rest; if all do, the one whose rest ends first."""
+        now = self._clock()
+        return min(self._models, key=lambda model: max(self._rests_until[model], now))
+
+    def answered(self, model: str) -> None:
+        """Forget what a model failed before."""
+        self._failures.pop(model, None)
+
+    def failed(self, model: str, reason: object, *, for_good: bool = False) -> None:
+        """Count a failed try, one given up `for_good` as the last straw."""
+        now = self._clock()
+        if len(self._models) == 1 or self._rests_until[model] > now:
+            return
+        self._failures[model] += 1
+        if not for_good and self._failures[model] < FAILURES:
+            return
+        # After its rest a model has one try to show that it is well again.
+        self._failures[model] = FAILURES - 1
+        self._rests_until[model] = now + REST
+        log.warning("model %s failed (%s): asking %s", model, reason, self.current())

@@ -1,0 +1,88 @@
+"""Parley itself for tests: in this process, or as a process that can be killed."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bots.__main__ import Platform, run
+from core.settings import Settings, load
+
+ROOT = Path(__file__).parent.parent
+
+
+@asynccontextmanager
+async def bot(*platforms: Platform, listen: bool = True, **values: object) -> AsyncIterator[None]:
+    """Parley as `python -m bots` composes it, on its own task; it must not end by itself."""
+    running = asyncio.create_task(run(settings(**values), platforms, listen=listen))
+    try:
+        yield
+    finally:
+        alive = not running.done()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        assert alive, "the bot ended by itself"
+
+
+def settings(**values: object) -> Settings:
+    """Settings from these values alone: nothing of the machine's environment."""
+    return load(_env_file=None, **values)
+
+
+@dataclass
+class Process:
+    """`python -m bots` as a process of its own."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    def kill(self) -> None:
+        """End it without a word, as the kernel would."""
+        self.process.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to stop, as a dyno's manager would."""
+        self.process.send_signal(signal.SIGTERM)
+
+    async def wait(self, seconds: float = 30) -> int:
+        """Its exit status."""
+        async with asyncio.timeout(seconds):
+            return await self.process.wait()
+
+    def lines(self) -> list[str]:
+        """What it has logged."""
+        return self.log.read_text().splitlines()
+
+
+@asynccontextmanager
+async def process(
+    *arguments: str, log: Path, environment: Mapping[str, str], output: Path | None = None
+) -> AsyncIterator[Process]:
+    """Start `python -m bots`; whatever happens, it does not outlive the test.
+
+    `log` gets its standard error, `output` what it prints (the log too, if not given).
+    """
+    with log.open("ab") as errors, (output or log).open("ab") as printed:
+        started = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bots",
+            *arguments,
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=printed,
+            stderr=errors,
+            env={"PATH": os.environ["PATH"], **environment},
+        )
+    try:
+        yield Process(started, log)
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.wait()

@@ -1,0 +1,33 @@
+"""Sessions on databases that hold the schema and nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from core import db
+from core.db import Sessions
+
+
+@pytest.fixture
+async def sessions(database_url: str) -> AsyncIterator[Sessions]:
+    """Sessions on a fresh database, once on each engine."""
+    async with connected(database_url) as sessions:
+        yield sessions
+
+
+@pytest.fixture
+async def postgres_sessions(postgres_url: str) -> AsyncIterator[Sessions]:
+    """Sessions on a fresh PostgreSQL database, for what only several processes can do."""
+    async with connected(postgres_url) as sessions:
+        yield sessions
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Sessions]:
+    """Sessions as the bot has them, with as many connections as several processes would use."""
+    engine = db.connect(url, connections=20)
+    try:
+        yield db.sessions_of(engine)
+    finally:
+        await engine.dispose()

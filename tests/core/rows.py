@@ -1,0 +1,177 @@
+"""Rows to test with: people, their questions, and the steps of a turn, at a time the test tells."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import identity, inbox, models
+from core.adapter import Address, Author, InboundMessage
+from core.db import Sessions
+from core.turns import Outcome, Question, Speaker, Turn
+
+T = TypeVar("T")
+
+NOW = datetime(2026, 3, 14, 9, 26, 30, tzinfo=UTC)
+LEASE = timedelta(seconds=15)
+ACCOUNT = ("telegram", "1")
+ADA = Author("telegram", "100", "Ada")
+BOB = Author("telegram", "200", "Bob")
+HOME = Address(*ACCOUNT, chat="100")
+GROUP = Address(*ACCOUNT, chat="-1")
+
+
+def later(seconds: float) -> datetime:
+    """The time `seconds` after NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+async def commit(sessions: Sessions, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """What `work` returns, done in one transaction; unlike `transact` it never tries again."""
+    async with sessions.begin() as session:
+        return await work(session)
+
+
+async def speaker(
+    sessions: Sessions, author: Author = ADA, address: Address = HOME, *, private: bool = True
+) -> Speaker:
+    """A person in a conversation."""
+    return await commit(
+        sessions, lambda s: identity.resolve(s, author, address, private=private, now=NOW)
+    )
+
+
+def entry(speaker: Speaker, message_id: str, **changes: Any) -> inbox.Entry:
+    """A question of a person who talks alone with the bot."""
+    standard = inbox.Entry(
+        kind="chat",
+        address=HOME,
+        message_id=message_id,
+        user_id=speaker.user_id,
+        conversation_id=speaker.conversation_id,
+        epoch=speaker.epoch,
+        lane=str(speaker.conversation_id),
+        question=Question(f"question {message_id}"),
+        ready_at=NOW,
+    )
+    return replace(standard, **changes)
+
+
+async def ask(
+    sessions: Sessions,
+    speaker: Speaker,
+    message_id: str,
+    *,
+    now: datetime = NOW,
+    **changes: Any,
+) -> int:
+    """Accept a question; its turn's id."""
+    question = entry(speaker, message_id, **changes)
+    turn_id = await commit(
+        sessions, lambda s: inbox.accept(s, f"event {message_id}", question, now=now)
+    )
+    assert turn_id is not None
+    return turn_id
+
+
+async def ask_in_group(sessions: Sessions, author: Author, message_id: str, **changes: Any) -> int:
+    """Accept a question asked in a group, where each person has a lane of their own."""
+    who = await speaker(sessions, author, GROUP, private=False)
+    lane = f"{who.conversation_id}/{who.user_id}"
+    return await ask(sessions, who, message_id, **{"address": GROUP, "lane": lane, **changes})
+
+
+def message(message_id: str, **changes: Any) -> InboundMessage:
+    """Something that Ada writes to the bot."""
+    standard = InboundMessage(
+        event_id=f"event {message_id}",
+        address=HOME,
+        author=ADA,
+        message_id=message_id,
+        text=f"question {message_id}",
+        private=True,
+        sent_at=NOW,
+    )
+    return replace(standard, **changes)
+
+
+async def claim(
+    sessions: Sessions,
+    worker_id: str = "worker",
+    *,
+    now: datetime = NOW,
+    limit: int = 20,
+    accounts: Collection[inbox.Account] = (ACCOUNT,),
+) -> list[Turn]:
+    """Claim as a worker does."""
+    return await commit(
+        sessions,
+        lambda s: inbox.claim(
+            s, worker_id, accounts, now=now, lease_until=now + LEASE, limit=limit
+        ),
+    )
+
+
+async def claimed(sessions: Sessions, worker_id: str = "worker", *, now: datetime = NOW) -> Turn:
+    """The one turn that can be claimed."""
+    [turn] = await claim(sessions, worker_id, now=now)
+    return turn
+
+
+async def ids(sessions: Sessions, worker_id: str = "worker", **how: Any) -> list[int]:
+    """The ids of the turns that a claim takes."""
+    return [turn.id for turn in await claim(sessions, worker_id, **how)]
+
+
+async def answer(
+    sessions: Sessions, turn: Turn, outcome: Outcome = Outcome.OK, *, now: datetime = NOW
+) -> bool:
+    """Store an answer; whether another turn may wait for it."""
+    return await commit(
+        sessions, lambda s: inbox.answered(s, turn, f"answer {turn.id}", outcome, now=now)
+    )
+
+
+async def deliver(
+    sessions: Sessions, turn: Turn, outcome: Outcome = Outcome.OK, *, now: datetime = NOW
+) -> None:
+    """Note that the answer stands on the platform."""
+    await commit(sessions, lambda s: inbox.delivered(s, turn, outcome, now=now))
+
+
+async def finish(sessions: Sessions, turn: Turn, outcome: Outcome = Outcome.OK) -> None:
+    """Both steps of a claimed turn."""
+    await answer(sessions, turn, outcome)
+    await deliver(sessions, turn, outcome)
+
+
+async def put_back(sessions: Sessions, turn: Turn, until: datetime, *, fault: bool = False) -> None:
+    """Let a turn wait until a time."""
+    await commit(sessions, lambda s: inbox.retry(s, turn, ready_at=until, fault=fault))
+
+
+async def stored(sessions: Sessions, turn_id: int) -> models.Turn:
+    """The row of a turn."""
+    async with sessions() as session:
+        return await session.get_one(models.Turn, turn_id)
+
+
+@contextmanager
+def statements(sessions: Sessions) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are executed meanwhile, with their parameters."""
+    seen: list[tuple[str, Any]] = []
+
+    def see(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append((statement, parameters))
+
+    engine = sessions.kw["bind"].sync_engine
+    event.listen(engine, "before_cursor_execute", see)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", see)

@@ -1,0 +1,514 @@
+"""A turn is stored once, may grow while it waits, and is written only by the attempt that owns it."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from core import inbox, models
+from core.adapter import Attachment
+from core.db import Sessions
+from core.errors import LeaseLost
+from core.turns import Outcome, Question, Speaker
+from tests.core import rows
+from tests.core.rows import GROUP, HOME, NOW, commit, later
+
+
+@pytest.fixture
+async def ada(sessions: Sessions) -> Speaker:
+    """A person who talks alone with the bot."""
+    return await rows.speaker(sessions)
+
+
+async def turns(sessions: Sessions) -> int:
+    async with sessions() as session:
+        return await session.scalar(select(func.count()).select_from(models.Turn)) or 0
+
+
+async def accepted(
+    sessions: Sessions, event_id: str, entry: inbox.Entry
+) -> int | None | IntegrityError:
+    """The end of one delivery of an event: its turn, nothing new, or a race that was lost."""
+    try:
+        return await commit(sessions, lambda s: inbox.accept(s, event_id, entry, now=NOW))
+    except IntegrityError as error:
+        return error
+
+
+# Accepting
+
+
+async def test_a_turn_is_stored_as_it_was_asked(sessions: Sessions, ada: Speaker) -> None:
+    files = (Attachment("file-1", "map.png", "image/png", 10),)
+    question = Question("Where is this?", quote="a map", attachments=files)
+    turn_id = await rows.ask(sessions, ada, "m", question=question, follows_id=7, replaces_id=8)
+
+    turn = await rows.claimed(sessions)
+
+    assert turn == rows.Turn(
+        id=turn_id,
+        kind="chat",
+        conversation_id=ada.conversation_id,
+        user_id=ada.user_id,
+        epoch=ada.epoch,
+        address=HOME,
+        message_id="m",
+        question=question,
+        attempt=1,
+        created_at=NOW,
+        follows_id=7,
+        replaces_id=8,
+    )
+
+
+async def test_the_same_event_is_stored_once(sessions: Sessions, ada: Speaker) -> None:
+    assert isinstance(await accepted(sessions, "e", rows.entry(ada, "1")), int)
+    assert await accepted(sessions, "e", rows.entry(ada, "2")) is None
+    assert await turns(sessions) == 1
+    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "2")) is None
+
+
+async def test_the_same_message_in_another_event_is_no_new_turn(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    first = await accepted(sessions, "e1", rows.entry(ada, "1"))
+    assert await accepted(sessions, "e2", rows.entry(ada, "1")) is None
+    assert await turns(sessions) == 1
+    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "1")) == first
+
+
+async def test_events_and_messages_of_another_account_are_others(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    other = replace(HOME, bot_id="2")
+    await accepted(sessions, "e", rows.entry(ada, "1"))
+    assert isinstance(await accepted(sessions, "e", rows.entry(ada, "1", address=other)), int)
+
+
+async def test_a_message_id_is_one_only_within_its_chat(sessions: Sessions, ada: Speaker) -> None:
+    await accepted(sessions, "e1", rows.entry(ada, "1"))
+    assert isinstance(await accepted(sessions, "e2", rows.entry(ada, "1", address=GROUP)), int)
+
+
+async def test_an_event_that_comes_many_times_at_once_is_one_turn(
+    postgres_sessions: Sessions,
+) -> None:
+    ada = await rows.speaker(postgres_sessions)
+    entry = rows.entry(ada, "1")
+
+    ends = await asyncio.gather(*(accepted(postgres_sessions, "e", entry) for _ in range(10)))
+
+    assert sum(isinstance(end, int) for end in ends) == 1
+    assert await turns(postgres_sessions) == 1
+
+
+async def test_a_message_that_comes_in_many_events_at_once_is_one_turn(
+    postgres_sessions: Sessions,
+) -> None:
+    ada = await rows.speaker(postgres_sessions)
+    entry = rows.entry(ada, "1")
+
+    ends = await asyncio.gather(
+        *(accepted(postgres_sessions, f"e{number}", entry) for number in range(10))
+    )
+
+    assert sum(isinstance(end, int) for end in ends) == 1
+    assert await turns(postgres_sessions) == 1
+
+
+async def test_nothing_stays_of_a_turn_whose_transaction_failed(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    with pytest.raises(RuntimeError):
+        async with sessions.begin() as session:
+            await inbox.accept(session, "e", rows.entry(ada, "1"), now=NOW)
+            raise RuntimeError
+
+    assert await turns(sessions) == 0
+    assert await commit(sessions, lambda s: inbox.is_new(s, HOME, "e", "1"))
+
+
+async def test_what_is_new_is_neither_a_known_event_nor_a_known_message(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await accepted(sessions, "e", rows.entry(ada, "1"))
+
+    async def is_new(event_id: str, message_id: str) -> bool:
+        return await commit(sessions, lambda s: inbox.is_new(s, HOME, event_id, message_id))
+
+    assert await is_new("other", "other")
+    assert not await is_new("e", "other")
+    assert not await is_new("other", "1")
+
+
+async def test_an_event_without_a_turn_is_noted_once(sessions: Sessions) -> None:
+    assert await commit(sessions, lambda s: inbox.note(s, HOME, "stop"))
+    assert not await commit(sessions, lambda s: inbox.note(s, HOME, "stop"))
+
+
+# Gathering the parts of an album or of a split text
+
+
+async def extend(sessions: Sessions, turn_id: int, message_id: str, **changes: object) -> bool:
+    part = rows.message(message_id, **{"text": f"part {message_id}", **changes})
+    return await commit(
+        sessions, lambda s: inbox.extend(s, turn_id, part, ready_at=later(float(message_id)))
+    )
+
+
+async def test_parts_join_their_text_and_files_and_put_the_turn_off(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    one, two = (Attachment(f"file-{n}", f"{n}.png", "image/png", None) for n in "12")
+    turn_id = await rows.ask(
+        sessions, ada, "1", question=Question("part 1", attachments=(one,)), ready_at=later(1)
+    )
+
+    assert await extend(sessions, turn_id, "2", attachments=(two,))
+    assert await extend(sessions, turn_id, "3", text="")
+
+    assert await rows.claim(sessions, now=later(2.9)) == []
+    turn = await rows.claimed(sessions, now=later(3))
+    assert turn.question == Question("part 1\npart 2", attachments=(one, two), parts=3)
+    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "2")) == turn_id
+
+
+async def test_a_part_that_comes_again_changes_nothing(sessions: Sessions, ada: Speaker) -> None:
+    turn_id = await rows.ask(sessions, ada, "1")
+    await extend(sessions, turn_id, "2")
+    assert await extend(sessions, turn_id, "2")
+    assert await extend(sessions, turn_id, "2", event_id="another event of the same message")
+    assert await extend(sessions, turn_id, "1", event_id="another event of the first message")
+
+    turn = await rows.claimed(sessions, now=later(2))
+    assert turn.question == Question("question 1\npart 2", parts=2)
+
+
+async def test_a_turn_that_was_claimed_takes_no_more_parts(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    turn_id = await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    assert not await extend(sessions, turn_id, "2")
+    await rows.answer(sessions, turn)
+    assert not await extend(sessions, turn_id, "2")
+
+    assert await commit(sessions, lambda s: inbox.is_new(s, HOME, "event 2", "2"))
+    assert (await rows.stored(sessions, turn_id)).input["text"] == "question 1"
+
+
+async def test_a_part_and_a_claim_at_once_lose_nothing(postgres_sessions: Sessions) -> None:
+    ada = await rows.speaker(postgres_sessions)
+    turn_id = await rows.ask(postgres_sessions, ada, "1")
+
+    grown, turns = await asyncio.gather(
+        extend(postgres_sessions, turn_id, "2"), rows.claim(postgres_sessions)
+    )
+
+    stored = await rows.stored(postgres_sessions, turn_id)
+    assert stored.input["parts"] == (2 if grown else 1)
+    assert [turn.question.parts for turn in turns] in ([], [stored.input["parts"]])
+
+
+# The fence: what an attempt that is over writes changes nothing
+
+
+async def test_drafts_are_saved_for_the_attempt_that_owns_the_turn(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    group = [await rows.ask_in_group(sessions, who, who.name) for who in (rows.ADA, rows.BOB)]
+    old = await rows.claim(sessions, "dead")
+    await commit(sessions, lambda s: inbox.save_drafts(s, [(turn, turn.reference) for turn in old]))
+    new = await rows.claim(sessions, "alive", now=later(20))
+    assert [turn.draft for turn in new] == [f"{turn_id}-1" for turn_id in group]
+
+    drafts = [(new[0], "new"), (old[1], "old"), (old[0], "old")]
+    await commit(sessions, lambda s: inbox.save_drafts(s, drafts))
+
+    assert (await rows.stored(sessions, group[0])).draft == "new"
+    assert (await rows.stored(sessions, group[1])).draft == f"{group[1]}-1"
+
+
+async def test_a_draft_that_comes_after_the_answer_is_dropped(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    await rows.answer(sessions, turn)
+    await commit(sessions, lambda s: inbox.save_drafts(s, [(turn, "late")]))
+    assert (await rows.stored(sessions, turn.id)).draft == ""
+
+
+async def test_only_the_newest_attempt_ends_a_turn(sessions: Sessions, ada: Speaker) -> None:
+    await rows.ask(sessions, ada, "1")
+    old = await rows.claimed(sessions, "dead")
+    new = await rows.claimed(sessions, "alive", now=later(20))
+
+    with pytest.raises(LeaseLost):
+        await rows.answer(sessions, old)
+    with pytest.raises(LeaseLost):
+        await rows.put_back(sessions, old, later(60))
+    await rows.answer(sessions, new)
+    with pytest.raises(LeaseLost):
+        await rows.deliver(sessions, old)
+    await rows.deliver(sessions, new, now=later(21))
+
+    row = await rows.stored(sessions, new.id)
+    assert (row.answer, row.outcome) == (f"answer {new.id}", "ok")
+    assert (row.answered_at, row.delivered_at) == (NOW, later(21))
+    assert (row.worker_id, row.lease_until) == (None, None)
+
+
+async def test_a_turn_is_answered_once(sessions: Sessions, ada: Speaker) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    await rows.answer(sessions, turn)
+    with pytest.raises(LeaseLost):
+        await rows.answer(sessions, turn, Outcome.FAILED)
+    assert (await rows.stored(sessions, turn.id)).outcome == "ok"
+
+
+async def test_an_answer_that_no_platform_takes_is_told_by_its_outcome(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    await rows.answer(sessions, turn)
+    await rows.deliver(sessions, turn, Outcome.UNDELIVERABLE)
+    assert (await rows.stored(sessions, turn.id)).outcome == "undeliverable"
+
+
+async def test_an_answer_tells_whether_somebody_waits_for_it(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    first = await rows.claimed(sessions)
+    await rows.ask_in_group(sessions, rows.BOB, "b", lane=None, follows_id=first.id)
+    [reply] = [turn for turn in await follow(sessions, first, expected=True)]
+    await rows.ask(sessions, ada, "2")
+    await rows.ask(sessions, ada, "3")
+    second = await rows.claimed(sessions)
+    await follow(sessions, reply, expected=False)
+    [third] = await follow(sessions, second, expected=True)
+    await follow(sessions, third, expected=False)
+
+
+async def follow(sessions: Sessions, turn: rows.Turn, *, expected: bool) -> list[rows.Turn]:
+    """Finish a turn, and claim what waited for it."""
+    assert await rows.answer(sessions, turn) is expected
+    await rows.deliver(sessions, turn)
+    return await rows.claim(sessions)
+
+
+# What people do to turns
+
+
+async def test_a_failed_turn_is_answered_again_as_if_it_were_new(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    await rows.put_back(sessions, turn, NOW, fault=True)
+    await rows.finish(sessions, await rows.claimed(sessions), Outcome.FAILED)
+
+    await commit(sessions, lambda s: inbox.requeue(s, turn.id, now=later(100)))
+
+    assert await rows.claim(sessions, now=later(99)) == []
+    again = await rows.claimed(sessions, now=later(100))
+    assert (again.answer, again.outcome, again.faults) == (None, None, 0)
+    assert again.created_at == later(100)
+    await rows.finish(sessions, again)
+
+
+async def test_a_failed_turn_whose_answer_is_on_its_way_leaves_its_old_attempt_behind(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    await rows.answer(sessions, turn, Outcome.FAILED)
+
+    await commit(sessions, lambda s: inbox.requeue(s, turn.id, now=NOW))
+
+    with pytest.raises(LeaseLost):
+        await rows.deliver(sessions, turn)
+    await rows.finish(sessions, await rows.claimed(sessions))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OK, Outcome.STOPPED])
+async def test_a_turn_that_was_answered_well_is_not_queued_again(
+    sessions: Sessions, ada: Speaker, outcome: Outcome
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    await rows.finish(sessions, turn, outcome)
+    await commit(sessions, lambda s: inbox.requeue(s, turn.id, now=NOW))
+    assert await rows.claim(sessions) == []
+
+
+async def test_an_edited_question_starts_again_and_fences_off_the_old_one(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    old = await rows.claimed(sessions)
+    edited = Question("edited")
+
+    await commit(sessions, lambda s: inbox.amend(s, old.id, edited, now=NOW))
+
+    with pytest.raises(LeaseLost):
+        await rows.answer(sessions, old)
+    assert await renew(sessions, "worker", [old.id]) == []
+    new = await rows.claimed(sessions, "another")
+    assert (new.question, new.attempt > old.attempt, new.faults) == (edited, True, 0)
+
+
+async def test_an_edit_of_what_was_answered_well_changes_nothing(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    await rows.finish(sessions, turn)
+    await commit(sessions, lambda s: inbox.amend(s, turn.id, Question("edited"), now=NOW))
+    assert await rows.claim(sessions) == []
+    assert (await rows.stored(sessions, turn.id)).input["text"] == "question 1"
+
+
+async def renew(
+    sessions: Sessions, worker_id: str, turn_ids: list[int], seconds: float = 20
+) -> list[inbox.Held]:
+    until = later(seconds)
+    return await commit(
+        sessions, lambda s: inbox.renew(s, worker_id, turn_ids, lease_until=until)
+    )
+
+
+async def test_renewing_holds_what_is_still_ours(sessions: Sessions) -> None:
+    kept, lost, done = [
+        await rows.ask_in_group(sessions, rows.ADA, str(number), lane=None) for number in range(3)
+    ]
+    turns = await rows.claim(sessions, "first")
+    await rows.finish(sessions, turns[2])
+    assert await renew(sessions, "first", [kept, done]) == [inbox.Held(kept, 1, cancel=False)]
+
+    [taken] = await rows.claim(sessions, "first", now=later(15))
+    assert (taken.id, taken.attempt) == (lost, 2)
+    await commit(sessions, lambda s: inbox.amend(s, lost, Question("edited"), now=NOW))
+    assert await renew(sessions, "first", [kept, lost]) == [inbox.Held(kept, 1, cancel=False)]
+    assert await renew(sessions, "second", [kept]) == []
+
+
+async def test_a_stop_is_seen_at_the_renewal_and_by_whoever_claims(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    turn_id = await rows.ask(sessions, ada, "1")
+    await rows.claimed(sessions)
+    assert await commit(sessions, lambda s: inbox.cancel(s, [turn_id]))
+    assert await renew(sessions, "worker", [turn_id]) == [inbox.Held(turn_id, 1, cancel=True)]
+    turn = await rows.claimed(sessions, now=later(30))
+    assert turn.cancel
+    await rows.answer(sessions, turn, Outcome.STOPPED)
+    assert not await commit(sessions, lambda s: inbox.cancel(s, [turn_id]))
+
+
+async def test_what_a_person_waits_for_is_theirs_in_this_conversation(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    done = await rows.ask(sessions, ada, "1")
+    await rows.answer(sessions, await rows.claimed(sessions))
+    waiting = [await rows.ask(sessions, ada, "2"), await rows.ask(sessions, ada, "3")]
+    await rows.ask_in_group(sessions, rows.ADA, "4")
+    await rows.ask_in_group(sessions, rows.BOB, "5")
+
+    found = await commit(sessions, lambda s: inbox.unanswered(s, ada))
+
+    assert sorted(found) == waiting
+    assert done not in found
+
+
+async def test_the_last_question_of_a_person_is_found_by_kind_and_epoch(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    assert await commit(sessions, lambda s: inbox.last_question(s, ada)) is None
+    await rows.ask(sessions, ada, "1")
+    second = await rows.ask(sessions, ada, "2", follows_id=1)
+    await rows.ask(sessions, ada, "3", kind="command", answer="help", lane=None)
+    await rows.ask(sessions, ada, "4", epoch=ada.epoch + 1)
+
+    record = await commit(sessions, lambda s: inbox.last_question(s, ada))
+
+    assert record == inbox.Record(
+        id=second,
+        user_id=ada.user_id,
+        conversation_id=ada.conversation_id,
+        epoch=ada.epoch,
+        lane=str(ada.conversation_id),
+        message_id="2",
+        question=Question("question 2"),
+        follows_id=1,
+        outcome=None,
+    )
+    assert await commit(sessions, lambda s: inbox.get(s, second)) == record
+    assert await commit(sessions, lambda s: inbox.get(s, second + 1)) is None
+
+
+# Posts: the messages of an answer
+
+
+async def posts(sessions: Sessions, turn_id: int) -> tuple[str | None, ...]:
+    return await commit(sessions, lambda s: inbox.posts(s, turn_id))
+
+
+async def test_posts_are_intents_first_and_messages_then(sessions: Sessions, ada: Speaker) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    for part in (0, 1, 2, 2):
+        await commit(sessions, lambda s, part=part: inbox.posting(s, turn, part))
+    await commit(sessions, lambda s: inbox.posted(s, turn, 1, "sent"))
+    assert await posts(sessions, turn.id) == (None, "sent", None)
+    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "sent")) == turn.id
+
+    await commit(sessions, lambda s: inbox.withdrawn(s, turn, 1))
+
+    assert await posts(sessions, turn.id) == (None,)
+    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "sent")) is None
+    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "1")) == turn.id
+
+
+async def test_an_intent_of_an_attempt_that_is_over_is_not_stored(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    old = await rows.claimed(sessions, "dead")
+    await rows.claimed(sessions, "alive", now=later(20))
+    await commit(sessions, lambda s: inbox.posting(s, old, 0))
+    assert await posts(sessions, old.id) == ()
+
+
+async def test_a_turn_that_replaces_another_takes_over_its_messages(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    old = await rows.claimed(sessions)
+    await commit(sessions, lambda s: inbox.posting(s, old, 0))
+    await commit(sessions, lambda s: inbox.posted(s, old, 0, "sent"))
+    await rows.finish(sessions, old)
+
+    entry = rows.entry(ada, "1", replaces_id=old.id)
+    new = await commit(sessions, lambda s: inbox.replace(s, entry, now=NOW))
+
+    assert await posts(sessions, new) == ("sent",)
+    assert await posts(sessions, old.id) == ()
+    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "1")) == new
+    assert (await rows.claimed(sessions)).replaces_id == old.id
+
+
+async def test_something_to_say_needs_only_its_delivery(sessions: Sessions, ada: Speaker) -> None:
+    entry = rows.entry(ada, "1", kind="command", lane=None, answer="Moved on.")
+    await commit(sessions, lambda s: inbox.say(s, entry, now=NOW))
+
+    turn = await rows.claimed(sessions)
+
+    assert (turn.answer, turn.outcome) == ("Moved on.", Outcome.OK)
+    await rows.deliver(sessions, turn)
+    assert await rows.claim(sessions) == []

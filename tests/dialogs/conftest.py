@@ -1,0 +1,24 @@
+"""The stages on which the dialogs are held."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.dialogs.stages import ConsoleStage, Stage, TelegramStage, World
+from tests.fakes.model import ModelServer
+from tests.fakes.telegram import TelegramServer
+
+
+@pytest.fixture
+def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
+    """A model server and an SQLite database; how the engines differ is the core's tests' matter."""
+    return World(model, sqlite_url, tmp_path)
+
+
+@pytest.fixture(params=["telegram", "console"])
+def stage(request: pytest.FixtureRequest, world: World) -> Stage:
+    """Each platform in turn."""
+    if request.param == "telegram":
+        server: TelegramServer = request.getfixturevalue("telegram_server")
+        return TelegramStage(world, server)
+    return ConsoleStage(world)

@@ -1,0 +1,142 @@
+"""Where people meet the bot in a test: the same few things can be done on every platform."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bots.__main__ import Platform
+from tests.bot import Process, bot, process
+from tests.fakes.model import ModelServer
+from tests.fakes.telegram import TelegramServer
+from tests.records import Records, eventually
+
+
+@dataclass
+class World:
+    """What every stage stands in."""
+
+    model: ModelServer
+    database_url: str
+    directory: Path
+
+    def values(self, **more: object) -> dict[str, object]:
+        """The settings of Parley."""
+        return {
+            "database_url": self.database_url,
+            "model_api_key": "test-key",
+            "model_api_url": self.model.url,
+            **more,
+        }
+
+
+class Stage(Protocol):
+    """A platform where Ada talks to the bot alone."""
+
+    platform: Platform
+    records: Records
+
+    def running(self, **values: object) -> AbstractAsyncContextManager[None]:
+        """Parley runs here, with these settings on top."""
+
+    def process(self, **values: object) -> AbstractAsyncContextManager[Process]:
+        """Parley runs here as a process that can be killed."""
+
+    async def say(self, text: str) -> None:
+        """Ada writes; for a command with its slash."""
+
+    def heard(self, since: int = 0) -> str:
+        """What the bot has said to Ada, as she sees it now, from a place on."""
+
+    def place(self) -> int:
+        """Where what the bot says next will begin."""
+
+
+async def ask(stage: Stage, text: str) -> str:
+    """Say something, wait until all is answered, and return what the bot's messages add up to."""
+    turns, place = stage.records.turns(), stage.place()
+    await stage.say(text)
+    await stage.records.idle(turns + 1)
+    await eventually(lambda: stage.place() > place)
+    return stage.heard(place)
+
+
+class TelegramStage:
+    """A private chat on Telegram."""
+
+    platform = Platform.TELEGRAM
+
+    def __init__(self, world: World, server: TelegramServer) -> None:
+        self.world = world
+        self.server = server
+        self.records = Records(world.database_url)
+        self.ada = server.person(1001, "Ada")
+        self.chat = server.private(self.ada)
+
+    def values(self, **values: object) -> dict[str, object]:
+        """The settings of Parley."""
+        account = {"telegram_token": self.server.token, "telegram_api_url": self.server.url}
+        return self.world.values(**account, **values)
+
+    def running(self, **values: object) -> AbstractAsyncContextManager[None]:
+        return bot(self.platform, **self.values(**values))
+
+    def process(self, **values: object) -> AbstractAsyncContextManager[Process]:
+        return process(
+            "telegram", log=self.world.directory / "log", environment=env(self.values(**values))
+        )
+
+    async def say(self, text: str) -> None:
+        await self.server.say(self.chat, self.ada, text)
+
+    def heard(self, since: int = 0) -> str:
+        return "\n".join(message.text for message in self.server.answers(self.chat)[since:])
+
+    def place(self) -> int:
+        return len(self.server.answers(self.chat))
+
+
+class ConsoleStage:
+    """A pipe to the terminal's adapter, which is always a process of its own."""
+
+    platform = Platform.CONSOLE
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.records = Records(world.database_url)
+        self._heard = world.directory / "heard"
+        self._heard.touch()
+
+    @asynccontextmanager
+    async def running(self, **values: object) -> AsyncIterator[None]:
+        async with self.process(**values):
+            yield
+
+    @asynccontextmanager
+    async def process(self, **values: object) -> AsyncIterator[Process]:
+        started = process(
+            "console",
+            log=self.world.directory / "log",
+            output=self._heard,
+            environment=env(self.world.values(**values)),
+        )
+        async with started as running:
+            self._stdin = running.process.stdin
+            yield running
+
+    async def say(self, text: str) -> None:
+        assert self._stdin is not None
+        self._stdin.write(f"{text}\n".encode())
+        await self._stdin.drain()
+
+    def heard(self, since: int = 0) -> str:
+        return self._heard.read_text()[since:]
+
+    def place(self) -> int:
+        return len(self._heard.read_text())
+
+
+def env(values: dict[str, object]) -> dict[str, str]:
+    """Settings as environment variables."""
+    return {name.upper(): str(value) for name, value in values.items()}

@@ -1,0 +1,86 @@
+"""What a database holds, read from outside while the bot works on it."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from core.db import sync_url
+
+PATH = """
+WITH RECURSIVE path AS (
+    SELECT m.id, m.parent_id, m.body, 0 AS depth FROM messages m
+    JOIN conversations c ON c.head_id = m.id WHERE c.id = :conversation
+    UNION ALL
+    SELECT m.id, m.parent_id, m.body, path.depth + 1 FROM messages m
+    JOIN path ON m.id = path.parent_id
+)
+SELECT body FROM path ORDER BY depth DESC
+"""
+
+
+@dataclass(frozen=True)
+class Records:
+    """Read access to a database, by plain SQL and a connection of its own each time."""
+
+    url: str
+
+    def all(self, query: str, **values: object) -> list[Any]:
+        """The rows of a query."""
+        engine = create_engine(sync_url(self.url), poolclass=NullPool)
+        with engine.connect() as connection:
+            return list(connection.execute(text(query), values))
+
+    def one(self, query: str, **values: object) -> Any:
+        """The one value of a query."""
+        [[value]] = self.all(query, **values)
+        return value
+
+    def turns(self) -> int:
+        """How many turns there are."""
+        return int(self.one("SELECT count(*) FROM turns"))
+
+    def busy(self) -> int:
+        """How many turns are not delivered."""
+        return int(self.one("SELECT count(*) FROM turns WHERE delivered_at IS NULL"))
+
+    def memory(self, conversation: int = 1) -> list[tuple[str, str]]:
+        """Who said what on the path to a conversation's head."""
+        return [_said(row.body) for row in self.all(PATH, conversation=conversation)]
+
+    def drift(self) -> list[str]:
+        """Where the allowances of the running windows differ from the ledger."""
+        return [str(row) for row in self.all(DRIFT) if row.used != row.spent]
+
+    async def idle(self, turns: int, within: float = 20) -> None:
+        """Wait until there are so many turns and nothing is left to do."""
+        await eventually(lambda: self.turns() >= turns and not self.busy(), within)
+
+
+DRIFT = """
+SELECT a.owner_id, a.unit, a."window", a.used, (
+    SELECT coalesce(sum(CASE
+        WHEN a.unit = 'turns' THEN c.turns
+        WHEN c.settled_at IS NULL THEN c.reserved
+        WHEN a.owner_id = 0 THEN c.cost
+        ELSE c.charged END), 0)
+    FROM calls c
+    WHERE c.created_at >= a.window_start AND (a.owner_id = 0 OR c.user_id = a.owner_id)
+) AS spent FROM allowances a
+"""
+
+
+def _said(body: Any) -> tuple[str, str]:
+    message = json.loads(body) if isinstance(body, str) else body
+    return message["role"], message["content"]
+
+
+async def eventually(condition: Callable[[], bool], within: float = 10) -> None:
+    """Wait until something outside this process holds; TimeoutError when it does not in time."""
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.02)

@@ -1,0 +1,283 @@
+"""What each kind of update means, from payloads as the Bot API sends them."""
+
+import json
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from telegram import Update, User
+
+from bots.telegram.inbound import parse
+from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
+
+PAYLOADS = Path(__file__).parent / "payloads"
+ME = User(123456, "Parley", is_bot=True, username="parley_bot")
+ADA = Author("telegram", "1001", "Ada Lovelace")
+BOB = Author("telegram", "1002", "Bob")
+PRIVATE = Address("telegram", "123456", "1001")
+GROUP = Address("telegram", "123456", "-4001")
+FORUM = "-1009876543210"
+
+
+def payload(name: str) -> dict[str, Any]:
+    update: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text("utf-8"))
+    return update
+
+
+def read(update: dict[str, Any]) -> InboundMessage | Change | None:
+    return parse(Update.de_json(update, None), ME)
+
+
+def message(name: str) -> InboundMessage:
+    event = read(payload(name))
+    assert isinstance(event, InboundMessage)
+    return event
+
+
+def change(name: str) -> Change:
+    event = read(payload(name))
+    assert isinstance(event, Change)
+    return event
+
+
+def test_private_message_is_read_whole() -> None:
+    assert message("private_text") == InboundMessage(
+        event_id="730145601",
+        address=PRIVATE,
+        author=ADA,
+        message_id="10",
+        text="What is a monad?",
+        private=True,
+        sent_at=datetime(2025, 11, 24, 15, 0, tzinfo=UTC),
+        admin=True,
+    )
+
+
+def test_markup_of_a_person_becomes_markdown() -> None:
+    assert message("private_formatted").text == (
+        "Fix 😀 **bold** and `code`:\n```python\nprint('hi')\n```\nsee [docs](https://docs.example.org/)"
+    )
+
+
+def test_reply_carries_what_it_answers() -> None:
+    event = message("private_reply")
+    assert (event.text, event.reply_to, event.quote) == ("Why?", "500", "The answer is 42.")
+
+
+def test_selected_part_is_the_quote() -> None:
+    event = message("private_quote")
+    assert (event.reply_to, event.quote) == ("501", "Second.")
+
+
+def test_long_quote_is_cut() -> None:
+    update = payload("private_reply")
+    update["message"]["reply_to_message"]["text"] = "x" * 5000
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert event.quote == "x" * 1000
+
+
+def test_command_is_split_from_its_arguments() -> None:
+    event = message("private_command")
+    assert (event.command, event.text) == ("persona", "a pirate")
+
+
+def test_largest_photo_of_an_album() -> None:
+    event = message("private_photo_album")
+    assert event.attachments == (Attachment("AgAClarge", "photo.jpg", "image/jpeg", 120000),)
+    assert (event.album, event.text) == ("13800000000000001", "Which one?")
+
+
+@pytest.mark.parametrize(
+    ("name", "attachment"),
+    [
+        ("private_document", Attachment("BQACreport", "report.pdf", "application/pdf", 4821)),
+        (
+            "private_document_bare",
+            Attachment("BQACbare", "file", "application/octet-stream", None),
+        ),
+    ],
+)
+def test_document(name: str, attachment: Attachment) -> None:
+    event = message(name)
+    assert event.attachments == (attachment,)
+    assert event.unreadable == event.text == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("private_animation", "GIFs"),
+        ("private_voice", "voice messages"),
+        ("private_sticker", "stickers"),
+        ("private_venue", "places"),
+        ("private_poll", "polls"),
+        ("private_dice", "dice"),
+        ("private_contact", "contacts"),
+        ("private_video_caption", "videos"),
+    ],
+)
+def test_what_cannot_be_read_is_named_in_private(name: str, words: str) -> None:
+    event = message(name)
+    assert event.unreadable == words
+    assert event.attachments == ()
+
+
+def test_caption_of_what_cannot_be_read_is_said() -> None:
+    assert message("private_video_caption").text == "What do you see?"
+
+
+def test_forwarded_message_is_said_by_who_forwards_it() -> None:
+    event = message("private_forwarded")
+    assert (event.author, event.text) == (ADA, "Is this true?")
+
+
+def test_command_for_another_bot_is_mere_text_in_private() -> None:
+    event = message("private_other_command")
+    assert (event.command, event.text) == (None, "/new@other_bot please")
+
+
+def test_deleted_account_has_a_name() -> None:
+    assert message("private_deleted_account").author.name == "Deleted Account"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "author"),
+    [
+        ("group_mention", "😀 hey , explain this", ADA),
+        ("group_text_mention", "what is up", BOB),
+        ("group_caption_mention", "what is this?", BOB),
+        ("group_reply_to_bot", "and then?", BOB),
+    ],
+)
+def test_group_message_to_the_bot(name: str, text: str, author: Author) -> None:
+    event = message(name)
+    assert (event.text, event.author, event.address) == (text, author, GROUP)
+    assert not event.private
+    assert not event.admin
+
+
+def test_photo_with_a_mention_is_attached() -> None:
+    assert message("group_caption_mention").attachments[0].reference == "AgAClarge"
+
+
+def test_bare_mention_means_what_it_answers() -> None:
+    event = message("group_bare_mention_reply")
+    assert (event.text, event.reply_to, event.quote) == ("", "39", "The moon is made of cheese.")
+
+
+def test_bare_mention_on_what_cannot_be_read_is_told() -> None:
+    event = message("group_video_mention")
+    assert (event.text, event.unreadable) == ("", "videos")
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "text"),
+    [("group_command", "new", ""), ("group_command_addressed", "usage", "all")],
+)
+def test_command_in_a_group(name: str, command: str, text: str) -> None:
+    event = message(name)
+    assert (event.command, event.text) == (command, text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "channel_post",
+        "group_anonymous_admin",
+        "group_as_channel",
+        "group_automatic_forward",
+        "group_bare_mention",
+        "group_command_other",
+        "group_command_other_reply",
+        "group_edited_talk",
+        "group_migrated",
+        "group_new_member",
+        "group_other_bot",
+        "group_other_mention",
+        "group_own_message",
+        "group_reply_to_other",
+        "group_sticker_reply",
+        "group_talk",
+        "member_changed",
+        "pressed_foreign",
+        "pressed_inline",
+        "private_edited_command",
+        "private_live_location",
+        "private_pinned",
+        "private_unknown_kind",
+        "private_via_bot",
+        "topic_talk_under_bot",
+    ],
+)
+def test_what_is_not_for_the_bot(name: str) -> None:
+    assert read(payload(name)) is None
+
+
+def test_topic_is_a_thread_and_its_root_is_no_reply() -> None:
+    event = message("topic_mention")
+    assert event.address == Address("telegram", "123456", FORUM, "70")
+    assert (event.reply_to, event.quote, event.text) == (None, "", "hello")
+
+
+def test_reply_inside_a_topic() -> None:
+    event = message("topic_reply")
+    assert (event.address.thread, event.reply_to) == ("70", "69")
+
+
+@pytest.mark.parametrize("name", ["general_topic_mention", "supergroup_thread_reply"])
+def test_no_thread_outside_of_topics(name: str) -> None:
+    assert message(name).address.thread == ""
+
+
+def test_edited_message() -> None:
+    event = change("private_edited")
+    assert event == Change("730145617", ChangeKind.EDITED, PRIVATE, ADA, "10", "What is a functor?")
+
+
+def test_edited_message_of_a_group() -> None:
+    event = change("group_edited_mention")
+    assert (event.kind, event.address, event.text) == (ChangeKind.EDITED, GROUP, "hello")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "address", "message_id"),
+    [
+        ("pressed_stop", ChangeKind.STOP, GROUP, "500"),
+        (
+            "pressed_in_topic",
+            ChangeKind.REGENERATE,
+            Address("telegram", "123456", FORUM, "70"),
+            "500",
+        ),
+        ("pressed_inaccessible", ChangeKind.REGENERATE, PRIVATE, "400"),
+    ],
+)
+def test_pressed_button(name: str, kind: ChangeKind, address: Address, message_id: str) -> None:
+    event = change(name)
+    assert (event.kind, event.address, event.message_id) == (kind, address, message_id)
+
+
+@pytest.mark.parametrize(("length", "partial"), [(3999, False), (4000, True), (100_000, True)])
+def test_text_as_long_as_a_message_may_be_is_partial(length: int, partial: bool) -> None:
+    update = deepcopy(payload("private_text"))
+    update["message"]["text"] = "😀" * (length // 2) + "x" * (length % 2)
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert event.partial is partial
+
+
+@pytest.mark.parametrize(
+    "text", ["\u202eevil\u202c", "\x00", "a\u0301" * 500, "\ud83d", "\U0001d518\U0001d52b"]
+)
+def test_any_text_is_read(text: str) -> None:
+    update = payload("private_formatted")
+    update["message"]["text"] = text
+    read(update)
+
+
+def test_every_payload_is_told_apart() -> None:
+    for path in PAYLOADS.glob("*.json"):
+        read(payload(path.stem))
