@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+import uuid
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -15,7 +15,6 @@ from typing import Annotated
 import httpx
 import typer
 import uvloop
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bots import console
 from bots.telegram import adapter as telegram
@@ -35,7 +34,7 @@ MISSING = """\
 Nothing to run: no platform has a token. Set at least one, in the environment or in a file .env:
 
   TELEGRAM_TOKEN   from @BotFather on Telegram: send it /newbot
-  DISCORD_TOKEN    from https://discord.com/developers/applications: your application, Bot, Reset Token
+  DISCORD_TOKEN    from https://discord.com/developers/applications: Bot, Reset Token
 
 and the key of the language model:
 
@@ -92,15 +91,19 @@ def main() -> None:
 async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool = True) -> None:
     """Build everything, run until a signal or the end of what there is to hear, and stop gently."""
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(_database(loaded))
+        engine = await stack.enter_async_context(
+            db.serving(loaded.database_url, loaded.database_connections)
+        )
         sessions = db.sessions_of(engine)
+        if db.is_sqlite(loaded.database_url):
+            await db.transact(sessions, inbox.free)
         client = await stack.enter_async_context(httpx.AsyncClient(limits=llm.LIMITS))
         adapters = [
             await stack.enter_async_context(_connect(platform, loaded)) for platform in platforms
         ]
         rules = Rules(loaded.quota, loaded.budget)
         worker = Worker(
-            f"{socket.gethostname()}-{os.getpid()}",
+            f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
             sessions,
             Chat(sessions, llm.LLM(client, _endpoint(loaded)), _terms(loaded, rules), now=_now),
             {(adapter.name, adapter.bot_id): adapter for adapter in adapters},
@@ -109,6 +112,8 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             lease_seconds=loaded.lease_seconds,
         )
         intake = Intake(sessions, rules, now=_now, accepted=worker.wake, changed=worker.look)
+        if not db.is_sqlite(loaded.database_url):
+            stack.push_async_callback(cancelled, asyncio.create_task(_hear_others(loaded, worker)))
         await _work(worker, intake, adapters if listen else [], loaded.drain_seconds)
 
 
@@ -132,39 +137,23 @@ async def _work(
         working.cancel()
 
 
+async def _hear_others(loaded: Settings, worker: Worker) -> None:
+    async for what in db.notifications(loaded.database_url):
+        worker.hear(what)
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def _hear(listening: Sequence[Adapter], intake: Intake, worker: Worker) -> None:
     """Listen until there is nothing more to hear and everything is answered."""
     async with asyncio.TaskGroup() as tasks:
         for adapter in listening:
-            tasks.create_task(_listen(adapter, intake))
+            tasks.create_task(intake.listen(adapter, worker.id))
     await worker.settled()
-
-
-async def _listen(adapter: Adapter, intake: Intake) -> None:
-    log.info("listening on %s as %s", adapter.name, adapter.bot_id)
-    async for event in adapter.listen():
-        await intake.handle(event)
-
-
-@asynccontextmanager
-async def _database(loaded: Settings) -> AsyncIterator[AsyncEngine]:
-    """The engine on a schema that is up to date; SettingsError says what to do when it is not."""
-    url = loaded.database_url
-    engine = db.connect(url, loaded.database_connections)
-    try:
-        if db.is_sqlite(url):
-            with db.exclusive(url):
-                await asyncio.to_thread(db.upgrade, url)
-                await db.transact(db.sessions_of(engine), inbox.free)
-                yield engine
-        else:
-            if not await db.is_current(engine):
-                raise SettingsError(
-                    "DATABASE_URL: the schema is not up to date; run: alembic upgrade head"
-                )
-            yield engine
-    finally:
-        await engine.dispose()
 
 
 def _connect(platform: Platform, loaded: Settings) -> AbstractAsyncContextManager[Adapter]:

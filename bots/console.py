@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +79,7 @@ class ConsoleAdapter:
         """A terminal scrolls: every text fits."""
         return True
 
-    async def listen(self) -> AsyncIterator[InboundMessage | Change]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
         """A message, then Ctrl-C as a change until its answer is shown, and so on until the end.
 
         A second Ctrl-C during one answer leaves, as Ctrl-C and Ctrl-D do at the prompt.

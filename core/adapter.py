@@ -4,7 +4,7 @@ An adapter translates one platform's events into inbound messages and changes, a
 replies back as Markdown. It knows neither database nor model; the core knows no platform.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ class Address:
     bot_id: str
     chat: str
     thread: str = ""
-    """The topic or thread that is a conversation of its own inside the chat; "" where there is none."""
+    """The topic or thread that is a conversation of its own in the chat; "" where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Adapter(Protocol):
     def fits(self, markdown: str) -> bool:
         """Whether one message can hold this text, in the units the platform counts."""
 
-    def listen(self) -> AsyncIterator[InboundMessage | Change]:
+    def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
         """Events in the order of their arrival; asking for the next acknowledges the one before."""
 
     async def send(

@@ -272,7 +272,7 @@ class Chat:
         )
 
     def _prompt_tokens(self, turn: Turn, context: Context) -> int:
-        """About how long the prompt is: the API's figure for what it saw, an estimate of the rest."""
+        """About how long the prompt is: as the API counted it last, and an estimate of the rest."""
         question = memory.estimate(ask(turn, context))
         if context.total is not None:
             return context.total + question

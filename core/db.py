@@ -4,17 +4,18 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock, Timeout
-from sqlalchemy import URL, CursorResult, Result, event, make_url
+from sqlalchemy import URL, CursorResult, Result, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -153,6 +154,33 @@ def insert_missing(session: AsyncSession, table: Any) -> Any:
     return dialect.insert(table).on_conflict_do_nothing()
 
 
+CHANNEL = "parley"
+"""Where processes on PostgreSQL call each other: hints only, the tables are the truth."""
+
+
+async def notify(session: AsyncSession, what: str) -> None:
+    """Tell the other processes of a change, when it is committed; nothing on SQLite."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(select(func.pg_notify(CHANNEL, what)))
+
+
+async def notifications(url: str) -> AsyncIterator[str]:
+    """What other processes tell; silent, and tried again, while the database is away."""
+    conninfo = make_url(normal_url(url)).set(drivername="postgresql")
+    while True:
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                conninfo.render_as_string(hide_password=False), autocommit=True, connect_timeout=5
+            )
+            async with connection:
+                await connection.execute(f"LISTEN {CHANNEL}")
+                async for heard in connection.notifies():
+                    yield heard.payload
+        except psycopg.OperationalError as error:
+            log.warning("database: %s; not hearing other processes", type(error).__name__)
+            await asyncio.sleep(1)
+
+
 def row_count(result: Result[Any]) -> int:
     """How many rows an UPDATE or DELETE touched."""
     return cast("CursorResult[Any]", result).rowcount
@@ -198,7 +226,37 @@ def upgrade(url: str) -> None:
     command.upgrade(config, "head")
 
 
-async def is_current(engine: AsyncEngine) -> bool:
+@asynccontextmanager
+async def serving(url: str, connections: int = 5) -> AsyncIterator[AsyncEngine]:
+    """An engine for the bot, on a schema that is up to date; SettingsError says what to do.
+
+    SQLite is held by this process alone and upgraded at once. PostgreSQL may serve several
+    releases during a deploy, so it is upgraded by a command of its own.
+    """
+    engine = connect(url, connections)
+    try:
+        with exclusive(url) if is_sqlite(url) else nullcontext():
+            await _prepare(engine, url)
+            yield engine
+    finally:
+        await engine.dispose()
+
+
+async def _prepare(engine: AsyncEngine, url: str) -> None:
+    try:
+        if is_sqlite(url):
+            await asyncio.to_thread(upgrade, url)
+        elif not await _is_current(engine):
+            raise SettingsError(
+                "DATABASE_URL: the tables are missing or older than this release;"
+                " run: alembic upgrade head"
+            )
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise SettingsError(f"DATABASE_URL: the database cannot be used: {reason}") from None
+
+
+async def _is_current(engine: AsyncEngine) -> bool:
     """Whether the schema is at least as new as this code; a newer one serves too in a deploy."""
     script = ScriptDirectory.from_config(migrations())
     async with engine.connect() as connection:

@@ -94,9 +94,13 @@ class Gates:
 
     async def enter(self, address: Address) -> None:
         """Wait until a call to a chat may start, and count it."""
-        while seconds := self.wait(address):
+        while seconds := self.wait(address):  # noqa: ASYNC110 - time is what is waited for
             await asyncio.sleep(seconds)
         self.count(address)
+
+    def share(self, processes: int) -> None:
+        """Divide what the account may send among so many processes."""
+        self._account.interval = max(processes, 1) / self._adapter.rate
 
     def count(self, address: Address) -> None:
         """Count a call that starts now."""

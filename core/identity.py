@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address, Author
@@ -99,6 +99,8 @@ async def _create_identity(session: AsyncSession, author: Author, now: datetime)
     await session.execute(statement)
     found = await user_of(session, author)
     assert found is not None
+    if found != user_id:
+        await session.execute(delete(User).where(User.id == user_id))
     return found
 
 

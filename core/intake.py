@@ -1,7 +1,9 @@
 """A message comes in: stored before the platform is told, and never twice."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -9,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import commands, identity, inbox, memory
-from core.adapter import Address, Author, Change, ChangeKind, InboundMessage
+from core.adapter import Adapter, Address, Author, Change, ChangeKind, InboundMessage
 from core.db import Sessions, transact
 from core.quota import Rules
 from core.turns import Outcome, Question, Speaker
@@ -18,6 +20,11 @@ log = logging.getLogger(__name__)
 
 GATHER = timedelta(seconds=0.6)
 """How long a message waits for its next part: the rest of a split text, of an album."""
+
+LISTENING = timedelta(seconds=8)
+"""How long the lease to listen for an account lasts; a dead process is replaced after it."""
+STAND_BY = 1.0
+"""Seconds between a standing-by process's attempts to take it."""
 
 MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
@@ -55,7 +62,7 @@ class Intake:
         accepted: Callable[[datetime | None], None],
         changed: Callable[[], None],
     ) -> None:
-        """`accepted` wakes a worker at the time it is given, `changed` makes it look at the turns it has."""
+        """`accepted` wakes a worker at a time, `changed` makes it look at the turns it has."""
         self._sessions = sessions
         self._rules = rules
         self._now = now
@@ -63,6 +70,53 @@ class Intake:
         self._changed = changed
         # A hint only: a process that starts anew answers the parts one by one.
         self._gathering: dict[tuple[Address, Author], Gathering] = {}
+
+    async def listen(self, adapter: Adapter, worker_id: str) -> None:
+        """Handle what an account hears, while this is the one process that listens for it.
+
+        Other processes stand by. Returns when there is nothing more to hear.
+        """
+        account = adapter.name, adapter.bot_id
+        while True:
+            while not await self._may_listen(account, worker_id):  # noqa: ASYNC110 - a lease runs out
+                await asyncio.sleep(STAND_BY)
+            try:
+                async with self._lease(account, worker_id), aclosing(adapter.listen()) as events:
+                    log.info("listening on %s as %s", *account)
+                    async for event in events:
+                        await self.handle(event)
+                return
+            except TimeoutError:
+                log.warning("another process listens on %s as %s now", *account)
+
+    @asynccontextmanager
+    async def _lease(self, account: inbox.Account, worker_id: str) -> AsyncIterator[None]:
+        """The time in which an account is ours; TimeoutError as soon as it is another's."""
+        async with asyncio.timeout(None) as lease:
+            renewing = asyncio.create_task(self._renew(account, worker_id, lease))
+            try:
+                yield
+            finally:
+                renewing.cancel()
+                await transact(
+                    self._sessions,
+                    lambda session: inbox.stop_listening(session, account, worker_id),
+                    patience=STAND_BY,
+                )
+
+    async def _renew(self, account: inbox.Account, worker_id: str, lease: asyncio.Timeout) -> None:
+        while await self._may_listen(account, worker_id):  # noqa: ASYNC110 - in time, not on an event
+            await asyncio.sleep(LISTENING.total_seconds() / 3)
+        lease.reschedule(0)
+
+    async def _may_listen(self, account: inbox.Account, worker_id: str) -> bool:
+        now = self._now()
+        return await transact(
+            self._sessions,
+            lambda session: inbox.may_listen(
+                session, account, worker_id, now=now, lease_until=now + LISTENING
+            ),
+        )
 
     async def handle(self, event: InboundMessage | Change) -> None:
         """Store an event. While the database is away this waits, and so does the platform."""

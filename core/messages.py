@@ -1,4 +1,4 @@
-"""The wire forms of the model API; what is stored is what was sent (facts: the chat completions schema)."""
+"""The wire forms of the model API (chat completions); what is stored is what was sent."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict

@@ -303,7 +303,7 @@ class Allowance(Base):
 class Call(Base):
     """The ledger: one request to the model. Money in micro-dollars; open until `settled_at`.
 
-    `cost` is what the deployment paid, `charged` what the person did; a crash costs the person nothing.
+    `cost` is what the deployment paid, `charged` what the person did: nothing after a crash.
     """
 
     __tablename__ = "calls"

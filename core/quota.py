@@ -53,11 +53,10 @@ class Reservation:
 _allowances = table(Allowance)
 _calls = table(Call)
 _KEY = (_allowances.c.owner_id, _allowances.c.unit, _allowances.c.window)
-_BUDGET_LAST = case((_allowances.c.owner_id == DEPLOYMENT, 1), else_=0)
 _LOCK = (
     select(*_KEY, _allowances.c.window_start, _allowances.c.used)
     .where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
-    .order_by(_BUDGET_LAST, _allowances.c.unit, _allowances.c.window)
+    .order_by(_allowances.c.unit, _allowances.c.window)
     .with_for_update()
 )
 _IS_KEY = (
@@ -104,8 +103,7 @@ async def reserve(
     """
     amounts = {"turns": turns, "usd": cost}
     limits = [(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)]
-    if limits:
-        await _take(session, limits, now)
+    at = await _take(session, limits, now) if limits else now
     opened = await session.execute(
         _OPEN,
         {
@@ -115,20 +113,20 @@ async def reserve(
             "model": model,
             "turns": turns,
             "reserved": cost,
-            "created_at": now,
+            "created_at": at,
         },
     )
     call_id: int = opened.scalar_one()
-    return Reservation(call_id, turn.user_id, turns, cost, now)
+    return Reservation(call_id, turn.user_id, turns, cost, at)
 
 
 async def _take(
     session: AsyncSession, limits: Sequence[tuple[int, Limit, int]], now: datetime
-) -> None:
-    rows = await _lock(session, limits)
-    if len(rows) < len(limits):
-        await _create(session, limits, now)
-        rows = await _lock(session, limits)
+) -> datetime:
+    """Count in every allowance; the moment at which it counts there."""
+    rows = await _lock(session, [(owner, limit) for owner, limit, _ in limits], now)
+    # Who came late to the lock, or by a slower clock, counts in the windows that have begun.
+    now = max(now, *(row.window_start for row in rows.values()))
     for owner, limit, amount in limits:
         row = rows[owner, limit.unit, limit.window]
         used = row.used if row.window_start >= limit.start(now) else 0
@@ -148,6 +146,7 @@ async def _take(
     )
     # The rows are locked, so this cannot differ; if it ever does, nobody overspends.
     assert row_count(taken) == len(limits)
+    return now
 
 
 def _key(owner: int, limit: Limit) -> dict[str, Any]:
@@ -155,15 +154,31 @@ def _key(owner: int, limit: Limit) -> dict[str, Any]:
 
 
 async def _lock(
-    session: AsyncSession, limits: Sequence[tuple[int, Limit, int]]
+    session: AsyncSession, limits: Sequence[tuple[int, Limit]], now: datetime
 ) -> dict[tuple[int, str, str], Any]:
-    keys = [(owner, limit.unit, limit.window) for owner, limit, _ in limits]
-    found = await session.execute(_LOCK, {"keys": keys})
-    return {(row.owner_id, row.unit, row.window): row for row in found}
+    """The rows of limits, created when missing, in the order that all keep: the budget last."""
+    rows: dict[tuple[int, str, str], Any] = {}
+    # One owner after the other: nobody holds the budget while creating rows of their own.
+    for owner in dict.fromkeys(owner for owner, _ in limits):
+        own = [limit for of, limit in limits if of == owner]
+        for row in await _lock_own(session, owner, own, now):
+            rows[row.owner_id, row.unit, row.window] = row
+    return rows
+
+
+async def _lock_own(
+    session: AsyncSession, owner: int, limits: Sequence[Limit], now: datetime
+) -> Sequence[Any]:
+    keys = {"keys": [(owner, limit.unit, limit.window) for limit in limits]}
+    found: Sequence[Any] = (await session.execute(_LOCK, keys)).all()
+    if len(found) < len(limits):
+        await _create(session, owner, limits, now)
+        found = (await session.execute(_LOCK, keys)).all()
+    return found
 
 
 async def _create(
-    session: AsyncSession, limits: Sequence[tuple[int, Limit, int]], now: datetime
+    session: AsyncSession, owner: int, limits: Sequence[Limit], now: datetime
 ) -> None:
     rows = [
         {
@@ -173,7 +188,7 @@ async def _create(
             "window_start": limit.start(now),
             "used": 0,
         }
-        for owner, limit, _ in limits
+        for limit in limits
     ]
     await session.execute(insert_missing(session, Allowance).values(rows))
 
@@ -227,7 +242,11 @@ async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datet
         .where(Call.turn_id == turn.id, Call.attempt < turn.attempt, Call.settled_at.is_(None))
         .with_for_update()
     )
-    for call in left.scalars():
+    calls = left.scalars().all()
+    if calls:
+        # What is reserved next in this transaction must not wait for rows that come before these.
+        await _lock(session, rules.of(turn.user_id), now)
+    for call in calls:
         await _close(
             session,
             Reservation(call.id, call.user_id, call.turns, call.reserved, call.created_at),

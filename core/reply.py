@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from core import inbox
 from core.adapter import Adapter, Button, ChangeKind
@@ -67,6 +68,7 @@ class Reply:
     sessions: Sessions
     turn: Turn
     lease: Lease
+    now: Callable[[], datetime]
     posts: list[str | None] = field(default_factory=list)
     """The message id of each part; None where one was about to be posted."""
     text: str = ""
@@ -137,7 +139,7 @@ class Reply:
             try:
                 await self._preview()
             except RetryAfter as limit:
-                self.gates.of(self.turn.address).pause(limit.retry_after)
+                await self._pause(limit)
             except (Unreachable, MessageGone) as error:
                 log.debug("turn %s: preview: %s", self.turn.reference, error)
             except (Undeliverable, LeaseLost):
@@ -158,7 +160,7 @@ class Reply:
         try:
             await self.adapter.typing(self.turn.address)
         except RetryAfter as limit:
-            self.gates.of(self.turn.address).pause(limit.retry_after)
+            await self._pause(limit)
         except DeliveryError as error:
             log.debug("turn %s: typing: %s", self.turn.reference, error)
 
@@ -199,7 +201,7 @@ class Reply:
             try:
                 return await self._place(part, text, buttons)
             except RetryAfter as limit:
-                self.gates.of(self.turn.address).pause(limit.retry_after)
+                await self._pause(limit)
                 if limit.retry_after > SHORT_WAIT or not left:
                     raise
             except MessageGone:
@@ -253,7 +255,19 @@ class Reply:
         await transact(self.sessions, lambda session: inbox.withdrawn(session, self.turn, parts))
         del self.posts[parts:], self._shown[parts:]
 
+    async def _pause(self, limit: RetryAfter) -> None:
+        """Send nothing to this chat for a time, in no process."""
+        self.gates.of(self.turn.address).pause(limit.retry_after)
+        until = self.now() + timedelta(seconds=limit.retry_after)
+        await transact(
+            self.sessions, lambda session: inbox.pause(session, self.turn.address, until=until)
+        )
+
     async def _enter(self) -> None:
+        """Wait for the gates; RetryAfter when that would take too long to wait here."""
         self.lease.check()
+        seconds = self.gates.wait(self.turn.address)
+        if seconds > SHORT_WAIT:
+            raise RetryAfter(seconds)
         await self.gates.enter(self.turn.address)
         self.lease.check()

@@ -27,11 +27,11 @@ _FENCE = re.compile(
 )
 _SPAN = re.compile(
     r"""\\.
-    | (?P<ticks>(?<!`)`+)(?!`) .+? (?<!`)(?P=ticks)(?!`)
+    | (?P<ticks>(?<!`)`+)(?!`) .{1,1000}? (?<!`)(?P=ticks)(?!`)
     | !?\[[^\[\]]*\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?(?:\)|\Z)
     | https?://[^\s<>]+
     | (?P<mark>\*{1,3}|~~|(?<!\w)_{1,3})(?=[^\s*_~])
-      (?P<inner>.+?) (?<=\S)(?P=mark)(?![*~]|(?<=_)\w)
+      (?P<inner>.{1,1000}?) (?<=\S)(?P=mark)(?![*~]|(?<=_)\w)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -82,10 +82,10 @@ def _reach(text: str, fits: Fits) -> int:
 
     The places tried do not depend on the length of the text: where it goes on, the answer stays.
     """
-    low, high = 0, 1024
+    low, high = 0, 2048
     while high < len(text) and fits(_closed(text[:high])):
         low, high = high, high + high // 4
-    while high - low > max(1, low // 64):
+    while high - low > max(1, low // 32):
         middle = (low + high) // 2
         if middle < len(text) and fits(_closed(text[:middle])):
             low = middle

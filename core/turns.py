@@ -102,6 +102,8 @@ class Turn:
     draft: str = ""
     answer: str | None = None
     outcome: Outcome | None = None
+    paused_until: datetime | None = None
+    """Before this the platform wants nothing sent to the chat."""
 
     @property
     def reference(self) -> str:

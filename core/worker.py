@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,13 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import inbox
 from core.adapter import Adapter
 from core.chat import Chat
-from core.db import TRANSIENT, Sessions, transact
+from core.db import TRANSIENT, Sessions, notify, transact
 from core.errors import DeliveryError, LeaseLost, ModelError, RetryAfter, Undeliverable
 from core.gates import Gates, happens
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
 
 log = logging.getLogger(__name__)
+
+WORK = "work"
+"""Tells other processes that there is more to do than one can take."""
 
 BATCH = 20
 """How many turns one claim takes at most."""
@@ -100,10 +104,20 @@ class Worker:
             while True:
                 self._wake.clear()
                 await self._claim()
+                if len(self._runs) >= self._concurrency:
+                    # What came in here is more than this process can take.
+                    await transact(self._sessions, lambda s: notify(s, WORK))
                 await happens(self._wake, POLL)
         finally:
             beat.cancel()
             await self._hand_back()
+
+    def hear(self, what: str) -> None:
+        """What another process tells: `inbox.LOOK` or WORK."""
+        if what == inbox.LOOK:
+            self.look()
+        else:
+            self.wake()
 
     async def drain(self, seconds: float) -> None:
         """Claim nothing more and wait for the turns in hand, but not longer than that."""
@@ -120,7 +134,7 @@ class Worker:
         while not self._draining and (room := self._concurrency - len(self._runs)) > 0:
             limit = min(room, BATCH)
             try:
-                turns = await transact(self._sessions, lambda s: self._take(s, limit))
+                turns = await transact(self._sessions, partial(self._take, limit=limit))
             except IntegrityError:
                 return  # another process took a turn of the same lane: nothing to claim
             for turn in turns:
@@ -128,7 +142,7 @@ class Worker:
             if len(turns) < limit:
                 return
 
-    async def _take(self, session: AsyncSession, limit: int) -> list[Turn]:
+    async def _take(self, session: AsyncSession, *, limit: int) -> list[Turn]:
         now = self._now()
         return await inbox.claim(
             session,
@@ -144,7 +158,11 @@ class Worker:
             await _dropped(older)
         account = turn.address.platform, turn.address.bot_id
         lease = Lease(self._clock() + self._lease.total_seconds(), self._clock)
-        reply = Reply(self._adapters[account], self._gates[account], self._sessions, turn, lease)
+        gates = self._gates[account]
+        if turn.paused_until is not None:
+            gates.of(turn.address).pause((turn.paused_until - self._now()).total_seconds())
+        adapter = self._adapters[account]
+        reply = Reply(adapter, gates, self._sessions, turn, lease, self._now)
         run = Run(turn, reply, lease)
         self._runs[turn.id] = run
         self._idle.clear()
@@ -214,8 +232,8 @@ class Worker:
             )
 
     async def _beat(self) -> None:
-        """Save drafts, renew leases, see what was stopped; a database that is away is waited for."""
-        renewed_at = self._clock()
+        """Save drafts, renew leases, see what was stopped; wait for a database that is away."""
+        renewed_at = self._clock() - RENEW
         while True:
             looked = await happens(self._look, BEAT)
             self._look.clear()
@@ -223,6 +241,7 @@ class Worker:
                 await self._save_drafts()
                 if looked or self._clock() - renewed_at >= RENEW:
                     renewed_at = self._clock()
+                    await self._live()
                     await self._renew()
             except TRANSIENT as error:
                 log.warning("database: %s; leases not renewed", type(error).__name__)
@@ -234,6 +253,16 @@ class Worker:
             await transact(self._sessions, lambda s: inbox.save_drafts(s, drafts), patience=BEAT)
         for run, (_, text) in zip(changed, drafts, strict=True):
             run.saved = text
+
+    async def _live(self) -> None:
+        """Tell that this process lives; what an account may send is divided by all that do."""
+        living = await transact(
+            self._sessions,
+            lambda s: inbox.alive(s, self.id, now=self._now(), lease=self._lease),
+            patience=BEAT,
+        )
+        for gates in self._gates.values():
+            gates.share(living)
 
     async def _renew(self) -> None:
         runs = dict(self._runs)
@@ -263,7 +292,11 @@ class Worker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(*TRANSIENT):
-            await transact(self._sessions, lambda s: inbox.hand_back(s, self.id), patience=BEAT)
+            await transact(self._sessions, self._leave, patience=BEAT)
+
+    async def _leave(self, session: AsyncSession) -> None:
+        await inbox.hand_back(session, self.id)
+        await inbox.leave(session, self.id)
 
 
 def _lose(run: Run) -> None:

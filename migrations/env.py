@@ -33,6 +33,11 @@ def render(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[Fals
     return False
 
 
+def include(name: str | None, kind: str, parents: Any) -> bool:
+    """Leave full-text search alone: models cannot describe it, and all of it is named `search…`."""
+    return not (name or "").startswith("search")
+
+
 def migrate(connection: Connection) -> None:
     """Run what Alembic was asked for."""
     context.configure(
@@ -42,6 +47,7 @@ def migrate(connection: Connection) -> None:
         transactional_ddl=True,  # true of SQLite too, now that we send BEGIN ourselves
         render_as_batch=True,  # SQLite alters a table by copying it
         render_item=render,
+        include_name=include,
         compare_server_default=True,
     )
     with context.begin_transaction():

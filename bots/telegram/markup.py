@@ -47,6 +47,11 @@ def fits(markdown: str) -> bool:
         return False  # links hide much, but not so much
     if size <= LONGEST and "|" not in markdown and "\t" not in markdown:
         return bool(markdown.strip())
+    return _fits_rendered(markdown)
+
+
+@lru_cache(maxsize=256)  # a text that grows is measured at the same places again and again
+def _fits_rendered(markdown: str) -> bool:
     return 0 < units(render(markdown)[0]) <= LONGEST
 
 
@@ -81,7 +86,7 @@ class _Writer:
         pass
 
     def begin(self, token: Token) -> None:
-        """Go to where a block begins: below the last one, or beside the bullet that stands there."""
+        """Go to where a block begins: below the last one, or beside a bullet."""
         first, last = token.map or (0, 0)
         self.page.write(
             ("\n" if first <= self._line else "\n\n") if self._lead is None else self._lead

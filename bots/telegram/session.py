@@ -36,8 +36,7 @@ async def open_session(
     """A bot that has been greeted, and a client for polls and files."""
     if not _TOKEN.fullmatch(token):
         raise SettingsError("TELEGRAM_TOKEN is no token; @BotFather shows it as 123456:ABC-DEF")
-    # At INFO httpx logs the URL of every request, and the URL holds the token.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    _hush()
     trust = httpx.create_ssl_context()  # one for all: each takes megabytes
     bot = Bot(
         token,
@@ -53,6 +52,12 @@ async def open_session(
             yield bot, client
         finally:
             await bot.shutdown()
+
+
+def _hush() -> None:
+    """Silence the loggers that tell URLs, for the URLs hold the token."""
+    for name in ("httpx", "telegram.Bot"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _request(trust: object, connections: int) -> HTTPXRequest:

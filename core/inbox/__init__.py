@@ -11,7 +11,6 @@ from core.inbox._accept import (
     turn_of,
 )
 from core.inbox._claim import (
-    Account,
     Held,
     claim,
     free,
@@ -20,7 +19,16 @@ from core.inbox._claim import (
     renew,
     save_drafts,
 )
+from core.inbox._processes import (
+    Account,
+    alive,
+    leave,
+    may_listen,
+    pause,
+    stop_listening,
+)
 from core.inbox._records import (
+    LOOK,
     Record,
     amend,
     cancel,
@@ -40,11 +48,13 @@ from core.inbox._steps import (
 )
 
 __all__ = [
+    "LOOK",
     "Account",
     "Entry",
     "Held",
     "Record",
     "accept",
+    "alive",
     "amend",
     "answered",
     "cancel",
@@ -57,7 +67,10 @@ __all__ = [
     "is_busy",
     "is_new",
     "last_question",
+    "leave",
+    "may_listen",
     "note",
+    "pause",
     "posted",
     "posting",
     "posts",
@@ -67,6 +80,7 @@ __all__ = [
     "retry",
     "save_drafts",
     "say",
+    "stop_listening",
     "turn_of",
     "unanswered",
     "withdrawn",

@@ -136,8 +136,9 @@ async def extend(
     )
     if stored is None:
         return False
-    if not await note(session, message.address, message.event_id):
+    if not await is_new(session, message.address, message.event_id, message.message_id):
         return True
+    await note(session, message.address, message.event_id)
     await session.execute(
         _POST,
         {**place(message.address), "message_id": message.message_id, "turn_id": turn_id},

@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -22,12 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address
+from core.inbox._processes import Account, free_listeners
 from core.inbox._tables import FENCED, fence, running, turns
 from core.models import Instant
 from core.turns import Outcome, Question, Turn
-
-Account = tuple[str, str]
-"""A platform and the id of our account there."""
 
 _other = turns.alias("other")
 
@@ -42,14 +41,16 @@ def _same_chat() -> tuple[ColumnElement[bool], ...]:
 
 def _claimable() -> Select[Any]:
     now = bindparam("now", type_=Instant)
+    # A turn whose worker died goes on before what was queued again meanwhile, or both would wait.
+    is_fresh = turns.c.worker_id.is_(None)
     earlier_in_lane = exists().where(
         _other.c.lane == turns.c.lane,
         _other.c.answered_at.is_(None),
-        or_(_other.c.id < turns.c.id, running(_other)),
+        or_(running(_other), and_(is_fresh, _other.c.id < turns.c.id)),
         _other.c.id != turns.c.id,
     )
     unanswered_before = exists().where(
-        _other.c.id == turns.c.follows_id, _other.c.answered_at.is_(None)
+        is_fresh, _other.c.id == turns.c.follows_id, _other.c.answered_at.is_(None)
     )
     undelivered_before = exists().where(
         *_same_chat(),
@@ -83,6 +84,12 @@ def _claimable() -> Select[Any]:
     )
 
 
+# As text: for SQLite, SQLAlchemy writes all columns below RETURNING without their tables.
+_PAUSED = literal_column(
+    "(SELECT pauses.until FROM pauses WHERE pauses.platform = turns.platform"
+    " AND pauses.bot_id = turns.bot_id AND pauses.chat = turns.chat)",
+    Instant,
+)
 _CLAIM = (
     update(turns)
     .where(turns.c.id.in_(_claimable()))
@@ -92,7 +99,7 @@ _CLAIM = (
         worker_id=bindparam("worker", type_=String),
         lease_until=bindparam("until", type_=Instant),
     )
-    .returning(*turns.c)
+    .returning(*turns.c, _PAUSED.label("paused_until"))
 )
 
 
@@ -143,6 +150,7 @@ def _turn(row: Any) -> Turn:
         draft=row["draft"],
         answer=row["answer"],
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+        paused_until=row["paused_until"],
     )
 
 
@@ -191,7 +199,8 @@ async def save_drafts(session: AsyncSession, drafts: Sequence[tuple[Turn, str]])
 
 
 async def free(session: AsyncSession) -> None:
-    """Take every turn from its worker, at the start of the only process there is."""
+    """Take every turn and every account from its process, at the start of the only one there is."""
+    await free_listeners(session)
     await session.execute(
         update(turns)
         .where(turns.c.delivered_at.is_(None), turns.c.worker_id.is_not(None))

@@ -8,9 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import row_count
+from core.db import notify, row_count
 from core.inbox._tables import turns
 from core.turns import Outcome, Question, Speaker
+
+LOOK = "look"
+"""Tells workers that a turn they hold was stopped or changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ async def _record(session: AsyncSession, *where: ColumnElement[bool]) -> Record 
 
 
 _AS_NEW: dict[str, Any] = {
+    # Raised at once: whoever answers the old question or delivers the old answer is fenced off.
+    "attempt": turns.c.attempt + 1,
     "worker_id": None,
     "lease_until": None,
     "faults": 0,
@@ -103,11 +108,9 @@ async def amend(session: AsyncSession, turn_id: int, question: Question, *, now:
     await session.execute(
         update(turns)
         .where(turns.c.id == turn_id, turns.c.answered_at.is_(None))
-        # The attempt is raised at once: whoever answers the old question is fenced off.
-        .values(
-            _AS_NEW | {"input": question.dump(), "attempt": turns.c.attempt + 1, "ready_at": now}
-        )
+        .values(_AS_NEW | {"input": question.dump(), "ready_at": now})
     )
+    await notify(session, LOOK)
 
 
 async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
@@ -117,6 +120,7 @@ async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
         .where(turns.c.id.in_(turn_ids), turns.c.answered_at.is_(None))
         .values(cancel=True)
     )
+    await notify(session, LOOK)
     return row_count(stopped) > 0
 
 

@@ -3,7 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, delete, exists, insert, literal, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    Integer,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.db import row_count
@@ -59,11 +70,12 @@ async def withdrawn(session: AsyncSession, turn: Turn, parts: int) -> None:
     )
 
 
-_other = turns.alias("other")
-_FOLLOWED = exists().where(
-    or_(_other.c.lane == turns.c.lane, _other.c.follows_id == turns.c.id),
-    _other.c.answered_at.is_(None),
-    _other.c.id != turns.c.id,
+# As text: for SQLite, SQLAlchemy writes all columns below RETURNING without their tables.
+_FOLLOWED = literal_column(
+    "EXISTS (SELECT * FROM turns AS other"
+    " WHERE (other.lane = turns.lane OR other.follows_id = turns.id)"
+    " AND other.answered_at IS NULL AND other.id <> turns.id)",
+    Boolean,
 )
 _ANSWERED = (
     update(turns)

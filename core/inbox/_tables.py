@@ -15,6 +15,7 @@ from core.turns import Turn
 turns = table(models.Turn)
 events = table(models.Event)
 posts = table(models.Post)
+pauses = table(models.Pause)
 
 
 def waiting(turn: Any) -> ColumnElement[bool]:

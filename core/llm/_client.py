@@ -130,8 +130,8 @@ class LLM:
                 aclosing(self._data(response, answer, began)) as events,
             ):
                 async for data in events:
-                    for event in answer.feed(data):
-                        yield event
+                    for text in answer.feed(data):
+                        yield text
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
             # Once the model has said why it stopped, its answer stands without the rest.
             if not answer.is_whole:

@@ -378,9 +378,7 @@ async def renew(
     sessions: Sessions, worker_id: str, turn_ids: list[int], seconds: float = 20
 ) -> list[inbox.Held]:
     until = later(seconds)
-    return await commit(
-        sessions, lambda s: inbox.renew(s, worker_id, turn_ids, lease_until=until)
-    )
+    return await commit(sessions, lambda s: inbox.renew(s, worker_id, turn_ids, lease_until=until))
 
 
 async def test_renewing_holds_what_is_still_ours(sessions: Sessions) -> None:

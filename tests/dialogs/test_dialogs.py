@@ -1,6 +1,5 @@
 """What people can rely on, whatever platform they are on."""
 
-
 from tests.dialogs.stages import Stage, World, ask
 from tests.fakes.model import Fault
 from tests.records import eventually

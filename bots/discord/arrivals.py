@@ -1,0 +1,96 @@
+"""Events on their way to the core."""
+
+import asyncio
+
+from core.adapter import Change, InboundMessage
+
+Event = InboundMessage | Change
+
+ROOM = 10_000
+"""Events that wait for a core that is stuck, say because the database is away."""
+
+
+class Arrivals:
+    """A bounded queue in the order of arrival.
+
+    A channel can be held: what is heard there waits until what was said before has been read
+    from its history. A message that finds no room is not kept; the history has it.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._bound = room
+        self._ready: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._held: dict[str, list[Event]] = {}
+        self._waiting = 0  # in all of these
+        self._lost: dict[str, int] = {}  # the first message of a held channel that found no room
+        self._vacant = asyncio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next event would find no room."""
+        return self._ready.qsize() >= self._bound
+
+    def add(self, event: Event) -> bool:
+        """Take what was heard; False if it is a message to be read from the history later."""
+        if event.address.chat in self._held:
+            self._hold_back(event)
+        elif self.is_full:
+            return isinstance(event, Change)
+        else:
+            self._ready.put_nowait(event)
+        return True
+
+    def _hold_back(self, event: Event) -> None:
+        chat = event.address.chat
+        if chat in self._lost:
+            return
+        if self._waiting < self._bound:
+            self._held[chat].append(event)
+            self._waiting += 1
+        elif isinstance(event, InboundMessage):
+            self._lost[chat] = int(event.message_id)
+
+    def add_at_once(self, event: Event) -> None:
+        """Take what stands in no history and waits for none: a command, a pressed button."""
+        self._ready.put_nowait(event)
+
+    async def insert(self, event: Event) -> None:
+        """Take what a history holds, as soon as there is room."""
+        await self.room()
+        self._ready.put_nowait(event)
+
+    async def room(self) -> None:
+        """Wait until there is room for an event."""
+        while self.is_full:
+            self._vacant.clear()
+            await self._vacant.wait()
+
+    def hold(self, chat: str) -> bool:
+        """Begin to hold a channel; False if it is held already."""
+        if chat in self._held:
+            return False
+        self._held[chat] = []
+        return True
+
+    def release(self, chat: str, read: range) -> int | None:
+        """Let go on what was heard in a channel, but for the ids that were read from its history.
+
+        Returns the first message that found no room meanwhile.
+        """
+        held = self._held.pop(chat)
+        self._waiting -= len(held)
+        for event in held:
+            if isinstance(event, Change) or int(event.message_id) not in read:
+                self._ready.put_nowait(event)
+        return self._lost.pop(chat, None)
+
+    def close(self) -> None:
+        """There will be no more; `get` tells so after what waits."""
+        self._ready.put_nowait(None)
+
+    async def get(self) -> Event | None:
+        """The next event, None after the last."""
+        event = await self._ready.get()
+        if not self.is_full:
+            self._vacant.set()
+        return event

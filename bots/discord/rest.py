@@ -1,0 +1,101 @@
+"""Calls to Discord's REST API, and their failures as the errors of the seam."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
+import discord
+from discord.http import Route
+
+from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable
+
+Json = dict[str, Any]
+
+PAUSES = (0.2, 0.6)
+"""Seconds before a call is made again that met a broken connection or a 503."""
+BAN = 60.0
+"""Seconds to leave Discord alone when the network in front of it refuses us without saying why."""
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_UNKNOWN_MESSAGE = 10008
+_FAILURES = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
+_TOKEN = re.compile(r"((?:/webhooks/|/interactions/)\d+/|\d+\+)[^/?]+")
+
+
+class Refused(Undeliverable):
+    """Discord said no; `code` is its own number for why."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+async def call(
+    client: discord.Client, method: str, path: str, *, body: Any = None, **ids: Any
+) -> Any:
+    """One call, whose names in braces `ids` fill in; raises the errors under DeliveryError.
+
+    The library waits for rate limits and repeats after a 500, 502 or 504; a 503 and a broken
+    connection are repeated here, so what is asked must be safe to ask twice.
+    """
+    route = Route(method, path, **ids)
+    form: Json = {} if body is None else {"json": body}
+    pauses = iter(PAUSES)
+    while True:
+        try:
+            return await client.http.request(route, timeout=_TIMEOUT, **form)
+        except _FAILURES as failure:
+            pause = next(pauses, None) if _is_fleeting(failure) else None
+            if pause is None:
+                raise translated(failure) from failure
+        await asyncio.sleep(pause)
+
+
+def _is_fleeting(failure: Exception) -> bool:
+    if isinstance(failure, discord.HTTPException):
+        return failure.status == 503
+    return isinstance(failure, (aiohttp.ClientError, OSError)) and not isinstance(
+        failure, TimeoutError
+    )
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise the library's failures as errors of the seam."""
+    try:
+        yield
+    except _FAILURES as failure:
+        raise translated(failure) from failure
+
+
+def translated(failure: Exception) -> DeliveryError:
+    """The same failure for whoever knows no Discord."""
+    if isinstance(failure, discord.RateLimited):
+        return RetryAfter(failure.retry_after)
+    if not isinstance(failure, discord.HTTPException):
+        return Unreachable(f"{type(failure).__name__}: {failure}")
+    if failure.status == 429:
+        return RetryAfter(BAN)
+    # A token that is refused is among these: an operator may mend it, and nothing was lost.
+    if failure.status >= 500 or (failure.status == 401 and not failure.code):
+        return Unreachable(str(failure))
+    if failure.code == _UNKNOWN_MESSAGE:
+        return MessageGone(str(failure))
+    return Refused(str(failure), failure.code)
+
+
+def hide_tokens() -> None:
+    """Keep the tokens of interactions out of the library's log."""
+    logging.getLogger("discord.http").addFilter(_without_token)
+
+
+def _without_token(record: logging.LogRecord) -> bool:
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            _TOKEN.sub(r"\1…", part) if isinstance(part, str) else part for part in record.args
+        )
+    return True

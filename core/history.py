@@ -1,0 +1,151 @@
+"""What a conversation ever held, by full-text search: the head's past, branches and all epochs."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, case, column, func, literal_column, select
+from sqlalchemy import table as plain_table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.messages import Role
+from core.models import Message, table
+
+WIDTH = 300
+"""Characters of an excerpt, about."""
+WORDS = 32
+"""How many words of a query count; a longer one is no query but a text."""
+
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces tell where a word begins."""
+ACCENTS = re.compile("[\u0300-\u036f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that was found: who said it, when, and the part of it that matches."""
+
+    role: Role
+    said_at: datetime
+    excerpt: str
+
+
+_messages = table(Message)
+_index = plain_table("search", column("rowid"), column("search"), column("text"), column("rank"))
+"""The full-text index of SQLite."""
+_vector: ColumnElement[Any] = literal_column("messages.search")
+"""The words of a message on PostgreSQL."""
+
+
+async def search(
+    session: AsyncSession, conversation_id: int, query: str, limit: int = 5
+) -> list[Found]:
+    """What the person or the model said with any of the query's words; best first, then newest.
+
+    A word finds longer ones that begin with it. Case and accents make no difference; SQLite
+    knows only the accents of Latin letters.
+    """
+    words = _words(query)[:WORDS]
+    if not words:
+        return []
+    postgresql = session.get_bind().dialect.name == "postgresql"
+    ranked = _ranked_postgresql(words) if postgresql else _ranked_sqlite(words)
+    statements = [ranked]
+    if pairs := _pairs(words):
+        statements.append(_containing(pairs, postgresql=postgresql))
+    rows: dict[int, Row[Any]] = {}
+    for statement in statements:
+        here = statement.where(_messages.c.conversation_id == conversation_id).limit(limit)
+        for row in await session.execute(here):
+            rows.setdefault(row.id, row)
+    return [_found(row, [*words, *pairs]) for row in list(rows.values())[:limit]]
+
+
+def _ranked_sqlite(words: Sequence[str]) -> Select[Any]:
+    match = " OR ".join(f'"{word}"{_star(word, "*")}' for word in words)
+    return (
+        select(_messages.c.id, _messages.c.body, _messages.c.created_at)
+        .join(_index, _index.c.rowid == _messages.c.id)
+        .where(_index.c.search.op("MATCH")(match))
+        .order_by(_index.c.rank, _messages.c.id.desc())
+    )
+
+
+def _ranked_postgresql(words: Sequence[str]) -> Select[Any]:
+    match = " | ".join(f"'{_folded(word)}'{_star(word, ':*')}" for word in words)
+    query = func.to_tsquery("simple", match)
+    return (
+        select(_messages.c.id, _messages.c.body, _messages.c.created_at)
+        .where(_vector.op("@@")(query))
+        .order_by(func.ts_rank(_vector, query).desc(), _messages.c.id.desc())
+    )
+
+
+def _containing(pairs: Sequence[str], *, postgresql: bool) -> Select[Any]:
+    """Messages that contain most of these pairs of characters: no index knows such words."""
+    messages: Any = _messages
+    text: ColumnElement[str] = func.search_text(_messages.c.body)
+    if not postgresql:
+        messages = _messages.join(_index, _index.c.rowid == _messages.c.id)
+        text = _index.c.text
+    score: Any = sum(case((text.contains(pair), 1), else_=0) for pair in pairs)
+    return (
+        select(_messages.c.id, _messages.c.body, _messages.c.created_at)
+        .select_from(messages)
+        .where(score > 0)
+        .order_by(score.desc(), _messages.c.id.desc())
+    )
+
+
+def _words(text: str) -> list[str]:
+    """Letters, marks and digits are words; so nothing in a query can be an operator."""
+    composed = unicodedata.normalize("NFC", text)
+    parts = (c if unicodedata.category(c)[0] in "LMN" else " " for c in composed)
+    return list(dict.fromkeys("".join(parts).split()))
+
+
+def _star(word: str, star: str) -> str:
+    """A short word stands for itself only: "a" would find everything. In Korean two are long."""
+    return star if len(word) > 2 or not word.isascii() else ""
+
+
+def _pairs(words: Sequence[str]) -> list[str]:
+    """Each two neighbouring characters of words in a script without spaces."""
+    unspaced = [word for word in words if UNSPACED.search(word)]
+    pairs = (word[at : at + 2] for word in unspaced for at in range(max(1, len(word) - 1)))
+    return list(dict.fromkeys(pairs))[:WORDS]
+
+
+def _found(row: Row[Any], words: Sequence[str]) -> Found:
+    content = row.body["content"]
+    if not isinstance(content, str):
+        content = "\n".join(part["text"] for part in content if part["type"] == "text")
+    return Found(row.body["role"], row.created_at, _excerpt(content, words))
+
+
+def _excerpt(text: str, words: Sequence[str]) -> str:
+    """The surroundings of the first of the words, on one line."""
+    sought = re.compile("|".join(re.escape(_folded(word)) for word in words))
+    for line in text.splitlines():
+        folded = _folded(line)
+        if match := sought.search(folded):
+            # Folding may change a line's length, so this is a place near the word.
+            at = match.start() * len(line) // len(folded)
+            return _window(line, max(0, at - WIDTH // 3))
+    return _window(" ".join(text.split()), 0)
+
+
+def _window(line: str, start: int) -> str:
+    end = start + WIDTH
+    return f"{'…' * (start > 0)}{line[start:end].strip()}{'…' * (end < len(line))}"
+
+
+def _folded(text: str) -> str:
+    """Without accents and case, as PostgreSQL is told to index it; SQLite does that by itself."""
+    return ACCENTS.sub("", unicodedata.normalize("NFKD", text)).lower()

@@ -1,0 +1,89 @@
+"""What the processes on one database tell each other: who lives, who listens, what must wait."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import models
+from core.adapter import Address
+from core.db import insert_missing, row_count
+from core.inbox._tables import pauses
+from core.models import table
+
+_workers = table(models.WorkerRow)
+_listeners = table(models.Listener)
+
+Account = tuple[str, str]
+"""A platform and the id of our account there."""
+
+
+async def alive(session: AsyncSession, worker_id: str, *, now: datetime, lease: timedelta) -> int:
+    """Say that a worker lives, and learn how many do; the dead are forgotten."""
+    await session.execute(delete(_workers).where(_workers.c.seen_at <= now - lease))
+    seen = update(_workers).where(_workers.c.id == worker_id).values(seen_at=now)
+    if not row_count(await session.execute(seen)):
+        await session.execute(insert_missing(session, _workers).values(id=worker_id, seen_at=now))
+    living: int = (await session.execute(select(func.count()).select_from(_workers))).scalar_one()
+    return living
+
+
+async def leave(session: AsyncSession, worker_id: str) -> None:
+    """A worker stops: it needs no share any more."""
+    await session.execute(delete(_workers).where(_workers.c.id == worker_id))
+
+
+async def may_listen(
+    session: AsyncSession,
+    account: Account,
+    worker_id: str,
+    *,
+    now: datetime,
+    lease_until: datetime,
+) -> bool:
+    """Take or renew the lease to listen for an account; False while another process has it."""
+    lease: dict[str, Any] = {"worker_id": worker_id, "lease_until": lease_until}
+    taken = await session.execute(
+        update(_listeners)
+        .where(
+            *_is_account(account),
+            or_(_listeners.c.worker_id == worker_id, _listeners.c.lease_until <= now),
+        )
+        .values(lease)
+    )
+    if row_count(taken):
+        return True
+    platform, bot_id = account
+    new = insert_missing(session, _listeners).values(platform=platform, bot_id=bot_id, **lease)
+    return row_count(await session.execute(new)) > 0
+
+
+async def stop_listening(session: AsyncSession, account: Account, worker_id: str) -> None:
+    """Leave an account to the next process at once."""
+    await session.execute(
+        delete(_listeners).where(*_is_account(account), _listeners.c.worker_id == worker_id)
+    )
+
+
+async def free_listeners(session: AsyncSession) -> None:
+    """Forget who listened, at the start of the only process there is."""
+    await session.execute(delete(_listeners))
+
+
+async def pause(session: AsyncSession, address: Address, *, until: datetime) -> None:
+    """Let no process send to a chat before a time: the platform said so to one of them."""
+    where = (
+        pauses.c.platform == address.platform,
+        pauses.c.bot_id == address.bot_id,
+        pauses.c.chat == address.chat,
+    )
+    new = insert_missing(session, pauses).values(
+        platform=address.platform, bot_id=address.bot_id, chat=address.chat, until=until
+    )
+    await session.execute(new)
+    await session.execute(update(pauses).where(*where, pauses.c.until < until).values(until=until))
+
+
+def _is_account(account: Account) -> tuple[Any, ...]:
+    return _listeners.c.platform == account[0], _listeners.c.bot_id == account[1]

@@ -1,0 +1,43 @@
+"""The tools on offer. Their docstrings are read by the model, and paid for in every prompt."""
+
+from functools import partial
+from typing import Annotated
+
+from pydantic import Field
+
+from core import history
+from core.db import Sessions
+from core.history import Found
+from core.toolkit import _arithmetic
+from core.tools import Toolbox, tool
+
+
+def toolbox(sessions: Sessions, conversation_id: int) -> Toolbox:
+    """The tools for a turn of a conversation."""
+    return Toolbox([_CALCULATE, tool(partial(search_history, sessions, conversation_id))])
+
+
+async def calculate(expression: str) -> str:
+    """Exact arithmetic: + - * / // % ** ( ) sqrt abs round min max factorial, 15% of 80."""
+    try:
+        return _arithmetic.evaluate(expression)
+    except ValueError as error:
+        return str(error)
+
+
+async def search_history(
+    sessions: Sessions,
+    conversation_id: int,
+    query: Annotated[str, Field(description="keywords")],
+) -> str:
+    """Find what was said earlier in this chat, however long ago, and is not in view."""
+    async with sessions() as session:
+        found = await history.search(session, conversation_id, query)
+    return "\n".join(map(_line, found)) or "Nothing was found."
+
+
+def _line(found: Found) -> str:
+    return f"[{found.said_at:%Y-%m-%d %H:%M} UTC] {found.role}: {found.excerpt}"
+
+
+_CALCULATE = tool(calculate)

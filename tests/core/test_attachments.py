@@ -1,0 +1,312 @@
+"""Files become parts of the question by their content; their bytes are kept once and sent again."""
+
+import base64
+import io
+import struct
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+from PIL import Image
+from sqlalchemy import delete, func, select
+
+from core import attachments, models
+from core.adapter import Attachment
+from core.attachments import LIMIT
+from core.db import Sessions
+from core.errors import AttachmentError
+from core.messages import ChatMessage, Part, assistant, system, user
+from core.models import AttachmentUse, Blob
+from core.turns import Question, Turn
+from tests.core import rows
+from tests.core.rows import NOW, commit, statements
+
+PDF = b"%PDF-1.7\n1 0 obj <<>> endobj\ntrailer <<>>\n%%EOF\n"
+KINDS = [
+    ("JPEG", "image/jpeg", {}),
+    ("JPEG", "image/jpeg", {"progressive": True, "exif": b"Exif\0\0" + b"x" * 5000}),
+    ("PNG", "image/png", {}),
+    ("GIF", "image/gif", {}),
+    ("WEBP", "image/webp", {}),
+    ("WEBP", "image/webp", {"lossless": True}),
+    ("WEBP", "image/webp", {"exif": b"Exif\0\0"}),
+]
+
+Loading = Callable[..., Awaitable[list[Part]]]
+
+
+class Files:
+    """What a platform has, handed out by name as an adapter does, and what was asked of it."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+        self.asked: list[str] = []
+
+    async def download(self, attachment: Attachment, limit: int) -> bytes:
+        self.asked.append(attachment.name)
+        data = self._files.get(attachment.name)
+        if data is None or len(data) > limit:
+            raise AttachmentError(f"“{attachment.name}” is gone or has more than {limit} bytes.")
+        return data
+
+
+@pytest.fixture
+async def turn(sessions: Sessions) -> Turn:
+    return await asked(sessions, "look")
+
+
+async def asked(sessions: Sessions, text: str, number: str = "1", *files: Attachment) -> Turn:
+    """A claimed turn."""
+    question = Question(text, attachments=files)
+    await rows.ask(sessions, await rows.speaker(sessions), number, question=question, lane=None)
+    return await rows.claimed(sessions)
+
+
+async def load(
+    sessions: Sessions,
+    files: Mapping[str, bytes] | Files,
+    *claims: tuple[str, int | None],
+    text: str = "look",
+    number: str = "1",
+) -> list[Part]:
+    """Ask with these files, or with files of which the platform claims a name and a size."""
+    if not isinstance(files, Files):
+        claims = claims or tuple((name, len(data)) for name, data in files.items())
+        files = Files(files)
+    given = [Attachment(name, name, "application/octet-stream", size) for name, size in claims]
+    turn = await asked(sessions, text, number, *given)
+    return await attachments.load(sessions, turn, files.download, now=NOW)
+
+
+async def expand(sessions: Sessions, *messages: ChatMessage) -> list[ChatMessage]:
+    async with sessions() as session:
+        return await attachments.expand(session, messages)
+
+
+async def count(sessions: Sessions, table: type[models.Base]) -> int:
+    async with sessions() as session:
+        return await session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def question(*parts: Part) -> ChatMessage:
+    return {"role": "user", "content": list(parts)}
+
+
+def image(kind: str = "PNG", size: tuple[int, int] = (7, 5), **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, "red").save(file, kind, **options)
+    return file.getvalue()
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of some hundred bytes that claims to be enormous."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    return (
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    )
+
+
+# Kinds
+
+
+@pytest.mark.parametrize(("kind", "media_type", "options"), KINDS)
+async def test_an_image_is_sent_as_a_data_url_of_its_own_bytes(
+    sessions: Sessions, kind: str, media_type: str, options: dict[str, Any]
+) -> None:
+    data = image(kind, **options)
+    [part] = await load(sessions, {"misnamed.txt": data})
+    assert len(str(part)) < 200
+    url = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+    assert await expand(sessions, question(part)) == [
+        question({"type": "image_url", "image_url": {"url": url}})
+    ]
+
+
+async def test_a_pdf_is_sent_as_a_file(sessions: Sessions) -> None:
+    [part] = await load(sessions, {"report.bin": PDF})
+    file = {"filename": "report.bin", "file_data": base64.b64encode(PDF).decode()}
+    assert await expand(sessions, question(part)) == [question({"type": "file", "file": file})]
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1251", "koi8-r"],
+)
+async def test_a_text_of_any_encoding_is_inlined(sessions: Sessions, encoding: str) -> None:
+    text = "Съешь же ещё этих мягких французских булок, да выпей чаю.\n" * 20
+    [part] = await load(sessions, {"notes.md": text.replace("\n", "\r\n").encode(encoding)})
+    assert part == {"type": "text", "text": f"notes.md:\n```md\n{text.rstrip()}\n```"}
+    assert await count(sessions, Blob) == 0
+
+
+async def test_an_encoding_is_guessed_from_a_piece_of_a_long_text(sessions: Sessions) -> None:
+    text = "昨日、東京でラーメンを食べた。とても美味しかったです。" * 2000
+    [part] = await load(sessions, {"a": b"x" + text.encode("shift_jis")})
+    assert part["text"] == f"a:\n```\nx{text}\n```"
+
+
+async def test_a_fence_is_longer_than_any_in_the_text(sessions: Sessions) -> None:
+    [part] = await load(sessions, {"doc.md": b"````\ncode\n````"})
+    assert part["text"] == "doc.md:\n`````md\n````\ncode\n````\n`````"
+
+
+async def test_parts_come_in_the_order_of_the_files(sessions: Sessions) -> None:
+    parts = await load(sessions, {"a.csv": b"1,2", "b": image(), "c.json": b"{}"})
+    assert [part["type"] for part in parts] == ["text", "image_url", "text"]
+    assert "a.csv" in parts[0]["text"]
+    assert "c.json" in parts[2]["text"]
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (
+            b"PK\x03\x04" + bytes(range(256)) * 10,
+            "only images (JPEG, PNG, GIF, WEBP), PDF and text",
+        ),
+        (b"\x7fELF" + bytes(1000), "only images"),
+        (image("BMP"), "only images"),
+        (zlib.compress(bytes(range(256)) * 999), "only images"),
+        (b"", "is empty"),
+        (image("JPEG")[:20], "damaged"),
+        (b"\xff\xd8" + b"\xff" * 50_000, "damaged"),
+        (image("PNG")[:18], "damaged"),
+        (b"RIFF\0\0\0\0WEBPnone", "damaged"),
+        (bomb(100_000, 100_000), "100000 × 100000 pixels"),
+        (bomb(0, 5), "0 × 5 pixels"),
+        (b"a" * 400_001, "up to 400,000 characters"),
+        ("ü".encode("latin-1") * 400_001, "up to 400,000 characters"),
+    ],
+)
+async def test_what_cannot_be_read_is_told(sessions: Sessions, data: bytes, sentence: str) -> None:
+    with pytest.raises(AttachmentError, match="thing.png") as told:
+        await load(sessions, {"thing.png": data}, text="")
+    assert sentence in str(told.value)
+    assert await count(sessions, Blob) == 0
+    # With a question there is something to answer, and the model knows what it did not see.
+    [part] = await load(sessions, {"thing.png": data}, text="what is it?", number="2")
+    assert part == {"type": "text", "text": f"[{told.value}]"}
+
+
+async def test_the_rest_is_read_when_one_file_cannot_be(sessions: Sessions) -> None:
+    parts = await load(sessions, {"good": image(), "bad": b"\0"}, text="")
+    assert [part["type"] for part in parts] == ["image_url", "text"]
+    assert parts[1]["text"].startswith("[I cannot read “bad”")
+
+
+async def test_a_file_of_2_gb_is_not_even_asked_for(sessions: Sessions) -> None:
+    files = Files({"huge": b"?", "small": b"text"})
+    parts = await load(sessions, files, ("huge", 2 << 30), ("small", 4))
+    assert files.asked == ["small"]
+    assert parts[0]["text"] == (
+        "[“huge” is too large: the files of a message may have 20 MB together.]"
+    )
+    assert "text" in parts[1]["text"]
+
+
+async def test_the_files_of_a_message_share_a_limit(sessions: Sessions) -> None:
+    half = image() + bytes(LIMIT // 2 - 1000)
+    names = ("a", "b", "c")
+    parts = await load(sessions, dict.fromkeys(names, half))
+    assert [part["type"] for part in parts] == ["image_url", "image_url", "text"]
+    # A file that is larger than it claims is stopped by the room that is left for it.
+    parts = await load(
+        sessions, Files(dict.fromkeys(names, half)), ("a", LIMIT - 10), ("b", 10), number="2"
+    )
+    assert [part["type"] for part in parts] == ["image_url", "text"]
+
+
+async def test_no_more_than_ten_files_are_read(sessions: Sessions) -> None:
+    files = Files({f"{number}.txt": b"text" for number in range(12)})
+    claims = [(f"{number}.txt", 4) for number in range(12)]
+    parts = await load(sessions, files, *claims)
+    assert len(files.asked) == 10
+    assert parts[10]["text"] == "[“10.txt” is left out: I read 10 files at a time.]"
+    assert parts[11]["text"] == "[“11.txt” is left out: I read 10 files at a time.]"
+
+
+# Kept bytes
+
+
+async def test_bytes_are_kept_once_however_often_they_come(sessions: Sessions) -> None:
+    await load(sessions, {"a": image(), "b": image(), "c": PDF})
+    await load(sessions, {"again": image()}, number="2")
+    assert await count(sessions, Blob) == 2
+    assert await count(sessions, AttachmentUse) == 3
+
+
+async def test_a_second_attempt_of_a_turn_gives_the_same_parts(sessions: Sessions) -> None:
+    given = Attachment("a", "a", "", None)
+    turn = await asked(sessions, "look", "1", given)
+    files = Files({"a": image()})
+    first = await attachments.load(sessions, turn, files.download, now=NOW)
+    assert await attachments.load(sessions, turn, files.download, now=NOW) == first
+    assert await count(sessions, AttachmentUse) == 1
+
+
+async def test_bytes_go_with_the_last_turn_that_has_them(sessions: Sessions) -> None:
+    [shared] = await load(sessions, {"a": image()})
+    _, alone = await load(sessions, {"a": image(), "b": PDF}, number="2")
+    await commit(sessions, attachments.sweep)
+    assert await count(sessions, Blob) == 2
+    await commit(sessions, lambda s: s.execute(delete(models.Turn).where(models.Turn.id == 2)))
+    await commit(sessions, attachments.sweep)
+    assert await count(sessions, Blob) == 1
+    [kept, gone] = await expand(sessions, question(shared), question(alone))
+    assert "base64" in str(kept)
+    assert gone == question(
+        {"type": "text", "text": "[The file “b” was here; it is no longer attached.]"}
+    )
+
+
+# Requests
+
+
+async def test_a_request_reads_its_files_with_one_statement(sessions: Sessions) -> None:
+    parts = await load(sessions, {"a": image(), "b": PDF, "c": b"text"})
+    said = [system("be kind"), question(*parts), assistant("nice"), question(parts[0])]
+    with statements(sessions) as seen:
+        first = await expand(sessions, *said)
+    assert len(seen) == 1
+    assert await expand(sessions, *said, user("go on"))[:4] == first
+    assert first[0] is said[0]
+    with statements(sessions) as seen:
+        await expand(sessions, system("be kind"), user("hello"), assistant("hi"))
+    assert seen == []
+
+
+async def test_the_oldest_files_make_room_and_the_beginning_stays(sessions: Sessions) -> None:
+    """Nine messages with 3 MB each: the seventh leaves room for three, then for some time more."""
+    said: list[ChatMessage] = []
+    dropped = []
+    before: list[ChatMessage] = []
+    changes = []
+    for number in range(12):
+        data = image(size=(number + 1, 1)) + bytes(3_000_000)
+        said += [question(*await load(sessions, {"a": data}, number=str(number))), assistant("ok")]
+        request = await expand(sessions, *said)
+        dropped.append(sum("no longer attached" in str(message)[:200] for message in request))
+        changes.append(request[: len(before)] != before)
+        before = request
+        assert "base64" in str(request[-2])[:200]
+    assert dropped == [0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 8, 8]
+    assert [number for number, change in enumerate(changes) if change] == [6, 10]
+    # The rule needs no memory of its own: from the stored messages alone it comes to the same.
+    assert await expand(sessions, *said) == before
+
+
+async def test_the_files_of_the_newest_message_are_always_sent(sessions: Sessions) -> None:
+    old = await load(sessions, {"a": image() + bytes(12_000_000)})
+    new = await load(
+        sessions, {name: image() + bytes(4_900_000) for name in ("a", "b", "c", "d")}, number="2"
+    )
+    first, second = await expand(sessions, question(*old), question(*new))
+    assert first == question(
+        {"type": "text", "text": "[An image was here; it is no longer attached.]"}
+    )
+    assert str(second).count("base64") == 4

@@ -1,0 +1,362 @@
+"""Which turns a worker gets: the oldest whose lane is free, each by one worker at a time."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from core import inbox, models
+from core.adapter import Author
+from core.db import Sessions
+from core.turns import Outcome, Speaker, Turn
+from tests.core import rows
+from tests.core.rows import ACCOUNT, ADA, BOB, GROUP, NOW, ask, ask_in_group, commit, ids, later
+
+
+@pytest.fixture
+async def ada(sessions: Sessions) -> Speaker:
+    """A person who talks alone with the bot."""
+    return await rows.speaker(sessions)
+
+
+# Lanes
+
+
+async def test_a_lane_is_answered_in_its_order(sessions: Sessions, ada: Speaker) -> None:
+    first, second, third = [await ask(sessions, ada, str(number)) for number in range(3)]
+    turn = await rows.claimed(sessions)
+    assert turn.id == first
+    assert await ids(sessions) == []
+    # The lane is free when the answer is stored, not only when it is delivered.
+    await rows.answer(sessions, turn)
+    assert await ids(sessions) == [second]
+    assert await ids(sessions) == []
+    assert third not in await ids(sessions, now=later(5))
+
+
+async def test_the_second_of_a_lane_waits_while_the_first_is_put_back(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    first, _ = [await ask(sessions, ada, str(number)) for number in range(2)]
+    await rows.put_back(sessions, await rows.claimed(sessions), later(60))
+    assert await ids(sessions, now=later(59)) == []
+    assert await ids(sessions, now=later(60)) == [first]
+
+
+async def test_the_second_of_a_lane_waits_for_the_first_over_a_dead_worker(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    first, second = [await ask(sessions, ada, str(number)) for number in range(2)]
+    assert await ids(sessions, "dead") == [first]
+    assert await ids(sessions, "alive", now=later(14.9)) == []
+    turn = await rows.claimed(sessions, "alive", now=later(15))
+    assert turn.id == first
+    await rows.answer(sessions, turn)
+    assert await ids(sessions, "alive", now=later(15)) == [second]
+
+
+async def test_lanes_and_turns_without_one_go_side_by_side(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    private = await ask(sessions, ada, "1")
+    in_group = [await ask_in_group(sessions, who, who.name) for who in (ADA, BOB)]
+    await ask(sessions, ada, "2")
+    free = [await ask(sessions, ada, f"free {number}", lane=None) for number in range(2)]
+    assert await ids(sessions) == [private, *in_group, *free]
+
+
+async def test_a_turn_that_is_queued_again_waits_for_the_one_that_runs(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    first, second, third = [await ask(sessions, ada, str(number)) for number in range(3)]
+    await rows.finish(sessions, await rows.claimed(sessions), Outcome.FAILED)
+    running = await rows.claimed(sessions)
+
+    await commit(sessions, lambda s: inbox.requeue(s, first, now=NOW))
+
+    assert running.id == second
+    assert await ids(sessions) == []
+    await rows.answer(sessions, running)
+    again = await rows.claimed(sessions)
+    assert again.id == first
+    await rows.answer(sessions, again)
+    assert await ids(sessions) == [third]
+
+
+@pytest.mark.parametrize("follows", [False, True], ids=["in its lane", "and what it follows"])
+async def test_a_lane_goes_on_when_a_worker_dies_after_an_older_turn_was_queued_again(
+    sessions: Sessions, ada: Speaker, follows: bool
+) -> None:
+    first = await ask(sessions, ada, "1")
+    second = await ask(sessions, ada, "2", follows_id=first if follows else None)
+    await rows.finish(sessions, await rows.claimed(sessions), Outcome.FAILED)
+    assert await ids(sessions, "dead") == [second]
+    await commit(sessions, lambda s: inbox.requeue(s, first, now=NOW))
+
+    turn = await rows.claimed(sessions, "alive", now=later(20))
+
+    assert turn.id == second
+    await rows.answer(sessions, turn)
+    assert await ids(sessions, "alive", now=later(20)) == [first]
+
+
+async def test_a_reply_to_an_unfinished_answer_waits_for_it(sessions: Sessions) -> None:
+    first = await ask_in_group(sessions, ADA, "1")
+    reply = await ask_in_group(sessions, BOB, "2", follows_id=first)
+    turn = await rows.claimed(sessions)
+    assert turn.id == first
+    await rows.put_back(sessions, turn, later(5))
+    assert await ids(sessions) == []
+    await rows.answer(sessions, await rows.claimed(sessions, now=later(5)))
+    assert await ids(sessions) == [reply]
+
+
+async def test_a_reply_to_what_is_no_turn_any_more_waits_for_nothing(sessions: Sessions) -> None:
+    reply = await ask_in_group(sessions, BOB, "1", follows_id=99)
+    assert await ids(sessions) == [reply]
+
+
+# Time, number, accounts
+
+
+async def test_a_turn_waits_until_it_is_ready_and_holds_its_lane_meanwhile(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    album = await ask(sessions, ada, "1", ready_at=later(0.6))
+    await ask(sessions, ada, "2")
+    assert await ids(sessions, now=later(0.5)) == []
+    assert await ids(sessions, now=later(0.6)) == [album]
+
+
+async def test_a_claim_takes_the_oldest_up_to_its_limit(sessions: Sessions, ada: Speaker) -> None:
+    turns = [await ask(sessions, ada, str(number), lane=None) for number in range(5)]
+    assert await ids(sessions, limit=2) == turns[:2]
+    assert await ids(sessions, limit=2) == turns[2:4]
+    assert await ids(sessions, limit=2) == turns[4:]
+
+
+async def test_a_claim_takes_only_turns_of_its_accounts(sessions: Sessions, ada: Speaker) -> None:
+    others = [("telegram", "2"), ("discord", "1")]
+    elsewhere = [
+        await ask(sessions, ada, "m", now=NOW, address=rows.Address(*account, "100"), lane=None)
+        for account in others
+    ]
+    here = await ask(sessions, ada, "m", lane=None)
+    assert await ids(sessions, accounts=[]) == []
+    assert await ids(sessions) == [here]
+    assert await commit(sessions, lambda s: inbox.is_busy(s, [("discord", "1")]))
+    assert not await commit(sessions, lambda s: inbox.is_busy(s, [("discord", "2")]))
+    assert await ids(sessions, accounts=[*others, ACCOUNT]) == elsewhere
+
+
+async def test_the_inbox_is_busy_until_the_last_delivery(sessions: Sessions, ada: Speaker) -> None:
+    async def is_busy() -> bool:
+        return await commit(sessions, lambda s: inbox.is_busy(s, [ACCOUNT]))
+
+    assert not await is_busy()
+    await ask(sessions, ada, "1", ready_at=later(60))
+    assert await is_busy()
+    turn = await rows.claimed(sessions, now=later(60))
+    await rows.answer(sessions, turn)
+    assert await is_busy()
+    await rows.deliver(sessions, turn)
+    assert not await is_busy()
+
+
+# Attempts, faults, leases
+
+
+async def test_every_claim_is_an_attempt_but_only_a_death_at_work_is_a_fault(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    def figures(turn: Turn) -> tuple[int, int]:
+        return turn.attempt, turn.faults
+
+    await ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    assert figures(turn) == (1, 0)
+    await rows.put_back(sessions, turn, NOW)
+    turn = await rows.claimed(sessions)
+    assert figures(turn) == (2, 0)
+    await rows.put_back(sessions, turn, NOW, fault=True)
+    assert figures(await rows.claimed(sessions)) == (3, 1)
+    turn = await rows.claimed(sessions, now=later(15))
+    assert figures(turn) == (4, 2)
+    await rows.answer(sessions, turn)
+    assert figures(await rows.claimed(sessions, now=later(30))) == (5, 0)
+    assert figures(await rows.claimed(sessions, now=later(45))) == (6, 0)
+
+
+async def test_a_renewed_lease_keeps_others_out(sessions: Sessions, ada: Speaker) -> None:
+    turn_id = await ask(sessions, ada, "1")
+    await rows.claimed(sessions, "slow")
+    await commit(sessions, lambda s: inbox.renew(s, "slow", [turn_id], lease_until=later(30)))
+    assert await ids(sessions, "other", now=later(29)) == []
+    assert await ids(sessions, "other", now=later(30)) == [turn_id]
+
+
+async def test_what_is_handed_back_is_claimed_at_once_and_is_no_fault(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    answered, running, kept = [
+        await ask(sessions, ada, str(number), lane=None) for number in range(3)
+    ]
+    turns = await rows.claim(sessions, "stops", limit=2)
+    await rows.answer(sessions, turns[0])
+    assert await ids(sessions, "stops on") == []
+
+    await commit(sessions, lambda s: inbox.hand_back(s, "stops"))
+
+    found = await rows.claim(sessions, "other", limit=2)
+    assert [(turn.id, turn.attempt, turn.faults) for turn in found] == [
+        (answered, 2, 0),
+        (running, 2, 0),
+    ]
+    await commit(sessions, lambda s: inbox.hand_back(s, "stops"))
+    assert await ids(sessions, "other") == [kept]
+
+
+async def test_the_only_process_frees_what_the_one_before_held(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    answered, running, waiting = [
+        await ask(sessions, ada, str(number), lane=None) for number in range(3)
+    ]
+    turns = await rows.claim(sessions, "before", limit=2)
+    await rows.answer(sessions, turns[0])
+
+    await commit(sessions, inbox.free)
+
+    found = await rows.claim(sessions, "after")
+    assert [(turn.id, turn.attempt, turn.faults) for turn in found] == [
+        (answered, 2, 0),
+        (running, 2, 1),
+        (waiting, 1, 0),
+    ]
+
+
+# Deliveries
+
+
+async def test_answers_are_delivered_in_the_order_of_their_address(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    topic = replace(GROUP, thread="7")
+    main = [await ask_in_group(sessions, who, who.name, lane=None) for who in (ADA, BOB)]
+    topics = [
+        await ask_in_group(sessions, who, f"{who.name} there", address=topic, lane=None)
+        for who in (ADA, BOB)
+    ]
+    turns = {turn.id: turn for turn in await rows.claim(sessions, "dead")}
+    # Answered in another order than they were asked.
+    for turn_id in (main[1], main[0], topics[1]):
+        await rows.answer(sessions, turns[turn_id])
+
+    found = await rows.claim(sessions, now=later(20))
+
+    # Of the main topic the first, of the other one what is not answered yet and what is.
+    assert [turn.id for turn in found] == [main[0], *topics]
+    assert [turn.answer for turn in found] == [f"answer {main[0]}", None, f"answer {topics[1]}"]
+    await rows.deliver(sessions, found[0])
+    assert await ids(sessions, now=later(20)) == [main[1]]
+
+
+async def test_a_delivery_that_was_put_off_holds_back_those_after_it(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    answer = {"kind": "command", "lane": None, "answer": "text"}
+    first, second = [await ask(sessions, ada, str(number), **answer) for number in range(2)]
+    turn = await rows.claimed(sessions)
+    await rows.put_back(sessions, turn, later(60))
+    assert await ids(sessions, now=later(59)) == []
+    turn = await rows.claimed(sessions, now=later(60))
+    assert turn.id == first
+    await rows.deliver(sessions, turn)
+    assert await ids(sessions, now=later(60)) == [second]
+
+
+async def test_a_command_waits_for_no_answer_that_is_not_ready(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await ask(sessions, ada, "1")
+    await rows.claimed(sessions)
+    command = await ask(sessions, ada, "2", kind="command", lane=None, answer="text")
+    assert await ids(sessions) == [command]
+
+
+# Pauses
+
+
+async def test_a_claim_tells_until_when_its_chat_is_paused(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    elsewhere = replace(GROUP, chat="-2")
+    for address, until in ((elsewhere, 5), (GROUP, 30), (GROUP, 20)):
+        await commit(sessions, lambda s, a=address, u=until: inbox.pause(s, a, until=later(u)))
+    await ask(sessions, ada, "1")
+    await ask_in_group(sessions, ADA, "2")
+
+    free, paused = await rows.claim(sessions)
+
+    assert free.paused_until is None
+    assert paused.paused_until == later(30)
+
+
+# Several workers
+
+
+async def test_a_chat_that_another_live_worker_answers_is_left_to_it(sessions: Sessions) -> None:
+    first = await ask_in_group(sessions, ADA, "1")
+    assert await ids(sessions, "one") == [first]
+    second = await ask_in_group(sessions, BOB, "2")
+    elsewhere = await ask(sessions, await rows.speaker(sessions), "3")
+
+    assert await ids(sessions, "two") == [elsewhere]
+    assert await ids(sessions, "one") == [second]
+    # It is not left to a worker that is dead.
+    assert await ids(sessions, "two", now=later(15)) == [first, second, elsewhere]
+
+
+async def test_many_workers_take_each_turn_once_and_never_two_of_a_lane(
+    postgres_sessions: Sessions,
+) -> None:
+    lanes, of_each = 50, 4
+    for number in range(lanes):
+        author = Author("telegram", str(number), f"Person {number}")
+        home = rows.Address(*ACCOUNT, chat=str(number))
+        who = await rows.speaker(postgres_sessions, author, home)
+        for question in range(of_each):
+            await ask(postgres_sessions, who, f"{number}-{question}", address=home)
+    seen: list[int] = []
+    running: set[int] = set()
+
+    async def work(worker_id: str) -> None:
+        while await commit(postgres_sessions, lambda s: inbox.is_busy(s, [ACCOUNT])):
+            try:
+                turns = await rows.claim(postgres_sessions, worker_id, limit=3)
+            except IntegrityError:
+                continue
+            for turn in turns:
+                assert turn.conversation_id not in running
+                running.add(turn.conversation_id)
+                seen.append(turn.id)
+            for turn in turns:
+                running.discard(turn.conversation_id)
+                await rows.finish(postgres_sessions, turn)
+
+    async with asyncio.timeout(40):
+        await asyncio.gather(*(work(f"worker {number}") for number in range(20)))
+
+    assert len(seen) == len(set(seen)) == lanes * of_each
+
+
+async def test_the_database_itself_refuses_two_running_turns_in_a_lane(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    _, second = [await ask(sessions, ada, str(number)) for number in range(2)]
+    await rows.claimed(sessions)
+    with pytest.raises(IntegrityError):
+        async with sessions.begin() as session:
+            row = await session.get_one(models.Turn, second)
+            row.worker_id = "another"

@@ -1,0 +1,209 @@
+"""What a conversation ever held is found again, in any language, and nothing of anybody else."""
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select, text
+
+from core import history, memory
+from core.db import Sessions, is_sqlite
+from core.history import Found
+from core.memory import Context
+from core.messages import ChatMessage, assistant, system, user
+from core.models import Conversation, Message
+from core.turns import Speaker
+from tests.core import rows
+from tests.core.rows import BOB, NOW, commit, later
+
+Say = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+async def ada(sessions: Sessions) -> Speaker:
+    return await rows.speaker(sessions)
+
+
+@pytest.fixture
+def say(sessions: Sessions, ada: Speaker) -> Say:
+    """Remember messages, each in a turn of its own, a minute after the other."""
+    minutes = count()
+
+    async def say(*messages: ChatMessage, who: Speaker = ada) -> None:
+        for message in messages:
+            now = later(60 * next(minutes))
+            await rows.ask(sessions, who, str(now), now=now)
+            turn = await rows.claimed(sessions, now=now)
+            async with sessions.begin() as session:
+                await memory.remember(session, turn, Context(), [message], None, now=now)
+            await rows.finish(sessions, turn)
+
+    return say
+
+
+async def find(sessions: Sessions, who: Speaker, query: str, limit: int = 5) -> list[str]:
+    return [found.excerpt for found in await search(sessions, who, query, limit)]
+
+
+async def search(sessions: Sessions, who: Speaker, query: str, limit: int = 5) -> list[Found]:
+    async with sessions() as session:
+        return await history.search(session, who.conversation_id, query, limit)
+
+
+async def test_finds_who_said_what_and_when(sessions: Sessions, ada: Speaker, say: Say) -> None:
+    await say(user("My dog is called Biscuit."), assistant("What a lovely name!"))
+    assert await search(sessions, ada, "dog") == [Found("user", NOW, "My dog is called Biscuit.")]
+    assert await search(sessions, ada, "lovely") == [
+        Found("assistant", later(60), "What a lovely name!")
+    ]
+    assert await search(sessions, ada, "cat") == []
+
+
+async def test_finds_nothing_of_another_conversation(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    bob = await rows.speaker(sessions, BOB, rows.GROUP, private=False)
+    await say(user("Ada's secret is 1234, 秘密です"))
+    await say(user("Bob's secret is 5678, 秘密です"), who=bob)
+    assert await find(sessions, bob, "secret") == ["Bob's secret is 5678, 秘密です"]
+    assert await find(sessions, ada, "秘密") == ["Ada's secret is 1234, 秘密です"]
+
+
+async def test_the_best_come_first_and_of_equals_the_newest(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    await say(
+        user("green tea please"),
+        user("a green bicycle today"),
+        user("black tea please"),
+        user("nothing of that kind"),
+    )
+    found = await find(sessions, ada, "black tea")
+    assert found == ["black tea please", "green tea please"]
+    assert await find(sessions, ada, "please", limit=1) == ["black tea please"]
+    assert await find(sessions, ada, "please") == ["black tea please", "green tea please"]
+
+
+async def test_goes_back_beyond_new_and_off_the_path(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    await say(user("the very old password was swordfish"))
+    await commit(sessions, lambda s: memory.reset(s, ada.conversation_id))
+    assert await find(sessions, ada, "swordfish") == ["the very old password was swordfish"]
+
+
+async def test_instructions_and_tools_are_not_found(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    call: dict[str, Any] = {"name": "find", "arguments": '{"query": "walrus"}'}
+    await say(
+        system("never mention the walrus"),
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "1", "type": "function", "function": call}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "the walrus was Paul"},
+    )
+    assert await find(sessions, ada, "walrus") == []
+
+
+async def test_finds_the_texts_among_the_parts_of_a_message(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "attachment:zebra"}}
+    parts = [{"type": "text", "text": "look at"}, picture, {"type": "text", "text": "my lion"}]
+    await say({"role": "user", "content": parts})
+    assert await find(sessions, ada, "lion") == ["my lion"]
+    assert await find(sessions, ada, "look") == ["look at"]
+    assert await find(sessions, ada, "zebra image_url text type") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "query"),
+    [
+        ("We met in the Café Müller", "cafe muller"),
+        ("We met in the Cafe Muller", "CAFÉ"),
+        ("cafe\N{COMBINING ACUTE ACCENT} au lait", "café"),
+        ("Мой пёс живёт в Киеве", "киев"),
+        ("Με λένε Άννα", "ΆΝΝΑ"),
+        ("मेरा नाम अनिता है", "अनिता"),
+        ("اسمي ليلى", "ليلى"),
+        ("내 이름은 지민이야", "이름"),
+        ("我喜欢吃苹果和梨", "苹果"),
+        ("我喜欢吃苹果和梨", "喜欢什么水果"),
+        ("昨日、東京でラーメンを食べた", "ラーメン"),
+        ("ฉันชอบกินมะม่วง", "มะม่วง"),
+        ("see report_final-v2.pdf", "final pdf"),
+        ("write to ann@example.com", "example"),
+        ("it costs 3.14 dollars", "3.14"),
+        ("programming in C and Rust", "c"),
+        ("several programmers", "programmer"),
+    ],
+)
+async def test_finds_words_of_any_language(
+    sessions: Sessions, ada: Speaker, say: Say, said: str, query: str
+) -> None:
+    await say(user(said), user("Something else: 别的东西, другое."))
+    assert await find(sessions, ada, query) == [said]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", '"', "'", "NEAR(", "dog AND NOT cat", "* ^ : - ( ) { }", "a:b", "!|&<->", "\\'", "\0"],
+)
+async def test_no_query_is_an_error(sessions: Sessions, ada: Speaker, say: Say, query: str) -> None:
+    await say(user("plain words"))
+    assert await find(sessions, ada, query) == []
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=st.text(max_size=40))
+async def test_no_text_at_all_is_an_error(sessions: Sessions, query: str) -> None:
+    async with sessions() as session:
+        assert await history.search(session, 1, query) == []
+
+
+async def test_an_excerpt_shows_the_surroundings_of_the_word(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    long = f"{'before ' * 300}the naïve needle is here {'after ' * 300}"
+    await say(user(f"first line\n{long}\nlast line"))
+    [excerpt] = await find(sessions, ada, "naive")
+    assert "the naïve needle is here" in excerpt
+    assert excerpt.startswith("…")
+    assert excerpt.endswith("…")
+    assert len(excerpt) <= history.WIDTH + 2
+
+
+async def test_what_is_forgotten_is_not_found(sessions: Sessions, ada: Speaker, say: Say) -> None:
+    await say(user("a thing to forget"))
+    forget = delete(Conversation).where(Conversation.id == ada.conversation_id)
+    await commit(sessions, lambda s: s.execute(forget))
+    assert await find(sessions, ada, "forget") == []
+    if is_sqlite(str(sessions.kw["bind"].url)):
+        async with sessions() as session:
+            assert await session.scalar(text("SELECT count(*) FROM search")) == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a zero \0 inside",
+        " ".join(f"{number:x}" for number in range(400_000)),
+        "ﷺ" * 200_000,
+        "wordwithoutend" * 30_000,
+    ],
+    ids=["zero", "many words", "long ligatures", "long word"],
+)
+async def test_whatever_is_said_is_remembered(
+    sessions: Sessions, ada: Speaker, say: Say, content: str
+) -> None:
+    await say(user(content), user("an ordinary message"))
+    async with sessions() as session:
+        stored = await session.scalars(select(Message.body).order_by(Message.id))
+        assert [body["content"] for body in stored] == [content, "an ordinary message"]
+    assert await find(sessions, ada, "ordinary") == ["an ordinary message"]

@@ -1,0 +1,143 @@
+"""Allowances equal the sum of the ledger, whatever happens side by side.
+
+Ten people spend at random, each in two conversations at once, over the end of a minute, an hour, a
+day and a month; calls are settled, released, left open and recovered.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core import quota
+from core.adapter import Address, Author
+from core.db import Sessions
+from core.errors import QuotaExceeded
+from core.messages import Usage
+from core.models import Allowance, Call
+from core.quota import DEPLOYMENT, Reservation, Rules
+from core.settings import Limit
+from core.turns import Turn
+from tests.core import rows
+from tests.core.rows import commit
+
+START = datetime(2026, 3, 31, 23, 57, tzinfo=UTC)
+QUOTA = (
+    Limit(3, "turns", "minute"),
+    Limit(12, "turns", "day"),
+    Limit(1500, "usd", "hour"),
+    Limit(2000, "usd", "month"),
+)
+BUDGET = (Limit(100, "turns", "hour"), Limit(9000, "usd", "day"), Limit(12_000, "usd", "month"))
+RULES = Rules(QUOTA, BUDGET)
+USED = Usage(prompt_tokens=1, completion_tokens=1)
+
+
+@dataclass
+class World:
+    """The time that passes for all, what chance decides, and how often somebody was refused."""
+
+    sessions: Sessions
+    choice: random.Random
+    now: datetime = START
+    refused: int = 0
+
+    async def spend(self, turn: Turn) -> None:
+        """One person's calls in one conversation."""
+        open_call: Reservation | None = None
+        for attempt in range(1, 16):
+            self.now += timedelta(seconds=self.choice.uniform(0, 1.5))
+            await asyncio.sleep(0)
+            died = open_call is not None
+            try:
+                open_call = await self._reserve(replace(turn, attempt=attempt), died=died)
+            except QuotaExceeded:
+                # A refused attempt is rolled back whole: what died is recovered by a later one.
+                self.refused += 1
+                continue
+            await self._check()
+            if self.choice.random() < 0.8:
+                await self._close(open_call)
+                open_call = None
+                await self._check()
+
+    async def _reserve(self, turn: Turn, *, died: bool) -> Reservation:
+        cost, turns = self.choice.randint(0, 300), self.choice.choice((0, 1, 1))
+        now = self.now
+        async with self.sessions.begin() as session:
+            if died:
+                await quota.recover(session, turn, RULES, now=now)
+            return await quota.reserve(
+                session, turn, RULES, model="m", cost=cost, turns=turns, now=now
+            )
+
+    async def _close(self, call: Reservation) -> None:
+        now = self.now
+        if self.choice.random() < 0.3:
+            await commit(self.sessions, lambda s: quota.release(s, call, RULES, now=now))
+            return
+        cost = self.choice.randint(0, call.reserved)
+        await commit(self.sessions, lambda s: quota.settle(s, call, RULES, USED, cost, now=now))
+
+    async def _check(self) -> None:
+        """No allowance is above its limit at any time."""
+        for row in await allowances(self.sessions):
+            assert row.used <= limit_of(row).amount
+
+
+async def allowances(sessions: Sessions) -> list[Allowance]:
+    async with sessions() as session:
+        return list(await session.scalars(select(Allowance)))
+
+
+def limit_of(row: Allowance) -> Limit:
+    limits = BUDGET if row.owner_id == DEPLOYMENT else QUOTA
+    [limit] = [one for one in limits if (one.unit, one.window) == (row.unit, row.window)]
+    return limit
+
+
+def ledger_sum(row: Allowance, calls: list[Call]) -> int:
+    """What the calls of an allowance's window come to."""
+    limit = limit_of(row)
+    counted = [
+        call
+        for call in calls
+        if limit.start(call.created_at) == row.window_start
+        and row.owner_id in (DEPLOYMENT, call.user_id)
+    ]
+    if row.unit == "turns":
+        return sum(call.turns for call in counted)
+    return sum(
+        call.reserved
+        if call.settled_at is None
+        else (call.cost if row.owner_id == DEPLOYMENT else call.charged)
+        for call in counted
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_allowances_equal_the_ledger_after_anything(sessions: Sessions, seed: int) -> None:
+    turns = []
+    for number in range(10):
+        author, chat = Author("telegram", str(number), str(number)), str(number)
+        who = await rows.speaker(sessions, author, Address(*rows.ACCOUNT, chat=chat))
+        for question in range(2):
+            await rows.ask(sessions, who, f"{number}-{question}", lane=None)
+    turns = await rows.claim(sessions)
+    world = World(sessions, random.Random(seed))
+
+    await asyncio.gather(*(world.spend(turn) for turn in turns))
+
+    async with sessions() as session:
+        calls = list(await session.scalars(select(Call)))
+    stored = await allowances(sessions)
+    assert len(turns) == 20
+    assert world.refused > 20
+    assert len(calls) > 50
+    assert datetime(2026, 4, 1, tzinfo=UTC) in {row.window_start for row in stored}
+    assert any(call.estimated for call in calls)
+    for row in stored:
+        assert row.used == ledger_sum(row, calls), (row.owner_id, row.unit, row.window)

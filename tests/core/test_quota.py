@@ -1,0 +1,353 @@
+"""A quota is reserved whole or not at all, settled to the micro-dollar, and never overdrawn."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core import quota
+from core.db import Sessions
+from core.errors import QuotaExceeded
+from core.messages import Usage
+from core.models import Allowance, Call
+from core.quota import DEPLOYMENT, Remaining, Reservation, Rules, Spent
+from core.settings import Limit
+from core.turns import Turn
+from tests.core import rows
+from tests.core.rows import NOW, commit, later
+
+MINUTE = Limit(3, "turns", "minute")
+DAY = Limit(5, "turns", "day")
+MONTH = Limit(1000, "usd", "month")
+ALL = Limit(1500, "usd", "month")
+RULES = Rules((MINUTE, DAY, MONTH), (ALL,))
+USED = Usage(prompt_tokens=100, completion_tokens=20, cached_tokens=60)
+
+
+async def turn_of(sessions: Sessions, author: rows.Author = rows.ADA) -> Turn:
+    """A running turn of a person."""
+    home = rows.Address(*rows.ACCOUNT, chat=author.account_id)
+    who = await rows.speaker(sessions, author, home)
+    turn_id = await rows.ask(sessions, who, author.name, address=home)
+    return next(turn for turn in await rows.claim(sessions) if turn.id == turn_id)
+
+
+@pytest.fixture
+async def turn(sessions: Sessions) -> Turn:
+    """A turn of Ada's."""
+    return await turn_of(sessions)
+
+
+async def reserve(
+    sessions: Sessions,
+    turn: Turn,
+    cost: int = 100,
+    *,
+    turns: int = 1,
+    rules: Rules = RULES,
+    now: datetime = NOW,
+) -> Reservation:
+    return await commit(
+        sessions,
+        lambda s: quota.reserve(s, turn, rules, model="m", cost=cost, turns=turns, now=now),
+    )
+
+
+async def settle(
+    sessions: Sessions, reservation: Reservation, cost: int, *, now: datetime = NOW
+) -> None:
+    await commit(sessions, lambda s: quota.settle(s, reservation, RULES, USED, cost, now=now))
+
+
+async def used(sessions: Sessions, owner_id: int) -> dict[str, int]:
+    """What an owner's allowances count, by window."""
+    async with sessions() as session:
+        found = await session.scalars(select(Allowance).where(Allowance.owner_id == owner_id))
+        return {row.window: row.used for row in found}
+
+
+async def calls(sessions: Sessions) -> list[Call]:
+    async with sessions() as session:
+        return list(await session.scalars(select(Call).order_by(Call.id)))
+
+
+# Reserving
+
+
+async def test_a_reservation_counts_in_every_limit_and_opens_a_call(
+    sessions: Sessions, turn: Turn
+) -> None:
+    reservation = await reserve(sessions, turn)
+
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 100}
+    assert await used(sessions, DEPLOYMENT) == {"month": 100}
+    [call] = await calls(sessions)
+    assert reservation == Reservation(call.id, turn.user_id, turns=1, reserved=100, at=NOW)
+    assert (call.turn_id, call.attempt, call.user_id) == (turn.id, turn.attempt, turn.user_id)
+    assert (call.model, call.reserved, call.created_at, call.settled_at) == ("m", 100, NOW, None)
+
+
+@pytest.mark.parametrize(
+    ("spend", "limit", "resets_at"),
+    [
+        ([1, 1, 1], "3 turns/minute", datetime(2026, 3, 14, 9, 27, tzinfo=UTC)),
+        ([998, 1], "0.001 usd/month", datetime(2026, 4, 1, tzinfo=UTC)),
+    ],
+)
+async def test_what_exceeds_a_limit_is_refused_with_its_name_and_its_end(
+    sessions: Sessions, turn: Turn, spend: list[int], limit: str, resets_at: datetime
+) -> None:
+    for cost in spend:
+        await reserve(sessions, turn, cost)
+    with pytest.raises(QuotaExceeded) as refused:
+        await reserve(sessions, turn, 2)
+    assert (refused.value.limit, refused.value.resets_at) == (limit, resets_at)
+
+
+async def test_a_day_s_limit_outlasts_a_minute_s(sessions: Sessions, turn: Turn) -> None:
+    for number in range(DAY.amount):
+        await reserve(sessions, turn, 1, now=later(60 * number))
+    with pytest.raises(QuotaExceeded, match="5 turns/day"):
+        await reserve(sessions, turn, 1, now=later(600))
+    await reserve(sessions, turn, 1, now=later(24 * 3600))
+
+
+async def test_the_budget_refuses_whoever_comes_last(sessions: Sessions, turn: Turn) -> None:
+    bob = await turn_of(sessions, rows.BOB)
+    await reserve(sessions, turn, 1000)
+    await reserve(sessions, bob, 500)
+    with pytest.raises(QuotaExceeded, match=r"0\.0015 usd/month"):
+        await reserve(sessions, bob, 1)
+
+
+async def test_the_last_micro_dollar_may_be_spent(sessions: Sessions, turn: Turn) -> None:
+    await reserve(sessions, turn, MONTH.amount)
+    await reserve(sessions, turn, 0)
+    with pytest.raises(QuotaExceeded):
+        await reserve(sessions, turn, 1)
+
+
+async def test_a_refused_reservation_leaves_nothing(sessions: Sessions, turn: Turn) -> None:
+    with pytest.raises(QuotaExceeded):
+        await reserve(sessions, turn, MONTH.amount + 1)
+    assert await used(sessions, turn.user_id) == {}
+    assert await used(sessions, DEPLOYMENT) == {}
+    await reserve(sessions, turn, 700)
+    before = await used(sessions, turn.user_id)
+    with pytest.raises(QuotaExceeded):
+        await reserve(sessions, turn, 400)
+    assert await used(sessions, turn.user_id) == before
+    assert await used(sessions, DEPLOYMENT) == {"month": 700}
+    assert len(await calls(sessions)) == 1
+
+
+async def test_without_limits_a_call_is_written_all_the_same(
+    sessions: Sessions, turn: Turn
+) -> None:
+    await reserve(sessions, turn, rules=Rules())
+    assert len(await calls(sessions)) == 1
+    assert await used(sessions, turn.user_id) == {}
+
+
+async def test_a_limit_that_was_added_later_counts_from_then_on(
+    sessions: Sessions, turn: Turn
+) -> None:
+    await reserve(sessions, turn, rules=Rules((DAY,)))
+    await reserve(sessions, turn, rules=RULES)
+    assert await used(sessions, turn.user_id) == {"day": 2, "minute": 1, "month": 100}
+
+
+# Windows
+
+
+async def test_a_new_window_begins_empty(sessions: Sessions, turn: Turn) -> None:
+    for _ in range(MINUTE.amount):
+        await reserve(sessions, turn, now=later(29.9))
+    await reserve(sessions, turn, now=later(30))
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 4, "month": 400}
+
+
+async def test_a_call_that_outlasts_its_window_leaves_the_next_one_alone(
+    sessions: Sessions, turn: Turn
+) -> None:
+    old = await reserve(sessions, turn)
+    await reserve(sessions, turn, now=later(60))
+    await commit(sessions, lambda s: quota.release(s, old, RULES, now=later(61)))
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 100}
+
+
+async def test_a_clock_that_is_late_reserves_in_the_window_that_has_begun(
+    sessions: Sessions, turn: Turn
+) -> None:
+    """Two calls may take their time before a boundary, and the row's lock after it."""
+    await reserve(sessions, turn, now=later(30))
+    late = await reserve(sessions, turn, now=later(29.9))
+    assert late.at == later(30)
+    assert [call.created_at for call in await calls(sessions)] == [later(30), later(30)]
+    await commit(sessions, lambda s: quota.release(s, late, RULES, now=later(31)))
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 100}
+
+
+# Settling, releasing, recovering
+
+
+async def test_a_settled_call_costs_what_it_cost(sessions: Sessions, turn: Turn) -> None:
+    reservation = await reserve(sessions, turn)
+    await settle(sessions, reservation, 42, now=later(7))
+
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 42}
+    assert await used(sessions, DEPLOYMENT) == {"month": 42}
+    [call] = await calls(sessions)
+    assert (call.cost, call.charged, call.settled_at) == (42, 42, later(7))
+    assert (call.prompt_tokens, call.completion_tokens, call.cached_tokens) == (100, 20, 60)
+    assert not call.estimated
+
+
+async def test_a_call_is_settled_once(sessions: Sessions, turn: Turn) -> None:
+    reservation = await reserve(sessions, turn)
+    await settle(sessions, reservation, 42)
+    await settle(sessions, reservation, 99)
+    await commit(sessions, lambda s: quota.release(s, reservation, RULES, now=NOW))
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 42}
+
+
+async def test_a_released_call_was_never_made(sessions: Sessions, turn: Turn) -> None:
+    await settle(sessions, await reserve(sessions, turn), 10)
+    reservation = await reserve(sessions, turn)
+    await commit(sessions, lambda s: quota.release(s, reservation, RULES, now=NOW))
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 10}
+    assert await used(sessions, DEPLOYMENT) == {"month": 10}
+
+
+async def test_a_call_that_died_costs_the_budget_its_estimate_and_the_person_nothing(
+    sessions: Sessions, turn: Turn
+) -> None:
+    await reserve(sessions, turn)
+    await reserve(sessions, replace(turn, attempt=2), 50, turns=0)
+    own = await reserve(sessions, replace(turn, attempt=3), 7)
+
+    again = replace(turn, attempt=3)
+    await commit(sessions, lambda s: quota.recover(s, again, RULES, now=later(20)))
+
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 7}
+    assert await used(sessions, DEPLOYMENT) == {"month": 157}
+    died = await calls(sessions)
+    assert [(call.cost, call.charged, call.estimated) for call in died] == [
+        (100, 0, True),
+        (50, 0, True),
+        (0, 0, False),
+    ]
+    assert [call.settled_at for call in died] == [later(20), later(20), None]
+    # The attempt that was thought dead comes back: too late.
+    await settle(sessions, Reservation(died[0].id, turn.user_id, 1, 100, NOW), 80)
+    await settle(sessions, own, 5)
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 5}
+    assert await used(sessions, DEPLOYMENT) == {"month": 155}
+
+
+async def test_calls_of_other_turns_are_left_open(sessions: Sessions, turn: Turn) -> None:
+    other = await turn_of(sessions, rows.BOB)
+    await reserve(sessions, other)
+    await commit(sessions, lambda s: quota.recover(s, replace(turn, attempt=9), RULES, now=NOW))
+    assert await used(sessions, other.user_id) == {"minute": 1, "day": 1, "month": 100}
+
+
+# What is told
+
+
+async def test_what_remains_is_told_for_each_limit(sessions: Sessions, turn: Turn) -> None:
+    async def left(now: datetime) -> list[Remaining]:
+        return await commit(
+            sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=now)
+        )
+
+    minute, day = NOW.replace(second=0), NOW.replace(hour=0, minute=0, second=0)
+    month = datetime(2026, 4, 1, tzinfo=UTC)
+    assert [item.left for item in await left(NOW)] == [3, 5, 1000]
+    await settle(sessions, await reserve(sessions, turn), 42)
+    assert await left(NOW) == [
+        Remaining(MINUTE, 2, minute + timedelta(minutes=1)),
+        Remaining(DAY, 4, day + timedelta(days=1)),
+        Remaining(MONTH, 958, month),
+    ]
+    assert [item.left for item in await left(later(30))] == [3, 4, 958]
+    smaller = Rules((Limit(0, "turns", "day"),))
+    async with sessions() as session:
+        [item] = await quota.remaining(session, turn.user_id, smaller, now=NOW)
+    assert item.left == 0
+
+
+async def test_what_was_spent_is_the_sum_of_the_settled_calls(
+    sessions: Sessions, turn: Turn
+) -> None:
+    bob = await turn_of(sessions, rows.BOB)
+    for who, now in ((turn, NOW), (turn, later(3600)), (bob, NOW)):
+        await settle(sessions, await reserve(sessions, who, now=now), 42, now=now)
+    await reserve(sessions, turn)
+
+    async def spent(since: datetime) -> Spent:
+        return await commit(sessions, lambda s: quota.spent(s, turn.user_id, since=since))
+
+    assert await spent(NOW) == Spent(2, 200, 120, 40, 84)
+    assert await spent(later(1)) == Spent(1, 100, 60, 20, 42)
+    assert await spent(later(3601)) == Spent(0, 0, 0, 0, 0)
+
+
+# Many at once
+
+
+async def race(
+    sessions: Sessions, turns: list[Turn], rules: Rules, cost: int
+) -> list[Reservation | QuotaExceeded]:
+    """Many reservations at once; those that were refused as their errors."""
+
+    async def one(turn: Turn) -> Reservation | QuotaExceeded:
+        try:
+            return await reserve(sessions, turn, cost, rules=rules)
+        except QuotaExceeded as refusal:
+            return refusal
+
+    return await asyncio.gather(*(one(turn) for turn in turns))
+
+
+@pytest.mark.parametrize("limit", [Limit(1, "turns", "day"), Limit(150, "usd", "month")], ids=str)
+@pytest.mark.parametrize("shared", [False, True], ids=["quota", "budget"])
+async def test_of_fifty_that_race_for_the_last_unit_one_wins(
+    sessions: Sessions, turn: Turn, limit: Limit, shared: bool
+) -> None:
+    rules = Rules(budget=(limit,)) if shared else Rules(quota=(limit,))
+    ends = await race(sessions, [turn] * 50, rules, 100)
+    assert sum(isinstance(end, Reservation) for end in ends) == 1
+    assert len(await calls(sessions)) == 1
+
+
+async def test_people_who_share_a_budget_never_lock_each_other_out(
+    postgres_sessions: Sessions,
+) -> None:
+    people = [rows.Author("telegram", str(number), str(number)) for number in range(8)]
+    turns = [await turn_of(postgres_sessions, who) for who in people]
+    limits = (Limit(1000, "turns", "minute"), Limit(10**6, "usd", "month"))
+    rules = Rules(quota=limits, budget=limits)
+
+    async def spend(turn: Turn) -> None:
+        for _ in range(10):
+            reservation = await reserve(postgres_sessions, turn, rules=rules)
+            work = quota.release if reservation.call_id % 2 else settled
+            await commit(
+                postgres_sessions,
+                lambda s, work=work, of=reservation: work(s, of, rules, now=NOW),
+            )
+
+    async def settled(session: rows.AsyncSession, of: Reservation, *_: Rules, **__: object) -> None:
+        await quota.settle(session, of, rules, USED, 1, now=NOW)
+
+    # A deadlock would be an error here. Each person has two conversations.
+    await asyncio.gather(*(spend(turn) for turn in turns for _ in range(2)))
+
+    odd = [call for call in await calls(postgres_sessions) if call.id % 2]
+    assert await used(postgres_sessions, DEPLOYMENT) == {
+        "minute": 160 - len(odd),
+        "month": 160 - len(odd),
+    }

@@ -1,0 +1,689 @@
+"""The adapter against a Discord on loopback, through the unmodified library."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from bots.discord import DiscordAdapter, connect
+from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
+from core.errors import (
+    AttachmentError,
+    MessageGone,
+    RetryAfter,
+    SettingsError,
+    Undeliverable,
+    Unreachable,
+)
+from tests.fakes.discord import Channel, DiscordServer, Guild, Person
+
+Event = InboundMessage | Change
+STOP = (Button(ChangeKind.STOP, "Stop"),)
+
+
+class Clock:
+    """A clock that a test can move."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+class Core:
+    """Takes each event once, as the inbox does; it can be stuck, as when the database is away."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def handle(self, event: Event) -> None:
+        await self.free.wait()
+        if event.event_id not in [known.event_id for known in self.events]:
+            self.events.append(event)
+
+    @property
+    def messages(self) -> list[InboundMessage]:
+        return [event for event in self.events if isinstance(event, InboundMessage)]
+
+    @property
+    def changes(self) -> list[Change]:
+        return [event for event in self.events if isinstance(event, Change)]
+
+    def texts(self, channel: Channel | None = None) -> list[str]:
+        here = [item for item in self.messages if not channel or item.address.chat == channel.id]
+        return [item.text for item in here]
+
+    async def newest(self, chat: str) -> str | None:
+        here = [item for item in self.messages if item.address.chat == chat]
+        ids = [item.event_id for item in here or self.messages]
+        return max(ids, key=int, default=None)
+
+    async def channels(self) -> list[str]:
+        return sorted({event.address.chat for event in self.events})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def server(clock: Clock) -> AsyncIterator[DiscordServer]:
+    async with DiscordServer(clock=clock) as server:
+        yield server
+        assert server.violations == []
+
+
+@pytest.fixture
+def ada(server: DiscordServer) -> Person:
+    return server.person("Ada")
+
+
+@pytest.fixture
+def guild(server: DiscordServer, ada: Person) -> Guild:
+    return server.guild("Friends", members=[ada])
+
+
+@pytest.fixture
+def channel(server: DiscordServer, guild: Guild) -> Channel:
+    return server.channel(guild, "general")
+
+
+@pytest.fixture
+async def core() -> Core:
+    return Core()
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    server: DiscordServer, core: Core, room: int = 1000
+) -> AsyncIterator[DiscordAdapter]:
+    async with connect(
+        server.token, server.url, core.newest, core.channels, delays=(0.05, 0.1), room=room
+    ) as adapter:
+        yield adapter
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    server: DiscordServer, core: Core, room: int = 1000
+) -> AsyncIterator[DiscordAdapter]:
+    async with connected(server, core, room) as adapter:
+        hearing = asyncio.create_task(hear(adapter, core))
+        try:
+            await server.wait(lambda: is_open(server) or hearing.done())
+            if hearing.done():
+                hearing.result()
+            yield adapter
+        finally:
+            hearing.cancel()
+            await asyncio.wait({hearing}, timeout=10)
+            await server.wait(lambda: not is_open(server))
+
+
+async def hear(adapter: DiscordAdapter, core: Core) -> None:
+    async for event in adapter.listen():
+        await core.handle(event)
+
+
+def is_open(server: DiscordServer) -> bool:
+    return any(session.connection for session in server.gateway.sessions.values())
+
+
+def count(server: DiscordServer, method: str, ending: str) -> int:
+    return len([c for c in server.calls if c.method == method and c.path.endswith(ending)])
+
+
+@pytest.fixture
+async def adapter(
+    server: DiscordServer, core: Core, channel: Channel
+) -> AsyncIterator[DiscordAdapter]:
+    async with listening(server, core) as adapter:
+        yield adapter
+
+
+def place(server: DiscordServer, channel: Channel) -> Address:
+    return Address("discord", server.bot_id, channel.id)
+
+
+# Listening
+
+
+async def test_a_burst_is_heard_in_its_order(
+    server: DiscordServer, core: Core, ada: Person, guild: Guild, adapter: DiscordAdapter
+) -> None:
+    channels = [server.channel(guild, f"room-{number}") for number in range(3)]
+    thread, private = server.thread(channels[0], "talk"), server.dm(ada)
+    expected = []
+    for number in range(100):
+        where = [*channels, thread, private][number % 5]
+        text = f"{number}" if where is private else f"{server.mention} {number}"
+        await server.say(where, ada, text)
+        await server.say(channels[0], ada, "not for the bot")
+        expected.append(f"{number}")
+    await server.wait(lambda: len(core.events) >= 100)
+    for where in [*channels, thread, private]:
+        here = core.texts(where)
+        assert here == sorted(here, key=int)
+    assert sorted(core.texts(), key=int) == expected
+    first = core.messages[0]
+    assert first.author.name == "Ada"
+    assert first.address.bot_id == adapter.bot_id == server.bot_id
+
+
+async def test_events_are_in_the_order_of_arrival_over_all_channels(
+    server: DiscordServer, core: Core, ada: Person, guild: Guild, adapter: DiscordAdapter
+) -> None:
+    channels = [server.channel(guild, f"room-{number}") for number in range(3)]
+    await server.say(channels[0], ada, f"{server.mention} start")
+    await server.wait(lambda: core.events)
+    await asyncio.sleep(0.7)  # the start is over when no server has come for half a second
+    for number in range(60):
+        await server.say(channels[number % 3], ada, f"{server.mention} {number}")
+    await server.wait(lambda: len(core.events) == 61)
+    assert core.texts()[1:] == [f"{number}" for number in range(60)]
+
+
+async def test_a_dropped_gateway_is_resumed(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    await server.say(channel, ada, f"{server.mention} one")
+    await server.wait(lambda: core.events)
+    await server.drop_gateway()
+    await server.say(channel, ada, f"{server.mention} two")
+    await server.wait(lambda: len(core.events) == 2)
+    await server.say(channel, ada, f"{server.mention} three")
+    await server.wait(lambda: len(core.events) == 3)
+    assert core.texts() == ["one", "two", "three"]
+
+
+async def test_what_a_lost_session_missed_is_read_from_the_history(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    private = server.dm(ada)
+    await server.say(private, ada, "one")
+    await server.say(channel, ada, f"{server.mention} one")
+    await server.wait(lambda: len(core.events) == 2)
+    await server.drop_gateway(resumable=False)
+    await server.say(channel, ada, f"{server.mention} two")
+    await server.say(private, ada, "two")
+    await server.wait(lambda: len(core.events) == 4)
+    await server.say(channel, ada, f"{server.mention} three")
+    await server.wait(lambda: len(core.events) == 5)
+    assert core.texts(channel) == ["one", "two", "three"]
+    assert core.texts(private) == ["one", "two"]
+
+
+async def test_a_gateway_that_was_away_is_found_again(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    server.close_gateway()
+    await server.drop_gateway(resumable=False)
+    await server.say(channel, ada, f"{server.mention} while it was away")
+    server.open_gateway()
+    await server.wait(lambda: core.events, timeout=30)
+    assert core.texts() == ["while it was away"]
+
+
+async def test_what_was_said_while_no_process_ran_is_caught_up(
+    server: DiscordServer, core: Core, ada: Person, guild: Guild, channel: Channel
+) -> None:
+    bob = server.person("Bob")
+    thread, private, quiet = server.thread(channel, "talk"), server.dm(ada), server.dm(bob)
+    async with listening(server, core):
+        await server.say(channel, ada, f"{server.mention} 0")
+        await server.say(private, ada, "0")
+        await server.say(quiet, bob, "0")
+        await server.wait(lambda: len(core.events) == 3)
+    server.calls.clear()
+    for number in range(1, 121):
+        await server.say(channel, ada, f"{server.mention} {number}")
+        await server.say(channel, ada, "not for the bot")
+    await server.say(thread, ada, f"{server.mention} 1")
+    await server.say(private, ada, "1")
+    async with listening(server, core):
+        await server.say(channel, ada, f"{server.mention} 121")
+        await server.wait(lambda: len(core.events) == 3 + 121 + 2)
+    assert core.texts(channel) == [f"{number}" for number in range(122)]
+    assert core.texts(thread) == ["1"]
+    assert core.texts(private) == ["0", "1"]
+    assert count(server, "GET", f"/channels/{quiet.id}/messages") == 0
+
+
+async def test_a_bot_that_starts_for_the_first_time_looks_at_nothing(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, clock: Clock
+) -> None:
+    clock.ahead = -60
+    await server.say(channel, ada, f"{server.mention} before it was there")
+    clock.ahead = 0
+    async with listening(server, core):
+        await server.say(channel, ada, f"{server.mention} hello")
+        await server.wait(lambda: core.events)
+    assert core.texts() == ["hello"]
+
+
+async def test_what_is_older_than_a_day_is_let_be(
+    server: DiscordServer, core: Core, ada: Person, guild: Guild, channel: Channel, clock: Clock
+) -> None:
+    clock.ahead = -3 * 86_400
+    async with listening(server, core):
+        await server.say(channel, ada, f"{server.mention} long ago")
+        await server.wait(lambda: core.events)
+    clock.ahead = -2 * 86_400
+    await server.say(channel, ada, f"{server.mention} days ago")
+    clock.ahead = -3600
+    await server.say(channel, ada, f"{server.mention} an hour ago")
+    clock.ahead = 0
+    async with listening(server, core):
+        await server.wait(lambda: len(core.events) == 2)
+    assert core.texts() == ["long ago", "an hour ago"]
+
+
+async def test_a_channel_that_cannot_be_read_is_heard_all_the_same(
+    server: DiscordServer, core: Core, ada: Person, guild: Guild, channel: Channel
+) -> None:
+    await server.say(channel, ada, "something lately")
+    server.fail("GET /channels/{id}/messages", code=50001, times=5)
+    core.events.append(earlier(server, channel))
+    async with listening(server, core):
+        await server.say(channel, ada, f"{server.mention} hello")
+        await server.wait(lambda: len(core.events) == 2)
+    assert core.texts() == ["earlier", "hello"]
+    assert count(server, "GET", "/messages") == 1
+
+
+async def test_a_history_is_waited_for_while_discord_fails(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    core.events.append(earlier(server, channel))
+    await server.say(channel, ada, f"{server.mention} missed")
+    server.fail("GET /channels/{id}/messages", status=503, times=2)
+    async with listening(server, core):
+        await server.say(channel, ada, f"{server.mention} live")
+        await server.wait(lambda: len(core.events) == 3)
+    assert core.texts() == ["earlier", "missed", "live"]
+
+
+def earlier(server: DiscordServer, channel: Channel) -> InboundMessage:
+    """A message that the core has stored."""
+    an_hour_ago = str(int(server.world.snowflake()) - (3_600_000 << 22))
+    return InboundMessage(
+        event_id=an_hour_ago,
+        address=place(server, channel),
+        author=Author("discord", "1", "Ada"),
+        message_id=an_hour_ago,
+        text="earlier",
+        private=False,
+        sent_at=datetime.now(UTC),
+    )
+
+
+async def test_what_finds_no_room_is_read_when_there_is_some(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    core.free.clear()
+    async with listening(server, core, room=5):
+        for number in range(40):
+            await server.say(channel, ada, f"{server.mention} {number}")
+        core.free.set()
+        await server.wait(lambda: len(core.events) == 40)
+        await server.say(channel, ada, f"{server.mention} 40")
+        await server.wait(lambda: len(core.events) == 41)
+    assert core.texts() == [f"{number}" for number in range(41)]
+
+
+async def test_edits_and_deletions_are_heard_after_the_message(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    message = await server.say(channel, ada, f"{server.mention} waht?")
+    await server.edit_by_person(message, f"{server.mention} what?")
+    await server.delete_by_person(message)
+    await server.wait(lambda: len(core.events) == 3)
+    edited, deleted = core.changes
+    assert (edited.kind, edited.message_id, edited.text) == ("edited", message.id, "what?")
+    assert (deleted.kind, deleted.message_id) == ("deleted", message.id)
+    assert deleted.author == core.messages[0].author
+
+
+async def test_a_gateway_is_left_when_nobody_listens_and_answers_still_go_out(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    async with connected(server, core) as adapter:
+        hearing = asyncio.create_task(hear(adapter, core))
+        await server.wait(lambda: is_open(server))
+        core.free.clear()
+        await server.say(channel, ada, f"{server.mention} hello")
+        await asyncio.sleep(0)
+        hearing.cancel()
+        await asyncio.wait({hearing}, timeout=10)
+        await server.wait(lambda: not is_open(server))
+        await adapter.send(place(server, channel), "Still here.", nonce="1")
+    assert [answer.content for answer in server.answers(channel)] == ["Still here."]
+
+
+async def test_who_only_answers_opens_no_gateway(
+    server: DiscordServer, core: Core, channel: Channel
+) -> None:
+    async with connected(server, core) as adapter:
+        await adapter.send(place(server, channel), "Hello.", nonce="1")
+    assert server.gateway.sessions == {}
+    assert count(server, "GET", "/gateway/bot") == 0
+
+
+# Starting
+
+
+async def test_a_wrong_token_is_named(server: DiscordServer, core: Core) -> None:
+    with pytest.raises(SettingsError, match="DISCORD_TOKEN") as caught:
+        async with connect("sesame-open", server.url, core.newest, core.channels):
+            pass
+    assert "sesame" not in str(caught.value)
+    assert "https://discord.com/developers/applications" in str(caught.value)
+
+
+async def test_a_missing_intent_is_named(server: DiscordServer, core: Core) -> None:
+    server.intents_allowed.discard("message_content")
+    with pytest.raises(SettingsError, match="Message Content Intent") as caught:
+        async with listening(server, core):
+            pass
+    assert f"/applications/{server.application_id}/bot" in str(caught.value)
+
+
+async def test_a_token_that_the_gateway_refuses_is_named(server: DiscordServer, core: Core) -> None:
+    server.close_with(4004)
+    with pytest.raises(SettingsError, match="DISCORD_TOKEN"):
+        async with listening(server, core):
+            pass
+
+
+async def test_discord_out_of_reach_is_named(
+    core: Core, unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
+    with pytest.raises(SettingsError, match=f"DISCORD_API_URL: no answer from {url}"):
+        async with connect("token", url, core.newest, core.channels, delays=(0.01, 0.02)):
+            pass
+    assert caplog.text.count("trying again") == 2
+
+
+async def test_a_slow_start_of_discord_is_waited_for(
+    server: DiscordServer, core: Core, channel: Channel
+) -> None:
+    server.fail("GET /users/@me", drop="before", times=2)
+    async with connected(server, core) as adapter:
+        assert adapter.bot_id == server.bot_id
+
+
+async def test_commands_are_offered_once(server: DiscordServer, core: Core, guild: Guild) -> None:
+    async with listening(server, core):
+        names = {command["name"] for command in server.commands}
+        assert names == {"new", "usage", "stop", "retry", "help"}
+    async with listening(server, core):
+        assert count(server, "PUT", "/commands") == 1
+
+
+async def test_commands_that_are_not_taken_stop_nothing(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    server.fail("PUT /applications/{id}/commands", code=50001)
+    async with listening(server, core):
+        await server.say(channel, ada, f"{server.mention} hello")
+        await server.wait(lambda: core.events)
+
+
+# Interactions
+
+
+async def test_a_command_is_acknowledged_though_the_core_is_stuck(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    core.free.clear()
+    await server.say(channel, ada, f"{server.mention} hello")
+    command = await server.slash(channel, ada, "new")
+    await server.wait(lambda: command.acknowledged, timeout=3)
+    assert command.responses == [{"type": 5}]
+    core.free.set()
+    await server.wait(lambda: len(core.events) == 2)
+    assert {item.event_id for item in core.messages if item.command == "new"} == {command.id}
+
+
+@pytest.mark.parametrize("private", [True, False])
+async def test_a_command_is_answered_in_place_by_another_process(
+    server: DiscordServer,
+    core: Core,
+    ada: Person,
+    channel: Channel,
+    adapter: DiscordAdapter,
+    private: bool,
+) -> None:
+    where = server.dm(ada) if private else channel
+    command = await server.slash(where, ada, "help")
+    await server.wait(lambda: core.events)
+    turn = core.messages[0]
+    async with connected(server, core) as other:
+        sent = await other.send(
+            turn.address, "I can **do** it.", reply_to=turn.message_id, nonce="7"
+        )
+        again = await other.send(
+            turn.address, "I can **do** it.", reply_to=turn.message_id, nonce="7"
+        )
+        await other.edit(turn.address, sent, "I did it.")
+    (answer,) = server.answers(where)
+    assert answer is command.original
+    assert (answer.id, answer.content) == (sent, "I did it.")
+    assert again == sent
+
+
+async def test_a_command_answered_late_gets_a_plain_message(
+    server: DiscordServer,
+    core: Core,
+    ada: Person,
+    channel: Channel,
+    adapter: DiscordAdapter,
+    clock: Clock,
+) -> None:
+    await server.slash(channel, ada, "help")
+    await server.wait(lambda: core.events)
+    turn = core.messages[0]
+    clock.ahead += 16 * 60
+    await adapter.send(turn.address, "Sorry, late.", reply_to=turn.message_id, nonce="7")
+    assert server.answers(channel)[-1].content == "Sorry, late."
+    assert server.answers(channel)[-1].reference is None
+
+
+async def test_a_pressed_button_works_after_a_restart(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    async with connected(server, core) as adapter:
+        await adapter.send(place(server, channel), "Working", buttons=STOP, nonce="1")
+    (answer,) = server.answers(channel)
+    async with listening(server, core) as adapter:
+        pressed = await server.press(answer, "Stop", ada)
+        await server.wait(lambda: core.events and pressed.acknowledged)
+        await adapter.edit(place(server, channel), answer.id, "Stopped.")
+    assert pressed.responses == [{"type": 6}]
+    assert [(item.kind, item.message_id) for item in core.changes] == [("stop", answer.id)]
+    assert (answer.content, answer.buttons) == ("Stopped.", [])
+
+
+async def test_a_lost_acknowledgement_is_given_again(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    server.fail("POST /interactions/{id}/{token}/callback", drop="after")
+    command = await server.slash(channel, ada, "usage")
+    await server.wait(lambda: core.events)
+    assert command.acknowledged
+
+
+# Sending
+
+
+@pytest.fixture
+async def sender(
+    server: DiscordServer, core: Core, channel: Channel
+) -> AsyncIterator[DiscordAdapter]:
+    async with connected(server, core) as adapter:
+        yield adapter
+
+
+CREATE = "POST /channels/{id}/messages"
+
+
+async def test_an_answer_is_sent_edited_and_deleted(
+    server: DiscordServer, channel: Channel, sender: DiscordAdapter
+) -> None:
+    here = place(server, channel)
+    message_id = await sender.send(here, "#### One", buttons=STOP, nonce="1")
+    (answer,) = server.answers(channel)
+    assert (answer.id, answer.content) == (message_id, "**One**")
+    assert [button["custom_id"] for button in answer.buttons] == ["stop"]
+    await sender.edit(here, message_id, "Two")
+    assert (answer.content, answer.buttons) == ("Two", [])
+    await sender.typing(here)
+    await sender.delete(here, message_id)
+    await sender.delete(here, message_id)
+    assert server.messages(channel) == []
+    with pytest.raises(MessageGone):
+        await sender.edit(here, message_id, "Three")
+
+
+async def test_a_nonce_makes_one_message(
+    server: DiscordServer, channel: Channel, sender: DiscordAdapter
+) -> None:
+    first = await sender.send(place(server, channel), "Hello", nonce="1-0")
+    assert await sender.send(place(server, channel), "Hello", nonce="1-0") == first
+    assert await sender.send(place(server, channel), "Hello", nonce="1-1") != first
+    assert len(server.answers(channel)) == 2
+
+
+@pytest.mark.parametrize("drop", ["before", "after", None])
+async def test_a_fault_on_the_way_is_repeated(
+    server: DiscordServer, channel: Channel, sender: DiscordAdapter, drop: "None | str"
+) -> None:
+    status = 503 if drop is None else None
+    server.fail(CREATE, status=status, drop=drop, times=2)  # type: ignore[arg-type]
+    await sender.send(place(server, channel), "Hello", nonce="1-0")
+    assert [answer.content for answer in server.answers(channel)] == ["Hello"]
+
+
+async def test_a_lasting_fault_is_unreachable(
+    server: DiscordServer, channel: Channel, sender: DiscordAdapter
+) -> None:
+    server.fail(CREATE, status=503, times=3)
+    with pytest.raises(Unreachable, match="503"):
+        await sender.send(place(server, channel), "Hello", nonce="1-0")
+
+
+async def test_a_long_flood_limit_is_told(
+    server: DiscordServer, channel: Channel, sender: DiscordAdapter
+) -> None:
+    server.fail(CREATE, retry_after=300)
+    with pytest.raises(RetryAfter) as caught:
+        await sender.send(place(server, channel), "Hello", nonce="1-0")
+    assert caught.value.retry_after == 300
+
+
+async def test_an_answer_replies_in_a_server_and_not_in_private(
+    server: DiscordServer, ada: Person, channel: Channel, sender: DiscordAdapter
+) -> None:
+    private = server.dm(ada)
+    asked = await server.say(channel, ada, f"{server.mention} hello")
+    alone = await server.say(private, ada, "hello")
+    for number, (where, what) in enumerate([(channel, asked), (private, alone)]):
+        for part in range(2):
+            nonce = f"{number}-{part}"
+            await sender.send(place(server, where), "Hi", reply_to=what.id, nonce=nonce)
+    assert [answer.reference for answer in server.answers(channel)] == [asked.id, asked.id]
+    assert [answer.reference for answer in server.answers(private)] == [None, None]
+    assert all(answer.mentions == [] for answer in server.answers(channel))
+    assert len([call for call in server.calls if call.path == f"/channels/{channel.id}"]) == 1
+
+
+async def test_an_answer_to_what_is_gone_stands_alone(
+    server: DiscordServer, ada: Person, channel: Channel, sender: DiscordAdapter
+) -> None:
+    asked = await server.say(channel, ada, "hello")
+    await server.delete_by_person(asked)
+    await sender.send(place(server, channel), "Hi", reply_to=asked.id, nonce="1")
+    server.deny(channel, "READ_MESSAGE_HISTORY")
+    asked = await server.say(channel, ada, "hello?")
+    await sender.send(place(server, channel), "Hi", reply_to=asked.id, nonce="2")
+    assert [answer.reference for answer in server.answers(channel)] == [None, None]
+
+
+async def test_a_refusal_is_final(
+    server: DiscordServer, ada: Person, channel: Channel, sender: DiscordAdapter
+) -> None:
+    private = server.dm(ada)
+    server.deny(channel, "SEND_MESSAGES")
+    server.deny(private, "SEND_MESSAGES")
+    for where in (channel, private):
+        with pytest.raises(Undeliverable):
+            await sender.send(place(server, where), "Hello", reply_to="1", nonce="1")
+    nowhere = Address("discord", server.bot_id, "404")
+    with pytest.raises(Undeliverable):
+        await sender.send(nowhere, "Hello", nonce="1")
+
+
+async def test_nobody_is_pinged(
+    server: DiscordServer, ada: Person, channel: Channel, sender: DiscordAdapter
+) -> None:
+    here = place(server, channel)
+    message_id = await sender.send(here, f"@everyone @here {ada.mention}", nonce="1")
+    await sender.edit(here, message_id, f"@everyone again {ada.mention}")
+    (answer,) = server.answers(channel)
+    assert answer.content == f"@everyone again {ada.mention}"
+    assert answer.mentions == []
+
+
+async def test_the_token_of_a_command_is_in_no_log(
+    server: DiscordServer,
+    core: Core,
+    ada: Person,
+    channel: Channel,
+    adapter: DiscordAdapter,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "discord.http")
+    command = await server.slash(channel, ada, "help")
+    await server.wait(lambda: core.events)
+    server.fail("PATCH /webhooks/{id}/{token}/messages/{id}", retry_after=0.1)
+    turn = core.messages[0]
+    await adapter.send(turn.address, "Help.", reply_to=turn.message_id, nonce="1")
+    assert "We are being rate limited" in caplog.text
+    assert command.token not in caplog.text
+
+
+# Files
+
+
+async def test_a_file_is_fetched_by_a_fresh_address(
+    server: DiscordServer,
+    core: Core,
+    ada: Person,
+    channel: Channel,
+    adapter: DiscordAdapter,
+    clock: Clock,
+) -> None:
+    files = [("notes.txt", b"x" * 1000, "text/plain")]
+    message = await server.say(channel, ada, f"{server.mention} read", attachments=files)
+    await server.wait(lambda: core.events)
+    (attachment,) = core.messages[0].attachments
+    assert (attachment.name, attachment.size) == ("notes.txt", 1000)
+    clock.ahead += 2 * 86_400
+    assert await adapter.download(attachment, 1000) == b"x" * 1000
+    with pytest.raises(AttachmentError, match="larger"):
+        await adapter.download(attachment, 999)
+    unsized = Attachment(attachment.reference, "notes.txt", "text/plain", None)
+    with pytest.raises(AttachmentError, match="larger"):
+        await adapter.download(unsized, 999)
+    await server.delete_by_person(message)
+    with pytest.raises(AttachmentError, match="not there"):
+        await adapter.download(attachment, 1000)

@@ -1,0 +1,95 @@
+"""How events wait for the core."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from bots.discord.arrivals import Arrivals, Event
+from core.adapter import Address, Author, Change, ChangeKind, InboundMessage
+
+ADA = Author("discord", "2001", "Ada")
+
+
+def said(message_id: int, chat: str = "1") -> InboundMessage:
+    return InboundMessage(
+        event_id=str(message_id),
+        address=Address("discord", "9", chat),
+        author=ADA,
+        message_id=str(message_id),
+        text="hi",
+        private=False,
+        sent_at=datetime(2025, 1, 1, tzinfo=UTC),
+    )
+
+
+def edited(message_id: int, chat: str = "1") -> Change:
+    place = Address("discord", "9", chat)
+    return Change(f"{message_id}:1", ChangeKind.EDITED, place, ADA, str(message_id), "hey")
+
+
+async def all_of(arrivals: Arrivals) -> list[Event]:
+    arrivals.close()
+    events: list[Event] = []
+    while event := await arrivals.get():
+        events.append(event)
+    return events
+
+
+async def test_events_come_in_the_order_of_arrival() -> None:
+    arrivals = Arrivals(room=100)
+    events = [said(1), said(2, chat="2"), edited(1), said(3)]
+    assert all(arrivals.add(event) for event in events)
+    assert await all_of(arrivals) == events
+
+
+async def test_a_held_channel_waits_for_its_history_and_no_other_does() -> None:
+    arrivals = Arrivals(room=100)
+    assert arrivals.hold("1")
+    assert not arrivals.hold("1")
+    for event in (said(10), said(12), edited(12), said(13), said(14, chat="2")):
+        arrivals.add(event)
+    await arrivals.insert(said(11))
+    await arrivals.insert(said(12))
+    assert arrivals.release("1", read=range(11, 13)) is None
+    arrivals.add(said(15))
+    expected = [said(14, chat="2"), said(11), said(12), said(10), edited(12), said(13), said(15)]
+    assert await all_of(arrivals) == expected
+
+
+async def test_a_message_without_room_is_left_to_the_history() -> None:
+    arrivals = Arrivals(room=2)
+    assert arrivals.add(said(1))
+    assert arrivals.add(said(2))
+    assert not arrivals.add(said(3))
+    assert arrivals.add(edited(1)), "an edit is in no history: there is nothing to read later"
+    assert await all_of(arrivals) == [said(1), said(2)]
+
+
+async def test_a_held_channel_tells_what_it_lost() -> None:
+    arrivals = Arrivals(room=1)
+    arrivals.hold("1")
+    for message_id in (1, 2, 3):
+        assert arrivals.add(said(message_id))
+    assert arrivals.release("1", read=range(0)) == 2
+    assert await all_of(arrivals) == [said(1)]
+
+
+async def test_a_history_waits_for_room() -> None:
+    arrivals = Arrivals(room=1)
+    arrivals.add(said(1))
+    inserting = asyncio.create_task(arrivals.insert(said(2)))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(inserting), 0.05)
+    assert await arrivals.get() == said(1)
+    await asyncio.wait_for(inserting, 5)
+    assert await all_of(arrivals) == [said(2)]
+
+
+async def test_a_command_always_finds_room() -> None:
+    arrivals = Arrivals(room=1)
+    arrivals.add(said(1))
+    command = replace(said(2), command="stop")
+    arrivals.add_at_once(command)
+    assert await all_of(arrivals) == [said(1), command]

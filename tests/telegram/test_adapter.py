@@ -1,0 +1,454 @@
+"""The adapter against a Bot API server on loopback."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+
+from bots.telegram.adapter import TelegramAdapter, connect
+from core.adapter import Address, Attachment, Button, Change, ChangeKind, InboundMessage
+from core.errors import (
+    AttachmentError,
+    DeliveryError,
+    MessageGone,
+    RetryAfter,
+    SettingsError,
+    Undeliverable,
+    Unreachable,
+)
+from tests.fakes.telegram import Chat, TelegramServer, User
+from tests.telegram.test_inbound import payload
+
+STOP = Button(ChangeKind.STOP, "Stop")
+# python-telegram-bot warns of its own RetryAfter: its number will become a timedelta.
+RETRY_AFTER = "ignore:Deprecated since version v22.2"
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[TelegramServer]:
+    async with TelegramServer(flood=False) as server:
+        yield server
+
+
+@pytest.fixture
+async def adapter(telegram: TelegramServer) -> AsyncIterator[TelegramAdapter]:
+    async with connect(telegram.token, telegram.url) as adapter:
+        yield adapter
+
+
+@pytest.fixture
+def ada(telegram: TelegramServer) -> User:
+    return telegram.person(1001, "Ada")
+
+
+@pytest.fixture
+def chat(telegram: TelegramServer, ada: User) -> Chat:
+    return telegram.private(ada)
+
+
+def address(telegram: TelegramServer, chat: Chat, thread: str = "") -> Address:
+    return Address("telegram", telegram.bot_id, str(chat.id), thread)
+
+
+async def heard(adapter: TelegramAdapter, count: int) -> list[InboundMessage | Change]:
+    """The next events, all acknowledged but the last."""
+    events: list[InboundMessage | Change] = []
+    async with asyncio.timeout(10), aclosing(adapter.listen()) as listening:
+        async for event in listening:
+            events.append(event)
+            if len(events) == count:
+                break
+    return events
+
+
+def texts(events: list[InboundMessage | Change]) -> list[str]:
+    return [event.text for event in events]
+
+
+# -- the start ------------------------------------------------------------------------------------
+
+
+async def test_who_we_are(telegram: TelegramServer, adapter: TelegramAdapter) -> None:
+    assert (adapter.name, adapter.bot_id, adapter.rate) == ("telegram", telegram.bot_id, 25.0)
+    assert [command["command"] for command in telegram.commands()] == [
+        "start",
+        "help",
+        "new",
+        "usage",
+        "stop",
+        "retry",
+    ]
+
+
+@pytest.mark.parametrize("token", ["654321:wrong-token", "", "some words", "12:a\nb"])
+async def test_wrong_token_is_named_not_told(telegram: TelegramServer, token: str) -> None:
+    with pytest.raises(SettingsError, match="TELEGRAM_TOKEN") as refused:
+        await connect(token, telegram.url).__aenter__()
+    assert not token or token not in str(refused.value)
+    assert "BotFather" in str(refused.value)
+
+
+async def test_start_waits_for_the_network(telegram: TelegramServer) -> None:
+    telegram.fail("getMe", status=502, times=2)
+    async with connect(telegram.token, telegram.url, delays=(0.01, 0.01)) as adapter:
+        assert adapter.bot_id == telegram.bot_id
+
+
+async def test_wrong_url_is_named(telegram: TelegramServer) -> None:
+    with pytest.raises(SettingsError, match=r"TELEGRAM_API_URL: no answer from http://127"):
+        await connect(telegram.token, "http://127.0.0.1:9", delays=(0.01,)).__aenter__()
+
+
+async def test_webhook_is_removed(telegram: TelegramServer) -> None:
+    telegram.webhook = "https://example.org/hook"
+    async with connect(telegram.token, telegram.url):
+        assert telegram.webhook == ""
+
+
+async def test_refused_menu_is_no_failure(telegram: TelegramServer) -> None:
+    telegram.fail("setMyCommands", status=400)
+    async with connect(telegram.token, telegram.url) as adapter:
+        assert adapter.bot_id == telegram.bot_id
+
+
+async def test_token_is_never_logged(
+    telegram: TelegramServer, chat: Chat, ada: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("httpx").setLevel(logging.NOTSET)
+    telegram.fail("getUpdates", status=500)
+    telegram.fail("getUpdates", drop="before")
+    async with connect(telegram.token, telegram.url) as adapter:
+        file = await telegram.document(chat, ada, b"data", "a.txt", "text/plain")
+        telegram.fail("file", status=404)
+        [event] = await heard(adapter, 1)
+        assert isinstance(event, InboundMessage)
+        with pytest.raises(AttachmentError) as refused:
+            await adapter.download(event.attachments[0], 100)
+        await adapter.send(address(telegram, chat), "hi", nonce="n")
+    assert file.update_id is not None
+    assert caplog.records
+    secret = telegram.token.partition(":")[2]
+    assert secret not in caplog.text + str(refused.value)
+
+
+# -- listening ------------------------------------------------------------------------------------
+
+
+async def test_events_in_order(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+) -> None:
+    for number in range(5):
+        await telegram.say(chat, ada, f"message {number}")
+    assert texts(await heard(adapter, 5)) == [f"message {number}" for number in range(5)]
+
+
+async def test_event_is_acknowledged_by_asking_for_the_next(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+) -> None:
+    first = await telegram.say(chat, ada, "first")
+    second = await telegram.say(chat, ada, "second")
+    assert texts(await heard(adapter, 2)) == ["first", "second"]
+    assert telegram.unacknowledged == [first.update_id, second.update_id]
+    async with aclosing(adapter.listen()) as listening:
+        for _ in range(2):
+            await anext(listening)
+        waiting = asyncio.create_task(anext(listening))
+        await telegram.wait(lambda: not telegram.unacknowledged)
+        await telegram.say(chat, ada, "third")
+        assert texts([await waiting]) == ["third"]
+
+
+async def test_unreadable_update_holds_up_nothing(
+    telegram: TelegramServer,
+    adapter: TelegramAdapter,
+    chat: Chat,
+    ada: User,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = payload("private_poll")
+    del broken["message"]["poll"]["members_only"]  # as servers before Bot API 10.0 send it
+    await telegram.say(chat, ada, "before")
+    update_id = telegram.push(broken)
+    telegram.push({"message": {"text": "no message at all"}})
+    await telegram.say(chat, ada, "after")
+    assert texts(await heard(adapter, 2)) == ["before", "after"]
+    assert f"Cannot read update {update_id}" in caplog.text
+
+
+async def test_updates_of_unknown_kinds_are_passed_over(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+) -> None:
+    telegram.push({"message": payload("private_unknown_kind")["message"]})
+    telegram.push({"hologram": {"id": 1}})
+    await telegram.say(chat, ada, "hello")
+    assert texts(await heard(adapter, 1)) == ["hello"]
+
+
+async def test_failing_polls_are_repeated_and_told_once(
+    telegram: TelegramServer,
+    adapter: TelegramAdapter,
+    chat: Chat,
+    ada: User,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    telegram.fail("getUpdates", status=502)
+    telegram.fail("getUpdates", drop="before")
+    await telegram.say(chat, ada, "hello")
+    assert texts(await heard(adapter, 1)) == ["hello"]
+    assert caplog.text.count("No updates from Telegram") == 1
+
+
+async def test_another_poller_is_named_and_outlasted(
+    telegram: TelegramServer,
+    adapter: TelegramAdapter,
+    chat: Chat,
+    ada: User,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    telegram.fail("getUpdates", status=409)
+    await telegram.say(chat, ada, "hello")
+    assert texts(await heard(adapter, 1)) == ["hello"]
+    assert "polled by another process" in caplog.text
+
+
+async def test_flood_limit_on_polls_is_waited_out(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+) -> None:
+    telegram.fail("getUpdates", status=429, retry_after=1)
+    await telegram.say(chat, ada, "hello")
+    start = time.monotonic()
+    assert texts(await heard(adapter, 1)) == ["hello"]
+    assert time.monotonic() - start >= 1
+
+
+async def test_revoked_token_ends_listening(
+    telegram: TelegramServer, adapter: TelegramAdapter
+) -> None:
+    telegram.fail("getUpdates", status=401)
+    with pytest.raises(SettingsError, match="TELEGRAM_TOKEN"):
+        await heard(adapter, 1)
+
+
+async def test_pressed_button_is_answered_once_it_is_accepted(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+) -> None:
+    message_id = await adapter.send(address(telegram, chat), "…", buttons=(STOP,), nonce="n")
+    await telegram.press(telegram.answers(chat)[0], "Stop", ada)
+    async with aclosing(adapter.listen()) as listening:
+        event = await anext(listening)
+        assert isinstance(event, Change)
+        assert (event.kind, event.message_id) == (ChangeKind.STOP, message_id)
+        assert not answered(telegram)
+        waiting = asyncio.create_task(anext(listening))
+        await telegram.wait(lambda: answered(telegram))
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+
+def answered(telegram: TelegramServer) -> bool:
+    return any(call.method == "answerCallbackQuery" and call.status for call in telegram.calls)
+
+
+async def test_listening_can_be_cancelled(
+    telegram: TelegramServer, adapter: TelegramAdapter
+) -> None:
+    task = asyncio.create_task(heard(adapter, 1))
+    await telegram.wait(lambda: telegram.polling)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+# -- sending --------------------------------------------------------------------------------------
+
+
+async def test_send_renders_and_replies(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+) -> None:
+    question = await telegram.say(chat, ada, "Why?")
+    message_id = await adapter.send(
+        address(telegram, chat),
+        "**Because** of <b>",
+        reply_to=str(question.message_id),
+        buttons=(STOP,),
+        nonce="n",
+    )
+    [answer] = telegram.answers(chat)
+    assert (str(answer.message_id), answer.text) == (message_id, "Because of <b>")
+    assert answer.entities == [{"type": "bold", "offset": 0, "length": 7}]
+    assert (answer.reply_to, answer.buttons) == (question.message_id, ["Stop"])
+    assert telegram.calls[-1].params["link_preview_options"] == {"is_disabled": True}
+
+
+async def test_vanished_question_is_no_error(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
+) -> None:
+    await adapter.send(address(telegram, chat), "hello", reply_to="4242", nonce="n")
+    assert telegram.answers(chat)[0].text == "hello"
+
+
+async def test_topic_is_answered_in_the_topic(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User
+) -> None:
+    forum = telegram.supergroup(-1001, "Forum", forum=True, admins=[ada])
+    topic = telegram.topic(forum, "Recipes", ada)
+    await telegram.say(forum, ada, "@parley_bot hello", thread=topic)
+    [event] = await heard(adapter, 1)
+    await adapter.typing(event.address)
+    await adapter.send(event.address, "hi", nonce="n")
+    assert event.address.thread == str(topic)
+    assert telegram.answers(forum)[0].thread == topic
+
+
+async def test_edit_replaces_text_and_buttons(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
+) -> None:
+    where = address(telegram, chat)
+    message_id = await adapter.send(where, "one", buttons=(STOP,), nonce="n")
+    await adapter.edit(where, message_id, "one `two`")
+    [answer] = telegram.answers(chat)
+    assert (answer.text, answer.buttons) == ("one two", [])
+    assert answer.entities == [{"type": "code", "offset": 4, "length": 3}]
+
+
+async def test_unchanged_edit_is_no_error(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
+) -> None:
+    message_id = await adapter.send(address(telegram, chat), "same", nonce="n")
+    await adapter.edit(address(telegram, chat), message_id, "same")
+    assert telegram.calls[-1].status == 400
+
+
+async def test_deleted_message_cannot_be_edited_but_deleted(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
+) -> None:
+    where = address(telegram, chat)
+    message_id = await adapter.send(where, "short-lived", nonce="n")
+    await adapter.delete(where, message_id)
+    assert telegram.answers(chat) == []
+    await adapter.delete(where, message_id)
+    with pytest.raises(MessageGone):
+        await adapter.edit(where, message_id, "again")
+
+
+async def test_typing_is_shown(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
+) -> None:
+    await adapter.typing(address(telegram, chat))
+    assert telegram.calls[-1].params["action"] == "typing"
+
+
+@pytest.mark.filterwarnings(RETRY_AFTER)
+async def test_flood_limit_tells_how_long(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
+) -> None:
+    telegram.fail("sendMessage", status=429, retry_after=7)
+    with pytest.raises(RetryAfter) as limit:
+        await adapter.send(address(telegram, chat), "hello", nonce="n")
+    assert limit.value.retry_after == 7.0
+
+
+async def test_blocked_bot_cannot_deliver(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+) -> None:
+    telegram.block(ada)
+    with pytest.raises(Undeliverable):
+        await adapter.send(address(telegram, chat), "hello", nonce="n")
+
+
+async def test_unknown_chat_cannot_be_delivered_to(
+    telegram: TelegramServer, adapter: TelegramAdapter
+) -> None:
+    with pytest.raises(Undeliverable, match="hat not found"):
+        await adapter.typing(Address("telegram", telegram.bot_id, "777"))
+
+
+@pytest.mark.parametrize("status", [401, 500, 502])
+async def test_failing_service_is_unreachable(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, status: int
+) -> None:
+    telegram.fail("sendMessage", status=status)
+    with pytest.raises(Unreachable):
+        await adapter.send(address(telegram, chat), "hello", nonce="n")
+
+
+async def test_cut_connection_is_unreachable_though_it_took_effect(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
+) -> None:
+    telegram.fail("sendMessage", drop="after")
+    with pytest.raises(Unreachable):
+        await adapter.send(address(telegram, chat), "hello", nonce="n")
+    assert len(telegram.answers(chat)) == 1
+
+
+async def test_group_that_became_a_supergroup_is_followed(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User
+) -> None:
+    group = telegram.group(-500, "Friends", admins=[ada])
+    supergroup = telegram.upgrade(group)
+    await adapter.send(address(telegram, group), "hello", nonce="n")
+    assert [answer.text for answer in telegram.answers(supergroup)] == ["hello"]
+
+
+async def test_failure_after_the_move_is_translated_too(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User
+) -> None:
+    group = telegram.group(-500, "Friends", admins=[ada])
+    telegram.fail("sendMessage", status=502, chat=telegram.upgrade(group))
+    with pytest.raises(DeliveryError):
+        await adapter.send(address(telegram, group), "hello", nonce="n")
+
+
+async def test_longest_message_is_taken(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
+) -> None:
+    longest = "😀" * 2048
+    assert adapter.fits(longest)
+    assert not adapter.fits(longest + "x")
+    await adapter.send(address(telegram, chat), longest, nonce="n")
+    assert telegram.answers(chat)[0].text == longest
+
+
+def test_groups_are_paced_slower(telegram: TelegramServer, adapter: TelegramAdapter) -> None:
+    assert adapter.pace(Address("telegram", "1", "1001")) == 1.1
+    assert adapter.pace(Address("telegram", "1", "-1001")) == 3.1
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+async def attachment(telegram: TelegramServer, adapter: TelegramAdapter) -> Attachment:
+    [event] = await heard(adapter, 1)
+    assert isinstance(event, InboundMessage)
+    return event.attachments[0]
+
+
+async def test_photo_is_downloaded(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+) -> None:
+    await telegram.photo(chat, ada, b"\xff\xd8 picture", "what is it?")
+    photo = await attachment(telegram, adapter)
+    assert await adapter.download(photo, 1000) == b"\xff\xd8 picture"
+
+
+@pytest.mark.parametrize("claimed", [10, 4000, None])
+async def test_download_is_bounded_whatever_is_claimed(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User, claimed: int | None
+) -> None:
+    await telegram.document(chat, ada, b"x" * 4000, "long.txt", "text/plain", size=claimed)
+    file = await attachment(telegram, adapter)
+    with pytest.raises(AttachmentError, match=r"larger than the 0\.001 MB"):
+        await adapter.download(file, 1000)
+
+
+async def test_missing_file_is_told_to_the_person(
+    telegram: TelegramServer, adapter: TelegramAdapter
+) -> None:
+    lost = Attachment("no-such-file", "report.pdf", "application/pdf", 100)
+    with pytest.raises(AttachmentError, match=r"report\.pdf"):
+        await adapter.download(lost, 1000)

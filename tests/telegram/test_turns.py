@@ -1,0 +1,279 @@
+"""Whole turns on Telegram: what people see in private chats and in groups."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.dialogs.stages import TelegramStage, World
+from tests.fakes.model import Answer, Fault, ModelServer
+from tests.fakes.telegram import TelegramServer
+from tests.records import eventually
+
+
+
+@pytest.fixture
+def stage(
+    model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path
+) -> TelegramStage:
+    """A private chat with Ada, on either database."""
+    return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+
+
+async def posted(stage: TelegramStage) -> None:
+    """Wait until the bot knows the message that its answer grows in."""
+    known = "SELECT count(*) FROM posts WHERE part = 0 AND message_id IS NOT NULL"
+    await eventually(lambda: bool(stage.records.one(known)))
+
+
+async def test_in_a_group_nobody_waits_for_somebody_else(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    bob = server.person(1002, "Bob")
+    group = server.group(-500, "Friends", admins=[stage.ada, bob])
+    async with stage.running():
+        with model.hold():
+            await server.say(group, stage.ada, f"@{server.username} count to 50")
+            await server.say(group, bob, f"@{server.username} count to 60")
+            await server.wait(lambda: len(server.answers(group)) == 2)
+            assert all(not request.finished for request in model.requests)
+        await stage.records.idle(2)
+    ada, bob_ = server.answers(group)
+    assert [ada.text.split()[-1], bob_.text.split()[-1]] in (["50", "60"], ["60", "50"])
+    assert {ada.reply_to, bob_.reply_to} == {1, 2}, "each answers its own question"
+    [asked, _] = [said for role, said in stage.records.memory() if role == "user"]
+    assert "Ada: " in asked or "Bob: " in asked, "the model is told who speaks"
+
+
+async def test_a_killed_answer_is_finished_in_its_message(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.process() as process:
+        with model.hold():
+            await server.say(stage.chat, stage.ada, "count to 100")
+            await posted(stage)
+            shown = server.answers(stage.chat)[0].message_id
+            process.kill()
+            await process.wait()
+    # On PostgreSQL the dead worker's lease has to run out first.
+    async with stage.running(lease_seconds=5):
+        await stage.records.idle(1, within=30)
+    [answer] = server.answers(stage.chat)
+    assert answer.message_id == shown
+    assert answer.text.endswith("100")
+    assert stage.records.one("SELECT count(*) FROM messages") == 2
+    assert stage.records.drift() == []
+
+
+async def test_an_update_delivered_twice_is_answered_once(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.running():
+        message = await stage.server.say(stage.chat, stage.ada, "Hello")
+        await stage.records.idle(1)
+        assert message.update_id is not None
+        stage.server.push_again(message.update_id)
+        await stage.server.say(stage.chat, stage.ada, "say bye")
+        await stage.records.idle(2)
+    assert stage.records.turns() == 2
+    assert len(model.requests) == 2
+
+
+async def test_what_the_bot_was_not_told_while_it_was_down_is_answered(
+    stage: TelegramStage,
+) -> None:
+    await stage.server.say(stage.chat, stage.ada, "Hello")
+    async with stage.running():
+        await stage.records.idle(1)
+    assert len(stage.server.answers(stage.chat)) == 1
+
+
+async def test_a_pasted_text_is_one_question(stage: TelegramStage, model: ModelServer) -> None:
+    async with stage.running():
+        await stage.server.paste(stage.chat, stage.ada, "word " * 2000)
+        await stage.records.idle(1)
+    assert stage.records.turns() == 1
+    asked = model.requests[0].messages[-1]["content"]
+    assert "".join(asked.split()).count("word") == 2000
+
+
+async def test_stop_ends_the_answer_where_it_is(stage: TelegramStage, model: ModelServer) -> None:
+    server = stage.server
+    async with stage.running():
+        with model.hold():
+            await server.say(stage.chat, stage.ada, "count to 500")
+            await posted(stage)
+            await server.press(server.answers(stage.chat)[0], "Stop", stage.ada)
+            await stage.records.idle(1)
+        await server.wait(lambda: not server.answers(stage.chat)[0].buttons)
+        assert model.requests[0].cut
+    assert "500" not in server.answers(stage.chat)[0].text
+    assert stage.records.one("SELECT outcome FROM turns") == "stopped"
+    assert stage.records.drift() == []
+
+
+async def test_somebody_else_cannot_stop_an_answer(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    bob = server.person(1002, "Bob")
+    group = server.group(-500, "Friends", admins=[stage.ada, bob])
+    async with stage.running():
+        with model.hold():
+            await server.say(group, stage.ada, f"@{server.username} count to 50")
+            await posted(stage)
+            press = await server.press(server.answers(group)[0], "Stop", bob)
+            await server.wait(lambda: press.answered_at)
+        await stage.records.idle(1)
+    assert server.answers(group)[0].text.endswith("50")
+
+
+async def test_a_failed_answer_can_be_tried_again_in_place(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    model.enqueue(Fault(403), "Now it works.")
+    async with stage.running():
+        await server.say(stage.chat, stage.ada, "Hello")
+        await stage.records.idle(1)
+        [answer] = server.answers(stage.chat)
+        assert answer.buttons == ["Try again"]
+        await server.press(answer, "Try again", stage.ada)
+        await server.wait(lambda: answer.text == "Now it works.")
+        await stage.records.idle(1)
+    assert [message.buttons for message in server.answers(stage.chat)] == [[]]
+
+
+async def test_a_broken_stream_begins_again_in_the_same_message(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    model.enqueue(Answer("One two three four five", cut_after=12), "One two three, and all of it.")
+    async with stage.running():
+        await stage.server.say(stage.chat, stage.ada, "Hello")
+        await stage.records.idle(1)
+    [answer] = stage.server.answers(stage.chat)
+    assert answer.text == "One two three, and all of it."
+    assert stage.records.one("SELECT count(*) FROM calls") == 2, "a broken stream is paid too"
+    assert stage.records.drift() == []
+
+
+async def test_what_keeps_breaking_ends_with_a_sentence(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    model.enqueue(*[Answer("One two three four five", cut_after=12)] * 3)
+    async with stage.running():
+        await stage.server.say(stage.chat, stage.ada, "Hello")
+        await stage.records.idle(1)
+    [answer] = stage.server.answers(stage.chat)
+    assert answer.text.startswith("One two")
+    assert "My answer broke off here" in answer.text
+    assert answer.buttons == ["Try again"]
+    assert stage.records.memory() == []
+
+
+async def test_an_edited_question_is_answered_anew(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        question = await server.say(stage.chat, stage.ada, "say one")
+        await stage.records.idle(1)
+        await server.edit_by_person(question, "say two")
+        await stage.records.idle(2)
+    assert [answer.text for answer in server.answers(stage.chat)] == ["two"]
+    assert [said for role, said in stage.records.memory() if role == "assistant"] == ["two"]
+
+
+async def test_an_edit_while_it_is_answered_starts_again(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        with model.hold():
+            question = await server.say(stage.chat, stage.ada, "count to 90")
+            await server.wait(lambda: server.answers(stage.chat))
+            await server.edit_by_person(question, "say two")
+            await model.seen(2)
+        await stage.records.idle(1)
+    assert [answer.text for answer in server.answers(stage.chat)] == ["two"]
+    assert stage.records.drift() == []
+
+
+async def test_a_reply_in_a_group_branches(stage: TelegramStage, model: ModelServer) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        await server.say(group, stage.ada, f"@{server.username} say one")
+        await stage.records.idle(1)
+        await server.say(group, stage.ada, f"@{server.username} say two")
+        await stage.records.idle(2)
+        await server.say(
+            group, stage.ada, "What did I say before?", reply_to=server.answers(group)[0]
+        )
+        await stage.records.idle(3)
+        await server.say(group, stage.ada, f"@{server.username} How many messages?")
+        await stage.records.idle(4)
+    seen = [str(request.messages) for request in model.requests]
+    assert "say one" in seen[2]
+    assert "say two" not in seen[2]
+    assert "say two" in seen[3]
+    assert "What did I say before" not in seen[3], "the branch left the head alone"
+
+
+async def test_topics_of_a_forum_are_conversations_of_their_own(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    forum = server.supergroup(-1001, "Forum", forum=True, admins=[stage.ada])
+    cats, dogs = server.topic(forum, "Cats", stage.ada), server.topic(forum, "Dogs", stage.ada)
+    async with stage.running():
+        await server.say(forum, stage.ada, f"@{server.username} say meow", thread=cats)
+        await stage.records.idle(1)
+        await server.say(forum, stage.ada, f"@{server.username} Hello", thread=dogs)
+        await stage.records.idle(2)
+    assert "meow" not in str(model.requests[1].messages)
+    assert [message.thread for message in server.answers(forum)] == [cats, dogs]
+
+
+async def test_what_cannot_be_read_is_said_in_private_and_ignored_in_groups(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        await server.voice(group, stage.ada)
+        for send in (server.voice, server.sticker, server.location):
+            await send(stage.chat, stage.ada)
+        await stage.records.idle(3)
+    assert server.answers(group) == []
+    assert all("I cannot read" in answer.text for answer in server.answers(stage.chat))
+    assert model.requests == []
+
+
+async def test_a_flood_limit_delays_an_answer_but_loses_nothing(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    server.fail("editMessageText", status=429, retry_after=3)
+    model.enqueue(Answer("Some words that come in pieces, and then the end.", pace=0.02))
+    async with stage.running():
+        await server.say(stage.chat, stage.ada, "Hello")
+        await stage.records.idle(1)
+    [answer] = server.answers(stage.chat)
+    assert answer.text.endswith("the end.")
+    assert server.violations == []
+
+
+async def test_who_blocked_the_bot_does_not_stop_it(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    bob = server.person(1002, "Bob")
+    async with stage.running():
+        await server.say(server.private(bob), bob, "Hello")
+        server.block(bob)
+        await server.say(stage.chat, stage.ada, "Hello")
+        await stage.records.idle(2)
+    assert len(server.answers(stage.chat)) == 1
+    assert stage.records.one("SELECT count(*) FROM turns WHERE outcome = 'undeliverable'") == 1

@@ -1,0 +1,176 @@
+"""The process: what it says when something is wrong, and how it stops."""
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL, make_url
+
+from tests.bot import process
+from tests.dialogs.stages import TelegramStage, World, env
+from tests.fakes.model import ModelServer
+from tests.fakes.telegram import TelegramServer
+from tests.postgres import administer
+from tests.records import eventually
+
+
+async def outcome(log: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """The exit status and the words of a process that should end by itself."""
+    async with process(*arguments, log=log, environment=environment) as started:
+        status = await started.wait()
+    return status, log.read_text()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def stage(
+    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
+) -> TelegramStage:
+    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+
+
+async def test_without_any_token_it_says_what_to_set(log: Path) -> None:
+    status, said = await outcome(log)
+    assert status == 2
+    for name in ("TELEGRAM_TOKEN", "DISCORD_TOKEN", "MODEL_API_KEY", "@BotFather"):
+        assert name in said
+    assert "Traceback" not in said
+
+
+async def test_without_a_model_key_it_says_where_to_get_one(log: Path) -> None:
+    status, said = await outcome(log, "console")
+    assert status == 2
+    assert said.startswith("MODEL_API_KEY")
+    assert len(said.splitlines()) == 1
+
+
+async def test_a_wrong_telegram_token_is_one_line_without_the_token(
+    log: Path, telegram_server: TelegramServer, sqlite_url: str
+) -> None:
+    status, said = await outcome(
+        log,
+        "telegram",
+        DATABASE_URL=sqlite_url,
+        MODEL_API_KEY="key",
+        TELEGRAM_TOKEN="1:wrong-token",
+        TELEGRAM_API_URL=telegram_server.url,
+    )
+    assert status == 2
+    assert "TELEGRAM_TOKEN" in said
+    assert "wrong-token" not in said
+    assert "Traceback" not in said
+
+
+async def test_wrong_settings_are_named_one_a_line(log: Path) -> None:
+    status, said = await outcome(log, QUOTA="many", CONCURRENCY="0", MODEL="other/model")
+    assert status == 2
+    assert [line.split(":")[0] for line in said.splitlines()] == ["QUOTA", "CONCURRENCY"]
+
+
+async def test_an_unreachable_database_is_a_clear_error(log: Path) -> None:
+    status, said = await outcome(
+        log,
+        "console",
+        MODEL_API_KEY="key",
+        DATABASE_URL="postgres://parley:secret@127.0.0.1:1/parley",
+    )
+    assert status == 2
+    assert said.startswith("DATABASE_URL")
+    assert "secret" not in said
+    assert "Traceback" not in said
+
+
+async def test_a_database_without_tables_names_the_command(
+    log: Path, postgres_url: str, model: ModelServer
+) -> None:
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as connection:
+        connection.execute("DELETE FROM alembic_version")
+    status, said = await outcome(log, "console", MODEL_API_KEY="key", DATABASE_URL=postgres_url)
+    assert status == 2
+    assert "alembic upgrade head" in said
+
+
+async def test_sqlite_serves_one_process(stage: TelegramStage, log: Path) -> None:
+    async with stage.running():
+        status, said = await outcome(log, "telegram", **env(stage.values()))
+    assert status == 2
+    assert "PostgreSQL" in said
+
+
+async def test_a_signal_lets_the_answer_in_hand_end(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.process() as running:
+        with model.hold():
+            await stage.say("count to 40")
+            await model.seen(1)
+            running.terminate()
+            await stage.server.wait(lambda: not stage.server.polling)
+            await stage.say("Hello")
+        assert await running.wait() == 0
+    assert [message.text[-2:] for message in stage.server.answers(stage.chat)] == ["40"]
+    assert stage.server.unacknowledged, "what came later waits for the next process"
+
+
+async def test_what_cannot_end_in_time_is_handed_back(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.process(drain_seconds=0.2) as running:
+        with model.hold():
+            await stage.say("count to 40")
+            await model.seen(1)
+            await eventually(lambda: bool(stage.server.answers(stage.chat)))
+            running.terminate()
+            assert await running.wait() == 0
+    async with stage.running():
+        await stage.records.idle(1)
+    assert [message.text[-2:] for message in stage.server.answers(stage.chat)] == ["40"]
+    assert stage.records.one("SELECT faults FROM turns") == 0
+
+
+async def test_a_database_that_goes_away_loses_nothing(
+    model: ModelServer,
+    telegram_server: TelegramServer,
+    postgres_server: URL,
+    postgres_url: str,
+    tmp_path: Path,
+) -> None:
+    stage = TelegramStage(World(model, postgres_url, tmp_path), telegram_server)
+    database = make_url(postgres_url)
+    assert database.database
+    async with stage.running():
+        with administer(postgres_server) as admin:
+            allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+            name = sql.Identifier(database.database)
+            admin.execute(allow.format(name, False))
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [database.database],
+            )
+            await stage.say("Hello")
+            await stage.server.wait(lambda: not stage.server.polling)
+            assert stage.server.unacknowledged
+            admin.execute(allow.format(name, True))
+        await stage.records.idle(1)
+    assert len(stage.server.answers(stage.chat)) == 1
+
+
+async def test_no_log_line_holds_what_was_said_or_a_token(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.process() as running:
+        await stage.say("say something private")
+        await stage.records.idle(1)
+        running.terminate()
+        await running.wait()
+    said = "\n".join(running.lines())
+    assert "turn 1-1 answered" in said
+    assert "private" not in said
+    assert stage.server.token not in said
+    assert "test-key" not in json.dumps(said)
