@@ -1,8 +1,9 @@
-"""The bytes of attachments: kept once, sent again unchanged, gone with the last turn they are of."""
+"""The bytes of attachments: kept once, sent again unchanged, gone with the last turn of theirs."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+
 from sqlalchemy import Row, delete, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession

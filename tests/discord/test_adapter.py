@@ -258,31 +258,30 @@ async def test_what_was_said_while_no_process_ran_is_caught_up(
 
 
 async def test_a_bot_that_starts_for_the_first_time_looks_at_nothing(
-    server: DiscordServer, core: Core, ada: Person, channel: Channel, clock: Clock
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
 ) -> None:
-    clock.ahead = -60
     await server.say(channel, ada, f"{server.mention} before it was there")
-    clock.ahead = 0
     async with listening(server, core):
         await server.say(channel, ada, f"{server.mention} hello")
         await server.wait(lambda: core.events)
     assert core.texts() == ["hello"]
 
 
-async def test_what_is_older_than_a_day_is_let_be(
-    server: DiscordServer, core: Core, ada: Person, guild: Guild, channel: Channel, clock: Clock
-) -> None:
+async def test_what_is_older_than_a_day_is_let_be(core: Core, clock: Clock) -> None:
     clock.ahead = -3 * 86_400
-    async with listening(server, core):
-        await server.say(channel, ada, f"{server.mention} long ago")
-        await server.wait(lambda: core.events)
-    clock.ahead = -2 * 86_400
-    await server.say(channel, ada, f"{server.mention} days ago")
-    clock.ahead = -3600
-    await server.say(channel, ada, f"{server.mention} an hour ago")
-    clock.ahead = 0
-    async with listening(server, core):
-        await server.wait(lambda: len(core.events) == 2)
+    async with DiscordServer(clock=clock) as server:
+        ada = server.person("Ada")
+        channel = server.channel(server.guild("Friends", members=[ada]), "general")
+        async with listening(server, core):
+            await server.say(channel, ada, f"{server.mention} long ago")
+            await server.wait(lambda: core.events)
+        clock.ahead = -2 * 86_400
+        await server.say(channel, ada, f"{server.mention} days ago")
+        clock.ahead = -3600
+        await server.say(channel, ada, f"{server.mention} an hour ago")
+        clock.ahead = 0
+        async with listening(server, core):
+            await server.wait(lambda: len(core.events) == 2)
     assert core.texts() == ["long ago", "an hour ago"]
 
 
@@ -565,7 +564,7 @@ async def test_a_nonce_makes_one_message(
 
 @pytest.mark.parametrize("drop", ["before", "after", None])
 async def test_a_fault_on_the_way_is_repeated(
-    server: DiscordServer, channel: Channel, sender: DiscordAdapter, drop: "None | str"
+    server: DiscordServer, channel: Channel, sender: DiscordAdapter, drop: str | None
 ) -> None:
     status = 503 if drop is None else None
     server.fail(CREATE, status=status, drop=drop, times=2)  # type: ignore[arg-type]

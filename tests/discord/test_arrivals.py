@@ -48,7 +48,8 @@ async def test_a_held_channel_waits_for_its_history_and_no_other_does() -> None:
     arrivals = Arrivals(room=100)
     assert arrivals.hold("1")
     assert not arrivals.hold("1")
-    for event in (said(10), said(12), edited(12), said(13), said(14, chat="2")):
+    heard: list[Event] = [said(10), said(12), edited(12), said(13), said(14, chat="2")]
+    for event in heard:
         arrivals.add(event)
     await arrivals.insert(said(11))
     await arrivals.insert(said(12))

@@ -97,7 +97,7 @@ async def test_a_mention_in_a_reply_brings_the_text_it_is_about(library: payload
 
 async def test_marks_become_what_a_person_reads(library: payloads.Library) -> None:
     text = f"<@{BOT}> ask <@!{BOB}> or <@&{PLAYERS}> in <#{GENERAL}> <a:wave:42> <@404> <#404>"
-    more = {"mentions": [mention(), mention(BOB, "Bob")], "mention_roles": [PLAYERS]}
+    more: Json = {"mentions": [mention(), mention(BOB, "Bob")], "mention_roles": [PLAYERS]}
     expected = "ask @Bob or @Players in #general :wave: <@404> <#404>"
     assert said(library, message(text, **more)).text == expected
 
