@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -158,13 +158,19 @@ CHANNEL = "parley"
 """Where processes on PostgreSQL call each other: hints only, the tables are the truth."""
 
 
+LOOK = "look"
+"""Tells workers that a turn they hold was stopped or changed."""
+WORK = "work"
+"""Tells workers that there is more to do than one of them can take."""
+
+
 async def notify(session: AsyncSession, what: str) -> None:
     """Tell the other processes of a change, when it is committed; nothing on SQLite."""
     if session.get_bind().dialect.name == "postgresql":
         await session.execute(select(func.pg_notify(CHANNEL, what)))
 
 
-async def notifications(url: str) -> AsyncIterator[str]:
+async def notifications(url: str) -> AsyncGenerator[str, None]:
     """What other processes tell; silent, and tried again, while the database is away."""
     conninfo = make_url(normal_url(url)).set(drivername="postgresql")
     while True:

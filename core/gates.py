@@ -37,7 +37,8 @@ class Gate:
     def wait(self, room: float = 0) -> float:
         """Seconds until a call may start that leaves `room` calls free."""
         now = self.clock()
-        missing = room + 1 - self._fill(now)
+        # More than a full gate holds is never free.
+        missing = min(room + 1, self.burst) - self._fill(now)
         # A sum of small waits must reach the level in spite of rounding.
         due = 0.0 if missing <= 1e-9 else missing * self.interval
         return max(due, self.paused_until - now, 0.0)
@@ -86,7 +87,7 @@ class Gates:
 
     def interval(self, address: Address) -> float:
         """Seconds between the previews of one growing answer."""
-        return max(self._adapter.pace(address), self.streams / self._adapter.rate)
+        return max(self._adapter.pace(address), self.streams * self._account.interval)
 
     def wait(self, address: Address, room: float = 0) -> float:
         """Seconds until a call to a chat may start that leaves `room` calls free there."""
@@ -100,7 +101,8 @@ class Gates:
 
     def share(self, processes: int) -> None:
         """Divide what the account may send among so many processes."""
-        self._account.interval = max(processes, 1) / self._adapter.rate
+        rate = self._adapter.rate / max(processes, 1)
+        self._account.interval, self._account.burst = 1 / rate, max(rate, 1)
 
     def count(self, address: Address) -> None:
         """Count a call that starts now."""

@@ -43,6 +43,8 @@ class Context:
     """Tokens of `messages` and the system prompt as the API last counted them."""
     day: date | None = None
     """The day of the last question, so that the model is told only when it changed."""
+    cut_id: int | None = None
+    """The newest message that a summary may stand for: what follows it fits the low mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,18 @@ def _path_from(message_id: ScalarSelect[Any]) -> Select[Any]:
     columns.append(_messages.c.created_at)
     summarised = _summaries.c.message_id == _messages.c.id
     newest = (
-        select(*columns, _summaries.c.content.label("summary"), literal(0).label("depth"))
+        select(
+            *columns,
+            _summaries.c.content.label("summary"),
+            _summaries.c.created_at.label("summarised_at"),
+            literal(0).label("depth"),
+        )
         .select_from(_messages.outerjoin(_summaries, summarised))
         .where(_messages.c.id == message_id)
         .cte("path", recursive=True)
     )
     older = (
-        select(*columns, _summaries.c.content, newest.c.depth + 1)
+        select(*columns, _summaries.c.content, _summaries.c.created_at, newest.c.depth + 1)
         .select_from(
             newest.join(_messages, _messages.c.id == newest.c.parent_id).outerjoin(
                 _summaries, summarised
@@ -95,22 +102,24 @@ _FROM_PARENT = _path_from(
     .where(_messages.c.id == bindparam("first"))
     .scalar_subquery()
 )
-# The last message of a turn has the highest id of those in its range.
+# The last message of a turn has the highest id of those in its range. A turn that left none (a
+# command, one that failed) is no place to go on from: then it is the head.
 _FROM_ANSWER = _path_from(
-    select(func.max(_messages.c.id))
+    select(func.coalesce(func.max(_messages.c.id), _HEAD.scalar_subquery()))
     .where(_messages.c.id.between(bindparam("low"), bindparam("high")))
     .scalar_subquery()
 )
-# Answers written side by side follow each other: the lock makes the second see the first.
+# Answers written side by side follow each other: the lock makes the second see the first. One from
+# before `/new` stays below what it saw.
 _REMEMBER = insert(_messages).values(
-    parent_id=case(
-        (bindparam("below_head", type_=Boolean), _HEAD.with_for_update().scalar_subquery()),
-        else_=bindparam("parent", type_=BigInteger),
+    parent_id=func.coalesce(
+        case((bindparam("below_head", type_=Boolean), _HEAD.with_for_update().scalar_subquery())),
+        bindparam("parent", type_=BigInteger),
     )
 )
 _MOVE_HEAD = update(_conversations).where(*_IN_EPOCH).values(head_id=bindparam("head"))
 _MOVE_HEAD_FROM = _MOVE_HEAD.where(
-    _conversations.c.head_id.between(bindparam("low"), bindparam("high"))
+    func.coalesce(_conversations.c.head_id, 0).between(bindparam("low"), bindparam("high"))
 )
 
 
@@ -121,15 +130,17 @@ async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: dateti
     next prompts begin alike.
     """
     path = await _path(session, turn)
-    total = next((row.total for row in reversed(path) if row.total is not None), None)
+    total = _total(path)
     if total is not None and total > 2 * marks.high:
         path = await _cut(session, path, marks.low, now)
         total = None
+    place = _place(path, marks.low)
     return Context(
         messages=tuple(_words(path)),
         parent_id=path[-1].id if path else None,
         total=total,
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
+        cut_id=path[place - 1].id if place else None,
     )
 
 
@@ -138,7 +149,8 @@ async def _path(session: AsyncSession, turn: Turn) -> Sequence[Any]:
         found = await session.execute(_FROM_PARENT, {"first": turn.replaces_id * PLACES})
     elif turn.follows_id is not None:
         low, high = _places(turn.follows_id)
-        found = await session.execute(_FROM_ANSWER, {"low": low, "high": high})
+        values = {"low": low, "high": high, **_in_epoch(turn)}
+        found = await session.execute(_FROM_ANSWER, values)
     else:
         found = await session.execute(_FROM_HEAD, _in_epoch(turn))
     path: Sequence[Any] = found.all()
@@ -153,21 +165,63 @@ def _places(turn_id: int) -> tuple[int, int]:
     return turn_id * PLACES, (turn_id + 1) * PLACES - 1
 
 
+def _total(path: Sequence[Any]) -> int | None:
+    """What the API counted at the last answer, unless a summary has shortened the path since."""
+    last = next((row for row in reversed(path) if row.total is not None), None)
+    if last is None or (path[0].summarised_at is not None and path[0].id == last.id):
+        return None
+    if path[0].summarised_at is not None and path[0].summarised_at > last.created_at:
+        return None
+    return int(last.total)
+
+
+def _place(path: Sequence[Any], low: int) -> int:
+    """Where in a path the newest exchanges begin that together have at most `low` tokens.
+
+    One exchange stays in any case; 0 when there is nothing before it.
+    """
+    kept, place = 0, 0
+    for candidate in range(len(path) - 1, 0, -1):
+        kept += path[candidate].tokens or 0
+        if place and kept > low:
+            break
+        if path[candidate].body["role"] == "user":
+            place = candidate
+    return place
+
+
 async def _cut(
     session: AsyncSession, path: Sequence[Any], low: int, now: datetime
 ) -> Sequence[Any]:
-    """Keep the newest exchanges of together `low` tokens; store a summary without words there."""
-    kept = 0
-    for place in range(len(path) - 1, 0, -1):
-        kept += path[place].tokens or 0
-        if kept >= low and path[place].body["role"] == "user":
-            await session.execute(
-                insert_missing(session, Summary).values(
-                    message_id=path[place - 1].id, content="", created_at=now
-                )
-            )
-            return path[place:]
-    return path
+    """Keep the newest exchanges; store a summary without words for the rest."""
+    if not (place := _place(path, low)):
+        return path
+    await session.execute(
+        insert_missing(session, Summary).values(
+            message_id=path[place - 1].id, content="", created_at=now
+        )
+    )
+    return path[place:]
+
+
+async def summarise(
+    session: AsyncSession, turn: Turn, context: Context, content: str, *, now: datetime
+) -> bool:
+    """Let a summary stand for the path up to the context's cut; whether it is the first one."""
+    if context.cut_id is None or not content.strip():
+        return False
+    earlier = await session.scalar(
+        select(func.count())
+        .select_from(_summaries.join(_messages, _messages.c.id == _summaries.c.message_id))
+        .where(_messages.c.conversation_id == turn.conversation_id, _summaries.c.content != "")
+    )
+    # A plain cut may stand there already: words are better.
+    await session.execute(
+        update(_summaries).where(_summaries.c.message_id == context.cut_id).values(content=content)
+    )
+    new = insert_missing(session, Summary)
+    await session.execute(new.values(message_id=context.cut_id, content=content, created_at=now))
+    return not earlier
 
 
 def _words(path: Sequence[Any]) -> list[ChatMessage]:
@@ -234,7 +288,7 @@ async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_i
         low, high = _places(turn.replaces_id)
         await session.execute(_MOVE_HEAD_FROM, {**values, "low": low, "high": high})
     elif turn.follows_id is not None:
-        parent = context.parent_id
+        parent = context.parent_id or 0
         await session.execute(_MOVE_HEAD_FROM, {**values, "low": parent, "high": parent})
     else:
         await session.execute(_MOVE_HEAD, values)
@@ -260,6 +314,6 @@ async def is_head(session: AsyncSession, conversation_id: int, turn_id: int) -> 
 
 def estimate(message: ChatMessage) -> int:
     """About how many tokens a message has, from above, for where the API has not told yet."""
-    content = message["content"]
+    content = message.get("content")
     text = content if isinstance(content, str) else str(content or "")
     return len(text.encode()) // 3 + 8

@@ -12,7 +12,7 @@ class ChatMessage(TypedDict):
     """One message in the API's form. It is sent again byte for byte, so it is never rewritten."""
 
     role: Role
-    content: str | list[Part] | None
+    content: NotRequired[str | list[Part]]
     tool_calls: NotRequired[list[dict[str, Any]]]
     tool_call_id: NotRequired[str]
 

@@ -200,6 +200,7 @@ async def settle(
     usage: Usage,
     cost: int,
     *,
+    model: str = "",
     estimated: bool = False,
     now: datetime,
 ) -> None:
@@ -216,7 +217,8 @@ async def settle(
             "charged": cost,
             "estimated": estimated,
             "settled_at": now,
-        },
+        }
+        | ({"model": model} if model else {}),
     )
 
 

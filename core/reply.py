@@ -98,9 +98,9 @@ class Reply:
         self.text += text
         self._changed.set()
 
-    def restart(self) -> None:
-        """Begin the answer anew; what is shown stays until the new text is longer."""
-        self.text = ""
+    def rewind(self, length: int) -> None:
+        """Begin the answer anew from there; what is shown stays until the new text is longer."""
+        self.text = self.text[:length]
 
     def stop(self) -> None:
         """End the answer here, because the person asked to."""

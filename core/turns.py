@@ -102,6 +102,8 @@ class Turn:
     draft: str = ""
     answer: str | None = None
     outcome: Outcome | None = None
+    model: str | None = None
+    """The model that was chosen for the conversation."""
     paused_until: datetime | None = None
     """Before this the platform wants nothing sent to the chat."""
 

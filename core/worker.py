@@ -14,16 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import inbox
 from core.adapter import Adapter
 from core.chat import Chat
-from core.db import TRANSIENT, Sessions, notify, transact
+from core.db import LOOK, TRANSIENT, WORK, Sessions, notify, transact
 from core.errors import DeliveryError, LeaseLost, ModelError, RetryAfter, Undeliverable
 from core.gates import Gates, happens
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
 
 log = logging.getLogger(__name__)
-
-WORK = "work"
-"""Tells other processes that there is more to do than one can take."""
 
 BATCH = 20
 """How many turns one claim takes at most."""
@@ -113,8 +110,8 @@ class Worker:
             await self._hand_back()
 
     def hear(self, what: str) -> None:
-        """What another process tells: `inbox.LOOK` or WORK."""
-        if what == inbox.LOOK:
+        """What another process tells: `LOOK` or `WORK`."""
+        if what == LOOK:
             self.look()
         else:
             self.wake()

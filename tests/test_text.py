@@ -87,9 +87,8 @@ def test_paragraphs_stay_whole() -> None:
 
 
 def test_list_items_stay_whole() -> None:
-    items = [f"- item {number} with a few words" for number in range(10)]
-    for part in split("\n".join(items), at_most(100)):
-        assert set(part.split("\n")) <= set(items)
+    text = "\n".join(f"- item {number} with a few\n  words on two lines" for number in range(20))
+    assert all(part.startswith("- item") for part in split(text, at_most(150)))
 
 
 def test_long_paragraph_is_cut_after_a_sentence() -> None:
@@ -120,10 +119,19 @@ def test_code_is_closed_and_opened_again() -> None:
     assert re.findall(r"line_\d+ = \d+", "\n".join(parts)) == lines
 
 
-def test_code_is_never_cut_off_empty() -> None:
-    text = "```\n" + "x = 1\n" * 16 + "```\nand some more words follow here"
-    for part in split(text, at_most(104)):
-        assert not re.search(r"```\n*```", part)
+def test_code_is_cut_at_a_gap() -> None:
+    text = "```\n" + ("x = 1\n" * 5 + "\n") * 9 + "```"
+    for part in split(text, at_most(115)):
+        assert part.count("x = 1") % 5 == 0
+
+
+def test_code_is_never_opened_again_for_nothing() -> None:
+    assert split("```\n" + "x" * 95 + "\n\n\n\n```\nand more", at_most(104))[1] == "and more"
+
+
+def test_code_in_a_quote_ends_with_the_quote() -> None:
+    parts = split("> ```\n> code\n\n" + "word " * 60, at_most(100))
+    assert all("```" not in part for part in parts[1:])
 
 
 def test_table_repeats_its_head() -> None:
@@ -146,6 +154,11 @@ def test_emphasis_longer_than_a_part_is_closed_and_opened_again(mark: str) -> No
     assert parts[1].startswith(f"{mark}word")
 
 
+def test_opened_marks_never_grow_together() -> None:
+    parts = split("~~" + "word " * 19 + "~~gone too~~ and a few words at the end", at_most(100))
+    assert parts[1].startswith("~~gone")
+
+
 @pytest.mark.parametrize("before", [6, 12, 18])
 def test_link_is_not_cut(before: int) -> None:
     link = "[a link of words](https://example.org/" + "x" * 40 + ")"
@@ -162,6 +175,11 @@ def test_characters_stay_whole(character: str) -> None:
 def test_quote_goes_on() -> None:
     parts = split("> " + "These are the words of a quote. " * 10, at_most(100))
     assert all(part.startswith("> ") for part in parts)
+
+
+def test_quote_deeper_than_a_part_comes_to_an_end() -> None:
+    text = ">" * 300 + " word"
+    assert kept(text, split(text, at_most(50)))
 
 
 def test_open_code_of_a_growing_text_stays_open() -> None:

@@ -82,7 +82,7 @@ class TelegramAdapter:
 
     def pace(self, address: Address) -> float:
         """Seconds between previews; the chat ids of groups are negative."""
-        return GROUP_PACE if address.chat.startswith("-") else PRIVATE_PACE
+        return GROUP_PACE if _is_group(address) else PRIVATE_PACE
 
     def fits(self, markdown: str) -> bool:
         """Whether the rendered text is neither empty nor longer than a message may be."""
@@ -109,7 +109,7 @@ class TelegramAdapter:
     ) -> str:
         """Post a message. Telegram knows no nonce: a repeat makes a second message."""
         text, entities = render(markdown)
-        reply = _reply(reply_to)
+        reply = _reply(address, reply_to)
         message = await _attempt(
             address,
             lambda chat: self._bot.send_message(
@@ -206,8 +206,13 @@ def _thread(address: Address) -> int | None:
     return int(address.thread) if address.thread else None
 
 
-def _reply(message_id: str | None) -> ReplyParameters | None:
-    if message_id is None:
+def _is_group(address: Address) -> bool:
+    return address.chat.startswith("-")
+
+
+def _reply(address: Address, message_id: str | None) -> ReplyParameters | None:
+    """In a private chat everybody sees what is answered; a quote above it would be noise."""
+    if message_id is None or not _is_group(address):
         return None
     return ReplyParameters(int(message_id), allow_sending_without_reply=True)
 

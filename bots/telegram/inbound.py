@@ -156,10 +156,7 @@ def _answers(message: Message, me: User) -> bool:
 def _answered(message: Message) -> Message | None:
     """The message replied to; in a topic the topic's own first message stands for no reply."""
     answered = message.reply_to_message
-    if answered is None or answered.forum_topic_created:
-        return None
-    root = message.is_topic_message and answered.message_id == message.message_thread_id
-    return None if root else answered
+    return None if answered is None or answered.forum_topic_created else answered
 
 
 def _by_person(message: Message, author: User) -> bool:

@@ -44,7 +44,9 @@ async def updates(client: httpx.AsyncClient, url: str) -> AsyncGenerator[Json, N
 
 
 async def _poll(client: httpx.AsyncClient, url: str, offset: int | None) -> list[Json]:
-    query = {"offset": offset, "timeout": WAIT, "allowed_updates": _KINDS}
+    query: Json = {"timeout": WAIT, "allowed_updates": _KINDS}
+    if offset is not None:
+        query["offset"] = offset
     try:
         response = await client.post(f"{url}/getUpdates", json=query, timeout=WAIT + 10)
         answer: Json = response.json()

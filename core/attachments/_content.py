@@ -118,11 +118,14 @@ def _guessed(data: bytes) -> str:
     best = matches.best()
     if best is None:
         return ""
-    for match in matches:
-        # French or Italian reads as well in Central European; but it is much more common.
-        if match.encoding == "cp1252" and match.coherence >= best.coherence:
-            return match.encoding if match.chaos < best.chaos + 0.1 else best.encoding
-    return best.encoding
+    # French or Italian reads as well in Central European, but is much more common.
+    western = any(
+        match.encoding == "cp1252"
+        and match.coherence >= best.coherence
+        and match.chaos < best.chaos + 0.1
+        for match in matches
+    )
+    return "cp1252" if western else best.encoding
 
 
 def _fenced(name: str, text: str) -> str:

@@ -30,8 +30,8 @@ async def keep(
         # The update of a row that is there already keeps `sweep` away from it until the commit.
         touch = blob.on_conflict_do_update(index_elements=["digest"], set_={"created_at": now})
         await session.execute(touch)
-        use = insert_missing(session, AttachmentUse)
-        await session.execute(use.values(turn_id=turn_id, digest=digest))
+    uses = [{"turn_id": turn_id, "digest": digest} for digest in by_digest]
+    await session.execute(insert_missing(session, AttachmentUse).values(uses))
 
 
 async def sweep(session: AsyncSession) -> None:

@@ -8,6 +8,7 @@ from core.inbox._accept import (
     note,
     replace,
     say,
+    summarise,
     turn_of,
 )
 from core.inbox._claim import (
@@ -28,7 +29,6 @@ from core.inbox._processes import (
     stop_listening,
 )
 from core.inbox._records import (
-    LOOK,
     Record,
     amend,
     cancel,
@@ -48,7 +48,6 @@ from core.inbox._steps import (
 )
 
 __all__ = [
-    "LOOK",
     "Account",
     "Entry",
     "Held",
@@ -81,6 +80,7 @@ __all__ = [
     "save_drafts",
     "say",
     "stop_listening",
+    "summarise",
     "turn_of",
     "unanswered",
     "withdrawn",

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.adapter import Address, InboundMessage
 from core.db import insert_missing
 from core.inbox._tables import IS_EVENT, IS_POST, events, place, posts, turns, waiting
-from core.turns import Kind, Outcome, Question
+from core.turns import Kind, Outcome, Question, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ _KNOWN = exists().where(*IS_EVENT) | exists().where(*IS_POST)
 _INSERT = insert(turns).from_select(_COLUMNS, _ROW).returning(turns.c.id)
 # One statement looks and inserts; a race for the same event ends at the unique keys.
 _ACCEPT = insert(turns).from_select(_COLUMNS, _ROW.where(~_KNOWN)).returning(turns.c.id)
+_AT_IT = exists().where(turns.c.lane == bindparam("the_lane"), turns.c.answered_at.is_(None))
+_SUMMARISE = insert(turns).from_select(_COLUMNS, _ROW.where(~_AT_IT))
 _EVENT = insert(events)
 _POST = insert(posts)
 
@@ -82,6 +84,32 @@ async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
 async def say(session: AsyncSession, entry: Entry, *, now: datetime) -> None:
     """Store something to tell a person: a turn that only has to be delivered."""
     await session.execute(_INSERT, _row(entry, now))
+
+
+SUMMARISE = (
+    "Summarise our conversation so far for yourself, in its language and in at most 400 words."
+    " Keep names, facts, numbers, decisions, wishes and open questions; leave out small talk."
+    " Write the summary only."
+)
+"""The instruction of a summary: a question like any other, below the same prompt."""
+
+
+async def summarise(session: AsyncSession, turn: Turn, *, now: datetime) -> None:
+    """Store a turn that summarises what led to another one's answer, unless one is at it."""
+    lane = f"summary/{turn.conversation_id}"
+    entry = Entry(
+        kind="summary",
+        address=turn.address,
+        message_id=turn.message_id or "",
+        user_id=turn.user_id,
+        conversation_id=turn.conversation_id,
+        epoch=turn.epoch,
+        lane=lane,
+        question=Question(SUMMARISE, private=turn.question.private),
+        ready_at=now,
+        follows_id=turn.id,
+    )
+    await session.execute(_SUMMARISE, _row(entry, now) | {"the_lane": lane})
 
 
 def _row(entry: Entry, now: datetime) -> dict[str, Any]:

@@ -25,10 +25,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.adapter import Address
 from core.inbox._processes import Account, free_listeners
 from core.inbox._tables import FENCED, fence, running, turns
-from core.models import Instant
+from core.models import Conversation, Instant, table
 from core.turns import Outcome, Question, Turn
 
 _other = turns.alias("other")
+_conversations = table(Conversation)
 
 
 def _same_chat() -> tuple[ColumnElement[bool], ...]:
@@ -90,6 +91,11 @@ _PAUSED = literal_column(
     " AND pauses.bot_id = turns.bot_id AND pauses.chat = turns.chat)",
     Instant,
 )
+_MODEL = (
+    select(_conversations.c.model)
+    .where(_conversations.c.id == turns.c.conversation_id)
+    .scalar_subquery()
+)
 _CLAIM = (
     update(turns)
     .where(turns.c.id.in_(_claimable()))
@@ -99,7 +105,7 @@ _CLAIM = (
         worker_id=bindparam("worker", type_=String),
         lease_until=bindparam("until", type_=Instant),
     )
-    .returning(*turns.c, _PAUSED.label("paused_until"))
+    .returning(*turns.c, _PAUSED.label("paused_until"), _MODEL.label("model"))
 )
 
 
@@ -151,6 +157,7 @@ def _turn(row: Any) -> Turn:
         answer=row["answer"],
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         paused_until=row["paused_until"],
+        model=row["model"],
     )
 
 

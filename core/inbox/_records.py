@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import notify, row_count
+from core.db import LOOK, notify, row_count
 from core.inbox._tables import turns
 from core.turns import Outcome, Question, Speaker
-
-LOOK = "look"
-"""Tells workers that a turn they hold was stopped or changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +77,39 @@ async def _record(session: AsyncSession, *where: ColumnElement[bool]) -> Record 
     )
 
 
-_AS_NEW: dict[str, Any] = {
-    # Raised at once: whoever answers the old question or delivers the old answer is fenced off.
-    "attempt": turns.c.attempt + 1,
-    "worker_id": None,
-    "lease_until": None,
-    "faults": 0,
-    "cancel": False,
-    "answer": None,
-    "outcome": None,
-    "answered_at": None,
-    "delivered_at": None,
-}
+_NOT_WELL = turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED))
+
+
+def _as_new(now: datetime) -> dict[str, Any]:
+    return {
+        # Raised at once: whoever answers the old question or delivers the old answer is fenced off.
+        "attempt": turns.c.attempt + 1,
+        "worker_id": None,
+        "lease_until": None,
+        "ready_at": now,
+        "faults": 0,
+        "cancel": False,
+        "answer": None,
+        "outcome": None,
+        "created_at": now,
+        "answered_at": None,
+        "delivered_at": None,
+    }
 
 
 async def requeue(session: AsyncSession, turn_id: int, *, now: datetime) -> None:
     """Answer a turn again that was not answered well, in the messages that stand."""
     await session.execute(
-        update(turns)
-        .where(turns.c.id == turn_id, turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED)))
-        .values(_AS_NEW | {"created_at": now, "ready_at": now})
+        update(turns).where(turns.c.id == turn_id, _NOT_WELL).values(_as_new(now))
     )
 
 
 async def amend(session: AsyncSession, turn_id: int, question: Question, *, now: datetime) -> None:
-    """Replace the question of a turn that has no answer yet; it starts again."""
+    """Replace the question of a turn that has no answer yet, or no good one; it starts again."""
     await session.execute(
         update(turns)
-        .where(turns.c.id == turn_id, turns.c.answered_at.is_(None))
-        .values(_AS_NEW | {"input": question.dump(), "ready_at": now})
+        .where(turns.c.id == turn_id, or_(turns.c.answered_at.is_(None), _NOT_WELL))
+        .values(_as_new(now) | {"input": question.dump()})
     )
     await notify(session, LOOK)
 

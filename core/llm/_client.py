@@ -77,38 +77,43 @@ class LLM:
         tools: Sequence[Mapping[str, Any]] = (),
         *,
         request_id: str,
+        model: str | None = None,
     ) -> AsyncGenerator[Event, None]:
         """The answer as it comes: Answering, then Text, ToolCall, Usage if it is told, Finish.
+
+        `model` is asked before the endpoint's own, if it is given.
 
         Raises ModelBusy, ModelUnavailable or ModelRejected before the first of them, after
         retries where one may help, and ModelBroke later.
         """
         tries = _Tries(self._clock() + self._endpoint.patience_seconds, self._pauses())
         while True:
-            model = tries.ask(self._lineup.current())
+            asked = tries.ask(self._lineup.current(model))
             answering = False
             try:
-                attempt = self._attempt(self._request(model, messages, tools, request_id), model)
+                attempt = self._attempt(self._request(asked, messages, tools, request_id), asked)
                 async with aclosing(attempt) as events:
                     async for event in events:
                         if not answering:
                             answering = True
-                            self._lineup.answered(model)
-                            yield Answering(model)
+                            self._lineup.answered(asked)
+                            yield Answering(asked)
                         yield event
                 return
             except (ModelBusy, NoSuchModel) as error:
-                pause = self._after(error, model, tries)
+                pause = self._after(error, asked, tries, model)
             log.debug("%s: asking again in %.2f s", request_id, pause)
             await asyncio.sleep(pause)
 
-    def _after(self, error: ModelBusy | NoSuchModel, model: str, tries: "_Tries") -> float:
+    def _after(
+        self, error: ModelBusy | NoSuchModel, asked: str, tries: "_Tries", chosen: str | None
+    ) -> float:
         """Seconds until the next try; raises the error if there should be none."""
         if tries.forgive(error):
             return 0.0
         pause = tries.pause(error, self._clock())
-        self._lineup.failed(model, error, for_good=pause is None)
-        if self._lineup.current() not in tries.asked:
+        self._lineup.failed(asked, error, for_good=pause is None)
+        if self._lineup.current(chosen) not in tries.asked:
             return 0.0
         if pause is None:
             raise error

@@ -21,10 +21,14 @@ class Lineup:
         self._failures: Counter[str] = Counter()
         self._rests_until = dict.fromkeys(models, 0.0)
 
-    def current(self) -> str:
-        """The first model that does not rest; if all do, the one whose rest ends first."""
+    def current(self, chosen: str | None = None) -> str:
+        """The first model that does not rest; if all do, the one whose rest ends first.
+
+        A model that was chosen comes before the operator's order.
+        """
         now = self._clock()
-        return min(self._models, key=lambda model: max(self._rests_until[model], now))
+        models = self._models if chosen is None else (chosen, *self._models)
+        return min(models, key=lambda model: max(self._rests_until.get(model, 0.0), now))
 
     def answered(self, model: str) -> None:
         """Forget what a model failed before."""
@@ -33,7 +37,7 @@ class Lineup:
     def failed(self, model: str, reason: object, *, for_good: bool = False) -> None:
         """Count a failed try, one given up `for_good` as the last straw."""
         now = self._clock()
-        if len(self._models) == 1 or self._rests_until[model] > now:
+        if self._models == (model,) or self._rests_until.get(model, 0.0) > now:
             return
         self._failures[model] += 1
         if not for_good and self._failures[model] < FAILURES:

@@ -30,7 +30,7 @@ async def search_history(
     conversation_id: int,
     query: Annotated[str, Field(description="keywords")],
 ) -> str:
-    """Find what was said earlier in this chat, however long ago, and is not in view."""
+    """Search all that was ever said in this chat, beyond what you see here."""
     async with sessions() as session:
         found = await history.search(session, conversation_id, query)
     return "\n".join(map(_line, found)) or "Nothing was found."

@@ -1,5 +1,6 @@
 """Rows to test with: people, their questions, and the steps of a turn, at a time the test tells."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,6 +35,13 @@ async def commit(sessions: Sessions, work: Callable[[AsyncSession], Awaitable[T]
     """What `work` returns, done in one transaction; unlike `transact` it never tries again."""
     async with sessions.begin() as session:
         return await work(session)
+
+
+async def until(happened: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that another task or process does, but not for ever."""
+    async with asyncio.timeout(20):
+        while not await happened():  # noqa: ASYNC110 - a database raises no event
+            await asyncio.sleep(0.01)
 
 
 async def speaker(

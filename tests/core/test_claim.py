@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from core import inbox, models
-from core.adapter import Author
+from core.adapter import Address, Author
 from core.db import Sessions
 from core.turns import Outcome, Speaker, Turn
 from tests.core import rows
@@ -139,7 +139,7 @@ async def test_a_claim_takes_the_oldest_up_to_its_limit(sessions: Sessions, ada:
 async def test_a_claim_takes_only_turns_of_its_accounts(sessions: Sessions, ada: Speaker) -> None:
     others = [("telegram", "2"), ("discord", "1")]
     elsewhere = [
-        await ask(sessions, ada, "m", now=NOW, address=rows.Address(*account, "100"), lane=None)
+        await ask(sessions, ada, "m", now=NOW, address=Address(*account, "100"), lane=None)
         for account in others
     ]
     here = await ask(sessions, ada, "m", lane=None)
@@ -265,8 +265,10 @@ async def test_answers_are_delivered_in_the_order_of_their_address(
 async def test_a_delivery_that_was_put_off_holds_back_those_after_it(
     sessions: Sessions, ada: Speaker
 ) -> None:
-    answer = {"kind": "command", "lane": None, "answer": "text"}
-    first, second = [await ask(sessions, ada, str(number), **answer) for number in range(2)]
+    first, second = [
+        await ask(sessions, ada, str(number), kind="command", lane=None, answer="text")
+        for number in range(2)
+    ]
     turn = await rows.claimed(sessions)
     await rows.put_back(sessions, turn, later(60))
     assert await ids(sessions, now=later(59)) == []
@@ -293,7 +295,8 @@ async def test_a_claim_tells_until_when_its_chat_is_paused(
 ) -> None:
     elsewhere = replace(GROUP, chat="-2")
     for address, until in ((elsewhere, 5), (GROUP, 30), (GROUP, 20)):
-        await commit(sessions, lambda s, a=address, u=until: inbox.pause(s, a, until=later(u)))
+        async with sessions.begin() as session:
+            await inbox.pause(session, address, until=later(until))
     await ask(sessions, ada, "1")
     await ask_in_group(sessions, ADA, "2")
 
@@ -324,7 +327,7 @@ async def test_many_workers_take_each_turn_once_and_never_two_of_a_lane(
     lanes, of_each = 50, 4
     for number in range(lanes):
         author = Author("telegram", str(number), f"Person {number}")
-        home = rows.Address(*ACCOUNT, chat=str(number))
+        home = Address(*ACCOUNT, chat=str(number))
         who = await rows.speaker(postgres_sessions, author, home)
         for question in range(of_each):
             await ask(postgres_sessions, who, f"{number}-{question}", address=home)
@@ -356,7 +359,8 @@ async def test_the_database_itself_refuses_two_running_turns_in_a_lane(
 ) -> None:
     _, second = [await ask(sessions, ada, str(number)) for number in range(2)]
     await rows.claimed(sessions)
-    with pytest.raises(IntegrityError):
-        async with sessions.begin() as session:
-            row = await session.get_one(models.Turn, second)
-            row.worker_id = "another"
+    async with sessions() as session:
+        row = await session.get_one(models.Turn, second)
+        row.worker_id = "another"
+        with pytest.raises(IntegrityError):
+            await session.flush()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import inbox
 from core.adapter import Address, Author
@@ -127,23 +128,22 @@ class Walk:
         self.now += timedelta(seconds=self.choice.choice((0.5, 2, 2, 20)))
 
     async def edit(self) -> None:
-        if self.lanes:
-            turn_id = self.choice.choice([*self.lanes])
-            question = Question(f"edited at {self.now}")
-            await commit(
-                self.sessions, lambda s: inbox.amend(s, turn_id, question, now=self.now)
-            )
+        """Somebody edits a question."""
+        question = Question(f"edited at {self.now}")
+        await self._again(lambda s, turn_id: inbox.amend(s, turn_id, question, now=self.now))
 
     async def again(self) -> None:
-        """Somebody presses "Try again" below an answer that failed."""
-        if not self.answers:
+        """Somebody presses "Try again" below an answer."""
+        await self._again(lambda s, turn_id: inbox.requeue(s, turn_id, now=self.now))
+
+    async def _again(self, change: Callable[[AsyncSession, int], Awaitable[None]]) -> None:
+        if not self.lanes:
             return
-        turn_id = self.choice.choice(self.answers)
+        turn_id = self.choice.choice([*self.lanes, *self.answers])
         row = await rows.stored(self.sessions, turn_id)
-        if row.outcome == Outcome.FAILED:
-            delivered = row.delivered_at is not None
-            await commit(self.sessions, lambda s: inbox.requeue(s, turn_id, now=self.now))
-            self.generations[turn_id] += delivered
+        await commit(self.sessions, lambda s: change(s, turn_id))
+        if row.outcome == Outcome.FAILED and row.delivered_at is not None:
+            self.generations[turn_id] += 1
 
     async def finish(self) -> None:
         """Time passes, and one worker that does nothing wrong is left."""

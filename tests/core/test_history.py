@@ -76,15 +76,23 @@ async def test_the_best_come_first_and_of_equals_the_newest(
     sessions: Sessions, ada: Speaker, say: Say
 ) -> None:
     await say(
-        user("green tea please"),
-        user("a green bicycle today"),
         user("black tea please"),
+        user("a green bicycle today"),
+        user("green tea please"),
         user("nothing of that kind"),
     )
     found = await find(sessions, ada, "black tea")
     assert found == ["black tea please", "green tea please"]
-    assert await find(sessions, ada, "please", limit=1) == ["black tea please"]
-    assert await find(sessions, ada, "please") == ["black tea please", "green tea please"]
+    assert await find(sessions, ada, "please", limit=1) == ["green tea please"]
+    assert await find(sessions, ada, "please") == ["green tea please", "black tea please"]
+
+
+async def test_a_word_finds_longer_ones_unless_it_is_short(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    await say(user("colour"), user("in colours"), user("co"))
+    assert await find(sessions, ada, "colour") == ["in colours", "colour"]
+    assert await find(sessions, ada, "co") == ["co"]
 
 
 async def test_goes_back_beyond_new_and_off_the_path(

@@ -1,4 +1,4 @@
-"""An account is one person wherever it speaks; a private talk is theirs, a group's is the group's."""
+"""An account is one person wherever it speaks; a private talk is theirs, a group's the group's."""
 
 import asyncio
 from dataclasses import replace
@@ -82,7 +82,7 @@ async def test_chats_threads_and_accounts_of_ours_are_apart(sessions: Sessions) 
 
 async def test_a_new_name_is_stored(sessions: Sessions) -> None:
     before = await rows.speaker(sessions)
-    await rows.speaker(sessions, BOB, rows.Address("telegram", "1", "200"))
+    await rows.speaker(sessions, BOB, Address("telegram", "1", "200"))
     assert await rows.speaker(sessions, replace(ADA, name="Ada L.")) == before
     async with sessions() as session:
         names = await session.scalars(select(models.Identity.name).order_by(models.Identity.id))

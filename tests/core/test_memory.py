@@ -7,14 +7,14 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
 from core import memory
 from core.db import Sessions
 from core.memory import PLACES, Context, Marks
 from core.messages import ChatMessage, Usage, assistant, user
-from core.models import Conversation, Message, Summary
-from core.turns import Speaker, Turn
+from core.models import Conversation, Message, Summary, table
+from core.turns import Outcome, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import ADA, BOB, NOW, commit
 
@@ -45,9 +45,7 @@ async def remember(
     said: Sequence[ChatMessage] = (),
 ) -> None:
     exchange = said or (user(f"{turn.message_id}?"), assistant(f"{turn.message_id}!"))
-    await commit(
-        sessions, lambda s: memory.remember(s, turn, context, exchange, usage, now=NOW)
-    )
+    await commit(sessions, lambda s: memory.remember(s, turn, context, exchange, usage, now=NOW))
     await rows.finish(sessions, turn)
 
 
@@ -144,7 +142,7 @@ async def test_a_reply_to_what_left_nothing_in_memory_goes_on_from_the_head(
     for name in before:
         await say(sessions, ada, name)
     failed = await asked(sessions, ada, "failed")
-    await rows.finish(sessions, failed, rows.Outcome.FAILED)
+    await rows.finish(sessions, failed, Outcome.FAILED)
 
     await say(sessions, ada, "b", follows_id=failed.id)
 
@@ -254,9 +252,7 @@ async def test_a_second_answer_waits_until_the_first_is_stored(
     async with postgres_sessions.begin() as session:
         await memory.remember(session, first, Context(), exchange, None, now=NOW)
         waiting = asyncio.create_task(remember(postgres_sessions, second, Context()))
-        async with asyncio.timeout(10):
-            while not await somebody_waits(postgres_sessions):
-                await asyncio.sleep(0.01)
+        await rows.until(lambda: somebody_waits(postgres_sessions))
     await waiting
     assert await seen(postgres_sessions, ada) == "a? a! b? b!"
 
@@ -298,7 +294,8 @@ async def test_the_day_is_that_of_the_last_question(sessions: Sessions, ada: Spe
 
 
 @pytest.mark.parametrize(
-    "content", ["Hello, world!", "Привет, мир", "你好，世界", [{"type": "text", "text": "hi"}], None]
+    "content",
+    ["Hello, world!", "Привет, мир", "你好世界", [{"type": "text", "text": "hi"}], None],
 )
 def test_an_estimate_is_never_zero_and_grows_with_the_text(content: Any) -> None:
     message: ChatMessage = {"role": "user", "content": content}
@@ -335,7 +332,7 @@ async def test_a_long_talk_is_cut_seldom_and_every_cut_lasts(
 
     # An exchange is about 70 tokens, so that from the low mark it takes some 24 turns.
     assert 6 <= len(broken) <= 9
-    assert all(MARKS.low <= kept < MARKS.low + 100 for kept in broken)
+    assert all(MARKS.low - 120 < kept <= MARKS.low for kept in broken), broken
     async with sessions() as session:
         cuts = (await session.scalars(select(Summary.content))).all()
     assert cuts == [""] * len(broken)
@@ -361,9 +358,7 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
         turn = await say(sessions, ada, name)
     await say(sessions, ada, "c")
     async with sessions.begin() as session:
-        session.add(
-            Summary(message_id=turn.id * PLACES + 1, content="Of a and b.", created_at=NOW)
-        )
+        session.add(Summary(message_id=turn.id * PLACES + 1, content="Of a and b.", created_at=NOW))
     context = await recall(sessions, await asked(sessions, ada, "d"))
     assert words(context) == "Of a and b. c? c!"
     assert context.messages[0]["role"] == "system"
@@ -393,7 +388,7 @@ async def fill(sessions: Sessions, turn: Turn, count: int) -> None:
     async with sessions.begin() as session:
         connection = await session.connection()
         for begin in range(0, count, 1000):
-            await connection.execute(Message.__table__.insert(), filler[begin : begin + 1000])
+            await connection.execute(insert(table(Message)), filler[begin : begin + 1000])
         conversation = await session.get_one(Conversation, turn.conversation_id)
         conversation.head_id = first + count - 1
         if count > 20:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from core import quota
+from core.adapter import Address, Author
 from core.db import Sessions
 from core.errors import QuotaExceeded
 from core.messages import Usage
@@ -26,9 +27,9 @@ RULES = Rules((MINUTE, DAY, MONTH), (ALL,))
 USED = Usage(prompt_tokens=100, completion_tokens=20, cached_tokens=60)
 
 
-async def turn_of(sessions: Sessions, author: rows.Author = rows.ADA) -> Turn:
+async def turn_of(sessions: Sessions, author: Author = rows.ADA) -> Turn:
     """A running turn of a person."""
-    home = rows.Address(*rows.ACCOUNT, chat=author.account_id)
+    home = Address(*rows.ACCOUNT, chat=author.account_id)
     who = await rows.speaker(sessions, author, home)
     turn_id = await rows.ask(sessions, who, author.name, address=home)
     return next(turn for turn in await rows.claim(sessions) if turn.id == turn_id)
@@ -259,9 +260,7 @@ async def test_calls_of_other_turns_are_left_open(sessions: Sessions, turn: Turn
 
 async def test_what_remains_is_told_for_each_limit(sessions: Sessions, turn: Turn) -> None:
     async def left(now: datetime) -> list[Remaining]:
-        return await commit(
-            sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=now)
-        )
+        return await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=now))
 
     minute, day = NOW.replace(second=0), NOW.replace(hour=0, minute=0, second=0)
     month = datetime(2026, 4, 1, tzinfo=UTC)
@@ -326,22 +325,19 @@ async def test_of_fifty_that_race_for_the_last_unit_one_wins(
 async def test_people_who_share_a_budget_never_lock_each_other_out(
     postgres_sessions: Sessions,
 ) -> None:
-    people = [rows.Author("telegram", str(number), str(number)) for number in range(8)]
+    people = [Author("telegram", str(number), str(number)) for number in range(8)]
     turns = [await turn_of(postgres_sessions, who) for who in people]
     limits = (Limit(1000, "turns", "minute"), Limit(10**6, "usd", "month"))
     rules = Rules(quota=limits, budget=limits)
 
     async def spend(turn: Turn) -> None:
         for _ in range(10):
-            reservation = await reserve(postgres_sessions, turn, rules=rules)
-            work = quota.release if reservation.call_id % 2 else settled
-            await commit(
-                postgres_sessions,
-                lambda s, work=work, of=reservation: work(s, of, rules, now=NOW),
-            )
-
-    async def settled(session: rows.AsyncSession, of: Reservation, *_: Rules, **__: object) -> None:
-        await quota.settle(session, of, rules, USED, 1, now=NOW)
+            call = await reserve(postgres_sessions, turn, rules=rules)
+            async with postgres_sessions.begin() as session:
+                if call.call_id % 2:
+                    await quota.release(session, call, rules, now=NOW)
+                else:
+                    await quota.settle(session, call, rules, USED, 1, now=NOW)
 
     # A deadlock would be an error here. Each person has two conversations.
     await asyncio.gather(*(spend(turn) for turn in turns for _ in range(2)))

@@ -82,7 +82,7 @@ async def test_a_quota_is_refused_kindly(stage: Stage, world: World) -> None:
     async with stage.running(quota="1 turns/hour"):
         await ask(stage, "Hello")
         answer = await ask(stage, "Hello again")
-    assert "your limit is 1 turns/hour" in answer
+    assert "your limit is 1 turn/hour" in answer
     assert len(world.model.requests) == 1
     assert stage.records.drift() == []
 

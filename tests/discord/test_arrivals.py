@@ -39,7 +39,7 @@ async def all_of(arrivals: Arrivals) -> list[Event]:
 
 async def test_events_come_in_the_order_of_arrival() -> None:
     arrivals = Arrivals(room=100)
-    events = [said(1), said(2, chat="2"), edited(1), said(3)]
+    events: list[Event] = [said(1), said(2, chat="2"), edited(1), said(3)]
     assert all(arrivals.add(event) for event in events)
     assert await all_of(arrivals) == events
 

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import pytest
 
 from bots.telegram.adapter import TelegramAdapter, connect
-from core.adapter import Address, Attachment, Button, Change, ChangeKind, InboundMessage
+from core.adapter import Adapter, Address, Attachment, Button, Change, ChangeKind, InboundMessage
 from core.errors import (
     AttachmentError,
     DeliveryError,
@@ -72,7 +72,8 @@ def texts(events: list[InboundMessage | Change]) -> list[str]:
 
 
 async def test_who_we_are(telegram: TelegramServer, adapter: TelegramAdapter) -> None:
-    assert (adapter.name, adapter.bot_id, adapter.rate) == ("telegram", telegram.bot_id, 25.0)
+    seam: Adapter = adapter
+    assert (seam.name, seam.bot_id, seam.rate) == ("telegram", telegram.bot_id, 25.0)
     assert [command["command"] for command in telegram.commands()] == [
         "start",
         "help",
@@ -186,6 +187,17 @@ async def test_updates_of_unknown_kinds_are_passed_over(
     telegram.push({"hologram": {"id": 1}})
     await telegram.say(chat, ada, "hello")
     assert texts(await heard(adapter, 1)) == ["hello"]
+
+
+async def test_only_what_is_understood_is_asked_for(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+) -> None:
+    telegram.block(ada)  # is told as a change of membership
+    telegram.block(ada, blocked=False)
+    await telegram.say(chat, ada, "hello")
+    await heard(adapter, 1)
+    poll = next(call for call in telegram.calls if call.method == "getUpdates")
+    assert poll.params["allowed_updates"] == ["message", "edited_message", "callback_query"]
 
 
 async def test_failing_polls_are_repeated_and_told_once(

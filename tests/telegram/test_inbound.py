@@ -216,6 +216,12 @@ def test_what_is_not_for_the_bot(name: str) -> None:
     assert read(payload(name)) is None
 
 
+def test_channel_that_speaks_is_no_person() -> None:
+    update = payload("group_mention")
+    update["message"]["sender_chat"] = {"id": -1005550001111, "title": "News", "type": "channel"}
+    assert read(update) is None
+
+
 def test_topic_is_a_thread_and_its_root_is_no_reply() -> None:
     event = message("topic_mention")
     assert event.address == Address("telegram", "123456", FORUM, "70")

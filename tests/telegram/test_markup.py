@@ -129,6 +129,12 @@ def test_wide_table_is_told_line_by_line() -> None:
     assert entities[-2:] == [("bold", "About"), ("text_link", "b")]
 
 
+def test_table_with_links_is_told_line_by_line() -> None:
+    text, entities = shown("| Name | Page |\n|---|---|\n| Ada | [home](https://e.org) |")
+    assert text == "Name: Ada\nPage: home"
+    assert entities == [("bold", "Name"), ("bold", "Page"), ("text_link", "home")]
+
+
 def test_growing_table_is_a_table_from_its_rule_on() -> None:
     assert shown("| a | b |\n|---|---|")[1] == [("pre", "a │ b\n──┼──")]
 

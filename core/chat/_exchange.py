@@ -1,0 +1,83 @@
+"""An exchange with the model as far as it has come: one call, or several with tools between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from core import memory
+from core.memory import Context
+from core.messages import ChatMessage, ToolCall, Usage, assistant
+from core.quota import Reservation
+from core.reply import Reply
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What was asked, what came of it, and the call that is open in the ledger."""
+
+    context: Context
+    prompt: list[ChatMessage]
+    """What is sent before `said`: the system prompt and the context."""
+    call: Reservation
+    prompt_tokens: int
+    """About how long the next prompt is."""
+    said: list[ChatMessage] = field(default_factory=list)
+    """What is remembered in the end: the question, tool calls and their results, the answer."""
+    begun: int = 0
+    """Where in the reply's text the present call began."""
+    model: str = ""
+    calls: list[ToolCall] = field(default_factory=list)
+    usage: Usage | None = None
+    reason: str = ""
+    total: Usage = field(default_factory=lambda: Usage(0, 0))
+    """Of all calls together."""
+
+    @property
+    def request(self) -> list[ChatMessage]:
+        """All that the model sees."""
+        return [*self.prompt, *self.said]
+
+    def used(self, reply: Reply) -> Usage:
+        """What the present call used; estimated from what was received where it was not told."""
+        if self.usage is not None:
+            return self.usage
+        return Usage(self.prompt_tokens, memory.estimate(assistant(reply.text[self.begun :])))
+
+    def close(self, reply: Reply) -> None:
+        """The present call is over: remember what the model said in it."""
+        text = reply.text[self.begun :]
+        if self.calls and not reply.stopped:
+            self.said.append(_calling(text, self.calls))
+        elif text:
+            self.said.append(assistant(text))
+
+    def open(self, call: Reservation, reply: Reply, prompt_tokens: int) -> None:
+        """Another call begins below what is shown already."""
+        self.call = call
+        self.begun = len(reply.text)
+        self.prompt_tokens = prompt_tokens
+        self.calls, self.usage, self.reason = [], None, ""
+
+    def count(self, usage: Usage) -> None:
+        """Add what a call used to the sum."""
+        self.total = Usage(
+            self.total.prompt_tokens + usage.prompt_tokens,
+            self.total.completion_tokens + usage.completion_tokens,
+            self.total.cached_tokens + usage.cached_tokens,
+            (self.total.cost or 0) + (usage.cost or 0),
+        )
+
+
+def _calling(text: str, calls: Sequence[ToolCall]) -> ChatMessage:
+    message: ChatMessage = {
+        "role": "assistant",
+        "tool_calls": [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in calls
+        ],
+    }
+    # The API refuses an empty content beside calls.
+    return {**message, "content": text} if text else message

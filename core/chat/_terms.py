@@ -1,0 +1,59 @@
+"""What holds for every answer: what an operator sets, and the sentences people read."""
+
+from dataclasses import dataclass
+
+from core.adapter import Button, ChangeKind
+from core.memory import Marks
+from core.messages import Usage
+from core.quota import Rules
+from core.settings import Prices
+from core.turns import Turn
+
+AGAIN = (Button(ChangeKind.REGENERATE, "Try again"),)
+
+UNAVAILABLE = "I cannot answer at the moment. The people who run me have been told."
+FAILED = "Something went wrong while I was answering. Please try again."
+BROKE_OFF = "*My answer broke off here. Please try again.*"
+NOTES = {
+    "length": "\n\n*This is as long as one answer may be. Ask me to go on.*",
+    "content_filter": "\n\n*The provider of my language model ended this answer here.*",
+}
+"""What is added below an answer that did not end by itself."""
+SUMMARISED = (
+    "*Our conversation has grown long: I keep its earlier part as a summary from now on. Nothing is"
+    " deleted; ask me for anything said before, and I look it up.*"
+)
+"""Told once, when the first part of a conversation is no longer word for word before the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an operator sets for every answer."""
+
+    model: str
+    system_prompt: str
+    max_completion_tokens: int
+    prices: Prices | None
+    rules: Rules
+    marks: Marks
+    tools: bool = True
+    """Whether the model may call tools."""
+    vision: bool = True
+    """Whether the model can look at images."""
+
+    def estimate(self, prompt_tokens: int) -> int:
+        """The most that a call can cost, in micro-dollars."""
+        return self.cost(Usage(prompt_tokens, self.max_completion_tokens))
+
+    def cost(self, usage: Usage) -> int:
+        """What a call cost: as the API told, else by the price list."""
+        if usage.cost is not None:
+            return usage.cost
+        if self.prices is None:
+            return 0
+        return self.prices.cost(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
+
+
+def with_reference(sentence: str, turn: Turn) -> str:
+    """A sentence by which a person can tell the operator what went wrong."""
+    return f"{sentence} (Reference {turn.reference})"

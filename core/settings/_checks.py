@@ -1,0 +1,53 @@
+"""What single values must look like; nothing here repeats a value that may be a secret."""
+
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+
+def parse_models(value: object) -> object:
+    """`a, b` as models in the order in which they are asked."""
+    if not isinstance(value, str):
+        return value
+    models = tuple(item.strip() for item in value.split(","))
+    if not all(models) or len(set(models)) < len(models):
+        raise ValueError("one model, or several different ones separated by commas")
+    return models
+
+
+def check_url(url: str) -> str:
+    """A URL of a server, without a slash at its end."""
+    scheme, host = _parts(url)
+    if scheme not in ("http", "https") or not host:
+        raise ValueError("not of the form https://host/path")
+    return url.rstrip("/")
+
+
+def check_database_url(url: str) -> str:
+    """A URL of one of the two engines, with any driver."""
+    scheme, _ = _parts(url)
+    if scheme.partition("+")[0] not in ("sqlite", "postgres", "postgresql"):
+        raise ValueError(
+            "not of the form sqlite:///file.db or postgresql://user:password@host/name,"
+            " with / ? # @ : in a password written as %2F %3F %23 %40 %3A"
+        )
+    return url
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """Scheme and host of a URL, empty where it has none; all empty if it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        # Asked for only because a password with a slash makes a port that is no number.
+        _ = parts.port
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.hostname or ""
+
+
+def check_secret(secret: SecretStr) -> SecretStr:
+    """A key or token that a header can carry."""
+    value = secret.get_secret_value()
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("holds spaces or other characters that no key has; copy it again")
+    return secret

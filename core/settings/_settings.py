@@ -1,0 +1,142 @@
+"""The settings themselves."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
+from core.settings._checks import check_database_url, check_secret, check_url, parse_models
+from core.settings._limits import Limit, Prices, parse_limits, parse_prices
+
+DEFAULT_MODEL = "x-ai/grok-4-fast-non-reasoning"
+DEFAULT_PRICES = Prices(Decimal("0.20"), Decimal("0.05"), Decimal("0.50"), long_context=128_000)
+"""xAI's list price of the default model."""
+
+Limits = Annotated[tuple[Limit, ...], BeforeValidator(parse_limits)]
+Secret = Annotated[SecretStr, AfterValidator(check_secret)]
+Url = Annotated[str, AfterValidator(check_url)]
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+
+EMPTY_MEANS_NONE = {"quota", "budget"}
+"""Settings for which an empty value is a value; for all others it is the default."""
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Every field is an environment variable of the same name."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        enable_decoding=False,
+        hide_input_in_errors=True,
+    )
+
+    database_url: Annotated[str, AfterValidator(check_database_url)] = Field(
+        default="sqlite+aiosqlite:///parley.db", repr=False
+    )
+    database_connections: int = Field(default=5, ge=1)
+
+    model_api_key: Secret = SecretStr("")
+    model_api_url: Url = "https://api.aimlapi.com/v1"
+    models: Annotated[tuple[str, ...], BeforeValidator(parse_models)] = Field(
+        default=(DEFAULT_MODEL,), validation_alias="model"
+    )
+    """MODEL: the first is asked, the next one while it keeps failing."""
+    model_prices: Annotated[Prices | None, BeforeValidator(parse_prices)] = None
+    """Used for all models where the API does not tell a cost; name the dearest one's."""
+    max_completion_tokens: int = Field(default=8192, ge=1, le=2_000_000)
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
+    """Not sent unless it is set; neither is `top_p`."""
+    top_p: float | None = Field(default=None, ge=0.01, le=1, allow_inf_nan=False)
+    system_prompt: str = (
+        "You are Parley, a friendly and knowledgeable assistant in a chat. Answer in the language"
+        " of the person, clearly and to the point. Use Markdown where it helps."
+    )
+
+    telegram_token: Secret = SecretStr("")
+    telegram_api_url: Url = "https://api.telegram.org"
+    discord_token: Secret = SecretStr("")
+    discord_api_url: Url = "https://discord.com/api/v10"
+
+    quota: Limits = parse_limits("10 turns/minute, 200 turns/day, 1 usd/month")  # type: ignore[assignment]  # the parser is typed for any input
+    budget: Limits = ()
+
+    memory_high_tokens: int = Field(default=12_000, ge=1, le=2_000_000)
+    memory_low_tokens: int = Field(default=4_000, ge=0, le=2_000_000)
+
+    concurrency: int = Field(default=1000, ge=1)
+    lease_seconds: Seconds = Field(default=15, ge=5)
+    drain_seconds: Seconds = Field(default=20, ge=0)
+    first_token_seconds: Seconds = Field(default=60, gt=0)
+    stall_seconds: Seconds = Field(default=30, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take blanks off, and empty values as not set: `.env` files are written so."""
+        tidy = {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in values.items()
+        }
+        return {
+            name: value for name, value in tidy.items() if value != "" or name in EMPTY_MEANS_NONE
+        }
+
+    @property
+    def model(self) -> str:
+        """The model that is asked first."""
+        return self.models[0]
+
+    @property
+    def prices(self) -> Prices | None:
+        """What a token costs; known without being set for the default model."""
+        if self.model_prices is None and self.models == (DEFAULT_MODEL,):
+            return DEFAULT_PRICES
+        return self.model_prices
+
+    @model_validator(mode="after")
+    def _money_needs_prices(self) -> Self:
+        if self.prices is None and any(
+            limit.unit == "usd" for limit in (*self.quota, *self.budget)
+        ):
+            raise ValueError(
+                f"MODEL_PRICES: QUOTA or BUDGET has a limit in usd, but no prices are known for"
+                f" {', '.join(self.models)}; set MODEL_PRICES to its USD per million tokens:"
+                " input, cached input, output"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _marks_in_order(self) -> Self:
+        if self.memory_low_tokens >= self.memory_high_tokens:
+            raise ValueError("MEMORY_LOW_TOKENS: must be below MEMORY_HIGH_TOKENS")
+        return self
+
+
+def load(**values: object) -> Settings:
+    """Settings from the environment, with `values` on top; SettingsError names what is wrong."""
+    try:
+        return Settings(**values)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise SettingsError("\n".join(_sentence(dict(each)) for each in found)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(".env: not a text in UTF-8") from None
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    name = "_".join(str(part) for part in found["loc"][:1]).upper()
+    message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return f"{name}: {message}" if name else message

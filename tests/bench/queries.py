@@ -1,0 +1,175 @@
+"""What a turn asks of the database, counted while the bot runs in this process."""
+
+import statistics as stats
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, update
+
+from bots.__main__ import Platform
+from core import db, memory, models
+from core.adapter import Address
+from core.memory import PLACES, Marks
+from core.messages import assistant, user
+from core.models import table
+from core.turns import Question, Turn
+from tests.bench.figures import Figure
+from tests.bench.stage import NO_LIMIT, Person, Stage
+from tests.bot import bot
+from tests.records import eventually
+
+TEXT = "say hello there my friend"
+SENTENCE = "It is about as long as a short answer is when somebody asks for one in a chat."
+NOW = datetime(2026, 3, 14, 9, 26, 30, tzinfo=UTC)
+KEPT = 100
+"""Messages that compaction leaves word for word."""
+CHUNK = 2000
+
+turns = table(models.Turn)
+messages = table(models.Message)
+
+
+@dataclass(slots=True)
+class Asked:
+    """How much was asked of the database."""
+
+    statements: int = 0
+    transactions: int = 0
+
+
+@contextmanager
+def counted() -> Iterator[Asked]:
+    """Count what goes through asynchronous engines, as the bot's is."""
+    asked = Asked()
+
+    def execute(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if connection.dialect.is_async and not statement.startswith("BEGIN"):
+            asked.statements += 1
+
+    def begin(connection: Connection) -> None:
+        asked.transactions += connection.dialect.is_async
+
+    event.listen(Engine, "before_cursor_execute", execute)
+    event.listen(Engine, "begin", begin)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", execute)
+        event.remove(Engine, "begin", begin)
+
+
+async def plain_turn(person: Person, times: int = 8) -> Asked:
+    """The least that one of some turns asked for: leases are renewed beside them."""
+    seen = []
+    for _ in range(times):
+        with counted() as asked:
+            await person.ask(TEXT)
+            await eventually(lambda: not person.stage.records.busy())
+        seen.append(asked)
+    return min(seen, key=lambda asked: asked.statements)
+
+
+async def statements(stage: Stage) -> Iterator[Figure]:
+    """Statements and transactions of a plain turn of somebody who is known."""
+    [person] = stage.people(1)
+    async with running(stage):
+        await person.ask(TEXT)
+        asked = await plain_turn(person)
+    value = f"{asked.statements} in {asked.transactions} transactions"
+    return iter([Figure("statements of a plain turn", stage.database, value)])
+
+
+async def depth(stage: Stage, sizes: Sequence[int]) -> Iterator[Figure]:
+    """What a turn costs at the n-th message of a conversation, as compaction leaves it."""
+    [person] = stage.people(1)
+    recalls, counts = [], []
+    for size in sizes:
+        async with running(stage):
+            await person.ask(TEXT)
+        fill(stage.url, size)
+        recalls.append(await recall(stage.url))
+        async with running(stage):
+            counts.append((await plain_turn(person)).statements)
+    times = " / ".join(f"{seconds * 1000:.1f}" for seconds in recalls)
+    last = recalls[-1] / recalls[-2]
+    numbers = " / ".join(f"{size:,}" for size in sizes)
+    same = " / ".join(str(count) for count in counts)
+    return iter(
+        [
+            Figure(f"to recall at message {numbers}", stage.database, f"{times} ms: {last:.2f} ×"),
+            Figure(f"statements of a turn at message {numbers}", stage.database, same),
+        ]
+    )
+
+
+def running(stage: Stage) -> AbstractAsyncContextManager[None]:
+    """The bot, in this process."""
+    return bot(
+        Platform.TELEGRAM,
+        quota=NO_LIMIT,
+        database_url=stage.url,
+        model_api_key="test-key",
+        model_api_url=stage.model.url,
+        telegram_token=stage.telegram.token,
+        telegram_api_url=stage.telegram.url,
+    )
+
+
+async def recall(url: str, times: int = 50) -> float:
+    """The median seconds to read what the model will see, in the one conversation there is."""
+    now = datetime.now(UTC)
+    address = Address("telegram", "1", "1")
+    turn = Turn(0, "chat", 1, 1, 0, address, None, Question(TEXT), 1, created_at=now)
+    engine = db.connect(url)
+    seconds = []
+    async with db.sessions_of(engine)() as session:
+        for _ in range(times):
+            began = time.perf_counter()
+            await memory.recall(session, turn, Marks(12_000, 4_000), now=now)
+            seconds.append(time.perf_counter() - began)
+    await engine.dispose()
+    return stats.median(seconds)
+
+
+def fill(url: str, number: int) -> None:
+    """Let the one conversation there is have `number` messages more."""
+    engine = create_engine(db.sync_url(url))
+    with engine.begin() as connection:
+        newest = connection.execute(select(turns).order_by(turns.c.id.desc()).limit(1)).one()
+        written = [_turn(newest, newest.id + 1 + n) for n in range(number // 2)]
+        said = [message for turn in written for message in _messages(turn)]
+        for at in range(0, len(written), CHUNK):
+            connection.execute(insert(turns), written[at : at + CHUNK])
+            connection.execute(insert(messages), said[2 * at : 2 * (at + CHUNK)])
+        if number > KEPT:
+            cut = {"message_id": said[-KEPT - 1]["id"], "content": "", "created_at": NOW}
+            connection.execute(insert(table(models.Summary)), cut)
+        head = update(table(models.Conversation)).values(head_id=said[-1]["id"])
+        connection.execute(head)
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.setval("turns_id_seq", written[-1]["id"])))
+    engine.dispose()
+
+
+def _turn(newest: Any, turn_id: int) -> dict[str, Any]:
+    return {**newest._mapping, "id": turn_id, "message_id": f"old {turn_id}"}
+
+
+def _messages(turn: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A question of the turn before's answer, and its own answer."""
+    first = turn["id"] * PLACES
+    for place, said in enumerate((user(TEXT), assistant(f"Answer {turn['id']}. " + SENTENCE))):
+        yield {
+            "id": first + place,
+            "conversation_id": turn["conversation_id"],
+            "turn_id": turn["id"],
+            "parent_id": first if place else first - PLACES + 1,
+            "body": said,
+            "tokens": 20,
+            "total": 2000 if place else None,
+            "created_at": NOW,
+        }

@@ -1,0 +1,1 @@
+"""Proof under faults: real processes, killed and cut off while people keep writing."""

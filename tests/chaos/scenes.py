@@ -1,0 +1,187 @@
+"""A platform with people on it: who writes where, what stands there, what the bot has called."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from tests.chaos.answers import tag_of
+from tests.fakes.discord import DiscordServer
+from tests.fakes.discord.records import Channel, Person
+from tests.fakes.telegram import TelegramServer
+from tests.fakes.telegram.state import Chat, User
+
+STOP = "Stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message of the bot's as it stands now; `sent_at` in seconds of the monotonic clock."""
+
+    message_id: str
+    text: str
+    growing: bool
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A call of the bot's that people can see."""
+
+    creates: bool
+    tag: str | None
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody talks with the bot; in a group its name is the group's."""
+
+    name: str
+    chat: str
+    private: bool
+    say: Callable[[str, str], AbstractAsyncContextManager[None]] | None = None
+
+
+class Scene(Protocol):
+    """A platform as the chaos needs it."""
+
+    platform: str
+    limit: int
+    """Characters of a message."""
+    doubles: bool
+    """Whether the platform makes a second message of a create that is repeated."""
+    places: Sequence[str]
+    """Chats; the first ones are private, the last is a group."""
+
+    def environment(self) -> dict[str, str]:
+        """The settings of Parley that name this platform."""
+
+    def speakers(self, place: str) -> Sequence[str]:
+        """Who writes there."""
+
+    def is_group(self, place: str) -> bool:
+        """Whether several people write there."""
+
+    async def say(self, place: str, who: str, text: str) -> None:
+        """Somebody writes; in a group to the bot."""
+
+    def answers(self, place: str) -> list[Said]:
+        """What the bot's messages say now, oldest first."""
+
+    def calls(self) -> int:
+        """How many calls there have been."""
+
+    def acts(self, since: int) -> Iterator[Act]:
+        """What people can see of the calls from a number on."""
+
+    @property
+    def violations(self) -> list[str]:
+        """What the service would hold against the bot."""
+
+
+class TelegramScene:
+    """Private chats and a group on Telegram."""
+
+    platform = "telegram"
+    limit = 4096
+    doubles = True
+
+    def __init__(self, server: TelegramServer, people: int) -> None:
+        self.server = server
+        self._people = {f"P{n}": server.person(1000 + n, f"P{n}") for n in range(people)}
+        self._chats: dict[str, Chat] = {n: server.private(p) for n, p in self._people.items()}
+        self._group: dict[str, User] = {n: server.person(2000, n) for n in ("Ann",)}
+        self._group |= {n: server.person(2001, n) for n in ("Ben",)}
+        self._chats["Group"] = server.group(-500, "Group", admins=list(self._group.values()))
+        self.places = list(self._chats)
+
+    def environment(self) -> dict[str, str]:
+        return {"TELEGRAM_TOKEN": self.server.token, "TELEGRAM_API_URL": self.server.url}
+
+    def speakers(self, place: str) -> Sequence[str]:
+        return list(self._group) if self.is_group(place) else [place]
+
+    def is_group(self, place: str) -> bool:
+        return place == "Group"
+
+    async def say(self, place: str, who: str, text: str) -> None:
+        person = self._people.get(who) or self._group[who]
+        told = f"@{self.server.username} {text}" if self.is_group(place) else text
+        await self.server.say(self._chats[place], person, told)
+
+    def answers(self, place: str) -> list[Said]:
+        return [
+            Said(str(said.message_id), said.text, STOP in said.buttons, said.sent_at)
+            for said in self.server.answers(self._chats[place])
+        ]
+
+    def calls(self) -> int:
+        return len(self.server.calls)
+
+    def acts(self, since: int) -> Iterator[Act]:
+        for call in self.server.calls[since:]:
+            if call.method in ("sendMessage", "editMessageText"):
+                final = STOP not in str(call.params.get("reply_markup", ""))
+                tag = tag_of(call.params.get("text", ""))
+                yield Act(call.method == "sendMessage", tag, final)
+
+    @property
+    def violations(self) -> list[str]:
+        return self.server.violations
+
+
+class DiscordScene:
+    """Private channels and a server's channel on Discord."""
+
+    platform = "discord"
+    limit = 2000
+    doubles = False
+
+    def __init__(self, server: DiscordServer, people: int) -> None:
+        self.server = server
+        self._people: dict[str, Person] = {f"P{n}": server.person(f"P{n}") for n in range(people)}
+        self._chats: dict[str, Channel] = {n: server.dm(p) for n, p in self._people.items()}
+        self._group = {name: server.person(name) for name in ("Ann", "Ben")}
+        guild = server.guild("Guild", members=self._group.values())
+        self._chats["Group"] = server.channel(guild, "talk")
+        self.places = list(self._chats)
+
+    def environment(self) -> dict[str, str]:
+        return {"DISCORD_TOKEN": self.server.token, "DISCORD_API_URL": self.server.url}
+
+    def speakers(self, place: str) -> Sequence[str]:
+        return list(self._group) if self.is_group(place) else [place]
+
+    def is_group(self, place: str) -> bool:
+        return place == "Group"
+
+    async def say(self, place: str, who: str, text: str) -> None:
+        person = self._people.get(who) or self._group[who]
+        told = f"{self.server.mention} {text}" if self.is_group(place) else text
+        await self.server.say(self._chats[place], person, told)
+
+    def answers(self, place: str) -> list[Said]:
+        return [
+            Said(said.id, said.content, _grows(said.buttons), said.sent_at)
+            for said in self.server.answers(self._chats[place])
+        ]
+
+    def calls(self) -> int:
+        return len(self.server.calls)
+
+    def acts(self, since: int) -> Iterator[Act]:
+        for call in self.server.calls[since:]:
+            if call.method in ("POST", "PATCH") and isinstance(call.body, dict):
+                text = call.body.get("content")
+                if text is not None:
+                    final = not call.body.get("components")
+                    yield Act(call.method == "POST", tag_of(text), final)
+
+    @property
+    def violations(self) -> list[str]:
+        return self.server.violations
+
+
+def _grows(buttons: Sequence[dict[str, object]]) -> bool:
+    return any(button.get("label") == STOP for button in buttons)

@@ -1,0 +1,464 @@
+"""A transaction is whole, outlasts a database that is away, and SQLite has one process."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import event, make_url, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import db
+from core.db import Sessions
+from core.errors import SettingsError
+from core.models import User
+from tests import postgres
+from tests.core import rows
+from tests.core.conftest import connected
+from tests.core.rows import NOW
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+async def add_user(session: AsyncSession) -> int:
+    """A row, and its id."""
+    user = User(created_at=NOW)
+    session.add(user)
+    await session.flush()
+    return user.id
+
+
+async def users(sessions: Sessions) -> int:
+    async with sessions() as session:
+        return await session.scalar(text("SELECT count(*) FROM users")) or 0
+
+
+async def until_tried_again(caplog: pytest.LogCaptureFixture, times: int = 1) -> None:
+    """Wait until a transaction has failed so often."""
+
+    async def tried() -> bool:
+        return caplog.text.count("trying again") >= times
+
+    await rows.until(tried)
+
+
+# URLs
+
+
+@pytest.mark.parametrize(
+    ("url", "normal", "sync", "sqlite"),
+    [
+        ("sqlite:///a.db", "sqlite+aiosqlite:///a.db", "sqlite:///a.db", True),
+        ("sqlite+aiosqlite:////x/a.db", "sqlite+aiosqlite:////x/a.db", "sqlite:////x/a.db", True),
+        ("postgres://u:p@h:1/d", *["postgresql+psycopg://u:p@h:1/d"] * 2, False),
+        ("postgresql://h/d?x=1", *["postgresql+psycopg://h/d?x=1"] * 2, False),
+        ("postgresql+psycopg://h/d", *["postgresql+psycopg://h/d"] * 2, False),
+    ],
+)
+def test_urls_get_the_driver_that_parley_uses(
+    url: str, normal: str, sync: str, sqlite: bool
+) -> None:
+    assert db.normal_url(url) == normal
+    assert db.sync_url(url) == sync
+    assert db.is_sqlite(url) is sqlite
+
+
+@pytest.mark.parametrize("url", ["", "parley.db", "mysql://u:secret@h/d", "postgresql+asyncpg://h"])
+def test_other_databases_are_refused_without_telling_the_url(url: str) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL") as refused:
+        db.connect(url)
+    assert "secret" not in str(refused.value)
+
+
+# Transactions
+
+
+async def test_what_transact_returned_is_seen_by_everybody(database_url: str) -> None:
+    async with connected(database_url) as ours, connected(database_url) as theirs:
+        await db.transact(ours, add_user)
+        assert await users(theirs) == 1
+
+
+async def test_nothing_stays_of_work_that_failed(sessions: Sessions) -> None:
+    async def fails(session: AsyncSession) -> None:
+        await add_user(session)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await db.transact(sessions, fails)
+    assert await users(sessions) == 0
+
+
+async def test_an_error_that_no_waiting_mends_is_not_tried_again(sessions: Sessions) -> None:
+    tries = []
+
+    async def fails(session: AsyncSession) -> None:
+        tries.append(1)
+        await session.execute(text("INSERT INTO identities VALUES (1, 99, 'p', 'a', 'n')"))
+
+    with pytest.raises(IntegrityError):
+        await db.transact(sessions, fails)
+    assert len(tries) == 1
+
+
+async def test_values_outlive_their_transaction(sessions: Sessions) -> None:
+    async def add(session: AsyncSession) -> User:
+        session.add(user := User(created_at=NOW))
+        return user
+
+    user = await db.transact(sessions, add)
+    assert (user.id, user.created_at) == (1, NOW)
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_frees_its_connection(
+    sessions: Sessions,
+) -> None:
+    started = asyncio.Event()
+
+    async def hangs(session: AsyncSession) -> None:
+        await add_user(session)
+        started.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(db.transact(sessions, hangs))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await db.transact(sessions, add_user) > 0
+    assert await users(sessions) == 1
+
+
+# SQLite: locked by another process
+
+
+async def test_sqlite_keeps_its_promises_about_files_and_keys(sqlite_url: str) -> None:
+    async with connected(sqlite_url) as sessions, sessions() as session:
+        found = {
+            name: await session.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+@contextmanager
+def locked(url: str) -> Iterator[sqlite3.Connection]:
+    """A database file in which somebody else is writing; `commit` ends that."""
+    connection = sqlite3.connect(make_url(url).database or "", isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+    finally:
+        connection.close()
+
+
+@asynccontextmanager
+async def impatient(url: str) -> AsyncIterator[Sessions]:
+    """Sessions to whom SQLite says at once that it is locked."""
+    async with connected(url) as sessions:
+
+        @event.listens_for(sessions.kw["bind"].sync_engine, "connect")
+        def hurry(connection: sqlite3.Connection, _: object) -> None:
+            connection.execute("PRAGMA busy_timeout = 0")
+
+        yield sessions
+
+
+async def test_a_locked_file_is_waited_for(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with impatient(sqlite_url) as sessions:
+        with locked(sqlite_url) as other:
+            working = asyncio.create_task(db.transact(sessions, add_user))
+            await until_tried_again(caplog, times=3)
+            assert not working.done()
+            other.execute("COMMIT")
+            assert await working == 1
+        assert await users(sessions) == 1
+
+
+async def test_patience_ends(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with impatient(sqlite_url) as sessions:
+        with locked(sqlite_url), pytest.raises(OperationalError, match="locked"):
+            await db.transact(sessions, add_user, patience=0.3)
+        assert "trying again" in caplog.text
+        assert await users(sessions) == 0
+
+
+async def test_a_transaction_that_read_first_may_write(sqlite_url: str) -> None:
+    """It has the lock from its beginning: nobody can write between its reading and its writing."""
+    async with connected(sqlite_url) as sessions:
+
+        async def work(session: AsyncSession) -> int:
+            before: int = (await session.execute(text("SELECT count(*) FROM users"))).scalar_one()
+            other = sqlite3.connect(make_url(sqlite_url).database or "", timeout=0)
+            with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("INSERT INTO users (created_at) VALUES ('2026-01-01')")
+            await add_user(session)
+            return before
+
+        assert await db.transact(sessions, work) == 0
+
+
+# PostgreSQL: away, and back
+
+
+async def test_a_connection_that_was_cut_is_replaced(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = []
+
+    async def work(session: AsyncSession) -> int:
+        tries.append(1)
+        pid: int = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        added = await add_user(session)
+        if len(tries) < 3:
+            with postgres.administer(make_url(postgres_url)) as admin:
+                admin.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        await session.execute(text("SELECT 1"))
+        return added
+
+    async with connected(postgres_url) as sessions:
+        await db.transact(sessions, work)
+        assert len(tries) == 3
+        assert await users(sessions) == 1
+    assert caplog.text.count("trying again") == 2
+
+
+@contextmanager
+def reserved_port() -> Iterator[socket.socket]:
+    """A port of loopback at which nobody answers, until somebody listens there."""
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved
+
+
+async def relay(url: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry a connection to the server of a URL."""
+    info = psycopg.conninfo.conninfo_to_dict(postgres.conninfo(make_url(url)))
+    host, port = str(info.get("host", "localhost")), int(info.get("port") or 5432)
+    if host.startswith("/"):
+        there = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+    else:
+        there = await asyncio.open_connection(host, port)
+    await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+async def test_a_server_that_is_away_is_waited_for(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with reserved_port() as reserved:
+        port = reserved.getsockname()[1]
+        there = make_url(postgres_url).set(host="127.0.0.1", port=port)
+        there = there.difference_update_query(["host", "port"])
+        async with connected(postgres.render(there)) as sessions:
+            working = asyncio.create_task(db.transact(sessions, add_user))
+            await until_tried_again(caplog, times=2)
+            assert not working.done()
+            server = await asyncio.start_server(
+                lambda reader, writer: relay(postgres_url, reader, writer), sock=reserved
+            )
+            async with asyncio.timeout(20):
+                assert await working == 1
+        server.close()
+
+
+async def test_patience_with_a_server_ends_too(postgres_url: str) -> None:
+    with reserved_port() as reserved:
+        there = make_url(postgres_url).set(host="127.0.0.1", port=reserved.getsockname()[1])
+        there = there.difference_update_query(["host", "port"])
+        async with connected(postgres.render(there)) as sessions:
+            with pytest.raises(OperationalError):
+                await db.transact(sessions, add_user, patience=0.2)
+
+
+async def test_a_statement_that_hangs_is_ended_by_the_server(postgres_sessions: Sessions) -> None:
+    async with postgres_sessions() as session:
+        timeout = await session.scalar(text("SHOW statement_timeout"))
+        idle = await session.scalar(text("SHOW idle_in_transaction_session_timeout"))
+        assert (timeout, idle) == ("15s", "30s")
+        await session.execute(text("SET LOCAL statement_timeout = '50ms'"))
+        with pytest.raises(DBAPIError) as ended:
+            await session.execute(text("SELECT pg_sleep(20)"))
+    assert isinstance(ended.value, db.TRANSIENT)
+
+
+# Notifications
+
+
+async def test_processes_hear_what_others_commit_even_after_a_cut(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def cut(session: AsyncSession) -> None:
+        await session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+            )
+        )
+
+    async with (
+        connected(postgres_url) as sessions,
+        aclosing(db.notifications(postgres_url)) as heard,
+        asyncio.timeout(30),
+    ):
+        told = await hear(sessions, heard, "first")
+        async with sessions() as session:
+            await db.notify(session, "rolled back")
+        told += await hear(sessions, heard, "second")
+        await rows.commit(sessions, cut)
+        told += await hear(sessions, heard, "third")
+    assert set(told) == {"first", "second", "third"}
+    assert "not hearing other processes" in caplog.text
+
+
+async def hear(sessions: Sessions, heard: AsyncIterator[str], what: str) -> list[str]:
+    """Tell something until it is heard, since nobody hears later; all that was heard by then."""
+
+    async def tell() -> None:
+        while True:
+            await rows.commit(sessions, lambda session: db.notify(session, what))
+            await asyncio.sleep(0.05)
+
+    telling = asyncio.create_task(tell())
+    told: list[str] = []
+    try:
+        while what not in told:
+            told.append(await anext(heard))
+    finally:
+        telling.cancel()
+    return told
+
+
+async def test_on_sqlite_there_is_nobody_to_tell(sqlite_url: str) -> None:
+    async with connected(sqlite_url) as sessions:
+        with rows.statements(sessions) as seen:
+            await rows.commit(sessions, lambda session: db.notify(session, "anything"))
+    assert seen == []
+
+
+# One process on SQLite
+
+
+HOLD = """
+import sys
+from core import db
+with db.exclusive(sys.argv[1]):
+    print("held", flush=True)
+    input()
+"""
+
+
+@contextmanager
+def holder(url: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the database."""
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and words
+        [sys.executable, "-c", HOLD, url],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+async def test_a_second_process_is_refused_and_told_about_postgresql(sqlite_url: str) -> None:
+    with holder(sqlite_url):
+        with pytest.raises(SettingsError, match=r"DATABASE_URL.*parley\.db.*PostgreSQL"):
+            async with db.serving(sqlite_url):
+                pass
+        async with connected(sqlite_url) as sessions:
+            assert await users(sessions) == 0  # commands of the operator may run beside it
+
+
+def test_the_lock_of_a_killed_process_is_free(sqlite_url: str) -> None:
+    with holder(sqlite_url) as process:
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(timeout=10) == -signal.SIGKILL
+        with db.exclusive(sqlite_url):
+            pass
+
+
+def test_the_lock_is_free_after_its_block(sqlite_url: str) -> None:
+    for _ in range(2):
+        with db.exclusive(sqlite_url), pytest.raises(SettingsError), db.exclusive(sqlite_url):
+            pass
+
+
+def test_a_database_in_memory_needs_no_lock() -> None:
+    with db.exclusive("sqlite://"), db.exclusive("sqlite://"):
+        pass
+
+
+def test_a_place_that_holds_no_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    url = f"sqlite:///{tmp_path}/file/parley.db"
+    with pytest.raises(SettingsError, match=r"DATABASE_URL: .*file/parley"), db.exclusive(url):
+        pass
+
+
+# The schema at the start
+
+
+async def test_sqlite_is_brought_up_to_date_at_the_start(tmp_path: Path) -> None:
+    async with db.serving(f"sqlite:///{tmp_path}/new.db") as engine:
+        assert await users(db.sessions_of(engine)) == 0
+
+
+async def test_postgresql_without_tables_is_refused_with_what_to_do(postgres_url: str) -> None:
+    async with db.serving(postgres_url) as engine:
+        assert await users(db.sessions_of(engine)) == 0
+        await set_revision(postgres_url, "DELETE FROM alembic_version")
+    with pytest.raises(SettingsError, match="alembic upgrade head"):
+        async with db.serving(postgres_url):
+            pass
+
+
+async def test_postgresql_of_a_newer_release_serves_during_a_deploy(postgres_url: str) -> None:
+    await set_revision(postgres_url, "UPDATE alembic_version SET version_num = 'newer'")
+    async with db.serving(postgres_url) as engine:
+        assert await users(db.sessions_of(engine)) == 0
+
+
+async def set_revision(url: str, statement: str) -> None:
+    async with connected(url) as sessions, sessions.begin() as session:
+        await session.execute(text(statement))
+
+
+async def test_a_database_that_cannot_be_reached_at_the_start_is_an_error_of_settings(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with reserved_port() as reserved:
+        there = make_url(postgres_url).set(
+            host="127.0.0.1", port=reserved.getsockname()[1], password="secret"
+        )
+        there = there.difference_update_query(["host", "port"])
+        with pytest.raises(SettingsError, match=r"DATABASE_URL: .*cannot be used") as refused:
+            async with db.serving(postgres.render(there)):
+                pass
+    assert "secret" not in str(refused.value) + caplog.text

@@ -1,0 +1,155 @@
+"""What the tables themselves refuse, and how they keep time."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import Executable, delete, func, insert, select, text
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from core import memory, models, quota
+from core.db import Sessions
+from core.memory import Context
+from core.messages import Usage, assistant, user
+from core.models import Allowance, Base, Conversation, Turn, User
+from core.quota import Rules
+from core.settings import Limit
+from core.turns import Speaker
+from tests.core import rows
+from tests.core.conftest import connected
+from tests.core.rows import NOW, commit
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+
+
+@pytest.fixture
+async def ada(sessions: Sessions) -> Speaker:
+    """A person who talks alone with the bot."""
+    return await rows.speaker(sessions)
+
+
+@pytest.fixture
+async def eastern_sessions(postgres_url: str) -> AsyncIterator[Sessions]:
+    """Sessions on a PostgreSQL whose own clock is far from UTC."""
+    async with connected(postgres_url) as sessions, sessions.begin() as session:
+        database = await session.scalar(text("SELECT current_database()"))
+        await session.execute(text(f"ALTER DATABASE {database} SET timezone = 'Asia/Kolkata'"))
+    async with connected(postgres_url) as sessions:
+        yield sessions
+
+
+# Time
+
+
+async def stored_times(sessions: Sessions, time: datetime) -> tuple[datetime | None, bool]:
+    """A time after its way through the database, and whether the database finds it equal."""
+    async with sessions.begin() as session:
+        session.add(user_row := User(created_at=time))
+        await session.flush()
+        found = await session.scalar(select(User.created_at).where(User.id == user_row.id))
+        equal = await session.scalar(select(func.count()).where(User.created_at == time))
+    return found, bool(equal)
+
+
+@pytest.mark.parametrize("zone", [UTC, INDIA], ids=str)
+async def test_a_time_comes_back_aware_and_in_utc(sessions: Sessions, zone: timezone) -> None:
+    time = NOW.replace(microsecond=123456)
+    found, equal = await stored_times(sessions, time.astimezone(zone))
+    assert (found, equal) == (time, True)
+    assert found is not None
+    assert found.tzinfo is UTC
+
+
+async def test_the_server_s_own_zone_changes_no_time(eastern_sessions: Sessions) -> None:
+    assert await stored_times(eastern_sessions, NOW) == (NOW, True)
+
+
+async def test_the_server_s_own_zone_moves_no_window(eastern_sessions: Sessions) -> None:
+    """A window's start is computed in the database when a new one begins."""
+    who = await rows.speaker(eastern_sessions)
+    await rows.ask(eastern_sessions, who, "1")
+    turn = await rows.claimed(eastern_sessions)
+    rules = Rules((Limit(5, "turns", "day"),))
+    for day in range(2):
+        now = NOW + timedelta(days=day)
+        async with eastern_sessions.begin() as session:
+            call = await quota.reserve(session, turn, rules, model="m", cost=0, turns=1, now=now)
+    await commit(eastern_sessions, lambda s: quota.release(s, call, rules, now=now))
+    async with eastern_sessions() as session:
+        row = (await session.scalars(select(Allowance))).one()
+    assert (row.window_start, row.used) == (datetime(2026, 3, 15, tzinfo=UTC), 0)
+
+
+async def test_a_time_without_zone_is_refused(sessions: Sessions) -> None:
+    with pytest.raises(StatementError, match="a time without zone"):
+        await stored_times(sessions, NOW.replace(tzinfo=None))
+
+
+# Constraints
+
+
+async def refused(sessions: Sessions, statement: Executable) -> None:
+    with pytest.raises(IntegrityError):
+        await commit(sessions, lambda s: s.execute(statement))
+
+
+async def test_a_conversation_is_a_person_s_or_an_address_s(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    other = await rows.speaker(sessions, rows.BOB)
+    group = {"platform": "p", "bot_id": "1", "chat": "c", "thread": ""}
+    conversation = insert(Conversation).values(epoch=0, created_at=NOW)
+    of_group = conversation.values(group)
+    await refused(sessions, conversation)
+    await refused(sessions, of_group.values(user_id=other.user_id))
+    await refused(sessions, conversation.values(user_id=ada.user_id))
+    await commit(sessions, lambda s: s.execute(of_group))
+    await refused(sessions, of_group)
+
+
+async def test_a_turn_is_of_a_known_kind_and_is_delivered_after_its_answer(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    for values in ({"kind": "poem"}, {"delivered_at": NOW}):
+        await refused(sessions, models.table(Turn).update().values(values))
+
+
+async def test_no_allowance_is_below_nothing(sessions: Sessions) -> None:
+    key = {"owner_id": 1, "unit": "usd", "window": "day", "window_start": NOW}
+    await refused(sessions, insert(Allowance).values(key | {"used": -1}))
+
+
+async def test_nobody_is_left_of_a_person_who_was_deleted_but_the_ledger(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    rules = Rules((Limit(5, "turns", "day"),))
+    said = user("1?"), assistant("1!")
+    async with sessions.begin() as session:
+        call = await quota.reserve(session, turn, rules, model="m", cost=5, turns=1, now=NOW)
+        await memory.remember(session, turn, Context(), said, None, now=NOW)
+        await quota.settle(session, call, rules, Usage(1, 1), 5, now=NOW)
+
+    await commit(sessions, lambda s: s.execute(delete(User).where(User.id == ada.user_id)))
+
+    async with sessions() as session:
+        left = {
+            name
+            for name, table in Base.metadata.tables.items()
+            if await session.scalar(select(func.count()).select_from(table))
+        }
+        assert left == {"calls", "allowances"}
+        found = (await session.scalars(select(models.Call))).one()
+        assert (found.turn_id, found.cost) == (None, 5)
+
+
+async def test_big_ids_fit(sessions: Sessions) -> None:
+    """Message ids are turn ids times 1024; those of platforms are text anyway."""
+    key = {"unit": "usd", "window": "day", "window_start": NOW}
+    async with sessions.begin() as session:
+        session.add(Allowance(owner_id=2**53, used=2**53, **key))
+    async with sessions() as session:
+        row = (await session.scalars(select(Allowance))).one()
+    assert (row.owner_id, row.used) == (2**53, 2**53)
