@@ -17,6 +17,7 @@ import typer
 import uvloop
 
 from bots import console
+from bots.discord import adapter as discord
 from bots.telegram import adapter as telegram
 from core import db, inbox, llm, settings
 from core.adapter import Adapter
@@ -99,7 +100,8 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             await db.transact(sessions, inbox.free)
         client = await stack.enter_async_context(httpx.AsyncClient(limits=llm.LIMITS))
         adapters = [
-            await stack.enter_async_context(_connect(platform, loaded)) for platform in platforms
+            await stack.enter_async_context(_connect(platform, loaded, sessions))
+            for platform in platforms
         ]
         rules = Rules(loaded.quota, loaded.budget)
         worker = Worker(
@@ -156,7 +158,9 @@ async def _hear(listening: Sequence[Adapter], intake: Intake, worker: Worker) ->
     await worker.settled()
 
 
-def _connect(platform: Platform, loaded: Settings) -> AbstractAsyncContextManager[Adapter]:
+def _connect(
+    platform: Platform, loaded: Settings, sessions: db.Sessions
+) -> AbstractAsyncContextManager[Adapter]:
     match platform:
         case Platform.TELEGRAM:
             token = loaded.telegram_token.get_secret_value()
@@ -164,7 +168,16 @@ def _connect(platform: Platform, loaded: Settings) -> AbstractAsyncContextManage
         case Platform.CONSOLE:
             return console.connect()
         case Platform.DISCORD:
-            raise SettingsError("discord: not available yet")
+            return discord.connect(
+                loaded.discord_token.get_secret_value(),
+                loaded.discord_api_url,
+                newest=lambda chat: db.transact(
+                    sessions, lambda session: inbox.newest(session, platform, chat)
+                ),
+                channels=lambda: db.transact(
+                    sessions, lambda session: inbox.chats(session, platform)
+                ),
+            )
 
 
 def _with_token(loaded: Settings) -> list[Platform]:

@@ -31,6 +31,8 @@ MARGIN = 3.0
 TYPING_AFTER = 0.15
 """Seconds after which typing is shown: a quick first text needs none."""
 TYPING_EVERY = 4.5
+YIELD = 0.1
+"""Seconds between two looks whether the answer before has been put up."""
 SHORT_WAIT = 10.0
 """Seconds of a flood limit that are waited out here; a longer one puts the delivery off."""
 TRIES = 4
@@ -167,7 +169,7 @@ class Reply:
     async def _preview(self) -> None:
         """Show the text so far, unless the whole answer comes before the gates open."""
         room = ROOM if self.posts and self.posts[0] is not None else 0
-        while seconds := self.gates.wait(self.turn.address, room):
+        while seconds := self._due(room):
             if await happens(self._closing, seconds):
                 return
         self._changed.clear()
@@ -178,6 +180,11 @@ class Reply:
             if self._closing.is_set():
                 return
             await self._place(part, text, STOP if part == len(parts) - 1 else ())
+
+    def _due(self, room: float) -> float:
+        """Seconds until a preview may be shown; a finished answer of the chat is put up first."""
+        seconds = self.gates.wait(self.turn.address, room)
+        return max(seconds, YIELD) if self.gates.of(self.turn.address).order.locked() else seconds
 
     def _is_longer(self) -> bool:
         """A restarted answer must not make what is shown shorter."""

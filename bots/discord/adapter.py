@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import aiohttp
@@ -122,7 +122,7 @@ class DiscordAdapter:
         """Whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncIterator[InboundMessage | Change]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
         """Events of the gateway, and what was missed since the newest that is stored.
 
         SettingsError when Discord does not let us in. To be called once.

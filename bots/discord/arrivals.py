@@ -65,6 +65,10 @@ class Arrivals:
             self._vacant.clear()
             await self._vacant.wait()
 
+    def is_held(self, chat: str) -> bool:
+        """Whether what is heard in a channel waits."""
+        return chat in self._held
+
     def hold(self, chat: str) -> bool:
         """Begin to hold a channel; False if it is held already."""
         if chat in self._held:
@@ -72,16 +76,15 @@ class Arrivals:
         self._held[chat] = []
         return True
 
-    def release(self, chat: str, read: range) -> int | None:
-        """Let go on what was heard in a channel, but for the ids that were read from its history.
+    def release(self, chat: str) -> int | None:
+        """Let go on what was heard in a channel; some of it may have been in its history too.
 
         Returns the first message that found no room meanwhile.
         """
         held = self._held.pop(chat)
         self._waiting -= len(held)
         for event in held:
-            if isinstance(event, Change) or int(event.message_id) not in read:
-                self._ready.put_nowait(event)
+            self._ready.put_nowait(event)
         return self._lost.pop(chat, None)
 
     def close(self) -> None:

@@ -5,16 +5,21 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 import discord
+from discord.abc import Snowflake
 from discord.utils import time_snowflake, utcnow
 
 from bots.discord.arrivals import Arrivals
 from bots.discord.inbound import parse_message
 from bots.discord.rest import call, translating
-from core.errors import DeliveryError, RetryAfter, Undeliverable, Unreachable
+from core.errors import DeliveryError, RetryAfter, Unreachable
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Newest = Callable[[str], Awaitable[str | None]]
 """The id of the newest message of a person that is stored, of a channel or else of all."""
@@ -25,7 +30,7 @@ LOOKBACK = timedelta(hours=24)
 """How old a question may be that nobody has heard yet."""
 PAGE = 100
 CALLS = 10.0
-"""Pages a second over all channels; answers need the rest of what Discord allows."""
+"""Calls a second over all channels; answers need the rest of what Discord allows."""
 READERS = 4
 LOOKUPS = 8
 PATIENCE = 30.0
@@ -37,11 +42,15 @@ Room = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | disco
 class Backlog:
     """Channels that are behind. What is heard in one waits until its history has been read."""
 
-    def __init__(self, client: discord.Client, arrivals: Arrivals, newest: Newest) -> None:
+    def __init__(
+        self, client: discord.Client, me: Snowflake, arrivals: Arrivals, newest: Newest
+    ) -> None:
         self._client = client
+        self._me = me
         self._arrivals = arrivals
         self._newest = newest
         self._over = False
+        self._again: set[str] = set()
         self._due = 0.0
         # Where nothing was ever stored there is nothing to catch up with before now.
         self._began = time_snowflake(utcnow())
@@ -58,18 +67,25 @@ class Backlog:
                 self._over = True
 
     def catch_up(self, chat: str, after: int | None = None) -> None:
-        """Read a channel from a message on, by default from the newest that is stored."""
-        if not self._over and self._arrivals.hold(chat):
+        """Read a channel from a message on, by default from the newest that is stored.
+
+        One that is being read already is read once more.
+        """
+        if self._arrivals.hold(chat) and not self._over:
             self._tasks.create_task(self._catch_up(chat, after))
+        else:
+            self._again.add(chat)
 
     async def _catch_up(self, chat: str, after: int | None) -> None:
-        read = range(0)
         try:
             start = after or await self._start(chat)
-            read = range(start + 1, await self._read(chat, start) + 1)
+            await self._read(chat, start)
+            while chat in self._again:
+                self._again.discard(chat)
+                await self._read(chat, start)
         except DeliveryError as error:
             log.debug("channel %s cannot be read: %s", chat, error)
-        lost = self._arrivals.release(chat, read)
+        lost = self._arrivals.release(chat)
         if lost:
             self.catch_up(chat, lost - 1)
 
@@ -80,55 +96,51 @@ class Backlog:
         start = int(digits[0]) if digits else self._began
         return max(start, time_snowflake(utcnow() - LOOKBACK))
 
-    async def _read(self, chat: str, after: int) -> int:
-        """Hand over what was said after a message; the newest that was read."""
-        room = self._client.get_channel(int(chat))
-        if isinstance(room, Room) and (room.last_message_id or 0) <= after:
-            return after
-        async with self._reading:
-            if isinstance(room, Room):
-                return await self._read_on(room, after)
-            await self._turn()
-            distant, newest = await self._find(chat)
-            return await self._read_on(distant, after) if newest > after else after
+    async def _read(self, chat: str, after: int) -> None:
+        """Hand over what was said after a message."""
+        room, newest = await self._find(chat)
+        if newest > after:
+            async with self._reading:
+                await self._read_on(room, after)
 
-    async def _find(self, chat: str) -> tuple[discord.PartialMessageable, int]:
-        """A channel that no server told about: a private one, a thread that was closed."""
-        found = await call(self._client, "GET", "/channels/{channel_id}", channel_id=chat)
-        guild_id = found.get("guild_id")
+    async def _find(self, chat: str) -> tuple[discord.abc.Messageable, int]:
+        """A channel and its newest message."""
+        known = self._client.get_channel(int(chat))
+        if isinstance(known, Room):
+            return known, known.last_message_id or 0
+        # No server told about it: a private channel, or a thread that was closed.
+        path = "/channels/{channel_id}"
+        told = await self._patiently(lambda: call(self._client, "GET", path, channel_id=chat))
+        guild_id = told.get("guild_id")
         room = self._client.get_partial_messageable(
             int(chat),
             guild_id=int(guild_id) if guild_id else None,
             type=None if guild_id else discord.ChannelType.private,
         )
-        return room, int(found.get("last_message_id") or 0)
+        return room, int(told.get("last_message_id") or 0)
 
-    async def _read_on(self, room: discord.abc.Messageable, after: int) -> int:
-        me = self._client.user
-        while me is not None:
+    async def _read_on(self, room: discord.abc.Messageable, after: int) -> None:
+        while True:
             await self._arrivals.room()
-            page = await self._page(room, after)
+            page = await self._patiently(partial(_page, room, after))
             for message in page:
-                if said := parse_message(message, me):
+                if said := parse_message(message, self._me):
                     await self._arrivals.insert(said)
-                after = message.id
             if len(page) < PAGE:
-                break
-        return after
+                return
+            after = page[-1].id
 
-    async def _page(self, room: discord.abc.Messageable, after: int) -> list[discord.Message]:
-        """The next messages, oldest first, with patience while Discord does not answer."""
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """A call when its turn comes, again and again while Discord does not answer."""
         pause = 1.0
         while True:
             await self._turn()
             try:
-                return await _page(room, after)
-            except Undeliverable:
-                raise
+                return await ask()
             except RetryAfter as limit:
                 await asyncio.sleep(limit.retry_after)
             except Unreachable as error:
-                log.warning("a channel's history cannot be read, trying again: %s", error)
+                log.warning("a channel cannot be read now, trying again: %s", error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 60.0)
 
@@ -140,6 +152,7 @@ class Backlog:
 
 
 async def _page(room: discord.abc.Messageable, after: int) -> list[discord.Message]:
+    """The next messages, oldest first."""
     with translating():
         async with asyncio.timeout(PATIENCE):
             start = discord.Object(after)

@@ -71,7 +71,7 @@ class Gateway(discord.AutoShardedClient):
 
     async def hear(self) -> None:
         """Keep the gateway open until cancelled; SettingsError if Discord does not let us in."""
-        self._backlog = Backlog(self, self.arrivals, self._newest)
+        self._backlog = Backlog(self, self.me, self.arrivals, self._newest)
         try:
             await _first_to_end(self._backlog.run(), self._open())
         finally:
@@ -189,7 +189,8 @@ class Gateway(discord.AutoShardedClient):
 
     def _hear(self, event: Event, guild_id: int) -> None:
         chat = event.address.chat
-        if (guild_id >> 22) % (self.shard_count or 1) in self._starting:
+        starting = (guild_id >> 22) % (self.shard_count or 1) in self._starting
+        if starting and not self.arrivals.is_held(chat):
             self._backlog.catch_up(chat)
         if not self.arrivals.add(event):
             self._backlog.catch_up(chat, int(event.message_id) - 1)

@@ -80,7 +80,7 @@ def _weight(message: ChatMessage) -> int:
 
 def _references(message: ChatMessage) -> list[tuple[str, int]]:
     """Digest and size of each file of a message."""
-    content = message["content"]
+    content = message.get("content")
     if not isinstance(content, list):
         return []
     found = (REFERENCE.fullmatch(_place(part)) for part in content)
@@ -106,7 +106,7 @@ async def _blobs(session: AsyncSession, digests: Iterable[str]) -> dict[str, Row
 
 
 def _expanded(message: ChatMessage, blobs: Mapping[str, Row[str, str, bytes]]) -> ChatMessage:
-    content = message["content"]
+    content = message.get("content")
     if not _references(message) or not isinstance(content, list):
         return message
     return {**message, "content": [_part(part, blobs) for part in content]}

@@ -86,6 +86,24 @@ async def say(session: AsyncSession, entry: Entry, *, now: datetime) -> None:
     await session.execute(_INSERT, _row(entry, now))
 
 
+async def newest(session: AsyncSession, platform: str, chat: str) -> str | None:
+    """The message that was seen last in a chat; if none was, the last one on the platform."""
+    seen = (posts.c.platform == platform, posts.c.part.is_(None))
+    last = select(posts.c.message_id).order_by(posts.c.id.desc()).limit(1)
+    found: str | None = await session.scalar(last.where(*seen, posts.c.chat == chat))
+    if found is None:
+        found = await session.scalar(last.where(*seen))
+    return found
+
+
+async def chats(session: AsyncSession, platform: str) -> list[str]:
+    """All chats of a platform in which something was seen."""
+    found = await session.scalars(
+        select(posts.c.chat).where(posts.c.platform == platform).distinct()
+    )
+    return list(found)
+
+
 SUMMARISE = (
     "Summarise our conversation so far for yourself, in its language and in at most 400 words."
     " Keep names, facts, numbers, decisions, wishes and open questions; leave out small talk."

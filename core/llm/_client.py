@@ -30,7 +30,6 @@ LAST_WORDS_SECONDS = 5.0
 """After the answer's end: how long to wait for its usage."""
 DRAIN_SECONDS = 0.25
 """After that: how long to wait for the response's end, for then the connection can be kept."""
-CHECK_SECONDS = 5.0
 LONGEST_PAUSE = 15.0
 
 
@@ -242,13 +241,13 @@ class LLM:
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._endpoint.key}"} if self._endpoint.key else {}
 
-    async def check(self) -> str | None:
+    async def check(self, *, seconds: float = 5.0) -> str | None:
         """A sentence for the operator when the key or the URL is wrong; costs no credits.
 
         None where all is well, and where the endpoint has no such thing to ask."""
         url = re.sub(r"/v\d+$", "", self._endpoint.url) + "/v2/billing"
         try:
-            async with asyncio.timeout(CHECK_SECONDS):
+            async with asyncio.timeout(seconds):
                 response = await self._client.get(url, headers=self._authorization(), timeout=None)
         except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
             return "MODEL_API_URL is wrong or its server is down: no connection"

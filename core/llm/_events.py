@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-LONGEST = 32 * 1024 * 1024
+LONGEST = 4 * 1024 * 1024
 """Bytes that one event may have: a server that never ends a line must not eat the memory."""
 
 # A carriage return at the very end may be half of a line end: it waits for the next piece.

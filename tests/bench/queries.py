@@ -89,7 +89,7 @@ async def depth(stage: Stage, sizes: Sequence[int]) -> Iterator[Figure]:
     recalls, counts = [], []
     for size in sizes:
         async with running(stage):
-            await person.ask(TEXT)
+            await plain_turn(person, times=1)
         fill(stage.url, size)
         recalls.append(await recall(stage.url))
         async with running(stage):

@@ -89,7 +89,7 @@ class Stage:
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
-                env={"PATH": os.environ["PATH"]} | {k.upper(): str(v) for k, v in values.items()},
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")} | {k.upper(): str(v) for k, v in values.items()},
             )
         try:
             yield Bot(process.pid)

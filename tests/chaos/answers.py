@@ -8,7 +8,6 @@ from typing import Literal
 
 from tests.fakes.model import Answer, ModelRequest
 from tests.fakes.model.script import Reply
-from tests.fakes.model.wording import BROKEN
 
 Kind = Literal["short", "long", "code"]
 
@@ -76,7 +75,7 @@ def responder(limit: int, seed: int, pace: float) -> Callable[[ModelRequest], Re
     def respond(request: ModelRequest) -> Reply:
         wish = wish_in(request.text)
         if wish is None:
-            return str(BROKEN)
+            return "Summary: they asked, and were answered."
         text = answer(wish, limit)
         pieces = [text[at : at + PIECE] for at in range(0, len(text), PIECE)]
         speed = random.Random(f"{seed} {wish.tag}").uniform(0.3, 1.7)

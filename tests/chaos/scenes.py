@@ -1,7 +1,6 @@
 """A platform with people on it: who writes where, what stands there, what the bot has called."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,16 +30,6 @@ class Act:
     creates: bool
     tag: str | None
     final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where somebody talks with the bot; in a group its name is the group's."""
-
-    name: str
-    chat: str
-    private: bool
-    say: Callable[[str, str], AbstractAsyncContextManager[None]] | None = None
 
 
 class Scene(Protocol):
@@ -91,8 +80,9 @@ class TelegramScene:
         self.server = server
         self._people = {f"P{n}": server.person(1000 + n, f"P{n}") for n in range(people)}
         self._chats: dict[str, Chat] = {n: server.private(p) for n, p in self._people.items()}
-        self._group: dict[str, User] = {n: server.person(2000, n) for n in ("Ann",)}
-        self._group |= {n: server.person(2001, n) for n in ("Ben",)}
+        self._group: dict[str, User] = {
+            name: server.person(number, name) for number, name in ((2000, "Ann"), (2001, "Ben"))
+        }
         self._chats["Group"] = server.group(-500, "Group", admins=list(self._group.values()))
         self.places = list(self._chats)
 

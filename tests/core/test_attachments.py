@@ -304,9 +304,8 @@ async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
     await commit(sessions, lambda s: keep(s, turn.id, [used], now=NOW))
     async with sessions.begin() as session:
         # Held up here, the turn has found the unused bytes and not yet said that it uses them.
-        await session.execute(
-            select(Blob.digest).where(Blob.digest == used.digest).with_for_update()
-        )
+        hold = select(Blob.digest).where(Blob.digest == used.digest).with_for_update()
+        await session.execute(hold)
         keeping = asyncio.create_task(
             commit(sessions, lambda s: keep(s, turn.id, [used, unused], now=NOW))
         )
@@ -324,7 +323,9 @@ async def waiting(sessions: Sessions, number: int) -> None:
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     async with asyncio.timeout(10):
-        while await commit(sessions, lambda s: s.scalar(locked)) != number:
+        while True:
+            if await commit(sessions, lambda s: s.scalar(locked)) == number:
+                return
             await asyncio.sleep(0.01)
 
 
@@ -333,14 +334,15 @@ async def waiting(sessions: Sessions, number: int) -> None:
 
 async def test_a_request_reads_its_files_with_one_statement(sessions: Sessions) -> None:
     parts = await load(sessions, {"a": image(), "b": PDF, "c": b"text"})
-    said = [system("be kind"), question(*parts), assistant("nice"), question(parts[0])]
+    calling: ChatMessage = {"role": "assistant", "tool_calls": []}
+    said = [system("be kind"), question(*parts), calling, question(parts[0])]
     with statements(sessions) as seen:
         first = await expand(sessions, *said)
     assert len(seen) == 1
     assert (await expand(sessions, *said, user("go on")))[:4] == first
     assert first[0] is said[0]
     with statements(sessions) as seen:
-        await expand(sessions, system("be kind"), user("hello"), assistant("hi"))
+        await expand(sessions, system("be kind"), user("hello"), calling)
     assert seen == []
 
 

@@ -90,8 +90,8 @@ async def test_the_best_come_first_and_of_equals_the_newest(
 async def test_a_word_finds_longer_ones_unless_it_is_short(
     sessions: Sessions, ada: Speaker, say: Say
 ) -> None:
-    await say(user("colour"), user("in colours"), user("co"))
-    assert await find(sessions, ada, "colour") == ["in colours", "colour"]
+    await say(user("my colour"), user("in colours"), user("co"))
+    assert await find(sessions, ada, "colour") == ["in colours", "my colour"]
     assert await find(sessions, ada, "co") == ["co"]
 
 
@@ -111,7 +111,6 @@ async def test_instructions_and_tools_are_not_found(
         system("never mention the walrus"),
         {
             "role": "assistant",
-            "content": None,
             "tool_calls": [{"id": "1", "type": "function", "function": call}],
         },
         {"role": "tool", "tool_call_id": "1", "content": "the walrus was Paul"},

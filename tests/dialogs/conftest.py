@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dialogs.stages import ConsoleStage, Stage, TelegramStage, World
+from tests.dialogs.stages import ConsoleStage, DiscordStage, Stage, TelegramStage, World
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 
@@ -15,10 +15,12 @@ def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
     return World(model, sqlite_url, tmp_path)
 
 
-@pytest.fixture(params=["telegram", "console"])
+@pytest.fixture(params=["telegram", "discord", "console"])
 def stage(request: pytest.FixtureRequest, world: World) -> Stage:
     """Each platform in turn."""
     if request.param == "telegram":
         server: TelegramServer = request.getfixturevalue("telegram_server")
         return TelegramStage(world, server)
+    if request.param == "discord":
+        return DiscordStage(world, request.getfixturevalue("discord_server"))
     return ConsoleStage(world)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bots.__main__ import Platform
 from tests.bot import Process, bot, process
+from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.records import Records, eventually
@@ -95,6 +96,53 @@ class TelegramStage:
 
     def place(self) -> int:
         return len(self.server.answers(self.chat))
+
+
+class DiscordStage:
+    """A direct message on Discord."""
+
+    platform = Platform.DISCORD
+
+    def __init__(self, world: World, server: DiscordServer) -> None:
+        self.world = world
+        self.server = server
+        self.records = Records(world.database_url)
+        self.ada = server.person("Ada")
+        self.channel = server.dm(self.ada)
+
+    def values(self, **values: object) -> dict[str, object]:
+        """The settings of Parley."""
+        account = {"discord_token": self.server.token, "discord_api_url": self.server.url}
+        return self.world.values(**account, **values)
+
+    @asynccontextmanager
+    async def running(self, **values: object) -> AsyncIterator[None]:
+        async with bot(self.platform, **self.values(**values)):
+            await self._met()
+            yield
+
+    @asynccontextmanager
+    async def process(self, **values: object) -> AsyncIterator[Process]:
+        log = self.world.directory / "log"
+        async with process("discord", log=log, environment=env(self.values(**values))) as started:
+            await self._met()
+            yield started
+
+    async def _met(self) -> None:
+        """Wait for the first session: what was said before it, nobody has to answer."""
+        await self.server.wait(lambda: self.server.gateway.sessions)
+
+    async def say(self, text: str) -> None:
+        if text.startswith("/"):
+            await self.server.slash(self.channel, self.ada, text.removeprefix("/"))
+        else:
+            await self.server.say(self.channel, self.ada, text)
+
+    def heard(self, since: int = 0) -> str:
+        return "\n".join(message.content for message in self.server.answers(self.channel)[since:])
+
+    def place(self) -> int:
+        return len(self.server.answers(self.channel))
 
 
 class ConsoleStage:

@@ -279,9 +279,10 @@ async def test_listening_can_be_cancelled(
 # -- sending --------------------------------------------------------------------------------------
 
 
-async def test_send_renders_and_replies(
-    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
+async def test_send_renders_and_replies_in_groups(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User
 ) -> None:
+    chat = telegram.group(-500, "Friends", admins=[ada])
     question = await telegram.say(chat, ada, "Why?")
     message_id = await adapter.send(
         address(telegram, chat),
@@ -297,9 +298,20 @@ async def test_send_renders_and_replies(
     assert telegram.calls[-1].params["link_preview_options"] == {"is_disabled": True}
 
 
-async def test_vanished_question_is_no_error(
-    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
+async def test_in_private_nothing_is_quoted(
+    telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
 ) -> None:
+    question = await telegram.say(chat, ada, "Why?")
+    await adapter.send(
+        address(telegram, chat), "Because", reply_to=str(question.message_id), nonce="n"
+    )
+    assert telegram.answers(chat)[0].reply_to is None
+
+
+async def test_vanished_question_is_no_error(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User
+) -> None:
+    chat = telegram.group(-500, "Friends", admins=[ada])
     await adapter.send(address(telegram, chat), "hello", reply_to="4242", nonce="n")
     assert telegram.answers(chat)[0].text == "hello"
 

@@ -1,0 +1,184 @@
+"""What the chaos has left behind, seen from outside: transcripts, memory, ledger."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+
+from tests.chaos.answers import answer, tag_of, words
+from tests.chaos.crowd import Asked, Crowd
+from tests.chaos.scenes import Said, Scene
+from tests.records import PATH, Records
+
+NOTICE = "Our conversation has grown long"
+"""How a person is told of a summary."""
+WINDOW = 1.0
+"""Seconds before a kill in which a message may have been sent whose id was never stored."""
+
+
+@dataclass
+class Verdict:
+    """How many promises were broken, and what tells of each."""
+
+    asked: int = 0
+    lost: int = 0
+    cut: int = 0
+    doubled: int = 0
+    """Messages too many, but for those that no bot can prevent."""
+    in_window: int = 0
+    """Messages too many on a platform without nonces: sent, and the process died."""
+    swapped: int = 0
+    memory: int = 0
+    """Conversations that do not hold each exchange once and in order."""
+    drift: int = 0
+    left: int = 0
+    """Turns that are not done."""
+    strange: int = 0
+    """Messages of the bot's that answer nothing that was asked."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every promise was kept."""
+        free = ("asked", "in_window", "notes")
+        return not any(getattr(self, each.name) for each in fields(self) if each.name not in free)
+
+    def note(self, name: str, text: str) -> None:
+        """Count a broken promise."""
+        setattr(self, name, getattr(self, name) + 1)
+        self.notes.append(f"{name}: {text}")
+
+    def add(self, other: "Verdict") -> None:
+        """Take over what another one counts."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Compares what stands with what should."""
+
+    scene: Scene
+    crowd: Crowd
+    records: Records
+    kills: Sequence[float] = ()
+    unheard: int = 0
+    """Creates whose answer the platform was made to lose: each may leave a message too many."""
+
+    def audit(self) -> Verdict:
+        """Look at everything."""
+        verdict = Verdict(asked=len(self.crowd.asked))
+        for place, asked in self.crowd.by_place().items():
+            self._transcript(verdict, place, asked)
+            self._memory(verdict, place, asked)
+        for line in self.records.drift():
+            verdict.note("drift", line)
+        open_calls = self.records.one("SELECT count(*) FROM calls WHERE settled_at IS NULL")
+        if open_calls:
+            verdict.note("drift", f"{open_calls} calls are open")
+        for row in self.records.all("SELECT id, outcome FROM turns WHERE delivered_at IS NULL"):
+            verdict.note("left", str(row))
+        if self.unheard:
+            excused = min(verdict.doubled, self.unheard) if self.scene.doubles else 0
+            verdict.doubled -= excused
+            verdict.in_window += excused
+        return verdict
+
+    def _transcript(self, verdict: Verdict, place: str, asked: Sequence[Asked]) -> None:
+        messages: dict[str, list[Said]] = defaultdict(list)
+        for said in self.scene.answers(place):
+            messages[tag_of(said.text) or ""].append(said)
+        for said in messages.pop("", []):
+            if not said.text.startswith(NOTICE):
+                verdict.note("strange", f"{place}: {said.text[:80]!r}")
+        chains = {
+            each.wish.tag: self._answered(verdict, each, messages[each.wish.tag]) for each in asked
+        }
+        for who in self.scene.speakers(place):
+            ours = [said for each in asked if each.who == who for said in chains[each.wish.tag]]
+            for before, after in pairwise(ours):
+                if int(before.message_id) > int(after.message_id):
+                    verdict.note(
+                        "swapped",
+                        f"{place}, {who}: {before.text[:30]!r} is below {after.text[:30]!r}",
+                    )
+
+    def _answered(self, verdict: Verdict, asked: Asked, messages: list[Said]) -> list[Said]:
+        """Judge the messages of one answer; those it consists of."""
+        due = words(answer(asked.wish, self.scene.limit))
+        if not messages:
+            verdict.note("lost", f"{asked.wish.text} of {asked.who}")
+            return []
+        chain, surplus = _chain(due, messages)
+        if sum(len(words(said.text)) for said in chain) < len(due):
+            seen = [(said.message_id, said.growing, said.text[:20]) for said in messages]
+            verdict.note("cut", f"{asked.wish.text} of {asked.who}: {seen}")
+        if surplus:
+            self._doubled(verdict, asked, messages, surplus)
+        return chain
+
+    def _doubled(
+        self, verdict: Verdict, asked: Asked, messages: list[Said], surplus: list[Said]
+    ) -> None:
+        """Messages too many: excused where one was sent and the process died before it knew."""
+        excused = sum(self._in_window(said) for said in messages) if self.scene.doubles else 0
+        for said in surplus:
+            if excused > 0:
+                excused -= 1
+                verdict.in_window += 1
+            else:
+                verdict.note("doubled", f"{asked.wish.text}: {said.message_id} {said.text[:40]!r}")
+
+    def _in_window(self, said: Said) -> bool:
+        if not any(0 <= kill - said.sent_at <= WINDOW for kill in self.kills):
+            return False
+        known = "SELECT count(*) FROM posts WHERE message_id = :message AND part IS NOT NULL"
+        return not self.records.one(known, message=said.message_id)
+
+    def _memory(self, verdict: Verdict, place: str, asked: Sequence[Asked]) -> None:
+        """Each exchange stands once on the path to the head: alone with the bot in the order in
+        which it was asked, in a group in each one's order."""
+        said = self._remembered(asked)
+        pairs = list(zip(said[::2], said[1::2], strict=False))
+        tags = [tag_of(question) for question, _ in pairs]
+        for who in self.scene.speakers(place):
+            due = [each.wish.tag for each in asked if each.who == who]
+            if [tag for tag in tags if tag in due] != due:
+                verdict.note("memory", f"{place}: {who}: {tags}, not {due}")
+        wishes = {each.wish.tag: each.wish for each in asked}
+        for tag, (_, reply) in zip(tags, pairs, strict=True):
+            if tag not in wishes or reply != answer(wishes[tag], self.scene.limit):
+                verdict.note("memory", f"{place}: {tag}: {reply[:40]!r}")
+
+    def _remembered(self, asked: Sequence[Asked]) -> list[str]:
+        """What is said on the path to the head of the conversation of these questions."""
+        like = f"%{asked[0].wish.text}%"
+        query = "SELECT conversation_id FROM turns WHERE CAST(input AS TEXT) LIKE :like LIMIT 1"
+        found = self.records.all(query, like=like)
+        if not found:
+            return []
+        rows = self.records.all(PATH, conversation=found[0][0])
+        return [_content(row.body) for row in rows]
+
+
+def _content(body: object) -> str:
+    message = json.loads(body) if isinstance(body, str) else body
+    assert isinstance(message, dict)
+    return str(message["content"])
+
+
+def _chain(due: list[str], messages: Sequence[Said]) -> tuple[list[Said], list[Said]]:
+    """The messages that add up to an answer, and those that are too many.
+
+    Of two that fit at the same place the later one counts: the earlier one was forgotten.
+    """
+    chain: list[Said] = []
+    place = len(due)
+    for said in reversed(messages):
+        told = words(said.text)
+        start = place - len(told)
+        if told and not said.growing and start >= 0 and due[start:place] == told:
+            chain.insert(0, said)
+            place = start
+    return chain, [said for said in messages if said not in chain]

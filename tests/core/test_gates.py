@@ -1,0 +1,240 @@
+"""When the next call to a platform may start, by a clock that the tests move."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.adapter import Address, Attachment, Button, Change, InboundMessage
+from core.gates import BURST, ROOM, Gate, Gates, happens
+
+
+@dataclass
+class Clock:
+    """Time as the test tells it."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Platform:
+    """A platform with limits; nothing is sent there."""
+
+    name = "platform"
+    bot_id = "bot"
+    rate = 30.0
+
+    def pace(self, address: Address) -> float:
+        return 3.0 if address.chat.startswith("group") else 1.0
+
+    def fits(self, markdown: str) -> bool:
+        return True
+
+    async def listen(self) -> AsyncIterator[InboundMessage | Change]:
+        raise NotImplementedError
+        yield
+
+    async def send(
+        self,
+        address: Address,
+        markdown: str,
+        *,
+        reply_to: str | None = None,
+        buttons: tuple[Button, ...] = (),
+        nonce: str,
+    ) -> str:
+        raise NotImplementedError
+
+    async def edit(
+        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+    ) -> None:
+        raise NotImplementedError
+
+    async def delete(self, address: Address, message_id: str) -> None:
+        raise NotImplementedError
+
+    async def typing(self, address: Address) -> None:
+        raise NotImplementedError
+
+    async def download(self, attachment: Attachment, limit: int) -> bytes:
+        raise NotImplementedError
+
+
+def chat(name: str, thread: str = "") -> Address:
+    return Address("platform", "bot", name, thread)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def gates(clock: Clock) -> Gates:
+    return Gates(Platform(), clock)
+
+
+def through(gates: Gates, address: Address, most: int = 1000, room: float = 0) -> int:
+    """How many calls may start at this moment."""
+    count = 0
+    while count < most and gates.wait(address, room) == 0:
+        gates.count(address)
+        count += 1
+    return count
+
+
+def test_a_quiet_chat_takes_a_burst_then_a_call_in_each_interval(
+    clock: Clock, gates: Gates
+) -> None:
+    assert through(gates, chat("a")) == BURST
+    assert gates.wait(chat("a")) == pytest.approx(1)
+    clock.now += 0.4
+    assert gates.wait(chat("a")) == pytest.approx(0.6)
+    clock.now += 0.6
+    assert through(gates, chat("a")) == 1
+    clock.now += 3600
+    assert through(gates, chat("a")) == BURST
+
+
+def test_waiting_as_long_as_told_is_enough(clock: Clock, gates: Gates) -> None:
+    through(gates, chat("a"))
+    for _ in range(100):
+        clock.now += gates.wait(chat("a"))
+        assert through(gates, chat("a")) == 1
+
+
+def test_a_chat_has_the_pace_of_its_kind(gates: Gates) -> None:
+    for name in ("group", "a"):
+        through(gates, chat(name))
+    assert gates.wait(chat("group")) == pytest.approx(3)
+    assert gates.wait(chat("a")) == pytest.approx(1)
+
+
+def test_threads_share_their_chat_and_chats_share_nothing(gates: Gates) -> None:
+    through(gates, chat("a", "one"))
+    assert gates.wait(chat("a", "two")) > 0
+    assert gates.wait(chat("b")) == 0
+
+
+def test_previews_leave_room_for_what_must_not_wait(clock: Clock, gates: Gates) -> None:
+    assert through(gates, chat("a"), room=ROOM) == BURST - ROOM
+    assert gates.wait(chat("a"), ROOM) == pytest.approx(1)
+    assert through(gates, chat("a")) == ROOM
+
+
+def test_the_account_limits_all_chats_together(clock: Clock, gates: Gates) -> None:
+    assert sum(through(gates, chat(str(n))) for n in range(100)) == 30
+    assert gates.wait(chat("new")) == pytest.approx(1 / 30)
+    clock.now += 0.5
+    assert sum(through(gates, chat(f"more {n}")) for n in range(100)) == 15
+
+
+def test_an_account_is_shared_among_processes(clock: Clock, gates: Gates) -> None:
+    gates.share(3)
+    assert sum(through(gates, chat(str(n))) for n in range(100)) == 10
+    clock.now += 1
+    assert sum(through(gates, chat(f"more {n}")) for n in range(100)) == 10
+    gates.share(0)
+    clock.now += 1
+    assert sum(through(gates, chat(f"most {n}")) for n in range(100)) == 30
+
+
+def test_however_many_share_an_account_previews_come_through(clock: Clock, gates: Gates) -> None:
+    gates.share(30)
+    assert through(gates, chat("a"), room=ROOM) == 1
+    clock.now += gates.wait(chat("a"), ROOM)
+    assert through(gates, chat("a"), room=ROOM) == 1
+
+
+def test_a_pause_holds_its_chat_and_a_shorter_one_does_not_end_it(
+    clock: Clock, gates: Gates
+) -> None:
+    gates.of(chat("a")).pause(30)
+    gates.of(chat("a")).pause(5)
+    assert gates.wait(chat("a")) == pytest.approx(30)
+    assert gates.wait(chat("b")) == 0
+    clock.now += 30
+    assert gates.wait(chat("a")) == 0
+
+
+def test_previews_are_rarer_the_more_answers_grow(gates: Gates) -> None:
+    assert gates.interval(chat("a")) == 1
+    assert gates.interval(chat("group")) == 3
+    gates.streams = 60
+    assert gates.interval(chat("a")) == pytest.approx(2)
+    assert gates.interval(chat("group")) == 3
+    gates.share(4)
+    assert gates.interval(chat("a")) == pytest.approx(8)
+
+
+def test_idle_gates_are_forgotten_and_busy_ones_are_not(clock: Clock, gates: Gates) -> None:
+    idle = gates.of(chat("idle"))
+    paused = gates.of(chat("paused"))
+    paused.pause(3600)
+    for n in range(600):
+        gates.of(chat(f"busy {n}")).enter()
+    assert gates.of(chat("paused")) is paused
+    assert gates.of(chat("busy 0")).wait(BURST - 1) > 0
+    assert gates.of(chat("idle")) is not idle
+
+    clock.now += 10
+    for n in range(2000):
+        gates.of(chat(f"new {n}"))
+    assert gates.of(chat("paused")) is paused
+    assert gates.of(chat("busy 0")).wait(BURST - 1) == 0
+
+
+async def test_a_gate_in_whose_order_somebody_stands_is_not_idle(clock: Clock) -> None:
+    gate = Gate(1, BURST, clock)
+    assert gate.is_idle()
+    async with gate.order:
+        assert not gate.is_idle()
+    assert gate.is_idle()
+
+
+@given(
+    interval=st.floats(0.01, 10),
+    burst=st.integers(1, 30),
+    tries=st.lists(st.tuples(st.floats(0, 20), st.integers(0, 3)), max_size=200),
+)
+def test_no_window_has_more_calls_than_the_burst_and_its_share(
+    interval: float, burst: int, tries: list[tuple[float, int]]
+) -> None:
+    clock = Clock()
+    gate = Gate(interval, burst, clock)
+    starts: list[float] = []
+    for seconds, room in tries:
+        # Either some time goes by, or exactly as much as the gate asks for.
+        clock.now += seconds if room else gate.wait()
+        if gate.wait(room) == 0:
+            gate.enter()
+            starts.append(clock.now)
+    for first, start in enumerate(starts):
+        for last in range(first, len(starts)):
+            window = starts[last] - start
+            assert last - first + 1 <= burst + window / interval + 1e-6
+
+
+async def test_entering_waits_for_both_gates() -> None:
+    clock = asyncio.get_running_loop().time
+    gates = Gates(Platform(), clock)
+    gates.of(chat("a")).interval = 0.05
+    begin = clock()
+    async with asyncio.timeout(5):
+        for _ in range(BURST + 4):
+            await gates.enter(chat("a"))
+    assert clock() - begin >= 4 * 0.05 - 0.001
+
+
+async def test_something_that_happens_is_waited_for_no_longer_than_told() -> None:
+    event = asyncio.Event()
+    assert not await happens(event, 0.01)
+    asyncio.get_running_loop().call_later(0.01, event.set)
+    async with asyncio.timeout(5):
+        assert await happens(event, 60)
+    assert await happens(event, 0)

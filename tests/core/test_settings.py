@@ -1,0 +1,313 @@
+"""What an operator can set, and what is said about what cannot be."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from core.errors import SettingsError
+from core.settings import DEFAULT_MODEL, DEFAULT_PRICES, Limit, Prices, Settings, load
+
+SECRET = "tok3n-of-gold"
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No `.env`, and none of this machine's environment that a setting is named after."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MODEL", *Settings.model_fields):
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def complaint(**values: object) -> str:
+    """What is said about settings that will not do."""
+    with pytest.raises(SettingsError) as caught:
+        load(**values)
+    return str(caught.value)
+
+
+# Where they come from
+
+
+def test_everything_has_a_default() -> None:
+    settings = load()
+    assert settings.model == DEFAULT_MODEL
+    assert settings.models == (DEFAULT_MODEL,)
+    assert settings.prices == DEFAULT_PRICES
+    assert (settings.temperature, settings.top_p) == (None, None)
+    assert settings.budget == ()
+    assert list(map(str, settings.quota)) == ["10 turns/minute", "200 turns/day", "1 usd/month"]
+
+
+def test_the_environment_comes_before_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        "# Parley\nMODEL = 'of-the-file'  # a comment\nCONCURRENCY=7\nQUOTA=\nBUDGET=\n"
+        'SYSTEM_PROMPT="Grüß dich.\nSei kurz."\nSOMETHING_ELSE=1\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("model", "of-the-environment")
+    settings = load()
+    assert settings.model == "of-the-environment"
+    assert settings.concurrency == 7
+    assert settings.quota == settings.budget == ()
+    assert settings.system_prompt == "Grüß dich.\nSei kurz."
+    assert load(model="given").model == "given"
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"MODEL=\xff\xfe")
+    assert complaint() == ".env: not a text in UTF-8"
+
+
+def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = load()
+    for name in ("MODEL", *Settings.model_fields):
+        if name not in ("quota", "budget", "models"):
+            monkeypatch.setenv(name.upper(), "  ")
+    assert load() == known
+
+
+def test_an_empty_quota_is_no_limit() -> None:
+    assert load(quota="").quota == load(quota=" , ").quota == ()
+
+
+def test_blanks_around_a_value_are_nothing() -> None:
+    settings = load(model_api_key=f" {SECRET}\n", model=" a , b ", concurrency=" 5 ")
+    assert settings.model_api_key.get_secret_value() == SECRET
+    assert settings.models == ("a", "b")
+    assert settings.concurrency == 5
+
+
+@pytest.mark.parametrize("name", ["model_api_url", "telegram_api_url", "discord_api_url"])
+def test_a_url_has_no_slash_at_its_end(name: str) -> None:
+    assert getattr(load(**{name: "http://127.0.0.1:8080/v1/"}), name) == "http://127.0.0.1:8080/v1"
+
+
+# What is wrong with them
+
+WRONG: list[tuple[str, Any]] = [
+    ("database_url", "mysql://host/name"),
+    ("database_url", "parley.db"),
+    ("database_connections", "0"),
+    ("database_connections", "many"),
+    ("model_api_key", "two words"),
+    ("model_api_key", "ключ"),
+    ("telegram_token", "line\nline"),
+    ("discord_token", "a\x00b"),
+    ("model_api_url", "api.aimlapi.com/v1"),
+    ("model_api_url", "https://"),
+    ("telegram_api_url", "ftp://host"),
+    ("discord_api_url", "http://host:port/"),
+    ("model", ","),
+    ("model", "a,,b"),
+    ("model", "a,a"),
+    ("model_prices", "cheap"),
+    ("model_prices", "1, 2"),
+    ("model_prices", "1, 2, 3, 4"),
+    ("model_prices", "1, 2, -3"),
+    ("model_prices", "1, 2, nan"),
+    ("model_prices", "1, 2, 1e999"),
+    ("max_completion_tokens", "0"),
+    ("max_completion_tokens", "1.5"),
+    ("temperature", "2.1"),
+    ("temperature", "nan"),
+    ("temperature", "warm"),
+    ("top_p", "0"),
+    ("top_p", "inf"),
+    ("memory_high_tokens", "0"),
+    ("memory_low_tokens", "-1"),
+    ("concurrency", "0"),
+    ("lease_seconds", "4"),
+    ("lease_seconds", "nan"),
+    ("drain_seconds", "-1"),
+    ("first_token_seconds", "0"),
+    ("stall_seconds", "inf"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_one_line_that_names_the_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    given = complaint(**{name: value})
+    assert given.startswith(f"{name.upper()}: ")
+    assert "\n" not in given
+    if "\x00" not in value:
+        monkeypatch.setenv(name.upper(), value)
+        assert complaint() == given
+
+
+def test_every_wrong_value_is_named() -> None:
+    told = complaint(concurrency="x", stall_seconds="x", quota="x")
+    assert [line.split(":")[0] for line in told.splitlines()] == [
+        "QUOTA",
+        "CONCURRENCY",
+        "STALL_SECONDS",
+    ]
+
+
+@pytest.mark.parametrize("name", ["quota", "budget"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "lots",
+        "10 turns",
+        "10 turns/week",
+        "10 eur/month",
+        "-1 turns/day",
+        "0 turns/day",
+        "0.0 usd/day",
+        "0.5 turns/day",
+        "0.0000001 usd/day",
+        "9999999999999 usd/day",
+        "1 usd/day, 2 usd/day",
+        "5 turns/hour, 1 usd/day, 6 turn/hour",
+    ],
+)
+def test_a_limit_that_will_not_do_is_named(name: str, value: str) -> None:
+    told = complaint(**{name: value})
+    assert told.startswith(f"{name.upper()}: ")
+    assert "\n" not in told
+
+
+def test_a_limit_in_usd_needs_prices() -> None:
+    for models in ("other/model", f"{DEFAULT_MODEL}, other/model"):
+        told = complaint(model=models)
+        assert told.startswith("MODEL_PRICES: ")
+        assert "other/model" in told
+        assert load(model=models, quota="5 turns/day").prices is None
+        assert complaint(model=models, quota="", budget="1 usd/day").startswith("MODEL_PRICES: ")
+    prices = load(model="other/model", model_prices="1, 0.5 2").prices
+    assert prices == Prices(Decimal(1), Decimal("0.5"), Decimal(2))
+
+
+def test_the_marks_of_memory_are_in_order() -> None:
+    told = complaint(memory_low_tokens=500, memory_high_tokens=500)
+    assert told == "MEMORY_LOW_TOKENS: must be below MEMORY_HIGH_TOKENS"
+
+
+# What must stay secret
+
+
+def test_no_secret_is_shown() -> None:
+    settings = load(
+        database_url=f"postgresql://parley:{SECRET}@host/parley",
+        model_api_key=SECRET,
+        telegram_token=SECRET,
+        discord_token=SECRET,
+    )
+    assert SECRET not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model_api_key", f"{SECRET} {SECRET}"),
+        ("telegram_token", f"{SECRET}\n{SECRET}"),
+        ("discord_token", f"{SECRET}ü"),
+        ("database_url", f"mysql://parley:{SECRET}@host/parley"),
+        ("database_url", f"postgres://parley:{SECRET}/x@host/parley"),
+        ("database_url", f"postgres://parley:{SECRET}#x@host/parley"),
+        ("database_url", f"postgres://parley:{SECRET}@host:port/parley"),
+        ("database_url", f"postgres://parley:{SECRET}@[host/parley"),
+        ("model_api_url", f"ftp://parley:{SECRET}@host"),
+    ],
+)
+def test_no_secret_is_in_a_complaint(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(**{name: value, "concurrency": "x"})
+    told: BaseException | None = caught.value
+    assert str(told).count("\n") == 1
+    while told is not None:
+        assert SECRET not in repr(told)
+        told = told.__cause__ or told.__context__
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///parley.db",
+        "sqlite+aiosqlite:////tmp/parley.db",
+        "postgres://parley:p%2Fw@host:5432/parley?sslmode=require",
+        "postgresql+psycopg://parley@/parley?host=/tmp",
+    ],
+)
+def test_urls_of_both_databases_are_kept_as_they_are(url: str) -> None:
+    assert load(database_url=url).database_url == url
+
+
+# Limits and prices
+
+
+@pytest.mark.parametrize(
+    ("written", "limit", "shown"),
+    [
+        ("1 turn/day", Limit(1, "turns", "day"), "1 turn/day"),
+        ("10 TURNS/minute", Limit(10, "turns", "minute"), "10 turns/minute"),
+        ("2.0 turns/hour", Limit(2, "turns", "hour"), "2 turns/hour"),
+        ("0.25 usd/month", Limit(250_000, "usd", "month"), "0.25 usd/month"),
+        ("0.000001 usd/day", Limit(1, "usd", "day"), "0.000001 usd/day"),
+        ("100 usd/month", Limit(100_000_000, "usd", "month"), "100 usd/month"),
+    ],
+)
+def test_a_limit_is_shown_as_it_is_written(written: str, limit: Limit, shown: str) -> None:
+    assert load(quota=written).quota == (limit,)
+    assert str(limit) == shown
+
+
+@given(
+    now=st.datetimes(
+        min_value=datetime(2000, 1, 1),
+        max_value=datetime(2100, 1, 1),
+        timezones=st.just(UTC),
+    )
+)
+@pytest.mark.parametrize("window", ["minute", "hour", "day", "month"])
+def test_windows_follow_each_other_without_a_gap(window: Any, now: datetime) -> None:
+    limit = Limit(1, "turns", window)
+    start, end = limit.start(now), limit.resets_at(now)
+    assert start <= now < end
+    assert limit.start(end) == end
+    assert limit.start(end - timedelta(microseconds=1)) == start
+    assert limit.start(start) == start
+
+
+def test_a_window_is_the_same_in_every_time_zone() -> None:
+    told = datetime.fromisoformat("2026-03-01T00:30:00+02:00")
+    assert Limit(1, "turns", "month").start(told) == datetime(2026, 2, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cost"),
+    [
+        ((0, 0, 0), 0),
+        ((1, 0, 0), 1),
+        ((1000, 0, 0), 200),
+        ((1000, 1000, 0), 50),
+        ((1000, 129_000, 100), 100),
+        ((127_999, 0, 0), 25_600),
+        ((128_000, 0, 10), 51_210),
+    ],
+)
+def test_a_call_costs_what_the_list_says_rounded_up(
+    tokens: tuple[int, int, int], cost: int
+) -> None:
+    assert DEFAULT_PRICES.cost(*tokens) == cost
+
+
+@given(
+    tokens=st.tuples(*[st.integers(0, 2_000_000)] * 3),
+    more=st.integers(0, 1000),
+)
+def test_more_tokens_never_cost_less(tokens: tuple[int, int, int], more: int) -> None:
+    prompt, cached, completion = tokens
+    assume(cached <= prompt)
+    cost = DEFAULT_PRICES.cost(prompt, cached, completion)
+    assert cost <= DEFAULT_PRICES.cost(prompt + more, cached, completion)
+    assert cost <= DEFAULT_PRICES.cost(prompt, cached, completion + more)
