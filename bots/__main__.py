@@ -8,20 +8,20 @@ import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import httpx
 import typer
 import uvloop
 
-from bots import console
-from bots.discord import adapter as discord
-from bots.telegram import adapter as telegram
-from core import db, inbox, llm, settings
+from bots import operator
+from core import attachments, db, inbox, llm, privacy, settings
 from core.adapter import Adapter
 from core.chat import Chat, Terms
+from core.commands import Offer
 from core.errors import SettingsError
 from core.intake import Intake
 from core.memory import Marks
@@ -86,6 +86,8 @@ def serve(
 
 def main() -> None:
     """The console script `parley`."""
+    if sys.argv[1:2] == ["turns"]:
+        operator.app(sys.argv[2:], prog_name="parley turns")
     app()
 
 
@@ -104,18 +106,23 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             for platform in platforms
         ]
         rules = Rules(loaded.quota, loaded.budget)
+        model = llm.LLM(client, _endpoint(loaded))
         worker = Worker(
             f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
             sessions,
-            Chat(sessions, llm.LLM(client, _endpoint(loaded)), _terms(loaded, rules), now=_now),
+            Chat(sessions, model, _terms(loaded, rules), now=_now),
             {(adapter.name, adapter.bot_id): adapter for adapter in adapters},
             now=_now,
             concurrency=loaded.concurrency,
             lease_seconds=loaded.lease_seconds,
         )
-        intake = Intake(sessions, rules, now=_now, accepted=worker.wake, changed=worker.look)
+        offer = _offer(loaded, rules)
+        intake = Intake(sessions, offer, now=_now, accepted=worker.wake, changed=worker.look)
+        beside = [_check_key(model), _expire(sessions, loaded.retention_days)]
         if not db.is_sqlite(loaded.database_url):
-            stack.push_async_callback(cancelled, asyncio.create_task(_hear_others(loaded, worker)))
+            beside.append(_hear_others(loaded, worker))
+        for work in beside:
+            stack.push_async_callback(_cancel, asyncio.create_task(work))
         await _work(worker, intake, adapters if listen else [], loaded.drain_seconds)
 
 
@@ -144,8 +151,22 @@ async def _hear_others(loaded: Settings, worker: Worker) -> None:
         worker.hear(what)
 
 
-async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait for its end."""
+async def _check_key(model: llm.LLM) -> None:
+    """Tell the operator at once when people would get no answers; it costs nothing to ask."""
+    if problem := await model.check():
+        log.error("%s", problem)
+
+
+async def _expire(sessions: db.Sessions, days: int | None) -> None:
+    """Delete what is older than the operator wants it kept, every hour."""
+    while days is not None:
+        before = _now() - timedelta(days=days)
+        await db.transact(sessions, partial(privacy.expire, before=before))
+        await db.transact(sessions, attachments.sweep)
+        await asyncio.sleep(3600)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
 
@@ -162,12 +183,19 @@ def _connect(
     platform: Platform, loaded: Settings, sessions: db.Sessions
 ) -> AbstractAsyncContextManager[Adapter]:
     match platform:
+        # Imported here: a platform that does not run shall cost no memory.
         case Platform.TELEGRAM:
+            from bots.telegram import adapter as telegram  # noqa: PLC0415
+
             token = loaded.telegram_token.get_secret_value()
             return telegram.connect(token, loaded.telegram_api_url)
         case Platform.CONSOLE:
+            from bots import console  # noqa: PLC0415
+
             return console.connect()
         case Platform.DISCORD:
+            from bots.discord import adapter as discord  # noqa: PLC0415
+
             return discord.connect(
                 loaded.discord_token.get_secret_value(),
                 loaded.discord_api_url,
@@ -191,8 +219,21 @@ def _endpoint(loaded: Settings) -> llm.Endpoint:
         key=loaded.model_api_key.get_secret_value(),
         model=loaded.model,
         max_completion_tokens=loaded.max_completion_tokens,
+        fallbacks=loaded.models[1:],
+        temperature=loaded.temperature,
+        top_p=loaded.top_p,
         first_token_seconds=loaded.first_token_seconds,
         stall_seconds=loaded.stall_seconds,
+    )
+
+
+def _offer(loaded: Settings, rules: Rules) -> Offer:
+    return Offer(
+        rules=rules,
+        model=loaded.model,
+        models=loaded.offered_models,
+        personas=loaded.personas,
+        retention_days=loaded.retention_days,
     )
 
 
@@ -204,6 +245,8 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
         prices=loaded.prices,
         rules=rules,
         marks=Marks(loaded.memory_high_tokens, loaded.memory_low_tokens),
+        tools=loaded.tools,
+        vision=loaded.vision,
     )
 
 

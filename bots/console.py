@@ -179,6 +179,14 @@ class ConsoleAdapter:
             self._screen.drop()
             self._answered(message_id)
 
+    async def upload(
+        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+    ) -> None:
+        """Write a file beside where the bot was started, and say so."""
+        path = Path.cwd() / name
+        await asyncio.to_thread(path.write_bytes, data)
+        await self._screen.announce(f"Written to {path}")
+
     async def typing(self, address: Address) -> None:
         """Show that an answer is on its way, unless it is there already."""
         if self._question and not self._growing:

@@ -159,6 +159,11 @@ class Adapter(Protocol):
     async def delete(self, address: Address, message_id: str) -> None:
         """Delete a message of ours. One that is gone already is no error."""
 
+    async def upload(
+        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+    ) -> None:
+        """Post a file."""
+
     async def typing(self, address: Address) -> None:
         """Show for some seconds that an answer is on its way."""
 

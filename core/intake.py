@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import commands, identity, inbox, memory
 from core.adapter import Adapter, Address, Author, Change, ChangeKind, InboundMessage
 from core.db import Sessions, transact
-from core.quota import Rules
 from core.turns import Outcome, Question, Speaker
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class Intake:
     def __init__(
         self,
         sessions: Sessions,
-        rules: Rules,
+        offer: commands.Offer,
         *,
         now: Callable[[], datetime],
         accepted: Callable[[datetime | None], None],
@@ -64,7 +63,7 @@ class Intake:
     ) -> None:
         """`accepted` wakes a worker at a time, `changed` makes it look at the turns it has."""
         self._sessions = sessions
-        self._rules = rules
+        self._offer = offer
         self._now = now
         self._accepted = accepted
         self._changed = changed
@@ -175,10 +174,16 @@ class Intake:
         """A command is a turn that is answered when it is accepted; only its delivery is left."""
         if not await inbox.is_new(session, message.address, message.event_id, message.message_id):
             return Accepted()
-        call = commands.Call(speaker, message.text, self._rules, now)
+        call = commands.Call(
+            speaker, message.text, message.private, message.admin, self._offer, now
+        )
         result = await commands.run(session, message.command or "", call)
         entry = _said(_entry(message, speaker, now), result.text)
-        await inbox.accept(session, message.event_id, entry, now=now)
+        if result.export:
+            entry = replace(entry, question=replace(entry.question, export=True))
+        turn_id = await inbox.accept(session, message.event_id, entry, now=now)
+        if result.instructions is not None and turn_id is not None:
+            await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
         return Accepted(changed=result.stopped)
 
     async def _again(
@@ -236,12 +241,10 @@ class Intake:
         question = replace(record.question, text=change.text)
         if question.parts > 1 or question == record.question:
             return Accepted()
-        if record.outcome is None:
+        if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
             await inbox.amend(session, record.id, question, now=now)
             return Accepted(changed=True)
-        if record.outcome in (Outcome.FAILED, Outcome.REFUSED) or await memory.is_head(
-            session, record.conversation_id, record.id
-        ):
+        if await memory.is_head(session, record.conversation_id, record.id):
             await inbox.replace(session, _instead(change, record, question, now), now=now)
         return Accepted()
 

@@ -27,8 +27,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.db import insert_missing
 from core.messages import ChatMessage, Usage, system
 from core.models import Conversation, Message, Summary, table
-from core.turns import Turn
+from core.turns import Speaker, Turn
 
+INSTRUCTED = "Instructions for this conversation: "
+SUMMARY = "\n\nSummary of what was said before:\n"
+FILE_TOKENS = 1500
+"""About what an image or a page of a file takes."""
 PLACES = 1024
 """How many messages one turn may add; a message's id is turn id × PLACES + place."""
 
@@ -45,6 +49,8 @@ class Context:
     """The day of the last question, so that the model is told only when it changed."""
     cut_id: int | None = None
     """The newest message that a summary may stand for: what follows it fits the low mark."""
+    instructed: str = ""
+    """The instructions that stand before the cut: a summary must keep them word for word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,7 @@ async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: dateti
         total=total,
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
         cut_id=path[place - 1].id if place else None,
+        instructed=_instructed(path[:place]),
     )
 
 
@@ -193,15 +200,26 @@ def _place(path: Sequence[Any], low: int) -> int:
 async def _cut(
     session: AsyncSession, path: Sequence[Any], low: int, now: datetime
 ) -> Sequence[Any]:
-    """Keep the newest exchanges; store a summary without words for the rest."""
+    """Keep the newest exchanges; store a summary without words of its own for the rest."""
     if not (place := _place(path, low)):
         return path
     await session.execute(
         insert_missing(session, Summary).values(
-            message_id=path[place - 1].id, content="", created_at=now
+            message_id=path[place - 1].id, content=_instructed(path[:place]), created_at=now
         )
     )
     return path[place:]
+
+
+def _instructed(path: Sequence[Any]) -> str:
+    """The newest instructions on a path, as the model was told them."""
+    for row in reversed(path):
+        if row.summary is not None:
+            kept: str = row.summary.partition(SUMMARY)[0]
+            return kept if kept.startswith(INSTRUCTED) else ""
+        if row.body["role"] == "system":
+            return str(row.body["content"])
+    return ""
 
 
 async def summarise(
@@ -213,8 +231,12 @@ async def summarise(
     earlier = await session.scalar(
         select(func.count())
         .select_from(_summaries.join(_messages, _messages.c.id == _summaries.c.message_id))
-        .where(_messages.c.conversation_id == turn.conversation_id, _summaries.c.content != "")
+        .where(
+            _messages.c.conversation_id == turn.conversation_id,
+            _summaries.c.content.contains(SUMMARY.strip()),
+        )
     )
+    content = f"{context.instructed}{SUMMARY}{content.strip()}".strip()
     # A plain cut may stand there already: words are better.
     await session.execute(
         update(_summaries).where(_summaries.c.message_id == context.cut_id).values(content=content)
@@ -294,6 +316,56 @@ async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_i
         await session.execute(_MOVE_HEAD, values)
 
 
+async def instruct(
+    session: AsyncSession, speaker: Speaker, turn_id: int, instructions: str, *, now: datetime
+) -> None:
+    """Append instructions at the head: what was sent before stays as it was."""
+    message_id = turn_id * PLACES
+    # `/new` takes the instructions along into the epoch that it has just begun.
+    epoch = select(_conversations.c.epoch).where(_conversations.c.id == speaker.conversation_id)
+    here = {
+        "conversation": speaker.conversation_id,
+        "the_epoch": await session.scalar(epoch),
+    }
+    body = system(f"{INSTRUCTED}{instructions}")
+    row = {
+        "id": message_id,
+        "conversation_id": speaker.conversation_id,
+        "turn_id": turn_id,
+        "parent": None,
+        "below_head": True,
+        "body": body,
+        "tokens": estimate(body),
+        "total": None,
+        "created_at": now,
+    }
+    await session.execute(_REMEMBER, [row | here])
+    await session.execute(_MOVE_HEAD, here | {"head": message_id})
+
+
+async def instructions(session: AsyncSession, conversation_id: int) -> str | None:
+    """The newest instructions of a conversation since its last new beginning."""
+    head = select(_conversations.c.head_id).where(_conversations.c.id == conversation_id)
+    path = _path_from(head.scalar_subquery())
+    rows = (await session.execute(path)).all()
+    return _instructed(rows).removeprefix(INSTRUCTED) or None
+
+
+async def model_of(session: AsyncSession, conversation_id: int) -> str | None:
+    """The model that was chosen for a conversation."""
+    chosen: str | None = await session.scalar(
+        select(_conversations.c.model).where(_conversations.c.id == conversation_id)
+    )
+    return chosen
+
+
+async def choose_model(session: AsyncSession, conversation_id: int, model: str) -> None:
+    """Let a model answer in a conversation."""
+    await session.execute(
+        update(_conversations).where(_conversations.c.id == conversation_id).values(model=model)
+    )
+
+
 async def reset(session: AsyncSession, conversation_id: int) -> None:
     """Begin a new epoch without a head; what was said before stays stored."""
     await session.execute(
@@ -314,6 +386,11 @@ async def is_head(session: AsyncSession, conversation_id: int, turn_id: int) -> 
 
 def estimate(message: ChatMessage) -> int:
     """About how many tokens a message has, from above, for where the API has not told yet."""
-    content = message.get("content")
-    text = content if isinstance(content, str) else str(content or "")
-    return len(text.encode()) // 3 + 8
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return _text_tokens(content)
+    return sum(_text_tokens(part["text"]) if "text" in part else FILE_TOKENS for part in content)
+
+
+def _text_tokens(text: str) -> int:
+    return len(text.encode(errors="replace")) // 3 + 8

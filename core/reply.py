@@ -89,12 +89,6 @@ class Reply:
             _Shown(parts[part] if part < len(parts) else None) for part in range(len(self.posts))
         ]
 
-    def intend(self) -> None:
-        """Know that the intent to post the first part is stored already."""
-        if not self.posts:
-            self.posts.append(None)
-            self._shown.append(_Shown())
-
     def write(self, text: str) -> None:
         """Add to the answer."""
         self.text += text
@@ -201,6 +195,11 @@ class Reply:
             for part, text in enumerate(parts):
                 await self._insist(part, text, buttons if part == len(parts) - 1 else ())
             await self._withdraw(len(parts))
+
+    async def attach(self, name: str, data: bytes) -> None:
+        """Post a file. Should it fail half-way, it is posted again: twice is better than never."""
+        await self._enter()
+        await self.adapter.upload(self.turn.address, name, data, reply_to=self.turn.message_id)
 
     async def _insist(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
         pause = 0.5

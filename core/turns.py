@@ -1,11 +1,13 @@
 """A turn as a value: what everything above the tables hands around."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from core.adapter import Address, Attachment, InboundMessage
+
+T = TypeVar("T")
 
 Kind = Literal["chat", "command", "summary"]
 
@@ -41,6 +43,8 @@ class Question:
     quote: str = ""
     unreadable: str = ""
     attachments: tuple[Attachment, ...] = ()
+    export: bool = False
+    """A file with all that is stored about the person goes with the answer."""
     parts: int = 1
     """How many messages were gathered into it."""
 
@@ -58,9 +62,9 @@ class Question:
 
     @classmethod
     def load(cls, stored: dict[str, Any]) -> Self:
-        """From the form it is stored in."""
-        attachments = tuple(Attachment(**item) for item in stored.get("attachments", ()))
-        return cls(**{**stored, "attachments": attachments})
+        """From the form it is stored in; what a newer release adds to it is passed over."""
+        attachments = tuple(_known(Attachment, item) for item in stored.get("attachments", ()))
+        return _known(cls, {**stored, "attachments": attachments})
 
     def dump(self) -> dict[str, Any]:
         """The form it is stored in."""
@@ -77,6 +81,12 @@ class Question:
             attachments=self.attachments + other.attachments,
             parts=self.parts + other.parts,
         )
+
+
+def _known(kind: type[T], stored: dict[str, Any]) -> T:
+    """A value of those fields that this release knows: in a deploy, two of them share the work."""
+    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # a dataclass
+    return kind(**{name: value for name, value in stored.items() if name in names})
 
 
 @dataclass(frozen=True, slots=True)

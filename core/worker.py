@@ -27,9 +27,7 @@ BATCH = 20
 POLL = 2.0
 """Seconds after which the inbox is looked at although nothing was heard."""
 BEAT = 2.0
-"""Seconds between savings of what is streaming."""
-RENEW = 5.0
-"""Seconds between renewals of the leases."""
+"""Seconds between savings of what is streaming, at most; leases are renewed three times over."""
 FAULTS = 5
 AGE = timedelta(hours=24)
 """After so many faults or so long a time a turn ends with a sentence instead of an answer."""
@@ -198,7 +196,9 @@ class Worker:
 
     async def _both_steps(self, run: Run) -> None:
         turn = run.turn
-        if turn.attempt > 1 or turn.replaces_id is not None:
+        if turn.attempt == 1 and turn.replaces_id is None and turn.kind != "summary":
+            run.reply.resume([None])  # as it was accepted
+        else:
             posts = await transact(self._sessions, lambda s: inbox.posts(s, turn.id))
             run.reply.resume(posts)
         over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
@@ -230,13 +230,14 @@ class Worker:
 
     async def _beat(self) -> None:
         """Save drafts, renew leases, see what was stopped; wait for a database that is away."""
-        renewed_at = self._clock() - RENEW
+        every = self._lease.total_seconds() / 3
+        renewed_at = self._clock() - every
         while True:
-            looked = await happens(self._look, BEAT)
+            looked = await happens(self._look, min(BEAT, every))
             self._look.clear()
             try:
                 await self._save_drafts()
-                if looked or self._clock() - renewed_at >= RENEW:
+                if looked or self._clock() - renewed_at >= every:
                     renewed_at = self._clock()
                     await self._live()
                     await self._renew()

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parent.parent
 
 
 @asynccontextmanager
-async def bot(*platforms: Platform, listen: bool = True, **values: object) -> AsyncIterator[None]:
+async def bot(*platforms: Platform, **values: object) -> AsyncIterator[None]:
     """Parley as `python -m bots` composes it, on its own task; it must not end by itself."""
-    running = asyncio.create_task(run(settings(**values), platforms, listen=listen))
+    running = asyncio.create_task(run(settings(**values), platforms))
     try:
         yield
     finally:

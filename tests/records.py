@@ -35,6 +35,12 @@ class Records:
         with engine.connect() as connection:
             return list(connection.execute(text(query), values))
 
+    def write(self, statement: str, **values: object) -> None:
+        """Change something behind the bot's back."""
+        engine = create_engine(sync_url(self.url), poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text(statement), values)
+
     def one(self, query: str, **values: object) -> Any:
         """The one value of a query."""
         [[value]] = self.all(query, **values)

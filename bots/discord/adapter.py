@@ -193,6 +193,19 @@ class DiscordAdapter:
                 self._client, "DELETE", _MESSAGE, channel_id=address.chat, message_id=message_id
             )
 
+    async def upload(
+        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+    ) -> None:
+        """Post a file."""
+        await call(
+            self._client,
+            "POST",
+            _MESSAGES,
+            body={"allowed_mentions": _NO_PINGS},
+            file=(name, data),
+            channel_id=address.chat,
+        )
+
     async def typing(self, address: Address) -> None:
         """Show "is typing" for ten seconds."""
         await call(self._client, "POST", "/channels/{channel_id}/typing", channel_id=address.chat)

@@ -15,20 +15,31 @@ COMMANDS = {
     "usage": "What you have used and what is left",
     "stop": "Stop the answer that is being written",
     "retry": "Answer your last message again",
+    "persona": "How I should behave in this conversation",
+    "model": "Which language model answers here",
+    "privacy": "What is stored, and where it is sent",
+    "export": "All that is stored about you, as a file",
+    "forget": "Delete this conversation for good",
     "help": "What I can do",
 }
 
+TEXTS = {
+    "persona": "Your instructions, or: reset",
+    "model": "The model to choose",
+    "forget": "yes, if you are sure",
+}
+"""What may be typed behind a command."""
+
 _PATH = "/applications/{application_id}/commands"
 _SLASH = 1
+_TEXT = 3
 _PATIENCE = 5.0
 
 
 async def register(client: discord.Client) -> None:
     """Offer the commands unless they are on offer; without them people can still talk."""
     application = client.application_id or 0
-    wanted = [
-        {"type": _SLASH, "name": name, "description": text} for name, text in COMMANDS.items()
-    ]
+    wanted = [_command(name, text) for name, text in COMMANDS.items()]
     try:
         async with asyncio.timeout(_PATIENCE):
             offered = await call(client, "GET", _PATH, application_id=application)
@@ -38,5 +49,16 @@ async def register(client: discord.Client) -> None:
         log.warning("Discord does not take the slash commands: %r", error)
 
 
-def _names(commands: list[Json]) -> set[tuple[int, str, str]]:
-    return {(item["type"], item["name"], item["description"]) for item in commands}
+def _command(name: str, text: str) -> Json:
+    command: Json = {"type": _SLASH, "name": name, "description": text}
+    if name in TEXTS:
+        option = {"type": _TEXT, "name": "text", "description": TEXTS[name], "required": False}
+        command["options"] = [option]
+    return command
+
+
+def _names(commands: list[Json]) -> set[tuple[int, str, str, int]]:
+    return {
+        (item["type"], item["name"], item["description"], len(item.get("options", ())))
+        for item in commands
+    }

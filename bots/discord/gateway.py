@@ -28,8 +28,8 @@ WRONG_TOKEN = (
     " (your application, Bot, Reset Token)"
 )
 
-IDENTIFY_WINDOW = 5.0
-"""Seconds in which Discord lets `max_concurrency` sessions start."""
+IDENTIFY_WINDOW = 5.5
+"""Seconds in which `max_concurrency` sessions start: Discord's 5, and some for the way there."""
 ACKNOWLEDGE_WITHIN = 3.0
 REMEMBERED = 1000
 """Messages whose author is known when they are deleted."""

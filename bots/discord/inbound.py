@@ -50,8 +50,10 @@ def parse_message(message: discord.Message, me: Snowflake) -> InboundMessage | N
 
 def parse_edit(message: discord.Message, me: Snowflake) -> Change | None:
     """A message as it stands after an update; Discord updates it also to show what it links to."""
-    said = parse_message(message, me) if message.edited_at else None
-    if said is None or message.edited_at is None or not (said.text or said.attachments):
+    if message.edited_at is None:
+        return None
+    said = parse_message(message, me)
+    if said is None or not (said.text or said.attachments):
         return None
     event_id = f"{message.id}:{message.edited_at.isoformat()}"
     return Change(

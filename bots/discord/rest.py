@@ -1,6 +1,7 @@
 """Calls to Discord's REST API, and their failures as the errors of the seam."""
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -35,7 +36,13 @@ class Refused(Undeliverable):
 
 
 async def call(
-    client: discord.Client, method: str, path: str, *, body: Any = None, **ids: Any
+    client: discord.Client,
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    file: tuple[str, bytes] | None = None,
+    **ids: Any,
 ) -> Any:
     """One call, whose names in braces `ids` fill in; raises the errors under DeliveryError.
 
@@ -43,16 +50,26 @@ async def call(
     connection are repeated here, so what is asked must be safe to ask twice.
     """
     route = Route(method, path, **ids)
-    form: Json = {} if body is None else {"json": body}
+    content = {} if body is None else {"json": body}
+    if file is not None:
+        content = {"form": _form(body, *file)}
     pauses = iter(PAUSES)
     while True:
         try:
-            return await client.http.request(route, timeout=_TIMEOUT, **form)
+            return await client.http.request(route, timeout=_TIMEOUT, **content)
         except _FAILURES as failure:
             pause = next(pauses, None) if _is_fleeting(failure) else None
             if pause is None:
                 raise translated(failure) from failure
         await asyncio.sleep(pause)
+
+
+def _form(body: Any, name: str, data: bytes) -> list[Json]:
+    """The fields of a message with a file."""
+    return [
+        {"name": "payload_json", "value": json.dumps(body)},
+        {"name": "files[0]", "value": data, "filename": name},
+    ]
 
 
 def _is_fleeting(failure: Exception) -> bool:

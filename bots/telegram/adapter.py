@@ -11,6 +11,7 @@ from telegram import (
     Bot,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputFile,
     LinkPreviewOptions,
     ReplyParameters,
     Update,
@@ -151,6 +152,20 @@ class TelegramAdapter:
             await _attempt(address, lambda chat: self._bot.delete_message(chat, int(message_id)))
         except MessageGone:
             log.debug("Message %s was deleted before", message_id)
+
+    async def upload(
+        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+    ) -> None:
+        """Post a file, as a document."""
+        await _attempt(
+            address,
+            lambda chat: self._bot.send_document(
+                chat,
+                InputFile(data, filename=name),
+                message_thread_id=_thread(address),
+                reply_parameters=_reply(address, reply_to),
+            ),
+        )
 
     async def typing(self, address: Address) -> None:
         """Show "typing" for five seconds."""

@@ -22,6 +22,11 @@ COMMANDS = {
     "usage": "What you have used and what is left",
     "stop": "Stop the answer that is being written",
     "retry": "Answer your last message again",
+    "persona": "How I should behave in this conversation",
+    "model": "Which language model answers here",
+    "privacy": "What is stored, and where it is sent",
+    "export": "All that is stored about you, as a file",
+    "forget": "Delete this conversation for good",
 }
 _TOKEN = re.compile(r"\d+:[\w-]+")
 _SIMULTANEOUS = 256

@@ -1,5 +1,6 @@
 """Carries out turns: asks the model, lets it use tools, remembers, settles, delivers."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -9,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import attachments, inbox, memory, quota, toolkit
+from core import attachments, inbox, memory, privacy, quota, toolkit
 from core.chat._exchange import Exchange
 from core.chat._question import ask, blinded
 from core.chat._terms import (
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 Schema = Mapping[str, Any]
 """A tool as the API is told of it."""
 
+EXPORT = "parley.json"
 STARTS = 3
 """How often a call is begun anew when its stream breaks."""
 ROUNDS = 6
@@ -85,7 +87,6 @@ class Chat:
         try:
             if turn.kind == "summary":
                 return await self._summarise(turn, reply, context, call)
-            reply.intend()
             return await self._ask(turn, reply, context, call)
         except ModelUnavailable as error:
             log.error("turn %s: %s", turn.reference, error)
@@ -102,6 +103,9 @@ class Chat:
         """Step 2: the stored answer stands on the platform, whole, whatever stood there before."""
         assert turn.answer is not None
         again = AGAIN if turn.outcome in (Outcome.FAILED, Outcome.REFUSED) else ()
+        if turn.question.export:
+            stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
+            await reply.attach(EXPORT, json.dumps(stored, ensure_ascii=False, indent=1).encode())
         await reply.close(turn.answer, again)
         await transact(
             self._sessions,
@@ -118,8 +122,6 @@ class Chat:
         context = await memory.recall(session, turn, self._terms.marks, now=self._now())
         turns = 1 if turn.kind == "chat" else 0
         call = await self._reserve(session, turn, self._prompt_tokens(turn, context), turns=turns)
-        if turn.kind == "chat":
-            await inbox.posting(session, turn, 0)
         return context, call
 
     async def _reserve(
@@ -259,11 +261,9 @@ class Chat:
     async def _next(self, turn: Turn, exchange: Exchange, reply: Reply, prompt_tokens: int) -> None:
         """Settle the call that is over and reserve another; the person's turn counts once."""
 
-        async def work(session: AsyncSession) -> Reservation:
-            await self._settle(session, exchange, reply)
-            return await self._reserve(session, turn, prompt_tokens)
-
-        call = await transact(self._sessions, work)
+        # Two transactions: settling and reserving lock the same rows in different orders.
+        await transact(self._sessions, lambda s: self._settle(s, exchange, reply))
+        call = await transact(self._sessions, lambda s: self._reserve(s, turn, prompt_tokens))
         exchange.count(exchange.used(reply))
         exchange.open(call, reply, prompt_tokens)
 
@@ -273,13 +273,14 @@ class Chat:
         """The one transaction that stores the answer, remembers it and settles its cost."""
         outcome = Outcome.STOPPED if reply.stopped else Outcome.OK
         text = reply.text + NOTES.get(exchange.reason, "")
-        long = _total(exchange.usage) > self._terms.marks.high
+        used = exchange.used(reply)
+        long = used.prompt_tokens + used.completion_tokens > self._terms.marks.high
 
         async def work(session: AsyncSession) -> bool:
             followed = await inbox.answered(session, turn, text, outcome, now=self._now())
             if reply.text:
                 await memory.remember(
-                    session, turn, exchange.context, exchange.said, exchange.usage, now=self._now()
+                    session, turn, exchange.context, exchange.said, used, now=self._now()
                 )
             await self._settle(session, exchange, reply)
             if long:
@@ -287,7 +288,7 @@ class Chat:
             return followed
 
         followed = await transact(self._sessions, work)
-        exchange.count(exchange.used(reply))
+        exchange.count(used)
         self._log(turn, exchange)
         return self._answered(turn, text, outcome, followed or long)
 
@@ -379,7 +380,3 @@ class Chat:
             self._terms.cost(usage),
             (self._now() - exchange.call.at).total_seconds(),
         )
-
-
-def _total(usage: Usage | None) -> int:
-    return 0 if usage is None else usage.prompt_tokens + usage.completion_tokens

@@ -48,12 +48,23 @@ from core.inbox._steps import (
     retry,
     withdrawn,
 )
+from core.inbox._troubles import (
+    Spent,
+    Trouble,
+    Whole,
+    replay,
+    troubles,
+    whole,
+)
 
 __all__ = [
     "Account",
     "Entry",
     "Held",
     "Record",
+    "Spent",
+    "Trouble",
+    "Whole",
     "accept",
     "alive",
     "amend",
@@ -79,13 +90,16 @@ __all__ = [
     "posts",
     "renew",
     "replace",
+    "replay",
     "requeue",
     "retry",
     "save_drafts",
     "say",
     "stop_listening",
     "summarise",
+    "troubles",
     "turn_of",
     "unanswered",
+    "whole",
     "withdrawn",
 ]

@@ -68,7 +68,15 @@ async def accept(
             "turn_id": turn_id,
         },
     )
-    await session.execute(_POST, {**where, "message_id": entry.message_id, "turn_id": turn_id})
+    # The person's message, and the intent to post the first part of the answer.
+    post = {**where, "turn_id": turn_id}
+    await session.execute(
+        _POST,
+        [
+            {**post, "message_id": entry.message_id, "part": None},
+            {**post, "message_id": None, "part": 0},
+        ],
+    )
     return turn_id
 
 
@@ -83,7 +91,9 @@ async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
 
 async def say(session: AsyncSession, entry: Entry, *, now: datetime) -> None:
     """Store something to tell a person: a turn that only has to be delivered."""
-    await session.execute(_INSERT, _row(entry, now))
+    turn_id = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
+    intent = {**place(entry.address), "message_id": None, "turn_id": turn_id, "part": 0}
+    await session.execute(_POST, intent)
 
 
 async def newest(session: AsyncSession, platform: str, chat: str) -> str | None:
@@ -187,7 +197,12 @@ async def extend(
     await note(session, message.address, message.event_id)
     await session.execute(
         _POST,
-        {**place(message.address), "message_id": message.message_id, "turn_id": turn_id},
+        {
+            **place(message.address),
+            "message_id": message.message_id,
+            "turn_id": turn_id,
+            "part": None,
+        },
     )
     question = Question.load(stored).joined(Question.of(message))
     await session.execute(

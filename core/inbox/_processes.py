@@ -56,7 +56,7 @@ async def may_listen(
         return True
     platform, bot_id = account
     new = insert_missing(session, _listeners).values(platform=platform, bot_id=bot_id, **lease)
-    return row_count(await session.execute(new)) > 0
+    return await session.scalar(new.returning(_listeners.c.worker_id)) is not None
 
 
 async def stop_listening(session: AsyncSession, account: Account, worker_id: str) -> None:

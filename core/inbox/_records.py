@@ -80,7 +80,8 @@ async def _record(session: AsyncSession, *where: ColumnElement[bool]) -> Record 
 _NOT_WELL = turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED))
 
 
-def _as_new(now: datetime) -> dict[str, Any]:
+def as_new(now: datetime) -> dict[str, Any]:
+    """The columns of a turn that is to be carried out from the beginning."""
     return {
         # Raised at once: whoever answers the old question or delivers the old answer is fenced off.
         "attempt": turns.c.attempt + 1,
@@ -99,9 +100,7 @@ def _as_new(now: datetime) -> dict[str, Any]:
 
 async def requeue(session: AsyncSession, turn_id: int, *, now: datetime) -> None:
     """Answer a turn again that was not answered well, in the messages that stand."""
-    await session.execute(
-        update(turns).where(turns.c.id == turn_id, _NOT_WELL).values(_as_new(now))
-    )
+    await session.execute(update(turns).where(turns.c.id == turn_id, _NOT_WELL).values(as_new(now)))
 
 
 async def amend(session: AsyncSession, turn_id: int, question: Question, *, now: datetime) -> None:
@@ -109,7 +108,7 @@ async def amend(session: AsyncSession, turn_id: int, question: Question, *, now:
     await session.execute(
         update(turns)
         .where(turns.c.id == turn_id, or_(turns.c.answered_at.is_(None), _NOT_WELL))
-        .values(_as_new(now) | {"input": question.dump()})
+        .values(as_new(now) | {"input": question.dump()})
     )
     await notify(session, LOOK)
 

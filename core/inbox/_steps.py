@@ -47,18 +47,24 @@ _INTENT = select(
     turns.c.id,
     bindparam("the_part", type_=Integer),
 ).where(*FENCED, ~exists().where(*_PART))
-_POSTING = insert(_tables.posts).from_select(_INTENT_COLUMNS, _INTENT)
-_POSTED = update(_tables.posts).where(*_PART).values(message_id=bindparam("message"))
+_POSTING = insert(_tables.posts).from_select(_INTENT_COLUMNS, _INTENT).returning(_tables.posts.c.id)
+_OURS = exists().where(*FENCED)
+_POSTED = update(_tables.posts).where(*_PART, _OURS).values(message_id=bindparam("message"))
 
 
 async def posting(session: AsyncSession, turn: Turn, part: int) -> None:
-    """Say that part `part` is about to be posted. Nothing is said for an attempt that is over."""
-    await session.execute(_POSTING, {**fence(turn), "the_part": part})
+    """Say that part `part` is about to be posted; LeaseLost when the turn is another attempt's.
+
+    The first part of what is accepted is said to be so from the beginning.
+    """
+    stored = await session.scalar(_POSTING, {**fence(turn), "the_part": part})
+    if stored is None and not await session.scalar(select(_OURS), fence(turn)):
+        raise LeaseLost(f"turn {turn.reference}")
 
 
 async def posted(session: AsyncSession, turn: Turn, part: int, message_id: str) -> None:
-    """Store which message a part became."""
-    await session.execute(_POSTED, {"the_turn": turn.id, "the_part": part, "message": message_id})
+    """Store which message a part became; LeaseLost when the turn is another attempt's."""
+    await _write(session, turn, _POSTED, {"the_part": part, "message": message_id})
 
 
 async def withdrawn(session: AsyncSession, turn: Turn, parts: int) -> None:

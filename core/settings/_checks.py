@@ -1,5 +1,7 @@
 """What single values must look like; nothing here repeats a value that may be a secret."""
 
+import tomllib
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -13,6 +15,21 @@ def parse_models(value: object) -> object:
     if not all(models) or len(set(models)) < len(models):
         raise ValueError("one model, or several different ones separated by commas")
     return models
+
+
+def read_personas(value: object) -> object:
+    """Instructions by their names, from a TOML file of lines like `pirate = "You are a pirate."`"""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = tomllib.loads(Path(value).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise ValueError("not a TOML file in UTF-8") from None
+    if not all(isinstance(text, str) for text in found.values()):
+        raise ValueError('every line must be of the form name = "instructions"')
+    return {name.lower(): text for name, text in found.items()}
 
 
 def check_url(url: str) -> str:

@@ -15,7 +15,13 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import SettingsError
-from core.settings._checks import check_database_url, check_secret, check_url, parse_models
+from core.settings._checks import (
+    check_database_url,
+    check_secret,
+    check_url,
+    parse_models,
+    read_personas,
+)
 from core.settings._limits import Limit, Prices, parse_limits, parse_prices
 
 DEFAULT_MODEL = "x-ai/grok-4-fast-non-reasoning"
@@ -54,6 +60,10 @@ class Settings(BaseSettings):
         default=(DEFAULT_MODEL,), validation_alias="model"
     )
     """MODEL: the first is asked, the next one while it keeps failing."""
+    offered_models: Annotated[tuple[str, ...], BeforeValidator(parse_models)] = Field(
+        default=(), validation_alias="models"
+    )
+    """MODELS: those that people may choose among with /model."""
     model_prices: Annotated[Prices | None, BeforeValidator(parse_prices)] = None
     """Used for all models where the API does not tell a cost; name the dearest one's."""
     max_completion_tokens: int = Field(default=8192, ge=1, le=2_000_000)
@@ -65,6 +75,15 @@ class Settings(BaseSettings):
         " of the person, clearly and to the point. Use Markdown where it helps."
     )
 
+    tools: bool = True
+    """Whether the model may calculate and search what was said."""
+    vision: bool = True
+    """Whether the model can look at images."""
+    personas: Annotated[Mapping[str, str], BeforeValidator(read_personas)] = Field(
+        default_factory=dict, validation_alias="personas_file"
+    )
+    """PERSONAS_FILE: instructions by a short name, in TOML."""
+
     telegram_token: Secret = SecretStr("")
     telegram_api_url: Url = "https://api.telegram.org"
     discord_token: Secret = SecretStr("")
@@ -75,6 +94,9 @@ class Settings(BaseSettings):
 
     memory_high_tokens: int = Field(default=12_000, ge=1, le=2_000_000)
     memory_low_tokens: int = Field(default=4_000, ge=0, le=2_000_000)
+
+    retention_days: int | None = Field(default=None, ge=1)
+    """What is older is deleted."""
 
     concurrency: int = Field(default=1000, ge=1)
     lease_seconds: Seconds = Field(default=15, ge=5)

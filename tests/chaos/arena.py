@@ -27,7 +27,7 @@ from tests.records import Records
 
 PLENTY = "1000000 turns/minute, 1000000 turns/day, 1000000 usd/month"
 SETTINGS = {
-    "LEASE_SECONDS": "5",
+    "LEASE_SECONDS": "6",
     "QUOTA": PLENTY,
     "BUDGET": "1000000 usd/day",
     # Short prompts, so that the machine has time for the chaos.
@@ -94,6 +94,14 @@ class Arena:
                 self.fleet.check()
                 await asyncio.sleep(0.1)
 
+    async def acquaint(self) -> None:
+        """Everybody says something: Discord tells nothing of a private channel that the bot has
+        never seen, if it was opened while nobody listened."""
+        for place in self.scene.places:
+            for who in self.scene.speakers(place):
+                await self.crowd.ask(place, who, "short")
+        await self.quiet()
+
     def audit(self, *, unheard: int = 0) -> Verdict:
         """Compare what stands with what should."""
         kills = self.fleet.kills
@@ -132,7 +140,7 @@ async def arena(
             "MODEL_API_URL": model.url,
             **(settings or {}),
         }
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - before anything runs
         ships = await stack.enter_async_context(
             fleet([platform, *arguments], environment, directory)
         )

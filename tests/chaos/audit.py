@@ -90,7 +90,7 @@ class Auditor:
         for said in self.scene.answers(place):
             messages[tag_of(said.text) or ""].append(said)
         for said in messages.pop("", []):
-            if not said.text.startswith(NOTICE):
+            if NOTICE not in said.text:
                 verdict.note("strange", f"{place}: {said.text[:80]!r}")
         chains = {
             each.wish.tag: self._answered(verdict, each, messages[each.wish.tag]) for each in asked

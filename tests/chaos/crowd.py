@@ -40,7 +40,8 @@ class Crowd:
 
     async def ask(self, place: str, who: str, kind: Kind | None = None) -> Asked:
         """Somebody asks something."""
-        wish = Wish(f"q{next(self._numbers)}", kind or self.choice.choice(self.kinds))
+        chosen: Kind = kind or self.choice.choice(self.kinds)
+        wish = Wish(f"q{next(self._numbers)}", chosen)
         self.asked.append(Asked(wish, place, who, time.monotonic()))
         await self.scene.say(place, who, wish.text)
         return self.asked[-1]
@@ -63,9 +64,14 @@ class Crowd:
             last = await self.ask(place, who)
             if self.choice.random() < QUICK:
                 last = await self.ask(place, who, "short")
-            while not self.stopping and not self.is_answered(last):
-                await asyncio.sleep(0.05)
+            await self._answer_to(last)
             await asyncio.sleep(self.choice.uniform(0, 0.3))
+
+    async def _answer_to(self, asked: Asked) -> None:
+        while not self.is_answered(asked):
+            if self.stopping:
+                return
+            await asyncio.sleep(0.05)
 
     def is_answered(self, asked: Asked) -> bool:
         """Whether the end of the answer stands."""

@@ -11,9 +11,8 @@ from tests.chaos.moments import MOMENTS, Moment
 
 PATIENCE = 4.0
 """Seconds after which a process dies although its moment did not come."""
-TIRED = 3
-"""Faults of a turn that is left in peace for a while: the fifth would end it, and should."""
-WEARY = f"SELECT count(*) FROM turns WHERE answered_at IS NULL AND faults >= {TIRED}"
+WEARY = "SELECT count(*) FROM turns WHERE answered_at IS NULL AND faults >= 3"
+"""Turns that are left in peace for a while: the fifth fault would end them, and should."""
 
 
 async def kill(arena: Arena, kills: int, *, workers: int = 1) -> Verdict:
@@ -21,6 +20,7 @@ async def kill(arena: Arena, kills: int, *, workers: int = 1) -> Verdict:
     for number in range(workers):
         await arena.fleet.start(f"w{number}")
     await arena.fleet.listening()
+    await arena.acquaint()
     async with arena.crowd.talking():
         for moment in _moments(arena, kills):
             await _rest(arena)

@@ -34,18 +34,15 @@ class Sight:
         self._requests = len(self.model.requests)
         return self.owners.get(tag or "")
 
-    async def asked(self) -> str | None:
+    async def asked(self) -> None:
         """Somebody writes; the listener hears it."""
         before = len(self.crowd.asked)
-        while len(self.crowd.asked) == before:
-            await asyncio.sleep(LOOK)
-        return None
+        await _until(lambda: len(self.crowd.asked) > before)
 
     async def request(self) -> ModelRequest:
         """The model is asked."""
         before = len(self.model.requests)
-        while len(self.model.requests) == before:
-            await asyncio.sleep(LOOK)
+        await _until(lambda: len(self.model.requests) > before)
         return self.model.requests[before]
 
     async def acts(self) -> AsyncIterator[Act]:
@@ -67,6 +64,11 @@ class Sight:
                 if condition(each):
                     return each
             await asyncio.sleep(LOOK)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - looks from outside, and at everything
+        await asyncio.sleep(LOOK)
 
 
 def key_of(request: ModelRequest) -> str:

@@ -84,7 +84,7 @@ class TelegramScene:
             name: server.person(number, name) for number, name in ((2000, "Ann"), (2001, "Ben"))
         }
         self._chats["Group"] = server.group(-500, "Group", admins=list(self._group.values()))
-        self.places = list(self._chats)
+        self.places: Sequence[str] = list(self._chats)
 
     def environment(self) -> dict[str, str]:
         return {"TELEGRAM_TOKEN": self.server.token, "TELEGRAM_API_URL": self.server.url}
@@ -135,7 +135,7 @@ class DiscordScene:
         self._group = {name: server.person(name) for name in ("Ann", "Ben")}
         guild = server.guild("Guild", members=self._group.values())
         self._chats["Group"] = server.channel(guild, "talk")
-        self.places = list(self._chats)
+        self.places: Sequence[str] = list(self._chats)
 
     def environment(self) -> dict[str, str]:
         return {"DISCORD_TOKEN": self.server.token, "DISCORD_API_URL": self.server.url}

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,13 +58,14 @@ def delta(finish: str | None = None, **fields: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": fields, "finish_reason": finish}]}
 
 
-def sse(*chunks: Any, done: bool = True, newline: str = "\n") -> bytes:
+def sse(*chunks: Any, done: bool = True) -> bytes:
     """Chunks as an event stream, in UTF-8 without escapes; a string is sent as it is."""
     datas = [
         each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in chunks
     ]
     datas += ["[DONE]"] if done else []
-    return "".join(f"data: {data}{newline}{newline}" for data in datas).encode()
+    lines = (data.replace("\n", "\ndata: ") for data in datas)
+    return "".join(f"data: {data}\n\n" for data in lines).encode()
 
 
 class Pieces(httpx.AsyncByteStream):
@@ -99,7 +100,7 @@ async def heard_from(*pieces: bytes, **more: Any) -> list[Event]:
 
 
 Step = bytes | float | None
-"""Bytes to send, seconds to pause, or None: close the connection."""
+"""Bytes to send, seconds to pause unless the client leaves, or None: close the connection."""
 
 
 @dataclass
@@ -108,6 +109,8 @@ class RawServer:
 
     url: str = ""
     connections: int = 0
+    left: int = 0
+    """Clients that went away while the server paused."""
     requests: list[bytes] = field(default_factory=list)
     script: Iterator[Iterable[Step]] = field(default_factory=lambda: iter(()))
 
@@ -130,12 +133,20 @@ class RawServer:
         for step in next(self.script):
             if step is None:
                 return False
-            if isinstance(step, float):
-                await asyncio.sleep(step)
-                continue
-            writer.write(step)
-            await writer.drain()
+            if isinstance(step, bytes):
+                writer.write(step)
+                await writer.drain()
+            elif await self._is_left(reader, step):
+                return False
         return True
+
+    async def _is_left(self, reader: asyncio.StreamReader, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await reader.read(1)
+                self.left += 1
+                return True
+        return False
 
 
 @asynccontextmanager

@@ -1,14 +1,14 @@
 """When the next call to a platform may start, by a clock that the tests move."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapter import Address, Attachment, Button, Change, InboundMessage
+from core.adapter import Adapter, Address
 from core.gates import BURST, ROOM, Gate, Gates, happens
 
 
@@ -23,46 +23,15 @@ class Clock:
 
 
 class Platform:
-    """A platform with limits; nothing is sent there."""
+    """The part of an adapter that tells its limits."""
 
-    name = "platform"
-    bot_id = "bot"
     rate = 30.0
 
     def pace(self, address: Address) -> float:
         return 3.0 if address.chat.startswith("group") else 1.0
 
-    def fits(self, markdown: str) -> bool:
-        return True
 
-    async def listen(self) -> AsyncIterator[InboundMessage | Change]:
-        raise NotImplementedError
-        yield
-
-    async def send(
-        self,
-        address: Address,
-        markdown: str,
-        *,
-        reply_to: str | None = None,
-        buttons: tuple[Button, ...] = (),
-        nonce: str,
-    ) -> str:
-        raise NotImplementedError
-
-    async def edit(
-        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
-    ) -> None:
-        raise NotImplementedError
-
-    async def delete(self, address: Address, message_id: str) -> None:
-        raise NotImplementedError
-
-    async def typing(self, address: Address) -> None:
-        raise NotImplementedError
-
-    async def download(self, attachment: Attachment, limit: int) -> bytes:
-        raise NotImplementedError
+PLATFORM = cast(Adapter, Platform())
 
 
 def chat(name: str, thread: str = "") -> Address:
@@ -76,7 +45,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def gates(clock: Clock) -> Gates:
-    return Gates(Platform(), clock)
+    return Gates(PLATFORM, clock)
 
 
 def through(gates: Gates, address: Address, most: int = 1000, room: float = 0) -> int:
@@ -222,7 +191,7 @@ def test_no_window_has_more_calls_than_the_burst_and_its_share(
 
 async def test_entering_waits_for_both_gates() -> None:
     clock = asyncio.get_running_loop().time
-    gates = Gates(Platform(), clock)
+    gates = Gates(PLATFORM, clock)
     gates.of(chat("a")).interval = 0.05
     begin = clock()
     async with asyncio.timeout(5):

@@ -491,8 +491,9 @@ async def test_an_intent_of_an_attempt_that_is_over_is_not_stored(
     await rows.ask(sessions, ada, "1")
     old = await rows.claimed(sessions, "dead")
     await rows.claimed(sessions, "alive", now=later(20))
-    await commit(sessions, lambda s: inbox.posting(s, old, 0))
-    assert await posts(sessions, old.id) == ()
+    with pytest.raises(LeaseLost):
+        await commit(sessions, lambda s: inbox.posting(s, old, 1))
+    assert await posts(sessions, old.id) == (None,), "what was accepted with it"
 
 
 async def test_a_turn_that_replaces_another_takes_over_its_messages(

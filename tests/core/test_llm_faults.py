@@ -284,7 +284,6 @@ REFUSALS: dict[str, tuple[bytes, str]] = {
     "the key": (b'{"message": "%b is no good"}' % KEY.encode(), "*** is no good"),
     "a page": (b"<h1>Bad\r\nRequest</h1>", "<h1>Bad Request</h1>"),
     "very much": (b'{"message": "%b"}' % (b"x" * 9999), "x" * 200 + "…"),
-    "far too much": (b"x" * 2**20, "x" * 200 + "…"),
     "nothing": (b"", ""),
     "no UTF-8": (b"\xff", "\ufffd"),
     "a list": (b"[1]", "no message"),
@@ -308,6 +307,13 @@ async def test_a_refusal_that_breaks_off_is_a_refusal() -> None:
         error, _ = await fault(llm)
     assert isinstance(error, ModelRejected)
     assert str(error) == "status 400: Wrong"
+
+
+async def test_a_refusal_that_does_not_end_is_a_refusal() -> None:
+    script: list[Step] = [head("400 Bad Request") + chunk(b"x" * 2**16), 60.0]
+    async with raw(script) as server, asking(server.url) as llm:
+        error, _ = await fault(llm, within=3)
+    assert isinstance(error, ModelRejected)
 
 
 @pytest.mark.parametrize(
@@ -357,6 +363,15 @@ async def test_a_url_that_is_none_is_named(url: str) -> None:
 
 
 # Leaving
+
+
+async def test_the_body_of_a_fault_is_not_waited_for() -> None:
+    busy: list[Step] = [head("503 Busy") + chunk(b"Busy"), 60.0]
+    async with raw(busy, [head() + HELLO + STOP]) as server, asking(server.url) as llm:
+        async with asyncio.timeout(5):
+            assert text_of(await hear(llm)) == "Hello"
+            while not server.left:
+                await asyncio.sleep(0.01)
 
 
 async def test_a_cancelled_answer_closes_its_connection(model: ModelServer, llm: LLM) -> None:
@@ -437,11 +452,14 @@ async def test_failures_count_only_in_a_row(model: ModelServer) -> None:
             assert (await hear(llm))[0] == Answering(MODEL)
 
 
-async def test_failures_of_many_answers_count_together(model: ModelServer) -> None:
+async def test_failures_of_many_answers_count_together(
+    model: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
     model.respond = models_down(MODEL)
     async with asking(model.url, fallbacks=(OTHER,), patience_seconds=0.0) as llm:
         answers = await asyncio.gather(*(hear(llm) for _ in range(20)))
     assert {answer[0] for answer in answers} == {Answering(OTHER)}
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize("told", [Fault(404), Fault(429, retry_after=3600)])

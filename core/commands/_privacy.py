@@ -1,0 +1,38 @@
+"""The commands by which people keep what is stored about them in their own hands."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import attachments
+from core import privacy as stored
+from core.commands._call import Call, Result
+
+CONFIRMED = "yes"
+SURE = """\
+This deletes our conversation for good: every message, file and summary. It cannot be undone. \
+To do it, send /forget yes"""
+FORGOTTEN = "Everything of this conversation is deleted. What would you like to talk about?"
+NOT_HERE = "I send that only in a private chat with you."
+ADMINS_ONLY = "Only the admins of this group can do that."
+
+
+async def privacy(session: AsyncSession, call: Call) -> Result:
+    """Tell what is stored and where it is sent."""
+    return Result(call.offer.privacy)
+
+
+async def export(session: AsyncSession, call: Call) -> Result:
+    """Give a person all that is stored about them as one file."""
+    if not call.private:
+        return Result(NOT_HERE)
+    return Result("This is all that is stored about you.", export=True)
+
+
+async def forget(session: AsyncSession, call: Call) -> Result:
+    """Delete a conversation for good, after a confirmation."""
+    if not call.admin:
+        return Result(ADMINS_ONLY)
+    if call.arguments.strip().lower() != CONFIRMED:
+        return Result(SURE)
+    await stored.forget(session, call.speaker.conversation_id, now=call.now)
+    await attachments.sweep(session)
+    return Result(FORGOTTEN, stopped=True)

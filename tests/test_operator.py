@@ -1,0 +1,175 @@
+"""`python -m bots turns`: what an operator sees of turns in trouble, and how they go on."""
+
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.bot import process
+from tests.dialogs.stages import TelegramStage, World
+from tests.fakes.model import Fault, ModelServer
+from tests.fakes.telegram import TelegramServer
+from tests.records import eventually
+
+
+@pytest.fixture
+def stage(
+    model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path
+) -> TelegramStage:
+    return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+
+
+async def turns(stage: TelegramStage, *arguments: str) -> tuple[int, str]:
+    """The exit status and the words of `python -m bots turns …`."""
+    log = stage.world.directory / "turns"
+    log.unlink(missing_ok=True)
+    settings = {"DATABASE_URL": stage.world.database_url, "COLUMNS": "120"}
+    async with process("turns", *arguments, log=log, environment=settings) as started:
+        status = await started.wait()
+    return status, log.read_text()
+
+
+async def fail_once(stage: TelegramStage, model: ModelServer) -> None:
+    """A question that ends with a sentence instead of an answer."""
+    model.enqueue(Fault(403))
+    turns = stage.records.turns()
+    await stage.say("say secret words")
+    await stage.records.idle(turns + 1)
+
+
+async def test_without_troubles_it_says_so(stage: TelegramStage) -> None:
+    async with stage.running():
+        await stage.say("Hello")
+        await stage.records.idle(1)
+        assert await turns(stage) == (0, "No turn is in trouble.\n")
+
+
+async def test_what_failed_is_listed_without_what_was_said(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.running():
+        await fail_once(stage, model)
+        status, said = await turns(stage)
+    assert status == 0
+    assert re.search(r"1\D+telegram\D+\d+ s\D+1\D+0\D+failed", said)
+    assert "secret" not in said
+
+
+async def test_a_turn_that_does_not_end_is_listed(stage: TelegramStage, model: ModelServer) -> None:
+    async with stage.running():
+        with model.hold():
+            await stage.say("say secret words")
+            await model.seen(1)
+            assert "No turn" in (await turns(stage))[1], "it is only just being answered"
+            grow_old(stage)
+            _, said = await turns(stage)
+        await stage.records.idle(1)
+    assert re.search(r"1\D+telegram\D+11 min\D+1\D+0\D+unanswered, with", said)
+    assert "secret" not in said
+
+
+def grow_old(stage: TelegramStage) -> None:
+    """Let the turns of a database have begun eleven minutes ago."""
+    if stage.records.url.startswith("sqlite"):
+        stage.records.write("UPDATE turns SET created_at = datetime(created_at, '-11 minutes')")
+    else:
+        stage.records.write("UPDATE turns SET created_at = created_at - interval '11 minutes'")
+
+
+async def test_one_turn_is_shown_whole_by_the_reference_that_people_are_told(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.running():
+        await fail_once(stage, model)
+        found = re.search(r"Reference (\S+)\)", stage.heard())
+        assert found
+        status, said = await turns(stage, "show", found[1])
+    assert status == 0
+    assert "say secret words" in said
+    assert "The people who run me" in said
+    assert "chat 1001" in said
+    assert "0.000000 usd, settled" in said
+    [answer] = stage.server.answers(stage.chat)
+    assert re.search(rf"messages\s+{answer.message_id}\b", said)
+
+
+async def test_markup_in_what_was_said_is_shown_as_it_is(stage: TelegramStage) -> None:
+    async with stage.running():
+        await stage.say("say [bold]this[/bold] [/]")
+        await stage.records.idle(1)
+        _, said = await turns(stage, "show", "1")
+    assert "[bold]this[/bold] [/]" in said
+
+
+async def test_a_failed_turn_is_answered_again_by_the_running_bot(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.running():
+        await fail_once(stage, model)
+        assert await turns(stage, "replay", "1") == (0, "1: queued\n")
+        await eventually(lambda: stage.heard() == "secret words")
+        await stage.records.idle(1)
+        assert "No turn" in (await turns(stage))[1]
+    [answer] = stage.server.answers(stage.chat)
+    assert answer.buttons == []
+    assert stage.records.drift() == []
+
+
+async def test_a_running_worker_hears_of_it_at_once(
+    model: ModelServer, telegram_server: TelegramServer, postgres_url: str, tmp_path: Path
+) -> None:
+    stage = TelegramStage(World(model, postgres_url, tmp_path), telegram_server)
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as listening:
+        listening.execute("LISTEN parley")
+        async with stage.running():
+            await fail_once(stage, model)
+            await turns(stage, "replay", "1")
+            await stage.records.idle(1)
+        heard = [each.payload for each in listening.notifies(timeout=0.1)]
+    assert "work" in heard
+
+
+async def test_what_could_not_be_delivered_is_delivered_again(stage: TelegramStage) -> None:
+    server = stage.server
+    async with stage.running():
+        server.block(stage.ada)
+        await stage.say("say it")
+        await stage.records.idle(1)
+        assert "undeliverable" in (await turns(stage))[1]
+        server.block(stage.ada, blocked=False)
+        await turns(stage, "replay", "1")
+        await eventually(lambda: stage.heard() == "it")
+        await stage.records.idle(1)
+    assert len(stage.world.model.requests) == 1, "the stored answer was delivered"
+
+
+async def test_what_went_well_is_left_alone(stage: TelegramStage, model: ModelServer) -> None:
+    async with stage.running():
+        await stage.say("say it")
+        await stage.records.idle(1)
+        status, said = await turns(stage, "replay", "1", "99")
+    assert status == 1
+    assert said == "1: not failed, left alone\n99: not failed, left alone\n"
+    assert len(model.requests) == 1
+
+
+async def test_what_is_no_number_is_refused(stage: TelegramStage) -> None:
+    status, said = await turns(stage, "show", "first")
+    assert status == 2
+    assert "'first' is no number of a turn" in said
+    assert "Traceback" not in said
+
+
+async def test_a_turn_that_is_not_there_is_a_sentence(stage: TelegramStage) -> None:
+    assert await turns(stage, "show", "7") == (1, "There is no turn 7.\n")
+
+
+async def test_without_a_database_it_says_which_setting_is_wrong(
+    stage: TelegramStage, tmp_path: Path
+) -> None:
+    stage.world.database_url = f"sqlite+aiosqlite:///{tmp_path}/nowhere/parley.db"
+    status, said = await turns(stage)
+    assert status == 2
+    assert said.startswith("DATABASE_URL")
+    assert "Traceback" not in said
