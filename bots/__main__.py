@@ -115,6 +115,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             now=_now,
             concurrency=loaded.concurrency,
             lease_seconds=loaded.lease_seconds,
+            backoff=loaded.retry_seconds / 12,
         )
         offer = _offer(loaded, rules)
         intake = Intake(sessions, offer, now=_now, accepted=worker.wake, changed=worker.look)
@@ -182,8 +183,8 @@ async def _hear(listening: Sequence[Adapter], intake: Intake, worker: Worker) ->
 def _connect(
     platform: Platform, loaded: Settings, sessions: db.Sessions
 ) -> AbstractAsyncContextManager[Adapter]:
+    # Imported where they are needed: a platform that does not run costs no memory.
     match platform:
-        # Imported here: a platform that does not run shall cost no memory.
         case Platform.TELEGRAM:
             from bots.telegram import adapter as telegram  # noqa: PLC0415
 
@@ -224,6 +225,7 @@ def _endpoint(loaded: Settings) -> llm.Endpoint:
         top_p=loaded.top_p,
         first_token_seconds=loaded.first_token_seconds,
         stall_seconds=loaded.stall_seconds,
+        patience_seconds=loaded.retry_seconds,
     )
 
 
@@ -247,6 +249,7 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
         marks=Marks(loaded.memory_high_tokens, loaded.memory_low_tokens),
         tools=loaded.tools,
         vision=loaded.vision,
+        models=loaded.offered_models,
     )
 
 

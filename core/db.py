@@ -4,18 +4,30 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+)
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from filelock import FileLock, Timeout
-from sqlalchemy import URL, CursorResult, Result, event, func, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    CursorResult,
+    Result,
+    func,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -28,6 +40,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from core.errors import SettingsError
+from core.sqlite import connect as open_sqlite
 
 log = logging.getLogger(__name__)
 
@@ -76,30 +89,15 @@ def connect(url: str, connections: int = 5) -> AsyncEngine:
 def _sqlite(url: URL) -> AsyncEngine:
     # One connection: SQLite has one writer anyway, and a queue in the process is fairer and
     # cheaper than its busy handler. No transaction of ours waits for the network.
-    engine = create_async_engine(
+    return create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1,
         max_overflow=0,
         pool_timeout=30,
-        connect_args={"timeout": 10, "isolation_level": None},
+        connect_args={"async_creator_fn": open_sqlite, "timeout": 10},
         hide_parameters=True,  # they hold what people said
     )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, _: object) -> None:
-        cursor = connection.cursor()
-        # synchronous=FULL: what the platform was told is stored survives a power cut too.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Any) -> None:
-        # IMMEDIATE takes the write lock at once: a read that turns into a write cannot fail.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
 
 
 def _postgresql(url: URL, connections: int) -> AsyncEngine:
@@ -140,8 +138,7 @@ async def transact(
     pause = 0.05
     while True:
         try:
-            async with sessions.begin() as session:
-                return await work(session)
+            return await _undivided(_commit(sessions, work))
         except TRANSIENT as error:
             if clock() + pause > give_up:
                 raise
@@ -174,6 +171,8 @@ async def notify(session: AsyncSession, what: str) -> None:
 
 async def notifications(url: str) -> AsyncGenerator[str, None]:
     """What other processes tell; silent, and tried again, while the database is away."""
+    import psycopg  # noqa: PLC0415 - not needed on SQLite, and large
+
     conninfo = make_url(normal_url(url)).set(drivername="postgresql")
     while True:
         try:
@@ -192,6 +191,28 @@ async def notifications(url: str) -> AsyncGenerator[str, None]:
 def row_count(result: Result[Any]) -> int:
     """How many rows an UPDATE or DELETE touched; an INSERT does not tell on every engine."""
     return cast("CursorResult[Any]", result).rowcount
+
+
+MERCY = 5.0
+"""Seconds that a cancelled transaction has to end by itself."""
+
+
+async def _commit(sessions: Sessions, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async with sessions.begin() as session:
+        return await work(session)
+
+
+async def _undivided(transaction: Coroutine[Any, Any, T]) -> T:
+    """Let a transaction end before a cancellation goes on: a connection is never left half-way."""
+    task = asyncio.create_task(transaction)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        asyncio.get_running_loop().call_later(MERCY, task.cancel)
+        while not task.done():
+            with suppress(asyncio.CancelledError):  # asking again makes it no faster
+                await asyncio.wait([task])
+        raise
 
 
 @contextmanager
@@ -220,16 +241,17 @@ def exclusive(url: str) -> Iterator[None]:
         lock.release()
 
 
-def migrations() -> Config:
-    """Alembic's configuration, wherever the process was started."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
-    return config
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def upgrade(url: str) -> None:
     """Bring the schema up to date; blocks."""
-    config = migrations()
+    # Imported here: a start that finds the schema up to date does without the memory it takes.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = sync_url(url)
     command.upgrade(config, "head")
 
@@ -252,9 +274,11 @@ async def serving(url: str, connections: int = 5) -> AsyncIterator[AsyncEngine]:
 
 async def _prepare(engine: AsyncEngine, url: str) -> None:
     try:
-        if is_sqlite(url):
+        async with engine.connect() as connection:
+            current = await connection.run_sync(_is_current)
+        if not current and is_sqlite(url):
             await asyncio.to_thread(upgrade, url)
-        elif not await _is_current(engine):
+        elif not current:
             raise SettingsError(
                 "DATABASE_URL: the tables are missing or older than this release;"
                 " run: alembic upgrade head"
@@ -264,12 +288,11 @@ async def _prepare(engine: AsyncEngine, url: str) -> None:
         raise SettingsError(f"DATABASE_URL: the database cannot be used: {reason}") from None
 
 
-async def _is_current(engine: AsyncEngine) -> bool:
+def _is_current(connection: Connection) -> bool:
     """Whether the schema is at least as new as this code; a newer one serves too in a deploy."""
-    script = ScriptDirectory.from_config(migrations())
-    async with engine.connect() as connection:
-        revision = await connection.run_sync(
-            lambda sync: MigrationContext.configure(sync).get_current_revision()
-        )
-    known = {step.revision for step in script.walk_revisions()}
-    return revision == script.get_current_head() or (revision is not None and revision not in known)
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    # A migration's file begins with its number, which is its revision.
+    known = sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/*_*.py"))
+    return revision == known[-1] or (revision is not None and revision not in known)

@@ -51,6 +51,10 @@ class Gate:
         """Let nothing through for a time, as the platform asked."""
         self.paused_until = max(self.paused_until, self.clock() + seconds)
 
+    def is_paused(self) -> bool:
+        """Whether the platform wants nothing now."""
+        return self.paused_until > self.clock()
+
     def is_idle(self) -> bool:
         """Whether forgetting this gate changes nothing."""
         now = self.clock()
@@ -70,7 +74,7 @@ class Gates:
     def __init__(self, adapter: Adapter, clock: Clock) -> None:
         self._adapter = adapter
         self._clock = clock
-        self._account = Gate(1 / adapter.rate, burst=max(adapter.rate, 1), clock=clock)
+        self._account = Gate(1 / adapter.rate, _at_once(adapter.rate), clock)
         self._chats: dict[str, Gate] = {}
         self._limit = 256
         self.streams = 0
@@ -102,7 +106,7 @@ class Gates:
     def share(self, processes: int) -> None:
         """Divide what the account may send among so many processes."""
         rate = self._adapter.rate / max(processes, 1)
-        self._account.interval, self._account.burst = 1 / rate, max(rate, 1)
+        self._account.interval, self._account.burst = 1 / rate, _at_once(rate)
 
     def count(self, address: Address) -> None:
         """Count a call that starts now."""
@@ -114,6 +118,12 @@ class Gates:
         if len(self._chats) >= self._limit:
             self._chats = {chat: gate for chat, gate in self._chats.items() if not gate.is_idle()}
             self._limit = max(2 * len(self._chats), 256)
+
+
+def _at_once(rate: float) -> float:
+    """Calls that an account may start at one moment: in the second after it come as many as the
+    rate, and together they must not be more than the platform takes in a second."""
+    return max(rate / 5, 1)
 
 
 async def happens(event: asyncio.Event, seconds: float) -> bool:

@@ -97,6 +97,7 @@ class Intake:
                 yield
             finally:
                 renewing.cancel()
+                await asyncio.wait([renewing])  # it may be in the middle of a transaction
                 await transact(
                     self._sessions,
                     lambda session: inbox.stop_listening(session, account, worker_id),

@@ -24,13 +24,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import insert_missing
+from core.db import insert_missing, row_count
 from core.messages import ChatMessage, Usage, system
 from core.models import Conversation, Message, Summary, table
 from core.turns import Speaker, Turn
 
 INSTRUCTED = "Instructions for this conversation: "
-SUMMARY = "\n\nSummary of what was said before:\n"
+SUMMARY = "Summary of what was said before:\n"
 FILE_TOKENS = 1500
 """About what an image or a page of a file takes."""
 PLACES = 1024
@@ -49,6 +49,10 @@ class Context:
     """The day of the last question, so that the model is told only when it changed."""
     cut_id: int | None = None
     """The newest message that a summary may stand for: what follows it fits the low mark."""
+    shortened: bool = False
+    """What was said first is no longer word for word in `messages`."""
+    cut: bool = False
+    """It is so from this turn on, and no summary stands for it: nobody was told yet."""
     instructed: str = ""
     """The instructions that stand before the cut: a summary must keep them word for word."""
 
@@ -112,7 +116,11 @@ _FROM_PARENT = _path_from(
 # command, one that failed) is no place to go on from: then it is the head.
 _FROM_ANSWER = _path_from(
     select(func.coalesce(func.max(_messages.c.id), _HEAD.scalar_subquery()))
-    .where(_messages.c.id.between(bindparam("low"), bindparam("high")))
+    .where(
+        _messages.c.id.between(bindparam("low"), bindparam("high")),
+        # Whatever a platform lets people reply to: a conversation never sees another one's.
+        _messages.c.conversation_id == bindparam("conversation"),
+    )
     .scalar_subquery()
 )
 # Answers written side by side follow each other: the lock makes the second see the first. One from
@@ -133,20 +141,20 @@ async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: dateti
     """The path from the turn's parent to the root, or to the nearest summary; one statement.
 
     A path of more than twice the high mark is cut down to the low one, and the cut is stored: the
-    next prompts begin alike.
+    next prompts begin alike. Only a summary still sees all that it is to stand for.
     """
-    path = await _path(session, turn)
-    total = _total(path)
-    if total is not None and total > 2 * marks.high:
-        path = await _cut(session, path, marks.low, now)
-        total = None
+    path = whole = await _path(session, turn)
+    if (_total(path) or 0) > 2 * marks.high and turn.kind != "summary":
+        path = await _cut(session, turn, path, marks.low, now)
     place = _place(path, marks.low)
     return Context(
         messages=tuple(_words(path)),
         parent_id=path[-1].id if path else None,
-        total=total,
+        total=_total(path),
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
         cut_id=path[place - 1].id if place else None,
+        shortened=_is_shortened(path),
+        cut=_is_shortened(path) and not _is_shortened(whole),
         instructed=_instructed(path[:place]),
     )
 
@@ -173,13 +181,17 @@ def _places(turn_id: int) -> tuple[int, int]:
 
 
 def _total(path: Sequence[Any]) -> int | None:
-    """What the API counted at the last answer, unless a summary has shortened the path since."""
-    last = next((row for row in reversed(path) if row.total is not None), None)
-    if last is None or (path[0].summarised_at is not None and path[0].id == last.id):
+    """What the API counted at the last answer, unless that may still have seen what a summary
+    stands for now."""
+    last = next((at for at in reversed(range(len(path))) if path[at].total is not None), None)
+    if last is None:
         return None
-    if path[0].summarised_at is not None and path[0].summarised_at > last.created_at:
+    questions = (row for row in reversed(path[1 : last + 1]) if row.body["role"] == "user")
+    asked = next(questions, None)
+    since = path[0].summarised_at
+    if since is not None and (asked is None or asked.created_at < since):
         return None
-    return int(last.total)
+    return int(path[last].total)
 
 
 def _place(path: Sequence[Any], low: int) -> int:
@@ -198,52 +210,59 @@ def _place(path: Sequence[Any], low: int) -> int:
 
 
 async def _cut(
-    session: AsyncSession, path: Sequence[Any], low: int, now: datetime
+    session: AsyncSession, turn: Turn, path: Sequence[Any], low: int, now: datetime
 ) -> Sequence[Any]:
-    """Keep the newest exchanges; store a summary without words of its own for the rest."""
+    """Keep the newest exchanges; store for the rest what an older summary told, nothing new."""
     if not (place := _place(path, low)):
         return path
+    content = _content(_instructed(path[:place]), _told(path[0]))
+    last = path[place - 1]
     await session.execute(
-        insert_missing(session, Summary).values(
-            message_id=path[place - 1].id, content=_instructed(path[:place]), created_at=now
-        )
+        insert_missing(session, Summary).values(message_id=last.id, content=content, created_at=now)
     )
-    return path[place:]
+    return await _path(session, turn)
+
+
+def _is_shortened(path: Sequence[Any]) -> bool:
+    return bool(path) and path[0].summary is not None
 
 
 def _instructed(path: Sequence[Any]) -> str:
     """The newest instructions on a path, as the model was told them."""
     for row in reversed(path):
         if row.summary is not None:
-            kept: str = row.summary.partition(SUMMARY)[0]
+            kept: str = row.summary.partition(SUMMARY)[0].rstrip()
             return kept if kept.startswith(INSTRUCTED) else ""
         if row.body["role"] == "system":
             return str(row.body["content"])
     return ""
 
 
+def _told(row: Any) -> str:
+    """What the summary at a message says, without instructions."""
+    return str((row.summary or "").partition(SUMMARY)[2])
+
+
+def _content(instructed: str, words: str) -> str:
+    """A summary as the model is told it; empty where there is nothing to tell."""
+    return "\n\n".join(filter(None, (instructed, words and f"{SUMMARY}{words}")))
+
+
 async def summarise(
-    session: AsyncSession, turn: Turn, context: Context, content: str, *, now: datetime
+    session: AsyncSession, context: Context, content: str, *, now: datetime
 ) -> bool:
     """Let a summary stand for the path up to the context's cut; whether it is the first one."""
-    if context.cut_id is None or not content.strip():
+    words = content.strip()
+    if context.cut_id is None or not words:
         return False
-    earlier = await session.scalar(
-        select(func.count())
-        .select_from(_summaries.join(_messages, _messages.c.id == _summaries.c.message_id))
-        .where(
-            _messages.c.conversation_id == turn.conversation_id,
-            _summaries.c.content.contains(SUMMARY.strip()),
-        )
-    )
-    content = f"{context.instructed}{SUMMARY}{content.strip()}".strip()
+    content = _content(context.instructed, words)
     # A plain cut may stand there already: words are better.
-    await session.execute(
+    replaced = await session.execute(
         update(_summaries).where(_summaries.c.message_id == context.cut_id).values(content=content)
     )
     new = insert_missing(session, Summary)
     await session.execute(new.values(message_id=context.cut_id, content=content, created_at=now))
-    return not earlier
+    return not (context.shortened or row_count(replaced))
 
 
 def _words(path: Sequence[Any]) -> list[ChatMessage]:

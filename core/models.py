@@ -123,7 +123,7 @@ class Conversation(Base):
     thread: Mapped[str | None]
     epoch: Mapped[int] = mapped_column(default=0)
     head_id: Mapped[int | None] = mapped_column(
-        Key, ForeignKey("messages.id", use_alter=True, ondelete="SET NULL")
+        Key, ForeignKey("messages.id", use_alter=True, ondelete="SET NULL"), index=True
     )
     model: Mapped[str | None]
     created_at: Mapped[datetime]

@@ -1,10 +1,10 @@
 """What a person may ask of what is stored about them: to have it, and to have it gone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, null, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
@@ -23,24 +23,26 @@ _uses = table(models.AttachmentUse)
 _WITHOUT_TEXT: Mapping[str, Any] = {"input": Question("").dump(), "draft": "", "answer": ""}
 
 
-async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) -> None:
+async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) -> Sequence[int]:
     """Delete what a conversation held: messages, summaries, the search index, texts on turns.
 
-    Answers that are being written are cut off and taken back. The ledger keeps its figures, which
-    hold no text; `attachments.sweep` then deletes bytes that nothing refers to any more.
+    Answers that are being written are cut off and taken back; the ids of their turns are returned.
+    The ledger keeps its figures, which hold no text; `attachments.sweep` then deletes bytes that
+    nothing refers to any more.
     """
     here = _turns.c.conversation_id == conversation_id
-    # The attempt is raised: what is being answered at this moment can write nothing any more.
-    unanswered = update(_turns).where(here, _turns.c.answered_at.is_(None))
-    await session.execute(
-        unanswered.values(
+    # The attempt is raised: who answers or delivers at this moment can write nothing any more.
+    undelivered = update(_turns).where(here, _turns.c.delivered_at.is_(None))
+    cut_off = await session.scalars(
+        undelivered.values(
             attempt=_turns.c.attempt + 1,
             worker_id=None,
             lease_until=None,
-            answered_at=now,
-            outcome=Outcome.STOPPED,
-        )
+            answered_at=func.coalesce(_turns.c.answered_at, literal(now, models.Instant)),
+            outcome=func.coalesce(_turns.c.outcome, Outcome.STOPPED),
+        ).returning(_turns.c.id)
     )
+    turn_ids = cut_off.all()
     await session.execute(
         update(_conversations)
         .where(_conversations.c.id == conversation_id)
@@ -49,6 +51,7 @@ async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) 
     await session.execute(delete(_messages).where(_messages.c.conversation_id == conversation_id))
     await _strip(session, here)
     await notify(session, LOOK)
+    return turn_ids
 
 
 async def _strip(session: AsyncSession, which: ColumnElement[bool]) -> None:

@@ -3,12 +3,24 @@
 Allowances always equal the sum of the ledger's rows of their window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, case, func, insert, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.db import insert_missing, row_count
@@ -235,32 +247,56 @@ async def release(
 
 
 async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datetime) -> None:
-    """Close the calls that earlier attempts of a turn left open when their process died.
+    """Close the calls that a turn left open, before it opens another.
 
     The budget pays what was reserved, since it may have been spent; the person pays nothing.
     """
+    open_calls = and_(Call.turn_id == turn.id, Call.attempt <= turn.attempt)
+    await _close_all(session, open_calls, rules, now, lambda _: {"turns": 0, "charged": 0})
+
+
+async def abandon(
+    session: AsyncSession, turn_ids: Collection[int], rules: Rules, *, now: datetime
+) -> None:
+    """Close the calls of turns that people give up for good: they pay what was reserved."""
+    open_calls = Call.turn_id.in_(turn_ids)
+    await _close_all(session, open_calls, rules, now, lambda call: {"charged": call.reserved})
+
+
+async def is_counted(session: AsyncSession, turn: Turn) -> bool:
+    """Whether a call of an earlier attempt was counted as the person's turn: it counts once."""
+    counted = exists().where(_calls.c.turn_id == turn.id, _calls.c.turns > 0)
+    return bool(await session.scalar(select(counted.where(_calls.c.settled_at.is_not(None)))))
+
+
+async def _close_all(
+    session: AsyncSession,
+    which: ColumnElement[bool],
+    rules: Rules,
+    now: datetime,
+    paid: Callable[[Call], dict[str, Any]],
+) -> None:
+    """Close open calls at what was reserved, as far as the budget goes."""
     left = await session.execute(
-        select(Call)
-        .where(Call.turn_id == turn.id, Call.attempt < turn.attempt, Call.settled_at.is_(None))
-        .with_for_update()
+        select(Call).where(which, Call.settled_at.is_(None)).with_for_update()
     )
     calls = left.scalars().all()
     if calls:
         # What is reserved next in this transaction must not wait for rows that come before these.
-        await _lock(session, rules.of(turn.user_id), now)
+        await _lock(session, _limits(rules, {call.user_id for call in calls}), now)
     for call in calls:
         await _close(
             session,
             Reservation(call.id, call.user_id, call.turns, call.reserved, call.created_at),
             rules,
-            {
-                "turns": 0,
-                "cost": call.reserved,
-                "charged": 0,
-                "estimated": True,
-                "settled_at": now,
-            },
+            {"cost": call.reserved, "estimated": True, "settled_at": now} | paid(call),
         )
+
+
+def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
+    """The limits of several people in the order in which they are locked, the budget last."""
+    every = [pair for user in sorted(users) for pair in rules.of(user)]
+    return sorted(dict.fromkeys(every), key=lambda pair: pair[0] == DEPLOYMENT)
 
 
 async def _close(
@@ -317,7 +353,7 @@ def _remaining(limit: Limit, row: Allowance | None, now: datetime) -> Remaining:
 class Spent:
     """What a person's calls used since a moment; `charged` in micro-dollars."""
 
-    calls: int
+    turns: int
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
@@ -328,7 +364,7 @@ async def spent(session: AsyncSession, user_id: int, *, since: datetime) -> Spen
     """The ledger's sum for a person, of calls that are settled."""
     row = await session.execute(
         select(
-            func.count(),
+            func.coalesce(func.sum(Call.turns), 0),
             func.coalesce(func.sum(Call.prompt_tokens), 0),
             func.coalesce(func.sum(Call.cached_tokens), 0),
             func.coalesce(func.sum(Call.completion_tokens), 0),

@@ -32,7 +32,7 @@ TYPING_AFTER = 0.15
 """Seconds after which typing is shown: a quick first text needs none."""
 TYPING_EVERY = 4.5
 YIELD = 0.1
-"""Seconds between two looks whether the answer before has been put up."""
+"""Seconds between two looks: whether the answer before stands, whether the lease was renewed."""
 SHORT_WAIT = 10.0
 """Seconds of a flood limit that are waited out here; a longer one puts the delivery off."""
 TRIES = 4
@@ -49,8 +49,12 @@ class Lease:
 
     def check(self) -> None:
         """Raise LeaseLost when a call could outlast the lease."""
-        if self.lost or self.until - self.clock() < MARGIN:
+        if self.lost or self.left() < MARGIN:
             raise LeaseLost
+
+    def left(self) -> float:
+        """Seconds until it runs out."""
+        return self.until - self.clock()
 
 
 @dataclass(slots=True)
@@ -76,6 +80,8 @@ class Reply:
     text: str = ""
     stopped: bool = False
     first_shown_at: float | None = None
+    _whole: bool = False
+    """The answer is stored; only its delivery is left."""
     _scope: asyncio.Timeout | None = None
     _shown: list[_Shown] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -190,6 +196,7 @@ class Reply:
         Raises RetryAfter when the platform wants a long pause, Unreachable when it does not
         answer, Undeliverable when it refuses for good, LeaseLost when the turn is another's.
         """
+        self._whole = True
         parts = split(answer, self.adapter.fits)
         async with self.gates.of(self.turn.address).order:
             for part, text in enumerate(parts):
@@ -271,9 +278,16 @@ class Reply:
 
     async def _enter(self) -> None:
         """Wait for the gates; RetryAfter when that would take too long to wait here."""
-        self.lease.check()
+        await self._hold()
         seconds = self.gates.wait(self.turn.address)
         if seconds > SHORT_WAIT:
             raise RetryAfter(seconds)
         await self.gates.enter(self.turn.address)
+        await self._hold()
+
+    async def _hold(self) -> None:
+        """Raise LeaseLost when a call could outlast the lease. A whole answer waits for the
+        renewal: while the database is away nobody else takes the turn either."""
+        while self._whole and not self.lease.lost and self.lease.left() < MARGIN:  # noqa: ASYNC110
+            await asyncio.sleep(YIELD)
         self.lease.check()

@@ -32,8 +32,11 @@ class Tool:
 
     name: str
     schema: dict[str, Any]
-    call: TypeAdapter[Awaitable[str]]
-    """Validating JSON against it is calling the function: ValidationError if it does not fit."""
+    function: Function
+
+    def call(self, arguments: str) -> Awaitable[str]:
+        """Call the function with a JSON object; ValidationError if it does not fit."""
+        return _adapter(self.function).validate_json(arguments)
 
 
 def tool(function: Function) -> Tool:
@@ -42,13 +45,17 @@ def tool(function: Function) -> Tool:
     description = inspect.getdoc(plain)
     if not description:
         raise TypeError(f"{plain.__name__} has no docstring to tell the model what it does")
-    call: TypeAdapter[Awaitable[str]] = TypeAdapter(cast("Any", function))
     wire = {
         "name": plain.__name__,
         "description": description,
-        "parameters": call.json_schema(schema_generator=_WithoutTitles),
+        "parameters": _adapter(function).json_schema(schema_generator=_WithoutTitles),
     }
-    return Tool(plain.__name__, {"type": "function", "function": wire}, call)
+    return Tool(plain.__name__, {"type": "function", "function": wire}, function)
+
+
+def _adapter(function: Function) -> TypeAdapter[Awaitable[str]]:
+    """Validating JSON against it is calling the function."""
+    return TypeAdapter(cast("Any", function))
 
 
 class _WithoutTitles(GenerateJsonSchema):
@@ -82,7 +89,7 @@ class Toolbox:
             return f"There is no tool {call.name}. On offer: {', '.join(self._tools) or 'none'}."
         try:
             # A model that has nothing to say leaves the arguments empty.
-            answer = tool.call.validate_json(call.arguments or "{}")
+            answer = tool.call(call.arguments or "{}")
         except ValidationError as error:
             return _misfit(tool, error)
         try:

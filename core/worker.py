@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import inbox
-from core.adapter import Adapter
+from core.adapter import Adapter, Address
 from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Sessions, notify, transact
 from core.errors import DeliveryError, LeaseLost, ModelError, RetryAfter, Undeliverable
@@ -28,11 +28,11 @@ POLL = 2.0
 """Seconds after which the inbox is looked at although nothing was heard."""
 BEAT = 2.0
 """Seconds between savings of what is streaming, at most; leases are renewed three times over."""
+LATE = 0.5
+"""Seconds for which an answer is put back that another one has to precede."""
 FAULTS = 5
 AGE = timedelta(hours=24)
 """After so many faults or so long a time a turn ends with a sentence instead of an answer."""
-BACKOFF = 5.0
-"""Seconds for which a turn is put back after its first fault; twice as long after each."""
 
 
 @dataclass(slots=True)
@@ -59,8 +59,10 @@ class Worker:
         now: Callable[[], datetime],
         concurrency: int,
         lease_seconds: float,
+        backoff: float,
     ) -> None:
-        """`adapters` by the platform and the account that they answer for."""
+        """`adapters` by the platform and the account that they answer for; `backoff` is for how
+        many seconds a turn is put back after its first fault; twice as long after each."""
         self.id = worker_id
         self._sessions = sessions
         self._chat = chat
@@ -68,12 +70,16 @@ class Worker:
         self._now = now
         self._concurrency = concurrency
         self._lease = timedelta(seconds=lease_seconds)
+        self._backoff = backoff
         self._clock = asyncio.get_running_loop().time
         self._gates = {
             account: Gates(adapter, self._clock) for account, adapter in adapters.items()
         }
         self._runs: dict[int, Run] = {}
+        self._late: set[Address] = set()
+        """Where an answer was put off."""
         self._wake = asyncio.Event()
+        self._came = False
         self._look = asyncio.Event()
         self._done = asyncio.Event()
         self._idle = asyncio.Event()
@@ -84,9 +90,10 @@ class Worker:
         """There may be something to claim, now or at a later time."""
         seconds = 0.0 if at is None else (at - self._now()).total_seconds()
         if seconds <= 0:
+            self._came = True
             self._wake.set()
         else:
-            asyncio.get_running_loop().call_later(seconds, self._wake.set)
+            asyncio.get_running_loop().call_later(seconds, self.wake)
 
     def look(self) -> None:
         """A turn that runs here may have been stopped or changed."""
@@ -98,13 +105,16 @@ class Worker:
         try:
             while True:
                 self._wake.clear()
+                came, self._came = self._came, False
                 await self._claim()
-                if len(self._runs) >= self._concurrency:
-                    # What came in here is more than this process can take.
+                if came and len(self._runs) >= self._concurrency:
+                    # What came in here is more than this process can take. What others told of is
+                    # not told again: they all hear it, and would call each other without end.
                     await transact(self._sessions, lambda s: notify(s, WORK))
                 await happens(self._wake, POLL)
         finally:
             beat.cancel()
+            await asyncio.wait([beat])  # it may be in the middle of a transaction
             await self._hand_back()
 
     def hear(self, what: str) -> None:
@@ -112,7 +122,7 @@ class Worker:
         if what == LOOK:
             self.look()
         else:
-            self.wake()
+            self._wake.set()
 
     async def drain(self, seconds: float) -> None:
         """Claim nothing more and wait for the turns in hand, but not longer than that."""
@@ -178,10 +188,10 @@ class Worker:
             await self._give_up(run.turn)
         except (ModelError, DeliveryError) as error:
             log.warning("turn %s: %s: %s", run.turn.reference, type(error).__name__, error)
-            await self._put_back(run.turn, _backoff(run.turn), fault=True)
+            await self._put_back(run.turn, self._pause(run.turn), fault=True)
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
-            await self._put_back(run.turn, _backoff(run.turn), fault=True)
+            await self._put_back(run.turn, self._pause(run.turn), fault=True)
         finally:
             self._end(run)
 
@@ -210,9 +220,27 @@ class Worker:
                 self._wake.set()
         elif over:
             raise Undeliverable("the platform did not take it in time")
+        await self._await_turn(run.turn)
         await self._chat.deliver(run.turn, run.reply)
 
+    async def _await_turn(self, turn: Turn) -> None:
+        """Raise RetryAfter while an answer that was put off has to be delivered before this one.
+
+        Answers in hand order themselves; what was put off is in nobody's hand.
+        """
+        gate = self._gates[turn.address.platform, turn.address.bot_id].of(turn.address)
+        if turn.address not in self._late and not gate.is_paused():
+            return
+        if await transact(self._sessions, lambda s: inbox.is_preceded(s, turn)):
+            raise RetryAfter(LATE)
+        self._late.discard(turn.address)
+
+    def _pause(self, turn: Turn) -> float:
+        return self._backoff * 2.0**turn.faults
+
     async def _put_back(self, turn: Turn, seconds: float, *, fault: bool) -> None:
+        if turn.answer is not None:
+            self._late.add(turn.address)
         ready_at = self._now() + timedelta(seconds=seconds)
         with contextlib.suppress(LeaseLost):
             await transact(
@@ -308,7 +336,3 @@ async def _dropped(run: Run) -> None:
     _lose(run)
     if run.task:
         await asyncio.wait([run.task])
-
-
-def _backoff(turn: Turn) -> float:
-    return BACKOFF * 2.0**turn.faults

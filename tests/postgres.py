@@ -88,9 +88,11 @@ def database(server: URL, template: str = "template1") -> Iterator[str]:
     name = f"parley_{uuid.uuid4().hex[:12]}"
     with administer(server) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-        try:
-            yield render(server.set(database=name))
-        finally:
+    try:
+        yield render(server.set(database=name))
+    finally:
+        # Another connection: the test may have restarted the server.
+        with administer(server) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

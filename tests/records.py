@@ -88,5 +88,5 @@ def _said(body: Any) -> tuple[str, str]:
 async def eventually(condition: Callable[[], bool], within: float = 10) -> None:
     """Wait until something outside this process holds; TimeoutError when it does not in time."""
     async with asyncio.timeout(within):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - another process has no events for us
             await asyncio.sleep(0.02)

@@ -20,7 +20,7 @@ async def outcome(log: Path, *arguments: str, **environment: str) -> tuple[int, 
     """The exit status and the words of a process that should end by itself."""
     async with process(*arguments, log=log, environment=environment) as started:
         status = await started.wait()
-    return status, log.read_text()
+    return status, "\n".join(started.lines())
 
 
 @pytest.fixture

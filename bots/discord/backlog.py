@@ -28,6 +28,9 @@ Channels = Callable[[], Awaitable[list[str]]]
 
 LOOKBACK = timedelta(hours=24)
 """How old a question may be that nobody has heard yet."""
+OVERLAP = 10 * 60_000 << 22
+"""Ten minutes in ids: what is stored of one channel need not mean that all before was heard in
+another, when a process died in between."""
 PAGE = 100
 CALLS = 10.0
 """Calls a second over all channels; answers need the rest of what Discord allows."""
@@ -93,7 +96,7 @@ class Backlog:
         async with self._looking:
             newest = await self._newest(chat)
         digits = re.match(r"\d+", newest or "")
-        start = int(digits[0]) if digits else self._began
+        start = int(digits[0]) - OVERLAP if digits else self._began
         return max(start, time_snowflake(utcnow() - LOOKBACK))
 
     async def _read(self, chat: str, after: int) -> None:

@@ -80,8 +80,10 @@ class Gateway(discord.AutoShardedClient):
     async def _open(self) -> None:
         await self._find_gateway()
         await register(self)
+        connecting = asyncio.create_task(self.connect())
         try:
-            await self.connect()
+            await asyncio.wait({connecting})
+            connecting.result()
         except discord.PrivilegedIntentsRequired:
             raise SettingsError(
                 "DISCORD_TOKEN: the bot may not read messages yet; switch on the Message Content"
@@ -92,10 +94,14 @@ class Gateway(discord.AutoShardedClient):
                 raise
             raise SettingsError(WRONG_TOKEN) from None
         finally:
-            await self._leave()
+            await self._leave(connecting)
 
-    async def _leave(self) -> None:
+    async def _leave(self, connecting: asyncio.Task[None]) -> None:
         """Close the gateway alone: answers in hand still need REST."""
+        # While a shard connects, the library may swallow a cancellation and go on.
+        while not connecting.done():
+            connecting.cancel()
+            await asyncio.wait({connecting}, timeout=0.1)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING):
                 await asyncio.gather(*(shard.disconnect() for shard in self.shards.values()))

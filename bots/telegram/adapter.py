@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import httpx
@@ -17,7 +19,7 @@ from telegram import (
     Update,
     User,
 )
-from telegram.constants import ChatAction
+from telegram.constants import ChatAction, ChatMemberStatus
 from telegram.error import ChatMigrated, TelegramError
 
 from bots.telegram.failures import UNCHANGED, translated
@@ -37,6 +39,12 @@ RATE = 25.0
 """Calls a second over all chats; Telegram allows about 30."""
 PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """Seconds between edits that hold for long; a group takes 20 messages a minute."""
+
+ADMINS = (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
+REMEMBERED = 60.0
+"""Seconds for which it is known who administers a group."""
+PATIENCE = 3.0
+"""Seconds in which Telegram must tell: meanwhile all else that was said waits."""
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
@@ -65,6 +73,7 @@ class TelegramAdapter:
         self._client = client
         self._me: User = bot.bot
         self._answers: set[asyncio.Task[None]] = set()
+        self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
 
     @property
     def name(self) -> str:
@@ -94,6 +103,8 @@ class TelegramAdapter:
         async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
             async for update in incoming:
                 event = self._read(update)
+                if isinstance(event, InboundMessage) and event.command and not event.private:
+                    event = replace(event, admin=await self._is_admin(event))
                 if event:
                     yield event
                 if "callback_query" in update:
@@ -192,6 +203,20 @@ class TelegramAdapter:
         except Exception:
             log.exception("Cannot read update %s", update["update_id"])
             return None
+
+    async def _is_admin(self, message: InboundMessage) -> bool:
+        """Whether who said something in a group administers it; not, if Telegram does not tell."""
+        who, now = (message.address.chat, message.author.account_id), time.monotonic()
+        self._admins = {key: known for key, known in self._admins.items() if known[0] > now}
+        if who not in self._admins:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    member = await self._bot.get_chat_member(int(who[0]), int(who[1]))
+            except (TelegramError, TimeoutError) as error:
+                log.warning("Cannot learn who administers a group: %s", type(error).__name__)
+                return False
+            self._admins[who] = now + REMEMBERED, member.status in ADMINS
+        return self._admins[who][1]
 
     def _answer(self, query_id: str) -> None:
         """Let the button stop waiting, beside the updates that come after it."""

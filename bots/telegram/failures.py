@@ -8,6 +8,7 @@ from telegram import error as telegram_error
 from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable
 
 UNCHANGED = "is not modified"
+TOO_LARGE = "Entity Too Large"
 _GONE = re.compile(
     "message to (edit|delete) not found|message can't be edited|message_id_invalid", re.IGNORECASE
 )
@@ -22,6 +23,8 @@ def translated(error: telegram_error.TelegramError) -> DeliveryError:
     if isinstance(error, telegram_error.BadRequest):
         kind = MessageGone if _GONE.search(error.message) else Undeliverable
         return kind(error.message)
+    if TOO_LARGE in error.message:
+        return Undeliverable(error.message)
     # A token that is refused is among these: an operator may mend it, and nothing was lost.
     return Unreachable(error.message)
 

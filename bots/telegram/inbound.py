@@ -82,7 +82,7 @@ def _said(event_id: str, message: Message, me: User) -> InboundMessage | None:
         quote=quote[:LONGEST_QUOTE],
         album=message.media_group_id or "",
         partial=units(message.text or "") >= PARTIAL,
-        # In a group only another call to the API could tell, and hardly any message asks.
+        # In a group only another call to the API can tell; the adapter asks for who commands.
         admin=private,
     )
 

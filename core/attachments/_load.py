@@ -9,7 +9,7 @@ from core.adapter import Attachment
 from core.attachments._content import Content, understand, unreadable
 from core.attachments._store import LIMIT, keep
 from core.db import Sessions, transact
-from core.errors import AttachmentError
+from core.errors import AttachmentError, DeliveryError
 from core.messages import Part
 from core.turns import Turn
 
@@ -23,8 +23,9 @@ COUNT = 10
 async def load(sessions: Sessions, turn: Turn, download: Download, *, now: datetime) -> list[Part]:
     """A part for each attachment of a turn, in their order; what cannot be read is told in one.
 
-    AttachmentError when there is nothing to answer: no text, and no file that can be read. No
-    transaction is open during a download.
+    AttachmentError when there is nothing to answer: no text, and no file that can be read;
+    DeliveryError when the platform hands nothing out now. No transaction is open during a
+    download.
     """
     contents = await _read_all(turn.question.attachments, download)
     faults = [content.fault for content in contents if content.fault]
@@ -48,10 +49,17 @@ async def _read_all(attachments: Sequence[Attachment], download: Download) -> li
         unreadable(AttachmentError(f"“{_name(left)}” is left out: I read {COUNT} files at a time."))
         for left in attachments[COUNT:]
     ]
-    return [task.result() for task in reading] + surplus
+    return [_readable(task.result()) for task in reading] + surplus
 
 
-async def _read(attachment: Attachment, download: Download, room: int) -> Content:
+def _readable(read: Content | DeliveryError) -> Content:
+    """What was read; the platform's failure is raised, outside the group that would wrap it."""
+    if isinstance(read, DeliveryError):
+        raise read
+    return read
+
+
+async def _read(attachment: Attachment, download: Download, room: int) -> Content | DeliveryError:
     name = _name(attachment)
     try:
         if (attachment.size or 0) > room:
@@ -64,6 +72,8 @@ async def _read(attachment: Attachment, download: Download, room: int) -> Conten
         return await asyncio.to_thread(understand, name, data)
     except AttachmentError as error:
         return unreadable(error)
+    except DeliveryError as error:
+        return error
 
 
 def _name(attachment: Attachment) -> str:

@@ -1,11 +1,13 @@
 """Carries out turns: asks the model, lets it use tools, remembers, settles, delivers."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,9 +18,12 @@ from core.chat._question import ask, blinded
 from core.chat._terms import (
     AGAIN,
     BROKE_OFF,
+    CUT,
     FAILED,
     NOTES,
+    NOTHING,
     SUMMARISED,
+    TOO_LARGE,
     UNAVAILABLE,
     Terms,
     with_reference,
@@ -33,6 +38,7 @@ from core.errors import (
     ModelRejected,
     ModelUnavailable,
     QuotaExceeded,
+    Undeliverable,
 )
 from core.llm import LLM, Answering
 from core.memory import Context
@@ -48,8 +54,8 @@ Schema = Mapping[str, Any]
 """A tool as the API is told of it."""
 
 EXPORT = "parley.json"
-STARTS = 3
-"""How often a call is begun anew when its stream breaks."""
+PAUSES = (0.5, 2.0)
+"""Seconds after which a call is begun anew when its stream broke: what broke it may last."""
 ROUNDS = 6
 """How many calls one answer may take; only the last of them must do without tools."""
 
@@ -81,7 +87,10 @@ class Chat:
         if turn.cancel:
             return await self._end(turn, turn.draft, Outcome.STOPPED)
         try:
-            context, call = await transact(self._sessions, lambda s: self._prepare(s, turn))
+            tries = count()
+            context, call = await transact(
+                self._sessions, lambda s: self._prepare(s, turn, again=next(tries) > 0)
+            )
         except QuotaExceeded as refusal:
             return await self._end(turn, self._refusal(refusal), Outcome.REFUSED)
         try:
@@ -103,10 +112,8 @@ class Chat:
         """Step 2: the stored answer stands on the platform, whole, whatever stood there before."""
         assert turn.answer is not None
         again = AGAIN if turn.outcome in (Outcome.FAILED, Outcome.REFUSED) else ()
-        if turn.question.export:
-            stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
-            await reply.attach(EXPORT, json.dumps(stored, ensure_ascii=False, indent=1).encode())
-        await reply.close(turn.answer, again)
+        answer = await self._export(turn, reply) if turn.question.export else turn.answer
+        await reply.close(answer, again)
         await transact(
             self._sessions,
             lambda session: inbox.delivered(
@@ -114,24 +121,43 @@ class Chat:
             ),
         )
 
+    async def _export(self, turn: Turn, reply: Reply) -> str:
+        """Post the file with all that is stored about a person; what to say to it."""
+        stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
+        data = json.dumps(stored, ensure_ascii=False, indent=1).encode()
+        try:
+            await reply.attach(EXPORT, data)
+        except Undeliverable as error:
+            log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
+            return TOO_LARGE
+        return turn.answer or ""
+
     # before the call
 
-    async def _prepare(self, session: AsyncSession, turn: Turn) -> tuple[Context, Reservation]:
-        if turn.attempt > 1:
-            await quota.recover(session, turn, self._terms.rules, now=self._now())
+    async def _prepare(
+        self, session: AsyncSession, turn: Turn, *, again: bool
+    ) -> tuple[Context, Reservation]:
         context = await memory.recall(session, turn, self._terms.marks, now=self._now())
-        turns = 1 if turn.kind == "chat" else 0
-        call = await self._reserve(session, turn, self._prompt_tokens(turn, context), turns=turns)
-        return context, call
+        if context.cut:
+            await inbox.tell(session, turn, self._terms.shortened(CUT), now=self._now())
+        again = again or turn.attempt > 1
+        is_counted = again and await quota.is_counted(session, turn)
+        turns = 1 if turn.kind == "chat" and not is_counted else 0
+        tokens = self._prompt_tokens(turn, context)
+        return context, await self._reserve(session, turn, tokens, turns=turns, again=again)
 
     async def _reserve(
-        self, session: AsyncSession, turn: Turn, prompt_tokens: int, *, turns: int = 0
+        self, session: AsyncSession, turn: Turn, prompt_tokens: int, *, turns: int = 0, again: bool
     ) -> Reservation:
+        """Reserve a call; `again` where one may be open that nobody knows of: its process died,
+        or the database committed it and could not say so."""
+        if again:
+            await quota.recover(session, turn, self._terms.rules, now=self._now())
         return await quota.reserve(
             session,
             turn,
             self._terms.rules,
-            model=turn.model or self._terms.model,
+            model=self._terms.chosen(turn) or self._terms.model,
             cost=self._terms.estimate(prompt_tokens),
             turns=turns,
             now=self._now(),
@@ -161,7 +187,10 @@ class Chat:
         toolbox = self._toolbox(turn)
         async with reply.growing():
             try:
-                exchange.said.append(ask(turn, context, await self._parts(turn, reply)))
+                parts = await self._parts(turn, reply)
+                exchange.said.append(ask(turn, context, parts))
+                if parts:
+                    await self._widen(turn, exchange, parts)
                 for left in reversed(range(ROUNDS)):
                     await self._call(turn, exchange, toolbox.schemas if left else (), reply)
                     if not exchange.calls or reply.stopped:
@@ -185,20 +214,33 @@ class Chat:
         download = reply.adapter.download
         return await attachments.load(self._sessions, turn, download, now=self._now())
 
+    async def _widen(self, turn: Turn, exchange: Exchange, parts: Sequence[Part]) -> None:
+        """Reserve for the files too: how large they are is known only now."""
+        exchange.prompt_tokens += memory.estimate({"role": "user", "content": [*parts]})
+        turns, tries = exchange.call.turns, count()
+        await self._release(exchange)
+        exchange.call = await transact(
+            self._sessions,
+            lambda s: self._reserve(
+                s, turn, exchange.prompt_tokens, turns=turns, again=next(tries) > 0
+            ),
+        )
+
     async def _call(
         self, turn: Turn, exchange: Exchange, tools: Sequence[Schema], reply: Reply
     ) -> None:
         """One call, begun anew when its stream breaks; ModelBroke when none comes to an end."""
         request = await self._expanded(exchange.request)
-        for start in range(1, STARTS + 1):
+        for pause in (*PAUSES, None):
             try:
                 await self._listen(turn, exchange, request, tools, reply)
                 exchange.close(reply)
                 return
             except ModelBroke as error:
-                log.warning("turn %s: %s (start %d)", turn.reference, error, start)
-                if start == STARTS:
+                log.warning("turn %s: %s", turn.reference, error)
+                if pause is None:
                     raise
+                await asyncio.sleep(pause)
             except ModelError:
                 # Nothing came, so nothing is charged.
                 await self._release(exchange)
@@ -221,7 +263,7 @@ class Chat:
             request,
             tools,
             request_id=f"turn-{turn.reference}",
-            model=turn.model,
+            model=self._terms.chosen(turn),
         )
         async with reply.until_stopped(), aclosing(stream) as events:
             async for event in events:
@@ -230,7 +272,7 @@ class Chat:
                         reply.write(text)
                     case Answering(model):
                         exchange.model = model
-                    case ToolCall():
+                    case ToolCall() if tools:
                         exchange.calls.append(event)
                     case Usage():
                         exchange.usage = event
@@ -263,7 +305,11 @@ class Chat:
 
         # Two transactions: settling and reserving lock the same rows in different orders.
         await transact(self._sessions, lambda s: self._settle(s, exchange, reply))
-        call = await transact(self._sessions, lambda s: self._reserve(s, turn, prompt_tokens))
+        tries = count()
+        call = await transact(
+            self._sessions,
+            lambda s: self._reserve(s, turn, prompt_tokens, again=next(tries) > 0),
+        )
         exchange.count(exchange.used(reply))
         exchange.open(call, reply, prompt_tokens)
 
@@ -273,6 +319,8 @@ class Chat:
         """The one transaction that stores the answer, remembers it and settles its cost."""
         outcome = Outcome.STOPPED if reply.stopped else Outcome.OK
         text = reply.text + NOTES.get(exchange.reason, "")
+        if not text and outcome is Outcome.OK:
+            text = NOTHING
         used = exchange.used(reply)
         long = used.prompt_tokens + used.completion_tokens > self._terms.marks.high
 
@@ -287,7 +335,7 @@ class Chat:
                 await inbox.summarise(session, turn, now=self._now())
             return followed
 
-        followed = await transact(self._sessions, work)
+        followed = await self._store(turn, work)
         exchange.count(used)
         self._log(turn, exchange)
         return self._answered(turn, text, outcome, followed or long)
@@ -300,7 +348,7 @@ class Chat:
             await self._settle(session, exchange, reply)
             return await inbox.answered(session, turn, text, Outcome.FAILED, now=self._now())
 
-        return self._answered(turn, text, Outcome.FAILED, await transact(self._sessions, work))
+        return self._answered(turn, text, Outcome.FAILED, await self._store(turn, work))
 
     async def _summarise(
         self, turn: Turn, reply: Reply, context: Context, call: Reservation
@@ -309,6 +357,10 @@ class Chat:
         exchange = Exchange(
             context, self._prompt(context), call, self._prompt_tokens(turn, context)
         )
+        if context.cut_id is None or exchange.prompt_tokens <= self._terms.marks.high:
+            # Nothing can be left out, or another summary stood before this one was asked for.
+            await self._release(exchange)
+            return await self._end(turn, "", Outcome.OK)
         exchange.said.append(ask(turn, context))
         tools = self._toolbox(turn).schemas  # not to be used, but a part of the same prompt
         try:
@@ -318,9 +370,9 @@ class Chat:
             raise
 
         async def work(session: AsyncSession) -> tuple[str, bool]:
-            first = await memory.summarise(session, turn, context, reply.text, now=self._now())
+            first = await memory.summarise(session, context, reply.text, now=self._now())
             await self._settle(session, exchange, reply)
-            text = SUMMARISED if first else ""
+            text = self._terms.shortened(SUMMARISED) if first else ""
             return text, await inbox.answered(session, turn, text, Outcome.OK, now=self._now())
 
         text, followed = await transact(self._sessions, work)
@@ -332,11 +384,27 @@ class Chat:
         """End a turn without the model. What goes wrong with a summary is not the person's."""
         if turn.kind == "summary":
             text = ""
-        followed = await transact(
-            self._sessions,
-            lambda session: inbox.answered(session, turn, text, outcome, now=self._now()),
-        )
+
+        async def work(session: AsyncSession) -> bool:
+            followed = await inbox.answered(session, turn, text, outcome, now=self._now())
+            if turn.attempt > 1:
+                # There will be no further attempt to close what an earlier one left open.
+                await quota.recover(session, turn, self._terms.rules, now=self._now())
+            return followed
+
+        followed = await self._store(turn, work)
         return self._answered(turn, text, outcome, followed)
+
+    async def _store(self, turn: Turn, work: Callable[[AsyncSession], Awaitable[bool]]) -> bool:
+        """Answer a turn in one transaction, once: a commit whose end was not heard may stand."""
+        tries = count()
+
+        async def once(session: AsyncSession) -> bool:
+            if next(tries) and await inbox.is_answered(session, turn):
+                return True
+            return await work(session)
+
+        return await transact(self._sessions, once)
 
     def _answered(self, turn: Turn, text: str, outcome: Outcome, followed: bool) -> Answered:
         return Answered(replace(turn, answer=text, outcome=outcome), followed)

@@ -19,10 +19,10 @@ NOTES = {
     "content_filter": "\n\n*The provider of my language model ended this answer here.*",
 }
 """What is added below an answer that did not end by itself."""
-SUMMARISED = (
-    "*Our conversation has grown long: I keep its earlier part as a summary from now on. Nothing is"
-    " deleted; ask me for anything said before, and I look it up.*"
-)
+NOTHING = "I have no answer to that. Please ask me in other words."
+TOO_LARGE = "The file is too large to be sent here. The people who run me can give it to you."
+SUMMARISED = "Our conversation has grown long: I keep its earlier part as a summary from now on."
+CUT = "Our conversation has grown long: I no longer see its earlier part from now on."
 """Told once, when the first part of a conversation is no longer word for word before the model."""
 
 
@@ -40,6 +40,17 @@ class Terms:
     """Whether the model may call tools."""
     vision: bool = True
     """Whether the model can look at images."""
+    models: tuple[str, ...] = ()
+    """Those that people may choose among."""
+
+    def chosen(self, turn: Turn) -> str | None:
+        """The model that was chosen for a turn's conversation, if it is still on offer."""
+        return turn.model if turn.model in self.models else None
+
+    def shortened(self, sentence: str) -> str:
+        """SUMMARISED or CUT, with what can be done about it."""
+        remedy = "; ask me for anything said before, and I look it up" if self.tools else ""
+        return f"*{sentence} Nothing is deleted{remedy}.*"
 
     def estimate(self, prompt_tokens: int) -> int:
         """The most that a call can cost, in micro-dollars."""

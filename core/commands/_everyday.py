@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import inbox, memory, quota
 from core.commands._call import Call, Result
+from core.commands._style import BACK
 from core.commands._words import count, dollars, until
 from core.settings import Limit
 
@@ -45,6 +46,7 @@ async def new(session: AsyncSession, call: Call) -> Result:
     """Begin a new conversation; what was said before stays stored."""
     kept = await memory.instructions(session, call.speaker.conversation_id)
     await memory.reset(session, call.speaker.conversation_id)
+    kept = None if kept == BACK else kept
     return Result("A new conversation. What would you like to talk about?", instructions=kept)
 
 
@@ -68,7 +70,7 @@ def _used(used: quota.Spent) -> str:
     tokens = used.prompt_tokens + used.completion_tokens
     cached = min(100 * used.cached_tokens // max(used.prompt_tokens, 1), 100)
     return (
-        f"This month: {count(used.calls, 'answer')}, {tokens:,} tokens"
+        f"This month: {count(used.turns, 'answer')}, {tokens:,} tokens"
         f" ({cached} % of what was read came from the cache), {dollars(used.charged)}."
     )
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import attachments
+from core import attachments, quota
 from core import privacy as stored
 from core.commands._call import Call, Result
 
@@ -33,6 +33,7 @@ async def forget(session: AsyncSession, call: Call) -> Result:
         return Result(ADMINS_ONLY)
     if call.arguments.strip().lower() != CONFIRMED:
         return Result(SURE)
-    await stored.forget(session, call.speaker.conversation_id, now=call.now)
+    cut_off = await stored.forget(session, call.speaker.conversation_id, now=call.now)
+    await quota.abandon(session, cut_off, call.offer.rules, now=call.now)
     await attachments.sweep(session)
     return Result(FORGOTTEN, stopped=True)

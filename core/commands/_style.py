@@ -44,7 +44,8 @@ async def model(session: AsyncSession, call: Call) -> Result:
     wish = call.arguments.strip()
     found = [name for name in models if wish and wish.lower() in (name.lower(), _short(name))]
     if not wish or not found:
-        current = await memory.model_of(session, call.speaker.conversation_id) or call.offer.model
+        chosen = await memory.model_of(session, call.speaker.conversation_id)
+        current = chosen if chosen in models else call.offer.model
         listed = "\n".join(f"/model {_short(name)}" for name in models)
         return Result(f"{current} answers here. Choose:\n{listed}")
     if not call.admin:

@@ -11,6 +11,7 @@ from core.inbox._accept import (
     replace,
     say,
     summarise,
+    tell,
     turn_of,
 )
 from core.inbox._claim import (
@@ -42,6 +43,8 @@ from core.inbox._records import (
 from core.inbox._steps import (
     answered,
     delivered,
+    is_answered,
+    is_preceded,
     posted,
     posting,
     posts,
@@ -77,8 +80,10 @@ __all__ = [
     "free",
     "get",
     "hand_back",
+    "is_answered",
     "is_busy",
     "is_new",
+    "is_preceded",
     "last_question",
     "leave",
     "may_listen",
@@ -97,6 +102,7 @@ __all__ = [
     "say",
     "stop_listening",
     "summarise",
+    "tell",
     "troubles",
     "turn_of",
     "unanswered",

@@ -19,7 +19,8 @@ class Entry:
 
     kind: Kind
     address: Address
-    message_id: str
+    message_id: str | None
+    """The message it answers on the platform; None where it is told beside an answer."""
     user_id: int
     conversation_id: int
     epoch: int
@@ -96,6 +97,23 @@ async def say(session: AsyncSession, entry: Entry, *, now: datetime) -> None:
     await session.execute(_POST, intent)
 
 
+async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -> None:
+    """Store something that a person is to be told beside the answer to a turn."""
+    entry = Entry(
+        kind="command",
+        address=turn.address,
+        message_id=None,
+        user_id=turn.user_id,
+        conversation_id=turn.conversation_id,
+        epoch=turn.epoch,
+        lane=None,
+        question=Question(""),
+        ready_at=now,
+        answer=text,
+    )
+    await say(session, entry, now=now)
+
+
 async def newest(session: AsyncSession, platform: str, chat: str) -> str | None:
     """The message that was seen last in a chat; if none was, the last one on the platform."""
     seen = (posts.c.platform == platform, posts.c.part.is_(None))
@@ -128,12 +146,12 @@ async def summarise(session: AsyncSession, turn: Turn, *, now: datetime) -> None
     entry = Entry(
         kind="summary",
         address=turn.address,
-        message_id=turn.message_id or "",
+        message_id=None,
         user_id=turn.user_id,
         conversation_id=turn.conversation_id,
         epoch=turn.epoch,
         lane=lane,
-        question=Question(SUMMARISE, private=turn.question.private),
+        question=Question(SUMMARISE),
         ready_at=now,
         follows_id=turn.id,
     )

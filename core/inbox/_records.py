@@ -125,9 +125,11 @@ async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
 
 
 async def unanswered(session: AsyncSession, speaker: Speaker) -> list[int]:
-    """The turns of a person in their conversation that have no answer yet."""
+    """The questions of a person in their conversation that have no answer yet."""
     found = await session.scalars(
         select(turns.c.id).where(
+            # Half a summary must not stand for the whole: it is nobody's to stop.
+            turns.c.kind == "chat",
             turns.c.user_id == speaker.user_id,
             turns.c.conversation_id == speaker.conversation_id,
             turns.c.answered_at.is_(None),

@@ -111,6 +111,37 @@ async def answered(
     return bool(followed)
 
 
+_IS_ANSWERED = select(literal(1)).where(*FENCED, turns.c.answered_at.is_not(None))
+
+
+async def is_answered(session: AsyncSession, turn: Turn) -> bool:
+    """Whether this very attempt has stored its answer."""
+    return await session.scalar(_IS_ANSWERED, fence(turn)) is not None
+
+
+_PRECEDING = turns.alias("preceding")
+_IS_PRECEDED = (
+    select(literal(1))
+    .where(
+        turns.c.id == bindparam("the_turn"),
+        _PRECEDING.c.platform == turns.c.platform,
+        _PRECEDING.c.bot_id == turns.c.bot_id,
+        _PRECEDING.c.chat == turns.c.chat,
+        _PRECEDING.c.thread == turns.c.thread,
+        _PRECEDING.c.id < turns.c.id,
+        _PRECEDING.c.answered_at.is_not(None),
+        _PRECEDING.c.delivered_at.is_(None),
+        _PRECEDING.c.worker_id.is_(None),
+    )
+    .limit(1)
+)
+
+
+async def is_preceded(session: AsyncSession, turn: Turn) -> bool:
+    """Whether an earlier answer of the address waits to be delivered, in nobody's hand."""
+    return await session.scalar(_IS_PRECEDED, {"the_turn": turn.id}) is not None
+
+
 _DELIVERED = (
     update(turns)
     .where(*FENCED)

@@ -5,6 +5,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 
 def parse_models(value: object) -> object:
@@ -34,32 +36,29 @@ def read_personas(value: object) -> object:
 
 def check_url(url: str) -> str:
     """A URL of a server, without a slash at its end."""
-    scheme, host = _parts(url)
-    if scheme not in ("http", "https") or not host:
+    try:
+        parts = urlsplit(url)
+        # Asked for because only this finds a port that is no number.
+        _ = parts.port
+    except ValueError:
+        raise ValueError("not a URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not of the form https://host/path")
     return url.rstrip("/")
 
 
 def check_database_url(url: str) -> str:
     """A URL of one of the two engines, with any driver."""
-    scheme, _ = _parts(url)
-    if scheme.partition("+")[0] not in ("sqlite", "postgres", "postgresql"):
+    try:
+        engine = make_url(url).drivername.partition("+")[0]
+    except (ArgumentError, ValueError):
+        engine = ""
+    if engine not in ("sqlite", "postgres", "postgresql"):
         raise ValueError(
-            "not of the form sqlite:///file.db or postgresql://user:password@host/name,"
-            " with / ? # @ : in a password written as %2F %3F %23 %40 %3A"
+            "not of the form sqlite:///file.db or postgresql://user:password@host:port/name,"
+            " with an @ in a password written as %40"
         )
     return url
-
-
-def _parts(url: str) -> tuple[str, str]:
-    """Scheme and host of a URL, empty where it has none; all empty if it cannot be read."""
-    try:
-        parts = urlsplit(url)
-        # Asked for only because a password with a slash makes a port that is no number.
-        _ = parts.port
-    except ValueError:
-        return "", ""
-    return parts.scheme, parts.hostname or ""
 
 
 def check_secret(secret: SecretStr) -> SecretStr:

@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     drain_seconds: Seconds = Field(default=20, ge=0)
     first_token_seconds: Seconds = Field(default=60, gt=0)
     stall_seconds: Seconds = Field(default=30, gt=0)
+    retry_seconds: Seconds = Field(default=60, gt=0)
+    """For how long one attempt asks a model that does not answer. The pauses between attempts
+    grow from a twelfth of it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -123,19 +126,25 @@ class Settings(BaseSettings):
 
     @property
     def prices(self) -> Prices | None:
-        """What a token costs; known without being set for the default model."""
-        if self.model_prices is None and self.models == (DEFAULT_MODEL,):
+        """What a token costs; known without being set where only the default model is asked."""
+        if self.model_prices is None and self._asked == {DEFAULT_MODEL}:
             return DEFAULT_PRICES
         return self.model_prices
+
+    @property
+    def _asked(self) -> set[str]:
+        """Every model that may answer."""
+        return {*self.models, *self.offered_models}
 
     @model_validator(mode="after")
     def _money_needs_prices(self) -> Self:
         if self.prices is None and any(
             limit.unit == "usd" for limit in (*self.quota, *self.budget)
         ):
+            unknown = ", ".join(sorted(self._asked - {DEFAULT_MODEL}))
             raise ValueError(
                 f"MODEL_PRICES: QUOTA or BUDGET has a limit in usd, but no prices are known for"
-                f" {', '.join(self.models)}; set MODEL_PRICES to its USD per million tokens:"
+                f" {unknown}; set MODEL_PRICES to its USD per million tokens:"
                 " input, cached input, output"
             )
         return self

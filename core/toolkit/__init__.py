@@ -1,7 +1,8 @@
 """The tools on offer. Their docstrings are read by the model, and paid for in every prompt."""
 
+from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import Field
 
@@ -14,7 +15,8 @@ from core.tools import Toolbox, tool
 
 def toolbox(sessions: Sessions, conversation_id: int) -> Toolbox:
     """The tools for a turn of a conversation."""
-    return Toolbox([_CALCULATE, tool(partial(search_history, sessions, conversation_id))])
+    search = partial(search_history, sessions, conversation_id)
+    return Toolbox([_CALCULATE, replace(_SEARCH, function=search)])
 
 
 async def calculate(expression: str) -> str:
@@ -41,3 +43,5 @@ def _line(found: Found) -> str:
 
 
 _CALCULATE = tool(calculate)
+# Made once: what the model is told is the same in every conversation, and costs a millisecond.
+_SEARCH = tool(partial(search_history, cast("Sessions", None), 0))

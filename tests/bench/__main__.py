@@ -42,8 +42,8 @@ class Amounts:
 
 FULL = Amounts(
     starts=3,
-    watched=200,
-    seconds=40,
+    watched=120,
+    seconds=30,
     sizes=(10, 1_000, 100_000),
     streams=((1000, 5, 40), (100, 50, 20)),
     processes=(1, 2, 4),

@@ -62,7 +62,7 @@ def counted() -> Iterator[Asked]:
         event.remove(Engine, "begin", begin)
 
 
-async def plain_turn(person: Person, times: int = 8) -> Asked:
+async def plain_turn(person: Person, times: int = 3) -> Asked:
     """The least that one of some turns asked for: leases are renewed beside them."""
     seen = []
     for _ in range(times):
@@ -106,8 +106,8 @@ async def depth(stage: Stage, sizes: Sequence[int]) -> Iterator[Figure]:
     )
 
 
-def running(stage: Stage) -> AbstractAsyncContextManager[None]:
-    """The bot, in this process."""
+def running(stage: Stage, **values: object) -> AbstractAsyncContextManager[None]:
+    """The bot, in this process, with these settings on top."""
     return bot(
         Platform.TELEGRAM,
         quota=NO_LIMIT,
@@ -116,6 +116,7 @@ def running(stage: Stage) -> AbstractAsyncContextManager[None]:
         model_api_url=stage.model.url,
         telegram_token=stage.telegram.token,
         telegram_api_url=stage.telegram.url,
+        **values,
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.bot import ROOT
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import Chat, Message, TelegramServer, User
-from tests.records import Records
+from tests.records import Records, eventually
 
 TICKS = os.sysconf("SC_CLK_TCK")
 NO_LIMIT = "1000000 turns/minute, 1000000 turns/day, 1000000 usd/month"
@@ -89,12 +89,13 @@ class Stage:
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")} | {k.upper(): str(v) for k, v in values.items()},
+                env={"PATH": os.environ["PATH"]} | {k.upper(): str(v) for k, v in values.items()},
             )
         try:
             yield Bot(process.pid)
-            if process.returncode is not None:
-                raise RuntimeError(f"the bot ended by itself: {log.name}")
+        except TimeoutError as error:
+            error.add_note(_last_lines(self.directory / "bot.log"))
+            raise
         finally:
             if process.returncode is None:
                 process.kill()
@@ -103,6 +104,10 @@ class Stage:
     async def ready(self) -> None:
         """Wait until the bot listens."""
         await self.telegram.wait(lambda: self.telegram.polling, timeout=30)
+
+
+def _last_lines(log: Path) -> str:
+    return "\n".join(["The bot said last:", *log.read_text().splitlines()[-20:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +163,6 @@ async def talk(people: Iterable[Person], text: str, *, turns: int, at_once: int)
             group.create_task(speak())
 
 
-async def until(condition: Callable[[], bool], within: float, every: float = 0.05) -> None:
-    """Wait until something holds that nobody tells of; TimeoutError when it does not in time."""
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(every)
-
-
 async def answered(people: Iterable[Person], within: float) -> None:
     """Wait until all of them have their answer."""
     waiting = list(people)
@@ -173,4 +171,4 @@ async def answered(people: Iterable[Person], within: float) -> None:
         waiting[:] = [person for person in waiting if not person.has_answer()]
         return not waiting
 
-    await until(nobody_waits, within)
+    await eventually(nobody_waits, within)

@@ -49,7 +49,8 @@ async def _watched(stage: Stage, person: Person) -> tuple[float, float]:
     said_at = time.monotonic()
     answer = await person.ask(TEXT)
     request = stage.model.requests[-1]
-    assert request.first_token_at is not None and request.last_token_at is not None
+    assert request.first_token_at is not None
+    assert request.last_token_at is not None
     first = answer.sent_at - said_at - (request.first_token_at - request.started)
     # A chat takes about a call a second for long: who talks faster would measure that.
     await asyncio.sleep(0.05)

@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from random import Random
 
 from tests.bench.figures import Figure, quantile
 from tests.bench.stage import FAST, Bot, Person, Stage, answered
 from tests.fakes.model import Answer
 
 CONCURRENCY = 20
-THINKING = 1.0
-"""Seconds that the model takes for an answer."""
+THINKING = (0.5, 1.5)
+"""Seconds that the model takes for an answer, a second on average."""
 
 
 async def workers(stage: Stage, number: int, turns: int) -> tuple[float, float]:
     """Turns a second and CPU seconds a turn of so many processes with more work than they can."""
-    stage.model.respond = lambda _: Answer("hello there", first_token=THINKING)
+    chance = Random(number)
+    stage.model.respond = lambda _: Answer("hello there", first_token=chance.uniform(*THINKING))
     people = stage.people(turns)
     async with AsyncExitStack() as stack:
         bots = [

@@ -23,7 +23,7 @@ from tests.chaos.scenes import DiscordScene, Scene, TelegramScene
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
-from tests.records import Records
+from tests.records import Records, eventually
 
 PLENTY = "1000000 turns/minute, 1000000 turns/day, 1000000 usd/month"
 SETTINGS = {
@@ -97,16 +97,24 @@ class Arena:
     async def acquaint(self) -> None:
         """Everybody says something: Discord tells nothing of a private channel that the bot has
         never seen, if it was opened while nobody listened."""
+        await self.fleet.listening()
+        await eventually(self.scene.is_heard, within=20)
         for place in self.scene.places:
             for who in self.scene.speakers(place):
                 await self.crowd.ask(place, who, "short")
         await self.quiet()
 
-    def audit(self, *, unheard: int = 0) -> Verdict:
+    async def quiet_enough(self, seconds: float = 1.5) -> None:
+        """A breath in which all processes must live on."""
+        await asyncio.sleep(seconds)
+        self.fleet.check()
+
+    def audit(self, *, unheard: int = 0, may_end: bool = False) -> Verdict:
         """Compare what stands with what should."""
         kills = self.fleet.kills
-        auditor = Auditor(self.scene, self.crowd, self.records, kills, unheard)
-        return auditor.audit()
+        return Auditor(
+            self.scene, self.crowd, self.records, kills, unheard=unheard, may_end=may_end
+        ).audit()
 
 
 @asynccontextmanager

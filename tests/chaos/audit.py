@@ -13,6 +13,7 @@ from tests.records import PATH, Records
 
 NOTICE = "Our conversation has grown long"
 """How a person is told of a summary."""
+BROKE_OFF = "My answer broke off here"
 WINDOW = 1.0
 """Seconds before a kill in which a message may have been sent whose id was never stored."""
 
@@ -28,6 +29,8 @@ class Verdict:
     """Messages too many, but for those that no bot can prevent."""
     in_window: int = 0
     """Messages too many on a platform without nonces: sent, and the process died."""
+    ended: int = 0
+    """Answers whose model kept breaking: they say so, and offer to try again."""
     swapped: int = 0
     memory: int = 0
     """Conversations that do not hold each exchange once and in order."""
@@ -41,7 +44,7 @@ class Verdict:
     @property
     def is_clean(self) -> bool:
         """Whether every promise was kept."""
-        free = ("asked", "in_window", "notes")
+        free = ("asked", "ended", "in_window", "notes")
         return not any(getattr(self, each.name) for each in fields(self) if each.name not in free)
 
     def note(self, name: str, text: str) -> None:
@@ -65,13 +68,15 @@ class Auditor:
     kills: Sequence[float] = ()
     unheard: int = 0
     """Creates whose answer the platform was made to lose: each may leave a message too many."""
+    may_end: bool = False
+    """Whether the model broke so often that an answer may end with a sentence."""
 
     def audit(self) -> Verdict:
         """Look at everything."""
         verdict = Verdict(asked=len(self.crowd.asked))
         for place, asked in self.crowd.by_place().items():
             self._transcript(verdict, place, asked)
-            self._memory(verdict, place, asked)
+            self._memory(verdict, place, [each for each in asked if not self._ended(each)])
         for line in self.records.drift():
             verdict.note("drift", line)
         open_calls = self.records.one("SELECT count(*) FROM calls WHERE settled_at IS NULL")
@@ -107,6 +112,9 @@ class Auditor:
     def _answered(self, verdict: Verdict, asked: Asked, messages: list[Said]) -> list[Said]:
         """Judge the messages of one answer; those it consists of."""
         due = words(answer(asked.wish, self.scene.limit))
+        if self._ended(asked):
+            verdict.note("ended", asked.wish.text)
+            return messages
         if not messages:
             verdict.note("lost", f"{asked.wish.text} of {asked.who}")
             return []
@@ -117,6 +125,13 @@ class Auditor:
         if surplus:
             self._doubled(verdict, asked, messages, surplus)
         return chain
+
+    def _ended(self, asked: Asked) -> bool:
+        if not self.may_end:
+            return False
+        messages = self.scene.answers(asked.place)
+        ours = [said for said in messages if tag_of(said.text) == asked.wish.tag]
+        return any(BROKE_OFF in said.text for said in ours)
 
     def _doubled(
         self, verdict: Verdict, asked: Asked, messages: list[Said], surplus: list[Said]

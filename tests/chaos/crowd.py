@@ -40,8 +40,8 @@ class Crowd:
 
     async def ask(self, place: str, who: str, kind: Kind | None = None) -> Asked:
         """Somebody asks something."""
-        chosen: Kind = kind or self.choice.choice(self.kinds)
-        wish = Wish(f"q{next(self._numbers)}", chosen)
+        any_kind = self.choice.choice(self.kinds)
+        wish = Wish(f"q{next(self._numbers)}", kind or any_kind)
         self.asked.append(Asked(wish, place, who, time.monotonic()))
         await self.scene.say(place, who, wish.text)
         return self.asked[-1]

@@ -19,7 +19,6 @@ async def kill(arena: Arena, kills: int, *, workers: int = 1) -> Verdict:
     """Kill processes at moment after moment, starting each again at once."""
     for number in range(workers):
         await arena.fleet.start(f"w{number}")
-    await arena.fleet.listening()
     await arena.acquaint()
     async with arena.crowd.talking():
         for moment in _moments(arena, kills):

@@ -15,12 +15,13 @@ STOP = "Stop"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message of the bot's as it stands now; `sent_at` in seconds of the monotonic clock."""
+    """A message of the bot's as it stands now; times in seconds of the monotonic clock."""
 
     message_id: str
     text: str
     growing: bool
     sent_at: float
+    changed_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,17 @@ class Scene(Protocol):
     def is_group(self, place: str) -> bool:
         """Whether several people write there."""
 
+    def is_heard(self) -> bool:
+        """Whether the bot hears what is said now."""
+
     async def say(self, place: str, who: str, text: str) -> None:
         """Somebody writes; in a group to the bot."""
 
     def answers(self, place: str) -> list[Said]:
         """What the bot's messages say now, oldest first."""
+
+    def offers(self, label: str) -> bool:
+        """Whether a message of the bot's has a button with this label."""
 
     def calls(self) -> int:
         """How many calls there have been."""
@@ -95,6 +102,9 @@ class TelegramScene:
     def is_group(self, place: str) -> bool:
         return place == "Group"
 
+    def is_heard(self) -> bool:
+        return self.server.polling
+
     async def say(self, place: str, who: str, text: str) -> None:
         person = self._people.get(who) or self._group[who]
         told = f"@{self.server.username} {text}" if self.is_group(place) else text
@@ -102,9 +112,19 @@ class TelegramScene:
 
     def answers(self, place: str) -> list[Said]:
         return [
-            Said(str(said.message_id), said.text, STOP in said.buttons, said.sent_at)
+            Said(
+                str(said.message_id),
+                said.text,
+                STOP in said.buttons,
+                said.sent_at,
+                said.edited_at or said.sent_at,
+            )
             for said in self.server.answers(self._chats[place])
         ]
+
+    def offers(self, label: str) -> bool:
+        chats = self._chats.values()
+        return any(label in said.buttons for chat in chats for said in self.server.answers(chat))
 
     def calls(self) -> int:
         return len(self.server.calls)
@@ -146,6 +166,9 @@ class DiscordScene:
     def is_group(self, place: str) -> bool:
         return place == "Group"
 
+    def is_heard(self) -> bool:
+        return any(session.connection for session in self.server.gateway.sessions.values())
+
     async def say(self, place: str, who: str, text: str) -> None:
         person = self._people.get(who) or self._group[who]
         told = f"{self.server.mention} {text}" if self.is_group(place) else text
@@ -153,9 +176,19 @@ class DiscordScene:
 
     def answers(self, place: str) -> list[Said]:
         return [
-            Said(said.id, said.content, _grows(said.buttons), said.sent_at)
+            Said(
+                said.id,
+                said.content,
+                _grows(said.buttons),
+                said.sent_at,
+                said.edited_at or said.sent_at,
+            )
             for said in self.server.answers(self._chats[place])
         ]
+
+    def offers(self, label: str) -> bool:
+        messages = [said for chat in self._chats.values() for said in self.server.answers(chat)]
+        return any(button.get("label") == label for said in messages for button in said.buttons)
 
     def calls(self) -> int:
         return len(self.server.calls)

@@ -109,8 +109,8 @@ class RawServer:
 
     url: str = ""
     connections: int = 0
-    left: int = 0
-    """Clients that went away while the server paused."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a client goes away while the server pauses."""
     requests: list[bytes] = field(default_factory=list)
     script: Iterator[Iterable[Step]] = field(default_factory=lambda: iter(()))
 
@@ -144,7 +144,7 @@ class RawServer:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await reader.read(1)
-                self.left += 1
+                self.left.set()
                 return True
         return False
 

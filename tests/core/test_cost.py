@@ -1,59 +1,61 @@
-"""What a plain turn asks of the database: few statements, in few transactions."""
+"""What a plain turn asks of the database, counted on its whole way through the running bot."""
 
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
-from core import db, identity, inbox, memory, quota
-from core.db import Sessions
-from core.memory import Marks
-from core.messages import Usage, assistant, user
-from core.quota import Rules
-from core.settings import parse_limits
-from core.turns import Outcome
-from tests.core import rows
-from tests.core.rows import ACCOUNT, ADA, HOME, NOW, later
+import pytest
 
-RULES = Rules(parse_limits("10 turns/minute, 200 turns/day, 1 usd/month"))  # type: ignore[arg-type]  # the parser is typed for any input
-MARKS = Marks(12_000, 4_000)
+from tests.bench.queries import Asked, counted, fill, plain_turn, running
+from tests.bench.stage import Person, Stage
+from tests.fakes.model import ModelServer
+from tests.fakes.telegram import TelegramServer
+from tests.records import eventually
 
 
-async def plain_turn(sessions: Sessions, message_id: str) -> None:
-    """A turn of a person who is known, as intake, chat, reply and worker carry it out."""
-
-    async def accept(session: AsyncSession) -> None:
-        who = await identity.resolve(session, ADA, HOME, private=True, now=NOW)
-        await inbox.accept(session, f"e{message_id}", rows.entry(who, message_id), now=NOW)
-
-    await db.transact(sessions, accept)
-    turn = await rows.claimed(sessions)
-
-    async def prepare(session: AsyncSession) -> tuple[memory.Context, quota.Reservation]:
-        context = await memory.recall(session, turn, MARKS, now=NOW)
-        call = await quota.reserve(session, turn, RULES, model="m", cost=9, turns=1, now=NOW)
-        return context, call
-
-    context, call = await db.transact(sessions, prepare)
-    await db.transact(sessions, lambda s: inbox.posted(s, turn, 0, f"answer {message_id}"))
-
-    async def finish(session: AsyncSession) -> None:
-        await inbox.answered(session, turn, "answer", Outcome.OK, now=NOW)
-        said = user("question"), assistant("answer")
-        await memory.remember(session, turn, context, said, Usage(9, 9), now=NOW)
-        await quota.settle(session, call, RULES, Usage(9, 9), 5, now=NOW)
-
-    await db.transact(sessions, finish)
-    await db.transact(sessions, lambda s: inbox.delivered(s, turn, Outcome.OK, now=NOW))
+@pytest.fixture
+async def ada(database_url: str, model: ModelServer, tmp_path: Path) -> AsyncIterator[Person]:
+    """Somebody who talks alone with the bot, on either database."""
+    async with TelegramServer(flood=False) as telegram:
+        yield person(Stage("", database_url, tmp_path, model, telegram))
 
 
-async def test_a_plain_turn_takes_few_statements_and_transactions(sessions: Sessions) -> None:
-    await plain_turn(sessions, "1")
-    transactions: list[object] = []
-    engine = sessions.kw["bind"].sync_engine
-    event.listen(engine, "begin", transactions.append)
+def person(stage: Stage) -> Person:
+    """The first person."""
+    return stage.people(1)[0]
 
-    with rows.statements(sessions) as seen:
-        await plain_turn(sessions, "2")
 
-    assert len(transactions) == 6
-    assert len(seen) <= 16, "\n".join(statement for statement, _ in seen)
-    assert await rows.claim(sessions, accounts=[ACCOUNT], now=later(99)) == []
+async def usual(ada: Person) -> Asked:
+    """What a turn asks for when the person is known."""
+    async with running(ada.stage):
+        await plain_turn(ada, times=1)
+        return await plain_turn(ada)
+
+
+async def test_a_plain_turn_takes_few_statements_and_transactions(ada: Person) -> None:
+    asked = await usual(ada)
+    assert asked.statements <= 16
+    assert asked.transactions <= 6
+
+
+async def test_a_long_conversation_takes_no_more_statements(ada: Person) -> None:
+    before = await usual(ada)
+    fill(ada.stage.url, 1000)
+    assert (await usual(ada)).statements <= before.statements
+
+
+async def test_processes_that_can_take_no_more_do_not_keep_calling_each_other(
+    postgres_url: str, model: ModelServer, tmp_path: Path
+) -> None:
+    async with TelegramServer(flood=False) as telegram:
+        stage = Stage("", postgres_url, tmp_path, model, telegram)
+        with model.hold():
+            async with running(stage, concurrency=1), running(stage, concurrency=1):
+                for each in stage.people(4):
+                    await each.say("hello")
+                await model.seen(2)
+                await eventually(lambda: stage.records.busy() == 4)
+                with counted() as asked:
+                    await asyncio.sleep(1)  # nothing happens: that is the point
+    # Leases are renewed meanwhile, drafts saved, the inbox looked at.
+    assert asked.transactions < 20

@@ -119,23 +119,24 @@ async def test_values_outlive_their_transaction(sessions: Sessions) -> None:
     assert (user.id, user.created_at) == (1, NOW)
 
 
-async def test_a_cancelled_transaction_leaves_nothing_and_frees_its_connection(
-    sessions: Sessions,
-) -> None:
-    started = asyncio.Event()
+async def test_a_transaction_that_is_cancelled_ends_first(sessions: Sessions) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
 
-    async def hangs(session: AsyncSession) -> None:
+    async def slow(session: AsyncSession) -> None:
         await add_user(session)
         started.set()
-        await asyncio.Event().wait()
+        await go_on.wait()
+        await add_user(session)
 
-    task = asyncio.create_task(db.transact(sessions, hangs))
+    task = asyncio.create_task(db.transact(sessions, slow))
     await started.wait()
     task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done(), "its connection would be left half-way"
+    go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await db.transact(sessions, add_user) > 0
-    assert await users(sessions) == 1
+    assert await users(sessions) == 2
 
 
 # SQLite: locked by another process

@@ -77,11 +77,11 @@ def test_waiting_as_long_as_told_is_enough(clock: Clock, gates: Gates) -> None:
         assert through(gates, chat("a")) == 1
 
 
-def test_a_chat_has_the_pace_of_its_kind(gates: Gates) -> None:
-    for name in ("group", "a"):
+def test_a_chat_has_the_pace_of_its_kind(clock: Clock, gates: Gates) -> None:
+    for name, pace in (("group", 3), ("a", 1)):
         through(gates, chat(name))
-    assert gates.wait(chat("group")) == pytest.approx(3)
-    assert gates.wait(chat("a")) == pytest.approx(1)
+        assert gates.wait(chat(name)) == pytest.approx(pace)
+        clock.now += 1
 
 
 def test_threads_share_their_chat_and_chats_share_nothing(gates: Gates) -> None:
@@ -97,20 +97,22 @@ def test_previews_leave_room_for_what_must_not_wait(clock: Clock, gates: Gates) 
 
 
 def test_the_account_limits_all_chats_together(clock: Clock, gates: Gates) -> None:
-    assert sum(through(gates, chat(str(n))) for n in range(100)) == 30
+    assert sum(through(gates, chat(str(n))) for n in range(100)) == 6
     assert gates.wait(chat("new")) == pytest.approx(1 / 30)
-    clock.now += 0.5
-    assert sum(through(gates, chat(f"more {n}")) for n in range(100)) == 15
+    clock.now += 0.1
+    assert sum(through(gates, chat(f"more {n}")) for n in range(100)) == 3
+    clock.now += 60
+    assert sum(through(gates, chat(f"most {n}")) for n in range(100)) == 6
 
 
 def test_an_account_is_shared_among_processes(clock: Clock, gates: Gates) -> None:
     gates.share(3)
-    assert sum(through(gates, chat(str(n))) for n in range(100)) == 10
+    assert sum(through(gates, chat(str(n))) for n in range(100)) == 2
     clock.now += 1
-    assert sum(through(gates, chat(f"more {n}")) for n in range(100)) == 10
+    assert sum(through(gates, chat(f"more {n}")) for n in range(100)) == 2
     gates.share(0)
     clock.now += 1
-    assert sum(through(gates, chat(f"most {n}")) for n in range(100)) == 30
+    assert sum(through(gates, chat(f"most {n}")) for n in range(100)) == 6
 
 
 def test_however_many_share_an_account_previews_come_through(clock: Clock, gates: Gates) -> None:

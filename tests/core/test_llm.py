@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.errors import ModelBroke, ModelBusy, ModelError
@@ -172,10 +172,14 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
 
 def disturbed(data: bytes, newline: bytes) -> bytes:
     """The same events among comments, blank lines and fields that are of no use."""
-    noise = b": keep-alive\n\n\n\nevent: message\nid: 7\nretry: 9\nunknown\ndata: "
-    return data.replace(b"data: ", noise).replace(b"\n", newline)
+    noise = b": keep-alive\n\n\n\nevent: message\nid: 7\nretry: 9\nunknown\n"
+    events = data.removesuffix(b"\n\n").split(b"\n\n")
+    return b"".join(noise + event + b"\n\n" for event in events).replace(b"\n", newline)
 
 
+@example(at=[*range(5000)], noisy=True, newline=b"\r\n")
+@example(at=[*range(5000)], noisy=True, newline=b"\r")
+@example(at=[*range(5000)], noisy=True, newline=b"\n")
 @given(
     at=st.lists(st.integers(0, 5000), max_size=60),
     noisy=st.booleans(),

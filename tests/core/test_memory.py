@@ -377,16 +377,16 @@ async def test_a_summary_is_written_for_what_exceeds_the_low_mark(
     context = await recall(sessions, turn)
 
     async def summarise(content: str) -> bool:
-        return await commit(
-            sessions, lambda s: memory.summarise(s, turn, context, content, now=NOW)
-        )
+        return await commit(sessions, lambda s: memory.summarise(s, context, content, now=NOW))
 
     assert not await summarise(" ")
     assert await seen(sessions, ada, "x") == "a? a! b? b! c? c! d? d!"
     assert await summarise("Of a, b and c.")
-    assert await seen(sessions, ada, "y") == "Summary of what was said before:\nOf a, b and c. d? d!"
+    assert (
+        await seen(sessions, ada, "y") == "Summary of what was said before:\nOf a, b and c. d? d!"
+    )
     assert not await summarise("Once more.")
-    assert await seen(sessions, ada, "z") == "Once more. d? d!"
+    assert await seen(sessions, ada, "z") == "Summary of what was said before:\nOnce more. d? d!"
 
 
 # The cost

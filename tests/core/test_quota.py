@@ -229,7 +229,7 @@ async def test_a_call_that_died_costs_the_budget_its_estimate_and_the_person_not
     await reserve(sessions, replace(turn, attempt=2), 50, turns=0)
     own = await reserve(sessions, replace(turn, attempt=3), 7)
 
-    again = replace(turn, attempt=3)
+    again = replace(turn, attempt=2)
     await commit(sessions, lambda s: quota.recover(s, again, RULES, now=later(20)))
 
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 7}

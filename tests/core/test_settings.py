@@ -13,14 +13,18 @@ from core.errors import SettingsError
 from core.settings import DEFAULT_MODEL, DEFAULT_PRICES, Limit, Prices, Settings, load
 
 SECRET = "tok3n-of-gold"
+NAMES = [
+    str(field.validation_alias or name).upper() for name, field in Settings.model_fields.items()
+]
+"""Every setting as an environment variable."""
 
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No `.env`, and none of this machine's environment that a setting is named after."""
     monkeypatch.chdir(tmp_path)
-    for name in ("MODEL", *Settings.model_fields):
-        monkeypatch.delenv(name.upper(), raising=False)
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
 
 
 def complaint(**values: object) -> str:
@@ -67,9 +71,9 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 
 def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     known = load()
-    for name in ("MODEL", *Settings.model_fields):
-        if name not in ("quota", "budget", "models"):
-            monkeypatch.setenv(name.upper(), "  ")
+    for name in NAMES:
+        if name not in ("QUOTA", "BUDGET"):
+            monkeypatch.setenv(name, "  ")
     assert load() == known
 
 
@@ -109,6 +113,13 @@ WRONG: list[tuple[str, Any]] = [
     ("model", ","),
     ("model", "a,,b"),
     ("model", "a,a"),
+    ("models", "a,,b"),
+    ("models", "a,a"),
+    ("tools", "some"),
+    ("vision", "2"),
+    ("personas_file", "nowhere.toml"),
+    ("personas_file", "."),
+    ("retention_days", "0"),
     ("model_prices", "cheap"),
     ("model_prices", "1, 2"),
     ("model_prices", "1, 2, 3, 4"),
@@ -179,12 +190,13 @@ def test_a_limit_that_will_not_do_is_named(name: str, value: str) -> None:
 
 
 def test_a_limit_in_usd_needs_prices() -> None:
-    for models in ("other/model", f"{DEFAULT_MODEL}, other/model"):
-        told = complaint(model=models)
+    both = f"{DEFAULT_MODEL}, other/model"
+    for values in ({"model": "other/model"}, {"model": both}, {"models": both}):
+        told = complaint(**values)
         assert told.startswith("MODEL_PRICES: ")
         assert "other/model" in told
-        assert load(model=models, quota="5 turns/day").prices is None
-        assert complaint(model=models, quota="", budget="1 usd/day").startswith("MODEL_PRICES: ")
+        assert load(**values, quota="5 turns/day").prices is None
+        assert complaint(**values, quota="", budget="1 usd/day").startswith("MODEL_PRICES: ")
     prices = load(model="other/model", model_prices="1, 0.5 2").prices
     assert prices == Prices(Decimal(1), Decimal("0.5"), Decimal(2))
 
@@ -192,6 +204,22 @@ def test_a_limit_in_usd_needs_prices() -> None:
 def test_the_marks_of_memory_are_in_order() -> None:
     told = complaint(memory_low_tokens=500, memory_high_tokens=500)
     assert told == "MEMORY_LOW_TOKENS: must be below MEMORY_HIGH_TOKENS"
+
+
+@pytest.mark.parametrize(
+    "content", ["pirate", "[pirate]\nsay = 'arr'", "n = 1", "x = '\udcff'"], ids=repr
+)
+def test_personas_that_cannot_be_read_are_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "personas.toml").write_bytes(content.encode(errors="surrogateescape"))
+    told = complaint(personas_file="personas.toml")
+    assert told.startswith("PERSONAS_FILE: ")
+    assert "\n" not in told
+
+
+def test_personas_are_read_from_their_file(tmp_path: Path) -> None:
+    (tmp_path / "personas.toml").write_text('Pirate = "Du sagst häufig arr."\n', encoding="utf-8")
+    assert load(personas_file="personas.toml").personas == {"pirate": "Du sagst häufig arr."}
+    assert load().personas == {}
 
 
 # What must stay secret
@@ -214,11 +242,11 @@ def test_no_secret_is_shown() -> None:
         ("telegram_token", f"{SECRET}\n{SECRET}"),
         ("discord_token", f"{SECRET}ü"),
         ("database_url", f"mysql://parley:{SECRET}@host/parley"),
-        ("database_url", f"postgres://parley:{SECRET}/x@host/parley"),
-        ("database_url", f"postgres://parley:{SECRET}#x@host/parley"),
+        ("database_url", f"postgres:/parley:{SECRET}@host/parley"),
         ("database_url", f"postgres://parley:{SECRET}@host:port/parley"),
-        ("database_url", f"postgres://parley:{SECRET}@[host/parley"),
         ("model_api_url", f"ftp://parley:{SECRET}@host"),
+        ("model_api_url", f"https://parley:{SECRET}@host:port"),
+        ("model_api_url", f"https://parley:{SECRET}@[host"),
     ],
 )
 def test_no_secret_is_in_a_complaint(name: str, value: str) -> None:
@@ -237,6 +265,7 @@ def test_no_secret_is_in_a_complaint(name: str, value: str) -> None:
         "sqlite:///parley.db",
         "sqlite+aiosqlite:////tmp/parley.db",
         "postgres://parley:p%2Fw@host:5432/parley?sslmode=require",
+        "postgresql://parley:p/w#x@host/parley",
         "postgresql+psycopg://parley@/parley?host=/tmp",
     ],
 )

@@ -134,7 +134,9 @@ class DiscordStage:
 
     async def say(self, text: str) -> None:
         if text.startswith("/"):
-            await self.server.slash(self.channel, self.ada, text.removeprefix("/"))
+            command, _, arguments = text.removeprefix("/").partition(" ")
+            options = {"text": arguments} if arguments else {}
+            await self.server.slash(self.channel, self.ada, command, **options)
         else:
             await self.server.say(self.channel, self.ada, text)
 

@@ -111,6 +111,11 @@ class TelegramServer:
         """What the bot's messages in a chat say now, oldest first."""
         return [message for message in self.messages(chat) if message.sender == self._state.bot]
 
+    def document_of(self, message: Message) -> tuple[str, bytes]:
+        """Name and bytes of the document that a message holds."""
+        document = message.content["document"]
+        return document["file_name"], self._state.files[document["file_id"]].data
+
     def doubles(self, chat: Chat) -> int:
         """How many of the bot's messages say again what another said to the same question.
 

@@ -1,0 +1,97 @@
+"""Every side of the bot behind a network that fails in every way."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import make_url
+
+from tests.chaos.arena import Arena, Databases, arena
+from tests.chaos.audit import Verdict
+from tests.chaos.proxy import TROUBLES, Proxy, Target, proxy
+from tests.chaos.scenes import DiscordScene
+
+SIDES = ("model", "platform", "database")
+PATIENT = {"FIRST_TOKEN_SECONDS": "5", "STALL_SECONDS": "3"}
+ANY = 1_000_000
+"""A create whose answer is lost may leave a message too many, and nobody counts those."""
+
+
+async def network(
+    platform: str, side: str, databases: Databases, directory: Path, seed: int, *, seconds: float
+) -> Verdict:
+    """Let a side suffer each trouble in turn for so many seconds, while people write."""
+    async with behind(platform, side, databases, directory, seed) as (stage, between):
+        await stage.fleet.start("w0")
+        await stage.acquaint()
+        async with stage.crowd.talking():
+            for trouble in TROUBLES.values():
+                await trouble(between, seconds)
+                between.heal()
+                await stage.quiet_enough()
+        await stage.quiet()
+        unheard = ANY if side == "platform" else 0
+        return stage.audit(unheard=unheard, may_end=side == "model")
+
+
+@asynccontextmanager
+async def behind(
+    platform: str, side: str, databases: Databases, directory: Path, seed: int
+) -> AsyncIterator[tuple[Arena, Proxy]]:
+    """An arena whose bot reaches one side only through a proxy."""
+    async with AsyncExitStack() as stack:
+        engine = "postgresql" if side == "database" else "sqlite"
+        url = stack.enter_context(databases.fresh(engine))
+        stage = await stack.enter_async_context(
+            arena(platform, url, directory, seed, settings=PATIENT)
+        )
+        between = await stack.enter_async_context(proxy(_target(stage, side, url)))
+        _redirect(stage, side, url, between)
+        yield stage, between
+
+
+def _target(stage: Arena, side: str, url: str) -> Target:
+    if side == "database":
+        query = make_url(url).query
+        return f"{query['host']}/.s.PGSQL.5432"
+    told = stage.model.url if side == "model" else _platform_url(stage)
+    split = urlsplit(told)
+    return split.hostname or "", split.port or 0
+
+
+def _platform_url(stage: Arena) -> str:
+    environment = stage.scene.environment()
+    return next(value for name, value in environment.items() if name.endswith("_URL"))
+
+
+def _redirect(stage: Arena, side: str, url: str, between: Proxy) -> None:
+    """Tell the bot the proxy's address instead of the server's."""
+    changes: Mapping[str, str]
+    if side == "database":
+        here = make_url(url).set(host="127.0.0.1", port=between.port, query={})
+        changes = {"DATABASE_URL": here.render_as_string(hide_password=False)}
+    elif side == "model":
+        changes = {"MODEL_API_URL": f"http://127.0.0.1:{between.port}/v1"}
+    else:
+        if isinstance(stage.scene, DiscordScene):
+            # The gateway's address is told by the server itself.
+            stage.scene.server.world.origin = f"http://127.0.0.1:{between.port}"
+            changes = stage.scene.environment()
+        else:
+            changes = {"TELEGRAM_API_URL": f"http://127.0.0.1:{between.port}"}
+    stage.fleet.environment = {**stage.fleet.environment, **changes}
+
+
+async def lost_commits(databases: Databases, directory: Path, seed: int, cuts: int) -> Verdict:
+    """The database commits, and the connection breaks before it can say so."""
+    async with behind("telegram", "database", databases, directory, seed) as (stage, between):
+        await stage.fleet.start("w0")
+        await stage.acquaint()
+        async with stage.crowd.talking():
+            for _ in range(cuts):
+                between.cut_after = b"COMMIT"
+                await stage.quiet_enough()
+        between.cut_after = b""
+        await stage.quiet()
+        return stage.audit()

@@ -1,0 +1,69 @@
+"""Turns that can never be answered, and turns that take their process with them."""
+
+from dataclasses import replace
+
+from tests.chaos.answers import wish_in
+from tests.chaos.arena import Arena
+from tests.chaos.audit import Auditor, Verdict
+from tests.fakes.model import Fault, ModelRequest
+from tests.fakes.model.script import Reply
+from tests.records import eventually
+
+SENTENCE = "Something went wrong"
+QUICK = {"RETRY_SECONDS": "1"}
+"""By this a turn comes to its end within seconds instead of minutes."""
+
+
+async def unanswerable(arena: Arena) -> Verdict:
+    """The model fails at one question for ever; what is asked after it is answered."""
+    well = arena.model.respond
+    bad = ""
+
+    def respond(request: ModelRequest) -> Reply:
+        wish = wish_in(request.text)
+        return Fault(500) if wish and wish.tag == bad else well(request)
+
+    arena.model.respond = respond
+    await arena.fleet.start("w0")
+    await arena.acquaint()
+    place = arena.scene.places[0]
+    bad = (await arena.crowd.ask(place, place, "short")).wish.tag
+    await arena.crowd.ask(place, place, "short")
+    await arena.quiet(60)
+    return _without(arena, bad)
+
+
+async def deadly(arena: Arena) -> Verdict:
+    """The process dies whenever it comes to one question; five deaths end the turn."""
+    await arena.fleet.start("w0")
+    await arena.acquaint()
+    place = arena.scene.places[0]
+    with arena.model.hold():
+        bad = (await arena.crowd.ask(place, place, "long")).wish.tag
+        for death in range(1, 6):
+            await eventually(lambda: _asked(arena, bad) >= death, within=30)  # noqa: B023 - at once
+            await arena.fleet.kill("w0")
+            await arena.fleet.start("w0")
+        await eventually(lambda: any(SENTENCE in said.text for said in arena.scene.answers(place)))
+    await arena.crowd.ask(place, place, "short")
+    await arena.quiet(60)
+    return _without(arena, bad)
+
+
+def _asked(arena: Arena, tag: str) -> int:
+    wishes = [wish_in(request.text) for request in arena.model.requests]
+    return sum(wish is not None and wish.tag == tag for wish in wishes)
+
+
+def _without(arena: Arena, bad: str) -> Verdict:
+    """The verdict on all but the bad turn, which must have ended with a sentence and a button."""
+    crowd = replace(arena.crowd, asked=[each for each in arena.crowd.asked if each.wish.tag != bad])
+    verdict = Auditor(arena.scene, crowd, arena.records, arena.fleet.kills).audit()
+    sentences = [note for note in verdict.notes if note.startswith("strange")]
+    ended = len(sentences) == verdict.strange == 1 and SENTENCE in sentences[0]
+    verdict.strange = 0
+    if not ended:
+        verdict.note("strange", f"the bad turn did not end with one sentence: {sentences}")
+    if not arena.scene.offers("Try again"):
+        verdict.note("strange", "nothing to try it again with")
+    return verdict

@@ -1,0 +1,181 @@
+"""What each command answers, and what it leaves to be done."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from core import commands, memory, quota
+from core.commands import COMMANDS, Call, Offer, Result
+from core.commands._style import BACK, LONGEST
+from core.db import Sessions
+from core.messages import Usage
+from core.quota import Rules
+from core.settings import parse_limits
+from core.turns import Speaker
+from tests.core import rows
+from tests.core.rows import NOW, commit
+
+RULES = Rules(parse_limits("5 turns/day, 1 usd/month"))  # type: ignore[arg-type]  # typed for any input
+OFFER = Offer(
+    RULES,
+    "vendor/small",
+    models=("vendor/small", "vendor/large"),
+    personas={"pirate": "You are a pirate."},
+)
+_numbers = count(1)
+
+
+@pytest.fixture
+async def ada(sessions: Sessions) -> Speaker:
+    return await rows.speaker(sessions)
+
+
+async def give(sessions: Sessions, who: Speaker, command: str, **more: Any) -> Result:
+    """Give a command, as its author writes it behind the slash."""
+    name, _, arguments = command.partition(" ")
+    standard = {"private": True, "admin": True, "offer": OFFER, "now": NOW}
+    call = Call(who, arguments, **{**standard, **more})
+    return await commit(sessions, lambda s: commands.run(s, name, call))
+
+
+async def instruct(sessions: Sessions, who: Speaker, result: Result) -> None:
+    """Do what a result leaves to be done about instructions."""
+    words = result.instructions
+    assert words is not None
+    turn_id = await rows.ask(sessions, who, f"instructions {next(_numbers)}", lane=None)
+    await commit(sessions, lambda s: memory.instruct(s, who, turn_id, words, now=NOW))
+
+
+async def test_help_lists_what_there_is(sessions: Sessions, ada: Speaker) -> None:
+    listed = (await give(sessions, ada, "help")).text
+    assert [name for name in COMMANDS if f"/{name}" not in listed] == ["start"]
+
+
+async def test_an_unknown_command_is_answered(sessions: Sessions, ada: Speaker) -> None:
+    assert "I do not know /dance" in (await give(sessions, ada, "dance")).text
+
+
+@pytest.mark.parametrize(("days", "words"), [(None, "is stored, so"), (30, "stored for 30 days")])
+async def test_privacy_is_told_in_three_lines(
+    sessions: Sessions, ada: Speaker, days: int | None, words: str
+) -> None:
+    offer = Offer(RULES, "vendor/small", retention_days=days)
+    told = (await give(sessions, ada, "privacy", offer=offer)).text
+    assert len(told.splitlines()) == 3
+    assert words in told
+    assert "vendor/small" in told
+    assert told in (await give(sessions, ada, "start", offer=offer)).text
+
+
+async def test_usage_counts_questions_and_not_calls(sessions: Sessions, ada: Speaker) -> None:
+    await rows.ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    for turns in (1, 0):  # a question, and its second call after a tool
+
+        async def pay(session: Any, turns: int = turns) -> None:
+            call = await quota.reserve(
+                session, turn, RULES, model="m", cost=9, turns=turns, now=NOW
+            )
+            await quota.settle(session, call, RULES, Usage(1000, 50, 750), 100, now=NOW)
+
+        await commit(sessions, pay)
+    told = (await give(sessions, ada, "usage")).text.splitlines()
+    assert told[0] == (
+        "This month: 1 answer, 2,100 tokens (75 % of what was read came from the cache), $0.0002."
+    )
+    assert told[1].startswith("Left: 4 of 5 answers a day, whole again in ")
+    assert told[2].startswith("Left: $0.9998 of $1.00 a month, whole again in ")
+
+
+async def test_stop_stops_questions_only(sessions: Sessions, ada: Speaker) -> None:
+    assert (await give(sessions, ada, "stop")).text == "There is nothing to stop."
+    summary = await rows.ask(sessions, ada, "s", kind="summary", lane="summary/1")
+    assert (await give(sessions, ada, "stop")).text == "There is nothing to stop."
+    question = await rows.ask(sessions, ada, "q")
+    assert (await give(sessions, ada, "stop")) == Result("Stopped.", stopped=True)
+    assert (await rows.stored(sessions, question)).cancel
+    assert not (await rows.stored(sessions, summary)).cancel
+
+
+# Instructions
+
+
+async def test_instructions_are_the_persons_words_or_a_preset(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    assert "Or choose one: pirate." in (await give(sessions, ada, "persona")).text
+    own = await give(sessions, ada, "persona Be brief.")
+    assert own.instructions == "Be brief."
+    assert (await give(sessions, ada, "persona  PIRATE ")).instructions == "You are a pirate."
+    await instruct(sessions, ada, own)
+    assert "My instructions here: Be brief." in (await give(sessions, ada, "persona")).text
+
+
+async def test_instructions_have_an_end(sessions: Sessions, ada: Speaker) -> None:
+    assert (await give(sessions, ada, f"persona {'x' * LONGEST}")).instructions
+    too_long = await give(sessions, ada, f"persona {'x' * (LONGEST + 1)}")
+    assert too_long.instructions is None
+    assert "too long" in too_long.text
+
+
+async def test_a_new_conversation_keeps_instructions_until_they_are_reset(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    assert (await give(sessions, ada, "new")).instructions is None
+    await instruct(sessions, ada, await give(sessions, ada, "persona Be brief."))
+    again = await give(sessions, ada, "new")
+    assert again.instructions == "Be brief."
+    await instruct(sessions, ada, again)
+    reset = await give(sessions, ada, "persona reset")
+    assert reset.instructions == BACK
+    await instruct(sessions, ada, reset)
+    assert (await give(sessions, ada, "new")).instructions is None
+
+
+# Models
+
+
+async def test_a_model_is_chosen_by_its_name_or_a_part_of_it(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    shown = (await give(sessions, ada, "model")).text
+    assert shown == "vendor/small answers here. Choose:\n/model small\n/model large"
+    for name in ("large", "VENDOR/LARGE"):
+        assert "vendor/large answers here" in (await give(sessions, ada, f"model {name}")).text
+    chosen = await commit(sessions, lambda s: memory.model_of(s, ada.conversation_id))
+    assert chosen == "vendor/large"
+    assert "vendor/large answers here." in (await give(sessions, ada, "model medium")).text
+
+
+async def test_a_model_that_is_no_longer_on_offer_answers_no_more(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await commit(sessions, lambda s: memory.choose_model(s, ada.conversation_id, "vendor/gone"))
+    assert (await give(sessions, ada, "model")).text.startswith("vendor/small answers here.")
+
+
+# Groups
+
+
+async def test_what_holds_for_everybody_is_the_admins_to_change(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    group = {"private": False, "admin": False}
+    for command in ("persona Be brief.", "persona reset", "model large", "forget", "forget yes"):
+        result = await give(sessions, ada, command, **group)
+        assert result == Result("Only the admins of this group can do that.")
+    for command in ("persona", "model", "new", "usage", "stop", "help", "privacy"):
+        assert "Only the admins" not in (await give(sessions, ada, command, **group)).text
+    assert await commit(sessions, lambda s: memory.model_of(s, ada.conversation_id)) is None
+
+
+async def test_an_export_is_for_private_eyes(sessions: Sessions, ada: Speaker) -> None:
+    assert (await give(sessions, ada, "export")).export
+    assert not (await give(sessions, ada, "export", private=False)).export
+
+
+async def test_forget_wants_a_yes(sessions: Sessions, ada: Speaker) -> None:
+    for command in ("forget", "forget no", "forget yes please"):
+        assert "send /forget yes" in (await give(sessions, ada, command)).text
+    assert (await give(sessions, ada, "forget YES")).stopped

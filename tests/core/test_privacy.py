@@ -1,0 +1,259 @@
+"""What people ask of what is stored about them: to have it, to have it gone, to have it age."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from core import attachments, history, inbox, memory, privacy, quota
+from core.adapter import Attachment
+from core.attachments._content import understand
+from core.attachments._store import keep
+from core.db import Sessions
+from core.errors import LeaseLost
+from core.messages import Usage, assistant, user
+from core.models import Base, Blob, Message, Summary
+from core.quota import Rules
+from core.settings import parse_limits
+from core.turns import Outcome, Question, Speaker, Turn
+from tests.core import rows
+from tests.core.rows import ADA, BOB, GROUP, NOW, commit, later
+
+RULES = Rules(
+    quota=parse_limits("10 turns/day, 1 usd/day"),  # type: ignore[arg-type]  # typed for any input
+    budget=parse_limits("9 usd/day"),  # type: ignore[arg-type]  # typed for any input
+)
+PDF = b"%PDF-1.7 secret"
+MONTH = 30 * 86_400.0
+
+
+async def asked(sessions: Sessions, name: str, *, seconds: float = 0, **more: Any) -> Turn:
+    """A claimed question of Ada's that holds a secret and a file."""
+    file = Attachment("reference", "secret.pdf", "application/pdf", len(PDF))
+    question = Question(f"secret {name}", quote="secret quote", attachments=(file,))
+    who = await rows.speaker(sessions)
+    now = later(seconds)
+    await rows.ask(sessions, who, name, now=now, ready_at=now, question=question, **more)
+    return await rows.claimed(sessions, now=now)
+
+
+async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> None:
+    """The turn's exchange is in memory, with its file; a summary stands for it."""
+
+    async def work(session: Any) -> None:
+        context = await memory.recall(session, turn, memory.Marks(1000, 100), now=NOW)
+        await keep(session, turn.id, [understand("secret.pdf", PDF)], now=later(seconds))
+        said = user(turn.question.text), assistant(f"A secret answer to {turn.message_id}.")
+        await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
+        last = turn.id * memory.PLACES + 1
+        session.add(Summary(message_id=last, content="secret summary", created_at=later(seconds)))
+
+    await commit(sessions, work)
+
+
+async def said(sessions: Sessions, name: str, *, seconds: float = 0) -> Turn:
+    """A whole turn."""
+    turn = await asked(sessions, name, seconds=seconds)
+    await remembered(sessions, turn, seconds=seconds)
+    await commit(
+        sessions,
+        lambda s: inbox.answered(s, turn, f"secret answer {name}", Outcome.OK, now=later(seconds)),
+    )
+    await rows.deliver(sessions, turn, now=later(seconds))
+    return turn
+
+
+async def forget(sessions: Sessions, who: Speaker) -> None:
+    async def work(session: Any) -> None:
+        cut_off = await privacy.forget(session, who.conversation_id, now=NOW)
+        await quota.abandon(session, cut_off, RULES, now=NOW)
+        await attachments.sweep(session)
+
+    await commit(sessions, work)
+
+
+async def reserve(sessions: Sessions, turn: Turn, cost: int) -> quota.Reservation:
+    return await commit(
+        sessions,
+        lambda s: quota.reserve(s, turn, RULES, model="m", cost=cost, turns=1, now=NOW),
+    )
+
+
+async def spent(sessions: Sessions, turn: Turn) -> tuple[int, int]:
+    """Turns and micro-dollars of a turn's person."""
+    used = await commit(sessions, lambda s: quota.spent(s, turn.user_id, since=NOW))
+    return used.turns, used.charged
+
+
+async def everything(sessions: Sessions) -> str:
+    """All that is stored, in every table and in the search index."""
+    found = []
+    async with sessions() as session:
+        for table in Base.metadata.sorted_tables:
+            found += [str(tuple(row)) for row in await session.execute(select(table))]
+        if session.get_bind().dialect.name == "sqlite":
+            found += [
+                str(tuple(row)) for row in await session.execute(text("SELECT * FROM search"))
+            ]
+    return "\n".join(found)
+
+
+async def count(sessions: Sessions, table: type[Base]) -> int:
+    async with sessions() as session:
+        return int(await session.scalar(select(func.count()).select_from(table)) or 0)
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """All texts of some JSON."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item)
+    else:
+        yield str(value)
+
+
+# To have it gone
+
+
+async def test_what_is_forgotten_is_in_no_table_any_more(sessions: Sessions) -> None:
+    turn = await said(sessions, "a")
+    call = await reserve(sessions, turn, 9)
+    await commit(sessions, lambda s: quota.settle(s, call, RULES, Usage(9, 9), 5, now=NOW))
+    await said(sessions, "b")
+    assert "secret" in await everything(sessions)
+    await forget(sessions, await rows.speaker(sessions))
+    assert "secret" not in await everything(sessions)
+    assert await spent(sessions, turn) == (1, 5), "the ledger holds figures and no text"
+    found = await commit(sessions, lambda s: history.search(s, turn.conversation_id, "secret"))
+    assert found == []
+
+
+async def test_an_answer_in_progress_is_cut_off_and_paid(sessions: Sessions) -> None:
+    turn = await asked(sessions, "a")
+    await reserve(sessions, turn, 900)
+    await commit(sessions, lambda s: inbox.save_drafts(s, [(turn, "secret so far")]))
+    await forget(sessions, await rows.speaker(sessions))
+    assert "secret" not in await everything(sessions)
+    with pytest.raises(LeaseLost):
+        await rows.answer(sessions, turn)
+    # What is left to do is to take back what was posted.
+    again = await rows.claimed(sessions)
+    assert (again.id, again.answer, again.outcome) == (turn.id, "", Outcome.STOPPED)
+    assert await spent(sessions, turn) == (1, 900)
+    left = await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=NOW))
+    assert [item.left for item in left] == [9, 1_000_000 - 900]
+
+
+async def test_an_answer_on_its_way_is_taken_back(sessions: Sessions) -> None:
+    turn = await asked(sessions, "a")
+    await rows.answer(sessions, turn)
+    await forget(sessions, await rows.speaker(sessions))
+    with pytest.raises(LeaseLost):
+        await rows.deliver(sessions, turn)
+    assert (await rows.claimed(sessions)).answer == ""
+
+
+async def test_open_answers_of_several_people_are_closed_at_once(sessions: Sessions) -> None:
+    for author in (BOB, ADA):
+        await rows.ask_in_group(sessions, author, author.name)
+    turns = await rows.claim(sessions)
+    for turn in turns:
+        await reserve(sessions, turn, 9)
+    await forget(sessions, await rows.speaker(sessions, address=GROUP, private=False))
+    assert [await spent(sessions, turn) for turn in turns] == [(1, 9), (1, 9)]
+
+
+async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> None:
+    bob = await rows.speaker(sessions, BOB, GROUP, private=False)
+    turn_id = await rows.ask_in_group(sessions, BOB, "b", question=Question("Bob's words"))
+    [turn] = await rows.claim(sessions)
+    assert turn.id == turn_id
+    await remembered(sessions, turn)
+    await rows.finish(sessions, turn)
+    await said(sessions, "a")
+    assert await count(sessions, Blob) == 1, "the same bytes are kept once"
+
+    await forget(sessions, await rows.speaker(sessions))
+
+    assert "secret answer a" not in await everything(sessions)
+    assert "Bob's words" in await everything(sessions)
+    assert await count(sessions, Blob) == 1
+    found = await commit(sessions, lambda s: history.search(s, bob.conversation_id, "words"))
+    assert len(found) == 1
+    await forget(sessions, bob)
+    assert await count(sessions, Blob) == 0
+
+
+async def test_forgetting_looks_at_no_other_conversation(postgres_sessions: Sessions) -> None:
+    """Each message that goes asks whose head it is: an index knows, or all would be read."""
+    await said(postgres_sessions, "a")
+    async with postgres_sessions.begin() as session:
+        for statement in (
+            "INSERT INTO users (id, created_at) SELECT n, now() FROM generate_series(50, 2050) n",
+            "INSERT INTO conversations (user_id, epoch, created_at)"
+            " SELECT n, 0, now() FROM generate_series(50, 2050) n",
+        ):
+            await session.execute(text(statement))
+        await session.execute(text("ANALYZE conversations"))
+        plan = await session.execute(text("EXPLAIN SELECT 1 FROM conversations WHERE head_id = 5"))
+        assert "Seq Scan" not in "\n".join(plan.scalars())
+
+
+# To have it age
+
+
+async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> None:
+    await said(sessions, "old")
+    new = await said(sessions, "new", seconds=MONTH)
+    waiting = await rows.ask(
+        sessions, await rows.speaker(sessions), "waits", question=Question("still to be answered")
+    )
+
+    await commit(sessions, lambda s: privacy.expire(s, before=later(MONTH - 1)))
+    await commit(sessions, attachments.sweep)
+
+    stored = await everything(sessions)
+    assert "secret old" not in stored
+    assert "secret answer old" not in stored
+    assert "secret new" in stored
+    assert "still to be answered" in stored
+    assert (await rows.stored(sessions, waiting)).answer is None
+    assert await count(sessions, Message) == 2
+    assert await count(sessions, Summary) == 1
+    assert await count(sessions, Blob) == 1, "the newer question holds the same file"
+    [next_turn] = await rows.claim(sessions, now=later(MONTH))
+    context = await commit(
+        sessions, lambda s: memory.recall(s, next_turn, memory.Marks(1000, 100), now=NOW)
+    )
+    assert context.parent_id == new.id * memory.PLACES + 1
+
+    await commit(sessions, lambda s: privacy.expire(s, before=later(MONTH + 1)))
+    await commit(sessions, attachments.sweep)
+    assert "secret" not in await everything(sessions)
+    assert await count(sessions, Blob) == 0
+
+
+# To have it
+
+
+async def test_an_export_is_all_that_is_the_persons_as_json(sessions: Sessions) -> None:
+    await said(sessions, "a")
+    for author, words in ((ADA, "Ada's in the group"), (BOB, "Bob's in the group")):
+        await rows.ask_in_group(sessions, author, words, question=Question(words))
+        [turn] = await rows.claim(sessions)
+        await remembered(sessions, turn)
+        await rows.finish(sessions, turn)
+
+    ada = (await rows.speaker(sessions)).user_id
+    stored = await commit(sessions, lambda s: privacy.export(s, ada))
+
+    assert json.loads(json.dumps(stored)) == stored
+    texts = "\n".join(leaves(stored))
+    for word in ("secret a", "A secret answer", "secret summary", "secret.pdf", "secret quote"):
+        assert word in texts
+    assert "Ada's in the group" in texts
+    assert "Bob's in the group" not in texts
+    assert [account["name"] for account in stored["accounts"]] == ["Ada"]
+    assert len(stored["summaries"]) == 1, "a group's summary tells what others said"

@@ -1,0 +1,170 @@
+"""Whole turns on Discord: what people see in servers, and what trouble with the gateway costs."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.dialogs.stages import DiscordStage, World
+from tests.fakes.discord import DiscordServer
+from tests.fakes.model import Answer, ModelServer
+from tests.records import eventually
+
+
+@pytest.fixture
+def stage(
+    model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
+) -> DiscordStage:
+    """Ada, a server with a channel, and Parley."""
+    return DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
+
+
+async def posted(stage: DiscordStage) -> None:
+    """Wait until the bot knows the message that its answer grows in."""
+    known = "SELECT count(*) FROM posts WHERE part = 0 AND message_id IS NOT NULL"
+    await eventually(lambda: bool(stage.records.one(known)))
+
+
+async def test_a_mention_in_a_server_is_answered_by_a_reply(stage: DiscordStage) -> None:
+    server = stage.server
+    channel = server.channel(server.guild("Friends", members=[stage.ada]), "general")
+    async with stage.running():
+        await server.say(channel, stage.ada, "not for the bot")
+        asked = await server.say(channel, stage.ada, f"{server.mention} Hello")
+        await stage.records.idle(1)
+    [answer] = server.answers(channel)
+    assert answer.reference == asked.id
+    assert "How can I help you?" in answer.content
+    assert not answer.buttons
+    assert server.violations == []
+
+
+async def test_a_thread_is_a_conversation_of_its_own(
+    stage: DiscordStage, model: ModelServer
+) -> None:
+    server = stage.server
+    channel = server.channel(server.guild("Friends", members=[stage.ada]), "general")
+    thread = server.thread(channel, "talk")
+    async with stage.running():
+        await server.say(channel, stage.ada, f"{server.mention} say secret")
+        await stage.records.idle(1)
+        await server.say(thread, stage.ada, f"{server.mention} Hello")
+        await stage.records.idle(2)
+    assert "secret" not in str(model.requests[1].messages)
+    assert len(server.answers(thread)) == 1
+
+
+async def test_model_text_pings_nobody(stage: DiscordStage, model: ModelServer) -> None:
+    server = stage.server
+    channel = server.channel(server.guild("Friends", members=[stage.ada]), "general")
+    model.enqueue(f"@everyone @here <@{stage.ada.id}> look!")
+    async with stage.running():
+        await server.say(channel, stage.ada, f"{server.mention} Hello", ping=False)
+        await stage.records.idle(1)
+    [answer] = server.answers(channel)
+    assert "@everyone" in answer.content
+    assert list(answer.mentions) == []
+
+
+async def test_a_gateway_that_drops_in_mid_answer_costs_nothing(
+    stage: DiscordStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        with model.hold():
+            await stage.say("count to 60")
+            await posted(stage)
+            await server.drop_gateway(resumable=True)
+            await stage.say("say afterwards")
+        await stage.records.idle(2)
+    first, second = server.answers(stage.channel)
+    assert first.content.endswith("60")
+    assert second.content == "afterwards"
+    assert len(model.requests) == 2
+
+
+async def test_an_invalid_session_is_caught_up_with(
+    stage: DiscordStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        await stage.say("say before")
+        await stage.records.idle(1)
+        await server.drop_gateway(resumable=False)
+        await stage.say("say meanwhile")
+        await stage.records.idle(2, within=30)
+    assert [answer.content for answer in server.answers(stage.channel)] == ["before", "meanwhile"]
+    assert len(model.requests) == 2
+
+
+async def test_what_was_said_while_it_was_down_is_answered_once_in_order(
+    stage: DiscordStage, model: ModelServer
+) -> None:
+    server = stage.server
+    channel = server.channel(server.guild("Friends", members=[stage.ada]), "general")
+    async with stage.running():
+        await stage.say("say before")
+        await stage.records.idle(1)
+    await stage.say("say one")
+    await stage.say("say two")
+    await server.say(channel, stage.ada, f"{server.mention} say three")
+    async with stage.running():
+        await stage.records.idle(4)
+    async with stage.running():
+        await stage.say("say last")
+        await stage.records.idle(5)
+    answers = [answer.content for answer in server.answers(stage.channel)]
+    assert answers == ["before", "one", "two", "last"]
+    assert [answer.content for answer in server.answers(channel)] == ["three"]
+    assert len(model.requests) == 5
+
+
+async def test_a_killed_answer_is_finished_in_its_message(
+    stage: DiscordStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.process() as process:
+        with model.hold():
+            await stage.say("count to 100")
+            await server.wait(lambda: server.answers(stage.channel))
+            shown = server.answers(stage.channel)[0].id
+            # Whether the bot knows its message yet or not: the nonce makes no second one.
+            process.kill()
+            await process.wait()
+    async with stage.running():
+        await stage.records.idle(1)
+    [answer] = server.answers(stage.channel)
+    assert answer.id == shown
+    assert answer.content.endswith("100")
+    assert stage.records.drift() == []
+
+
+async def test_stop_and_try_again_work_after_a_restart(
+    stage: DiscordStage, model: ModelServer
+) -> None:
+    server = stage.server
+    model.enqueue(*[Answer("One two three four", cut_after=8)] * 3, "All of it.")
+    async with stage.running():
+        await stage.say("Hello")
+        await stage.records.idle(1)
+    [answer] = server.answers(stage.channel)
+    assert [button["label"] for button in answer.buttons] == ["Try again"]
+    async with stage.running():
+        await stage.records.idle(1)
+        await eventually(lambda: bool(server.gateway.sessions))
+        pressed = await server.press(answer, "Try again", stage.ada)
+        await server.wait(lambda: answer.content == "All of it.")
+        await stage.records.idle(1)
+    assert pressed.acknowledged
+    assert server.answers(stage.channel) == [answer]
+
+
+async def test_a_slash_command_is_answered_in_its_place(stage: DiscordStage) -> None:
+    async with stage.running():
+        await stage.say("Hello")
+        await stage.records.idle(1)
+        interaction = await stage.server.slash(stage.channel, stage.ada, "usage")
+        await stage.records.idle(2)
+    assert interaction.acknowledged
+    assert not interaction.failed
+    assert interaction.original is not None
+    assert "This month: 1 answer" in interaction.original.content

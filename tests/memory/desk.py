@@ -1,0 +1,195 @@
+"""Parley at a desk: the whole path from a message to its answer, in this process, on no platform.
+
+All is as `python -m bots` composes it but for the adapter, which keeps what was posted, hands out
+the files that people bring, and may be asked as fast as one likes.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import httpx
+
+from bots import __main__ as entry
+from core import db, llm
+from core.adapter import Address, Attachment, Author, Button, Change, InboundMessage
+from core.chat import Chat
+from core.db import Sessions
+from core.errors import AttachmentError
+from core.intake import Intake
+from core.quota import Rules
+from core.worker import Worker
+from tests.bot import settings
+from tests.fakes.model import ModelRequest, ModelServer
+
+PLATFORM, BOT = "desk", "1"
+ADA, BOB = Author(PLATFORM, "100", "Ada"), Author(PLATFORM, "200", "Bob")
+PLENTY = "1000000 turns/minute, 1000 usd/month"
+
+
+@dataclass
+class Paper:
+    """An adapter whose messages are written on paper."""
+
+    name: str = PLATFORM
+    bot_id: str = BOT
+    rate: float = 1e6
+    posts: dict[str, tuple[Address, str]] = field(default_factory=dict)
+    """What stands where, by message id."""
+    uploads: list[tuple[Address, str, bytes]] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What people bring along, by reference."""
+    numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    def pace(self, address: Address) -> float:
+        return 1e-6
+
+    def fits(self, markdown: str) -> bool:
+        return len(markdown) <= 4000
+
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+        """Nothing: what is said is put down on the desk."""
+        nothing: tuple[InboundMessage, ...] = ()
+        for event in nothing:
+            yield event
+
+    async def send(
+        self,
+        address: Address,
+        markdown: str,
+        *,
+        reply_to: str | None = None,
+        buttons: tuple[Button, ...] = (),
+        nonce: str,
+    ) -> str:
+        message_id = str(next(self.numbers))
+        self.posts[message_id] = address, markdown
+        return message_id
+
+    async def edit(
+        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+    ) -> None:
+        self.posts[message_id] = address, markdown
+
+    async def delete(self, address: Address, message_id: str) -> None:
+        self.posts.pop(message_id, None)
+
+    async def upload(
+        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+    ) -> None:
+        self.uploads.append((address, name, data))
+
+    async def typing(self, address: Address) -> None:
+        """Nobody looks."""
+
+    async def download(self, attachment: Attachment, limit: int) -> bytes:
+        data = self.files.get(attachment.reference)
+        if data is None or len(data) > limit:
+            raise AttachmentError(f"“{attachment.name}” is not to be had.")
+        return data
+
+
+@dataclass
+class Desk:
+    """Where people sit down with the bot."""
+
+    paper: Paper
+    model: ModelServer
+    sessions: Sessions
+    _intake: Intake
+    _worker: Worker
+
+    async def say(
+        self,
+        text: str,
+        *,
+        who: Author = ADA,
+        chat: str = "",
+        thread: str = "",
+        files: Mapping[str, bytes] | None = None,
+        **more: Any,
+    ) -> str:
+        """Somebody says something, in private unless a chat is named; returns its message id."""
+        message_id = str(next(self.paper.numbers))
+        command, _, arguments = text[1:].partition(" ") if text.startswith("/") else ("", "", "")
+        message = InboundMessage(
+            event_id=message_id,
+            address=Address(PLATFORM, BOT, chat or who.account_id, thread),
+            author=who,
+            message_id=message_id,
+            text=arguments if command else text,
+            private=not chat,
+            sent_at=datetime.now(UTC),
+            command=command or None,
+            attachments=tuple(self._bring(files or {})),
+            **{"admin": not chat, **more},
+        )
+        await self._intake.handle(message)
+        return message_id
+
+    def _bring(self, files: Mapping[str, bytes]) -> list[Attachment]:
+        brought = []
+        for name, data in files.items():
+            reference = str(next(self.paper.numbers))
+            self.paper.files[reference] = data
+            brought.append(Attachment(reference, name, "application/octet-stream", len(data)))
+        return brought
+
+    async def settled(self) -> None:
+        """Wait until everything is answered, and summarised where it is time for that."""
+        async with asyncio.timeout(30):
+            await self._worker.settled()
+
+    async def ask(self, text: str, **how: Any) -> str:
+        """Say something, and hear all that comes of it."""
+        before = set(self.paper.posts)
+        await self.say(text, **how)
+        await self.settled()
+        return "\n".join(said for post, (_, said) in self.paper.posts.items() if post not in before)
+
+    async def asking(self, text: str, **how: Any) -> list[ModelRequest]:
+        """Say something, and see what the model was asked because of it."""
+        before = len(self.model.requests)
+        await self.ask(text, **how)
+        return self.model.requests[before:]
+
+
+@asynccontextmanager
+async def desk(url: str, model: ModelServer, **values: object) -> AsyncIterator[Desk]:
+    """Parley with these settings on top of the defaults; a quota that nobody reaches."""
+    loaded = settings(
+        **{
+            "quota": PLENTY,
+            "database_url": url,
+            "model_api_key": "test-key",
+            "model_api_url": model.url,
+            **values,
+        }
+    )
+    rules, paper = Rules(loaded.quota, loaded.budget), Paper()
+    async with db.serving(url) as engine, httpx.AsyncClient(limits=llm.LIMITS) as client:
+        sessions = db.sessions_of(engine)
+        asked = llm.LLM(client, entry._endpoint(loaded))
+        chat = Chat(sessions, asked, entry._terms(loaded, rules), now=entry._now)
+        worker = Worker(
+            "desk",
+            sessions,
+            chat,
+            {(PLATFORM, BOT): paper},
+            now=entry._now,
+            concurrency=100,
+            lease_seconds=15,
+            backoff=0.1,
+        )
+        offer = entry._offer(loaded, rules)
+        intake = Intake(sessions, offer, now=entry._now, accepted=worker.wake, changed=worker.look)
+        working = asyncio.create_task(worker.run())
+        try:
+            yield Desk(paper, model, sessions, intake, worker)
+        finally:
+            working.cancel()
+            await asyncio.wait([working])

@@ -1,0 +1,180 @@
+"""The model uses tools: what they said is remembered and paid for, what goes wrong is told."""
+
+from typing import Any
+
+from core.chat._chat import ROUNDS
+from core.chat._terms import NOTHING
+from tests.fakes.model import Answer, Fault, ModelRequest, ModelServer, Reply
+from tests.memory.desk import desk
+from tests.records import Records
+
+SIX, TWELVE = ("calculate", {"expression": "2*3"}), ("calculate", {"expression": "3*4"})
+
+
+def roles(request: ModelRequest) -> list[str]:
+    """Who speaks in a request, from its first question on."""
+    return [message["role"] for message in request.messages if message["role"] != "system"]
+
+
+def results(request: ModelRequest) -> list[str]:
+    return [each["content"] for each in request.messages if each["role"] == "tool"]
+
+
+def calls(records: Records) -> list[Any]:
+    return records.all("SELECT * FROM calls ORDER BY id")
+
+
+async def test_several_calls_are_answered_and_remembered_in_their_order(
+    database_url: str, model: ModelServer
+) -> None:
+    history = ("search_history", {"query": "unicorns"})
+    model.enqueue(Answer("Let me see.", tool_calls=[SIX, history, TWELVE]), "Six and twelve.", "Hi")
+    async with desk(database_url, model) as ada:
+        heard = await ada.ask("What is 2*3 and 3*4?")
+        [next_question] = await ada.asking("Thanks")
+    second = model.requests[1]
+    asked, answered = second.messages[2], second.messages[3:]
+
+    assert heard == "Let me see.\n\nSix and twelve."
+    assert results(second) == ["6", "Nothing was found.", "12"]
+    assert [call["id"] for call in asked["tool_calls"]] == [
+        each["tool_call_id"] for each in answered
+    ]
+    assert roles(next_question) == [
+        *("user", "assistant", "tool", "tool", "tool", "assistant"),
+        "user",
+    ]
+    assert next_question.messages[: len(second.messages)] == second.messages
+    records = Records(database_url)
+    assert [call.turns for call in calls(records)] == [1, 0, 1], "a question counts once"
+    assert [call.prompt_tokens for call in calls(records)] == [
+        request.prompt_tokens for request in model.requests
+    ]
+    assert records.drift() == []
+
+
+async def test_one_tool_after_another_but_not_for_ever(sqlite_url: str, model: ModelServer) -> None:
+    model.respond = lambda request: Answer(
+        "" if request.body.get("tools") else "Six.", tool_calls=[SIX]
+    )
+    async with desk(sqlite_url, model) as ada:
+        heard = await ada.ask("What is 2*3?")
+    assert heard == "Six."
+    assert len(model.requests) == ROUNDS
+    assert ["tools" in request.body for request in model.requests] == [True] * (ROUNDS - 1) + [
+        False
+    ]
+    assert results(model.requests[-1]) == ["6"] * (ROUNDS - 1)
+
+
+async def test_who_calls_what_is_not_offered_spoils_nothing(
+    sqlite_url: str, model: ModelServer
+) -> None:
+    """A call without its result would make every later request an invalid one."""
+    model.respond = lambda request: Answer("", tool_calls=[SIX])
+    async with desk(sqlite_url, model) as ada:
+        assert await ada.ask("What is 2*3?") == NOTHING
+        model.respond = lambda request: "Well."
+        [request] = await ada.asking("hi")
+    assert roles(request) == ["user"]
+    assert Records(sqlite_url).drift() == []
+
+
+async def test_a_failure_is_told_to_the_model(sqlite_url: str, model: ModelServer) -> None:
+    wrong = [
+        ("calculate", {"expression": "1/0"}),
+        ("calculate", {"wrong": 1}),
+        ("calculate", "no JSON"),
+        ("fly", {}),
+        ("search_history", {"query": "x" * 100_000}),
+    ]
+    model.enqueue(Answer("", tool_calls=wrong), "It did not work.")
+    async with desk(sqlite_url, model) as ada:
+        assert await ada.ask("Do something.") == "It did not work."
+    by_zero, misfit, no_json, fly, found = results(model.requests[1])
+    assert "division by zero" in by_zero
+    assert "do not fit calculate" in misfit
+    assert "do not fit calculate" in no_json
+    assert "There is no tool fly" in fly
+    assert found == "Nothing was found."
+
+
+async def test_without_tools_none_are_sent(sqlite_url: str, model: ModelServer) -> None:
+    async with desk(sqlite_url, model, tools=False) as ada:
+        [request] = await ada.asking("hi")
+    assert "tools" not in request.body
+
+
+async def test_a_stream_that_breaks_after_a_tool_keeps_what_was_said_before_it(
+    database_url: str, model: ModelServer
+) -> None:
+    model.enqueue(
+        Answer("Let me see.", tool_calls=[SIX]),
+        Answer("It is seven, or so", cut_after=10),
+        "It is six.",
+    )
+    async with desk(database_url, model) as ada:
+        heard = await ada.ask("What is 2*3?")
+        [request] = await ada.asking("hi")
+    records = Records(database_url)
+    assert heard == "Let me see.\n\nIt is six."
+    assert "seven" not in str(request.messages)
+    assert roles(request) == ["user", "assistant", "tool", "assistant", "user"]
+    assert len(calls(records)) == 4, "what broke is paid too"
+    assert [bool(call.estimated) for call in calls(records)] == [False, True, False, False]
+    assert records.drift() == []
+
+
+async def test_a_question_that_is_put_back_counts_once(
+    database_url: str, model: ModelServer
+) -> None:
+    """The model fails between two calls: all begins anew, but it stays the person's one turn."""
+    model.enqueue(
+        Answer("Let me see.", tool_calls=[SIX]),
+        *[Fault(504)] * 2,
+        Answer("Let me see.", tool_calls=[SIX]),
+        "It is six.",
+    )
+    async with desk(database_url, model, quota="1 turns/day, 1 usd/day") as ada:
+        heard = await ada.ask("What is 2*3?")
+        refused = await ada.ask("And now?")
+    records = Records(database_url)
+    assert heard == "Let me see.\n\nIt is six."
+    assert "your limit is 1 turn/day" in refused
+    assert [call.attempt for call in calls(records)] == [1, 1, 2, 2]
+    assert sum(call.turns for call in calls(records)) == 1
+    assert records.drift() == []
+
+
+async def test_a_quota_that_ends_between_two_calls_ends_the_answer_kindly(
+    sqlite_url: str, model: ModelServer
+) -> None:
+    long = "word " * 4000
+    model.respond = lambda request: Answer(long, tool_calls=[SIX])
+    async with desk(sqlite_url, model, quota="0.0055 usd/day") as ada:
+        heard = await ada.ask("What is 2*3?")
+    records = Records(sqlite_url)
+    assert "That was all for now" in heard
+    assert records.memory() == []
+    assert records.drift() == []
+    assert sum(call.charged for call in calls(records)) <= 5500
+
+
+async def test_stop_while_a_tool_was_asked_for_leaves_a_sound_memory(
+    sqlite_url: str, model: ModelServer
+) -> None:
+    def respond(request: ModelRequest) -> Reply:
+        if request.messages[-1]["role"] == "tool":
+            return Answer("It is six, as I said before.", pace=0.2)
+        return Answer("Let me see.", tool_calls=[SIX]) if "2*3" in request.text else "Well."
+
+    model.respond = respond
+    async with desk(sqlite_url, model) as ada:
+        await ada.say("What is 2*3?")
+        await model.wait(lambda: len(model.requests) > 1 and bool(model.requests[1].first_token_at))
+        await ada.say("/stop")
+        await ada.settled()
+        [request] = await ada.asking("hi")
+    assert request.status == 200, "the strict model takes what is remembered"
+    assert model.requests[1].cut
+    assert Records(sqlite_url).drift() == []
