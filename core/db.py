@@ -266,10 +266,10 @@ async def serving(url: str, connections: int = 5) -> AsyncIterator[AsyncEngine]:
     engine = connect(url, connections)
     try:
         with exclusive(url) if is_sqlite(url) else nullcontext():
-            await _prepare(engine, url)
+            await _undivided(_prepare(engine, url))
             yield engine
     finally:
-        await engine.dispose()
+        await _undivided(engine.dispose())
 
 
 async def _prepare(engine: AsyncEngine, url: str) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,14 @@ class Records:
         engine = create_engine(sync_url(self.url), poolclass=NullPool)
         with engine.begin() as connection:
             connection.execute(text(statement), values)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """An SQLite file that nobody else can write to meanwhile."""
+        engine = create_engine(sync_url(self.url), poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.execute(text("BEGIN IMMEDIATE"))
+            yield
 
     def one(self, query: str, **values: object) -> Any:
         """The one value of a query."""

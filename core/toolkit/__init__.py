@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from pydantic import Field
 
 from core import history
-from core.db import Sessions
+from core.db import Sessions, transact
 from core.history import Found
 from core.toolkit import _arithmetic
 from core.tools import Toolbox, tool
@@ -33,8 +33,9 @@ async def search_history(
     query: Annotated[str, Field(description="keywords")],
 ) -> str:
     """Search all that was ever said in this chat, beyond what you see here."""
-    async with sessions() as session:
-        found = await history.search(session, conversation_id, query)
+    found = await transact(
+        sessions, lambda session: history.search(session, conversation_id, query)
+    )
     return "\n".join(map(_line, found)) or "Nothing was found."
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from random import Random
 
 from tests.bench.figures import Figure, quantile
 from tests.bench.stage import Bot, Stage, answered
@@ -13,8 +14,13 @@ from tests.records import eventually
 
 async def streams(stage: Stage, number: int, rate: float, seconds: float) -> Iterator[Figure]:
     """`number` streams, each of `rate` tokens a second, and how late their answers are stored."""
-    tokens = int(rate * seconds)
-    stage.model.respond = lambda _: Answer("word " * tokens, pace=1 / rate)
+    chance, most = Random(number), int(rate * seconds)
+
+    def respond(_: ModelRequest) -> Answer:
+        # Of different lengths: people's answers do not all end at the same moment.
+        return Answer("word " * chance.randint(most // 2, most), pace=1 / rate)
+
+    stage.model.respond = respond
     people = stage.people(number)
     async with stage.bot() as bot:
         await stage.ready()
@@ -23,11 +29,11 @@ async def streams(stage: Stage, number: int, rate: float, seconds: float) -> Ite
         for person in people:
             await person.say("go on")
         # Not `model.wait`: it asks again at every token, and there are thousands a second.
-        await eventually(lambda: _speaking(stage) == number, within=60)
-        share = await _share(bot, seconds / 2)
-        await eventually(lambda: all(r.finished for r in stage.model.requests), within=90)
+        await eventually(lambda: _speaking(stage) == number, within=120)
+        share = await _share(bot, seconds / 4)
+        await eventually(lambda: all(r.finished for r in stage.model.requests), within=180)
         ended_at = {_turn(r): r.last_token_at or 0.0 for r in stage.model.requests}
-        await answered(people, within=120)
+        await answered(people, within=180)
         peak = bot.peak()
         late = _lateness(stage, ended_at)
     what = f"{number:,} streams of {rate:g} tokens/s"

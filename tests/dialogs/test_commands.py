@@ -1,6 +1,7 @@
 """The commands by which people choose how they are answered, and what is kept of them."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,24 @@ async def test_forget_deletes_the_bytes_of_files(telegram: TelegramStage) -> Non
         await ask(telegram, "/forget yes")
     assert telegram.records.one("SELECT count(*) FROM attachments") == 0
     assert telegram.records.one("SELECT count(*) FROM attachment_uses") == 0
+
+
+async def test_what_is_older_than_the_operator_wants_is_deleted(
+    telegram: TelegramStage, world: World
+) -> None:
+    old = (datetime.now(UTC) - timedelta(days=31)).replace(tzinfo=None)
+    async with telegram.running():
+        await ask(telegram, "say my secret is Biscuit")
+    for table in ("messages", "turns"):
+        telegram.records.write(f"UPDATE {table} SET created_at = :old", old=str(old))  # noqa: S608 - of two names
+    async with telegram.running():
+        await ask(telegram, "say that it stays")
+        assert "Biscuit" in str(world.model.requests[-1].messages)
+    async with telegram.running(retention_days=30):
+        await eventually(lambda: "Biscuit" not in str(telegram.records.all(TEXTS)))
+        await ask(telegram, "Hello")
+    assert "Biscuit" not in str(world.model.requests[-1].messages)
+    assert "it stays" in str(world.model.requests[-1].messages)
 
 
 # The model of a conversation

@@ -29,6 +29,8 @@ from tests.fakes.model import ModelRequest, ModelServer
 PLATFORM, BOT = "desk", "1"
 ADA, BOB = Author(PLATFORM, "100", "Ada"), Author(PLATFORM, "200", "Bob")
 PLENTY = "1000000 turns/minute, 1000 usd/month"
+_numbers = count(1)
+"""Of messages and files: a desk that is opened again gives none a second time."""
 
 
 @dataclass
@@ -43,7 +45,6 @@ class Paper:
     uploads: list[tuple[Address, str, bytes]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     """What people bring along, by reference."""
-    numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def pace(self, address: Address) -> float:
         return 1e-6
@@ -66,7 +67,7 @@ class Paper:
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
-        message_id = str(next(self.numbers))
+        message_id = str(next(_numbers))
         self.posts[message_id] = address, markdown
         return message_id
 
@@ -114,7 +115,7 @@ class Desk:
         **more: Any,
     ) -> str:
         """Somebody says something, in private unless a chat is named; returns its message id."""
-        message_id = str(next(self.paper.numbers))
+        message_id = str(next(_numbers))
         command, _, arguments = text[1:].partition(" ") if text.startswith("/") else ("", "", "")
         message = InboundMessage(
             event_id=message_id,
@@ -134,7 +135,7 @@ class Desk:
     def _bring(self, files: Mapping[str, bytes]) -> list[Attachment]:
         brought = []
         for name, data in files.items():
-            reference = str(next(self.paper.numbers))
+            reference = str(next(_numbers))
             self.paper.files[reference] = data
             brought.append(Attachment(reference, name, "application/octet-stream", len(data)))
         return brought

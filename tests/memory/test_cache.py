@@ -68,6 +68,7 @@ async def test_the_prefix_outlives_a_restart(sqlite_url: str, model: ModelServer
     for number in range(3):
         async with desk(sqlite_url, model) as ada:
             await ada.ask(talk.question(number))
+    assert len(model.requests) == 3
     assert all(begins_with(after, before) for before, after in pairwise(model.requests))
 
 

@@ -4,14 +4,22 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
+from core import db, memory
+from core.adapter import Address
+from core.memory import PLACES, Marks
 from core.settings import Settings
+from core.turns import Question, Turn
+from tests.core import rows
+from tests.core.conftest import connected
 from tests.fakes.model import ModelServer
 from tests.memory import talk
-from tests.memory.desk import Desk, desk
+from tests.memory.desk import BOT, PLATFORM, Desk, desk
 from tests.records import Records
 
 QUESTIONS = 120
+ADDRESS = Address(PLATFORM, BOT, "100")
 
 
 @pytest.fixture
@@ -58,3 +66,84 @@ def test_the_marks_keep_a_prompt_cheap_by_default() -> None:
     fields = Settings.model_fields
     assert fields["memory_high_tokens"].default == 12_000
     assert fields["memory_low_tokens"].default == 4_000
+
+
+# What a turn asks of the database
+
+
+async def grow(url: str, messages: int, characters: int) -> None:
+    """Let the one conversation there is have so many messages more, the last hundred seen."""
+    engine = db.connect(url)
+    async with engine.begin() as connection:
+        head, turn_id = (
+            await connection.execute(text("SELECT max(id), max(turn_id) FROM messages"))
+        ).one()
+        values = {"head": head, "turn": turn_id, "many": messages, "size": characters // 5}
+        await connection.execute(text(GROW), values)
+        now_head = {"head": head + messages}
+        await connection.execute(text("UPDATE conversations SET head_id = :head"), now_head)
+        # The ids of messages begin with their turn's.
+        taken = {"turn": (head + messages) // PLACES + 1}
+        await connection.execute(text("SELECT setval('turns_id_seq', :turn)"), taken)
+        if messages > SEEN:
+            cut = {"message": head + messages - SEEN}
+            await connection.execute(text(CUT), cut)
+    await engine.dispose()
+
+
+SEEN = 100
+GROW = """
+INSERT INTO messages (id, conversation_id, turn_id, parent_id, body, tokens, total, created_at)
+SELECT :head + n, 1, :turn, :head + n - 1,
+    json_build_object(
+        'role', CASE n % 2 WHEN 1 THEN 'user' ELSE 'assistant' END,
+        'content', n || repeat(' word', :size)
+    ), :size, CASE n % 2 WHEN 0 THEN 2000 END, now()
+FROM generate_series(1, :many) AS n
+"""
+CUT = "INSERT INTO summaries (message_id, content, created_at) VALUES (:message, '', now())"
+VISITED = """
+SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
+"""
+
+
+async def visited(url: str, model: ModelServer, turns: int = 10) -> tuple[int, int]:
+    """The least statements that one of some turns took, and the rows that all of them read."""
+    before = Records(url).one(VISITED)
+    statements = []
+    async with desk(url, model) as ada:
+        for _ in range(turns):
+            with rows.statements(ada.sessions) as seen:
+                await ada.ask("Hello")
+            statements.append(len(seen))
+    # Connections that close tell what they have read.
+    return min(statements), int(Records(url).one(VISITED) - before)
+
+
+async def test_a_turn_costs_the_same_after_a_hundred_thousand_messages(
+    postgres_url: str, model: ModelServer
+) -> None:
+    async with desk(postgres_url, model) as ada:
+        await ada.ask("Hello")
+    figures = []
+    for messages in (SEEN, 100_000):
+        await grow(postgres_url, messages, 20)
+        figures.append(await visited(postgres_url, model))
+    (few_statements, few_rows), (many_statements, many_rows) = figures
+    assert many_statements <= few_statements
+    assert many_rows <= 1.2 * few_rows
+
+
+async def test_sixty_thousand_tokens_are_read_by_one_statement(
+    postgres_url: str, model: ModelServer
+) -> None:
+    async with desk(postgres_url, model) as ada:
+        await ada.ask("Hello")
+    await grow(postgres_url, SEEN, 2400)
+    turn = Turn(0, "chat", 1, 1, 0, ADDRESS, None, Question("hi"), 1, created_at=rows.NOW)
+    async with connected(postgres_url) as sessions, sessions() as session:
+        for marks, most in ((Marks(100_000, 1_000), 1), (Marks(900, 500), 3)):
+            with rows.statements(sessions) as seen:
+                context = await memory.recall(session, turn, marks, now=rows.NOW)
+            assert len([each for each, _ in seen if "pg_catalog" not in each]) <= most
+            assert (len(str(context.messages)) > 240_000) == (most == 1)

@@ -71,12 +71,15 @@ async def test_who_calls_what_is_not_offered_spoils_nothing(
     sqlite_url: str, model: ModelServer
 ) -> None:
     """A call without its result would make every later request an invalid one."""
-    model.respond = lambda request: Answer("", tool_calls=[SIX])
-    async with desk(sqlite_url, model) as ada:
-        assert await ada.ask("What is 2*3?") == NOTHING
-        model.respond = lambda request: "Well."
+    model.respond = lambda request: Answer("Six.", tool_calls=[SIX])
+    async with desk(sqlite_url, model, tools=False) as ada:
+        assert await ada.ask("What is 2*3?") == "Six."
         [request] = await ada.asking("hi")
-    assert roles(request) == ["user"]
+        assert len(model.requests) == 2
+        model.respond = lambda request: Answer("", tool_calls=[SIX])
+        assert await ada.ask("What is 2*3?") == NOTHING
+    assert roles(request) == ["user", "assistant", "user"]
+    assert "tool_calls" not in str(request.messages)
     assert Records(sqlite_url).drift() == []
 
 

@@ -1,0 +1,144 @@
+"""What a turn needs to survive its worker, its database and its release."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core import inbox, quota
+from core.db import Sessions
+from core.quota import Rules
+from core.settings import Limit
+from core.turns import Outcome, Question, Speaker, Turn
+from tests.core import rows
+from tests.core.rows import NOW, ask, commit, later
+from tests.dialogs.stages import TelegramStage, World
+from tests.fakes.model import ModelServer
+from tests.fakes.telegram import TelegramServer
+from tests.records import eventually
+
+RULES = Rules((Limit(10, "turns", "day"),), (Limit(1000, "usd", "day"),))
+
+
+@pytest.fixture
+async def ada(sessions: Sessions) -> Speaker:
+    """A person who talks alone with the bot."""
+    return await rows.speaker(sessions)
+
+
+@pytest.fixture
+def stage(
+    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
+) -> TelegramStage:
+    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+
+
+def test_a_question_of_a_newer_release_can_be_read() -> None:
+    stored = Question("Hello").dump() | {"mood": "glad", "attachments": []}
+    assert Question.load(stored) == Question("Hello")
+
+
+async def test_an_attempt_knows_that_its_answer_is_stored(sessions: Sessions, ada: Speaker) -> None:
+    await ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+    assert not await commit(sessions, lambda s: inbox.is_answered(s, turn))
+    await rows.answer(sessions, turn)
+    assert await commit(sessions, lambda s: inbox.is_answered(s, turn))
+    older = replace(turn, attempt=turn.attempt - 1)
+    assert not await commit(sessions, lambda s: inbox.is_answered(s, older))
+
+
+async def test_an_answer_that_was_put_off_precedes_later_ones(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    for message_id in ("1", "2"):
+        await ask(sessions, ada, message_id)
+    first = await rows.claimed(sessions)
+    await rows.answer(sessions, first)
+    second = await rows.claimed(sessions)
+    await rows.answer(sessions, second)
+
+    async def is_preceded(turn: Turn) -> bool:
+        return await commit(sessions, lambda s: inbox.is_preceded(s, turn))
+
+    assert not await is_preceded(second), "answers in hand order themselves"
+    await rows.put_back(sessions, first, later(10))
+    assert await is_preceded(second)
+    assert not await is_preceded(first)
+    [again] = await rows.claim(sessions, now=later(10))
+    await rows.deliver(sessions, again)
+    assert not await is_preceded(second)
+
+
+async def test_a_call_that_nobody_heard_of_is_closed(sessions: Sessions, ada: Speaker) -> None:
+    """The database committed a reservation and could not say so, so it is made once more."""
+    await ask(sessions, ada, "1")
+    turn = await rows.claimed(sessions)
+
+    async def reserve() -> None:
+        await commit(
+            sessions,
+            lambda s: quota.reserve(s, turn, RULES, model="m", cost=100, turns=1, now=NOW),
+        )
+
+    await reserve()
+    await commit(sessions, lambda s: quota.recover(s, turn, RULES, now=NOW))
+    await reserve()
+    [left] = await commit(sessions, lambda s: quota.remaining(s, ada.user_id, RULES, now=NOW))
+    assert left.left == 9
+
+
+async def test_the_shortest_lease_is_renewed_in_time(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.running(lease_seconds=5):
+        with model.hold():
+            await stage.say("count to 30")
+            await model.seen(1)
+            leases = set[str]()
+
+            def are_many() -> bool:
+                leases.add(stage.records.one("SELECT lease_until FROM turns"))
+                return len(leases) == 4
+
+            await eventually(are_many, within=15)
+        await stage.records.idle(1)
+    assert stage.records.one("SELECT attempt FROM turns") == 1
+
+
+async def test_a_turn_that_ends_its_processes_leaves_no_call_open(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.process() as process:
+        with model.hold():
+            await stage.say("count to 30")
+            await model.seen(1)
+            process.kill()
+            await process.wait()
+    stage.records.write("UPDATE turns SET faults = 4")
+    async with stage.running():
+        await stage.records.idle(1)
+    assert stage.records.one("SELECT outcome FROM turns") == Outcome.FAILED
+    assert stage.records.one("SELECT count(*) FROM calls WHERE settled_at IS NULL") == 0
+    assert stage.records.drift() == []
+
+
+async def test_a_delivery_outlasts_a_database_that_is_away(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    """The lease runs out meanwhile, and nobody else takes the turn: it goes on where it was."""
+    model.enqueue("word " * 1500)
+    async with stage.running(lease_seconds=5):
+        await stage.say("Hello")
+        await stage.server.wait(lambda: stage.server.answers(stage.chat))
+        with stage.records.held():
+            await eventually(lambda: _expired(stage), within=12)
+        await stage.records.idle(1)
+    assert stage.records.one("SELECT attempt FROM turns") == 1
+    assert sum(said.text.count("word") for said in stage.server.answers(stage.chat)) == 1500
+
+
+def _expired(stage: TelegramStage) -> bool:
+    """Whether the lease of the turn has run out."""
+    query = "SELECT count(*) FROM turns WHERE lease_until < datetime('now')"
+    return bool(stage.records.one(query))
