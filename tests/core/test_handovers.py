@@ -98,6 +98,7 @@ async def test_the_shortest_lease_is_renewed_in_time(
             leases = set[str]()
 
             def are_many() -> bool:
+                assert stage.records.one("SELECT lease_until > datetime('now') FROM turns")
                 leases.add(stage.records.one("SELECT lease_until FROM turns"))
                 return len(leases) == 4
 

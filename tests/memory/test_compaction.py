@@ -101,7 +101,7 @@ async def test_who_asks_on_while_it_is_summarised_is_summarised_once(
 async def test_a_summary_that_fails_harms_nothing(database_url: str, model: ModelServer) -> None:
     model.respond = unable
     async with desk(database_url, model, **MARKS) as ada:
-        heard = await chatter(ada, 30)
+        heard = await chatter(ada, 20)
     assert summaries(model)
     assert all(answer.strip() for answer in heard)
     assert not [answer for answer in heard if "went wrong" in answer or "Reference" in answer]
@@ -110,7 +110,7 @@ async def test_a_summary_that_fails_harms_nothing(database_url: str, model: Mode
     )
     prompts = [request.prompt_tokens for request in model.requests]
     assert 2 * 1500 - 300 < max(prompts) < 2 * 1500 + 300, "the whole path, up to twice the mark"
-    assert len([text for role, text in Records(database_url).memory() if role == "user"]) == 30
+    assert len([text for role, text in Records(database_url).memory() if role == "user"]) == 20
     assert Records(database_url).drift() == []
 
 

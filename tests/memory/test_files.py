@@ -164,9 +164,9 @@ async def test_what_cannot_be_read_is_one_sentence(stage: Files, model: ModelSer
             assert sentence in await bring(stage, "", (name, data))
         assert model.requests == []
         # With a question there is something to answer; the model is told what it cannot see.
-        for name, (data, sentence) in UNREADABLE.items():
-            await bring(stage, "say well", (name, data))
-            assert sentence in str(parts(model))
+        await bring(stage, "say well", *((name, data) for name, (data, _) in UNREADABLE.items()))
+    for part, (_, sentence) in zip(parts(model)[1:], UNREADABLE.values(), strict=True):
+        assert sentence in part["text"]
     assert stage.records.one("SELECT count(*) FROM attachments") == 0
     assert stage.records.drift() == []
 
