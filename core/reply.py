@@ -80,6 +80,10 @@ class Reply:
     text: str = ""
     stopped: bool = False
     first_shown_at: float | None = None
+    _unsure: set[int] = field(default_factory=set)
+    """Parts that may have been posted, with whatever text."""
+    _gone: set[int] = field(default_factory=set)
+    """Parts whose message was deleted by somebody else."""
     _whole: bool = False
     """The answer is stored; only its delivery is left."""
     _scope: asyncio.Timeout | None = None
@@ -90,6 +94,8 @@ class Reply:
     def resume(self, posts: Iterable[str | None]) -> None:
         """Go on in messages that stand already; they are taken to show the text saved last."""
         self.posts = list(posts)
+        if self.turn.attempt > 1:
+            self._unsure = {part for part, post in enumerate(self.posts) if post is None}
         parts = split(self.turn.draft, self.adapter.fits)
         self._shown = [
             _Shown(parts[part] if part < len(parts) else None) for part in range(len(self.posts))
@@ -137,6 +143,8 @@ class Reply:
 
     async def _paint(self) -> None:
         await self._type()
+        if self.turn.preceded:
+            return  # it must not stand above an answer that is still to be delivered
         while not self._closing.is_set():
             try:
                 await self._preview()
@@ -219,6 +227,7 @@ class Reply:
                     raise
             except MessageGone:
                 self.posts[part] = None
+                self._gone.add(part)
             except Unreachable:
                 if not left:
                     raise
@@ -230,31 +239,44 @@ class Reply:
         """Make a part show a text: by an edit where it stands, by a new message where not."""
         message_id = self.posts[part] if part < len(self.posts) else None
         if message_id is None:
-            await self._post(part, text, buttons)
-        elif self._shown[part] != _Shown(text, buttons):
+            message_id = await self._post(part, text, buttons)
+            # Where a message was made before, a platform that knows the nonce returns that one.
+            self._shown[part] = _Shown() if part in self._unsure else _Shown(text, buttons)
+            self._unsure.discard(part)
+        if self._shown[part] != _Shown(text, buttons):
             await self._enter()
             await self.adapter.edit(self.turn.address, message_id, text, buttons=buttons)
-        self._shown[part] = _Shown(text, buttons)
+            self._shown[part] = _Shown(text, buttons)
 
-    async def _post(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+    async def _post(self, part: int, text: str, buttons: tuple[Button, ...]) -> str:
         if part == len(self.posts):
             await transact(self.sessions, lambda session: inbox.posting(session, self.turn, part))
             self.posts.append(None)
             self._shown.append(_Shown())
         await self._enter()
-        message_id = await self.adapter.send(
-            self.turn.address,
-            text,
-            reply_to=self.turn.message_id if part == 0 else None,
-            buttons=buttons,
-            nonce=f"{self.turn.id}-{part}",
-        )
+        try:
+            message_id = await self.adapter.send(
+                self.turn.address,
+                text,
+                reply_to=self.turn.message_id if part == 0 else None,
+                buttons=buttons,
+                nonce=self._nonce(part),
+            )
+        except Unreachable:
+            self._unsure.add(part)
+            raise
         self.posts[part] = message_id
         if self.first_shown_at is None:
             self.first_shown_at = self.lease.clock()
         await transact(
             self.sessions, lambda session: inbox.posted(session, self.turn, part, message_id)
         )
+        return message_id
+
+    def _nonce(self, part: int) -> str:
+        """The same for each attempt, but for a message that was deleted meanwhile."""
+        nonce = f"{self.turn.id}-{part}"
+        return f"{nonce}-{self.turn.attempt}" if part in self._gone else nonce
 
     async def _withdraw(self, parts: int) -> None:
         """Delete the messages that a shorter answer does not need."""

@@ -116,6 +116,8 @@ class Turn:
     """The model that was chosen for the conversation."""
     paused_until: datetime | None = None
     """Before this the platform wants nothing sent to the chat."""
+    preceded: bool = False
+    """An earlier answer of the address is still to be delivered, and was in nobody's hand."""
 
     @property
     def reference(self) -> str:

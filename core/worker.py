@@ -229,7 +229,7 @@ class Worker:
         Answers in hand order themselves; what was put off is in nobody's hand.
         """
         gate = self._gates[turn.address.platform, turn.address.bot_id].of(turn.address)
-        if turn.address not in self._late and not gate.is_paused():
+        if not (turn.preceded or turn.address in self._late or gate.is_paused()):
             return
         if await transact(self._sessions, lambda s: inbox.is_preceded(s, turn)):
             raise RetryAfter(LATE)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Integer,
     Select,
@@ -91,6 +92,14 @@ _PAUSED = literal_column(
     " AND pauses.bot_id = turns.bot_id AND pauses.chat = turns.chat)",
     Instant,
 )
+_PRECEDED = literal_column(
+    "EXISTS (SELECT * FROM turns AS preceding WHERE preceding.platform = turns.platform"
+    " AND preceding.bot_id = turns.bot_id AND preceding.chat = turns.chat"
+    " AND preceding.thread = turns.thread AND preceding.id < turns.id"
+    " AND preceding.answered_at IS NOT NULL AND preceding.delivered_at IS NULL"
+    " AND (preceding.worker_id IS NULL OR preceding.worker_id <> turns.worker_id))",
+    Boolean,
+)
 _MODEL = (
     select(_conversations.c.model)
     .where(_conversations.c.id == turns.c.conversation_id)
@@ -105,7 +114,12 @@ _CLAIM = (
         worker_id=bindparam("worker", type_=String),
         lease_until=bindparam("until", type_=Instant),
     )
-    .returning(*turns.c, _PAUSED.label("paused_until"), _MODEL.label("model"))
+    .returning(
+        *turns.c,
+        _PAUSED.label("paused_until"),
+        _PRECEDED.label("preceded"),
+        _MODEL.label("model"),
+    )
 )
 
 
@@ -157,6 +171,7 @@ def _turn(row: Any) -> Turn:
         answer=row["answer"],
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         paused_until=row["paused_until"],
+        preceded=row["preceded"],
         model=row["model"],
     )
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -131,7 +132,7 @@ _IS_PRECEDED = (
         _PRECEDING.c.id < turns.c.id,
         _PRECEDING.c.answered_at.is_not(None),
         _PRECEDING.c.delivered_at.is_(None),
-        _PRECEDING.c.worker_id.is_(None),
+        or_(_PRECEDING.c.worker_id.is_(None), _PRECEDING.c.worker_id != turns.c.worker_id),
     )
     .limit(1)
 )

@@ -32,6 +32,7 @@ class Amounts:
     starts: int
     watched: int
     seconds: float
+    people: int
     sizes: tuple[int, ...]
     streams: tuple[tuple[int, float, float], ...]
     """Streams at once, tokens a second of each, and seconds."""
@@ -44,6 +45,7 @@ FULL = Amounts(
     starts=3,
     watched=120,
     seconds=30,
+    people=300,
     sizes=(10, 1_000, 100_000),
     streams=((1000, 5, 40), (100, 50, 20)),
     processes=(1, 2, 4),
@@ -51,12 +53,13 @@ FULL = Amounts(
 )
 QUICK = Amounts(
     starts=1,
-    watched=20,
-    seconds=3,
+    watched=8,
+    seconds=1,
+    people=100,
     sizes=(10, 1_000),
-    streams=((100, 5, 5),),
+    streams=((50, 5, 4),),
     processes=(1, 2),
-    turns=60,
+    turns=40,
 )
 
 
@@ -88,7 +91,7 @@ def plan(amounts: Amounts) -> Iterator[tuple[str, Measure]]:
     for engine in ("sqlite", "postgresql"):
         yield engine, partial(turns.start, times=amounts.starts)
         yield engine, partial(turns.latency, turns=amounts.watched)
-        yield engine, partial(turns.cost, seconds=amounts.seconds)
+        yield engine, partial(turns.cost, seconds=amounts.seconds, number=amounts.people)
         yield engine, queries.statements
         yield engine, partial(queries.depth, sizes=amounts.sizes)
     for number, rate, seconds in amounts.streams:

@@ -97,13 +97,23 @@ class Stage:
             error.add_note(_last_lines(self.directory / "bot.log"))
             raise
         finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+            await _stop(process)
 
     async def ready(self) -> None:
         """Wait until the bot listens."""
         await self.telegram.wait(lambda: self.telegram.polling, timeout=30)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """End it gently, so that the next one need not wait for its leases to run out."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(30):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 def _last_lines(log: Path) -> str:

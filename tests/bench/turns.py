@@ -32,7 +32,7 @@ async def start(stage: Stage, times: int) -> Iterator[Figure]:
 async def latency(stage: Stage, turns: int) -> Iterator[Figure]:
     """What Parley adds to the model's own time, one turn after the other on a quiet bot."""
     stage.model.respond = lambda _: Answer("word " * WORDS, pace=PACE)
-    people = stage.people(20)
+    people = stage.people(10)
     async with stage.bot():
         await stage.ready()
         await talk(people, TEXT, turns=len(people), at_once=1)
@@ -57,9 +57,9 @@ async def _watched(stage: Stage, person: Person) -> tuple[float, float]:
     return first, (answer.edited_at or answer.sent_at) - request.last_token_at
 
 
-async def cost(stage: Stage, seconds: float) -> Iterator[Figure]:
-    """CPU, speed and memory of turns that follow each other, twenty at a time."""
-    people = stage.people(300)
+async def cost(stage: Stage, seconds: float, number: int) -> Iterator[Figure]:
+    """CPU, speed and memory of turns that follow each other, twenty of so many people at a time."""
+    people = stage.people(number)
     async with stage.bot(module=FAST) as bot:
         await stage.ready()
         await asyncio.sleep(1)
@@ -81,7 +81,7 @@ async def cost(stage: Stage, seconds: float) -> Iterator[Figure]:
             Figure("calls to Telegram for a plain turn", name, f"{made / turns:.2f}"),
             Figure("memory when idle", name, f"{idle:.0f} MB"),
             Figure(
-                "memory after 300 turns, and after more",
+                f"memory after {number} turns, and after more",
                 name,
                 f"{memory:.0f} MB, {grown:.0f} MB after {turns + len(people):,}",
             ),

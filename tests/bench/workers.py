@@ -25,7 +25,7 @@ async def workers(stage: Stage, number: int, turns: int) -> tuple[float, float]:
             for _ in range(number)
         ]
         await stage.ready()
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
         used = _cpu(bots)
         for person in people:
             await person.say("say hello")

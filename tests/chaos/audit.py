@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
+from math import inf
 
 from tests.chaos.answers import answer, tag_of, words
 from tests.chaos.crowd import Asked, Crowd
@@ -14,7 +15,7 @@ from tests.records import PATH, Records
 NOTICE = "Our conversation has grown long"
 """How a person is told of a summary."""
 BROKE_OFF = "My answer broke off here"
-WINDOW = 1.0
+WINDOW = 2.0
 """Seconds before a kill in which a message may have been sent whose id was never stored."""
 
 
@@ -143,13 +144,24 @@ class Auditor:
                 excused -= 1
                 verdict.in_window += 1
             else:
-                verdict.note("doubled", f"{asked.wish.text}: {said.message_id} {said.text[:40]!r}")
+                seconds = [f"{self._before_kill(each):.2f}" for each in messages]
+                known = [self._is_known(each) for each in messages]
+                told = f"known {known}, seconds before a kill {seconds}"
+                verdict.note("doubled", f"{asked.wish.text}: {said.text[:20]!r}, {told}")
 
     def _in_window(self, said: Said) -> bool:
-        if not any(0 <= kill - said.sent_at <= WINDOW for kill in self.kills):
-            return False
+        return not self._is_known(said) and self._before_kill(said) <= WINDOW
+
+    def _before_kill(self, said: Said) -> float:
+        """Seconds from the sending of a message to the next kill."""
+        return min(
+            (kill - said.sent_at for kill in self.kills if kill >= said.sent_at), default=inf
+        )
+
+    def _is_known(self, said: Said) -> bool:
+        """Whether the bot has stored the id of a message."""
         known = "SELECT count(*) FROM posts WHERE message_id = :message AND part IS NOT NULL"
-        return not self.records.one(known, message=said.message_id)
+        return bool(self.records.one(known, message=said.message_id))
 
     def _memory(self, verdict: Verdict, place: str, asked: Sequence[Asked]) -> None:
         """Each exchange stands once on the path to the head: alone with the bot in the order in

@@ -12,7 +12,8 @@ from core.settings import Limit
 from core.turns import Outcome, Question, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import NOW, ask, commit, later
-from tests.dialogs.stages import TelegramStage, World
+from tests.dialogs.stages import DiscordStage, TelegramStage, World
+from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.records import eventually
@@ -143,3 +144,50 @@ def _expired(stage: TelegramStage) -> bool:
     """Whether the lease of the turn has run out."""
     query = "SELECT count(*) FROM turns WHERE lease_until < datetime('now')"
     return bool(stage.records.one(query))
+
+
+async def test_what_discord_made_of_a_lost_create_is_brought_up_to_date(
+    model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    """The process died between a preview's create and the storing of its id, then the answer was
+    stored: the repeated create returns the preview."""
+    stage = DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
+    async with stage.process() as process:
+        with model.hold():
+            await stage.say("count to 30")
+            await discord_server.wait(lambda: discord_server.answers(stage.channel))
+            process.kill()
+            await process.wait()
+    stage.records.write("UPDATE posts SET message_id = NULL WHERE part = 0")
+    stage.records.write(
+        "UPDATE turns SET answer = 'All of it.', outcome = 'ok', answered_at = created_at"
+    )
+    async with stage.running():
+        await stage.records.idle(1)
+    [answer] = discord_server.answers(stage.channel)
+    assert (answer.content, answer.buttons) == ("All of it.", [])
+
+
+async def test_after_a_crash_an_answer_waits_for_those_before_it(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    """Two answers are stored and not delivered, and a third question is not answered yet."""
+    async with stage.process() as process:
+        with model.hold():
+            for number in (1, 2, 3):
+                await stage.say(f"say number {number}")
+            await eventually(lambda: stage.records.turns() == 3)
+            process.kill()
+            await process.wait()
+    stage.records.write(
+        "UPDATE turns SET answer = 'number ' || id, outcome = 'ok', answered_at = created_at"
+        " WHERE id < 3"
+    )
+    async with stage.running():
+        await stage.records.idle(3)
+    said = [message.text for message in stage.server.answers(stage.chat)]
+    assert [text for text in said if text.startswith("number")] == [
+        "number 1",
+        "number 2",
+        "number 3",
+    ]
