@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import discord
 from discord.abc import Snowflake
@@ -68,6 +68,13 @@ class Backlog:
                 await asyncio.Event().wait()
             finally:
                 self._over = True
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that ends with the reading, at the latest; nothing when that is over."""
+        if self._over:
+            work.close()
+        else:
+            self._tasks.create_task(work)
 
     def catch_up(self, chat: str, after: int | None = None) -> None:
         """Read a channel from a message on, by default from the newest that is stored.

@@ -152,7 +152,11 @@ class Gateway(discord.AutoShardedClient):
                 self._backlog.catch_up(str(room.id))
 
     async def on_shard_ready(self, shard_id: int) -> None:
-        """All servers of a shard are there; private channels belong to the first shard."""
+        """All servers of a shard are there. The library may say so after we have left."""
+        self._backlog.begin(self._catch_up_private(shard_id))
+
+    async def _catch_up_private(self, shard_id: int) -> None:
+        """Catch up with the channels of no server, which belong to the first shard."""
         if shard_id == 0:
             for chat in await self._channels():
                 if self.get_channel(int(chat)) is None:
