@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from core.adapter import Adapter, Address
@@ -24,8 +25,11 @@ class Gate:
     burst: float
     clock: Clock
     paused_until: float = 0.0
-    order: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a finished answer is put up: answers of a chat stand in their order."""
+    late: set[str] = field(default_factory=set)
+    """Threads in which an answer was put off; who puts up a later one looks for it first."""
+    _whole: dict[int, asyncio.Event] = field(default_factory=dict)
+    """What tells the end of each turn whose answer is whole and does not stand yet."""
+    _order: asyncio.Lock = field(default_factory=asyncio.Lock)
     _level: float = field(init=False)
     _at: float = field(init=False)
 
@@ -59,8 +63,32 @@ class Gate:
         """Whether forgetting this gate changes nothing."""
         now = self.clock()
         return (
-            self.paused_until <= now and self._fill(now) >= self.burst and not self.order.locked()
+            self.paused_until <= now
+            and self._fill(now) >= self.burst
+            and not self.late
+            and not self._whole
         )
+
+    def finish(self, turn_id: int) -> None:
+        """The answer of a turn is whole: it goes up before what is still growing."""
+        self._whole.setdefault(turn_id, asyncio.Event())
+
+    def leave(self, turn_id: int) -> None:
+        """Nothing more is to be put up for a turn here."""
+        if end := self._whole.pop(turn_id, None):
+            end.set()
+
+    def is_due(self, thread: str) -> bool:
+        """Whether a whole answer is still to be put up, in this thread or by us in any."""
+        return bool(self._whole) or thread in self.late
+
+    @asynccontextmanager
+    async def order(self, turn_id: int) -> AsyncIterator[None]:
+        """In which an answer is put up: after those of earlier turns, one at a time."""
+        while earlier := [end for other, end in self._whole.items() if other < turn_id]:
+            await earlier[0].wait()
+        async with self._order:
+            yield
 
     def _fill(self, now: float) -> float:
         self._level = min(self.burst, self._level + (now - self._at) / self.interval)

@@ -18,7 +18,7 @@ from core.errors import (
     Undeliverable,
     Unreachable,
 )
-from core.gates import ROOM, Clock, Gates, happens
+from core.gates import ROOM, Clock, Gate, Gates, happens
 from core.text import split
 from core.turns import Turn
 
@@ -192,11 +192,23 @@ class Reply:
     def _due(self, room: float) -> float:
         """Seconds until a preview may be shown; a finished answer of the chat is put up first."""
         seconds = self.gates.wait(self.turn.address, room)
-        return max(seconds, YIELD) if self.gates.of(self.turn.address).order.locked() else seconds
+        return max(seconds, YIELD) if self._gate.is_due(self.turn.address.thread) else seconds
 
     def _is_longer(self) -> bool:
         """A restarted answer must not make what is shown shorter."""
         return len(self.text) > sum(len(shown.text or "") for shown in self._shown)
+
+    def finish(self) -> None:
+        """The answer is whole: later ones of the chat follow it."""
+        self._gate.finish(self.turn.id)
+
+    def leave(self) -> None:
+        """Nothing more is put up here: it stands, or somebody else goes on, or later."""
+        self._gate.leave(self.turn.id)
+
+    @property
+    def _gate(self) -> Gate:
+        return self.gates.of(self.turn.address)
 
     async def close(self, answer: str, buttons: tuple[Button, ...] = ()) -> None:
         """Put up the whole answer: every part posted or edited until it stands, the rest deleted.
@@ -206,7 +218,7 @@ class Reply:
         """
         self._whole = True
         parts = split(answer, self.adapter.fits)
-        async with self.gates.of(self.turn.address).order:
+        async with self._gate.order(self.turn.id):
             for part, text in enumerate(parts):
                 await self._insist(part, text, buttons if part == len(parts) - 1 else ())
             await self._withdraw(len(parts))
@@ -292,7 +304,7 @@ class Reply:
 
     async def _pause(self, limit: RetryAfter) -> None:
         """Send nothing to this chat for a time, in no process."""
-        self.gates.of(self.turn.address).pause(limit.retry_after)
+        self._gate.pause(limit.retry_after)
         until = self.now() + timedelta(seconds=limit.retry_after)
         await transact(
             self.sessions, lambda session: inbox.pause(session, self.turn.address, until=until)

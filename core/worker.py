@@ -12,11 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import inbox
-from core.adapter import Adapter, Address
+from core.adapter import Adapter
 from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Sessions, notify, transact
 from core.errors import DeliveryError, LeaseLost, ModelError, RetryAfter, Undeliverable
-from core.gates import Gates, happens
+from core.gates import Gate, Gates, happens
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
 
@@ -76,8 +76,10 @@ class Worker:
             account: Gates(adapter, self._clock) for account, adapter in adapters.items()
         }
         self._runs: dict[int, Run] = {}
-        self._late: set[Address] = set()
-        """Where an answer was put off."""
+        self._reached_at = self._clock()
+        """When the database was reached last."""
+        self._patient_until = 0.0
+        """Until then no lease has run out: while the database was away, none could be renewed."""
         self._wake = asyncio.Event()
         self._came = False
         self._look = asyncio.Event()
@@ -111,7 +113,7 @@ class Worker:
                     # What came in here is more than this process can take. What others told of is
                     # not told again: they all hear it, and would call each other without end.
                     await transact(self._sessions, lambda s: notify(s, WORK))
-                await happens(self._wake, POLL)
+                await happens(self._wake, min(POLL, self._lease.total_seconds() / 6))
         finally:
             beat.cancel()
             await asyncio.wait([beat])  # it may be in the middle of a transaction
@@ -142,6 +144,7 @@ class Worker:
                 turns = await transact(self._sessions, partial(self._take, limit=limit))
             except IntegrityError:
                 return  # another process took a turn of the same lane: nothing to claim
+            self._reached_at = self._clock()
             for turn in turns:
                 await self._begin(turn)
             if len(turns) < limit:
@@ -154,9 +157,21 @@ class Worker:
             self.id,
             self._adapters.keys(),
             now=now,
+            ended_at=self._lease_end(now),
             lease_until=now + self._lease,
             limit=limit,
         )
+
+    def _lease_end(self, now: datetime) -> datetime:
+        """When a lease must have ended for another process to be taken for dead.
+
+        Nobody can renew one while the database is away; afterwards everybody gets a whole lease's
+        time, or a message that was sent meanwhile would be sent again by who takes the turn over.
+        """
+        clock, lease = self._clock(), self._lease.total_seconds()
+        if clock - self._reached_at > lease / 3:
+            self._patient_until = clock + lease
+        return now - AGE if clock < self._patient_until else now
 
     async def _begin(self, turn: Turn) -> None:
         if older := self._runs.get(turn.id):
@@ -168,6 +183,8 @@ class Worker:
             gates.of(turn.address).pause((turn.paused_until - self._now()).total_seconds())
         adapter = self._adapters[account]
         reply = Reply(adapter, gates, self._sessions, turn, lease, self._now)
+        if turn.answer is not None:
+            reply.finish()
         run = Run(turn, reply, lease)
         self._runs[turn.id] = run
         self._idle.clear()
@@ -196,6 +213,7 @@ class Worker:
             self._end(run)
 
     def _end(self, run: Run) -> None:
+        run.reply.leave()
         if self._runs.get(run.turn.id) is run:
             del self._runs[run.turn.id]
         if len(self._runs) == self._concurrency - 1:
@@ -213,8 +231,8 @@ class Worker:
             run.reply.resume(posts)
         over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
         if turn.answer is None:
-            answer = self._chat.fail(turn) if over else self._chat.answer(turn, run.reply)
-            answered = await answer
+            end = self._chat.fail if over else self._chat.answer
+            answered = await end(turn, run.reply)
             run.turn = answered.turn
             if answered.followed:
                 self._wake.set()
@@ -228,19 +246,22 @@ class Worker:
 
         Answers in hand order themselves; what was put off is in nobody's hand.
         """
-        gate = self._gates[turn.address.platform, turn.address.bot_id].of(turn.address)
-        if not (turn.preceded or turn.address in self._late or gate.is_paused()):
+        gate, thread = self._gate(turn), turn.address.thread
+        if not (turn.preceded or thread in gate.late or gate.is_paused()):
             return
         if await transact(self._sessions, lambda s: inbox.is_preceded(s, turn)):
             raise RetryAfter(LATE)
-        self._late.discard(turn.address)
+        gate.late.discard(thread)
+
+    def _gate(self, turn: Turn) -> Gate:
+        return self._gates[turn.address.platform, turn.address.bot_id].of(turn.address)
 
     def _pause(self, turn: Turn) -> float:
         return self._backoff * 2.0**turn.faults
 
     async def _put_back(self, turn: Turn, seconds: float, *, fault: bool) -> None:
         if turn.answer is not None:
-            self._late.add(turn.address)
+            self._gate(turn).late.add(turn.address.thread)
         ready_at = self._now() + timedelta(seconds=seconds)
         with contextlib.suppress(LeaseLost):
             await transact(
@@ -266,9 +287,10 @@ class Worker:
             try:
                 await self._save_drafts()
                 if looked or self._clock() - renewed_at >= every:
-                    renewed_at = self._clock()
+                    began = self._clock()
                     await self._live()
                     await self._renew()
+                    renewed_at = began
             except TRANSIENT as error:
                 log.warning("database: %s; leases not renewed", type(error).__name__)
 

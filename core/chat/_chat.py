@@ -85,28 +85,28 @@ class Chat:
         Raises ModelBusy when the turn should be put back, LeaseLost when it is another's.
         """
         if turn.cancel:
-            return await self._end(turn, turn.draft, Outcome.STOPPED)
+            return await self._end(turn, reply, turn.draft, Outcome.STOPPED)
         try:
             tries = count()
             context, call = await transact(
                 self._sessions, lambda s: self._prepare(s, turn, again=next(tries) > 0)
             )
         except QuotaExceeded as refusal:
-            return await self._end(turn, self._refusal(refusal), Outcome.REFUSED)
+            return await self._end(turn, reply, self._refusal(refusal), Outcome.REFUSED)
         try:
             if turn.kind == "summary":
                 return await self._summarise(turn, reply, context, call)
             return await self._ask(turn, reply, context, call)
         except ModelUnavailable as error:
             log.error("turn %s: %s", turn.reference, error)
-            return await self.fail(turn, UNAVAILABLE)
+            return await self.fail(turn, reply, UNAVAILABLE)
         except ModelRejected as error:
             log.error("turn %s: the model API refused the request: %s", turn.reference, error)
-            return await self.fail(turn)
+            return await self.fail(turn, reply)
 
-    async def fail(self, turn: Turn, sentence: str = FAILED) -> Answered:
+    async def fail(self, turn: Turn, reply: Reply, sentence: str = FAILED) -> Answered:
         """End a turn that cannot be answered with a plain sentence and its reference."""
-        return await self._end(turn, with_reference(sentence, turn), Outcome.FAILED)
+        return await self._end(turn, reply, with_reference(sentence, turn), Outcome.FAILED)
 
     async def deliver(self, turn: Turn, reply: Reply) -> None:
         """Step 2: the stored answer stands on the platform, whole, whatever stood there before."""
@@ -200,10 +200,10 @@ class Chat:
                 await self._release(exchange)
                 if isinstance(error, DeliveryError):
                     raise  # the platform did not hand a file over: another try may get it
-                return await self._end(turn, str(error), Outcome.REFUSED)
+                return await self._end(turn, reply, str(error), Outcome.REFUSED)
             except QuotaExceeded as refusal:
                 text = f"{reply.text}\n\n{self._refusal(refusal)}".strip()
-                return await self._end(turn, text, Outcome.REFUSED)
+                return await self._end(turn, reply, text, Outcome.REFUSED)
             except ModelBroke:
                 return await self._broke_off(turn, exchange, reply)
         return await self._finish(turn, exchange, reply)
@@ -335,7 +335,7 @@ class Chat:
                 await inbox.summarise(session, turn, now=self._now())
             return followed
 
-        followed = await self._store(turn, work)
+        followed = await self._store(turn, reply, work)
         exchange.count(used)
         self._log(turn, exchange)
         return self._answered(turn, text, outcome, followed or long)
@@ -348,7 +348,7 @@ class Chat:
             await self._settle(session, exchange, reply)
             return await inbox.answered(session, turn, text, Outcome.FAILED, now=self._now())
 
-        return self._answered(turn, text, Outcome.FAILED, await self._store(turn, work))
+        return self._answered(turn, text, Outcome.FAILED, await self._store(turn, reply, work))
 
     async def _summarise(
         self, turn: Turn, reply: Reply, context: Context, call: Reservation
@@ -360,7 +360,7 @@ class Chat:
         if context.cut_id is None or exchange.prompt_tokens <= self._terms.marks.high:
             # Nothing can be left out, or another summary stood before this one was asked for.
             await self._release(exchange)
-            return await self._end(turn, "", Outcome.OK)
+            return await self._end(turn, reply, "", Outcome.OK)
         exchange.said.append(ask(turn, context))
         tools = self._toolbox(turn).schemas  # not to be used, but a part of the same prompt
         try:
@@ -375,12 +375,13 @@ class Chat:
             text = self._terms.shortened(SUMMARISED) if first else ""
             return text, await inbox.answered(session, turn, text, Outcome.OK, now=self._now())
 
+        reply.finish()
         text, followed = await transact(self._sessions, work)
         exchange.count(exchange.used(reply))
         self._log(turn, exchange)
         return self._answered(turn, text, Outcome.OK, followed)
 
-    async def _end(self, turn: Turn, text: str, outcome: Outcome) -> Answered:
+    async def _end(self, turn: Turn, reply: Reply, text: str, outcome: Outcome) -> Answered:
         """End a turn without the model. What goes wrong with a summary is not the person's."""
         if turn.kind == "summary":
             text = ""
@@ -392,11 +393,17 @@ class Chat:
                 await quota.recover(session, turn, self._terms.rules, now=self._now())
             return followed
 
-        followed = await self._store(turn, work)
+        followed = await self._store(turn, reply, work)
         return self._answered(turn, text, outcome, followed)
 
-    async def _store(self, turn: Turn, work: Callable[[AsyncSession], Awaitable[bool]]) -> bool:
-        """Answer a turn in one transaction, once: a commit whose end was not heard may stand."""
+    async def _store(
+        self, turn: Turn, reply: Reply, work: Callable[[AsyncSession], Awaitable[bool]]
+    ) -> bool:
+        """Answer a turn in one transaction, once: a commit whose end was not heard may stand.
+
+        From its beginning on, what follows the turn has to let its answer go first.
+        """
+        reply.finish()
         tries = count()
 
         async def once(session: AsyncSession) -> bool:

@@ -42,7 +42,7 @@ def _same_chat() -> tuple[ColumnElement[bool], ...]:
 
 
 def _claimable() -> Select[Any]:
-    now = bindparam("now", type_=Instant)
+    now, ended = bindparam("now", type_=Instant), bindparam("ended", type_=Instant)
     # A turn whose worker died goes on before what was queued again meanwhile, or both would wait.
     is_fresh = turns.c.worker_id.is_(None)
     earlier_in_lane = exists().where(
@@ -65,14 +65,14 @@ def _claimable() -> Select[Any]:
         *_same_chat(),
         _other.c.delivered_at.is_(None),
         _other.c.worker_id != bindparam("worker"),
-        _other.c.lease_until > now,
+        _other.c.lease_until > ended,
     )
     return (
         select(turns.c.id)
         .where(
             turns.c.delivered_at.is_(None),
             turns.c.ready_at <= now,
-            or_(turns.c.worker_id.is_(None), turns.c.lease_until <= now),
+            or_(turns.c.worker_id.is_(None), turns.c.lease_until <= ended),
             tuple_(turns.c.platform, turns.c.bot_id).in_(bindparam("accounts", expanding=True)),
             or_(
                 and_(turns.c.answered_at.is_(None), ~earlier_in_lane, ~unanswered_before),
@@ -129,14 +129,15 @@ async def claim(
     accounts: Collection[Account],
     *,
     now: datetime,
+    ended_at: datetime,
     lease_until: datetime,
     limit: int,
 ) -> list[Turn]:
     """Take up to `limit` turns, the oldest first whose lane is free.
 
-    A turn whose worker died is taken again, which counts as a fault. An answered turn is taken
-    for its delivery, in the order of its address. Raises IntegrityError when another process
-    took a turn of the same lane at this moment.
+    A turn whose lease had run out at `ended_at` is taken again, which counts as a fault. An
+    answered turn is taken for its delivery, in the order of its address. Raises IntegrityError
+    when another process took a turn of the same lane at this moment.
     """
     claimed = await session.execute(
         _CLAIM,
@@ -144,6 +145,7 @@ async def claim(
             "worker": worker_id,
             "accounts": list(accounts),
             "now": now,
+            "ended": ended_at,
             "until": lease_until,
             "most": limit,
         },

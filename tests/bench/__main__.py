@@ -16,7 +16,7 @@ from sqlalchemy import URL
 
 from core import db
 from tests import postgres
-from tests.bench import figures, queries, streams, turns, workers
+from tests.bench import figures, marks, queries, servers, streams, turns, workers
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage
 from tests.fakes.model import ModelServer
@@ -39,6 +39,8 @@ class Amounts:
     processes: tuple[int, ...]
     turns: int
     """For each process."""
+    questions: int
+    """Of the conversation whose price is told."""
 
 
 FULL = Amounts(
@@ -50,6 +52,7 @@ FULL = Amounts(
     streams=((1000, 5, 40), (100, 50, 20)),
     processes=(1, 2, 4),
     turns=300,
+    questions=marks.QUESTIONS,
 )
 QUICK = Amounts(
     starts=1,
@@ -60,6 +63,7 @@ QUICK = Amounts(
     streams=((50, 5, 4),),
     processes=(1, 2),
     turns=40,
+    questions=20,
 )
 
 
@@ -91,6 +95,7 @@ def plan(amounts: Amounts) -> Iterator[tuple[str, Measure]]:
     for engine in ("sqlite", "postgresql"):
         yield engine, partial(turns.start, times=amounts.starts)
         yield engine, partial(turns.latency, turns=amounts.watched)
+        yield engine, partial(servers.latency, turns=amounts.watched)
         yield engine, partial(turns.cost, seconds=amounts.seconds, number=amounts.people)
         yield engine, queries.statements
         yield engine, partial(queries.depth, sizes=amounts.sizes)
@@ -131,7 +136,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory, postgres.serve(run) as server:
         databases = Databases(Path(directory), server, postgres.template(server, run))
         found = asyncio.run(measure(databases, amounts))
-    print(f"\n{figures.table(found)}\n\n{figures.machine(datetime.now(UTC).date())};", end=" ")
+    print(f"\n{figures.table(found)}\n\n{asyncio.run(marks.measure(amounts.questions))}")
+    print(f"\n{figures.machine(datetime.now(UTC).date())};", end=" ")
     print(f"measured in {time.monotonic() - began:.0f} s.")
 
 

@@ -94,13 +94,13 @@ def _price(marks: str, requests: Sequence[ModelRequest], seen: int, found: int) 
     )
 
 
-def table(prices: Iterable[Price]) -> str:
+def table(prices: Iterable[Price], questions: int) -> str:
     """The prices as Markdown."""
     lines = [
         "| marks | USD | cached | summaries | longest prompt | word for word | with a search |",
         "|---|---|---|---|---|---|---|",
     ]
-    of = len(ASKED_FOR)
+    of = sum(number <= questions for number in ASKED_FOR)
     lines += [
         f"| {each.marks} | {each.usd:.4f} | {each.cached:.1%} | {each.summaries}"
         f" | {each.longest:,} | {each.seen} of {of} | {each.found} of {of} |"
@@ -109,11 +109,11 @@ def table(prices: Iterable[Price]) -> str:
     return "\n".join(lines)
 
 
-async def measure() -> str:
+async def measure(questions: int = QUESTIONS) -> str:
     """The conversation with all marks, as a table."""
-    return table([await converse(marks) for marks in MARKS])
+    told = f"{questions} questions of 60 words, answers of {talk.LENGTH} characters:"
+    return f"{told}\n\n{table([await converse(each, questions) for each in MARKS], questions)}"
 
 
 if __name__ == "__main__":
-    print(f"{QUESTIONS} questions of 60 words, answers of {talk.LENGTH} characters:\n")
     print(asyncio.run(measure()))

@@ -71,7 +71,11 @@ class Stage:
 
     @asynccontextmanager
     async def bot(
-        self, *arguments: str, module: str = STOCK, **settings: object
+        self,
+        *arguments: str,
+        platform: str = "telegram",
+        module: str = STOCK,
+        **settings: object,
     ) -> AsyncIterator[Bot]:
         """The bot, from its start; it may not be ready yet."""
         values = {
@@ -85,7 +89,7 @@ class Stage:
         }
         with (self.directory / "bot.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", module, "telegram", *arguments),
+                *(sys.executable, "-m", module, platform, *arguments),
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,

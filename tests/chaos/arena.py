@@ -15,7 +15,7 @@ from sqlalchemy import URL
 from core import db
 from tests import postgres
 from tests.chaos.answers import responder
-from tests.chaos.audit import Auditor, Verdict
+from tests.chaos.audit import Auditor, Interval, Verdict
 from tests.chaos.crowd import Crowd
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.moments import Sight
@@ -109,7 +109,7 @@ class Arena:
         await asyncio.sleep(seconds)
         self.fleet.check()
 
-    def audit(self, *, unheard: int = 0, may_end: bool = False) -> Verdict:
+    def audit(self, *, unheard: Sequence[Interval] = (), may_end: bool = False) -> Verdict:
         """Compare what stands with what should."""
         kills = self.fleet.kills
         return Auditor(

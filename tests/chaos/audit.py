@@ -15,8 +15,12 @@ from tests.records import PATH, Records
 NOTICE = "Our conversation has grown long"
 """How a person is told of a summary."""
 BROKE_OFF = "My answer broke off here"
-WINDOW = 2.0
-"""Seconds before a kill in which a message may have been sent whose id was never stored."""
+BEFORE, AFTER = 0.5, 0.5
+"""Seconds around a kill in which a message may have been taken whose id was never stored: taken
+before it, and not committed yet; or on its way, and taken after it."""
+
+Interval = tuple[float, float]
+"""A beginning and an end, on the monotonic clock."""
 
 
 @dataclass
@@ -29,7 +33,9 @@ class Verdict:
     doubled: int = 0
     """Messages too many, but for those that no bot can prevent."""
     in_window: int = 0
-    """Messages too many on a platform without nonces: sent, and the process died."""
+    """Messages too many on a platform without nonces: taken, and the bot could not hear of it."""
+    window: list[float] = field(default_factory=list)
+    """Seconds from each of those to its kill."""
     ended: int = 0
     """Answers whose model kept breaking: they say so, and offer to try again."""
     swapped: int = 0
@@ -45,7 +51,7 @@ class Verdict:
     @property
     def is_clean(self) -> bool:
         """Whether every promise was kept."""
-        free = ("asked", "ended", "in_window", "notes")
+        free = ("asked", "ended", "in_window", "window", "notes")
         return not any(getattr(self, each.name) for each in fields(self) if each.name not in free)
 
     def note(self, name: str, text: str) -> None:
@@ -67,8 +73,8 @@ class Auditor:
     crowd: Crowd
     records: Records
     kills: Sequence[float] = ()
-    unheard: int = 0
-    """Creates whose answer the platform was made to lose: each may leave a message too many."""
+    unheard: Sequence[Interval] = ()
+    """When a connection could break after the platform took a message and before it said so."""
     may_end: bool = False
     """Whether the model broke so often that an answer may end with a sentence."""
 
@@ -85,10 +91,6 @@ class Auditor:
             verdict.note("drift", f"{open_calls} calls are open")
         for row in self.records.all("SELECT id, outcome FROM turns WHERE delivered_at IS NULL"):
             verdict.note("left", str(row))
-        if self.unheard:
-            excused = min(verdict.doubled, self.unheard) if self.scene.doubles else 0
-            verdict.doubled -= excused
-            verdict.in_window += excused
         return verdict
 
     def _transcript(self, verdict: Verdict, place: str, asked: Sequence[Asked]) -> None:
@@ -137,26 +139,30 @@ class Auditor:
     def _doubled(
         self, verdict: Verdict, asked: Asked, messages: list[Said], surplus: list[Said]
     ) -> None:
-        """Messages too many: excused where one was sent and the process died before it knew."""
-        excused = sum(self._in_window(said) for said in messages) if self.scene.doubles else 0
+        """Messages too many: excused where the platform took one and the bot could not hear of it.
+
+        Which of the two is left over does not tell which one that was.
+        """
+        excused = [said for said in messages if self.scene.doubles and self._is_unheard(said)]
         for said in surplus:
-            if excused > 0:
-                excused -= 1
+            if excused:
                 verdict.in_window += 1
+                verdict.window.append(self._to_kill(excused.pop()))
             else:
-                seconds = [f"{self._before_kill(each):.2f}" for each in messages]
+                seconds = [f"{self._to_kill(each):.2f}" for each in messages]
                 known = [self._is_known(each) for each in messages]
-                told = f"known {known}, seconds before a kill {seconds}"
+                told = f"known {known}, seconds to a kill {seconds}"
                 verdict.note("doubled", f"{asked.wish.text}: {said.text[:20]!r}, {told}")
 
-    def _in_window(self, said: Said) -> bool:
-        return not self._is_known(said) and self._before_kill(said) <= WINDOW
+    def _is_unheard(self, said: Said) -> bool:
+        """Whether the bot does not know a message, and why it could not."""
+        killed = -AFTER <= self._to_kill(said) <= BEFORE
+        cut = any(begin <= said.sent_at <= end for begin, end in self.unheard)
+        return (killed or cut) and not self._is_known(said)
 
-    def _before_kill(self, said: Said) -> float:
-        """Seconds from the sending of a message to the next kill."""
-        return min(
-            (kill - said.sent_at for kill in self.kills if kill >= said.sent_at), default=inf
-        )
+    def _to_kill(self, said: Said) -> float:
+        """Seconds from the taking of a message to the nearest kill; negative after it."""
+        return min((kill - said.sent_at for kill in self.kills), key=abs, default=inf)
 
     def _is_known(self, said: Said) -> bool:
         """Whether the bot has stored the id of a message."""

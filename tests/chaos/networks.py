@@ -1,5 +1,6 @@
 """Every side of the bot behind a network that fails in every way."""
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -8,14 +9,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import make_url
 
 from tests.chaos.arena import Arena, Databases, arena
-from tests.chaos.audit import Verdict
-from tests.chaos.proxy import TROUBLES, Proxy, Target, proxy
+from tests.chaos.audit import Interval, Verdict
+from tests.chaos.proxy import TROUBLES, Proxy, Target, Trouble, proxy
 from tests.chaos.scenes import DiscordScene
 
 SIDES = ("model", "platform", "database")
 PATIENT = {"FIRST_TOKEN_SECONDS": "5", "STALL_SECONDS": "3"}
-ANY = 1_000_000
-"""A create whose answer is lost may leave a message too many, and nobody counts those."""
 
 
 async def network(
@@ -26,13 +25,20 @@ async def network(
         await stage.fleet.start("w0")
         await stage.acquaint()
         async with stage.crowd.talking():
-            for trouble in TROUBLES.values():
-                await trouble(between, seconds)
-                between.heal()
-                await stage.quiet_enough()
+            troubles = [await _suffer(stage, between, each, seconds) for each in TROUBLES.values()]
         await stage.quiet()
-        unheard = ANY if side == "platform" else 0
+        unheard = troubles if side == "platform" else []
         return stage.audit(unheard=unheard, may_end=side == "model")
+
+
+async def _suffer(stage: Arena, between: Proxy, trouble: Trouble, seconds: float) -> Interval:
+    """Let a trouble come and go, and return when that was."""
+    began = time.monotonic()
+    await trouble(between, seconds)
+    between.heal()
+    ended = time.monotonic()
+    await stage.quiet_enough()
+    return began, ended
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ Outage = Callable[[Arena, float], Awaitable[None]]
 
 
 async def endure(
-    arena: Arena, outages: list[Outage], seconds: float, *, workers: int = 1, unheard: int = 0
+    arena: Arena, outages: list[Outage], seconds: float, *, workers: int = 1
 ) -> Verdict:
     """People write while one outage after the other comes and goes; no process ends."""
     for number in range(workers):
@@ -38,7 +38,7 @@ async def endure(
             arena.fleet.check()
         await arena.quiet_enough()
     await arena.quiet()
-    return arena.audit(unheard=unheard)
+    return arena.audit()
 
 
 async def restart(arena: Arena, seconds: float) -> None:

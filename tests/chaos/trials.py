@@ -95,10 +95,17 @@ def killing(platform: str, engine: str, kills_: int, workers: int) -> Trial:
         people = 5 + workers
         async with ground.arena(name, platform, engine, people=people) as stage:
             verdict = await kills.kill(stage, times, workers=workers)
-            told = f"{verdict.in_window / times:.2f} doubles a kill" if verdict.in_window else ""
-            return Row(times, verdict, told)
+            return Row(times, verdict, _window(verdict, times))
 
     return trial
+
+
+def _window(verdict: Verdict, kills_: int) -> str:
+    """How often the named window was hit, and how wide it was."""
+    if not verdict.in_window:
+        return ""
+    first, last = max(verdict.window), min(verdict.window)
+    return f"{verdict.in_window / kills_:.2f} doubles a kill, {first:.2f} to {last:.2f} s before it"
 
 
 def losing(platform: str, drop: Drop) -> Trial:
@@ -107,7 +114,10 @@ def losing(platform: str, drop: Drop) -> Trial:
     async def trial(ground: Ground, name: str) -> Row:
         times = ground.times(20, 2)
         async with ground.arena(name, platform, "sqlite") as stage:
-            return Row(2 * times, await outcomes.unknown(stage, drop, times))
+            verdict = await outcomes.unknown(stage, drop, times)
+        row = Row(2 * times, verdict)
+        row.demand(verdict.in_window <= times, "more messages too many than answers lost")
+        return row
 
     return trial
 
@@ -171,10 +181,7 @@ def enduring(engine: str, faults: list[outages.Outage], seconds: float, workers:
     async def trial(ground: Ground, name: str) -> Row:
         last = max(seconds * ground.size, min(seconds, 2.0))
         async with ground.arena(name, "telegram", engine) as stage:
-            # With several processes, a database that is away for longer than a lease leaves the
-            # message that was sent meanwhile unknown to who takes the turn over.
-            unheard = len(faults) * len(stage.scene.places) if workers > 1 else 0
-            verdict = await outages.endure(stage, faults, last, workers=workers, unheard=unheard)
+            verdict = await outages.endure(stage, faults, last, workers=workers)
             return Row(len(faults), verdict, f"{last:.0f} s each")
 
     return trial
@@ -205,10 +212,6 @@ def networking(platform: str, side: str) -> Trial:
             platform, side, ground.databases, logs, ground.seed, seconds=seconds
         )
         told = f", {verdict.ended} broke off" if verdict.ended else ""
-        if side == "database" and verdict.swapped:
-            # A commit that stands, of which nobody hears for seconds, frees the lane meanwhile.
-            told += f", {verdict.swapped} swapped"
-            verdict.swapped = 0
         return Row(len(TROUBLES), verdict, f"{seconds:.0f} s each{told}")
 
     return trial

@@ -119,7 +119,13 @@ async def claim(
     return await commit(
         sessions,
         lambda s: inbox.claim(
-            s, worker_id, accounts, now=now, lease_until=now + LEASE, limit=limit
+            s,
+            worker_id,
+            accounts,
+            now=now,
+            ended_at=now,
+            lease_until=now + LEASE,
+            limit=limit,
         ),
     )
 

@@ -160,12 +160,38 @@ def test_idle_gates_are_forgotten_and_busy_ones_are_not(clock: Clock, gates: Gat
     assert gates.of(chat("busy 0")).wait(BURST - 1) == 0
 
 
-async def test_a_gate_in_whose_order_somebody_stands_is_not_idle(clock: Clock) -> None:
+async def test_a_gate_through_which_an_answer_has_to_go_is_not_idle(clock: Clock) -> None:
     gate = Gate(1, BURST, clock)
     assert gate.is_idle()
-    async with gate.order:
-        assert not gate.is_idle()
+    gate.finish(1)
+    assert not gate.is_idle()
+    gate.leave(1)
     assert gate.is_idle()
+
+
+async def test_answers_go_up_in_the_order_of_their_turns(clock: Clock) -> None:
+    gate, told = Gate(1, BURST, clock), list[int]()
+
+    async def put_up(turn_id: int) -> None:
+        async with gate.order(turn_id):
+            told.append(turn_id)
+            await asyncio.sleep(0)
+        gate.leave(turn_id)
+
+    for turn_id in (3, 1, 2):
+        gate.finish(turn_id)
+    await asyncio.gather(*map(put_up, (3, 2, 1)))
+    assert told == [1, 2, 3]
+
+
+async def test_what_still_grows_waits_for_what_is_whole(clock: Clock) -> None:
+    gate = Gate(1, BURST, clock)
+    gate.finish(1)
+    assert gate.is_due("any")
+    gate.leave(1)
+    gate.late.add("topic")
+    assert gate.is_due("topic")
+    assert not gate.is_due("")
 
 
 @given(

@@ -1,15 +1,20 @@
 """What a turn needs to survive its worker, its database and its release."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from core import inbox, quota
 from core.db import Sessions
 from core.quota import Rules
 from core.settings import Limit
 from core.turns import Outcome, Question, Speaker, Turn
+from tests import postgres
 from tests.core import rows
 from tests.core.rows import NOW, ask, commit, later
 from tests.dialogs.stages import DiscordStage, TelegramStage, World
@@ -138,6 +143,39 @@ async def test_a_delivery_outlasts_a_database_that_is_away(
         await stage.records.idle(1)
     assert stage.records.one("SELECT attempt FROM turns") == 1
     assert sum(said.text.count("word") for said in stage.server.answers(stage.chat)) == 1500
+
+
+async def test_nobody_is_taken_for_dead_while_the_database_was_away(
+    model: ModelServer, telegram_server: TelegramServer, postgres_url: str, tmp_path: Path
+) -> None:
+    """All leases run out meanwhile; each of two processes goes on with its own turns."""
+    stage = TelegramStage(World(model, postgres_url, tmp_path), telegram_server)
+    people = [telegram_server.person(2000 + number, f"P{number}") for number in range(6)]
+    chats = [telegram_server.private(person) for person in people]
+    async with stage.running(lease_seconds=5), stage.running(lease_seconds=5):
+        with model.hold():
+            for chat, person in zip(chats, people, strict=True):
+                await telegram_server.say(chat, person, "count to 30")
+            await model.seen(6)
+            with _refusing(postgres_url):
+                model.release()
+                await asyncio.sleep(6)  # longer than a lease: that is the point
+        await stage.records.idle(6, within=30)
+    assert stage.records.one("SELECT max(attempt) FROM turns") == 1
+    assert [len(telegram_server.answers(chat)) for chat in chats] == [1] * 6
+
+
+@contextmanager
+def _refusing(url: str) -> Iterator[None]:
+    """The database throws everybody out and lets nobody in."""
+    database = make_url(url).database
+    with postgres.administer(make_url(url).set(database="postgres")) as connection:
+        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]
+        )
+        yield
+        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
 
 
 def _expired(stage: TelegramStage) -> bool:
