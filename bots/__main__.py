@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -42,6 +43,9 @@ and the key of the language model:
   MODEL_API_KEY    from https://aimlapi.com/app/keys
 
 `python -m bots console` needs only MODEL_API_KEY; `make demo` needs nothing at all."""
+
+LAST_SECONDS = 8.0
+"""Seconds for stopping after the drain; a dyno kills what it asked to stop 30 seconds ago."""
 
 NO_KEY = "MODEL_API_KEY: not set; get a key at https://aimlapi.com/app/keys"
 
@@ -143,8 +147,16 @@ async def _work(
         if stop.is_set():
             log.info("stopping: answers in hand have %g s to finish", drain_seconds)
             await worker.drain(drain_seconds)
+            asyncio.get_running_loop().call_later(LAST_SECONDS, _leave)
         stopping.cancel()
         working.cancel()
+
+
+def _leave() -> None:
+    """End the process where it stands: a database that hangs would keep it until it is killed."""
+    log.error("stopping took too long; what is left is taken over when its lease has run out")
+    logging.shutdown()
+    os._exit(1)
 
 
 async def _hear_others(loaded: Settings, worker: Worker) -> None:

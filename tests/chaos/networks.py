@@ -41,6 +41,28 @@ async def _suffer(stage: Arena, between: Proxy, trouble: Trouble, seconds: float
     return began, ended
 
 
+async def stop(
+    side: str, databases: Databases, directory: Path, seed: int
+) -> tuple[Verdict, int, float]:
+    """Ask the process to stop while a side is a black hole: its status, and how long it takes."""
+    async with behind("telegram", side, databases, directory, seed) as (stage, between):
+        await stage.fleet.start("w0")
+        await stage.acquaint()
+        for place in stage.scene.places:
+            for who in stage.scene.speakers(place):
+                await stage.crowd.ask(place, who, "long")
+        await stage.quiet_enough(0.5)
+        between.silence()
+        began = time.monotonic()
+        status = await stage.fleet.stop("w0", seconds=60)
+        ended = time.monotonic()
+        between.heal()
+        await stage.fleet.start("w1")
+        await stage.quiet()
+        unheard = [(began, ended)] if side == "platform" else []
+        return stage.audit(unheard=unheard), status, ended - began
+
+
 @asynccontextmanager
 async def behind(
     platform: str, side: str, databases: Databases, directory: Path, seed: int

@@ -15,6 +15,8 @@ from tests.fakes.discord.faults import Drop
 
 TAKE_OVER = 10.0
 """Seconds after which another process listens."""
+KILLED_AFTER = 30.0
+"""Seconds after which a dyno kills what it has asked to stop."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,20 @@ def networking(platform: str, side: str) -> Trial:
     return trial
 
 
+def stopping(side: str) -> Trial:
+    """A process that is cut off from a side is asked to stop."""
+
+    async def trial(ground: Ground, name: str) -> Row:
+        logs = ground.directory / name.replace(" ", "-")
+        verdict, status, seconds = await networks.stop(side, ground.databases, logs, ground.seed)
+        row = Row(1, verdict, f"after {seconds:.1f} s")
+        row.demand(status in (0, 1), f"it ended with {status}")
+        row.demand(seconds <= KILLED_AFTER, f"it took {seconds:.1f} s to stop")
+        return row
+
+    return trial
+
+
 async def unheard(ground: Ground, name: str) -> Row:
     """The database commits and cannot say so."""
     cuts = ground.times(30, 3)
@@ -284,6 +300,7 @@ WAVES: Sequence[Mapping[str, Trial]] = (
         "take over": take_over,
     },
     {"rush": rush, "told to wait": told_to_wait},
+    {f"stop without {side}": stopping(side) for side in networks.SIDES},
     {
         "answer lost telegram": losing("telegram", "after"),
         "answer lost discord": losing("discord", "after"),
