@@ -281,10 +281,8 @@ POSTGRESQL: list[outages.Outage] = [
 WAVES: Sequence[Mapping[str, Trial]] = (
     {
         "kill telegram sqlite": killing("telegram", "sqlite", 140, 1),
-        "kill discord postgresql": killing("discord", "postgresql", 110, 3),
-    },
-    {
         "kill discord sqlite": killing("discord", "sqlite", 140, 1),
+        "kill discord postgresql": killing("discord", "postgresql", 110, 3),
         "kill telegram postgresql": killing("telegram", "postgresql", 110, 3),
     },
     {
