@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import aiohttp
 import discord
@@ -125,18 +125,13 @@ class DiscordAdapter:
     async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
         """Events of the gateway, and what was missed since the newest that is stored.
 
-        SettingsError when Discord does not let us in. To be called once.
+        SettingsError when Discord does not let us in.
         """
-        hearing = asyncio.create_task(self._client.hear())
-        try:
-            while event := await self._client.arrivals.get():
+        async with aclosing(self._client.hear()) as events:
+            async for event in events:
                 if isinstance(event, InboundMessage):
                     self._learn(event.address.chat, event.private)
                 yield event
-            await hearing
-        finally:
-            hearing.cancel()
-            await asyncio.gather(hearing, return_exceptions=True)
 
     async def send(
         self,

@@ -19,7 +19,7 @@ class Arrivals:
 
     def __init__(self, room: int) -> None:
         self._bound = room
-        self._ready: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._ready: asyncio.Queue[Event] = asyncio.Queue()
         self._held: dict[str, list[Event]] = {}
         self._waiting = 0  # in all of these
         self._lost: dict[str, int] = {}  # the first message of a held channel that found no room
@@ -87,12 +87,8 @@ class Arrivals:
             self._ready.put_nowait(event)
         return self._lost.pop(chat, None)
 
-    def close(self) -> None:
-        """There will be no more; `get` tells so after what waits."""
-        self._ready.put_nowait(None)
-
-    async def get(self) -> Event | None:
-        """The next event, None after the last."""
+    async def get(self) -> Event:
+        """The next event."""
         event = await self._ready.get()
         if not self.is_full:
             self._vacant.set()

@@ -459,6 +459,29 @@ async def test_a_gateway_is_left_when_nobody_listens_and_answers_still_go_out(
     assert [answer.content for answer in server.answers(channel)] == ["Still here."]
 
 
+async def test_who_left_can_listen_again(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    core.events.append(earlier(server, channel))
+    await server.say(channel, ada, f"{server.mention} 1")
+    server.fail("GET /channels/{id}/messages", delay=30)
+    async with connected(server, core) as adapter:
+        hearing = asyncio.create_task(hear(adapter, core))
+        await server.wait(lambda: count(server, "GET", "/messages"))  # so the channel is held
+        hearing.cancel()
+        await asyncio.wait({hearing}, timeout=10)
+        await server.wait(lambda: not is_open(server))
+        await server.say(channel, ada, f"{server.mention} 2")
+        hearing = asyncio.create_task(hear(adapter, core))
+        await server.wait(lambda: len(core.events) == 3)
+        await server.say(channel, ada, f"{server.mention} 3")
+        await server.wait(lambda: len(core.events) == 4)
+        hearing.cancel()
+        await asyncio.wait({hearing}, timeout=10)
+        await server.wait(lambda: not is_open(server))
+    assert core.texts() == ["earlier", "1", "2", "3"]
+
+
 async def test_listening_ends_at_whatever_moment_it_is_cancelled(core: Core) -> None:
     async with DiscordServer(limits=False) as server:
         for moment in range(16):

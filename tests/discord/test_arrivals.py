@@ -1,6 +1,7 @@
 """How events wait for the core."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -30,10 +31,11 @@ def edited(message_id: int, chat: str = "1") -> Change:
 
 
 async def all_of(arrivals: Arrivals) -> list[Event]:
-    arrivals.close()
+    """All that is ready, and nothing else."""
     events: list[Event] = []
-    while event := await arrivals.get():
-        events.append(event)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            events.append(await asyncio.wait_for(arrivals.get(), 0.05))
     return events
 
 
