@@ -6,18 +6,19 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
 import uvloop
 
 from bots import operator
+from bots.connections import Connections
 from core import attachments, db, inbox, llm, privacy, settings
 from core.adapter import Adapter
 from core.chat import Chat, Terms
@@ -101,17 +102,14 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         if db.is_sqlite(loaded.database_url):
             await db.transact(sessions, inbox.free)
         client = await stack.enter_async_context(httpx.AsyncClient(limits=llm.LIMITS))
-        adapters = [
-            await stack.enter_async_context(_connect(platform, loaded, sessions))
-            for platform in platforms
-        ]
+        open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget)
         model = llm.LLM(client, _endpoint(loaded))
         worker = Worker(
             f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
             sessions,
             Chat(sessions, model, _terms(loaded, rules), now=_now),
-            {(adapter.name, adapter.bot_id): adapter for adapter in adapters},
+            {},
             now=_now,
             concurrency=loaded.concurrency,
             lease_seconds=loaded.lease_seconds,
@@ -124,19 +122,19 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             beside.append(_hear_others(loaded, worker))
         for work in beside:
             stack.push_async_callback(_cancel, asyncio.create_task(work))
-        await _work(worker, intake, adapters if listen else [], loaded.drain_seconds)
+        connections = Connections(open_ones, partial(_use, worker, intake if listen else None))
+        connects = [partial(_connect, platform, loaded, sessions) for platform in platforms]
+        await _work(worker, connections.run(connects), loaded.drain_seconds)
 
 
-async def _work(
-    worker: Worker, intake: Intake, listening: Sequence[Adapter], drain_seconds: float
-) -> None:
+async def _work(worker: Worker, listening: Coroutine[Any, Any, None], drain_seconds: float) -> None:
     """Listen and answer; on a signal stop listening at once, then let the answers end."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(worker.run())
-        hearing = tasks.create_task(_hear(listening, intake, worker) if listening else stop.wait())
+        hearing = tasks.create_task(_hear(listening, worker))
         stopping = tasks.create_task(stop.wait())
         await asyncio.wait((hearing, stopping), return_when=asyncio.FIRST_COMPLETED)
         hearing.cancel()
@@ -172,12 +170,23 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _hear(listening: Sequence[Adapter], intake: Intake, worker: Worker) -> None:
+async def _hear(listening: Coroutine[Any, Any, None], worker: Worker) -> None:
     """Listen until there is nothing more to hear and everything is answered."""
-    async with asyncio.TaskGroup() as tasks:
-        for adapter in listening:
-            tasks.create_task(intake.listen(adapter, worker.id))
+    await listening
     await worker.settled()
+
+
+async def _use(worker: Worker, intake: Intake | None, adapter: Adapter) -> None:
+    """Answer for an account, and listen for it unless others do, until it is refused."""
+    worker.serve(adapter)
+    if intake is None:
+        await asyncio.Event().wait()
+        return
+    try:
+        await intake.listen(adapter, worker.id)
+    except SettingsError:
+        worker.dismiss(adapter)
+        raise
 
 
 def _connect(

@@ -1,8 +1,7 @@
 """Discord as an adapter."""
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import aiohttp
@@ -16,11 +15,9 @@ from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.interactions import respond
 from bots.discord.markup import fits, render
-from bots.discord.rest import Json, Refused, call, hide_tokens
+from bots.discord.rest import Json, Refused, call, hide_tokens, translating
 from core.adapter import Address, Attachment, Button, Change, InboundMessage
-from core.errors import MessageGone, SettingsError
-
-log = logging.getLogger(__name__)
+from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
 RATE = 40.0
 """Calls a second over all channels; Discord allows 50, and catching up takes up to 10 of them."""
@@ -49,44 +46,37 @@ async def connect(
     newest: Newest,
     channels: Channels,
     *,
-    delays: Sequence[float] = (0.5, 1, 2, 4),
     room: int = ROOM,
 ) -> AsyncIterator["DiscordAdapter"]:
-    """The adapter of a bot's account; SettingsError if the token or the URL is wrong.
+    """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable (or
+    RetryAfter) if Discord does not answer.
 
     `newest` tells the newest message of a person that is stored of a channel (else of all),
     `channels` all channels that something is stored of: from there missed messages are read.
-    `delays` are the seconds between attempts to reach Discord, `room` is for events that wait.
+    `room` is for events that wait.
     """
     hide_tokens()
     Route.BASE = api_url.rstrip("/")
-    client = await _log_in(token, lambda: Gateway(newest, channels, room), delays)
+    client = await _log_in(token, Gateway(newest, channels, room))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         files = await stack.enter_async_context(aiohttp.ClientSession())
         yield DiscordAdapter(client, files)
 
 
-async def _log_in(token: str, make: Callable[[], Gateway], delays: Sequence[float]) -> Gateway:
-    """A client that knows who it is, with patience for a network that is not there yet."""
-    for delay in (*delays, None):
-        try:
-            return await _logged_in(make(), token)
-        except discord.LoginFailure:
-            raise SettingsError(WRONG_TOKEN) from None
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
-            if delay is None:
-                break
-            log.warning("Discord cannot be reached, trying again in %g s: %s", delay, failure)
-            await asyncio.sleep(delay)
-    raise SettingsError(f"DISCORD_API_URL: no answer from {Route.BASE}")
-
-
-async def _logged_in(client: Gateway, token: str) -> Gateway:
+async def _log_in(token: str, client: Gateway) -> Gateway:
+    """A client that knows who it is."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
-        async with asyncio.timeout(LOGIN):
-            await client.login(token)
+        try:
+            with translating():
+                async with asyncio.timeout(LOGIN):
+                    await client.login(token)
+        except discord.LoginFailure:
+            raise SettingsError(WRONG_TOKEN) from None
+        except (Unreachable, Undeliverable) as failure:
+            told = f"DISCORD_API_URL: no answer from {Route.BASE} ({failure})"
+            raise Unreachable(told) from failure
         stack.pop_all()
     return client
 

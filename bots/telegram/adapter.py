@@ -50,14 +50,10 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
 @asynccontextmanager
-async def connect(
-    token: str, api_url: str, *, delays: Sequence[float] = (1, 2, 4, 8)
-) -> AsyncIterator["TelegramAdapter"]:
-    """The adapter of a bot's account; SettingsError if the token or the URL is wrong.
-
-    `delays` are the seconds between attempts to reach Telegram.
-    """
-    async with open_session(token, api_url, delays) as (bot, client):
+async def connect(token: str, api_url: str) -> AsyncIterator["TelegramAdapter"]:
+    """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable if Telegram
+    does not answer."""
+    async with open_session(token, api_url) as (bot, client):
         adapter = TelegramAdapter(bot, client)
         try:
             yield adapter

@@ -107,9 +107,7 @@ async def core() -> Core:
 async def connected(
     server: DiscordServer, core: Core, room: int = 1000
 ) -> AsyncIterator[DiscordAdapter]:
-    async with connect(
-        server.token, server.url, core.newest, core.channels, delays=(0.05, 0.1), room=room
-    ) as adapter:
+    async with connect(server.token, server.url, core.newest, core.channels, room=room) as adapter:
         yield adapter
 
 
@@ -529,22 +527,32 @@ async def test_a_token_that_the_gateway_refuses_is_named(server: DiscordServer, 
             pass
 
 
-async def test_discord_out_of_reach_is_named(
-    core: Core, unused_tcp_port: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
-    with pytest.raises(SettingsError, match=f"DISCORD_API_URL: no answer from {url}"):
-        async with connect("token", url, core.newest, core.channels, delays=(0.01, 0.02)):
-            pass
-    assert caplog.text.count("trying again") == 2
-
-
-async def test_a_slow_start_of_discord_is_waited_for(
+async def test_after_a_refusal_answers_wait_for_a_new_token(
     server: DiscordServer, core: Core, channel: Channel
 ) -> None:
-    server.fail("GET /users/@me", drop="before", times=2)
+    server.close_with(4004)
     async with connected(server, core) as adapter:
-        assert adapter.bot_id == server.bot_id
+        with pytest.raises(SettingsError):
+            await hear(adapter, core)
+        with pytest.raises(Unreachable):
+            await adapter.send(place(server, channel), "Hello", nonce="1")
+
+
+async def test_discord_out_of_reach_is_named(core: Core, unused_tcp_port: int) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
+    with pytest.raises(Unreachable, match=f"DISCORD_API_URL: no answer from {url}"):
+        async with connect("token", url, core.newest, core.channels):
+            pass
+
+
+async def test_a_start_that_is_limited_tells_for_how_long(
+    server: DiscordServer, core: Core
+) -> None:
+    server.fail("GET /users/@me", retry_after=300)
+    with pytest.raises(RetryAfter) as caught:
+        async with connected(server, core):
+            pass
+    assert caught.value.retry_after == 300
 
 
 async def test_commands_are_offered_once(server: DiscordServer, core: Core, guild: Guild) -> None:
