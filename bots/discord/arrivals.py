@@ -69,6 +69,10 @@ class Arrivals:
         """Whether what is heard in a channel waits."""
         return chat in self._held
 
+    def waits(self, chat: str) -> bool:
+        """Whether something was heard in a channel that is held."""
+        return bool(self._held.get(chat))
+
     def hold(self, chat: str) -> bool:
         """Begin to hold a channel; False if it is held already."""
         if chat in self._held:

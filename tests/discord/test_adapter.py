@@ -416,6 +416,42 @@ async def test_catching_up_leaves_most_calls_to_answers(
     assert times[-1] - times[0] > 0.6
 
 
+async def test_who_speaks_waits_for_no_quiet_channel(
+    server: DiscordServer, core: Core, ada: Person
+) -> None:
+    channels = [server.dm(server.person(f"Person {number}")) for number in range(40)]
+    core.events += [earlier(server, channel) for channel in channels]
+    for channel in channels[:20]:
+        await server.say(channel, recipient(channel), "missed")
+    async with listening(server, core):
+        await server.wait(lambda: core.starts)
+        await server.say(channels[-1], recipient(channels[-1]), "live, quiet before")
+        await server.say(channels[19], recipient(channels[19]), "live, missed before")
+        await server.wait(lambda: len([text for text in core.texts() if "live" in text]) == 2)
+        assert len([call for call in server.calls if call.path.startswith("/channels/")]) < 20
+    assert core.texts(channels[19])[1:] == ["missed", "live, missed before"]
+
+
+def recipient(channel: Channel) -> Person:
+    assert channel.recipient
+    return channel.recipient
+
+
+async def test_a_closed_thread_stays_closed(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    thread, private = server.thread(channel, "talk"), server.dm(ada)
+    core.events += [earlier(server, thread), earlier(server, private)]
+    await server.say(thread, ada, f"{server.mention} before it was closed")
+    await server.say(private, ada, "missed")
+    server.close(thread)
+    async with listening(server, core):
+        await server.wait(lambda: len(core.events) == 3)
+        await server.wait(lambda: count(server, "GET", f"/channels/{thread.id}"))
+    assert core.texts() == ["earlier", "earlier", "missed"]
+    assert count(server, "GET", f"/channels/{thread.id}/messages") == 0
+
+
 async def test_many_shards_start_as_fast_as_discord_allows(core: Core, clock: Clock) -> None:
     async with DiscordServer(clock=clock, shards=17) as server:
         ada = server.person("Ada")

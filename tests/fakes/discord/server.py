@@ -127,6 +127,10 @@ class DiscordServer:
         """A new thread of a channel, from a message or on its own."""
         return self.world.thread(channel, name, starter)
 
+    def close(self, thread: Channel) -> None:
+        """Close a thread; it opens again when something is said in it."""
+        self.world.close(thread)
+
     def dm(self, person: Person) -> Channel:
         """The private conversation of a person with the bot."""
         return self.world.private(person)

@@ -140,6 +140,11 @@ class World:
         self.publish(Event("THREAD_CREATE", body, channel.guild_id, GUILDS))
         return channel
 
+    def close(self, thread: Channel) -> None:
+        """Close a thread, as Discord does when nothing was said in it for a time."""
+        thread.archived = True
+        self.publish(Event("THREAD_UPDATE", wire.channel(thread), thread.guild_id, GUILDS))
+
     def private(self, person: Person) -> Channel:
         """The private conversation with a person; there is one for each."""
         if person.id not in self._privates:
@@ -173,7 +178,11 @@ class World:
         interaction: Interaction | None = None,
         hidden: bool = False,
     ) -> Message:
-        """Add a message. A hidden one, seen by one person, is in no history and no event."""
+        """Add a message, which opens a closed thread.
+
+        A hidden one, seen by one person, is in no history and no event.
+        """
+        channel.archived = False
         message = Message(
             id=self.snowflake(),
             channel=channel,
