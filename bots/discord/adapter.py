@@ -179,14 +179,20 @@ class DiscordAdapter:
             )
 
     async def upload(
-        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+        self,
+        address: Address,
+        name: str,
+        data: bytes,
+        *,
+        reply_to: str | None = None,
+        nonce: str,
     ) -> None:
         """Post a file."""
         await call(
             self._client,
             "POST",
             _MESSAGES,
-            body={"allowed_mentions": _NO_PINGS},
+            body={"allowed_mentions": _NO_PINGS, "nonce": nonce, "enforce_nonce": True},
             file=(name, data),
             channel_id=address.chat,
         )

@@ -161,9 +161,15 @@ class TelegramAdapter:
             log.debug("Message %s was deleted before", message_id)
 
     async def upload(
-        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+        self,
+        address: Address,
+        name: str,
+        data: bytes,
+        *,
+        reply_to: str | None = None,
+        nonce: str,
     ) -> None:
-        """Post a file, as a document."""
+        """Post a file, as a document. A repeat makes a second one."""
         await _attempt(
             address,
             lambda chat: self._bot.send_document(

@@ -176,6 +176,22 @@ async def test_stop_and_try_again_work_after_a_restart(
     assert server.answers(stage.channel) == [answer]
 
 
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_file_is_posted_once_though_nobody_heard_that_it_was(
+    stage: DiscordStage, times: int
+) -> None:
+    server = stage.server
+    server.fail("POST /channels/{id}/messages", drop="after", times=times)
+    async with stage.running(retry_seconds=1):
+        await stage.say("/export")
+        await stage.records.idle(1)
+    where = f"/channels/{stage.channel.id}/messages"
+    tries = [call for call in server.calls if (call.method, call.path) == ("POST", where)]
+    assert len(tries) == times + 1
+    files = [answer for answer in server.answers(stage.channel) if answer.attachments]
+    assert len(files) == 1
+
+
 async def test_a_slash_command_is_answered_in_its_place(stage: DiscordStage) -> None:
     async with stage.running():
         await stage.say("Hello")
