@@ -196,18 +196,20 @@ class Gateway(discord.AutoShardedClient):
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """A command or a pressed button: acknowledged first, whatever the core is waiting for.
 
-        If this process dies in between, the person sees "is thinking…" to no end and says it
+        What is heard meanwhile comes after it: a question after `/new` is a new beginning. If this process dies in between, the person sees "is thinking…" to no end and says it
         again; stored first, a database that is away would make it fail in any case.
         """
         event = parse_interaction(interaction, self.me, ticket_of(interaction))
         if event is None or self._arrivals.is_full:
             return
+        acknowledged = self._arrivals.reserve(event)
         try:
             async with asyncio.timeout(ACKNOWLEDGE_WITHIN):
                 await acknowledge(self, interaction)
         except (DeliveryError, TimeoutError) as error:
             log.warning("an interaction was not acknowledged: %r", error)
-        self._arrivals.add_at_once(event)
+        finally:
+            acknowledged.set()
 
     def _hear(self, event: Event, guild_id: int) -> None:
         chat = event.address.chat

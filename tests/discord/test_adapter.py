@@ -624,6 +624,18 @@ async def test_a_command_is_acknowledged_though_the_core_is_stuck(
     assert {item.event_id for item in core.messages if item.command == "new"} == {command.id}
 
 
+async def test_what_is_said_after_a_command_comes_after_it(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    await server.wait(lambda: core.starts)
+    server.fail("POST /interactions/{id}/{token}/callback", delay=0.3)
+    command = await server.slash(channel, ada, "new")
+    await server.say(channel, ada, f"{server.mention} hello")
+    await server.wait(lambda: len(core.events) == 2)
+    assert [item.command for item in core.messages] == ["new", None]
+    assert command.acknowledged
+
+
 async def test_a_command_without_room_fails_at_once_instead_of_late(
     server: DiscordServer, core: Core, ada: Person, channel: Channel, clock: Clock
 ) -> None:

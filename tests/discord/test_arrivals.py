@@ -93,5 +93,18 @@ async def test_a_command_always_finds_room() -> None:
     arrivals = Arrivals(room=1)
     arrivals.add(said(1))
     command = replace(said(2), command="stop")
-    arrivals.add_at_once(command)
+    arrivals.reserve(command).set()
     assert await all_of(arrivals) == [said(1), command]
+
+
+async def test_a_command_keeps_its_place_while_it_is_not_released() -> None:
+    arrivals = Arrivals(room=100)
+    command = replace(said(1), command="new")
+    released = arrivals.reserve(command)
+    arrivals.add(said(2))
+    getting = asyncio.create_task(arrivals.get())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(getting), 0.05)
+    released.set()
+    assert await getting == command
+    assert await all_of(arrivals) == [said(2)]
