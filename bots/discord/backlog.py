@@ -15,6 +15,7 @@ from discord.utils import time_snowflake, utcnow
 from bots.discord.arrivals import Arrivals
 from bots.discord.inbound import parse_message
 from bots.discord.rest import call, translating
+from core.adapter import InboundMessage
 from core.errors import DeliveryError, RetryAfter, Unreachable
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,19 @@ class Backlog:
     """Channels that are behind. What is heard in one waits until its history has been read."""
 
     def __init__(
-        self, client: discord.Client, me: Snowflake, arrivals: Arrivals, newest: Newest
+        self,
+        client: discord.Client,
+        me: Snowflake,
+        arrivals: Arrivals,
+        newest: Newest,
+        remember: Callable[[InboundMessage], None],
     ) -> None:
+        """`remember` is told what was read, before it is handed over."""
         self._client = client
         self._me = me
         self._arrivals = arrivals
         self._newest = newest
+        self._remember = remember
         self._over = False
         self._again: set[str] = set()
         # Where nothing was ever stored there is nothing to catch up with before now.
@@ -134,6 +142,7 @@ class Backlog:
             page = await self._patiently(chat, partial(_page, room, after))
             for message in page:
                 if said := parse_message(message, self._me):
+                    self._remember(said)
                     await self._arrivals.insert(said)
             if len(page) < PAGE:
                 return

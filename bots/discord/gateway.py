@@ -77,7 +77,7 @@ class Gateway(discord.AutoShardedClient):
         taken the last time is read from the history.
         """
         arrivals = self._arrivals = Arrivals(self._room)
-        self._backlog = Backlog(self, self.me, arrivals, self._newest)
+        self._backlog = Backlog(self, self.me, arrivals, self._newest, self._remember)
         self._starting = set()
         hearing = asyncio.create_task(_first_to_end(self._backlog.run(), self._open()))
         try:
@@ -190,13 +190,19 @@ class Gateway(discord.AutoShardedClient):
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """A message was deleted, by its author or by a moderator."""
-        if said := self._said.pop(str(event.message_id), None):
-            self._hear(parse_deletion(said), event.guild_id or 0)
+        self._forget(event.message_id, event.guild_id or 0)
+
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        """Messages were deleted together, by a moderator or another bot."""
+        for message_id in sorted(event.message_ids):
+            self._forget(message_id, event.guild_id or 0)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """A command or a pressed button: acknowledged first, whatever the core is waiting for.
 
-        What is heard meanwhile comes after it: a question after `/new` is a new beginning. If this process dies in between, the person sees "is thinking…" to no end and says it
+        What is heard meanwhile comes after it: a question after `/new` is a new beginning.
+
+        If this process dies in between, the person sees "is thinking…" to no end and says it
         again; stored first, a database that is away would make it fail in any case.
         """
         event = parse_interaction(interaction, self.me, ticket_of(interaction))
@@ -218,6 +224,10 @@ class Gateway(discord.AutoShardedClient):
             self._backlog.catch_up(chat)
         if not self._arrivals.add(event):
             self._backlog.catch_up(chat, int(event.message_id) - 1)
+
+    def _forget(self, message_id: int, guild_id: int) -> None:
+        if said := self._said.pop(str(message_id), None):
+            self._hear(parse_deletion(said), guild_id)
 
     def _remember(self, said: InboundMessage) -> None:
         self._said[said.message_id] = said

@@ -477,6 +477,28 @@ async def test_edits_and_deletions_are_heard_after_the_message(
     assert deleted.author == core.messages[0].author
 
 
+async def test_a_deletion_of_what_was_caught_up_is_heard(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    core.events.append(earlier(server, channel))
+    message = await server.say(channel, ada, f"{server.mention} missed")
+    async with listening(server, core):
+        await server.wait(lambda: len(core.events) == 2)
+        await server.delete_by_person(message)
+        await server.wait(lambda: core.changes)
+    [deleted] = core.changes
+    assert (deleted.kind, deleted.message_id) == ("deleted", message.id)
+
+
+async def test_messages_that_are_deleted_together_are_all_heard(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    messages = [await server.say(channel, ada, f"{server.mention} {n}") for n in range(3)]
+    await server.delete_by_moderator(messages)
+    await server.wait(lambda: len(core.events) == 6)
+    assert [item.message_id for item in core.changes] == [message.id for message in messages]
+
+
 async def test_a_gateway_is_left_when_nobody_listens_and_answers_still_go_out(
     server: DiscordServer, core: Core, ada: Person, channel: Channel
 ) -> None:

@@ -176,6 +176,10 @@ class DiscordServer:
         """Somebody deletes a message."""
         self.world.remove(message)
 
+    async def delete_by_moderator(self, messages: Sequence[Message]) -> None:
+        """Somebody who may do so deletes messages of one channel together."""
+        self.world.remove_all(messages)
+
     async def slash(
         self, channel: Channel, who: Person, command: str, /, **options: object
     ) -> Interaction:

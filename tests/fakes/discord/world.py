@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tests.fakes.discord import attachments, wire
 from tests.fakes.discord.forms import File, Form
@@ -233,6 +233,16 @@ class World:
             if place.guild:
                 body["guild_id"] = place.guild.id
             self.publish(Event("MESSAGE_DELETE", body, place.guild_id, _intent(place)))
+
+    def remove_all(self, messages: Sequence[Message]) -> None:
+        """Delete messages of one channel, which is told once."""
+        place = messages[0].channel
+        for message in messages:
+            message.deleted = True
+            del place.posts[message.id]
+        ids = [message.id for message in messages]
+        body = {"ids": ids, "channel_id": place.id, "guild_id": place.guild_id}
+        self.publish(Event("MESSAGE_DELETE_BULK", body, place.guild_id, GUILD_MESSAGES))
 
     def type_in(self, channel: Channel, person: Person) -> None:
         """Show an account as typing."""
