@@ -32,17 +32,21 @@ from core.worker import Worker
 
 log = logging.getLogger("parley")
 
-MISSING = """\
+NOTHING_TO_RUN = """\
 Nothing to run: no platform has a token. Set at least one, in the environment or in a file .env:
 
-  TELEGRAM_TOKEN   from @BotFather on Telegram: send it /newbot
-  DISCORD_TOKEN    from https://discord.com/developers/applications: Bot, Reset Token
+{tokens}
 
 and the key of the language model:
 
   MODEL_API_KEY    from https://aimlapi.com/app/keys
 
 `python -m bots console` needs only MODEL_API_KEY; `make demo` needs nothing at all."""
+
+NO_TOKEN = """\
+Missing for what is to run. Set it, in the environment or in a file .env:
+
+{tokens}"""
 
 NO_KEY = "MODEL_API_KEY: not set; get a key at https://aimlapi.com/app/keys"
 
@@ -54,6 +58,15 @@ class Platform(StrEnum):
     DISCORD = "discord"
     CONSOLE = "console"
 
+
+TOKENS = {
+    Platform.TELEGRAM: "  TELEGRAM_TOKEN   from @BotFather on Telegram: send it /newbot",
+    Platform.DISCORD: (
+        "  DISCORD_TOKEN    from https://discord.com/developers/applications: Bot, Reset Token;\n"
+        "                   switch on Message Content Intent there"
+    ),
+}
+"""Where to get the token of a platform that needs one."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -71,9 +84,7 @@ def serve(
     """Answer people on Telegram, Discord or in the terminal."""
     try:
         loaded = settings.load()
-        chosen = platforms or _with_token(loaded)
-        if not chosen:
-            raise SettingsError(MISSING)
+        chosen = _chosen(loaded, platforms or [])
         if not loaded.model_api_key.get_secret_value():
             raise SettingsError(NO_KEY)
         _log_to_stderr(loaded, quiet=Platform.CONSOLE in chosen)
@@ -218,9 +229,20 @@ def _connect(
             )
 
 
-def _with_token(loaded: Settings) -> list[Platform]:
+def _chosen(loaded: Settings, named: Sequence[Platform]) -> list[Platform]:
+    """The platforms to run; SettingsError tells where to get the tokens that are missing."""
     tokens = {Platform.TELEGRAM: loaded.telegram_token, Platform.DISCORD: loaded.discord_token}
-    return [platform for platform, token in tokens.items() if token.get_secret_value()]
+    without = [platform for platform, token in tokens.items() if not token.get_secret_value()]
+    chosen = list(dict.fromkeys(named)) or [each for each in tokens if each not in without]
+    if not chosen:
+        raise SettingsError(NOTHING_TO_RUN.format(tokens=_where(without)))
+    if missing := [platform for platform in chosen if platform in without]:
+        raise SettingsError(NO_TOKEN.format(tokens=_where(missing)))
+    return chosen
+
+
+def _where(platforms: Sequence[Platform]) -> str:
+    return "\n".join(TOKENS[platform] for platform in platforms)
 
 
 def _endpoint(loaded: Settings) -> llm.Endpoint:

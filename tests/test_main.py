@@ -40,7 +40,29 @@ async def test_without_any_token_it_says_what_to_set(log: Path) -> None:
     assert status == 2
     for name in ("TELEGRAM_TOKEN", "DISCORD_TOKEN", "MODEL_API_KEY", "@BotFather"):
         assert name in said
+    assert "Message Content Intent" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("platform", "other", "where"),
+    [
+        ("telegram", "discord", "from @BotFather"),
+        ("discord", "telegram", "Message Content Intent"),
+    ],
+)
+async def test_a_named_platform_without_a_token_says_where_to_get_one(
+    log: Path, platform: str, other: str, where: str
+) -> None:
+    database = log.parent / "parley.db"
+    values = {f"{other.upper()}_TOKEN": "1:token", "DATABASE_URL": f"sqlite:///{database}"}
+    status, said = await outcome(log, platform, other, MODEL_API_KEY="key", **values)
+    assert status == 2
+    assert f"{platform.upper()}_TOKEN" in said
+    assert where in said
+    assert f"{other.upper()}_TOKEN" not in said
+    assert "Traceback" not in said
+    assert not database.exists()
 
 
 async def test_without_a_model_key_it_says_where_to_get_one(log: Path) -> None:
