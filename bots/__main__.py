@@ -43,7 +43,7 @@ and the key of the language model:
 
 `python -m bots console` needs only MODEL_API_KEY; `make demo` needs nothing at all."""
 
-NO_TOKEN = """\
+SET_FIRST = """\
 Missing for what is to run. Set it, in the environment or in a file .env:
 
 {tokens}"""
@@ -71,7 +71,10 @@ TOKENS = {
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.command(
+    epilog="What became of turns that failed: `turns`, `turns show N` and `turns replay N`"
+    " in place of platforms."
+)
 def serve(
     platforms: Annotated[
         list[Platform] | None,
@@ -237,7 +240,7 @@ def _chosen(loaded: Settings, named: Sequence[Platform]) -> list[Platform]:
     if not chosen:
         raise SettingsError(NOTHING_TO_RUN.format(tokens=_where(without)))
     if missing := [platform for platform in chosen if platform in without]:
-        raise SettingsError(NO_TOKEN.format(tokens=_where(missing)))
+        raise SettingsError(SET_FIRST.format(tokens=_where(missing)))
     return chosen
 
 

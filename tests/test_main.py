@@ -44,6 +44,12 @@ async def test_without_any_token_it_says_what_to_set(log: Path) -> None:
     assert "Traceback" not in said
 
 
+async def test_the_help_names_the_commands_of_operators(log: Path) -> None:
+    status, said = await outcome(log, "--help")
+    assert status == 0
+    assert "turns show N" in said
+
+
 @pytest.mark.parametrize(
     ("platform", "other", "where"),
     [
