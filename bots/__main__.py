@@ -6,8 +6,8 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-import uvloop
 
 from bots import operator
 from bots.connections import Connections
@@ -91,12 +90,22 @@ def serve(
         if not loaded.model_api_key.get_secret_value():
             raise SettingsError(NO_KEY)
         _log_to_stderr(loaded, quiet=Platform.CONSOLE in chosen)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(run(loaded, chosen, listen=listen))
     except* SettingsError as group:
         for error in _leaves(group):
             typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """The fastest event loop of this system; psycopg cannot work with the usual one of Windows."""
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - there is none for Windows
+
+        new_loop = uvloop.new_event_loop
+    return new_loop()
 
 
 def main() -> None:
@@ -144,8 +153,9 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
 async def _work(worker: Worker, listening: Coroutine[Any, Any, None], drain_seconds: float) -> None:
     """Listen and answer; on a signal stop listening at once, then let the answers end."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with suppress(NotImplementedError):  # on Windows, where Ctrl-C ends the process at once
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(worker.run())
         hearing = tasks.create_task(_hear(listening, worker))

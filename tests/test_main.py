@@ -1,6 +1,8 @@
 """The process: what it says when something is wrong, and how it stops."""
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 
 import psycopg
@@ -8,7 +10,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
-from tests.bot import process
+from tests.bot import ROOT, process
 from tests.dialogs.stages import TelegramStage, World, env
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -42,6 +44,12 @@ async def test_without_any_token_it_says_what_to_set(log: Path) -> None:
         assert name in said
     assert "Message Content Intent" in said
     assert "Traceback" not in said
+
+
+async def test_it_needs_no_uvloop_to_begin() -> None:
+    code = "import sys; sys.modules['uvloop'] = None; import bots.__main__"
+    began = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
+    assert await began.wait() == 0
 
 
 async def test_the_help_names_the_commands_of_operators(log: Path) -> None:
