@@ -7,18 +7,18 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
-import uvloop
 
 from bots import operator
+from bots.connections import Connections
 from core import attachments, db, inbox, llm, privacy, settings
 from core.adapter import Adapter
 from core.chat import Chat, Terms
@@ -32,11 +32,10 @@ from core.worker import Worker
 
 log = logging.getLogger("parley")
 
-MISSING = """\
+NOTHING_TO_RUN = """\
 Nothing to run: no platform has a token. Set at least one, in the environment or in a file .env:
 
-  TELEGRAM_TOKEN   from @BotFather on Telegram: send it /newbot
-  DISCORD_TOKEN    from https://discord.com/developers/applications: Bot, Reset Token
+{tokens}
 
 and the key of the language model:
 
@@ -46,6 +45,11 @@ and the key of the language model:
 
 LAST_SECONDS = 8.0
 """Seconds for stopping after the drain; a dyno kills what it asked to stop 30 seconds ago."""
+
+SET_FIRST = """\
+Missing for what is to run. Set it, in the environment or in a file .env:
+
+{tokens}"""
 
 NO_KEY = "MODEL_API_KEY: not set; get a key at https://aimlapi.com/app/keys"
 
@@ -58,10 +62,22 @@ class Platform(StrEnum):
     CONSOLE = "console"
 
 
+TOKENS = {
+    Platform.TELEGRAM: "  TELEGRAM_TOKEN   from @BotFather on Telegram: send it /newbot",
+    Platform.DISCORD: (
+        "  DISCORD_TOKEN    from https://discord.com/developers/applications: Bot, Reset Token;\n"
+        "                   switch on Message Content Intent there"
+    ),
+}
+"""Where to get the token of a platform that needs one."""
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.command(
+    epilog="What became of turns that failed: `turns`, `turns show N` and `turns replay N`"
+    " in place of platforms."
+)
 def serve(
     platforms: Annotated[
         list[Platform] | None,
@@ -74,18 +90,26 @@ def serve(
     """Answer people on Telegram, Discord or in the terminal."""
     try:
         loaded = settings.load()
-        chosen = platforms or _with_token(loaded)
-        if not chosen:
-            raise SettingsError(MISSING)
+        chosen = _chosen(loaded, platforms or [])
         if not loaded.model_api_key.get_secret_value():
             raise SettingsError(NO_KEY)
         _log_to_stderr(loaded, quiet=Platform.CONSOLE in chosen)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(run(loaded, chosen, listen=listen))
     except* SettingsError as group:
         for error in _leaves(group):
             typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """The fastest event loop of this system; psycopg cannot work with the usual one of Windows."""
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - there is none for Windows
+
+        new_loop = uvloop.new_event_loop
+    return new_loop()
 
 
 def main() -> None:
@@ -105,17 +129,14 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         if db.is_sqlite(loaded.database_url):
             await db.transact(sessions, inbox.free)
         client = await stack.enter_async_context(httpx.AsyncClient(limits=llm.LIMITS))
-        adapters = [
-            await stack.enter_async_context(_connect(platform, loaded, sessions))
-            for platform in platforms
-        ]
+        open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget)
         model = llm.LLM(client, _endpoint(loaded))
         worker = Worker(
             f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
             sessions,
             Chat(sessions, model, _terms(loaded, rules), now=_now),
-            {(adapter.name, adapter.bot_id): adapter for adapter in adapters},
+            {},
             now=_now,
             concurrency=loaded.concurrency,
             lease_seconds=loaded.lease_seconds,
@@ -128,19 +149,20 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             beside.append(_hear_others(loaded, worker))
         for work in beside:
             stack.push_async_callback(_cancel, asyncio.create_task(work))
-        await _work(worker, intake, adapters if listen else [], loaded.drain_seconds)
+        connections = Connections(open_ones, partial(_use, worker, intake if listen else None))
+        connects = [partial(_connect, platform, loaded, sessions) for platform in platforms]
+        await _work(worker, connections.run(connects), loaded.drain_seconds)
 
 
-async def _work(
-    worker: Worker, intake: Intake, listening: Sequence[Adapter], drain_seconds: float
-) -> None:
+async def _work(worker: Worker, listening: Coroutine[Any, Any, None], drain_seconds: float) -> None:
     """Listen and answer; on a signal stop listening at once, then let the answers end."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with suppress(NotImplementedError):  # on Windows, where Ctrl-C ends the process at once
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(worker.run())
-        hearing = tasks.create_task(_hear(listening, intake, worker) if listening else stop.wait())
+        hearing = tasks.create_task(_hear(listening, worker))
         stopping = tasks.create_task(stop.wait())
         await asyncio.wait((hearing, stopping), return_when=asyncio.FIRST_COMPLETED)
         hearing.cancel()
@@ -184,12 +206,23 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _hear(listening: Sequence[Adapter], intake: Intake, worker: Worker) -> None:
+async def _hear(listening: Coroutine[Any, Any, None], worker: Worker) -> None:
     """Listen until there is nothing more to hear and everything is answered."""
-    async with asyncio.TaskGroup() as tasks:
-        for adapter in listening:
-            tasks.create_task(intake.listen(adapter, worker.id))
+    await listening
     await worker.settled()
+
+
+async def _use(worker: Worker, intake: Intake | None, adapter: Adapter) -> None:
+    """Answer for an account, and listen for it unless others do, until it is refused."""
+    worker.serve(adapter)
+    if intake is None:
+        await asyncio.Event().wait()
+        return
+    try:
+        await intake.listen(adapter, worker.id)
+    except SettingsError:
+        worker.dismiss(adapter)
+        raise
 
 
 def _connect(
@@ -221,9 +254,20 @@ def _connect(
             )
 
 
-def _with_token(loaded: Settings) -> list[Platform]:
+def _chosen(loaded: Settings, named: Sequence[Platform]) -> list[Platform]:
+    """The platforms to run; SettingsError tells where to get the tokens that are missing."""
     tokens = {Platform.TELEGRAM: loaded.telegram_token, Platform.DISCORD: loaded.discord_token}
-    return [platform for platform, token in tokens.items() if token.get_secret_value()]
+    without = [platform for platform, token in tokens.items() if not token.get_secret_value()]
+    chosen = list(dict.fromkeys(named)) or [each for each in tokens if each not in without]
+    if not chosen:
+        raise SettingsError(NOTHING_TO_RUN.format(tokens=_where(without)))
+    if missing := [platform for platform in chosen if platform in without]:
+        raise SettingsError(SET_FIRST.format(tokens=_where(missing)))
+    return chosen
+
+
+def _where(platforms: Sequence[Platform]) -> str:
+    return "\n".join(TOKENS[platform] for platform in platforms)
 
 
 def _endpoint(loaded: Settings) -> llm.Endpoint:

@@ -180,7 +180,13 @@ class ConsoleAdapter:
             self._answered(message_id)
 
     async def upload(
-        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+        self,
+        address: Address,
+        name: str,
+        data: bytes,
+        *,
+        reply_to: str | None = None,
+        nonce: str,
     ) -> None:
         """Write a file beside where the bot was started, and say so."""
         path = Path.cwd() / name

@@ -97,6 +97,7 @@ def _with_database(work: Work[T]) -> T:
 
 
 async def _transact(url: str, work: Work[T]) -> T:
+    db.require(url)
     engine = db.connect(url, connections=1)
     try:
         return await db.transact(db.sessions_of(engine), work, patience=PATIENCE)

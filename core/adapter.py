@@ -160,9 +160,15 @@ class Adapter(Protocol):
         """Delete a message of ours. One that is gone already is no error."""
 
     async def upload(
-        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+        self,
+        address: Address,
+        name: str,
+        data: bytes,
+        *,
+        reply_to: str | None = None,
+        nonce: str,
     ) -> None:
-        """Post a file."""
+        """Post a file; the nonce is as in `send`."""
 
     async def typing(self, address: Address) -> None:
         """Show for some seconds that an answer is on its way."""

@@ -73,6 +73,16 @@ def is_sqlite(url: str) -> bool:
     return normal_url(url).startswith("sqlite")
 
 
+def require(url: str) -> None:
+    """SettingsError when there is no SQLite file: who only looks must not make an empty one."""
+    path = make_url(normal_url(url)).database if is_sqlite(url) else None
+    if path and path != ":memory:" and not Path(path).exists():
+        raise SettingsError(
+            f"DATABASE_URL: there is no file {path}; run this where the bot runs, or set"
+            " DATABASE_URL to the database that it uses"
+        )
+
+
 def connect(url: str, connections: int = 5) -> AsyncEngine:
     """An engine; SettingsError when the URL is not one of SQLite or PostgreSQL."""
     try:

@@ -226,7 +226,13 @@ class Reply:
     async def attach(self, name: str, data: bytes) -> None:
         """Post a file. Should it fail half-way, it is posted again: twice is better than never."""
         await self._enter()
-        await self.adapter.upload(self.turn.address, name, data, reply_to=self.turn.message_id)
+        await self.adapter.upload(
+            self.turn.address,
+            name,
+            data,
+            reply_to=self.turn.message_id,
+            nonce=f"{self.turn.id}-file",
+        )
 
     async def _insist(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
         pause = 0.5

@@ -66,7 +66,9 @@ class Worker:
         self.id = worker_id
         self._sessions = sessions
         self._chat = chat
-        self._adapters = adapters
+        self._adapters = dict(adapters)
+        self._accounts = set(adapters)
+        """Those that turns are claimed for; an account that was refused has still some in hand."""
         self._now = now
         self._concurrency = concurrency
         self._lease = timedelta(seconds=lease_seconds)
@@ -87,6 +89,18 @@ class Worker:
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+
+    def serve(self, adapter: Adapter) -> None:
+        """Answer for one more account from now on."""
+        account = adapter.name, adapter.bot_id
+        self._adapters[account] = adapter
+        self._gates[account] = Gates(adapter, self._clock)
+        self._accounts.add(account)
+        self.wake()
+
+    def dismiss(self, adapter: Adapter) -> None:
+        """Claim nothing more for an account that the platform refuses."""
+        self._accounts.discard((adapter.name, adapter.bot_id))
 
     def wake(self, at: datetime | None = None) -> None:
         """There may be something to claim, now or at a later time."""
@@ -133,12 +147,16 @@ class Worker:
 
     async def settled(self) -> None:
         """Wait until nothing is left to do for these accounts; what is put off counts."""
-        while await transact(self._sessions, lambda s: inbox.is_busy(s, self._adapters.keys())):
+        while await transact(self._sessions, lambda s: inbox.is_busy(s, self._accounts)):
             await happens(self._done, POLL)
             self._done.clear()
 
+    @property
+    def _may_claim(self) -> bool:
+        return bool(self._accounts) and not self._draining
+
     async def _claim(self) -> None:
-        while not self._draining and (room := self._concurrency - len(self._runs)) > 0:
+        while self._may_claim and (room := self._concurrency - len(self._runs)) > 0:
             limit = min(room, BATCH)
             try:
                 turns = await transact(self._sessions, partial(self._take, limit=limit))
@@ -155,7 +173,7 @@ class Worker:
         return await inbox.claim(
             session,
             self.id,
-            self._adapters.keys(),
+            self._accounts,
             now=now,
             ended_at=self._lease_end(now),
             lease_until=now + self._lease,

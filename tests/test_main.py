@@ -1,6 +1,8 @@
 """The process: what it says when something is wrong, and how it stops."""
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 
 import psycopg
@@ -8,7 +10,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
-from tests.bot import process
+from tests.bot import ROOT, process
 from tests.dialogs.stages import TelegramStage, World, env
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -40,7 +42,41 @@ async def test_without_any_token_it_says_what_to_set(log: Path) -> None:
     assert status == 2
     for name in ("TELEGRAM_TOKEN", "DISCORD_TOKEN", "MODEL_API_KEY", "@BotFather"):
         assert name in said
+    assert "Message Content Intent" in said
     assert "Traceback" not in said
+
+
+async def test_it_needs_no_uvloop_to_begin() -> None:
+    code = "import sys; sys.modules['uvloop'] = None; import bots.__main__"
+    began = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
+    assert await began.wait() == 0
+
+
+async def test_the_help_names_the_commands_of_operators(log: Path) -> None:
+    status, said = await outcome(log, "--help")
+    assert status == 0
+    assert "turns show N" in said
+
+
+@pytest.mark.parametrize(
+    ("platform", "other", "where"),
+    [
+        ("telegram", "discord", "from @BotFather"),
+        ("discord", "telegram", "Message Content Intent"),
+    ],
+)
+async def test_a_named_platform_without_a_token_says_where_to_get_one(
+    log: Path, platform: str, other: str, where: str
+) -> None:
+    database = log.parent / "parley.db"
+    values = {f"{other.upper()}_TOKEN": "1:token", "DATABASE_URL": f"sqlite:///{database}"}
+    status, said = await outcome(log, platform, other, MODEL_API_KEY="key", **values)
+    assert status == 2
+    assert f"{platform.upper()}_TOKEN" in said
+    assert where in said
+    assert f"{other.upper()}_TOKEN" not in said
+    assert "Traceback" not in said
+    assert not database.exists()
 
 
 async def test_without_a_model_key_it_says_where_to_get_one(log: Path) -> None:

@@ -165,6 +165,18 @@ async def test_a_turn_that_is_not_there_is_a_sentence(stage: TelegramStage) -> N
     assert await turns(stage, "show", "7") == (1, "There is no turn 7.\n")
 
 
+async def test_in_the_wrong_folder_it_makes_no_database(
+    stage: TelegramStage, tmp_path: Path
+) -> None:
+    path = tmp_path / "elsewhere.db"
+    stage.world.database_url = f"sqlite:///{path}"
+    status, said = await turns(stage)
+    assert status == 2
+    assert said.startswith(f"DATABASE_URL: there is no file {path}")
+    assert len(said.splitlines()) == 1
+    assert not path.exists()
+
+
 async def test_without_a_database_it_says_which_setting_is_wrong(
     stage: TelegramStage, tmp_path: Path
 ) -> None:

@@ -1,9 +1,8 @@
 """Discord as an adapter."""
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import aiohttp
 import discord
@@ -16,11 +15,9 @@ from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.interactions import respond
 from bots.discord.markup import fits, render
-from bots.discord.rest import Json, Refused, call, hide_tokens
+from bots.discord.rest import Json, Refused, call, hide_tokens, translating
 from core.adapter import Address, Attachment, Button, Change, InboundMessage
-from core.errors import MessageGone, SettingsError
-
-log = logging.getLogger(__name__)
+from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
 RATE = 40.0
 """Calls a second over all channels; Discord allows 50, and catching up takes up to 10 of them."""
@@ -49,44 +46,37 @@ async def connect(
     newest: Newest,
     channels: Channels,
     *,
-    delays: Sequence[float] = (0.5, 1, 2, 4),
     room: int = ROOM,
 ) -> AsyncIterator["DiscordAdapter"]:
-    """The adapter of a bot's account; SettingsError if the token or the URL is wrong.
+    """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable (or
+    RetryAfter) if Discord does not answer.
 
     `newest` tells the newest message of a person that is stored of a channel (else of all),
     `channels` all channels that something is stored of: from there missed messages are read.
-    `delays` are the seconds between attempts to reach Discord, `room` is for events that wait.
+    `room` is for events that wait.
     """
     hide_tokens()
     Route.BASE = api_url.rstrip("/")
-    client = await _log_in(token, lambda: Gateway(newest, channels, room), delays)
+    client = await _log_in(token, Gateway(newest, channels, room))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         files = await stack.enter_async_context(aiohttp.ClientSession())
         yield DiscordAdapter(client, files)
 
 
-async def _log_in(token: str, make: Callable[[], Gateway], delays: Sequence[float]) -> Gateway:
-    """A client that knows who it is, with patience for a network that is not there yet."""
-    for delay in (*delays, None):
-        try:
-            return await _logged_in(make(), token)
-        except discord.LoginFailure:
-            raise SettingsError(WRONG_TOKEN) from None
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
-            if delay is None:
-                break
-            log.warning("Discord cannot be reached, trying again in %g s: %s", delay, failure)
-            await asyncio.sleep(delay)
-    raise SettingsError(f"DISCORD_API_URL: no answer from {Route.BASE}")
-
-
-async def _logged_in(client: Gateway, token: str) -> Gateway:
+async def _log_in(token: str, client: Gateway) -> Gateway:
+    """A client that knows who it is."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
-        async with asyncio.timeout(LOGIN):
-            await client.login(token)
+        try:
+            with translating():
+                async with asyncio.timeout(LOGIN):
+                    await client.login(token)
+        except discord.LoginFailure:
+            raise SettingsError(WRONG_TOKEN) from None
+        except (Unreachable, Undeliverable) as failure:
+            told = f"DISCORD_API_URL: no answer from {Route.BASE} ({failure})"
+            raise Unreachable(told) from failure
         stack.pop_all()
     return client
 
@@ -125,18 +115,13 @@ class DiscordAdapter:
     async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
         """Events of the gateway, and what was missed since the newest that is stored.
 
-        SettingsError when Discord does not let us in. To be called once.
+        SettingsError when Discord does not let us in.
         """
-        hearing = asyncio.create_task(self._client.hear())
-        try:
-            while event := await self._client.arrivals.get():
+        async with aclosing(self._client.hear()) as events:
+            async for event in events:
                 if isinstance(event, InboundMessage):
                     self._learn(event.address.chat, event.private)
                 yield event
-            await hearing
-        finally:
-            hearing.cancel()
-            await asyncio.gather(hearing, return_exceptions=True)
 
     async def send(
         self,
@@ -194,14 +179,20 @@ class DiscordAdapter:
             )
 
     async def upload(
-        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+        self,
+        address: Address,
+        name: str,
+        data: bytes,
+        *,
+        reply_to: str | None = None,
+        nonce: str,
     ) -> None:
         """Post a file."""
         await call(
             self._client,
             "POST",
             _MESSAGES,
-            body={"allowed_mentions": _NO_PINGS},
+            body={"allowed_mentions": _NO_PINGS, "nonce": nonce, "enforce_nonce": True},
             file=(name, data),
             channel_id=address.chat,
         )

@@ -19,7 +19,7 @@ class Arrivals:
 
     def __init__(self, room: int) -> None:
         self._bound = room
-        self._ready: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._ready: asyncio.Queue[tuple[Event, asyncio.Event | None]] = asyncio.Queue()
         self._held: dict[str, list[Event]] = {}
         self._waiting = 0  # in all of these
         self._lost: dict[str, int] = {}  # the first message of a held channel that found no room
@@ -37,7 +37,7 @@ class Arrivals:
         elif self.is_full:
             return isinstance(event, Change)
         else:
-            self._ready.put_nowait(event)
+            self._ready.put_nowait((event, None))
         return True
 
     def _hold_back(self, event: Event) -> None:
@@ -50,14 +50,19 @@ class Arrivals:
         elif isinstance(event, InboundMessage):
             self._lost[chat] = int(event.message_id)
 
-    def add_at_once(self, event: Event) -> None:
-        """Take what stands in no history and waits for none: a command, a pressed button."""
-        self._ready.put_nowait(event)
+    def reserve(self, event: Event) -> asyncio.Event:
+        """Take what stands in no history and waits for none: a command, a pressed button.
+
+        It has its place from now on; whoever comes to it waits until what is returned is set.
+        """
+        released = asyncio.Event()
+        self._ready.put_nowait((event, released))
+        return released
 
     async def insert(self, event: Event) -> None:
         """Take what a history holds, as soon as there is room."""
         await self.room()
-        self._ready.put_nowait(event)
+        self._ready.put_nowait((event, None))
 
     async def room(self) -> None:
         """Wait until there is room for an event."""
@@ -68,6 +73,10 @@ class Arrivals:
     def is_held(self, chat: str) -> bool:
         """Whether what is heard in a channel waits."""
         return chat in self._held
+
+    def waits(self, chat: str) -> bool:
+        """Whether something was heard in a channel that is held."""
+        return bool(self._held.get(chat))
 
     def hold(self, chat: str) -> bool:
         """Begin to hold a channel; False if it is held already."""
@@ -84,16 +93,14 @@ class Arrivals:
         held = self._held.pop(chat)
         self._waiting -= len(held)
         for event in held:
-            self._ready.put_nowait(event)
+            self._ready.put_nowait((event, None))
         return self._lost.pop(chat, None)
 
-    def close(self) -> None:
-        """There will be no more; `get` tells so after what waits."""
-        self._ready.put_nowait(None)
-
-    async def get(self) -> Event | None:
-        """The next event, None after the last."""
-        event = await self._ready.get()
+    async def get(self) -> Event:
+        """The next event."""
+        event, released = await self._ready.get()
+        if released:
+            await released.wait()
         if not self.is_full:
             self._vacant.set()
         return event

@@ -15,6 +15,7 @@ from discord.utils import time_snowflake, utcnow
 from bots.discord.arrivals import Arrivals
 from bots.discord.inbound import parse_message
 from bots.discord.rest import call, translating
+from core.adapter import InboundMessage
 from core.errors import DeliveryError, RetryAfter, Unreachable
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ another, when a process died in between."""
 PAGE = 100
 CALLS = 10.0
 """Calls a second over all channels; answers need the rest of what Discord allows."""
-READERS = 4
 LOOKUPS = 8
 PATIENCE = 30.0
 """Seconds that a page may take, waits for rate limits included."""
@@ -46,26 +46,33 @@ class Backlog:
     """Channels that are behind. What is heard in one waits until its history has been read."""
 
     def __init__(
-        self, client: discord.Client, me: Snowflake, arrivals: Arrivals, newest: Newest
+        self,
+        client: discord.Client,
+        me: Snowflake,
+        arrivals: Arrivals,
+        newest: Newest,
+        remember: Callable[[InboundMessage], None],
     ) -> None:
+        """`remember` is told what was read, before it is handed over."""
         self._client = client
         self._me = me
         self._arrivals = arrivals
         self._newest = newest
+        self._remember = remember
         self._over = False
         self._again: set[str] = set()
-        self._due = 0.0
         # Where nothing was ever stored there is nothing to catch up with before now.
         self._began = time_snowflake(utcnow())
         self._tasks = asyncio.TaskGroup()
         self._looking = asyncio.Semaphore(LOOKUPS)
-        self._reading = asyncio.Semaphore(READERS)
+        self._queue: list[tuple[str, asyncio.Future[None]]] = []  # calls to come, by channel
+        self._queued = asyncio.Event()
 
     async def run(self) -> None:
         """Read until cancelled."""
         async with self._tasks:
             try:
-                await asyncio.Event().wait()
+                await self._pace()
             finally:
                 self._over = True
 
@@ -88,8 +95,7 @@ class Backlog:
 
     async def _catch_up(self, chat: str, after: int | None) -> None:
         try:
-            start = after or await self._start(chat)
-            await self._read(chat, start)
+            start = await self._read(chat, after)
             while chat in self._again:
                 self._again.discard(chat)
                 await self._read(chat, start)
@@ -106,45 +112,47 @@ class Backlog:
         start = int(digits[0]) - OVERLAP if digits else self._began
         return max(start, time_snowflake(utcnow() - LOOKBACK))
 
-    async def _read(self, chat: str, after: int) -> None:
-        """Hand over what was said after a message."""
+    async def _read(self, chat: str, after: int | None) -> int:
+        """Hand over what was said after a message, and return that message."""
         room, newest = await self._find(chat)
-        if newest > after:
-            async with self._reading:
-                await self._read_on(room, after)
+        start = after or await self._start(chat)
+        if newest > start:
+            await self._read_on(chat, room, start)
+        return start
 
     async def _find(self, chat: str) -> tuple[discord.abc.Messageable, int]:
-        """A channel and its newest message."""
+        """A channel and its newest message; 0 where nobody is to be answered any more."""
         known = self._client.get_channel(int(chat))
         if isinstance(known, Room):
             return known, known.last_message_id or 0
         # No server told about it: a private channel, or a thread that was closed.
         path = "/channels/{channel_id}"
-        told = await self._patiently(lambda: call(self._client, "GET", path, channel_id=chat))
+        told = await self._patiently(chat, lambda: call(self._client, "GET", path, channel_id=chat))
         guild_id = told.get("guild_id")
         room = self._client.get_partial_messageable(
             int(chat),
             guild_id=int(guild_id) if guild_id else None,
             type=None if guild_id else discord.ChannelType.private,
         )
-        return room, int(told.get("last_message_id") or 0)
+        is_closed = told.get("thread_metadata", {}).get("archived", False)
+        return room, 0 if is_closed else int(told.get("last_message_id") or 0)
 
-    async def _read_on(self, room: discord.abc.Messageable, after: int) -> None:
+    async def _read_on(self, chat: str, room: discord.abc.Messageable, after: int) -> None:
         while True:
-            await self._arrivals.room()
-            page = await self._patiently(partial(_page, room, after))
+            page = await self._patiently(chat, partial(_page, room, after))
             for message in page:
                 if said := parse_message(message, self._me):
+                    self._remember(said)
                     await self._arrivals.insert(said)
             if len(page) < PAGE:
                 return
             after = page[-1].id
 
-    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _patiently(self, chat: str, ask: Callable[[], Awaitable[T]]) -> T:
         """A call when its turn comes, again and again while Discord does not answer."""
         pause = 1.0
         while True:
-            await self._turn()
+            await self._turn(chat)
             try:
                 return await ask()
             except RetryAfter as limit:
@@ -154,11 +162,29 @@ class Backlog:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 60.0)
 
-    async def _turn(self) -> None:
-        """Wait until the next call may start."""
-        now = asyncio.get_running_loop().time()
-        self._due = max(self._due + 1 / CALLS, now)
-        await asyncio.sleep(self._due - now)
+    async def _turn(self, chat: str) -> None:
+        """Wait until the next call for a channel may start."""
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.append((chat, turn))
+        self._queued.set()
+        await turn
+
+    async def _pace(self) -> None:
+        """Let calls start at their rate while there is room for what they bring."""
+        while True:
+            await self._queued.wait()
+            await self._arrivals.room()
+            self._next().set_result(None)
+            if not self._queue:
+                self._queued.clear()
+            await asyncio.sleep(1 / CALLS)
+
+    def _next(self) -> asyncio.Future[None]:
+        """The call whose turn it is: where somebody has just spoken, nobody should have to wait
+        for all the channels in which it is quiet."""
+        waited_for = (at for at, (chat, _) in enumerate(self._queue) if self._arrivals.waits(chat))
+        _, turn = self._queue.pop(next(waited_for, 0))
+        return turn
 
 
 async def _page(room: discord.abc.Messageable, after: int) -> list[discord.Message]:

@@ -1,5 +1,6 @@
 """Files that came with a message."""
 
+import asyncio
 from collections.abc import Iterator
 
 import aiohttp
@@ -9,18 +10,26 @@ from bots.discord.rest import Json, call
 from core.adapter import Attachment
 from core.errors import AttachmentError, MessageGone, Undeliverable
 
-PATIENCE = aiohttp.ClientTimeout(sock_connect=10, sock_read=20)
+PATIENCE = 60.0
+"""Seconds that a whole file may take."""
+_TIMEOUT = aiohttp.ClientTimeout(sock_connect=10, sock_read=20)
 _CHUNK = 64 * 1024
 
 
 async def fetch(
-    client: discord.Client, files: aiohttp.ClientSession, attachment: Attachment, limit: int
+    client: discord.Client,
+    files: aiohttp.ClientSession,
+    attachment: Attachment,
+    limit: int,
+    *,
+    patience: float = PATIENCE,
 ) -> bytes:
-    """The bytes of an attachment, at most `limit`; what keeps it from us is told to the person."""
+    """The bytes of an attachment, at most `limit` in `patience` seconds; what keeps it from us is
+    told to the person."""
     _check(attachment, attachment.size or 0, limit)
     url = await _address(client, attachment)
     try:
-        async with files.get(url, timeout=PATIENCE) as response:
+        async with asyncio.timeout(patience), files.get(url, timeout=_TIMEOUT) as response:
             response.raise_for_status()
             return await _read(response.content, attachment, limit)
     except (aiohttp.ClientError, TimeoutError):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -55,12 +55,13 @@ class Gateway(discord.AutoShardedClient):
             # The least that the library takes; it sleeps for shorter ones by itself.
             max_ratelimit_timeout=30.0,
         )
-        self.arrivals = Arrivals(room)
+        self._room = room
+        self._arrivals: Arrivals
         self._backlog: Backlog
         self._newest = newest
         self._channels = channels
         self._said: dict[str, InboundMessage] = {}
-        self._starting: set[int] = set()  # shards whose servers are not all there yet
+        self._starting: set[int]  # shards whose servers are not all there yet
         self._identified: deque[float] = deque(maxlen=1)
 
     @property
@@ -69,15 +70,26 @@ class Gateway(discord.AutoShardedClient):
         assert self.user is not None, "not logged in"
         return self.user
 
-    async def hear(self) -> None:
-        """Keep the gateway open until cancelled; SettingsError if Discord does not let us in."""
-        self._backlog = Backlog(self, self.me, self.arrivals, self._newest)
+    async def hear(self) -> AsyncGenerator[Event, None]:
+        """Events as long as the gateway is kept open, which is until this generator is closed.
+
+        SettingsError if Discord does not let us in. Each time it begins anew: what was not
+        taken the last time is read from the history.
+        """
+        arrivals = self._arrivals = Arrivals(self._room)
+        self._backlog = Backlog(self, self.me, arrivals, self._newest, self._remember)
+        self._starting = set()
+        hearing = asyncio.create_task(_first_to_end(self._backlog.run(), self._open()))
         try:
-            await _first_to_end(self._backlog.run(), self._open())
+            while event := await _unless_ended(arrivals, hearing):
+                yield event
         finally:
-            self.arrivals.close()
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
 
     async def _open(self) -> None:
+        # The library keeps what its shards asked for last: one would come back that nobody closes.
+        await self._async_setup_hook()
         await self._find_gateway()
         await register(self)
         connecting = asyncio.create_task(self.connect())
@@ -113,7 +125,7 @@ class Gateway(discord.AutoShardedClient):
         DiscordWebSocket.DEFAULT_GATEWAY = URL(found["url"])
         self.shard_count = found["shards"]
         limit = found["session_start_limit"]
-        self._identified = deque(maxlen=limit["max_concurrency"])
+        self._identified = deque(self._identified, maxlen=limit["max_concurrency"])
         if limit["remaining"] < found["shards"]:
             # Who starts more of them than Discord allows in a day gets a new token.
             seconds = limit["reset_after"] / 1000
@@ -178,32 +190,44 @@ class Gateway(discord.AutoShardedClient):
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """A message was deleted, by its author or by a moderator."""
-        if said := self._said.pop(str(event.message_id), None):
-            self._hear(parse_deletion(said), event.guild_id or 0)
+        self._forget(event.message_id, event.guild_id or 0)
+
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        """Messages were deleted together, by a moderator or another bot."""
+        for message_id in sorted(event.message_ids):
+            self._forget(message_id, event.guild_id or 0)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """A command or a pressed button: acknowledged first, whatever the core is waiting for.
+
+        What is heard meanwhile comes after it: a question after `/new` is a new beginning.
 
         If this process dies in between, the person sees "is thinking…" to no end and says it
         again; stored first, a database that is away would make it fail in any case.
         """
         event = parse_interaction(interaction, self.me, ticket_of(interaction))
-        if event is None or self.arrivals.is_full:
+        if event is None or self._arrivals.is_full:
             return
+        acknowledged = self._arrivals.reserve(event)
         try:
             async with asyncio.timeout(ACKNOWLEDGE_WITHIN):
                 await acknowledge(self, interaction)
         except (DeliveryError, TimeoutError) as error:
             log.warning("an interaction was not acknowledged: %r", error)
-        self.arrivals.add_at_once(event)
+        finally:
+            acknowledged.set()
 
     def _hear(self, event: Event, guild_id: int) -> None:
         chat = event.address.chat
         starting = (guild_id >> 22) % (self.shard_count or 1) in self._starting
-        if starting and not self.arrivals.is_held(chat):
+        if starting and not self._arrivals.is_held(chat):
             self._backlog.catch_up(chat)
-        if not self.arrivals.add(event):
+        if not self._arrivals.add(event):
             self._backlog.catch_up(chat, int(event.message_id) - 1)
+
+    def _forget(self, message_id: int, guild_id: int) -> None:
+        if said := self._said.pop(str(message_id), None):
+            self._hear(parse_deletion(said), guild_id)
 
     def _remember(self, said: InboundMessage) -> None:
         self._said[said.message_id] = said
@@ -215,6 +239,18 @@ def _may_read(room: Room) -> bool:
     if isinstance(room, discord.Thread) and room.parent is None:
         return False
     return room.permissions_for(room.guild.me).read_message_history
+
+
+async def _unless_ended(arrivals: Arrivals, hearing: asyncio.Task[None]) -> Event | None:
+    """The next event; None, or why, when no more will come and all were taken."""
+    getting = asyncio.create_task(arrivals.get())
+    try:
+        await asyncio.wait((getting, hearing), return_when=asyncio.FIRST_COMPLETED)
+        if getting.done():
+            return getting.result()
+        return hearing.result()
+    finally:
+        getting.cancel()
 
 
 async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:

@@ -11,7 +11,9 @@ LONGEST = 2000
 _BREADTH = 60
 """Columns of a table that a window shows without breaking its lines."""
 
-_FENCE = re.compile(r"(?P<indent>[\s>]*)(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$")
+_FENCE = re.compile(
+    r"(?P<indent>[\s>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?)(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$"
+)
 _HEADING = re.compile(r" {0,3}#{4,6}\s+(.+?)\s*#*$")
 _BREAK = re.compile(r" {0,3}([-*_])(?: *\1){2,} *$")
 _TASK = re.compile(r"(\s*(?:[-*+]|\d+[.)]) )\[([ xX])\] ")
@@ -58,7 +60,7 @@ def _code(fence: re.Match[str], lines: deque[str]) -> Iterator[str]:
         if bare.startswith(fence["mark"]) and not bare.strip(fence["mark"][0]):
             break
         yield line.replace("```", "`\u200b``")  # only such a row would end it
-    yield f"{fence['indent']}```"
+    yield re.sub(r"[^\s>]", " ", fence["indent"]) + "```"  # the item's mark is not repeated
 
 
 def _line(line: str) -> str:

@@ -49,6 +49,8 @@ async def call(
     The library waits for rate limits and repeats after a 500, 502 or 504; a 503 and a broken
     connection are repeated here, so what is asked must be safe to ask twice.
     """
+    if client.is_closed():
+        raise Unreachable("the connection to Discord was closed")
     route = Route(method, path, **ids)
     content = {} if body is None else {"json": body}
     if file is not None:

@@ -50,14 +50,10 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
 @asynccontextmanager
-async def connect(
-    token: str, api_url: str, *, delays: Sequence[float] = (1, 2, 4, 8)
-) -> AsyncIterator["TelegramAdapter"]:
-    """The adapter of a bot's account; SettingsError if the token or the URL is wrong.
-
-    `delays` are the seconds between attempts to reach Telegram.
-    """
-    async with open_session(token, api_url, delays) as (bot, client):
+async def connect(token: str, api_url: str) -> AsyncIterator["TelegramAdapter"]:
+    """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable if Telegram
+    does not answer."""
+    async with open_session(token, api_url) as (bot, client):
         adapter = TelegramAdapter(bot, client)
         try:
             yield adapter
@@ -165,9 +161,15 @@ class TelegramAdapter:
             log.debug("Message %s was deleted before", message_id)
 
     async def upload(
-        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+        self,
+        address: Address,
+        name: str,
+        data: bytes,
+        *,
+        reply_to: str | None = None,
+        nonce: str,
     ) -> None:
-        """Post a file, as a document."""
+        """Post a file, as a document. A repeat makes a second one."""
         await _attempt(
             address,
             lambda chat: self._bot.send_document(

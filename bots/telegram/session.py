@@ -1,9 +1,8 @@
 """The connections to Telegram, from the first greeting to the end."""
 
-import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -11,7 +10,7 @@ from telegram import Bot, BotCommand
 from telegram.error import InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
-from core.errors import SettingsError
+from core.errors import SettingsError, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +34,7 @@ _IDLE = 20
 
 
 @asynccontextmanager
-async def open_session(
-    token: str, api_url: str, delays: Sequence[float]
-) -> AsyncIterator[tuple[Bot, httpx.AsyncClient]]:
+async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, httpx.AsyncClient]]:
     """A bot that has been greeted, and a client for polls and files."""
     if not _TOKEN.fullmatch(token):
         raise SettingsError("TELEGRAM_TOKEN is no token; @BotFather shows it as 123456:ABC-DEF")
@@ -52,7 +49,7 @@ async def open_session(
     )
     async with httpx.AsyncClient(verify=trust, limits=_limits(_SIMULTANEOUS)) as client:
         try:
-            await _greet(bot, api_url, delays)
+            await _greet(bot, api_url)
             await _prepare(bot)
             yield bot, client
         finally:
@@ -80,24 +77,18 @@ def _limits(connections: int) -> httpx.Limits:
     return httpx.Limits(max_connections=connections, max_keepalive_connections=_IDLE)
 
 
-async def _greet(bot: Bot, api_url: str, delays: Sequence[float]) -> None:
-    """Learn who we are, with patience for a network that is not there yet."""
-    for delay in (*delays, None):
-        try:
-            return await bot.initialize()
-        except InvalidToken:
-            # The library's message tells the token.
-            raise SettingsError(
-                f"TELEGRAM_TOKEN is not accepted by {api_url}: copy it again from @BotFather"
-            ) from None
-        except TelegramError as error:
-            if delay is None:
-                raise SettingsError(
-                    f"TELEGRAM_API_URL: no answer from {api_url} ({error.message})"
-                ) from None
-            log.warning("Telegram cannot be reached, trying again in %g s", delay)
-            await asyncio.sleep(delay)
-    return None
+async def _greet(bot: Bot, api_url: str) -> None:
+    """Learn who we are."""
+    try:
+        await bot.initialize()
+    except InvalidToken:
+        # The library's message tells the token.
+        raise SettingsError(
+            f"TELEGRAM_TOKEN is not accepted by {api_url}: copy it again from @BotFather"
+        ) from None
+    except TelegramError as error:
+        told = f"TELEGRAM_API_URL: no answer from {api_url} ({error.message})"
+        raise Unreachable(told) from None
 
 
 async def _prepare(bot: Bot) -> None:

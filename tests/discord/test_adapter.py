@@ -7,9 +7,12 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+import aiohttp
+import discord
 import pytest
 
 from bots.discord import DiscordAdapter, connect
+from bots.discord.files import fetch
 from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
 from core.errors import (
     AttachmentError,
@@ -107,9 +110,7 @@ async def core() -> Core:
 async def connected(
     server: DiscordServer, core: Core, room: int = 1000
 ) -> AsyncIterator[DiscordAdapter]:
-    async with connect(
-        server.token, server.url, core.newest, core.channels, delays=(0.05, 0.1), room=room
-    ) as adapter:
+    async with connect(server.token, server.url, core.newest, core.channels, room=room) as adapter:
         yield adapter
 
 
@@ -418,6 +419,42 @@ async def test_catching_up_leaves_most_calls_to_answers(
     assert times[-1] - times[0] > 0.6
 
 
+async def test_who_speaks_waits_for_no_quiet_channel(
+    server: DiscordServer, core: Core, ada: Person
+) -> None:
+    channels = [server.dm(server.person(f"Person {number}")) for number in range(40)]
+    core.events += [earlier(server, channel) for channel in channels]
+    for channel in channels[:20]:
+        await server.say(channel, recipient(channel), "missed")
+    async with listening(server, core):
+        await server.wait(lambda: core.starts)
+        await server.say(channels[-1], recipient(channels[-1]), "live, quiet before")
+        await server.say(channels[19], recipient(channels[19]), "live, missed before")
+        await server.wait(lambda: len([text for text in core.texts() if "live" in text]) == 2)
+        assert len([call for call in server.calls if call.path.startswith("/channels/")]) < 20
+    assert core.texts(channels[19])[1:] == ["missed", "live, missed before"]
+
+
+def recipient(channel: Channel) -> Person:
+    assert channel.recipient
+    return channel.recipient
+
+
+async def test_a_closed_thread_stays_closed(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    thread, private = server.thread(channel, "talk"), server.dm(ada)
+    core.events += [earlier(server, thread), earlier(server, private)]
+    await server.say(thread, ada, f"{server.mention} before it was closed")
+    await server.say(private, ada, "missed")
+    server.close(thread)
+    async with listening(server, core):
+        await server.wait(lambda: len(core.events) == 3)
+        await server.wait(lambda: count(server, "GET", f"/channels/{thread.id}"))
+    assert core.texts() == ["earlier", "earlier", "missed"]
+    assert count(server, "GET", f"/channels/{thread.id}/messages") == 0
+
+
 async def test_many_shards_start_as_fast_as_discord_allows(core: Core, clock: Clock) -> None:
     async with DiscordServer(clock=clock, shards=17) as server:
         ada = server.person("Ada")
@@ -443,6 +480,28 @@ async def test_edits_and_deletions_are_heard_after_the_message(
     assert deleted.author == core.messages[0].author
 
 
+async def test_a_deletion_of_what_was_caught_up_is_heard(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    core.events.append(earlier(server, channel))
+    message = await server.say(channel, ada, f"{server.mention} missed")
+    async with listening(server, core):
+        await server.wait(lambda: len(core.events) == 2)
+        await server.delete_by_person(message)
+        await server.wait(lambda: core.changes)
+    [deleted] = core.changes
+    assert (deleted.kind, deleted.message_id) == ("deleted", message.id)
+
+
+async def test_messages_that_are_deleted_together_are_all_heard(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    messages = [await server.say(channel, ada, f"{server.mention} {n}") for n in range(3)]
+    await server.delete_by_moderator(messages)
+    await server.wait(lambda: len(core.events) == 6)
+    assert [item.message_id for item in core.changes] == [message.id for message in messages]
+
+
 async def test_a_gateway_is_left_when_nobody_listens_and_answers_still_go_out(
     server: DiscordServer, core: Core, ada: Person, channel: Channel
 ) -> None:
@@ -457,6 +516,29 @@ async def test_a_gateway_is_left_when_nobody_listens_and_answers_still_go_out(
         await server.wait(lambda: not is_open(server))
         await adapter.send(place(server, channel), "Still here.", nonce="1")
     assert [answer.content for answer in server.answers(channel)] == ["Still here."]
+
+
+async def test_who_left_can_listen_again(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel
+) -> None:
+    core.events.append(earlier(server, channel))
+    await server.say(channel, ada, f"{server.mention} 1")
+    server.fail("GET /channels/{id}/messages", delay=30)
+    async with connected(server, core) as adapter:
+        hearing = asyncio.create_task(hear(adapter, core))
+        await server.wait(lambda: count(server, "GET", "/messages"))  # so the channel is held
+        hearing.cancel()
+        await asyncio.wait({hearing}, timeout=10)
+        await server.wait(lambda: not is_open(server))
+        await server.say(channel, ada, f"{server.mention} 2")
+        hearing = asyncio.create_task(hear(adapter, core))
+        await server.wait(lambda: len(core.events) == 3)
+        await server.say(channel, ada, f"{server.mention} 3")
+        await server.wait(lambda: len(core.events) == 4)
+        hearing.cancel()
+        await asyncio.wait({hearing}, timeout=10)
+        await server.wait(lambda: not is_open(server))
+    assert core.texts() == ["earlier", "1", "2", "3"]
 
 
 async def test_listening_ends_at_whatever_moment_it_is_cancelled(core: Core) -> None:
@@ -506,22 +588,32 @@ async def test_a_token_that_the_gateway_refuses_is_named(server: DiscordServer, 
             pass
 
 
-async def test_discord_out_of_reach_is_named(
-    core: Core, unused_tcp_port: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
-    with pytest.raises(SettingsError, match=f"DISCORD_API_URL: no answer from {url}"):
-        async with connect("token", url, core.newest, core.channels, delays=(0.01, 0.02)):
-            pass
-    assert caplog.text.count("trying again") == 2
-
-
-async def test_a_slow_start_of_discord_is_waited_for(
+async def test_after_a_refusal_answers_wait_for_a_new_token(
     server: DiscordServer, core: Core, channel: Channel
 ) -> None:
-    server.fail("GET /users/@me", drop="before", times=2)
+    server.close_with(4004)
     async with connected(server, core) as adapter:
-        assert adapter.bot_id == server.bot_id
+        with pytest.raises(SettingsError):
+            await hear(adapter, core)
+        with pytest.raises(Unreachable):
+            await adapter.send(place(server, channel), "Hello", nonce="1")
+
+
+async def test_discord_out_of_reach_is_named(core: Core, unused_tcp_port: int) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
+    with pytest.raises(Unreachable, match=f"DISCORD_API_URL: no answer from {url}"):
+        async with connect("token", url, core.newest, core.channels):
+            pass
+
+
+async def test_a_start_that_is_limited_tells_for_how_long(
+    server: DiscordServer, core: Core
+) -> None:
+    server.fail("GET /users/@me", retry_after=300)
+    with pytest.raises(RetryAfter) as caught:
+        async with connected(server, core):
+            pass
+    assert caught.value.retry_after == 300
 
 
 async def test_commands_are_offered_once(server: DiscordServer, core: Core, guild: Guild) -> None:
@@ -555,6 +647,18 @@ async def test_a_command_is_acknowledged_though_the_core_is_stuck(
     core.free.set()
     await server.wait(lambda: len(core.events) == 2)
     assert {item.event_id for item in core.messages if item.command == "new"} == {command.id}
+
+
+async def test_what_is_said_after_a_command_comes_after_it(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    await server.wait(lambda: core.starts)
+    server.fail("POST /interactions/{id}/{token}/callback", delay=0.3)
+    command = await server.slash(channel, ada, "new")
+    await server.say(channel, ada, f"{server.mention} hello")
+    await server.wait(lambda: len(core.events) == 2)
+    assert [item.command for item in core.messages] == ["new", None]
+    assert command.acknowledged
 
 
 async def test_a_command_without_room_fails_at_once_instead_of_late(
@@ -814,3 +918,18 @@ async def test_a_file_is_fetched_by_a_fresh_address(
     await server.delete_by_person(message)
     with pytest.raises(AttachmentError, match="not there"):
         await adapter.download(attachment, 1000)
+
+
+async def test_a_file_that_trickles_is_given_up(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    files = [("notes.txt", b"x" * 1000, "text/plain")]
+    await server.say(channel, ada, f"{server.mention} read", attachments=files)
+    await server.wait(lambda: core.events)
+    (attachment,) = core.messages[0].attachments
+    server.fail("GET /attachments/{channel}/{id}/{name}", delay=0.05)
+    client = discord.Client(intents=discord.Intents.none())
+    async with client, aiohttp.ClientSession() as session:
+        await client.login(server.token)
+        with pytest.raises(AttachmentError, match="hand out"):
+            await fetch(client, session, attachment, 1000, patience=0.2)

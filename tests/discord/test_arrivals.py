@@ -1,6 +1,7 @@
 """How events wait for the core."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -30,10 +31,11 @@ def edited(message_id: int, chat: str = "1") -> Change:
 
 
 async def all_of(arrivals: Arrivals) -> list[Event]:
-    arrivals.close()
+    """All that is ready, and nothing else."""
     events: list[Event] = []
-    while event := await arrivals.get():
-        events.append(event)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            events.append(await asyncio.wait_for(arrivals.get(), 0.05))
     return events
 
 
@@ -91,5 +93,18 @@ async def test_a_command_always_finds_room() -> None:
     arrivals = Arrivals(room=1)
     arrivals.add(said(1))
     command = replace(said(2), command="stop")
-    arrivals.add_at_once(command)
+    arrivals.reserve(command).set()
     assert await all_of(arrivals) == [said(1), command]
+
+
+async def test_a_command_keeps_its_place_while_it_is_not_released() -> None:
+    arrivals = Arrivals(room=100)
+    command = replace(said(1), command="new")
+    released = arrivals.reserve(command)
+    arrivals.add(said(2))
+    getting = asyncio.create_task(arrivals.get())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(getting), 0.05)
+    released.set()
+    assert await getting == command
+    assert await all_of(arrivals) == [said(2)]

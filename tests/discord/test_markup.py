@@ -33,6 +33,9 @@ def test_what_discord_shows_by_itself_stays(text: str) -> None:
         ("if a || b || c", r"if a \|\| b \|\| c"),
         ("~~~js title=x\nlet a\n~~~", "```js\nlet a\n```"),
         ("````md\n```\nx\n```\n````", "```md\n`\u200b``\nx\n`\u200b``\n```"),
+        ("- ~~~js\n  a || b\n  ~~~\n- c || d", "- ```js\n  a || b\n  ```\n- c \\|\\| d"),
+        ("1. ```\n   # no | title\n   |---|---|", "1. ```\n   # no | title\n   |---|---|\n   ```"),
+        ("> - ```\n>   x\n>   ```", "> - ```\n>   x\n>   ```"),
         ("\n\nx\n", "x"),
     ],
 )

@@ -118,6 +118,24 @@ async def test_what_was_said_while_it_was_down_is_answered_once_in_order(
     assert len(model.requests) == 5
 
 
+async def test_a_bot_that_lost_its_right_to_listen_hears_again_once_it_has_it_back(
+    stage: DiscordStage,
+) -> None:
+    server, records = stage.server, stage.records
+    async with stage.running():
+        await stage.say("say before")
+        await records.idle(1)
+        records.write("UPDATE listeners SET worker_id = 'other', lease_until = '2999-01-01'")
+        await server.wait(lambda: not server.gateway.connections)
+        await stage.say("say meanwhile")
+        records.write("DELETE FROM listeners")
+        await records.idle(2)
+        await stage.say("say after")
+        await records.idle(3)
+    answers = [answer.content for answer in server.answers(stage.channel)]
+    assert answers == ["before", "meanwhile", "after"]
+
+
 async def test_a_killed_answer_is_finished_in_its_message(
     stage: DiscordStage, model: ModelServer
 ) -> None:
@@ -156,6 +174,22 @@ async def test_stop_and_try_again_work_after_a_restart(
         await stage.records.idle(1)
     assert pressed.acknowledged
     assert server.answers(stage.channel) == [answer]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_file_is_posted_once_though_nobody_heard_that_it_was(
+    stage: DiscordStage, times: int
+) -> None:
+    server = stage.server
+    server.fail("POST /channels/{id}/messages", drop="after", times=times)
+    async with stage.running(retry_seconds=1):
+        await stage.say("/export")
+        await stage.records.idle(1)
+    where = f"/channels/{stage.channel.id}/messages"
+    tries = [call for call in server.calls if (call.method, call.path) == ("POST", where)]
+    assert len(tries) == times + 1
+    files = [answer for answer in server.answers(stage.channel) if answer.attachments]
+    assert len(files) == 1
 
 
 async def test_a_slash_command_is_answered_in_its_place(stage: DiscordStage) -> None:

@@ -80,7 +80,13 @@ class Paper:
         self.posts.pop(message_id, None)
 
     async def upload(
-        self, address: Address, name: str, data: bytes, *, reply_to: str | None = None
+        self,
+        address: Address,
+        name: str,
+        data: bytes,
+        *,
+        reply_to: str | None = None,
+        nonce: str,
     ) -> None:
         self.uploads.append((address, name, data))
 

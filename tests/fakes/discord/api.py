@@ -97,7 +97,19 @@ class Api:
         upload = self._world.uploads.get(request.match_info["upload"])
         if not upload or not self._world.opens(upload, dict(request.query)):
             return web.Response(status=404, text="This content is no longer available.")
+        if fault := self._faults.next(f"GET {request.path}"):
+            return await _trickle(request, upload.data, fault.delay)
         return web.Response(body=upload.data, content_type=upload.content_type)
+
+
+async def _trickle(request: web.Request, data: bytes, pause: float) -> web.StreamResponse:
+    """Hand out a file byte by byte."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for byte in data:
+        await response.write(bytes([byte]))
+        await asyncio.sleep(pause)
+    return response
 
 
 def _written(reply: Reply, headers: Headers) -> web.StreamResponse:

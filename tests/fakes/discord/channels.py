@@ -30,7 +30,11 @@ def active_threads(world: World, request: Request) -> Reply:
     guild = world.guilds.get(request.ids["guild"])
     if not guild:
         raise refusal(50001)
-    threads = [wire.channel(item) for item in guild.channels.values() if item.kind == THREAD]
+    threads = [
+        wire.channel(item)
+        for item in guild.channels.values()
+        if item.kind == THREAD and not item.archived
+    ]
     return Reply({"threads": threads, "members": []})
 
 

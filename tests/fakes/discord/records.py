@@ -70,6 +70,8 @@ class Channel:
     posts: dict[str, "Message"] = field(default_factory=dict, repr=False)
     """Messages that stand here, oldest first."""
     latest: str | None = None
+    archived: bool = False
+    """A closed thread; it opens again when something is said in it."""
 
     @property
     def guild_id(self) -> str | None:

@@ -127,6 +127,10 @@ class DiscordServer:
         """A new thread of a channel, from a message or on its own."""
         return self.world.thread(channel, name, starter)
 
+    def close(self, thread: Channel) -> None:
+        """Close a thread; it opens again when something is said in it."""
+        self.world.close(thread)
+
     def dm(self, person: Person) -> Channel:
         """The private conversation of a person with the bot."""
         return self.world.private(person)
@@ -171,6 +175,10 @@ class DiscordServer:
     async def delete_by_person(self, message: Message) -> None:
         """Somebody deletes a message."""
         self.world.remove(message)
+
+    async def delete_by_moderator(self, messages: Sequence[Message]) -> None:
+        """Somebody who may do so deletes messages of one channel together."""
+        self.world.remove_all(messages)
 
     async def slash(
         self, channel: Channel, who: Person, command: str, /, **options: object

@@ -143,7 +143,7 @@ def _private(channel: Channel) -> Json:
 
 def _thread(channel: Channel) -> Json:
     metadata = {
-        "archived": False,
+        "archived": channel.archived,
         "auto_archive_duration": 1440,
         "archive_timestamp": born(channel.id),
         "locked": False,
@@ -179,7 +179,9 @@ def _role(role: str, name: str, position: int, allowed: int, tags: Json | None =
 
 def guild(guild: Guild, bot: Person) -> Json:
     """A guild as GUILD_CREATE tells it, with channels, threads and members."""
-    threads = [item for item in guild.channels.values() if item.kind == THREAD]
+    threads = [
+        item for item in guild.channels.values() if item.kind == THREAD and not item.archived
+    ]
     rooms = [item for item in guild.channels.values() if item.kind != THREAD]
     return {
         "id": guild.id,

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tests.fakes.discord import attachments, wire
 from tests.fakes.discord.forms import File, Form
@@ -140,6 +140,11 @@ class World:
         self.publish(Event("THREAD_CREATE", body, channel.guild_id, GUILDS))
         return channel
 
+    def close(self, thread: Channel) -> None:
+        """Close a thread, as Discord does when nothing was said in it for a time."""
+        thread.archived = True
+        self.publish(Event("THREAD_UPDATE", wire.channel(thread), thread.guild_id, GUILDS))
+
     def private(self, person: Person) -> Channel:
         """The private conversation with a person; there is one for each."""
         if person.id not in self._privates:
@@ -173,7 +178,11 @@ class World:
         interaction: Interaction | None = None,
         hidden: bool = False,
     ) -> Message:
-        """Add a message. A hidden one, seen by one person, is in no history and no event."""
+        """Add a message, which opens a closed thread.
+
+        A hidden one, seen by one person, is in no history and no event.
+        """
+        channel.archived = False
         message = Message(
             id=self.snowflake(),
             channel=channel,
@@ -224,6 +233,16 @@ class World:
             if place.guild:
                 body["guild_id"] = place.guild.id
             self.publish(Event("MESSAGE_DELETE", body, place.guild_id, _intent(place)))
+
+    def remove_all(self, messages: Sequence[Message]) -> None:
+        """Delete messages of one channel, which is told once."""
+        place = messages[0].channel
+        for message in messages:
+            message.deleted = True
+            del place.posts[message.id]
+        ids = [message.id for message in messages]
+        body = {"ids": ids, "channel_id": place.id, "guild_id": place.guild_id}
+        self.publish(Event("MESSAGE_DELETE_BULK", body, place.guild_id, GUILD_MESSAGES))
 
     def type_in(self, channel: Channel, person: Person) -> None:
         """Show an account as typing."""

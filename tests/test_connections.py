@@ -1,0 +1,119 @@
+"""Several platforms in one process: the trouble of one is not the other's."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from bots.__main__ import Platform
+from tests.bot import bot, process
+from tests.dialogs.stages import DiscordStage, TelegramStage, World, ask, env
+from tests.fakes.discord import DiscordServer
+from tests.fakes.model import ModelServer
+from tests.fakes.telegram import TelegramServer
+from tests.records import eventually
+
+BOTH = (Platform.TELEGRAM, Platform.DISCORD)
+CONNECTIONS = "bots.connections"
+
+
+@pytest.fixture
+def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
+    return World(model, sqlite_url, tmp_path)
+
+
+@pytest.fixture
+def telegram(world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(world, telegram_server)
+
+
+@pytest.fixture
+def discord(world: World, discord_server: DiscordServer) -> DiscordStage:
+    return DiscordStage(world, discord_server)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What an operator is told of the connections."""
+    shown = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    return [record.getMessage() for record in shown if record.name == CONNECTIONS]
+
+
+async def test_a_platform_that_is_away_at_the_start_is_waited_for_while_the_other_works(
+    world: World,
+    telegram: TelegramStage,
+    unused_tcp_port: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    discord_url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
+    values = {**telegram.values(), "discord_token": "bot-token", "discord_api_url": discord_url}
+    async with bot(*BOTH, **values):
+        assert "How can I help you?" in await ask(telegram, "Hello")
+        await eventually(lambda: bool(told(caplog)))
+        async with DiscordServer(port=unused_tcp_port) as server:
+            later = DiscordStage(world, server)
+            await server.wait(lambda: server.gateway.sessions)
+            assert "How can I help you?" in await ask(later, "Hello")
+    [line] = told(caplog)
+    assert line.startswith(f"DISCORD_API_URL: no answer from {discord_url}")
+
+
+async def test_a_token_that_is_revoked_silences_its_platform_alone(
+    telegram: TelegramStage, discord: DiscordStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bot(*BOTH, **{**telegram.values(), **discord.values()}):
+        await discord.server.wait(lambda: discord.server.gateway.sessions)
+        await telegram.server.wait(lambda: telegram.server.polling)
+        telegram.server.fail("getUpdates", status=401)
+        await telegram.say("this ends the poll that is under way")
+        await telegram.server.wait(lambda: bool(told(caplog)))
+        assert "How can I help you?" in await ask(discord, "Hello")
+    [line] = told(caplog)
+    assert line.startswith("TELEGRAM_TOKEN is no longer valid")
+
+
+async def test_turns_of_a_platform_that_is_refused_are_left_for_later(
+    telegram: TelegramStage, discord: DiscordStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = discord.records
+    async with discord.running():
+        await ask(discord, "Hello")
+    discord.server.intents_allowed.discard("message_content")
+    async with bot(*BOTH, **{**telegram.values(), **discord.values()}):
+        await eventually(lambda: bool(told(caplog)))
+        records.write("UPDATE turns SET delivered_at = NULL")
+        await telegram.say("Hello")
+        await eventually(lambda: records.turns() == 2 and records.busy() == 1)
+        assert records.one("SELECT attempt FROM turns WHERE platform = 'discord'") == 1
+    [line] = told(caplog)
+    assert "Message Content Intent" in line
+
+
+async def test_the_last_platform_that_is_refused_ends_the_process(
+    telegram: TelegramStage, discord: DiscordStage
+) -> None:
+    discord.server.intents_allowed.discard("message_content")
+    values = env({**telegram.values(), **discord.values()})
+    log = telegram.world.directory / "log"
+    async with process(log=log, environment=values) as running:
+        await telegram.server.wait(lambda: telegram.server.polling)
+        await eventually(lambda: "Message Content Intent" in log.read_text())
+        await asyncio.sleep(0)
+        assert running.process.returncode is None
+        telegram.server.fail("getUpdates", status=401)
+        await telegram.say("this ends the poll that is under way")
+        assert await running.wait() == 2
+    assert running.lines()[-1].startswith("TELEGRAM_TOKEN is no longer valid")
+    assert "Traceback" not in log.read_text()
+
+
+async def test_a_token_that_is_wrong_at_the_start_ends_the_process_with_one_line(
+    telegram: TelegramStage, discord: DiscordStage
+) -> None:
+    values = env({**telegram.values(), **discord.values(), "discord_token": "sesame-open"})
+    log = telegram.world.directory / "log"
+    async with process(log=log, environment=values) as running:
+        assert await running.wait() == 2
+    assert running.lines()[-1].startswith("DISCORD_TOKEN is not accepted")
+    assert "Traceback" not in log.read_text()
+    assert "sesame" not in log.read_text()
