@@ -5,8 +5,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+NO_DATABASE = (
+    "not of the form sqlite:///file.db or postgresql://user:password@host:port/name,"
+    " with an @ in a password written as %40"
+)
 
 
 def parse_models(value: object) -> object:
@@ -50,15 +55,20 @@ def check_url(url: str) -> str:
 def check_database_url(url: str) -> str:
     """A URL of one of the two engines, with any driver."""
     try:
-        engine = make_url(url).drivername.partition("+")[0]
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
-        engine = ""
+        raise ValueError(NO_DATABASE) from None
+    engine = parsed.drivername.partition("+")[0]
     if engine not in ("sqlite", "postgres", "postgresql"):
-        raise ValueError(
-            "not of the form sqlite:///file.db or postgresql://user:password@host:port/name,"
-            " with an @ in a password written as %40"
-        )
+        raise ValueError(NO_DATABASE)
+    if engine == "sqlite" and _in_memory(parsed):
+        raise ValueError("a database in memory is gone with its connection; name a file")
     return url
+
+
+def _in_memory(url: URL) -> bool:
+    path = url.database or ":memory:"
+    return ":memory:" in path or url.query.get("mode") == "memory"
 
 
 def check_secret(secret: SecretStr) -> SecretStr:

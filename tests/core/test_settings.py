@@ -100,6 +100,10 @@ def test_a_url_has_no_slash_at_its_end(name: str) -> None:
 WRONG: list[tuple[str, Any]] = [
     ("database_url", "mysql://host/name"),
     ("database_url", "parley.db"),
+    ("database_url", "sqlite://"),
+    ("database_url", "sqlite+aiosqlite:///:memory:"),
+    ("database_url", "sqlite:///file::memory:?uri=true"),
+    ("database_url", "sqlite:///file:parley?mode=memory&uri=true"),
     ("database_connections", "0"),
     ("database_connections", "many"),
     ("model_api_key", "two words"),
@@ -267,6 +271,8 @@ def test_no_secret_is_in_a_complaint(name: str, value: str) -> None:
         "postgres://parley:p%2Fw@host:5432/parley?sslmode=require",
         "postgresql://parley:p/w#x@host/parley",
         "postgresql+psycopg://parley@/parley?host=/tmp",
+        "postgresql+psycopg2://parley@host/parley",
+        "sqlite+pysqlite:///parley.db",
     ],
 )
 def test_urls_of_both_databases_are_kept_as_they_are(url: str) -> None:
