@@ -186,25 +186,25 @@ def _connect(
     # Imported where they are needed: a platform that does not run costs no memory.
     match platform:
         case Platform.TELEGRAM:
-            from bots.telegram import adapter as telegram  # noqa: PLC0415
+            from bots.telegram import adapter as telegram  # noqa: PLC0415 - see above
 
             token = loaded.telegram_token.get_secret_value()
             return telegram.connect(token, loaded.telegram_api_url)
         case Platform.CONSOLE:
-            from bots import console  # noqa: PLC0415
+            from bots import console  # noqa: PLC0415 - see above
 
             return console.connect()
         case Platform.DISCORD:
-            from bots.discord import adapter as discord  # noqa: PLC0415
+            from bots.discord import adapter as discord  # noqa: PLC0415 - see above
 
             return discord.connect(
                 loaded.discord_token.get_secret_value(),
                 loaded.discord_api_url,
-                newest=lambda chat: db.transact(
-                    sessions, lambda session: inbox.newest(session, platform, chat)
+                newest=lambda bot_id, chat: db.transact(
+                    sessions, lambda session: inbox.newest(session, (platform, bot_id), chat)
                 ),
-                channels=lambda: db.transact(
-                    sessions, lambda session: inbox.chats(session, platform)
+                channels=lambda bot_id: db.transact(
+                    sessions, lambda session: inbox.chats(session, (platform, bot_id))
                 ),
             )
 

@@ -54,8 +54,8 @@ async def connect(
 ) -> AsyncIterator["DiscordAdapter"]:
     """The adapter of a bot's account; SettingsError if the token or the URL is wrong.
 
-    `newest` tells the newest message of a person that is stored of a channel (else of all),
-    `channels` all channels that something is stored of: from there missed messages are read.
+    Of what is stored for an account, `newest` tells the newest message of a person in a channel
+    (else in any), `channels` all channels: from there missed messages are read.
     `delays` are the seconds between attempts to reach Discord, `room` is for events that wait.
     """
     hide_tokens()

@@ -61,14 +61,16 @@ class Core:
         here = [item for item in self.messages if not channel or item.address.chat == channel.id]
         return [item.text for item in here]
 
-    async def newest(self, chat: str) -> str | None:
-        here = [item for item in self.messages if item.address.chat == chat]
-        ids = [item.event_id for item in here or self.messages]
+    async def newest(self, bot_id: str, chat: str) -> str | None:
+        ours = [item for item in self.messages if item.address.bot_id == bot_id]
+        here = [item for item in ours if item.address.chat == chat]
+        ids = [item.event_id for item in here or ours]
         return max(ids, key=int, default=None)
 
-    async def channels(self) -> list[str]:
+    async def channels(self, bot_id: str) -> list[str]:
         self.starts += 1
-        return sorted({event.address.chat for event in self.events})
+        ours = [event.address for event in self.events if event.address.bot_id == bot_id]
+        return sorted({address.chat for address in ours})
 
 
 @pytest.fixture
