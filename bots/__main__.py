@@ -233,7 +233,7 @@ def _offer(loaded: Settings, rules: Rules) -> Offer:
     return Offer(
         rules=rules,
         model=loaded.model,
-        models=loaded.offered_models,
+        models=loaded.choices,
         personas=loaded.personas,
         retention_days=loaded.retention_days,
     )
@@ -249,7 +249,7 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
         marks=Marks(loaded.memory_high_tokens, loaded.memory_low_tokens),
         tools=loaded.tools,
         vision=loaded.vision,
-        models=loaded.offered_models,
+        models=loaded.choices,
     )
 
 
