@@ -304,8 +304,8 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def upgrade(url: str) -> None:
     """Bring the schema up to date; blocks."""
     # Imported here: a start that finds the schema up to date does without the memory it takes.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

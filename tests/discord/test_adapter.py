@@ -20,6 +20,7 @@ from core.errors import (
     Unreachable,
 )
 from tests.fakes.discord import Channel, DiscordServer, Guild, Person
+from tests.fakes.discord.faults import Drop
 
 Event = InboundMessage | Change
 STOP = (Button(ChangeKind.STOP, "Stop"),)
@@ -693,10 +694,10 @@ async def test_a_nonce_makes_one_message(
 
 @pytest.mark.parametrize("drop", ["before", "after", None])
 async def test_a_fault_on_the_way_is_repeated(
-    server: DiscordServer, channel: Channel, sender: DiscordAdapter, drop: str | None
+    server: DiscordServer, channel: Channel, sender: DiscordAdapter, drop: Drop | None
 ) -> None:
     status = 503 if drop is None else None
-    server.fail(CREATE, status=status, drop=drop, times=2)  # type: ignore[arg-type]
+    server.fail(CREATE, status=status, drop=drop, times=2)
     await sender.send(place(server, channel), "Hello", nonce="1-0")
     assert [answer.content for answer in server.answers(channel)] == ["Hello"]
 
