@@ -231,25 +231,25 @@ def _connect(
     # Imported where they are needed: a platform that does not run costs no memory.
     match platform:
         case Platform.TELEGRAM:
-            from bots.telegram import adapter as telegram  # noqa: PLC0415
+            from bots.telegram import adapter as telegram  # noqa: PLC0415 - see above
 
             token = loaded.telegram_token.get_secret_value()
             return telegram.connect(token, loaded.telegram_api_url)
         case Platform.CONSOLE:
-            from bots import console  # noqa: PLC0415
+            from bots import console  # noqa: PLC0415 - see above
 
             return console.connect()
         case Platform.DISCORD:
-            from bots.discord import adapter as discord  # noqa: PLC0415
+            from bots.discord import adapter as discord  # noqa: PLC0415 - see above
 
             return discord.connect(
                 loaded.discord_token.get_secret_value(),
                 loaded.discord_api_url,
-                newest=lambda chat: db.transact(
-                    sessions, lambda session: inbox.newest(session, platform, chat)
+                newest=lambda bot_id, chat: db.transact(
+                    sessions, lambda session: inbox.newest(session, (platform, bot_id), chat)
                 ),
-                channels=lambda: db.transact(
-                    sessions, lambda session: inbox.chats(session, platform)
+                channels=lambda bot_id: db.transact(
+                    sessions, lambda session: inbox.chats(session, (platform, bot_id))
                 ),
             )
 
@@ -289,7 +289,7 @@ def _offer(loaded: Settings, rules: Rules) -> Offer:
     return Offer(
         rules=rules,
         model=loaded.model,
-        models=loaded.offered_models,
+        models=loaded.choices,
         personas=loaded.personas,
         retention_days=loaded.retention_days,
     )
@@ -305,7 +305,7 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
         marks=Marks(loaded.memory_high_tokens, loaded.memory_low_tokens),
         tools=loaded.tools,
         vision=loaded.vision,
-        models=loaded.offered_models,
+        models=loaded.choices,
     )
 
 

@@ -208,7 +208,7 @@ class Pipe:
 
     def __init__(self, source: TextIO, sink: TextIO) -> None:
         # Our own reader of it, never closed: a thread of `read_line` may wait in it to the end.
-        self._source = open(  # noqa: SIM115
+        self._source = open(  # noqa: SIM115 - never closed
             source.fileno(), encoding="utf-8", errors="replace", closefd=False
         )
         self._sink = sink

@@ -91,8 +91,7 @@ def _with_database(work: Work[T]) -> T:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     except db.TRANSIENT as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        typer.echo(f"DATABASE_URL: the database cannot be used: {reason}", err=True)
+        typer.echo(f"DATABASE_URL: the database cannot be used: {db.reason(error)}", err=True)
         raise typer.Exit(2) from None
 
 

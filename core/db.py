@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import random
+import sqlite3
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -29,7 +30,14 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -49,18 +57,42 @@ T = TypeVar("T")
 Sessions = async_sessionmaker[AsyncSession]
 """Makes sessions; `async with sessions.begin() as session` is one transaction."""
 
-TRANSIENT = (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError)
-"""The database is away, locked or full for now: the work is sound and may be tried again."""
+TRANSIENT = (OperationalError, InternalError, InterfaceError, PoolTimeoutError, ConnectionError)
+"""How a database fails that is away, locked or full; which of these may pass, `may_pass` tells."""
+TIMEOUTS = 5
+"""How often a statement is tried that the server ends each time because it takes too long."""
+_TIMED_OUT = "57014"
+_MAY_PASS_SQLITE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,  # as for want of file descriptors
+}
+_MAY_PASS_POSTGRESQL = (
+    "08",  # the connection
+    "40001",  # serialization
+    "40P01",  # deadlock
+    "53",  # disk, memory or connections used up
+    "55P03",  # a lock
+    "57P",  # shut down, starting
+    "58030",  # input or output
+)
+"""SQLSTATEs, or how they begin."""
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+}
 
 
 def normal_url(url: str) -> str:
-    """The URL with the driver Parley uses; `postgres://` as Heroku writes it is fine too."""
-    for scheme in ("postgres://", "postgresql://"):
-        if url.startswith(scheme):
-            return "postgresql+psycopg://" + url.removeprefix(scheme)
-    if url.startswith("sqlite://"):
-        return "sqlite+aiosqlite://" + url.removeprefix("sqlite://")
-    return url
+    """The URL with the driver Parley uses, whichever it names; `postgres://` is fine too."""
+    scheme, separator, rest = url.partition("://")
+    driver = _DRIVERS.get(scheme.partition("+")[0], scheme)
+    return f"{driver}{separator}{rest}"
 
 
 def sync_url(url: str) -> str:
@@ -142,19 +174,47 @@ async def transact(
     patience: float = math.inf,
 ) -> T:
     """What `work` returns, done in one transaction; tried again for `patience` seconds while the
-    database is away. `work` may run several times and must have no effect elsewhere."""
+    database is away, locked or full, and a few times when a statement takes too long. `work` may
+    run several times and must have no effect elsewhere."""
     clock = asyncio.get_running_loop().time
     give_up = clock() + patience
-    pause = 0.05
+    pause, timeouts = 0.05, 0
     while True:
         try:
             return await _undivided(_commit(sessions, work))
-        except TRANSIENT as error:
-            if clock() + pause > give_up:
+        except (DBAPIError, PoolTimeoutError, ConnectionError) as error:
+            timeouts += _state(error) == _TIMED_OUT
+            if not may_pass(error) or timeouts >= TIMEOUTS or clock() + pause > give_up:
                 raise
-            log.warning("database: %s; trying again", type(error).__name__)
+            log.warning("database: %s: %s; trying again", type(error).__name__, reason(error))
         await asyncio.sleep(pause * random.uniform(0.5, 1))
         pause = min(2 * pause, 2.0)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the same work may succeed later, though nobody changes the work or the schema."""
+    if not isinstance(error, DBAPIError) or error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        # The upper bits tell more of the same.
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _MAY_PASS_SQLITE
+    state = _state(error)
+    if state is None:
+        # The server said nothing: it was not reached, or went away.
+        return isinstance(error, (OperationalError, InterfaceError))
+    return state == _TIMED_OUT or state.startswith(_MAY_PASS_POSTGRESQL)
+
+
+def _state(error: Exception) -> str | None:
+    """PostgreSQL's code of an error."""
+    state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return state
+
+
+def reason(error: Exception) -> str:
+    """What went wrong in one line, in the driver's words; never with a statement's parameters."""
+    told = str(getattr(error, "orig", error)).strip()
+    return told.splitlines()[0] if told else "no reason given"
 
 
 def insert_missing(session: AsyncSession, table: Any) -> Any:
@@ -194,7 +254,7 @@ async def notifications(url: str) -> AsyncGenerator[str, None]:
                 async for heard in connection.notifies():
                     yield heard.payload
         except psycopg.OperationalError as error:
-            log.warning("database: %s; not hearing other processes", type(error).__name__)
+            log.warning("database: %s; not hearing other processes", reason(error))
             await asyncio.sleep(1)
 
 
@@ -232,9 +292,6 @@ def exclusive(url: str) -> Iterator[None]:
     The lock is the operating system's and goes with the process, however it ends.
     """
     path = make_url(normal_url(url)).database
-    if not path or path == ":memory:":
-        yield
-        return
     lock = FileLock(f"{path}.lock")
     try:
         lock.acquire(timeout=0)
@@ -257,8 +314,8 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def upgrade(url: str) -> None:
     """Bring the schema up to date; blocks."""
     # Imported here: a start that finds the schema up to date does without the memory it takes.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -293,9 +350,9 @@ async def _prepare(engine: AsyncEngine, url: str) -> None:
                 "DATABASE_URL: the tables are missing or older than this release;"
                 " run: alembic upgrade head"
             )
-    except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise SettingsError(f"DATABASE_URL: the database cannot be used: {reason}") from None
+    except (*TRANSIENT, ProgrammingError) as error:
+        why = reason(error)
+        raise SettingsError(f"DATABASE_URL: the database cannot be used: {why}") from None
 
 
 def _is_current(connection: Connection) -> bool:

@@ -24,6 +24,8 @@ LISTENING = timedelta(seconds=8)
 """How long the lease to listen for an account lasts; a dead process is replaced after it."""
 STAND_BY = 1.0
 """Seconds between a standing-by process's attempts to take it."""
+LOOKS = 5
+"""How often an event is stored that another process seems to be storing too."""
 
 MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
@@ -130,12 +132,13 @@ class Intake:
         self._accepted(done.gathering.ready_at if done.gathering else None)
 
     async def _stored(self, work: Callable[[AsyncSession], Awaitable[Accepted]]) -> Accepted:
-        while True:
+        for _ in range(LOOKS - 1):
             try:
                 return await transact(self._sessions, work)
             except IntegrityError:
                 # Another process stored the same event meanwhile; a second look finds it.
                 log.info("an event came twice at once")
+        return await transact(self._sessions, work)
 
     async def _message(self, session: AsyncSession, message: InboundMessage) -> Accepted:
         now = self._now()

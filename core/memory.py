@@ -141,7 +141,7 @@ async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: dateti
     """The path from the turn's parent to the root, or to the nearest summary; one statement.
 
     A path of more than twice the high mark is cut down to the low one, and the cut is stored: the
-    next prompts begin alike. Only a summary still sees all that it is to stand for.
+    next prompts begin alike. For a summary nothing is cut: it sees all that no cut hides already.
     """
     path = whole = await _path(session, turn)
     if (_total(path) or 0) > 2 * marks.high and turn.kind != "summary":

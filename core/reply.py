@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from core import inbox
 from core.adapter import Adapter, Button, ChangeKind
@@ -49,12 +50,12 @@ class Lease:
 
     def check(self) -> None:
         """Raise LeaseLost when a call could outlast the lease."""
-        if self.lost or self.left() < MARGIN:
+        if self.lost or self.is_short():
             raise LeaseLost
 
-    def left(self) -> float:
-        """Seconds until it runs out."""
-        return self.until - self.clock()
+    def is_short(self) -> bool:
+        """Whether it has to be renewed before the next call; never when it is lost."""
+        return not self.lost and self.until - self.clock() < MARGIN
 
 
 @dataclass(slots=True)
@@ -79,7 +80,6 @@ class Reply:
     """The message id of each part; None where one was about to be posted."""
     text: str = ""
     stopped: bool = False
-    first_shown_at: float | None = None
     _unsure: set[int] = field(default_factory=set)
     """Parts that may have been posted, with whatever text."""
     _gone: set[int] = field(default_factory=set)
@@ -220,38 +220,55 @@ class Reply:
         parts = split(answer, self.adapter.fits)
         async with self._gate.order(self.turn.id):
             for part, text in enumerate(parts):
-                await self._insist(part, text, buttons if part == len(parts) - 1 else ())
+                last = part == len(parts) - 1
+                await self._insist(partial(self._stand, part, text, buttons if last else ()))
             await self._withdraw(len(parts))
 
     async def attach(self, name: str, data: bytes) -> None:
         """Post a file. Should it fail half-way, it is posted again: twice is better than never."""
-        await self._enter()
-        await self.adapter.upload(
-            self.turn.address,
-            name,
-            data,
-            reply_to=self.turn.message_id,
-            nonce=f"{self.turn.id}-file",
-        )
 
-    async def _insist(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+        async def upload() -> None:
+            await self._enter()
+            await self.adapter.upload(
+                self.turn.address,
+                name,
+                data,
+                reply_to=self.turn.message_id,
+                nonce=f"{self.turn.id}-file",
+            )
+
+        await self._insist(upload)
+
+    async def _insist(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Do what the platform has to take, again while it does not answer or wants short waits."""
         pause = 0.5
         for left in reversed(range(TRIES)):
             try:
-                return await self._place(part, text, buttons)
+                await call()
             except RetryAfter as limit:
                 await self._pause(limit)
                 if limit.retry_after > SHORT_WAIT or not left:
                     raise
-            except MessageGone:
-                self.posts[part] = None
-                self._gone.add(part)
             except Unreachable:
                 if not left:
                     raise
                 await asyncio.sleep(pause)
                 pause *= 2
-        raise Unreachable("the platform kept refusing")
+            else:
+                return
+
+    async def _stand(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+        """Make a part show a text, in a new message where somebody deleted the old one."""
+        for left in reversed(range(TRIES)):
+            try:
+                await self._place(part, text, buttons)
+            except MessageGone:
+                if not left:
+                    raise
+                self.posts[part] = None
+                self._gone.add(part)
+            else:
+                return
 
     async def _place(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
         """Make a part show a text: by an edit where it stands, by a new message where not."""
@@ -284,8 +301,6 @@ class Reply:
             self._unsure.add(part)
             raise
         self.posts[part] = message_id
-        if self.first_shown_at is None:
-            self.first_shown_at = self.lease.clock()
         await transact(
             self.sessions, lambda session: inbox.posted(session, self.turn, part, message_id)
         )
@@ -303,10 +318,13 @@ class Reply:
             return
         for message_id in surplus:
             if message_id is not None:
-                await self._enter()
-                await self.adapter.delete(self.turn.address, message_id)
+                await self._insist(partial(self._delete, message_id))
         await transact(self.sessions, lambda session: inbox.withdrawn(session, self.turn, parts))
         del self.posts[parts:], self._shown[parts:]
+
+    async def _delete(self, message_id: str) -> None:
+        await self._enter()
+        await self.adapter.delete(self.turn.address, message_id)
 
     async def _pause(self, limit: RetryAfter) -> None:
         """Send nothing to this chat for a time, in no process."""
@@ -328,6 +346,6 @@ class Reply:
     async def _hold(self) -> None:
         """Raise LeaseLost when a call could outlast the lease. A whole answer waits for the
         renewal: while the database is away nobody else takes the turn either."""
-        while self._whole and not self.lease.lost and self.lease.left() < MARGIN:  # noqa: ASYNC110
+        while self._whole and self.lease.is_short():  # noqa: ASYNC110 - a renewal is no event
             await asyncio.sleep(YIELD)
         self.lease.check()

@@ -13,7 +13,7 @@ Kind = Literal["chat", "command", "summary"]
 
 
 class Outcome(StrEnum):
-    """How a turn was answered. Only an answer that is OK is remembered."""
+    """How a turn was answered. Remembered is what is OK or STOPPED, as far as it came."""
 
     OK = "ok"
     REFUSED = "refused"

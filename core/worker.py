@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +23,8 @@ from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 BATCH = 20
 """How many turns one claim takes at most."""
@@ -159,10 +163,9 @@ class Worker:
         while self._may_claim and (room := self._concurrency - len(self._runs)) > 0:
             limit = min(room, BATCH)
             try:
-                turns = await transact(self._sessions, partial(self._take, limit=limit))
+                turns = await self._transact(partial(self._take, limit=limit))
             except IntegrityError:
                 return  # another process took a turn of the same lane: nothing to claim
-            self._reached_at = self._clock()
             for turn in turns:
                 await self._begin(turn)
             if len(turns) < limit:
@@ -180,16 +183,33 @@ class Worker:
             limit=limit,
         )
 
+    async def _transact(
+        self, work: Callable[[AsyncSession], Awaitable[T]], *, patience: float = math.inf
+    ) -> T:
+        """A transaction of the worker's own, after which the database is known to be there."""
+        done = await transact(self._sessions, work, patience=patience)
+        clock = self._clock()
+        if self._was_away(clock):
+            self._patient_until = clock + self._lease.total_seconds()
+        self._reached_at = clock
+        return done
+
+    def _was_away(self, clock: float) -> bool:
+        """Whether leases may have run out because nobody could renew them.
+
+        A process that is there reaches the database at every beat, each third of a lease; until
+        the lease of one runs out that could not renew it, two thirds of it pass.
+        """
+        return clock - self._reached_at > self._lease.total_seconds() / 2
+
     def _lease_end(self, now: datetime) -> datetime:
         """When a lease must have ended for another process to be taken for dead.
 
         Nobody can renew one while the database is away; afterwards everybody gets a whole lease's
         time, or a message that was sent meanwhile would be sent again by who takes the turn over.
         """
-        clock, lease = self._clock(), self._lease.total_seconds()
-        if clock - self._reached_at > lease / 3:
-            self._patient_until = clock + lease
-        return now - AGE if clock < self._patient_until else now
+        clock = self._clock()
+        return now - AGE if self._was_away(clock) or clock < self._patient_until else now
 
     async def _begin(self, turn: Turn) -> None:
         if older := self._runs.get(turn.id):
@@ -300,7 +320,8 @@ class Worker:
         every = self._lease.total_seconds() / 3
         renewed_at = self._clock() - every
         while True:
-            looked = await happens(self._look, min(BEAT, every))
+            due = renewed_at + every - self._clock()
+            looked = await happens(self._look, min(BEAT, due if due > 0 else every))
             self._look.clear()
             try:
                 await self._save_drafts()
@@ -316,14 +337,13 @@ class Worker:
         changed = [run for run in self._runs.values() if run.reply.text != run.saved]
         drafts = [(run.turn, run.reply.text) for run in changed]
         if drafts:
-            await transact(self._sessions, lambda s: inbox.save_drafts(s, drafts), patience=BEAT)
+            await self._transact(lambda s: inbox.save_drafts(s, drafts), patience=BEAT)
         for run, (_, text) in zip(changed, drafts, strict=True):
             run.saved = text
 
     async def _live(self) -> None:
         """Tell that this process lives; what an account may send is divided by all that do."""
-        living = await transact(
-            self._sessions,
+        living = await self._transact(
             lambda s: inbox.alive(s, self.id, now=self._now(), lease=self._lease),
             patience=BEAT,
         )
@@ -336,8 +356,7 @@ class Worker:
             return
         until = self._clock() + self._lease.total_seconds()
         lease_until = self._now() + self._lease
-        held = await transact(
-            self._sessions,
+        held = await self._transact(
             lambda s: inbox.renew(s, self.id, runs.keys(), lease_until=lease_until),
             patience=BEAT,
         )

@@ -51,8 +51,8 @@ async def connect(
     """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable (or
     RetryAfter) if Discord does not answer.
 
-    `newest` tells the newest message of a person that is stored of a channel (else of all),
-    `channels` all channels that something is stored of: from there missed messages are read.
+    Of what is stored for an account, `newest` tells the newest message of a person in a channel
+    (else in any), `channels` all channels: from there missed messages are read.
     `room` is for events that wait.
     """
     hide_tokens()

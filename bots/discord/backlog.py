@@ -22,10 +22,11 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Newest = Callable[[str], Awaitable[str | None]]
-"""The id of the newest message of a person that is stored, of a channel or else of all."""
-Channels = Callable[[], Awaitable[list[str]]]
-"""The ids of all channels that something is stored of."""
+Newest = Callable[[str, str], Awaitable[str | None]]
+"""The id of the newest message of a person that is stored for an account of ours, of a channel or
+else of all."""
+Channels = Callable[[str], Awaitable[list[str]]]
+"""The ids of all channels that something is stored of for an account of ours."""
 
 LOOKBACK = timedelta(hours=24)
 """How old a question may be that nobody has heard yet."""
@@ -107,7 +108,7 @@ class Backlog:
 
     async def _start(self, chat: str) -> int:
         async with self._looking:
-            newest = await self._newest(chat)
+            newest = await self._newest(str(self._me.id), chat)
         digits = re.match(r"\d+", newest or "")
         start = int(digits[0]) - OVERLAP if digits else self._began
         return max(start, time_snowflake(utcnow() - LOOKBACK))

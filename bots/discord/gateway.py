@@ -170,7 +170,7 @@ class Gateway(discord.AutoShardedClient):
     async def _catch_up_private(self, shard_id: int) -> None:
         """Catch up with the channels of no server, which belong to the first shard."""
         if shard_id == 0:
-            for chat in await self._channels():
+            for chat in await self._channels(str(self.me.id)):
                 if self.get_channel(int(chat)) is None:
                     self._backlog.catch_up(chat)
         self._starting.discard(shard_id)

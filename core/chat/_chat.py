@@ -112,8 +112,9 @@ class Chat:
         """Step 2: the stored answer stands on the platform, whole, whatever stood there before."""
         assert turn.answer is not None
         again = AGAIN if turn.outcome in (Outcome.FAILED, Outcome.REFUSED) else ()
-        answer = await self._export(turn, reply) if turn.question.export else turn.answer
-        await reply.close(answer, again)
+        await reply.close(turn.answer, again)
+        if turn.question.export:
+            await self._export(turn, reply)
         await transact(
             self._sessions,
             lambda session: inbox.delivered(
@@ -121,16 +122,16 @@ class Chat:
             ),
         )
 
-    async def _export(self, turn: Turn, reply: Reply) -> str:
-        """Post the file with all that is stored about a person; what to say to it."""
+    async def _export(self, turn: Turn, reply: Reply) -> None:
+        """Post the file with all that is stored about a person, below what is said to it: should
+        that fail, the file is not posted a second time."""
         stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
         data = json.dumps(stored, ensure_ascii=False, indent=1).encode()
         try:
             await reply.attach(EXPORT, data)
         except Undeliverable as error:
             log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
-            return TOO_LARGE
-        return turn.answer or ""
+            await reply.close(TOO_LARGE)
 
     # before the call
 

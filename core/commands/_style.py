@@ -1,14 +1,15 @@
 """The commands that choose how the bot answers in a conversation."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import memory
 from core.commands._call import Call, Result
 from core.commands._privacy import ADMINS_ONLY
+from core.settings import LONGEST_PERSONA, RESET
 
-RESET = "reset"
-LONGEST = 4000
-"""Characters of instructions, about 1,000 tokens that every prompt then has."""
 BACK = "From now on, follow only your first instructions again."
 
 
@@ -22,8 +23,8 @@ async def persona(session: AsyncSession, call: Call) -> Result:
     if wish.lower() == RESET:
         return Result("I am myself again.", instructions=BACK)
     instructions = call.offer.personas.get(wish.lower(), wish)
-    if len(instructions) > LONGEST:
-        return Result(f"That is too long: {LONGEST:,} characters are the most.")
+    if len(instructions) > LONGEST_PERSONA:
+        return Result(f"That is too long: {LONGEST_PERSONA:,} characters are the most.")
     return Result("From now on I will do so. /persona reset ends it.", instructions=instructions)
 
 
@@ -41,12 +42,13 @@ async def model(session: AsyncSession, call: Call) -> Result:
     models = call.offer.models
     if len(models) < 2:
         return Result(f"{call.offer.model} answers here; there is no other to choose.")
-    wish = call.arguments.strip()
-    found = [name for name in models if wish and wish.lower() in (name.lower(), _short(name))]
-    if not wish or not found:
+    wish = call.arguments.strip().lower()
+    names = _names(models)
+    found = [model for model in models if wish in (model.lower(), names[model])]
+    if not found:
         chosen = await memory.model_of(session, call.speaker.conversation_id)
         current = chosen if chosen in models else call.offer.model
-        listed = "\n".join(f"/model {_short(name)}" for name in models)
+        listed = "\n".join(f"/model {name}" for name in names.values())
         return Result(f"{current} answers here. Choose:\n{listed}")
     if not call.admin:
         return Result(ADMINS_ONLY)
@@ -54,6 +56,8 @@ async def model(session: AsyncSession, call: Call) -> Result:
     return Result(f"{found[0]} answers here from now on.")
 
 
-def _short(name: str) -> str:
-    """A model's name without its vendor."""
-    return name.rsplit("/", 1)[-1].lower()
+def _names(models: Sequence[str]) -> dict[str, str]:
+    """How people name each model: without its vendor, unless several are then alike."""
+    short = {model: model.rsplit("/", 1)[-1].lower() for model in models}
+    alike = Counter(short.values())
+    return {model: name if alike[name] == 1 else model.lower() for model, name in short.items()}

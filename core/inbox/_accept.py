@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address, InboundMessage
 from core.db import insert_missing
+from core.inbox._processes import Account
 from core.inbox._tables import IS_EVENT, IS_POST, events, place, posts, turns, waiting
 from core.turns import Kind, Outcome, Question, Turn
 
@@ -114,9 +115,9 @@ async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -
     await say(session, entry, now=now)
 
 
-async def newest(session: AsyncSession, platform: str, chat: str) -> str | None:
-    """The message that was seen last in a chat; if none was, the last one on the platform."""
-    seen = (posts.c.platform == platform, posts.c.part.is_(None))
+async def newest(session: AsyncSession, account: Account, chat: str) -> str | None:
+    """The message that an account of ours saw last in a chat; if it saw none, in any chat."""
+    seen = (*_seen_by(account), posts.c.part.is_(None))
     last = select(posts.c.message_id).order_by(posts.c.id.desc()).limit(1)
     found: str | None = await session.scalar(last.where(*seen, posts.c.chat == chat))
     if found is None:
@@ -124,12 +125,14 @@ async def newest(session: AsyncSession, platform: str, chat: str) -> str | None:
     return found
 
 
-async def chats(session: AsyncSession, platform: str) -> list[str]:
-    """All chats of a platform in which something was seen."""
-    found = await session.scalars(
-        select(posts.c.chat).where(posts.c.platform == platform).distinct()
-    )
+async def chats(session: AsyncSession, account: Account) -> list[str]:
+    """All chats in which an account of ours saw or said something."""
+    found = await session.scalars(select(posts.c.chat).where(*_seen_by(account)).distinct())
     return list(found)
+
+
+def _seen_by(account: Account) -> tuple[ColumnElement[bool], ...]:
+    return posts.c.platform == account[0], posts.c.bot_id == account[1]
 
 
 SUMMARISE = (

@@ -217,7 +217,7 @@ _DRAFT = _DRAFT.values(draft=bindparam("text"))
 
 
 async def save_drafts(session: AsyncSession, drafts: Sequence[tuple[Turn, str]]) -> None:
-    """Keep what was streamed so far: for Stop, for a new start, and to estimate a cost."""
+    """Keep what was streamed so far: for a Stop, and for a start in messages that show it."""
     rows = [{**fence(turn), "text": draft} for turn, draft in drafts]
     await session.execute(_DRAFT, rows)
 

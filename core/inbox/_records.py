@@ -30,8 +30,8 @@ class Record:
 
 
 async def get(session: AsyncSession, turn_id: int) -> Record | None:
-    """A turn of a question by its id."""
-    return await _record(session, turns.c.id == turn_id)
+    """A turn of a question by its id; until the transaction ends it stays as it is."""
+    return await _record(session, turns.c.id == turn_id, hold=True)
 
 
 async def last_question(session: AsyncSession, speaker: Speaker) -> Record | None:
@@ -44,8 +44,10 @@ async def last_question(session: AsyncSession, speaker: Speaker) -> Record | Non
     )
 
 
-async def _record(session: AsyncSession, *where: ColumnElement[bool]) -> Record | None:
-    found = await session.execute(
+async def _record(
+    session: AsyncSession, *where: ColumnElement[bool], hold: bool = False
+) -> Record | None:
+    statement = (
         select(
             turns.c.id,
             turns.c.user_id,
@@ -61,6 +63,10 @@ async def _record(session: AsyncSession, *where: ColumnElement[bool]) -> Record 
         .order_by(turns.c.id.desc())
         .limit(1)
     )
+    if hold:
+        # Else an answer could be stored in between, and an edit would change nothing.
+        statement = statement.with_for_update(key_share=True)
+    found = await session.execute(statement)
     row = found.one_or_none()
     if row is None:
         return None

@@ -59,8 +59,8 @@ async def posting(session: AsyncSession, turn: Turn, part: int) -> None:
     The first part of what is accepted is said to be so from the beginning.
     """
     stored = await session.scalar(_POSTING, {**fence(turn), "the_part": part})
-    if stored is None and not await session.scalar(select(_OURS), fence(turn)):
-        raise LeaseLost(f"turn {turn.reference}")
+    if stored is None:
+        await _check(session, turn)
 
 
 async def posted(session: AsyncSession, turn: Turn, part: int, message_id: str) -> None:
@@ -68,13 +68,19 @@ async def posted(session: AsyncSession, turn: Turn, part: int, message_id: str) 
     await _write(session, turn, _POSTED, {"the_part": part, "message": message_id})
 
 
+_WITHDRAWN = delete(_tables.posts).where(
+    _tables.posts.c.turn_id == bindparam("the_turn"),
+    _tables.posts.c.part >= bindparam("the_part"),
+    _OURS,
+)
+
+
 async def withdrawn(session: AsyncSession, turn: Turn, parts: int) -> None:
-    """Forget the posts from part `parts` on: their messages were deleted."""
-    await session.execute(
-        delete(_tables.posts).where(
-            _tables.posts.c.turn_id == turn.id, _tables.posts.c.part >= parts
-        )
-    )
+    """Forget the posts from part `parts` on, whose messages were deleted; LeaseLost when the turn
+    is another attempt's."""
+    gone = await session.execute(_WITHDRAWN, {**fence(turn), "the_part": parts})
+    if not row_count(gone):
+        await _check(session, turn)
 
 
 # As text: for SQLite, SQLAlchemy writes all columns below RETURNING without their tables.
@@ -179,4 +185,10 @@ async def retry(session: AsyncSession, turn: Turn, *, ready_at: datetime, fault:
 async def _write(session: AsyncSession, turn: Turn, statement: Any, values: dict[str, Any]) -> None:
     written = await session.execute(statement, {**fence(turn), **values})
     if not row_count(written):
+        raise LeaseLost(f"turn {turn.reference}")
+
+
+async def _check(session: AsyncSession, turn: Turn) -> None:
+    """Raise LeaseLost unless what touched nothing is the newest attempt's, done twice."""
+    if not await session.scalar(select(_OURS), fence(turn)):
         raise LeaseLost(f"turn {turn.reference}")

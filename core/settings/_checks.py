@@ -5,8 +5,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+RESET = "reset"
+"""What ends instructions: `/persona reset`."""
+LONGEST_PERSONA = 4000
+"""Characters of instructions, about 1,000 tokens that every prompt then has."""
+NO_DATABASE = (
+    "not of the form sqlite:///file.db or postgresql://user:password@host:port/name,"
+    " with an @ in a password written as %40"
+)
 
 
 def parse_models(value: object) -> object:
@@ -14,7 +23,7 @@ def parse_models(value: object) -> object:
     if not isinstance(value, str):
         return value
     models = tuple(item.strip() for item in value.split(","))
-    if not all(models) or len(set(models)) < len(models):
+    if not all(models) or len({model.lower() for model in models}) < len(models):
         raise ValueError("one model, or several different ones separated by commas")
     return models
 
@@ -31,7 +40,21 @@ def read_personas(value: object) -> object:
         raise ValueError("not a TOML file in UTF-8") from None
     if not all(isinstance(text, str) for text in found.values()):
         raise ValueError('every line must be of the form name = "instructions"')
-    return {name.lower(): text for name, text in found.items()}
+    personas = {name.strip().lower(): text.strip() for name, text in found.items()}
+    if len(personas) < len(found):
+        raise ValueError("two names differ in capital letters or blanks only")
+    for name, text in personas.items():
+        _check_persona(name, text)
+    return personas
+
+
+def _check_persona(name: str, text: str) -> None:
+    if not name or name == RESET:
+        raise ValueError(f"{name!r} cannot be the name of one: /persona {name} means another thing")
+    if not text:
+        raise ValueError(f"{name!r} has no instructions")
+    if len(text) > LONGEST_PERSONA:
+        raise ValueError(f"{name!r} has {len(text):,} characters; {LONGEST_PERSONA:,} are the most")
 
 
 def check_url(url: str) -> str:
@@ -50,15 +73,20 @@ def check_url(url: str) -> str:
 def check_database_url(url: str) -> str:
     """A URL of one of the two engines, with any driver."""
     try:
-        engine = make_url(url).drivername.partition("+")[0]
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
-        engine = ""
+        raise ValueError(NO_DATABASE) from None
+    engine = parsed.drivername.partition("+")[0]
     if engine not in ("sqlite", "postgres", "postgresql"):
-        raise ValueError(
-            "not of the form sqlite:///file.db or postgresql://user:password@host:port/name,"
-            " with an @ in a password written as %40"
-        )
+        raise ValueError(NO_DATABASE)
+    if engine == "sqlite" and _in_memory(parsed):
+        raise ValueError("a database in memory is gone with its connection; name a file")
     return url
+
+
+def _in_memory(url: URL) -> bool:
+    path = url.database or ":memory:"
+    return ":memory:" in path or url.query.get("mode") == "memory"
 
 
 def check_secret(secret: SecretStr) -> SecretStr:

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     offered_models: Annotated[tuple[str, ...], BeforeValidator(parse_models)] = Field(
         default=(), validation_alias="models"
     )
-    """MODELS: those that people may choose among with /model."""
+    """MODELS: what people may choose with /model besides the first of MODEL."""
     model_prices: Annotated[Prices | None, BeforeValidator(parse_prices)] = None
     """Used for all models where the API does not tell a cost; name the dearest one's."""
     max_completion_tokens: int = Field(default=8192, ge=1, le=2_000_000)
@@ -92,8 +92,10 @@ class Settings(BaseSettings):
     quota: Limits = parse_limits("10 turns/minute, 200 turns/day, 1 usd/month")  # type: ignore[assignment]  # the parser is typed for any input
     budget: Limits = ()
 
-    memory_high_tokens: int = Field(default=12_000, ge=1, le=2_000_000)
-    memory_low_tokens: int = Field(default=4_000, ge=0, le=2_000_000)
+    memory_high_tokens: int = Field(default=12_000, ge=1, le=900_000)
+    """Until it is summarised a conversation may have twice as much; a question and its answer
+    come on top, and the largest models read 2,000,000 tokens."""
+    memory_low_tokens: int = Field(default=4_000, ge=0, le=900_000)
 
     retention_days: int | None = Field(default=None, ge=1)
     """What is older is deleted."""
@@ -123,6 +125,14 @@ class Settings(BaseSettings):
     def model(self) -> str:
         """The model that is asked first."""
         return self.models[0]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What people may choose among: MODEL is always on offer; none where nothing else is."""
+        others = tuple(model for model in self.offered_models if model != self.model)
+        if not others:
+            return ()
+        return self.offered_models if self.model in self.offered_models else (self.model, *others)
 
     @property
     def prices(self) -> Prices | None:

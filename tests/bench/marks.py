@@ -25,7 +25,7 @@ MARKS: tuple[tuple[int, int] | None, ...] = (
     None,
 )
 """High and low ones; none: what is said is only ever appended."""
-ENDLESS = {"memory_high_tokens": 2_000_000, "memory_low_tokens": 1_000_000}
+ENDLESS = {"memory_high_tokens": 900_000, "memory_low_tokens": 800_000}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import pytest
 
 from core import commands, memory, quota
 from core.commands import COMMANDS, Call, Offer, Result
-from core.commands._style import BACK, LONGEST
+from core.commands._style import BACK
 from core.db import Sessions
 from core.messages import Usage
 from core.quota import Rules
-from core.settings import parse_limits
+from core.settings import LONGEST_PERSONA, parse_limits
 from core.turns import Speaker
 from tests.core import rows
 from tests.core.rows import NOW, commit
@@ -113,8 +113,8 @@ async def test_instructions_are_the_persons_words_or_a_preset(
 
 
 async def test_instructions_have_an_end(sessions: Sessions, ada: Speaker) -> None:
-    assert (await give(sessions, ada, f"persona {'x' * LONGEST}")).instructions
-    too_long = await give(sessions, ada, f"persona {'x' * (LONGEST + 1)}")
+    assert (await give(sessions, ada, f"persona {'x' * LONGEST_PERSONA}")).instructions
+    too_long = await give(sessions, ada, f"persona {'x' * (LONGEST_PERSONA + 1)}")
     assert too_long.instructions is None
     assert "too long" in too_long.text
 
@@ -146,6 +146,25 @@ async def test_a_model_is_chosen_by_its_name_or_a_part_of_it(
     chosen = await commit(sessions, lambda s: memory.model_of(s, ada.conversation_id))
     assert chosen == "vendor/large"
     assert "vendor/large answers here." in (await give(sessions, ada, "model medium")).text
+
+
+async def test_models_whose_short_names_are_alike_are_named_in_full(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    offer = Offer(RULES, "a/Twin", models=("a/Twin", "b/twin", "b/other"))
+    for command in ("model", "model twin"):
+        shown = (await give(sessions, ada, command, offer=offer)).text
+        assert shown.splitlines()[1:] == ["/model a/twin", "/model b/twin", "/model other"]
+    assert "b/twin answers here" in (await give(sessions, ada, "model B/Twin", offer=offer)).text
+    chosen = await commit(sessions, lambda s: memory.model_of(s, ada.conversation_id))
+    assert chosen == "b/twin"
+
+
+async def test_where_one_model_answers_there_is_nothing_to_choose(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    told = (await give(sessions, ada, "model large", offer=Offer(RULES, "vendor/small"))).text
+    assert told == "vendor/small answers here; there is no other to choose."
 
 
 async def test_a_model_that_is_no_longer_on_offer_answers_no_more(

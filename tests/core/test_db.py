@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
@@ -62,6 +62,9 @@ async def until_tried_again(caplog: pytest.LogCaptureFixture, times: int = 1) ->
         ("postgres://u:p@h:1/d", *["postgresql+psycopg://u:p@h:1/d"] * 2, False),
         ("postgresql://h/d?x=1", *["postgresql+psycopg://h/d?x=1"] * 2, False),
         ("postgresql+psycopg://h/d", *["postgresql+psycopg://h/d"] * 2, False),
+        ("postgresql+psycopg2://h/d", *["postgresql+psycopg://h/d"] * 2, False),
+        ("postgresql+asyncpg://h/d", *["postgresql+psycopg://h/d"] * 2, False),
+        ("sqlite+pysqlite:///a.db", "sqlite+aiosqlite:///a.db", "sqlite:///a.db", True),
     ],
 )
 def test_urls_get_the_driver_that_parley_uses(
@@ -72,7 +75,7 @@ def test_urls_get_the_driver_that_parley_uses(
     assert db.is_sqlite(url) is sqlite
 
 
-@pytest.mark.parametrize("url", ["", "parley.db", "mysql://u:secret@h/d", "postgresql+asyncpg://h"])
+@pytest.mark.parametrize("url", ["", "parley.db", "mysql://u:secret@h/d", "mysql+psycopg://h"])
 def test_other_databases_are_refused_without_telling_the_url(url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL") as refused:
         db.connect(url)
@@ -108,6 +111,102 @@ async def test_an_error_that_no_waiting_mends_is_not_tried_again(sessions: Sessi
     with pytest.raises(IntegrityError):
         await db.transact(sessions, fails)
     assert len(tries) == 1
+
+
+async def test_what_no_time_mends_is_not_tried_again_either(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    for statement in ("SELECT * FROM nowhere", "SELECT nothing FROM turns", "SELEKT 1"):
+        async with asyncio.timeout(5):
+            with pytest.raises(DBAPIError):
+                await db.transact(sessions, _executing(statement))
+    assert "trying again" not in caplog.text
+
+
+def _executing(statement: str, **values: object) -> Callable[[AsyncSession], Awaitable[object]]:
+    """Work that is one statement."""
+
+    async def work(session: AsyncSession) -> object:
+        return await session.execute(text(statement), values)
+
+    return work
+
+
+async def test_what_failed_is_told_in_one_line_without_what_people_said(
+    postgres_sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = []
+
+    async def work(session: AsyncSession) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raising = "DO $$ BEGIN RAISE 'the disk is full' USING ERRCODE = '53100'; END $$"
+            await session.execute(text("SELECT :said"), {"said": "something private"})
+            await session.execute(text(raising))
+
+    await db.transact(postgres_sessions, work)
+    [line] = [record.getMessage() for record in caplog.records if record.name == "core.db"]
+    assert line == "database: OperationalError: the disk is full; trying again"
+
+
+@pytest.mark.parametrize(
+    ("state", "may_pass"),
+    [
+        ("08006", True),
+        ("40001", True),
+        ("40P01", True),
+        ("53300", True),
+        ("55P03", True),
+        ("57P01", True),
+        ("57P03", True),
+        ("58030", True),
+        ("22001", False),
+        ("23505", False),
+        ("42P01", False),
+        ("54000", False),
+        ("57000", False),
+    ],
+)
+async def test_the_state_of_an_error_tells_whether_it_may_pass(
+    postgres_sessions: Sessions, state: str, may_pass: bool
+) -> None:
+    with pytest.raises(DBAPIError) as raised:
+        await rows.commit(
+            postgres_sessions,
+            _executing(f"DO $$ BEGIN RAISE 'x' USING ERRCODE = '{state}'; END $$"),
+        )
+    assert db.may_pass(raised.value) is may_pass
+
+
+@pytest.mark.parametrize(
+    ("code", "may_pass"),
+    [
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, True),
+        (sqlite3.SQLITE_LOCKED, True),
+        (sqlite3.SQLITE_FULL, True),
+        (sqlite3.SQLITE_IOERR_FSYNC, True),
+        (sqlite3.SQLITE_ERROR, False),
+        (sqlite3.SQLITE_READONLY, False),
+        (sqlite3.SQLITE_CORRUPT, False),
+    ],
+)
+def test_so_does_the_code_of_sqlite(code: int, may_pass: bool) -> None:
+    error = sqlite3.OperationalError("x")
+    error.sqlite_errorcode = code
+    assert db.may_pass(OperationalError("SELECT 1", {}, error)) is may_pass
+
+
+async def test_a_statement_that_hangs_is_tried_a_few_times(postgres_sessions: Sessions) -> None:
+    tries = []
+
+    async def work(session: AsyncSession) -> None:
+        tries.append(1)
+        await session.execute(text("SET LOCAL statement_timeout = '20ms'"))
+        await session.execute(text("SELECT pg_sleep(20)"))
+
+    with pytest.raises(OperationalError, match="statement timeout"):
+        await db.transact(postgres_sessions, work)
+    assert len(tries) == db.TIMEOUTS
 
 
 async def test_values_outlive_their_transaction(sessions: Sessions) -> None:
@@ -301,6 +400,7 @@ async def test_a_statement_that_hangs_is_ended_by_the_server(postgres_sessions: 
         with pytest.raises(DBAPIError) as ended:
             await session.execute(text("SELECT pg_sleep(20)"))
     assert isinstance(ended.value, db.TRANSIENT)
+    assert db.may_pass(ended.value)
 
 
 # Notifications
@@ -408,11 +508,6 @@ def test_the_lock_is_free_after_its_block(sqlite_url: str) -> None:
     for _ in range(2):
         with db.exclusive(sqlite_url), pytest.raises(SettingsError), db.exclusive(sqlite_url):
             pass
-
-
-def test_a_database_in_memory_needs_no_lock() -> None:
-    with db.exclusive("sqlite://"), db.exclusive("sqlite://"):
-        pass
 
 
 def test_a_place_that_holds_no_files_is_named(tmp_path: Path) -> None:

@@ -165,6 +165,36 @@ async def test_nobody_is_taken_for_dead_while_the_database_was_away(
     assert [len(telegram_server.answers(chat)) for chat in chats] == [1] * 6
 
 
+async def test_a_full_process_takes_the_dead_for_dead(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    """It claims nothing while it is full, and reaches the database all the same."""
+    people = [stage.server.person(2000 + number, f"P{number}") for number in range(2)]
+    chats = [stage.server.private(person) for person in people]
+    async with stage.running(lease_seconds=5, concurrency=1):
+        with model.hold():
+            await stage.say("Hello")
+            await model.seen(1)
+            for chat, person in zip(chats, people, strict=True):
+                await stage.server.say(chat, person, "Hello")
+            await eventually(lambda: stage.records.turns() == 3)
+            stage.records.write(
+                "UPDATE turns SET worker_id = 'dead', attempt = 1, lease_until = created_at"
+                " WHERE id = 2"
+            )
+            began = stage.records.one("SELECT lease_until FROM turns WHERE id = 1")
+            await eventually(lambda: _renewed(stage, began) >= 2)
+        await stage.records.idle(3)
+    [first, *_] = stage.records.all("SELECT id FROM turns WHERE id > 1 ORDER BY answered_at")
+    assert first.id == 2, "the turn of the dead process was passed over"
+
+
+def _renewed(stage: TelegramStage, began: str) -> float:
+    """Seconds for which the first turn's lease was made longer."""
+    query = "SELECT (julianday(lease_until) - julianday(:began)) * 86400 FROM turns WHERE id = 1"
+    return float(stage.records.one(query, began=began))
+
+
 @contextmanager
 def _refusing(url: str) -> Iterator[None]:
     """The database throws everybody out and lets nobody in."""

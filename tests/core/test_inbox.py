@@ -2,9 +2,10 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from core import inbox, models
@@ -374,6 +375,31 @@ async def test_an_edited_question_that_failed_is_answered_in_its_own_turn(
     assert new.created_at == later(9)
 
 
+async def test_an_edit_and_an_answer_at_one_moment_follow_each_other(
+    postgres_sessions: Sessions,
+) -> None:
+    """The edit comes first here: its question must be the one that is answered."""
+    ada = await rows.speaker(postgres_sessions)
+    await rows.ask(postgres_sessions, ada, "1")
+    turn = await rows.claimed(postgres_sessions)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    async with postgres_sessions.begin() as editing:
+        record = await inbox.get(editing, turn.id)
+        assert record is not None
+        answering = asyncio.create_task(rows.answer(postgres_sessions, turn))
+
+        async def waits() -> bool:
+            here = f"{waiting} AND datname = current_database()"
+            held = await commit(postgres_sessions, lambda s: s.scalar(text(here)))
+            return bool(held) or answering.done()
+
+        await rows.until(waits)
+        await inbox.amend(editing, record.id, Question("edited"), now=NOW)
+    with pytest.raises(LeaseLost):
+        await answering
+    assert (await rows.claimed(postgres_sessions)).question == Question("edited")
+
+
 async def test_an_edit_of_what_was_answered_well_changes_nothing(
     sessions: Sessions, ada: Speaker
 ) -> None:
@@ -494,6 +520,43 @@ async def test_an_intent_of_an_attempt_that_is_over_is_not_stored(
     with pytest.raises(LeaseLost):
         await commit(sessions, lambda s: inbox.posting(s, old, 1))
     assert await posts(sessions, old.id) == (None,), "what was accepted with it"
+
+
+async def test_an_attempt_that_is_over_withdraws_nothing(sessions: Sessions, ada: Speaker) -> None:
+    await rows.ask(sessions, ada, "1")
+    old = await rows.claimed(sessions, "dead")
+    new = await rows.claimed(sessions, "alive", now=later(20))
+    for part in (1, 2):
+        async with sessions.begin() as session:
+            await inbox.posting(session, new, part)
+            await inbox.posted(session, new, part, f"sent {part}")
+    with pytest.raises(LeaseLost):
+        await commit(sessions, lambda s: inbox.withdrawn(s, old, 1))
+    assert await posts(sessions, new.id) == (None, "sent 1", "sent 2")
+    for _ in range(2):  # the commit may stand although nobody heard of it
+        await commit(sessions, lambda s: inbox.withdrawn(s, new, 2))
+    assert await posts(sessions, new.id) == (None, "sent 1")
+
+
+async def test_what_was_seen_is_told_for_each_account_of_ours(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    other = replace(HOME, bot_id="2")
+    await rows.ask(sessions, ada, "1")
+    await rows.ask(sessions, ada, "2", address=GROUP)
+    await rows.ask(sessions, ada, "3", address=other)
+
+    async def newest(bot_id: str, chat: str) -> str | None:
+        account = ("telegram", bot_id)
+        return await commit(sessions, lambda s: inbox.newest(s, account, chat))
+
+    assert await newest("1", HOME.chat) == "1"
+    assert await newest("2", HOME.chat) == "3"
+    assert await newest("1", "never seen") == "2"
+    assert await newest("3", HOME.chat) is None
+    for bot_id, chats in (("1", {HOME.chat, GROUP.chat}), ("2", {HOME.chat}), ("3", set())):
+        found = await commit(sessions, partial(inbox.chats, account=("telegram", bot_id)))
+        assert set(found) == chats
 
 
 async def test_a_turn_that_replaces_another_takes_over_its_messages(

@@ -437,9 +437,15 @@ async def test_what_is_no_chunk_is_a_fault_before_and_after_the_first_token(chun
     assert heard == HEARD[:2]
 
 
-async def test_an_event_without_end_is_a_fault_before_it_fills_the_memory() -> None:
+@pytest.mark.parametrize("end", [b"", b"\n"], ids=["one line", "many lines"])
+async def test_an_event_without_end_is_a_fault_before_it_fills_the_memory(end: bytes) -> None:
     with pytest.raises(ModelBusy, match="without end"):
-        await heard_from(*[b"data: " + b"x" * 2**20] * 9, sse(HELLO, STOP))
+        await heard_from(*[b"data: " + b"x" * 2**20 + end] * 9, sse(HELLO, STOP))
+
+
+async def test_events_that_end_may_have_any_length_together() -> None:
+    comment = sse({"choices": [], "padding": "x" * 2**20}, done=False)
+    assert text_of(await heard_from(*[comment] * 6, sse(HELLO, STOP))) == "Hello"
 
 
 ANY_JSON = st.recursive(

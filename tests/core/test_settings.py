@@ -10,7 +10,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core.errors import SettingsError
-from core.settings import DEFAULT_MODEL, DEFAULT_PRICES, Limit, Prices, Settings, load
+from core.settings import (
+    DEFAULT_MODEL,
+    DEFAULT_PRICES,
+    LONGEST_PERSONA,
+    Limit,
+    Prices,
+    Settings,
+    load,
+)
 
 SECRET = "tok3n-of-gold"
 NAMES = [
@@ -100,6 +108,10 @@ def test_a_url_has_no_slash_at_its_end(name: str) -> None:
 WRONG: list[tuple[str, Any]] = [
     ("database_url", "mysql://host/name"),
     ("database_url", "parley.db"),
+    ("database_url", "sqlite://"),
+    ("database_url", "sqlite+aiosqlite:///:memory:"),
+    ("database_url", "sqlite:///file::memory:?uri=true"),
+    ("database_url", "sqlite:///file:parley?mode=memory&uri=true"),
     ("database_connections", "0"),
     ("database_connections", "many"),
     ("model_api_key", "two words"),
@@ -115,6 +127,7 @@ WRONG: list[tuple[str, Any]] = [
     ("model", "a,a"),
     ("models", "a,,b"),
     ("models", "a,a"),
+    ("models", "a/x,A/x"),
     ("tools", "some"),
     ("vision", "2"),
     ("personas_file", "nowhere.toml"),
@@ -134,6 +147,7 @@ WRONG: list[tuple[str, Any]] = [
     ("top_p", "0"),
     ("top_p", "inf"),
     ("memory_high_tokens", "0"),
+    ("memory_high_tokens", "900001"),
     ("memory_low_tokens", "-1"),
     ("concurrency", "0"),
     ("lease_seconds", "4"),
@@ -216,6 +230,42 @@ def test_personas_that_cannot_be_read_are_named(tmp_path: Path, content: str) ->
     assert "\n" not in told
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'ok = "{"x" * LONGEST_PERSONA}"\nlong = "{"x" * (LONGEST_PERSONA + 1)}"',
+        'Reset = "You are new."',
+        '" " = "You are nobody."',
+        'silent = "  "',
+        'pirate = "arr"\nPirate = "arr arr"',
+    ],
+    ids=["long", "reset", "nameless", "empty", "alike"],
+)
+def test_personas_that_nobody_could_choose_are_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "personas.toml").write_text(content)
+    told = complaint(personas_file="personas.toml")
+    assert told.startswith("PERSONAS_FILE: ")
+    assert "\n" not in told
+    assert len(told) < 200
+
+
+@pytest.mark.parametrize(
+    ("model", "models", "choices"),
+    [
+        ("a", "", ()),
+        ("a", "a", ()),
+        ("a", "b", ("a", "b")),
+        ("a", "b,a,c", ("b", "a", "c")),
+        ("a,x", "b,c", ("a", "b", "c")),
+    ],
+)
+def test_people_may_always_choose_the_model_that_answers(
+    model: str, models: str, choices: tuple[str, ...]
+) -> None:
+    settings = load(model=model, models=models, quota="")
+    assert settings.choices == choices
+
+
 def test_personas_are_read_from_their_file(tmp_path: Path) -> None:
     (tmp_path / "personas.toml").write_text('Pirate = "Du sagst häufig arr."\n', encoding="utf-8")
     assert load(personas_file="personas.toml").personas == {"pirate": "Du sagst häufig arr."}
@@ -267,6 +317,8 @@ def test_no_secret_is_in_a_complaint(name: str, value: str) -> None:
         "postgres://parley:p%2Fw@host:5432/parley?sslmode=require",
         "postgresql://parley:p/w#x@host/parley",
         "postgresql+psycopg://parley@/parley?host=/tmp",
+        "postgresql+psycopg2://parley@host/parley",
+        "sqlite+pysqlite:///parley.db",
     ],
 )
 def test_urls_of_both_databases_are_kept_as_they_are(url: str) -> None:

@@ -211,7 +211,7 @@ class Library:
 
     def message(self, body: Json) -> discord.Message:
         channel, _ = self._state._get_guild_channel(body)
-        return discord.Message(state=self._state, channel=channel, data=body)  # type: ignore[arg-type]
+        return discord.Message(state=self._state, channel=channel, data=body)  # type: ignore[arg-type]  # as captured
 
     def interaction(self, body: Json) -> "discord.Interaction[Any]":
-        return discord.Interaction(data=body, state=self._state)  # type: ignore[arg-type]
+        return discord.Interaction(data=body, state=self._state)  # type: ignore[arg-type]  # as captured

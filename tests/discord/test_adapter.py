@@ -23,6 +23,7 @@ from core.errors import (
     Unreachable,
 )
 from tests.fakes.discord import Channel, DiscordServer, Guild, Person
+from tests.fakes.discord.faults import Drop
 
 Event = InboundMessage | Change
 STOP = (Button(ChangeKind.STOP, "Stop"),)
@@ -64,14 +65,16 @@ class Core:
         here = [item for item in self.messages if not channel or item.address.chat == channel.id]
         return [item.text for item in here]
 
-    async def newest(self, chat: str) -> str | None:
-        here = [item for item in self.messages if item.address.chat == chat]
-        ids = [item.event_id for item in here or self.messages]
+    async def newest(self, bot_id: str, chat: str) -> str | None:
+        ours = [item for item in self.messages if item.address.bot_id == bot_id]
+        here = [item for item in ours if item.address.chat == chat]
+        ids = [item.event_id for item in here or ours]
         return max(ids, key=int, default=None)
 
-    async def channels(self) -> list[str]:
+    async def channels(self, bot_id: str) -> list[str]:
         self.starts += 1
-        return sorted({event.address.chat for event in self.events})
+        ours = [event.address for event in self.events if event.address.bot_id == bot_id]
+        return sorted({address.chat for address in ours})
 
 
 @pytest.fixture
@@ -795,10 +798,10 @@ async def test_a_nonce_makes_one_message(
 
 @pytest.mark.parametrize("drop", ["before", "after", None])
 async def test_a_fault_on_the_way_is_repeated(
-    server: DiscordServer, channel: Channel, sender: DiscordAdapter, drop: str | None
+    server: DiscordServer, channel: Channel, sender: DiscordAdapter, drop: Drop | None
 ) -> None:
     status = 503 if drop is None else None
-    server.fail(CREATE, status=status, drop=drop, times=2)  # type: ignore[arg-type]
+    server.fail(CREATE, status=status, drop=drop, times=2)
     await sender.send(place(server, channel), "Hello", nonce="1-0")
     assert [answer.content for answer in server.answers(channel)] == ["Hello"]
 

@@ -228,7 +228,7 @@ def test_text_is_not_longer_than_its_markdown(markdown: str) -> None:
 
 
 def entity(kind: str, offset: int, length: int, **more: str) -> MessageEntity:
-    return MessageEntity(kind, offset, length, **more)  # type: ignore[arg-type]
+    return MessageEntity(kind, offset, length, **more)  # type: ignore[arg-type]  # of texts only
 
 
 @pytest.mark.parametrize(

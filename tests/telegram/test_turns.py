@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.reply import TRIES
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -48,7 +49,7 @@ async def test_a_killed_answer_is_finished_in_its_message(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     server = stage.server
-    async with stage.process() as process:
+    async with stage.process(lease_seconds=5) as process:
         with model.hold():
             await server.say(stage.chat, stage.ada, "count to 100")
             await posted(stage)
@@ -262,6 +263,45 @@ async def test_a_flood_limit_delays_an_answer_but_loses_nothing(
     [answer] = server.answers(stage.chat)
     assert answer.text.endswith("the end.")
     assert server.violations == []
+
+
+async def test_a_flood_limit_met_when_deleting_holds_the_chat(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    model.enqueue("word " * 1000, "short")
+    async with stage.running():
+        question = await server.say(stage.chat, stage.ada, "Hello")
+        await stage.records.idle(1)
+        assert len(server.answers(stage.chat)) == 2
+        server.fail("deleteMessage", status=429, retry_after=1)
+        await server.edit_by_person(question, "Be brief")
+        await stage.records.idle(2)
+    assert [answer.text for answer in server.answers(stage.chat)] == ["short"]
+    assert stage.records.one("SELECT count(*) FROM pauses") == 1, "no other turn knows of it"
+    assert stage.records.one("SELECT max(attempt) FROM turns") == 1
+    assert server.violations == []
+
+
+async def test_a_flood_limit_met_when_uploading_holds_the_chat(stage: TelegramStage) -> None:
+    stage.server.fail("sendDocument", status=429, retry_after=1)
+    async with stage.running():
+        await stage.say("/export")
+        await stage.records.idle(1)
+    assert stage.records.one("SELECT count(*) FROM pauses") == 1, "no other turn knows of it"
+    assert stage.records.one("SELECT max(attempt) FROM turns") == 1
+    assert stage.server.violations == []
+
+
+async def test_a_file_is_not_sent_again_because_the_sentence_failed(stage: TelegramStage) -> None:
+    stage.server.fail("sendMessage", status=500, times=TRIES)
+    async with stage.running(retry_seconds=0.1):
+        await stage.say("/export")
+        await stage.records.idle(1)
+    assert stage.records.one("SELECT attempt FROM turns") == 2
+    said, file = stage.server.answers(stage.chat)
+    assert "all that is stored about you" in said.text
+    assert "document" in file.content
 
 
 async def test_who_blocked_the_bot_does_not_stop_it(
