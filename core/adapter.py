@@ -71,8 +71,9 @@ class InboundMessage:
     """Messages with the same album id are one message to the person who sent them."""
     partial: bool = False
     """As long as the platform lets a message be: the rest of a split text may follow at once."""
-    admin: bool = False
-    """The author may administer the chat (always so in a private one)."""
+    admin: bool | None = False
+    """The author may administer the chat (always so in a private one); None when the platform
+    was asked and did not tell. It matters for commands that hold for everybody in the chat."""
 
 
 class ChangeKind(StrEnum):

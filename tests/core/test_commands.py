@@ -170,6 +170,13 @@ async def test_what_holds_for_everybody_is_the_admins_to_change(
     assert await commit(sessions, lambda s: memory.model_of(s, ada.conversation_id)) is None
 
 
+async def test_who_may_be_an_admin_is_told_so(sessions: Sessions, ada: Speaker) -> None:
+    group = {"private": False, "admin": None}
+    for command in ("persona Be brief.", "model large", "forget yes"):
+        assert "could not find out" in (await give(sessions, ada, command, **group)).text
+    assert await commit(sessions, lambda s: memory.model_of(s, ada.conversation_id)) is None
+
+
 async def test_an_export_is_for_private_eyes(sessions: Sessions, ada: Speaker) -> None:
     assert (await give(sessions, ada, "export")).export
     assert not (await give(sessions, ada, "export", private=False)).export
