@@ -28,7 +28,6 @@ STAND_BY = 1.0
 MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
 STILL_ANSWERING = "I am still answering your last message."
-NOTHING_SAID = "Hello! What would you like to know? /help lists what I can do."
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,8 @@ class Intake:
         gathers = message.partial or bool(message.album)
         ready_at = now + GATHER if gathers else now
         entry = _entry(message, speaker, ready_at)
-        if answer := _without_model(message):
+        answer = entry.question.ready_answer
+        if answer and not gathers:  # else the parts that follow may hold what can be answered
             entry = _said(entry, answer)
         elif not message.private and message.reply_to is not None:
             # In a group a reply branches from what it answers; a private talk stays one line.
@@ -304,12 +304,3 @@ def _instead(
 def _said(entry: inbox.Entry, text: str) -> inbox.Entry:
     """A turn that needs no model: it is answered already and waits for nothing."""
     return replace(entry, kind="command", lane=None, follows_id=None, replaces_id=None, answer=text)
-
-
-def _without_model(message: InboundMessage) -> str | None:
-    """The answer to what the model need not be asked: nothing said, or nothing readable."""
-    if message.text or message.quote or message.attachments:
-        return None
-    if message.unreadable:
-        return f"I cannot read {message.unreadable} yet. Please write it to me."
-    return NOTHING_SAID

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import attachments, inbox, memory, privacy, quota, toolkit
 from core.chat._exchange import Exchange
-from core.chat._question import ask, blinded
+from core.chat._question import ask, blinded, without_model
 from core.chat._terms import (
     AGAIN,
     BROKE_OFF,
@@ -84,8 +84,8 @@ class Chat:
 
         Raises ModelBusy when the turn should be put back, LeaseLost when it is another's.
         """
-        if turn.cancel:
-            return await self._end(turn, reply, turn.draft, Outcome.STOPPED)
+        if known := without_model(turn):
+            return await self._end(turn, reply, *known)
         try:
             tries = count()
             context, call = await transact(
