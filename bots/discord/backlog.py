@@ -13,8 +13,9 @@ from discord.abc import Snowflake
 from discord.utils import time_snowflake, utcnow
 
 from bots.discord.arrivals import Arrivals
-from bots.discord.inbound import parse_message
+from bots.discord.inbound import read
 from bots.discord.rest import call, translating
+from bots.parts import Parts
 from core.errors import DeliveryError, RetryAfter, Unreachable
 
 log = logging.getLogger(__name__)
@@ -130,11 +131,12 @@ class Backlog:
         return room, int(told.get("last_message_id") or 0)
 
     async def _read_on(self, room: discord.abc.Messageable, after: int) -> None:
+        parts = Parts()
         while True:
             await self._arrivals.room()
             page = await self._patiently(partial(_page, room, after))
             for message in page:
-                if said := parse_message(message, self._me):
+                for said in read(parts, message, self._me):
                     await self._arrivals.insert(said)
             if len(page) < PAGE:
                 return

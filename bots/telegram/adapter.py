@@ -22,9 +22,10 @@ from telegram import (
 from telegram.constants import ChatAction, ChatMemberStatus
 from telegram.error import ChatMigrated, TelegramError
 
+from bots.parts import Parts
 from bots.telegram.failures import UNCHANGED, translated
 from bots.telegram.files import fetch
-from bots.telegram.inbound import PLATFORM, parse
+from bots.telegram.inbound import PLATFORM, parse, parse_part
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import Json, updates
 from bots.telegram.session import open_session
@@ -41,6 +42,8 @@ PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """Seconds between edits that hold for long; a group takes 20 messages a minute."""
 
 ADMINS = (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
+FOR_ADMINS = ("persona", "model", "forget")
+"""Commands that a group's admins alone may give."""
 REMEMBERED = 60.0
 """Seconds for which it is known who administers a group."""
 PATIENCE = 3.0
@@ -73,6 +76,7 @@ class TelegramAdapter:
         self._client = client
         self._me: User = bot.bot
         self._answers: set[asyncio.Task[None]] = set()
+        self._parts = Parts()
         self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
 
     @property
@@ -102,11 +106,8 @@ class TelegramAdapter:
         """Events by long polling; SettingsError when the token is revoked."""
         async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
             async for update in incoming:
-                event = self._read(update)
-                if isinstance(event, InboundMessage) and event.command and not event.private:
-                    event = replace(event, admin=await self._is_admin(event))
-                if event:
-                    yield event
+                for event in self._read(update):
+                    yield await self._with_rights(event)
                 if "callback_query" in update:
                     self._answer(update["callback_query"]["id"])
 
@@ -197,15 +198,25 @@ class TelegramAdapter:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
 
-    def _read(self, update: Json) -> InboundMessage | Change | None:
+    def _read(self, update: Json) -> Sequence[InboundMessage | Change]:
         try:
-            return parse(Update.de_json(update, None), self._me)
+            read = Update.de_json(update, None)
+            event = parse(read, self._me)
+            if isinstance(event, Change):
+                return [event]
+            return self._parts.hear(event, lambda: parse_part(read, self._me))
         except Exception:
             log.exception("Cannot read update %s", update["update_id"])
-            return None
+            return ()
 
-    async def _is_admin(self, message: InboundMessage) -> bool:
-        """Whether who said something in a group administers it; not, if Telegram does not tell."""
+    async def _with_rights(self, event: InboundMessage | Change) -> InboundMessage | Change:
+        """The event, with who gives it where that matters: a command that holds for a group."""
+        if isinstance(event, Change) or event.private or event.command not in FOR_ADMINS:
+            return event
+        return replace(event, admin=await self._is_admin(event))
+
+    async def _is_admin(self, message: InboundMessage) -> bool | None:
+        """Whether who said something in a group administers it; None if Telegram does not tell."""
         who, now = (message.address.chat, message.author.account_id), time.monotonic()
         self._admins = {key: known for key, known in self._admins.items() if known[0] > now}
         if who not in self._admins:
@@ -214,7 +225,7 @@ class TelegramAdapter:
                     member = await self._bot.get_chat_member(int(who[0]), int(who[1]))
             except (TelegramError, TimeoutError) as error:
                 log.warning("Cannot learn who administers a group: %s", type(error).__name__)
-                return False
+                return None
             self._admins[who] = now + REMEMBERED, member.status in ADMINS
         return self._admins[who][1]
 

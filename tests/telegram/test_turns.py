@@ -7,6 +7,7 @@ import pytest
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.fakes.telegram import TelegramServer
+from tests.memory.test_files import photo
 from tests.records import eventually
 
 
@@ -95,6 +96,75 @@ async def test_a_pasted_text_is_one_question(stage: TelegramStage, model: ModelS
     assert stage.records.turns() == 1
     asked = model.requests[0].messages[-1]["content"]
     assert "".join(asked.split()).count("word") == 2000
+
+
+async def test_a_text_pasted_in_a_group_is_one_question(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        await server.paste(group, stage.ada, f"@{server.username} " + "word " * 2000)
+        await stage.records.idle(1)
+    asked = model.requests[0].messages[-1]["content"]
+    assert "".join(asked.split()).count("word") == 2000
+    assert stage.records.turns() == 1
+
+
+async def test_all_photos_of_an_album_in_a_group_are_seen(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    call = f"@{server.username} compare"
+    async with stage.running():
+        for colour, caption in (("red", ""), ("green", call), ("blue", "")):
+            await server.photo(group, stage.ada, photo(colour), caption, album="77")
+        await stage.records.idle(1)
+        await server.photo(group, stage.ada, photo("white"))
+        await server.say(group, stage.ada, f"@{server.username} Thanks")
+        await stage.records.idle(2)
+    parts = model.requests[0].messages[-1]["content"]
+    assert [part["type"] for part in parts] == ["text", *["image_url"] * 3]
+    assert stage.records.turns() == 2
+
+
+async def test_an_album_that_cannot_be_read_is_refused_once(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        for _ in range(3):
+            await server.video(stage.chat, stage.ada, album="77")
+        await stage.records.idle(1)
+    [answer] = server.answers(stage.chat)
+    assert answer.text == "I cannot read videos yet. Please write it to me."
+    assert (answer.buttons, model.requests) == ([], [])
+
+
+async def test_what_can_be_read_of_an_album_is_answered(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        await server.video(stage.chat, stage.ada, album="77")
+        await server.photo(stage.chat, stage.ada, photo("red"), album="77")
+        await stage.records.idle(1)
+    assert len(server.answers(stage.chat)) == 1
+    [text, image] = model.requests[0].messages[-1]["content"]
+    assert ("cannot read it: videos" in text["text"], image["type"]) == (True, "image_url")
+
+
+async def test_who_only_names_the_bot_in_a_group_is_greeted(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        await server.say(group, stage.ada, f"@{server.username}")
+        await stage.records.idle(1)
+    assert "Hello!" in server.answers(group)[0].text
+    assert model.requests == []
 
 
 async def test_stop_ends_the_answer_where_it_is(stage: TelegramStage, model: ModelServer) -> None:
