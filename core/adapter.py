@@ -169,4 +169,5 @@ class Adapter(Protocol):
         """Show for some seconds that an answer is on its way."""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
-        """The bytes of an attachment; AttachmentError past `limit` bytes or when it is gone."""
+        """The bytes of an attachment; AttachmentError past `limit` bytes or when it is gone,
+        RetryAfter or Unreachable when it may be had later."""

@@ -814,3 +814,17 @@ async def test_a_file_is_fetched_by_a_fresh_address(
     await server.delete_by_person(message)
     with pytest.raises(AttachmentError, match="not there"):
         await adapter.download(attachment, 1000)
+
+
+async def test_a_file_out_of_reach_is_not_given_up(
+    server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
+) -> None:
+    files = [("notes.txt", b"words", "text/plain")]
+    await server.say(channel, ada, f"{server.mention} read", attachments=files)
+    await server.wait(lambda: core.events)
+    (attachment,) = core.messages[0].attachments
+    origin, server.world.origin = server.world.origin, "http://127.0.0.1:9"
+    with pytest.raises(Unreachable):
+        await adapter.download(attachment, 1000)
+    server.world.origin = origin
+    assert await adapter.download(attachment, 1000) == b"words"

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -470,3 +471,35 @@ async def test_missing_file_is_told_to_the_person(
     lost = Attachment("no-such-file", "report.pdf", "application/pdf", 100)
     with pytest.raises(AttachmentError, match=r"report\.pdf"):
         await adapter.download(lost, 1000)
+
+
+@pytest.mark.filterwarnings(RETRY_AFTER)
+@pytest.mark.parametrize(
+    ("method", "fault", "kind"),
+    [
+        ("getFile", {"status": 429, "retry_after": 7}, RetryAfter),
+        ("getFile", {"status": 502}, Unreachable),
+        ("getFile", {"drop": "before"}, Unreachable),
+        ("getFile", {"status": 400}, AttachmentError),
+        ("file", {"status": 429}, Unreachable),
+        ("file", {"status": 503}, Unreachable),
+        ("file", {"drop": "before"}, Unreachable),
+        ("file", {"status": 404}, AttachmentError),
+    ],
+)
+async def test_a_passing_fault_loses_no_file(
+    telegram: TelegramServer,
+    adapter: TelegramAdapter,
+    chat: Chat,
+    ada: User,
+    method: str,
+    fault: dict[str, Any],
+    kind: type[Exception],
+) -> None:
+    await telegram.photo(chat, ada, b"\xff\xd8 picture", "what is it?")
+    photo = await attachment(telegram, adapter)
+    telegram.fail(method, **fault)
+    with pytest.raises(kind) as failure:
+        await adapter.download(photo, 1000)
+    assert telegram.token.partition(":")[2] not in str(failure.value)
+    assert await adapter.download(photo, 1000) == b"\xff\xd8 picture"

@@ -129,6 +129,18 @@ async def test_all_photos_of_an_album_in_a_group_are_seen(
     assert stage.records.turns() == 2
 
 
+async def test_a_photo_outlives_a_fault_of_telegram(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    server.fail("getFile", status=502)
+    async with stage.running(retry_seconds=1):
+        await server.photo(stage.chat, stage.ada, photo("red"), "What is it?")
+        await stage.records.idle(1)
+    [request] = model.requests
+    assert [part["type"] for part in request.messages[-1]["content"]] == ["text", "image_url"]
+
+
 async def test_an_album_that_cannot_be_read_is_refused_once(
     stage: TelegramStage, model: ModelServer
 ) -> None:
