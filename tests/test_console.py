@@ -346,6 +346,14 @@ class TestOnATerminal:
         await seated.side.shows("• item")
         assert "a <div> and ]52;c;ZXZpbA== b" in seated.side.raw
 
+    async def test_lines_stay_apart_as_they_were_written(self, seated: Dialog) -> None:
+        await seated.ask("/help")
+        await seated.send("I can do this:\n/new – begin **anew**\n/stop – stop\n\n- one\n  two")
+        seen = await seated.side.shows("two")
+        lines = [line.strip() for line in seen.split("\n")]
+        for line in ("I can do this:", "/new – begin anew", "/stop – stop", "• one", "two"):
+            assert line in lines
+
     async def test_of_a_long_answer_only_the_end_is_redrawn(self, seated: Dialog) -> None:
         await seated.ask("a long list")
         lines = [f"- item {number}" for number in range(100)]
