@@ -99,6 +99,17 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A chat goes on under another id; the platform may tell so more than once."""
+
+    event_id: str
+    address: Address
+    """The chat as it was."""
+    chat: str
+    """Its new id. The messages of the old one can be neither edited nor replied to there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
     """A button below a message; pressing it comes back as a `Change` of that kind.
 
@@ -134,7 +145,7 @@ class Adapter(Protocol):
     def fits(self, markdown: str) -> bool:
         """Whether one message can hold this text, in the units the platform counts."""
 
-    def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+    def listen(self) -> AsyncGenerator[InboundMessage | Change | Move, None]:
         """Events in the order of their arrival; asking for the next acknowledges the one before."""
 
     async def send(

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import commands, identity, inbox, memory
-from core.adapter import Adapter, Address, Author, Change, ChangeKind, InboundMessage
+from core.adapter import Adapter, Address, Author, Change, ChangeKind, InboundMessage, Move
 from core.db import Sessions, transact
 from core.turns import Outcome, Question, Speaker
 
@@ -117,13 +117,16 @@ class Intake:
             ),
         )
 
-    async def handle(self, event: InboundMessage | Change) -> None:
+    async def handle(self, event: InboundMessage | Change | Move) -> None:
         """Store an event. While the database is away this waits, and so does the platform."""
-        if isinstance(event, Change):
-            done = await self._stored(lambda session: self._change(session, event))
-        else:
-            done = await self._stored(lambda session: self._message(session, event))
-            self._gather(event, done.gathering)
+        match event:
+            case Change():
+                done = await self._stored(lambda session: self._change(session, event))
+            case Move():
+                done = await self._stored(lambda session: self._move(session, event))
+            case InboundMessage():
+                done = await self._stored(lambda session: self._message(session, event))
+                self._gather(event, done.gathering)
         if done.changed:
             self._changed()
         self._accepted(done.gathering.ready_at if done.gathering else None)
@@ -202,6 +205,13 @@ class Intake:
             if await memory.is_head(session, speaker.conversation_id, last.id):
                 entry = replace(entry, replaces_id=last.id)
         await inbox.accept(session, message.event_id, entry, now=now)
+        return Accepted()
+
+    async def _move(self, session: AsyncSession, move: Move) -> Accepted:
+        """What is stored of a chat belongs to another one; told again, nothing is left to move."""
+        if await inbox.note(session, move.address, move.event_id):
+            await identity.move(session, move.address, move.chat)
+            await inbox.move(session, move.address, move.chat)
         return Accepted()
 
     async def _change(self, session: AsyncSession, change: Change) -> Accepted:

@@ -29,7 +29,7 @@ from bots.telegram.inbound import PLATFORM, parse, parse_part
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import Json, updates
 from bots.telegram.session import open_session
-from core.adapter import Address, Attachment, Button, Change, InboundMessage
+from core.adapter import Address, Attachment, Button, Change, InboundMessage, Move
 from core.errors import MessageGone, Undeliverable
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class TelegramAdapter:
         """Whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Move, None]:
         """Events by long polling; SettingsError when the token is revoked."""
         async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
             async for update in incoming:
@@ -122,7 +122,6 @@ class TelegramAdapter:
     ) -> str:
         """Post a message. Telegram knows no nonce: a repeat makes a second message."""
         text, entities = render(markdown)
-        reply = _reply(address, reply_to)
         message = await _attempt(
             address,
             lambda chat: self._bot.send_message(
@@ -130,7 +129,7 @@ class TelegramAdapter:
                 text,
                 entities=entities,
                 message_thread_id=_thread(address),
-                reply_parameters=reply,
+                reply_parameters=_reply(address, reply_to, chat),
                 reply_markup=_keyboard(buttons),
                 link_preview_options=_NO_PREVIEW,
             ),
@@ -143,11 +142,10 @@ class TelegramAdapter:
         """Replace a message's text and buttons."""
         text, entities = render(markdown)
         try:
-            await _attempt(
-                address,
-                lambda chat: self._bot.edit_message_text(
+            await _attempt_there(
+                lambda: self._bot.edit_message_text(
                     text,
-                    chat,
+                    int(address.chat),
                     int(message_id),
                     entities=entities,
                     reply_markup=_keyboard(buttons),
@@ -161,7 +159,9 @@ class TelegramAdapter:
     async def delete(self, address: Address, message_id: str) -> None:
         """Delete a message of ours; Telegram refuses when it is older than two days."""
         try:
-            await _attempt(address, lambda chat: self._bot.delete_message(chat, int(message_id)))
+            await _attempt_there(
+                lambda: self._bot.delete_message(int(address.chat), int(message_id))
+            )
         except MessageGone:
             log.debug("Message %s was deleted before", message_id)
 
@@ -175,7 +175,7 @@ class TelegramAdapter:
                 chat,
                 InputFile(data, filename=name),
                 message_thread_id=_thread(address),
-                reply_parameters=_reply(address, reply_to),
+                reply_parameters=_reply(address, reply_to, chat),
             ),
         )
 
@@ -198,20 +198,24 @@ class TelegramAdapter:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
 
-    def _read(self, update: Json) -> Sequence[InboundMessage | Change]:
+    def _read(self, update: Json) -> Sequence[InboundMessage | Change | Move]:
         try:
             read = Update.de_json(update, None)
             event = parse(read, self._me)
-            if isinstance(event, Change):
+            if isinstance(event, Change | Move):
                 return [event]
             return self._parts.hear(event, lambda: parse_part(read, self._me))
         except Exception:
             log.exception("Cannot read update %s", update["update_id"])
             return ()
 
-    async def _with_rights(self, event: InboundMessage | Change) -> InboundMessage | Change:
+    async def _with_rights(
+        self, event: InboundMessage | Change | Move
+    ) -> InboundMessage | Change | Move:
         """The event, with who gives it where that matters: a command that holds for a group."""
-        if isinstance(event, Change) or event.private or event.command not in FOR_ADMINS:
+        if not isinstance(event, InboundMessage) or event.private:
+            return event
+        if event.command not in FOR_ADMINS:
             return event
         return replace(event, admin=await self._is_admin(event))
 
@@ -253,6 +257,16 @@ async def _attempt(address: Address, call: Callable[[int], Awaitable[T]]) -> T:
         raise translated(error) from error
 
 
+async def _attempt_there(call: Callable[[], Awaitable[object]]) -> None:
+    """One call for a message; in a supergroup its id would be another message's."""
+    try:
+        await call()
+    except ChatMigrated as moved:
+        raise MessageGone(moved.message) from moved
+    except TelegramError as error:
+        raise translated(error) from error
+
+
 def _thread(address: Address) -> int | None:
     return int(address.thread) if address.thread else None
 
@@ -261,9 +275,12 @@ def _is_group(address: Address) -> bool:
     return address.chat.startswith("-")
 
 
-def _reply(address: Address, message_id: str | None) -> ReplyParameters | None:
-    """In a private chat everybody sees what is answered; a quote above it would be noise."""
-    if message_id is None or not _is_group(address):
+def _reply(address: Address, message_id: str | None, chat: int) -> ReplyParameters | None:
+    """In a private chat everybody sees what is answered; a quote above it would be noise.
+
+    In a supergroup that a group became, the id would be another message's.
+    """
+    if message_id is None or not _is_group(address) or str(chat) != address.chat:
         return None
     return ReplyParameters(int(message_id), allow_sending_without_reply=True)
 

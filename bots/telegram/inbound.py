@@ -15,7 +15,7 @@ from telegram import (
 from bots.telegram.page import units
 from bots.telegram.session import COMMANDS
 from bots.telegram.written import entity_text, to_markdown
-from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
+from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage, Move
 
 PLATFORM = "telegram"
 LONGEST_QUOTE = 1000
@@ -46,14 +46,16 @@ _UNREADABLE = {
 }
 
 
-def parse(update: Update, me: User) -> InboundMessage | Change | None:
+def parse(update: Update, me: User) -> InboundMessage | Change | Move | None:
     """What an update means to the account `me`; None if it is not for it."""
     event_id = str(update.update_id)
     if update.callback_query:
         return _pressed(event_id, update.callback_query, me)
     if update.edited_message:
         return _edited(event_id, update.edited_message, me)
-    return _said(event_id, update.message, me) if update.message else None
+    if update.message is None:
+        return None
+    return _moved(event_id, update.message, me) or _said(event_id, update.message, me)
 
 
 def parse_part(update: Update, me: User) -> InboundMessage | None:
@@ -61,6 +63,15 @@ def parse_part(update: Update, me: User) -> InboundMessage | None:
     if update.message is None:
         return None
     return _said(str(update.update_id), update.message, me, part=True)
+
+
+def _moved(event_id: str, message: Message, me: User) -> Move | None:
+    """A group became a supergroup, which is another chat: each of the two is told of the other."""
+    here = message.chat.id
+    old, new = message.migrate_from_chat_id or here, message.migrate_to_chat_id or here
+    if old == new:
+        return None
+    return Move(event_id, Address(PLATFORM, str(me.id), str(old)), str(new))
 
 
 def _said(

@@ -10,7 +10,7 @@ import pytest
 from telegram import Update, User
 
 from bots.telegram.inbound import parse, parse_part
-from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
+from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage, Move
 
 PAYLOADS = Path(__file__).parent / "payloads"
 ME = User(123456, "Parley", is_bot=True, username="parley_bot")
@@ -26,7 +26,7 @@ def payload(name: str) -> dict[str, Any]:
     return update
 
 
-def read(update: dict[str, Any]) -> InboundMessage | Change | None:
+def read(update: dict[str, Any]) -> InboundMessage | Change | Move | None:
     return parse(Update.de_json(update, None), ME)
 
 
@@ -187,6 +187,15 @@ def test_command_in_a_group(name: str, command: str, text: str) -> None:
     assert (event.command, event.text) == (command, text)
 
 
+def test_group_that_became_a_supergroup_tells_both_ids() -> None:
+    assert read(payload("group_migrated")) == Move("730145647", GROUP, "-1001234567890")
+    update = payload("group_migrated")
+    del update["message"]["migrate_to_chat_id"]
+    update["message"]["chat"] = {"id": -1001234567890, "type": "supergroup", "title": "Friends"}
+    update["message"]["migrate_from_chat_id"] = -4001
+    assert read(update) == Move("730145647", GROUP, "-1001234567890")
+
+
 def bare(command: str) -> dict[str, Any]:
     """A command in a group that names no bot."""
     update = payload("group_command")
@@ -240,7 +249,6 @@ def test_what_no_person_says_is_no_part(name: str) -> None:
         "group_command_other",
         "group_command_other_reply",
         "group_edited_talk",
-        "group_migrated",
         "group_new_member",
         "group_other_bot",
         "group_other_mention",

@@ -332,6 +332,44 @@ async def test_what_cannot_be_read_is_said_in_private_and_ignored_in_groups(
     assert model.requests == []
 
 
+async def test_a_group_that_becomes_a_supergroup_keeps_its_memory(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        await server.say(group, stage.ada, f"@{server.username} say Biscuit")
+        await stage.records.idle(1)
+        supergroup = server.upgrade(group)
+        await server.say(supergroup, stage.ada, f"@{server.username} What did you say?")
+        await stage.records.idle(2)
+        # Ids are counted from 1 again: one that was there before is a new message.
+        for turns in range(3, 6):
+            await server.say(supergroup, stage.ada, f"@{server.username} say {turns}")
+            await stage.records.idle(turns)
+    assert "say Biscuit" in str(model.requests[1].messages)
+    assert len(server.answers(supergroup)) == 4
+    assert stage.records.one("SELECT count(*) FROM conversations") == 1
+
+
+async def test_an_answer_begun_in_a_group_ends_in_its_supergroup(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        with model.hold():
+            await server.say(group, stage.ada, f"@{server.username} count to 50")
+            await posted(stage)
+            supergroup = server.upgrade(group)
+            moved = "SELECT count(*) FROM turns WHERE chat = :chat"
+            await eventually(lambda: stage.records.one(moved, chat=str(supergroup.id)) == 1)
+        await stage.records.idle(1)
+    [answer] = server.answers(supergroup)
+    assert answer.text.endswith("50")
+    assert answer.buttons == []
+
+
 async def test_a_flood_limit_delays_an_answer_but_loses_nothing(
     stage: TelegramStage, model: ModelServer
 ) -> None:
