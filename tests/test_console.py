@@ -152,6 +152,10 @@ def opened(file: int | str, mode: Literal["r", "w"]) -> TextIO:
     return open(file, mode, encoding="utf-8")
 
 
+def files_in(directory: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in directory.iterdir()}
+
+
 async def breathe() -> None:
     """Let everything that is ready run, in other threads too."""
     for _ in range(5):
@@ -282,6 +286,28 @@ class TestThroughPipes:
     async def test_a_message_of_an_earlier_run_is_gone(self, piped: Dialog) -> None:
         with pytest.raises(MessageGone):
             await piped.edit("unknown", "text")
+
+    async def test_a_file_overwrites_no_other(
+        self, piped: Dialog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for data in (b"first", b"second", b"third"):
+            await piped.adapter.upload(HERE, "parley.json", data)
+        await piped.side.shows(f"Written to {tmp_path / 'parley-3.json'}")
+        assert files_in(tmp_path) == {
+            "parley.json": b"first",
+            "parley-2.json": b"second",
+            "parley-3.json": b"third",
+        }
+        assert stat.S_IMODE(os.stat(tmp_path / "parley.json").st_mode) == 0o600
+
+    async def test_a_file_that_cannot_be_written_is_undeliverable(
+        self, piped: Dialog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        os.rmdir(tmp_path)
+        with pytest.raises(Undeliverable, match=r"parley\.json"):
+            await piped.adapter.upload(HERE, "parley.json", b"data")
 
     async def test_a_reader_that_went_away_is_undeliverable(self) -> None:
         look, back = os.pipe()

@@ -20,10 +20,10 @@ from core.chat._terms import (
     BROKE_OFF,
     CUT,
     FAILED,
+    NOT_SENT,
     NOTES,
     NOTHING,
     SUMMARISED,
-    TOO_LARGE,
     UNAVAILABLE,
     Terms,
     with_reference,
@@ -129,7 +129,7 @@ class Chat:
             await reply.attach(EXPORT, data)
         except Undeliverable as error:
             log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
-            return TOO_LARGE
+            return NOT_SENT
         return turn.answer or ""
 
     # before the call

@@ -128,7 +128,7 @@ async def test_an_export_that_a_platform_does_not_take_is_told(
             place.server.fail("sendDocument", status=413, description="Request Entity Too Large")
         else:
             place.server.fail("POST /channels/{id}/messages", status=413, code=40005)
-        assert "too large to be sent here" in await ask(place, "/export")
+        assert "cannot be sent here; it may be too large" in await ask(place, "/export")
 
 
 async def test_forget_takes_back_an_answer_in_progress(
