@@ -5,6 +5,7 @@ import getpass
 import io
 import os
 import re
+import socket
 import sys
 import threading
 import uuid
@@ -56,12 +57,13 @@ class ConsoleAdapter:
     """The adapter of the terminal; its `listen` asks again when the answer has been shown."""
 
     name = "console"
-    bot_id = "parley"
     rate = 1000.0
 
     def __init__(self, screen: Screen, person: str) -> None:
         self._screen = screen
         self._author = Author(self.name, person, person)
+        # On a database that several machines share, each person's terminal is an account.
+        self.bot_id = f"{person}@{socket.gethostname()}"
         self._address = Address(self.name, self.bot_id, "console")
         self._run = uuid.uuid4().hex
         self._posts: dict[str, str] = {}  # message id to its final text, "" while it grows

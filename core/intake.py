@@ -76,8 +76,7 @@ class Intake:
         """
         account = adapter.name, adapter.bot_id
         while True:
-            while not await self._may_listen(account, worker_id):  # noqa: ASYNC110 - a lease runs out
-                await asyncio.sleep(STAND_BY)
+            await self._stand_by(account, worker_id)
             try:
                 async with self._lease(account, worker_id), aclosing(adapter.listen()) as events:
                     log.info("listening on %s as %s", *account)
@@ -86,6 +85,14 @@ class Intake:
                 return
             except TimeoutError:
                 log.warning("another process listens on %s as %s now", *account)
+
+    async def _stand_by(self, account: inbox.Account, worker_id: str) -> None:
+        """Return when this process may listen for an account; say so once if it has to wait."""
+        if await self._may_listen(account, worker_id):
+            return
+        log.warning("another process listens on %s as %s: this one waits for its end", *account)
+        while not await self._may_listen(account, worker_id):  # noqa: ASYNC110 - a lease runs out
+            await asyncio.sleep(STAND_BY)
 
     @asynccontextmanager
     async def _lease(self, account: inbox.Account, worker_id: str) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import pty
 import re
+import socket
 import stat
 import sys
 import termios
@@ -14,7 +15,7 @@ from typing import Literal, TextIO
 
 import pytest
 
-from bots.console import READER, ConsoleAdapter, connect
+from bots.console import READER, ConsoleAdapter, connect, person
 from core.adapter import (
     Adapter,
     Address,
@@ -28,7 +29,7 @@ from core.errors import AttachmentError, MessageGone, Undeliverable
 
 STOP = (Button(ChangeKind.STOP, "Stop"),)
 AGAIN = (Button(ChangeKind.REGENERATE, "Again"),)
-HERE = Address("console", "parley", "console")
+HERE = Address("console", f"{person()}@{socket.gethostname()}", "console")
 PATIENCE = 10
 PROMPTED = "\x1b[?2004h"
 """The line editor asks the terminal to bracket what is pasted: it is ready for input."""
