@@ -45,7 +45,9 @@ class Parts:
 
     def _goes_on(self, who: Author, said: InboundMessage) -> bool:
         before = self._called.get(who)
-        if before is None or said.command is not None or said.album != before.album:
+        if before is None or before.command is not None or said.command is not None:
+            return False
+        if said.album != before.album:
             return False
         return bool(said.album) or before.partial
 

@@ -57,6 +57,12 @@ def test_what_follows_a_short_call_is_not_for_the_bot() -> None:
     assert hear(parts, REST) == []
 
 
+def test_a_command_is_not_continued() -> None:
+    parts = Parts()
+    hear(parts, replace(PHOTO, command="persona"), called=True)
+    assert hear(parts, replace(PHOTO, message_id="2")) == []
+
+
 def test_an_album_is_whole_whichever_of_its_parts_names_the_bot() -> None:
     parts = Parts()
     first, named, last = (replace(PHOTO, message_id=number) for number in "123")

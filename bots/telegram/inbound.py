@@ -146,8 +146,8 @@ def _read(message: Message, me: User) -> _Words:
     name, _, bot = entity_text(text, call)[1:].lower().partition("@") if call else ("", "", "")
     elsewhere = bool(bot) and bot != str(me.username).lower()
     # In a group a bare command that we do not have is another bot's, or a path.
-    command = bool(bot) or name in COMMANDS or message.chat.type == Chat.PRIVATE
-    ours = call is not None and command and not elsewhere
+    known = bool(bot) or name in COMMANDS or message.chat.type == Chat.PRIVATE
+    ours = call is not None and known and not elsewhere
     return _Words(
         text=to_markdown(text, entities, [*mentions, call] if call and ours else mentions),
         command=name if ours else None,
