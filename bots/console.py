@@ -5,6 +5,7 @@ import getpass
 import io
 import os
 import re
+import socket
 import sys
 import threading
 import uuid
@@ -56,12 +57,13 @@ class ConsoleAdapter:
     """The adapter of the terminal; its `listen` asks again when the answer has been shown."""
 
     name = "console"
-    bot_id = "parley"
     rate = 1000.0
 
     def __init__(self, screen: Screen, person: str) -> None:
         self._screen = screen
         self._author = Author(self.name, person, person)
+        # On a database that several machines share, each person's terminal is an account.
+        self.bot_id = f"{person}@{socket.gethostname()}"
         self._address = Address(self.name, self.bot_id, "console")
         self._run = uuid.uuid4().hex
         self._posts: dict[str, str] = {}  # message id to its final text, "" while it grows
@@ -188,10 +190,12 @@ class ConsoleAdapter:
         reply_to: str | None = None,
         nonce: str,
     ) -> None:
-        """Write a file beside where the bot was started, and say so."""
-        path = Path.cwd() / name
-        await asyncio.to_thread(path.write_bytes, data)
-        await self._screen.announce(f"Written to {path}")
+        """Write a file where the bot was started, over no other, and say where."""
+        try:
+            path = await asyncio.to_thread(write_new, Path.cwd() / name, data)
+            await self._screen.announce(f"Written to {path}")
+        except OSError as error:
+            raise Undeliverable(f"{name} cannot be written: {error.strerror}") from error
 
     async def typing(self, address: Address) -> None:
         """Show that an answer is on its way, unless it is there already."""
@@ -258,6 +262,19 @@ async def read_line(source: TextIO) -> str:
 
     threading.Thread(target=read, name=READER, daemon=True).start()
     return await line
+
+
+def write_new(path: Path, data: bytes) -> Path:
+    """Write a file for its owner alone, under a name that is free; the path it got."""
+    free, number = path, 1
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    # Should another process take the name at this moment, nothing is overwritten either.
+    descriptor = os.open(free, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+    return free
 
 
 def person() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import in_terminal
@@ -25,8 +26,18 @@ from rich.spinner import Spinner
 
 PROMPT = ANSI("\x1b[1;36m>\x1b[0m ")
 
+
+def _break_lines(state: StateCore) -> None:
+    """Keep lines apart as they were written, as chats do."""
+    for token in state.tokens:
+        for child in token.children or ():
+            if child.type == "softbreak":
+                child.type = "hardbreak"
+
+
 # Without raw HTML: what looks like a tag stays text that one can read.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_MARKDOWN.core.ruler.push("lines", _break_lines)
 
 
 class Terminal:

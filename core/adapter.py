@@ -71,8 +71,9 @@ class InboundMessage:
     """Messages with the same album id are one message to the person who sent them."""
     partial: bool = False
     """As long as the platform lets a message be: the rest of a split text may follow at once."""
-    admin: bool = False
-    """The author may administer the chat (always so in a private one)."""
+    admin: bool | None = False
+    """The author may administer the chat (always so in a private one); None when the platform
+    was asked and did not tell. It matters for commands that hold for everybody in the chat."""
 
 
 class ChangeKind(StrEnum):
@@ -95,6 +96,17 @@ class Change:
     message_id: str
     text: str = ""
     """The new text of an edited message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A chat goes on under another id; the platform may tell so more than once."""
+
+    event_id: str
+    address: Address
+    """The chat as it was."""
+    chat: str
+    """Its new id. The messages of the old one can be neither edited nor replied to there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +145,7 @@ class Adapter(Protocol):
     def fits(self, markdown: str) -> bool:
         """Whether one message can hold this text, in the units the platform counts."""
 
-    def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+    def listen(self) -> AsyncGenerator[InboundMessage | Change | Move, None]:
         """Events in the order of their arrival; asking for the next acknowledges the one before."""
 
     async def send(
@@ -174,4 +186,5 @@ class Adapter(Protocol):
         """Show for some seconds that an answer is on its way."""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
-        """The bytes of an attachment; AttachmentError past `limit` bytes or when it is gone."""
+        """The bytes of an attachment; AttachmentError past `limit` bytes or when it is gone,
+        RetryAfter or Unreachable when it may be had later."""

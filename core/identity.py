@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address, Author
@@ -57,6 +67,27 @@ async def resolve(
             .values(name=author.name)
         )
     return Speaker(found.user_id, found.conversation_id, found.epoch)
+
+
+async def move(session: AsyncSession, address: Address, chat: str) -> None:
+    """Let a group's conversations go on in another chat, but where it has begun one of its own."""
+    there = _conversations.alias("there")
+    begun = exists().where(
+        there.c.platform == _conversations.c.platform,
+        there.c.bot_id == _conversations.c.bot_id,
+        there.c.chat == chat,
+        there.c.thread == _conversations.c.thread,
+    )
+    await session.execute(
+        update(_conversations)
+        .where(
+            _conversations.c.platform == address.platform,
+            _conversations.c.bot_id == address.bot_id,
+            _conversations.c.chat == address.chat,
+            ~begun,
+        )
+        .values(chat=chat)
+    )
 
 
 async def user_of(session: AsyncSession, author: Author) -> int | None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import commands, identity, inbox, memory
-from core.adapter import Adapter, Address, Author, Change, ChangeKind, InboundMessage
+from core.adapter import Adapter, Address, Author, Change, ChangeKind, InboundMessage, Move
 from core.db import Sessions, transact
 from core.turns import Outcome, Question, Speaker
 
@@ -30,7 +30,6 @@ LOOKS = 5
 MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
 STILL_ANSWERING = "I am still answering your last message."
-NOTHING_SAID = "Hello! What would you like to know? /help lists what I can do."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,7 @@ class Intake:
         """
         account = adapter.name, adapter.bot_id
         while True:
-            while not await self._may_listen(account, worker_id):  # noqa: ASYNC110 - a lease runs out
-                await asyncio.sleep(STAND_BY)
+            await self._stand_by(account, worker_id)
             try:
                 async with self._lease(account, worker_id), aclosing(adapter.listen()) as events:
                     log.info("listening on %s as %s", *account)
@@ -89,6 +87,14 @@ class Intake:
                 return
             except TimeoutError:
                 log.warning("another process listens on %s as %s now", *account)
+
+    async def _stand_by(self, account: inbox.Account, worker_id: str) -> None:
+        """Return when this process may listen for an account; say so once if it has to wait."""
+        if await self._may_listen(account, worker_id):
+            return
+        log.warning("another process listens on %s as %s: this one waits for its end", *account)
+        while not await self._may_listen(account, worker_id):  # noqa: ASYNC110 - a lease runs out
+            await asyncio.sleep(STAND_BY)
 
     @asynccontextmanager
     async def _lease(self, account: inbox.Account, worker_id: str) -> AsyncIterator[None]:
@@ -120,13 +126,16 @@ class Intake:
             ),
         )
 
-    async def handle(self, event: InboundMessage | Change) -> None:
+    async def handle(self, event: InboundMessage | Change | Move) -> None:
         """Store an event. While the database is away this waits, and so does the platform."""
-        if isinstance(event, Change):
-            done = await self._stored(lambda session: self._change(session, event))
-        else:
-            done = await self._stored(lambda session: self._message(session, event))
-            self._gather(event, done.gathering)
+        match event:
+            case Change():
+                done = await self._stored(lambda session: self._change(session, event))
+            case Move():
+                done = await self._stored(lambda session: self._move(session, event))
+            case InboundMessage():
+                done = await self._stored(lambda session: self._message(session, event))
+                self._gather(event, done.gathering)
         if done.changed:
             self._changed()
         self._accepted(done.gathering.ready_at if done.gathering else None)
@@ -161,7 +170,8 @@ class Intake:
         gathers = message.partial or bool(message.album)
         ready_at = now + GATHER if gathers else now
         entry = _entry(message, speaker, ready_at)
-        if answer := _without_model(message):
+        answer = entry.question.ready_answer
+        if answer and not gathers:  # else the parts that follow may hold what can be answered
             entry = _said(entry, answer)
         elif not message.private and message.reply_to is not None:
             # In a group a reply branches from what it answers; a private talk stays one line.
@@ -205,6 +215,13 @@ class Intake:
             if await memory.is_head(session, speaker.conversation_id, last.id):
                 entry = replace(entry, replaces_id=last.id)
         await inbox.accept(session, message.event_id, entry, now=now)
+        return Accepted()
+
+    async def _move(self, session: AsyncSession, move: Move) -> Accepted:
+        """What is stored of a chat belongs to another one; told again, nothing is left to move."""
+        if await inbox.note(session, move.address, move.event_id):
+            await identity.move(session, move.address, move.chat)
+            await inbox.move(session, move.address, move.chat)
         return Accepted()
 
     async def _change(self, session: AsyncSession, change: Change) -> Accepted:
@@ -307,12 +324,3 @@ def _instead(
 def _said(entry: inbox.Entry, text: str) -> inbox.Entry:
     """A turn that needs no model: it is answered already and waits for nothing."""
     return replace(entry, kind="command", lane=None, follows_id=None, replaces_id=None, answer=text)
-
-
-def _without_model(message: InboundMessage) -> str | None:
-    """The answer to what the model need not be asked: nothing said, or nothing readable."""
-    if message.text or message.quote or message.attachments:
-        return None
-    if message.unreadable:
-        return f"I cannot read {message.unreadable} yet. Please write it to me."
-    return NOTHING_SAID

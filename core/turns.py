@@ -9,6 +9,8 @@ from core.adapter import Address, Attachment, InboundMessage
 
 T = TypeVar("T")
 
+NOTHING_SAID = "Hello! What would you like to know? /help lists what I can do."
+
 Kind = Literal["chat", "command", "summary"]
 
 
@@ -69,6 +71,15 @@ class Question:
     def dump(self) -> dict[str, Any]:
         """The form it is stored in."""
         return asdict(self)
+
+    @property
+    def ready_answer(self) -> str | None:
+        """What is said without asking the model: nothing was said, or nothing can be read."""
+        if self.text or self.quote or self.attachments:
+            return None
+        if self.unreadable:
+            return f"I cannot read {self.unreadable} yet. Please write it to me."
+        return NOTHING_SAID
 
     def joined(self, other: "Question") -> "Question":
         """This question with a further part of the same message: a split text, an album."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import pty
 import re
+import socket
 import stat
 import sys
 import termios
@@ -14,7 +15,7 @@ from typing import Literal, TextIO
 
 import pytest
 
-from bots.console import READER, ConsoleAdapter, connect
+from bots.console import READER, ConsoleAdapter, connect, person
 from core.adapter import (
     Adapter,
     Address,
@@ -28,7 +29,7 @@ from core.errors import AttachmentError, MessageGone, Undeliverable
 
 STOP = (Button(ChangeKind.STOP, "Stop"),)
 AGAIN = (Button(ChangeKind.REGENERATE, "Again"),)
-HERE = Address("console", "parley", "console")
+HERE = Address("console", f"{person()}@{socket.gethostname()}", "console")
 PATIENCE = 10
 PROMPTED = "\x1b[?2004h"
 """The line editor asks the terminal to bracket what is pasted: it is ready for input."""
@@ -150,6 +151,10 @@ class Dialog:
 
 def opened(file: int | str, mode: Literal["r", "w"]) -> TextIO:
     return open(file, mode, encoding="utf-8")
+
+
+def files_in(directory: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in directory.iterdir()}
 
 
 async def breathe() -> None:
@@ -283,6 +288,28 @@ class TestThroughPipes:
         with pytest.raises(MessageGone):
             await piped.edit("unknown", "text")
 
+    async def test_a_file_overwrites_no_other(
+        self, piped: Dialog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for data in (b"first", b"second", b"third"):
+            await piped.adapter.upload(HERE, "parley.json", data, nonce="1-file")
+        await piped.side.shows(f"Written to {tmp_path / 'parley-3.json'}")
+        assert files_in(tmp_path) == {
+            "parley.json": b"first",
+            "parley-2.json": b"second",
+            "parley-3.json": b"third",
+        }
+        assert stat.S_IMODE(os.stat(tmp_path / "parley.json").st_mode) == 0o600
+
+    async def test_a_file_that_cannot_be_written_is_undeliverable(
+        self, piped: Dialog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        os.rmdir(tmp_path)
+        with pytest.raises(Undeliverable, match=r"parley\.json"):
+            await piped.adapter.upload(HERE, "parley.json", b"data", nonce="1-file")
+
     async def test_a_reader_that_went_away_is_undeliverable(self) -> None:
         look, back = os.pipe()
         os.close(look)
@@ -345,6 +372,14 @@ class TestOnATerminal:
         await seated.send("a <div> and \x1b]52;c;ZXZpbA==\x07 b\r\n\r\n- item")
         await seated.side.shows("• item")
         assert "a <div> and ]52;c;ZXZpbA== b" in seated.side.raw
+
+    async def test_lines_stay_apart_as_they_were_written(self, seated: Dialog) -> None:
+        await seated.ask("/help")
+        await seated.send("I can do this:\n/new – begin **anew**\n/stop – stop\n\n- one\n  two")
+        seen = await seated.side.shows("two")
+        lines = [line.strip() for line in seen.split("\n")]
+        for line in ("I can do this:", "/new – begin anew", "/stop – stop", "• one", "two"):
+            assert line in lines
 
     async def test_of_a_long_answer_only_the_end_is_redrawn(self, seated: Dialog) -> None:
         await seated.ask("a long list")

@@ -13,8 +13,9 @@ from discord.abc import Snowflake
 from discord.utils import time_snowflake, utcnow
 
 from bots.discord.arrivals import Arrivals
-from bots.discord.inbound import parse_message
+from bots.discord.inbound import read
 from bots.discord.rest import call, translating
+from bots.parts import Parts
 from core.adapter import InboundMessage
 from core.errors import DeliveryError, RetryAfter, Unreachable
 
@@ -139,10 +140,11 @@ class Backlog:
         return room, 0 if is_closed else int(told.get("last_message_id") or 0)
 
     async def _read_on(self, chat: str, room: discord.abc.Messageable, after: int) -> None:
+        parts = Parts()
         while True:
             page = await self._patiently(chat, partial(_page, room, after))
             for message in page:
-                if said := parse_message(message, self._me):
+                for said in read(parts, message, self._me):
                     self._remember(said)
                     await self._arrivals.insert(said)
             if len(page) < PAGE:

@@ -14,9 +14,10 @@ from yarl import URL
 from bots.discord.arrivals import Arrivals, Event
 from bots.discord.backlog import LOOKBACK, Backlog, Channels, Newest, Room
 from bots.discord.commands import register
-from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, parse_message
+from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, read
 from bots.discord.interactions import acknowledge, ticket_of
 from bots.discord.rest import Json, call
+from bots.parts import Parts
 from core.adapter import InboundMessage
 from core.errors import DeliveryError, SettingsError
 
@@ -61,6 +62,7 @@ class Gateway(discord.AutoShardedClient):
         self._newest = newest
         self._channels = channels
         self._said: dict[str, InboundMessage] = {}
+        self._parts = Parts()
         self._starting: set[int]  # shards whose servers are not all there yet
         self._identified: deque[float] = deque(maxlen=1)
 
@@ -179,7 +181,7 @@ class Gateway(discord.AutoShardedClient):
 
     async def on_message(self, message: discord.Message) -> None:
         """Something was said."""
-        if said := parse_message(message, self.me):
+        for said in read(self._parts, message, self.me):
             self._remember(said)
             self._hear(said, message.guild.id if message.guild else 0)
 

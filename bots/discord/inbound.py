@@ -8,6 +8,7 @@ from typing import Any
 import discord
 from discord.abc import Snowflake
 
+from bots.parts import Parts
 from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
 
 PLATFORM = "discord"
@@ -21,10 +22,15 @@ _MARK = re.compile(r"<(?:(?P<kind>@!?|@&|#)|a?(?P<emoji>:\w+:))(?P<id>\d+)>")
 _UNREADABLE = {"audio": "audio files", "video": "videos"}
 
 
-def parse_message(message: discord.Message, me: Snowflake) -> InboundMessage | None:
-    """What was said to the account `me`, live or in a history; None if it is not for it."""
+def parse_message(
+    message: discord.Message, me: Snowflake, *, part: bool = False
+) -> InboundMessage | None:
+    """What was said to the account `me`, live or in a history; None if it is not for it.
+
+    A `part` is for it, though only another part of the same text may name the bot.
+    """
     private = message.channel.type is discord.ChannelType.private
-    if not (_by_person(message) and (private or _addressed(message, me))):
+    if not (_by_person(message) and (private or part or _addressed(message, me))):
         return None
     text, unreadable = _text(message, me), _unreadable(message)
     attachments = tuple(_attachment(message, file) for file in _files(message) if _readable(file))
@@ -46,6 +52,12 @@ def parse_message(message: discord.Message, me: Snowflake) -> InboundMessage | N
         partial=len(message.content) >= PARTIAL,
         admin=private or _is_admin(message),
     )
+
+
+def read(parts: Parts, message: discord.Message, me: Snowflake) -> list[InboundMessage]:
+    """What a message says to the account `me`, by itself or as the rest of a split text."""
+    said = parse_message(message, me)
+    return parts.hear(said, lambda: parse_message(message, me, part=True))
 
 
 def parse_edit(message: discord.Message, me: Snowflake) -> Change | None:

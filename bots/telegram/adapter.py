@@ -22,13 +22,14 @@ from telegram import (
 from telegram.constants import ChatAction, ChatMemberStatus
 from telegram.error import ChatMigrated, TelegramError
 
+from bots.parts import Parts
 from bots.telegram.failures import UNCHANGED, translated
 from bots.telegram.files import fetch
-from bots.telegram.inbound import PLATFORM, parse
+from bots.telegram.inbound import PLATFORM, parse, parse_part
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import Json, updates
 from bots.telegram.session import open_session
-from core.adapter import Address, Attachment, Button, Change, InboundMessage
+from core.adapter import Address, Attachment, Button, Change, InboundMessage, Move
 from core.errors import MessageGone, Undeliverable
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """Seconds between edits that hold for long; a group takes 20 messages a minute."""
 
 ADMINS = (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
+FOR_ADMINS = ("persona", "model", "forget")
+"""Commands that a group's admins alone may give."""
 REMEMBERED = 60.0
 """Seconds for which it is known who administers a group."""
 PATIENCE = 3.0
@@ -69,6 +72,7 @@ class TelegramAdapter:
         self._client = client
         self._me: User = bot.bot
         self._answers: set[asyncio.Task[None]] = set()
+        self._parts = Parts()
         self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
 
     @property
@@ -94,15 +98,12 @@ class TelegramAdapter:
         """Whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Move, None]:
         """Events by long polling; SettingsError when the token is revoked."""
         async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
             async for update in incoming:
-                event = self._read(update)
-                if isinstance(event, InboundMessage) and event.command and not event.private:
-                    event = replace(event, admin=await self._is_admin(event))
-                if event:
-                    yield event
+                for event in self._read(update):
+                    yield await self._with_rights(event)
                 if "callback_query" in update:
                     self._answer(update["callback_query"]["id"])
 
@@ -117,7 +118,6 @@ class TelegramAdapter:
     ) -> str:
         """Post a message. Telegram knows no nonce: a repeat makes a second message."""
         text, entities = render(markdown)
-        reply = _reply(address, reply_to)
         message = await _attempt(
             address,
             lambda chat: self._bot.send_message(
@@ -125,7 +125,7 @@ class TelegramAdapter:
                 text,
                 entities=entities,
                 message_thread_id=_thread(address),
-                reply_parameters=reply,
+                reply_parameters=_reply(address, reply_to, chat),
                 reply_markup=_keyboard(buttons),
                 link_preview_options=_NO_PREVIEW,
             ),
@@ -138,11 +138,10 @@ class TelegramAdapter:
         """Replace a message's text and buttons."""
         text, entities = render(markdown)
         try:
-            await _attempt(
-                address,
-                lambda chat: self._bot.edit_message_text(
+            await _attempt_there(
+                lambda: self._bot.edit_message_text(
                     text,
-                    chat,
+                    int(address.chat),
                     int(message_id),
                     entities=entities,
                     reply_markup=_keyboard(buttons),
@@ -156,7 +155,9 @@ class TelegramAdapter:
     async def delete(self, address: Address, message_id: str) -> None:
         """Delete a message of ours; Telegram refuses when it is older than two days."""
         try:
-            await _attempt(address, lambda chat: self._bot.delete_message(chat, int(message_id)))
+            await _attempt_there(
+                lambda: self._bot.delete_message(int(address.chat), int(message_id))
+            )
         except MessageGone:
             log.debug("Message %s was deleted before", message_id)
 
@@ -176,7 +177,7 @@ class TelegramAdapter:
                 chat,
                 InputFile(data, filename=name),
                 message_thread_id=_thread(address),
-                reply_parameters=_reply(address, reply_to),
+                reply_parameters=_reply(address, reply_to, chat),
             ),
         )
 
@@ -199,15 +200,29 @@ class TelegramAdapter:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
 
-    def _read(self, update: Json) -> InboundMessage | Change | None:
+    def _read(self, update: Json) -> Sequence[InboundMessage | Change | Move]:
         try:
-            return parse(Update.de_json(update, None), self._me)
+            read = Update.de_json(update, None)
+            event = parse(read, self._me)
+            if isinstance(event, Change | Move):
+                return [event]
+            return self._parts.hear(event, lambda: parse_part(read, self._me))
         except Exception:
             log.exception("Cannot read update %s", update["update_id"])
-            return None
+            return ()
 
-    async def _is_admin(self, message: InboundMessage) -> bool:
-        """Whether who said something in a group administers it; not, if Telegram does not tell."""
+    async def _with_rights(
+        self, event: InboundMessage | Change | Move
+    ) -> InboundMessage | Change | Move:
+        """The event, with who gives it where that matters: a command that holds for a group."""
+        if not isinstance(event, InboundMessage) or event.private:
+            return event
+        if event.command not in FOR_ADMINS:
+            return event
+        return replace(event, admin=await self._is_admin(event))
+
+    async def _is_admin(self, message: InboundMessage) -> bool | None:
+        """Whether who said something in a group administers it; None if Telegram does not tell."""
         who, now = (message.address.chat, message.author.account_id), time.monotonic()
         self._admins = {key: known for key, known in self._admins.items() if known[0] > now}
         if who not in self._admins:
@@ -216,7 +231,7 @@ class TelegramAdapter:
                     member = await self._bot.get_chat_member(int(who[0]), int(who[1]))
             except (TelegramError, TimeoutError) as error:
                 log.warning("Cannot learn who administers a group: %s", type(error).__name__)
-                return False
+                return None
             self._admins[who] = now + REMEMBERED, member.status in ADMINS
         return self._admins[who][1]
 
@@ -244,6 +259,16 @@ async def _attempt(address: Address, call: Callable[[int], Awaitable[T]]) -> T:
         raise translated(error) from error
 
 
+async def _attempt_there(call: Callable[[], Awaitable[object]]) -> None:
+    """One call for a message; in a supergroup its id would be another message's."""
+    try:
+        await call()
+    except ChatMigrated as moved:
+        raise MessageGone(moved.message) from moved
+    except TelegramError as error:
+        raise translated(error) from error
+
+
 def _thread(address: Address) -> int | None:
     return int(address.thread) if address.thread else None
 
@@ -252,9 +277,12 @@ def _is_group(address: Address) -> bool:
     return address.chat.startswith("-")
 
 
-def _reply(address: Address, message_id: str | None) -> ReplyParameters | None:
-    """In a private chat everybody sees what is answered; a quote above it would be noise."""
-    if message_id is None or not _is_group(address):
+def _reply(address: Address, message_id: str | None, chat: int) -> ReplyParameters | None:
+    """In a private chat everybody sees what is answered; a quote above it would be noise.
+
+    In a supergroup that a group became, the id would be another message's.
+    """
+    if message_id is None or not _is_group(address) or str(chat) != address.chat:
         return None
     return ReplyParameters(int(message_id), allow_sending_without_reply=True)
 

@@ -1,41 +1,43 @@
 """Files that came with a message."""
 
-from collections.abc import AsyncIterator
-
 import httpx
-from telegram import Bot
+from telegram import Bot, File
 from telegram.error import TelegramError
 
+from bots.downloads import check, check_status, read
+from bots.telegram.failures import translated
 from core.adapter import Attachment
-from core.errors import AttachmentError
+from core.errors import AttachmentError, RetryAfter, Unreachable
 
 PATIENCE = 20
 """Seconds without a byte after which a download is given up."""
 
 
 async def fetch(bot: Bot, client: httpx.AsyncClient, attachment: Attachment, limit: int) -> bytes:
-    """The bytes of an attachment, at most `limit`; no error tells the URL, which has the token."""
-    _check(attachment, attachment.size or 0, limit)
+    """The bytes of an attachment, at most `limit`; no error tells the URL, which has the token.
+
+    AttachmentError when it cannot be had; RetryAfter or Unreachable when it may be had later.
+    """
+    check(attachment, attachment.size or 0, limit)
+    file = await _find(bot, attachment)
+    check(attachment, file.file_size or 0, limit)
     try:
-        file = await bot.get_file(attachment.reference)
-        _check(attachment, file.file_size or 0, limit)
         async with client.stream("GET", file.file_path or "", timeout=PATIENCE) as response:
-            response.raise_for_status()
-            return await _read(response.aiter_bytes(), attachment, limit)
-    except (TelegramError, httpx.HTTPError):
-        raise AttachmentError(f"Telegram does not hand out “{attachment.name}”.") from None
+            check_status(response.status_code, _refusal(attachment))
+            return await read(response.aiter_bytes(), attachment, limit)
+    except httpx.HTTPError as error:
+        raise Unreachable(f"{type(error).__name__} for a file") from None
 
 
-async def _read(chunks: AsyncIterator[bytes], attachment: Attachment, limit: int) -> bytes:
-    data = bytearray()
-    async for chunk in chunks:
-        data += chunk
-        _check(attachment, len(data), limit)
-    return bytes(data)
+async def _find(bot: Bot, attachment: Attachment) -> File:
+    try:
+        return await bot.get_file(attachment.reference)
+    except TelegramError as error:
+        failure = translated(error)
+        if isinstance(failure, RetryAfter | Unreachable):
+            raise failure from None
+        raise AttachmentError(_refusal(attachment)) from None
 
 
-def _check(attachment: Attachment, size: int, limit: int) -> None:
-    if size > limit:
-        raise AttachmentError(
-            f"“{attachment.name}” is larger than the {limit / 1_000_000:g} MB that I can read."
-        )
+def _refusal(attachment: Attachment) -> str:
+    return f"Telegram does not hand out “{attachment.name}”."

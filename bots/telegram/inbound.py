@@ -13,8 +13,9 @@ from telegram import (
 )
 
 from bots.telegram.page import units
+from bots.telegram.session import COMMANDS
 from bots.telegram.written import entity_text, to_markdown
-from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
+from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage, Move
 
 PLATFORM = "telegram"
 LONGEST_QUOTE = 1000
@@ -45,26 +46,46 @@ _UNREADABLE = {
 }
 
 
-def parse(update: Update, me: User) -> InboundMessage | Change | None:
+def parse(update: Update, me: User) -> InboundMessage | Change | Move | None:
     """What an update means to the account `me`; None if it is not for it."""
     event_id = str(update.update_id)
     if update.callback_query:
         return _pressed(event_id, update.callback_query, me)
     if update.edited_message:
         return _edited(event_id, update.edited_message, me)
-    return _said(event_id, update.message, me) if update.message else None
+    if update.message is None:
+        return None
+    return _moved(event_id, update.message, me) or _said(event_id, update.message, me)
 
 
-def _said(event_id: str, message: Message, me: User) -> InboundMessage | None:
+def parse_part(update: Update, me: User) -> InboundMessage | None:
+    """What an update says if another part of the same message calls the account `me`."""
+    if update.message is None:
+        return None
+    return _said(str(update.update_id), update.message, me, part=True)
+
+
+def _moved(event_id: str, message: Message, me: User) -> Move | None:
+    """A group became a supergroup, which is another chat: each of the two is told of the other."""
+    here = message.chat.id
+    old, new = message.migrate_from_chat_id or here, message.migrate_to_chat_id or here
+    if old == new:
+        return None
+    return Move(event_id, Address(PLATFORM, str(me.id), str(old)), str(new))
+
+
+def _said(
+    event_id: str, message: Message, me: User, *, part: bool = False
+) -> InboundMessage | None:
     author, words = message.from_user, _read(message, me)
     private = message.chat.type == Chat.PRIVATE
-    if author is None or not _by_person(message, author) or not (private or words.called):
+    if author is None or not _by_person(message, author) or not (private or words.called or part):
         return None
     answered = _answered(message)
     quote = message.quote.text if message.quote else _text(answered) if answered else ""
     attachments, unreadable = _attachments(message), _unreadable(message)
-    # Who calls the bot with nothing but its name means what they answer, or what they show.
-    shown = unreadable if private else (unreadable or quote) if words.mentioned else ""
+    # Who says nothing but the bot's name means what they answer or show, or just calls it.
+    shown = words.mentioned or (unreadable and (private or part))
     if not (words.text or words.command or attachments or shown):
         return None
     return InboundMessage(
@@ -122,14 +143,16 @@ def _read(message: Message, me: User) -> _Words:
     entities = message.entities if message.text else message.caption_entities
     mentions = [entity for entity in entities if _names(text, entity, me)]
     call = next((entity for entity in entities if _is_command(entity)), None)
-    name, _, bot = entity_text(text, call).lower().partition("@") if call else ("", "", "")
-    ours = not bot or bot == str(me.username).lower()
-    command = name[1:] if ours else ""
+    name, _, bot = entity_text(text, call)[1:].lower().partition("@") if call else ("", "", "")
+    elsewhere = bool(bot) and bot != str(me.username).lower()
+    # In a group a bare command that we do not have is another bot's, or a path.
+    known = bool(bot) or name in COMMANDS or message.chat.type == Chat.PRIVATE
+    ours = call is not None and known and not elsewhere
     return _Words(
         text=to_markdown(text, entities, [*mentions, call] if call and ours else mentions),
-        command=command or None,
+        command=name if ours else None,
         mentioned=bool(mentions),
-        called=ours and bool(mentions or command or _answers(message, me)),
+        called=not elsewhere and (ours or bool(mentions) or _answers(message, me)),
     )
 
 

@@ -1,12 +1,11 @@
 """Tables as monospaced columns, or line by line where those would not fit a phone."""
 
 import re
-import unicodedata
-from itertools import zip_longest
 
 from markdown_it.token import Token
 from telegram import MessageEntity
 
+from bots.columns import draw, width
 from bots.telegram.inline import links, write_inline
 from bots.telegram.page import Page
 
@@ -46,16 +45,13 @@ class Table:
         """Write the table as it is best read."""
         drawn = self._draw()
         linked = any(links(cell) for row in self._rows for cell in row)
-        if linked or max(map(_width, drawn.split("\n"))) > _BREADTH:
+        if linked or max(map(width, drawn.split("\n"))) > _BREADTH:
             self._write_records(page)
         else:
             page.write_literal(MessageEntity.PRE, drawn)
 
     def _draw(self) -> str:
-        rows = [[_plain(cell) for cell in row] for row in self._rows]
-        widths = [max(map(_width, column)) for column in zip_longest(*rows, fillvalue="")]
-        lines = [" │ ".join(map(_padded, row, widths, self._right)).rstrip() for row in rows]
-        return "\n".join([lines[0], "─┼─".join("─" * width for width in widths), *lines[1:]])
+        return draw([[_plain(cell) for cell in row] for row in self._rows], self._right)
 
     def _write_records(self, page: Page) -> None:
         head, *rows = self._rows
@@ -79,18 +75,3 @@ def _plain(cell: Cell) -> str:
     page = Page()
     write_inline(page, cell)
     return " ".join(page.finish()[0].split())
-
-
-def _padded(text: str, width: int, right: bool) -> str:
-    space = " " * (width - _width(text))
-    return space + text if right else text + space
-
-
-def _width(text: str) -> int:
-    """Columns of a text: Chinese, Japanese, Korean and emoji take two, accents none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )

@@ -14,16 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import attachments, inbox, memory, privacy, quota, toolkit
 from core.chat._exchange import Exchange
-from core.chat._question import ask, blinded
+from core.chat._question import ask, blinded, without_model
 from core.chat._terms import (
     AGAIN,
     BROKE_OFF,
     CUT,
     FAILED,
+    NOT_SENT,
     NOTES,
     NOTHING,
     SUMMARISED,
-    TOO_LARGE,
     UNAVAILABLE,
     Terms,
     with_reference,
@@ -84,8 +84,8 @@ class Chat:
 
         Raises ModelBusy when the turn should be put back, LeaseLost when it is another's.
         """
-        if turn.cancel:
-            return await self._end(turn, reply, turn.draft, Outcome.STOPPED)
+        if known := without_model(turn):
+            return await self._end(turn, reply, *known)
         try:
             tries = count()
             context, call = await transact(
@@ -131,7 +131,7 @@ class Chat:
             await reply.attach(EXPORT, data)
         except Undeliverable as error:
             log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
-            await reply.close(TOO_LARGE)
+            await reply.close(NOT_SENT)
 
     # before the call
 

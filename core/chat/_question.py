@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.memory import Context
 from core.messages import ChatMessage, Part, user
-from core.turns import Turn
+from core.turns import Outcome, Turn
 
 UNSEEN = "[An image was attached, but you cannot see images: say so.]"
 
@@ -21,6 +21,14 @@ def ask(turn: Turn, context: Context, parts: Sequence[Part] = ()) -> ChatMessage
     if not parts:
         return user(text)
     return {"role": "user", "content": [{"type": "text", "text": text}, *parts]}
+
+
+def without_model(turn: Turn) -> tuple[str, Outcome] | None:
+    """The end of a turn for which there is nothing to ask: it was stopped, or holds no question."""
+    if turn.cancel:
+        return turn.draft, Outcome.STOPPED
+    ready = turn.question.ready_answer if turn.kind == "chat" else None
+    return (ready, Outcome.OK) if ready else None
 
 
 def blinded(message: ChatMessage) -> ChatMessage:

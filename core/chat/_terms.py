@@ -20,7 +20,9 @@ NOTES = {
 }
 """What is added below an answer that did not end by itself."""
 NOTHING = "I have no answer to that. Please ask me in other words."
-TOO_LARGE = "The file is too large to be sent here. The people who run me can give it to you."
+NOT_SENT = (
+    "The file cannot be sent here; it may be too large. The people who run me can give it to you."
+)
 SUMMARISED = "Our conversation has grown long: I keep its earlier part as a summary from now on."
 CUT = "Our conversation has grown long: I no longer see its earlier part from now on."
 """Told once, when the first part of a conversation is no longer word for word before the model."""

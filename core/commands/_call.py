@@ -37,12 +37,13 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command in a conversation; `admin` may change what holds for everybody there."""
+    """A command in a conversation; `admin` may change what holds for everybody there, None is
+    unknown."""
 
     speaker: Speaker
     arguments: str
     private: bool
-    admin: bool
+    admin: bool | None
     offer: Offer
     now: datetime
 

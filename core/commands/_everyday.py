@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import inbox, memory, quota
 from core.commands._call import Call, Result
 from core.commands._style import BACK
-from core.commands._words import count, dollars, until
+from core.commands._words import count, dollars, price, until
 from core.settings import Limit
 
 HELP = """\
@@ -62,23 +62,29 @@ async def usage(session: AsyncSession, call: Call) -> Result:
     month = Limit(0, "usd", "month")
     used = await quota.spent(session, call.speaker.user_id, since=month.start(call.now))
     left = await quota.remaining(session, call.speaker.user_id, call.offer.rules, now=call.now)
-    lines = [_used(used), *(_left(item, call.now) for item in left)]
+    answers = f"This month: {count(used.turns, 'answer')}, for {dollars(used.charged)}."
+    lines = [answers, *(_left(item, call.now) for item in left), *_read(used)]
     return Result("\n".join(lines))
 
 
-def _used(used: quota.Spent) -> str:
+def _read(used: quota.Spent) -> list[str]:
+    """How much the model has read and written, for who wants to know what the money is for."""
     tokens = used.prompt_tokens + used.completion_tokens
+    if not tokens:
+        return []
     cached = min(100 * used.cached_tokens // max(used.prompt_tokens, 1), 100)
-    return (
-        f"This month: {count(used.turns, 'answer')}, {tokens:,} tokens"
-        f" ({cached} % of what was read came from the cache), {dollars(used.charged)}."
-    )
+    return [
+        "",
+        f"For these answers I read and wrote {count(tokens, 'token')}, which are pieces of words."
+        f" {cached} % of what I read was still cached from before, which costs less.",
+    ]
 
 
 def _left(item: quota.Remaining, now: datetime) -> str:
     limit = item.limit
     if limit.unit == "usd":
-        left, amount = dollars(item.left), dollars(limit.amount)
+        left, amount = dollars(item.left), price(limit.amount)
     else:
         left, amount = str(item.left), count(limit.amount, "answer")
-    return f"Left: {left} of {amount} a {limit.window}, whole again {until(item.resets_at, now)}."
+    begins = f"the next {limit.window} begins {until(item.resets_at, now)}"
+    return f"Left: {left} of {amount} a {limit.window}; {begins}."

@@ -13,6 +13,12 @@ To do it, send /forget yes"""
 FORGOTTEN = "Everything of this conversation is deleted. What would you like to talk about?"
 NOT_HERE = "I send that only in a private chat with you."
 ADMINS_ONLY = "Only the admins of this group can do that."
+NOT_LEARNED = "I could not find out just now who the admins are here. Please try again in a moment."
+
+
+def not_allowed(call: Call) -> Result:
+    """Why somebody may not do what holds for everybody in a chat."""
+    return Result(NOT_LEARNED if call.admin is None else ADMINS_ONLY)
 
 
 async def privacy(session: AsyncSession, call: Call) -> Result:
@@ -30,7 +36,7 @@ async def export(session: AsyncSession, call: Call) -> Result:
 async def forget(session: AsyncSession, call: Call) -> Result:
     """Delete a conversation for good, after a confirmation."""
     if not call.admin:
-        return Result(ADMINS_ONLY)
+        return not_allowed(call)
     if call.arguments.strip().lower() != CONFIRMED:
         return Result(SURE)
     cut_off = await stored.forget(session, call.speaker.conversation_id, now=call.now)

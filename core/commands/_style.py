@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import memory
 from core.commands._call import Call, Result
-from core.commands._privacy import ADMINS_ONLY
+from core.commands._privacy import not_allowed
 from core.settings import LONGEST_PERSONA, RESET
 
 BACK = "From now on, follow only your first instructions again."
@@ -19,7 +19,7 @@ async def persona(session: AsyncSession, call: Call) -> Result:
     if not wish:
         return Result(await _shown(session, call))
     if not call.admin:
-        return Result(ADMINS_ONLY)
+        return not_allowed(call)
     if wish.lower() == RESET:
         return Result("I am myself again.", instructions=BACK)
     instructions = call.offer.personas.get(wish.lower(), wish)
@@ -51,7 +51,7 @@ async def model(session: AsyncSession, call: Call) -> Result:
         listed = "\n".join(f"/model {name}" for name in names.values())
         return Result(f"{current} answers here. Choose:\n{listed}")
     if not call.admin:
-        return Result(ADMINS_ONLY)
+        return not_allowed(call)
     await memory.choose_model(session, call.speaker.conversation_id, found[0])
     return Result(f"{found[0]} answers here from now on.")
 

@@ -5,11 +5,19 @@ from decimal import Decimal
 
 from core.settings import MICRO
 
+CENT = Decimal("0.01")
+
 
 def dollars(amount: int) -> str:
-    """Micro-dollars as people write money."""
+    """Micro-dollars as people write money, to the cent."""
     value = Decimal(amount) / MICRO
-    return f"${value:.2f}" if value >= 1 or not amount else f"${value:.4f}"
+    return "less than $0.01" if 0 < value < CENT else f"${value:.2f}"
+
+
+def price(amount: int) -> str:
+    """Micro-dollars as an operator set them: "$1.00", "$0.005"."""
+    value = Decimal(amount) / MICRO
+    return f"${value:.2f}" if value == round(value, 2) else f"${value.normalize():f}"
 
 
 def until(moment: datetime, now: datetime) -> str:

@@ -115,6 +115,24 @@ async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -
     await say(session, entry, now=now)
 
 
+async def move(session: AsyncSession, address: Address, chat: str) -> None:
+    """Deliver in another chat what is not delivered yet, in new messages and as no reply.
+
+    What stands in the old chat stays known by its ids there: the new one counts its own, and
+    one that seemed to be known would never be answered.
+    """
+    where = (
+        turns.c.platform == address.platform,
+        turns.c.bot_id == address.bot_id,
+        turns.c.chat == address.chat,
+        turns.c.delivered_at.is_(None),
+    )
+    ours = posts.c.part.is_not(None)
+    undelivered = posts.c.turn_id.in_(select(turns.c.id).where(*where))
+    await session.execute(update(posts).where(undelivered, ours).values(chat=chat, message_id=None))
+    await session.execute(update(turns).where(*where).values(chat=chat, message_id=None))
+
+
 async def newest(session: AsyncSession, account: Account, chat: str) -> str | None:
     """The message that an account of ours saw last in a chat; if it saw none, in any chat."""
     seen = (*_seen_by(account), posts.c.part.is_(None))

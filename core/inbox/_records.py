@@ -22,7 +22,7 @@ class Record:
     conversation_id: int
     epoch: int
     lane: str | None
-    message_id: str
+    message_id: str | None
     question: Question
     follows_id: int | None
     outcome: Outcome | None

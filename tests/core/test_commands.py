@@ -8,6 +8,7 @@ import pytest
 from core import commands, memory, quota
 from core.commands import COMMANDS, Call, Offer, Result
 from core.commands._style import BACK
+from core.commands._words import dollars, price
 from core.db import Sessions
 from core.messages import Usage
 from core.quota import Rules
@@ -81,11 +82,35 @@ async def test_usage_counts_questions_and_not_calls(sessions: Sessions, ada: Spe
 
         await commit(sessions, pay)
     told = (await give(sessions, ada, "usage")).text.splitlines()
-    assert told[0] == (
-        "This month: 1 answer, 2,100 tokens (75 % of what was read came from the cache), $0.0002."
-    )
-    assert told[1].startswith("Left: 4 of 5 answers a day, whole again in ")
-    assert told[2].startswith("Left: $0.9998 of $1.00 a month, whole again in ")
+    assert told == [
+        "This month: 1 answer, for less than $0.01.",
+        "Left: 4 of 5 answers a day; the next day begins in 15 hours.",
+        "Left: $1.00 of $1.00 a month; the next month begins in 18 days.",
+        "",
+        "For these answers I read and wrote 2,100 tokens, which are pieces of words."
+        " 75 % of what I read was still cached from before, which costs less.",
+    ]
+
+
+async def test_usage_of_nothing_tells_no_tokens(sessions: Sessions, ada: Speaker) -> None:
+    told = (await give(sessions, ada, "usage")).text
+    assert told.startswith("This month: 0 answers, for $0.00.\nLeft: 5 of 5")
+    assert "token" not in told
+
+
+@pytest.mark.parametrize(
+    ("amount", "spent", "set_"),
+    [
+        (0, "$0.00", "$0.00"),
+        (1, "less than $0.01", "$0.000001"),
+        (5_000, "less than $0.01", "$0.005"),
+        (999_800, "$1.00", "$0.9998"),
+        (1_000_000, "$1.00", "$1.00"),
+        (1_250_500_000, "$1250.50", "$1250.50"),
+    ],
+)
+def test_money_is_told_to_the_cent_but_for_what_was_set(amount: int, spent: str, set_: str) -> None:
+    assert (dollars(amount), price(amount)) == (spent, set_)
 
 
 async def test_stop_stops_questions_only(sessions: Sessions, ada: Speaker) -> None:
@@ -186,6 +211,13 @@ async def test_what_holds_for_everybody_is_the_admins_to_change(
         assert result == Result("Only the admins of this group can do that.")
     for command in ("persona", "model", "new", "usage", "stop", "help", "privacy"):
         assert "Only the admins" not in (await give(sessions, ada, command, **group)).text
+    assert await commit(sessions, lambda s: memory.model_of(s, ada.conversation_id)) is None
+
+
+async def test_who_may_be_an_admin_is_told_so(sessions: Sessions, ada: Speaker) -> None:
+    group = {"private": False, "admin": None}
+    for command in ("persona Be brief.", "model large", "forget yes"):
+        assert "could not find out" in (await give(sessions, ada, command, **group)).text
     assert await commit(sessions, lambda s: memory.model_of(s, ada.conversation_id)) is None
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from core import inbox, models
+from core import identity, inbox, models
 from core.adapter import Attachment
 from core.db import Sessions
 from core.errors import LeaseLost
@@ -146,6 +146,36 @@ async def test_what_is_new_is_neither_a_known_event_nor_a_known_message(
 async def test_an_event_without_a_turn_is_noted_once(sessions: Sessions) -> None:
     assert await commit(sessions, lambda s: inbox.note(s, HOME, "stop"))
     assert not await commit(sessions, lambda s: inbox.note(s, HOME, "stop"))
+
+
+# A chat that goes on under another id
+
+
+async def test_a_chat_moves_with_what_is_not_delivered(sessions: Sessions) -> None:
+    told = await rows.ask_in_group(sessions, rows.ADA, "1")
+    await rows.finish(sessions, await rows.claimed(sessions))
+    waits = await rows.ask_in_group(sessions, rows.ADA, "2")
+    moved = replace(GROUP, chat="-1001")
+    for _ in range(2):
+        await commit(sessions, lambda s: identity.move(s, GROUP, moved.chat))
+        await commit(sessions, lambda s: inbox.move(s, GROUP, moved.chat))
+
+    turn = await rows.claimed(sessions)
+    again = await rows.speaker(sessions, rows.ADA, moved, private=False)
+
+    assert (turn.id, turn.address, turn.message_id) == (waits, moved, None)
+    assert again.conversation_id == turn.conversation_id
+    assert await commit(sessions, lambda s: inbox.turn_of(s, GROUP, "1")) == told
+    assert await commit(sessions, lambda s: inbox.is_new(s, moved, "another", "1"))
+
+
+async def test_a_chat_that_has_begun_anew_keeps_what_it_has(sessions: Sessions) -> None:
+    before = await rows.speaker(sessions, rows.ADA, GROUP, private=False)
+    moved = replace(GROUP, chat="-1001")
+    begun = await rows.speaker(sessions, rows.ADA, moved, private=False)
+    await commit(sessions, lambda s: identity.move(s, GROUP, moved.chat))
+    again = await rows.speaker(sessions, rows.ADA, moved, private=False)
+    assert again.conversation_id == begun.conversation_id != before.conversation_id
 
 
 # Gathering the parts of an album or of a split text

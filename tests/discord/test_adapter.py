@@ -7,12 +7,9 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-import aiohttp
-import discord
 import pytest
 
 from bots.discord import DiscordAdapter, connect
-from bots.discord.files import fetch
 from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
 from core.errors import (
     AttachmentError,
@@ -923,16 +920,15 @@ async def test_a_file_is_fetched_by_a_fresh_address(
         await adapter.download(attachment, 1000)
 
 
-async def test_a_file_that_trickles_is_given_up(
+async def test_a_file_out_of_reach_is_not_given_up(
     server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
 ) -> None:
-    files = [("notes.txt", b"x" * 1000, "text/plain")]
+    files = [("notes.txt", b"words", "text/plain")]
     await server.say(channel, ada, f"{server.mention} read", attachments=files)
     await server.wait(lambda: core.events)
     (attachment,) = core.messages[0].attachments
-    server.fail("GET /attachments/{channel}/{id}/{name}", delay=0.05)
-    client = discord.Client(intents=discord.Intents.none())
-    async with client, aiohttp.ClientSession() as session:
-        await client.login(server.token)
-        with pytest.raises(AttachmentError, match="hand out"):
-            await fetch(client, session, attachment, 1000, patience=0.2)
+    origin, server.world.origin = server.world.origin, "http://127.0.0.1:9"
+    with pytest.raises(Unreachable):
+        await adapter.download(attachment, 1000)
+    server.world.origin = origin
+    assert await adapter.download(attachment, 1000) == b"words"

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, parse_message
+from bots.discord.inbound import (
+    parse_deletion,
+    parse_edit,
+    parse_interaction,
+    parse_message,
+    read,
+)
+from bots.parts import Parts
 from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
 from tests.discord import payloads
 from tests.discord.payloads import (
@@ -45,6 +52,18 @@ def said(library: payloads.Library, body: Json) -> InboundMessage:
 
 def heard(library: payloads.Library, body: Json) -> InboundMessage | None:
     return parse_message(library.message(body), library.me)
+
+
+async def test_the_rest_of_a_split_text_is_for_the_bot_too(library: payloads.Library) -> None:
+    parts = Parts()
+    long, rest = message(f"<@{BOT}> " + "word " * 398, **NAMED), message("and the rest")
+    spoken = [read(parts, library.message(body), library.me) for body in (rest, long, rest, rest)]
+    assert [[said.text[-8:] for said in each] for each in spoken] == [
+        [],
+        ["ord word"],
+        ["the rest"],
+        [],
+    ]
 
 
 async def test_a_private_message_is_read_whole(library: payloads.Library) -> None:

@@ -832,6 +832,20 @@ async def test_message_ids_are_counted_as_the_service_counts(
     assert ids == [1, 2, 3, 1, 1]
 
 
+@pytest.mark.parametrize(("privacy", "told"), [(False, 3), (True, 1)])
+async def test_an_album_in_a_group_is_told_whole_without_privacy(
+    ada: User, privacy: bool, told: int
+) -> None:
+    async with TelegramServer(privacy=privacy) as telegram, client(telegram) as bot:
+        group = telegram.group(-500, "Friends", admins=[ada])
+        await telegram.photo(group, ada, b"one", album="77")
+        await telegram.photo(group, ada, b"two", "@parley_bot compare", album="77")
+        await telegram.video(group, ada, album="77")
+        parts = [text_message(update) for update in await bot.get_updates()]
+    assert [part.media_group_id for part in parts] == ["77"] * told
+    assert bool(parts[-1].video) is not privacy
+
+
 async def test_privacy_keeps_talk_from_the_bot(ada: User) -> None:
     async with TelegramServer(privacy=True) as telegram, client(telegram) as bot:
         group = telegram.group(-500, "Friends")

@@ -5,11 +5,21 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
 from bots.telegram.adapter import TelegramAdapter, connect
-from core.adapter import Adapter, Address, Attachment, Button, Change, ChangeKind, InboundMessage
+from core.adapter import (
+    Adapter,
+    Address,
+    Attachment,
+    Button,
+    Change,
+    ChangeKind,
+    InboundMessage,
+    Move,
+)
 from core.errors import (
     AttachmentError,
     DeliveryError,
@@ -58,6 +68,7 @@ async def heard(adapter: TelegramAdapter, count: int) -> list[InboundMessage | C
     events: list[InboundMessage | Change] = []
     async with asyncio.timeout(10), aclosing(adapter.listen()) as listening:
         async for event in listening:
+            assert not isinstance(event, Move)
             events.append(event)
             if len(events) == count:
                 break
@@ -149,7 +160,9 @@ async def test_event_is_acknowledged_by_asking_for_the_next(
         waiting = asyncio.create_task(anext(listening))
         await telegram.wait(lambda: not telegram.unacknowledged)
         await telegram.say(chat, ada, "third")
-        assert texts([await waiting]) == ["third"]
+        event = await waiting
+        assert isinstance(event, InboundMessage)
+        assert event.text == "third"
 
 
 async def test_unreadable_update_holds_up_nothing(
@@ -408,6 +421,25 @@ async def test_group_that_became_a_supergroup_is_followed(
     assert [answer.text for answer in telegram.answers(supergroup)] == ["hello"]
 
 
+async def test_after_a_move_no_other_message_is_meant_by_an_old_id(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User
+) -> None:
+    group = telegram.group(-500, "Friends", admins=[ada])
+    question = await telegram.say(group, ada, "Why?")
+    message_id = await adapter.send(address(telegram, group), "old", nonce="n")
+    supergroup = telegram.upgrade(group)
+    while len(telegram.answers(supergroup)) < 3:
+        await adapter.send(address(telegram, supergroup), "new", nonce="n")
+    assert message_id in {str(answer.message_id) for answer in telegram.answers(supergroup)}
+    asked = str(question.message_id)
+    await adapter.send(address(telegram, group), "late", reply_to=asked, nonce="n")
+    with pytest.raises(MessageGone):
+        await adapter.edit(address(telegram, group), message_id, "late")
+    await adapter.delete(address(telegram, group), message_id)
+    shown = [(answer.text, answer.reply_to) for answer in telegram.answers(supergroup)]
+    assert shown == [*[("new", None)] * 3, ("late", None)]
+
+
 async def test_failure_after_the_move_is_translated_too(
     telegram: TelegramServer, adapter: TelegramAdapter, ada: User
 ) -> None:
@@ -465,3 +497,35 @@ async def test_missing_file_is_told_to_the_person(
     lost = Attachment("no-such-file", "report.pdf", "application/pdf", 100)
     with pytest.raises(AttachmentError, match=r"report\.pdf"):
         await adapter.download(lost, 1000)
+
+
+@pytest.mark.filterwarnings(RETRY_AFTER)
+@pytest.mark.parametrize(
+    ("method", "fault", "kind"),
+    [
+        ("getFile", {"status": 429, "retry_after": 7}, RetryAfter),
+        ("getFile", {"status": 502}, Unreachable),
+        ("getFile", {"drop": "before"}, Unreachable),
+        ("getFile", {"status": 400}, AttachmentError),
+        ("file", {"status": 429}, Unreachable),
+        ("file", {"status": 503}, Unreachable),
+        ("file", {"drop": "before"}, Unreachable),
+        ("file", {"status": 404}, AttachmentError),
+    ],
+)
+async def test_a_passing_fault_loses_no_file(
+    telegram: TelegramServer,
+    adapter: TelegramAdapter,
+    chat: Chat,
+    ada: User,
+    method: str,
+    fault: dict[str, Any],
+    kind: type[Exception],
+) -> None:
+    await telegram.photo(chat, ada, b"\xff\xd8 picture", "what is it?")
+    photo = await attachment(telegram, adapter)
+    telegram.fail(method, **fault)
+    with pytest.raises(kind) as failure:
+        await adapter.download(photo, 1000)
+    assert telegram.token.partition(":")[2] not in str(failure.value)
+    assert await adapter.download(photo, 1000) == b"\xff\xd8 picture"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from telegram import Update, User
 
-from bots.telegram.inbound import parse
-from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
+from bots.telegram.inbound import parse, parse_part
+from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage, Move
 
 PAYLOADS = Path(__file__).parent / "payloads"
 ME = User(123456, "Parley", is_bot=True, username="parley_bot")
@@ -26,7 +26,7 @@ def payload(name: str) -> dict[str, Any]:
     return update
 
 
-def read(update: dict[str, Any]) -> InboundMessage | Change | None:
+def read(update: dict[str, Any]) -> InboundMessage | Change | Move | None:
     return parse(Update.de_json(update, None), ME)
 
 
@@ -168,6 +168,11 @@ def test_bare_mention_means_what_it_answers() -> None:
     assert (event.text, event.reply_to, event.quote) == ("", "39", "The moon is made of cheese.")
 
 
+def test_bare_mention_calls_the_bot() -> None:
+    event = message("group_bare_mention")
+    assert (event.text, event.quote, event.unreadable) == ("", "", "")
+
+
 def test_bare_mention_on_what_cannot_be_read_is_told() -> None:
     event = message("group_video_mention")
     assert (event.text, event.unreadable) == ("", "videos")
@@ -182,6 +187,58 @@ def test_command_in_a_group(name: str, command: str, text: str) -> None:
     assert (event.command, event.text) == (command, text)
 
 
+def test_group_that_became_a_supergroup_tells_both_ids() -> None:
+    assert read(payload("group_migrated")) == Move("730145647", GROUP, "-1001234567890")
+    update = payload("group_migrated")
+    del update["message"]["migrate_to_chat_id"]
+    update["message"]["chat"] = {"id": -1001234567890, "type": "supergroup", "title": "Friends"}
+    update["message"]["migrate_from_chat_id"] = -4001
+    assert read(update) == Move("730145647", GROUP, "-1001234567890")
+
+
+def bare(command: str) -> dict[str, Any]:
+    """A command in a group that names no bot."""
+    update = payload("group_command")
+    update["message"]["text"] = command
+    update["message"]["entities"] = [
+        {"type": "bot_command", "offset": 0, "length": len(command.partition(" ")[0])}
+    ]
+    return update
+
+
+@pytest.mark.parametrize("command", ["/weather", "/weather Berlin", "/etc"])
+def test_command_that_we_do_not_have_is_another_bots(command: str) -> None:
+    assert read(bare(command)) is None
+
+
+def test_unknown_command_is_ours_when_it_names_us() -> None:
+    event = read(bare("/dance@Parley_bot now"))
+    assert isinstance(event, InboundMessage)
+    assert (event.command, event.text) == ("dance", "now")
+
+
+def test_what_looks_like_a_command_is_text_when_it_answers_us() -> None:
+    update = bare("/etc is empty")
+    update["message"]["reply_to_message"] = payload("group_reply_to_bot")["message"][
+        "reply_to_message"
+    ]
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert (event.command, event.text) == (None, "/etc is empty")
+
+
+@pytest.mark.parametrize("name", ["group_talk", "group_sticker_reply"])
+def test_part_of_what_is_said_to_the_bot_needs_no_mention(name: str) -> None:
+    event = parse_part(Update.de_json(payload(name), None), ME)
+    assert isinstance(event, InboundMessage)
+    assert event.text or event.unreadable
+
+
+@pytest.mark.parametrize("name", ["group_other_bot", "group_edited_talk", "pressed_foreign"])
+def test_what_no_person_says_is_no_part(name: str) -> None:
+    assert parse_part(Update.de_json(payload(name), None), ME) is None
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -189,11 +246,9 @@ def test_command_in_a_group(name: str, command: str, text: str) -> None:
         "group_anonymous_admin",
         "group_as_channel",
         "group_automatic_forward",
-        "group_bare_mention",
         "group_command_other",
         "group_command_other_reply",
         "group_edited_talk",
-        "group_migrated",
         "group_new_member",
         "group_other_bot",
         "group_other_mention",

@@ -8,6 +8,7 @@ from core.reply import TRIES
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.fakes.telegram import TelegramServer
+from tests.memory.test_files import photo
 from tests.records import eventually
 
 
@@ -96,6 +97,87 @@ async def test_a_pasted_text_is_one_question(stage: TelegramStage, model: ModelS
     assert stage.records.turns() == 1
     asked = model.requests[0].messages[-1]["content"]
     assert "".join(asked.split()).count("word") == 2000
+
+
+async def test_a_text_pasted_in_a_group_is_one_question(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        await server.paste(group, stage.ada, f"@{server.username} " + "word " * 2000)
+        await stage.records.idle(1)
+    asked = model.requests[0].messages[-1]["content"]
+    assert "".join(asked.split()).count("word") == 2000
+    assert stage.records.turns() == 1
+
+
+async def test_all_photos_of_an_album_in_a_group_are_seen(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    call = f"@{server.username} compare"
+    async with stage.running():
+        for colour, caption in (("red", ""), ("green", call), ("blue", "")):
+            await server.photo(group, stage.ada, photo(colour), caption, album="77")
+        await stage.records.idle(1)
+        await server.photo(group, stage.ada, photo("white"))
+        await server.say(group, stage.ada, f"@{server.username} Thanks")
+        await stage.records.idle(2)
+    parts = model.requests[0].messages[-1]["content"]
+    assert [part["type"] for part in parts] == ["text", *["image_url"] * 3]
+    assert stage.records.turns() == 2
+
+
+async def test_a_photo_outlives_a_fault_of_telegram(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    server.fail("getFile", status=502)
+    async with stage.running(retry_seconds=1):
+        await server.photo(stage.chat, stage.ada, photo("red"), "What is it?")
+        await stage.records.idle(1)
+    [request] = model.requests
+    assert [part["type"] for part in request.messages[-1]["content"]] == ["text", "image_url"]
+
+
+async def test_an_album_that_cannot_be_read_is_refused_once(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        for _ in range(3):
+            await server.video(stage.chat, stage.ada, album="77")
+        await stage.records.idle(1)
+    [answer] = server.answers(stage.chat)
+    assert answer.text == "I cannot read videos yet. Please write it to me."
+    assert (answer.buttons, model.requests) == ([], [])
+
+
+async def test_what_can_be_read_of_an_album_is_answered(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        await server.video(stage.chat, stage.ada, album="77")
+        await server.photo(stage.chat, stage.ada, photo("red"), album="77")
+        await stage.records.idle(1)
+    assert len(server.answers(stage.chat)) == 1
+    [text, image] = model.requests[0].messages[-1]["content"]
+    assert ("cannot read it: videos" in text["text"], image["type"]) == (True, "image_url")
+
+
+async def test_who_only_names_the_bot_in_a_group_is_greeted(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        await server.say(group, stage.ada, f"@{server.username}")
+        await stage.records.idle(1)
+    assert "Hello!" in server.answers(group)[0].text
+    assert model.requests == []
 
 
 async def test_stop_ends_the_answer_where_it_is(stage: TelegramStage, model: ModelServer) -> None:
@@ -249,6 +331,44 @@ async def test_what_cannot_be_read_is_said_in_private_and_ignored_in_groups(
     assert server.answers(group) == []
     assert all("I cannot read" in answer.text for answer in server.answers(stage.chat))
     assert model.requests == []
+
+
+async def test_a_group_that_becomes_a_supergroup_keeps_its_memory(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        await server.say(group, stage.ada, f"@{server.username} say Biscuit")
+        await stage.records.idle(1)
+        supergroup = server.upgrade(group)
+        await server.say(supergroup, stage.ada, f"@{server.username} What did you say?")
+        await stage.records.idle(2)
+        # Ids are counted from 1 again: one that was there before is a new message.
+        for turns in range(3, 6):
+            await server.say(supergroup, stage.ada, f"@{server.username} say {turns}")
+            await stage.records.idle(turns)
+    assert "say Biscuit" in str(model.requests[1].messages)
+    assert len(server.answers(supergroup)) == 4
+    assert stage.records.one("SELECT count(*) FROM conversations") == 1
+
+
+async def test_an_answer_begun_in_a_group_ends_in_its_supergroup(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    group = server.group(-500, "Friends", admins=[stage.ada])
+    async with stage.running():
+        with model.hold():
+            await server.say(group, stage.ada, f"@{server.username} count to 50")
+            await posted(stage)
+            supergroup = server.upgrade(group)
+            moved = "SELECT count(*) FROM turns WHERE chat = :chat"
+            await eventually(lambda: stage.records.one(moved, chat=str(supergroup.id)) == 1)
+        await stage.records.idle(1)
+    [answer] = server.answers(supergroup)
+    assert answer.text.endswith("50")
+    assert answer.buttons == []
 
 
 async def test_a_flood_limit_delays_an_answer_but_loses_nothing(

@@ -267,6 +267,14 @@ class TelegramServer:
         document = file | {"file_name": name, "mime_type": mime}
         return self._send(chat, who, {"document": document}, caption, album)
 
+    async def video(
+        self, chat: Chat, who: User, caption: str = "", album: str | None = None
+    ) -> Message:
+        """A person sends a video."""
+        file = self._state.store("videos", b"ftyp", "video.mp4").json()
+        video = file | {"width": 1280, "height": 720, "duration": 3, "mime_type": "video/mp4"}
+        return self._send(chat, who, {"video": video}, caption, album)
+
     async def voice(self, chat: Chat, who: User) -> Message:
         """A person sends a voice message."""
         file = self._state.store("voice", b"OggS", "voice.oga").json()

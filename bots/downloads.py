@@ -1,0 +1,43 @@
+"""The bytes of a file on their way here, bounded in size and in time."""
+
+import asyncio
+from collections.abc import AsyncIterable
+
+from core.adapter import Attachment
+from core.errors import AttachmentError, Unreachable
+
+IN_ALL = 60.0
+"""Seconds for the whole of a file: what is asked after it waits meanwhile."""
+
+
+async def read(
+    chunks: AsyncIterable[bytes], attachment: Attachment, limit: int, *, within: float = IN_ALL
+) -> bytes:
+    """All chunks together; AttachmentError past `limit` bytes or `within` seconds."""
+    data = bytearray()
+    try:
+        async with asyncio.timeout(within) as time:
+            async for chunk in chunks:
+                data += chunk
+                check(attachment, len(data), limit)
+    except TimeoutError:
+        if not time.expired():
+            raise
+        raise AttachmentError(f"“{attachment.name}” takes too long to load.") from None
+    return bytes(data)
+
+
+def check(attachment: Attachment, size: int, limit: int) -> None:
+    """AttachmentError for a file of more bytes than there is room for."""
+    if size > limit:
+        raise AttachmentError(
+            f"“{attachment.name}” is larger than the {limit / 1_000_000:g} MB that I can read."
+        )
+
+
+def check_status(status: int, refusal: str) -> None:
+    """AttachmentError, with these words, for what is refused for good; Unreachable for a fault."""
+    if status == 429 or status >= 500:
+        raise Unreachable(f"status {status} for a file")
+    if status >= 400:
+        raise AttachmentError(refusal)
