@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import commands, identity, inbox, memory
+from core import commands, identity, inbox, memory, privacy
 from core.adapter import Adapter, Address, Author, Change, ChangeKind, InboundMessage
 from core.db import Sessions, transact
 from core.turns import Outcome, Question, Speaker
@@ -46,6 +46,8 @@ class Accepted:
 
     changed: bool = False
     """A turn that may be running was stopped or got another question."""
+    forgot: bool = False
+    """Words were deleted, and have to leave the database's file too."""
     gathering: Gathering | None = None
 
 
@@ -128,6 +130,8 @@ class Intake:
         if done.changed:
             self._changed()
         self._accepted(done.gathering.ready_at if done.gathering else None)
+        if done.forgot:
+            await privacy.erase(self._sessions)
 
     async def _stored(self, work: Callable[[AsyncSession], Awaitable[Accepted]]) -> Accepted:
         while True:
@@ -185,7 +189,7 @@ class Intake:
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
-        return Accepted(changed=result.stopped)
+        return Accepted(changed=result.stopped, forgot=result.forgot)
 
     async def _again(
         self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime

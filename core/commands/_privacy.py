@@ -36,4 +36,4 @@ async def forget(session: AsyncSession, call: Call) -> Result:
     cut_off = await stored.forget(session, call.speaker.conversation_id, now=call.now)
     await quota.abandon(session, cut_off, call.offer.rules, now=call.now)
     await attachments.sweep(session)
-    return Result(FORGOTTEN, stopped=True)
+    return Result(FORGOTTEN, stopped=True, forgot=True)

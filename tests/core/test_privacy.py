@@ -1,11 +1,13 @@
 """What people ask of what is stored about them: to have it, to have it gone, to have it age."""
 
 import json
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, make_url, select, text
 
 from core import attachments, history, inbox, memory, privacy, quota
 from core.adapter import Attachment
@@ -19,7 +21,9 @@ from core.quota import Rules
 from core.settings import parse_limits
 from core.turns import Outcome, Question, Speaker, Turn
 from tests.core import rows
+from tests.core.conftest import connected
 from tests.core.rows import ADA, BOB, GROUP, NOW, commit, later
+from tests.records import on_disk
 
 RULES = Rules(
     quota=parse_limits("10 turns/day, 1 usd/day"),  # type: ignore[arg-type]  # typed for any input
@@ -199,6 +203,59 @@ async def test_forgetting_looks_at_no_other_conversation(postgres_sessions: Sess
         await session.execute(text("ANALYZE conversations"))
         plan = await session.execute(text("EXPLAIN SELECT 1 FROM conversations WHERE head_id = 5"))
         assert "Seq Scan" not in "\n".join(plan.scalars())
+
+
+# To leave no trace
+
+
+@pytest.fixture
+async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
+    async with connected(sqlite_url) as sessions:
+        yield sessions
+
+
+async def test_what_is_forgotten_is_not_in_the_file_any_more(
+    sqlite_sessions: Sessions, sqlite_url: str
+) -> None:
+    for number in range(9):
+        await said(sqlite_sessions, str(number))
+    assert b"secret" in on_disk(sqlite_url)
+    await forget(sqlite_sessions, await rows.speaker(sqlite_sessions))
+    await privacy.erase(sqlite_sessions)
+    assert b"secret" not in on_disk(sqlite_url)
+
+
+async def test_what_is_too_old_is_not_in_the_file_any_more(
+    sqlite_sessions: Sessions, sqlite_url: str
+) -> None:
+    await said(sqlite_sessions, "old")
+    await commit(sqlite_sessions, lambda s: privacy.expire(s, before=later(1)))
+    await commit(sqlite_sessions, attachments.sweep)
+    await privacy.erase(sqlite_sessions)
+    assert b"secret" not in on_disk(sqlite_url)
+
+
+async def test_a_trace_that_a_reader_kept_goes_the_next_time(
+    sqlite_sessions: Sessions, sqlite_url: str
+) -> None:
+    await said(sqlite_sessions, "a")
+    with closing(sqlite3.connect(make_url(sqlite_url).database or "")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM users").fetchall()
+        await forget(sqlite_sessions, await rows.speaker(sqlite_sessions))
+        await privacy.erase(sqlite_sessions)
+        assert b"secret" in on_disk(sqlite_url)
+    await privacy.erase(sqlite_sessions)
+    assert b"secret" not in on_disk(sqlite_url)
+
+
+async def test_nothing_is_erased_twice(sqlite_sessions: Sessions) -> None:
+    await said(sqlite_sessions, "a")
+    await forget(sqlite_sessions, await rows.speaker(sqlite_sessions))
+    await privacy.erase(sqlite_sessions)
+    with rows.statements(sqlite_sessions) as seen:
+        await privacy.erase(sqlite_sessions)
+    assert len(seen) == 1
 
 
 # To have it age

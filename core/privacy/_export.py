@@ -1,16 +1,13 @@
-"""What a person may ask of what is stored about them: to have it, and to have it gone."""
+"""All that is stored about a person, as one value."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, literal, null, or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
-from core.db import LOOK, notify
 from core.models import table
-from core.turns import Outcome, Question
 
 _turns = table(models.Turn)
 _messages = table(models.Message)
@@ -18,55 +15,6 @@ _summaries = table(models.Summary)
 _conversations = table(models.Conversation)
 _identities = table(models.Identity)
 _calls = table(models.Call)
-_uses = table(models.AttachmentUse)
-
-_WITHOUT_TEXT: Mapping[str, Any] = {"input": Question("").dump(), "draft": "", "answer": ""}
-
-
-async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) -> Sequence[int]:
-    """Delete what a conversation held: messages, summaries, the search index, texts on turns.
-
-    Answers that are being written are cut off and taken back; the ids of their turns are returned.
-    The ledger keeps its figures, which hold no text; `attachments.sweep` then deletes bytes that
-    nothing refers to any more.
-    """
-    here = _turns.c.conversation_id == conversation_id
-    # The attempt is raised: who answers or delivers at this moment can write nothing any more.
-    undelivered = update(_turns).where(here, _turns.c.delivered_at.is_(None))
-    cut_off = await session.scalars(
-        undelivered.values(
-            attempt=_turns.c.attempt + 1,
-            worker_id=None,
-            lease_until=None,
-            answered_at=func.coalesce(_turns.c.answered_at, literal(now, models.Instant)),
-            outcome=func.coalesce(_turns.c.outcome, Outcome.STOPPED),
-        ).returning(_turns.c.id)
-    )
-    turn_ids = cut_off.all()
-    await session.execute(
-        update(_conversations)
-        .where(_conversations.c.id == conversation_id)
-        .values(epoch=_conversations.c.epoch + 1, head_id=null())
-    )
-    await session.execute(delete(_messages).where(_messages.c.conversation_id == conversation_id))
-    await _strip(session, here)
-    await notify(session, LOOK)
-    return turn_ids
-
-
-async def _strip(session: AsyncSession, which: ColumnElement[bool]) -> None:
-    """Take the texts and files from turns; that they were there is all that stays."""
-    await session.execute(update(_turns).where(which).values(_WITHOUT_TEXT))
-    stripped = select(_turns.c.id).where(which)
-    await session.execute(delete(_uses).where(_uses.c.turn_id.in_(stripped)))
-
-
-async def expire(session: AsyncSession, *, before: datetime) -> None:
-    """Delete what was said before a time, everywhere. A path then begins where it was cut."""
-    old = _turns.c.created_at < before
-    delivered = _turns.c.delivered_at.is_not(None)
-    await session.execute(delete(_messages).where(_messages.c.created_at < before))
-    await _strip(session, old & delivered)
 
 
 async def export(session: AsyncSession, user_id: int) -> dict[str, Any]:
