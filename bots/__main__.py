@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from typing import Annotated
 
 import httpx
@@ -166,7 +165,7 @@ async def _expire(sessions: db.Sessions, days: int | None) -> None:
     while True:
         if days is not None:
             before = _now() - timedelta(days=days)
-            await db.transact(sessions, partial(privacy.expire, before=before))
+            await privacy.expire(sessions, before=before)
             await db.transact(sessions, attachments.sweep)
         await privacy.erase(sessions)
         await asyncio.sleep(3600)

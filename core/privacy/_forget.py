@@ -1,24 +1,21 @@
-"""What was said goes: at a person's wish, or with its age."""
+"""A conversation goes, because a person wishes so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, literal, null, select, update
+from sqlalchemy import delete, func, literal, null, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
 from core.db import LOOK, notify
 from core.models import table
 from core.privacy._erase import leave_words
-from core.turns import Outcome, Question
+from core.privacy._strip import strip
+from core.turns import Outcome
 
 _turns = table(models.Turn)
 _messages = table(models.Message)
 _conversations = table(models.Conversation)
-_uses = table(models.AttachmentUse)
-
-_WITHOUT_TEXT: Mapping[str, Any] = {"input": Question("").dump(), "draft": "", "answer": ""}
 
 
 async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) -> Sequence[int]:
@@ -44,26 +41,10 @@ async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) 
     await session.execute(
         update(_conversations)
         .where(_conversations.c.id == conversation_id)
-        .values(epoch=_conversations.c.epoch + 1, head_id=null())
+        .values(epoch=_conversations.c.epoch + 1, head_id=null(), instructed_id=null())
     )
     await session.execute(delete(_messages).where(_messages.c.conversation_id == conversation_id))
-    await _strip(session, here)
+    await strip(session, here)
     await leave_words(session)
     await notify(session, LOOK)
     return turn_ids
-
-
-async def _strip(session: AsyncSession, which: ColumnElement[bool]) -> None:
-    """Take the texts and files from turns; that they were there is all that stays."""
-    await session.execute(update(_turns).where(which).values(_WITHOUT_TEXT))
-    stripped = select(_turns.c.id).where(which)
-    await session.execute(delete(_uses).where(_uses.c.turn_id.in_(stripped)))
-
-
-async def expire(session: AsyncSession, *, before: datetime) -> None:
-    """Delete what was said before a time, everywhere. A path then begins where it was cut."""
-    old = _turns.c.created_at < before
-    delivered = _turns.c.delivered_at.is_not(None)
-    await session.execute(delete(_messages).where(_messages.c.created_at < before))
-    await _strip(session, old & delivered)
-    await leave_words(session)

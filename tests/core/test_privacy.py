@@ -46,13 +46,15 @@ async def asked(sessions: Sessions, name: str, *, seconds: float = 0, **more: An
 async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> None:
     """The turn's exchange is in memory, with its file; a summary stands for it."""
 
+    now = later(seconds)
+
     async def work(session: Any) -> None:
         context = await memory.recall(session, turn, memory.Marks(1000, 100), now=NOW)
         await keep(session, turn.id, [understand("secret.pdf", PDF)], now=later(seconds))
         said = user(turn.question.text), assistant(f"A secret answer to {turn.message_id}.")
         await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
         last = turn.id * memory.PLACES + 1
-        session.add(Summary(message_id=last, content="secret summary", created_at=later(seconds)))
+        session.add(Summary(message_id=last, content="secret summary", since=now, created_at=now))
 
     await commit(sessions, work)
 
@@ -229,7 +231,7 @@ async def test_what_is_too_old_is_not_in_the_file_any_more(
     sqlite_sessions: Sessions, sqlite_url: str
 ) -> None:
     await said(sqlite_sessions, "old")
-    await commit(sqlite_sessions, lambda s: privacy.expire(s, before=later(1)))
+    await privacy.expire(sqlite_sessions, before=later(1))
     await commit(sqlite_sessions, attachments.sweep)
     await privacy.erase(sqlite_sessions)
     assert b"secret" not in on_disk(sqlite_url)
@@ -268,7 +270,7 @@ async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> Non
         sessions, await rows.speaker(sessions), "waits", question=Question("still to be answered")
     )
 
-    await commit(sessions, lambda s: privacy.expire(s, before=later(MONTH - 1)))
+    await privacy.expire(sessions, before=later(MONTH - 1))
     await commit(sessions, attachments.sweep)
 
     stored = await everything(sessions)
@@ -286,7 +288,7 @@ async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> Non
     )
     assert context.parent_id == new.id * memory.PLACES + 1
 
-    await commit(sessions, lambda s: privacy.expire(s, before=later(MONTH + 1)))
+    await privacy.expire(sessions, before=later(MONTH + 1))
     await commit(sessions, attachments.sweep)
     assert "secret" not in await everything(sessions)
     assert await count(sessions, Blob) == 0
