@@ -27,6 +27,7 @@ STAND_BY = 1.0
 
 MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
+FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
 STILL_ANSWERING = "I am still answering your last message."
 NOTHING_SAID = "Hello! What would you like to know? /help lists what I can do."
 
@@ -201,6 +202,8 @@ class Intake:
             entry = _said(entry, NOTHING_ASKED)
         elif last.outcome is None:
             entry = _said(entry, STILL_ANSWERING)
+        elif last.forgotten:
+            entry = _said(entry, FORGOTTEN)
         else:
             entry = replace(entry, question=last.question, follows_id=last.follows_id)
             if await memory.is_head(session, speaker.conversation_id, last.id):
@@ -228,7 +231,10 @@ class Intake:
         self, session: AsyncSession, change: Change, record: inbox.Record
     ) -> None:
         now = self._now()
-        if record.outcome in (Outcome.FAILED, Outcome.REFUSED):
+        if record.forgotten:
+            entry = _instead(change, record, record.question, now)
+            await inbox.say(session, _said(entry, FORGOTTEN), now=now)
+        elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
             await inbox.requeue(session, record.id, now=now)
         elif record.outcome is None:
             return
@@ -244,7 +250,7 @@ class Intake:
         """An edited question is answered anew while its answer is the newest; else it stays."""
         now = self._now()
         question = replace(record.question, text=change.text)
-        if question.parts > 1 or question == record.question:
+        if record.forgotten or question.parts > 1 or question == record.question:
             return Accepted()
         if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
             await inbox.amend(session, record.id, question, now=now)
