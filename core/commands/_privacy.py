@@ -11,6 +11,9 @@ SURE = """\
 This deletes our conversation for good: every message, file and summary. It cannot be undone. \
 To do it, send /forget yes"""
 FORGOTTEN = "Everything of this conversation is deleted. What would you like to talk about?"
+EXPORTED = """\
+This is all that is stored about you. Files are listed in it by kind, size and SHA-256, \
+without their contents."""
 NOT_HERE = "I send that only in a private chat with you."
 ADMINS_ONLY = "Only the admins of this group can do that."
 
@@ -24,7 +27,7 @@ async def export(session: AsyncSession, call: Call) -> Result:
     """Give a person all that is stored about them as one file."""
     if not call.private:
         return Result(NOT_HERE)
-    return Result("This is all that is stored about you.", export=True)
+    return Result(EXPORTED, export=True)
 
 
 async def forget(session: AsyncSession, call: Call) -> Result:

@@ -1,5 +1,6 @@
 """What people ask of what is stored about them: to have it, to have it gone, to have it age."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +17,7 @@ from core.attachments._store import keep
 from core.db import Sessions
 from core.errors import LeaseLost
 from core.messages import Usage, assistant, user
-from core.models import Base, Blob, Message, Summary
+from core.models import AttachmentUse, Base, Blob, Message, Summary
 from core.quota import Rules
 from core.settings import parse_limits
 from core.turns import Outcome, Question, Speaker, Turn
@@ -50,7 +51,7 @@ async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> N
 
     async def work(session: Any) -> None:
         context = await memory.recall(session, turn, memory.Marks(1000, 100), now=NOW)
-        await keep(session, turn.id, [understand("secret.pdf", PDF)], now=later(seconds))
+        await keep(session, turn, [understand("secret.pdf", PDF)], now=later(seconds))
         said = user(turn.question.text), assistant(f"A secret answer to {turn.message_id}.")
         await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
         last = turn.id * memory.PLACES + 1
@@ -150,6 +151,24 @@ async def test_an_answer_in_progress_is_cut_off_and_paid(sessions: Sessions) -> 
     assert await spent(sessions, turn) == (1, 900)
     left = await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=NOW))
     assert [item.left for item in left] == [9, 1_000_000 - 900]
+
+
+async def test_a_file_in_hand_is_not_stored_afterwards(sessions: Sessions) -> None:
+    turn = await asked(sessions, "a")
+    asks, forgotten = asyncio.Event(), asyncio.Event()
+
+    async def download(attachment: Attachment, limit: int) -> bytes:
+        asks.set()
+        await forgotten.wait()
+        return PDF
+
+    loading = asyncio.create_task(attachments.load(sessions, turn, download, now=NOW))
+    await asks.wait()
+    await forget(sessions, await rows.speaker(sessions))
+    forgotten.set()
+    with pytest.raises(LeaseLost):
+        await loading
+    assert await count(sessions, Blob) == await count(sessions, AttachmentUse) == 0
 
 
 async def test_an_answer_on_its_way_is_taken_back(sessions: Sessions) -> None:
@@ -316,3 +335,38 @@ async def test_an_export_is_all_that_is_the_persons_as_json(sessions: Sessions) 
     assert "Bob's in the group" not in texts
     assert [account["name"] for account in stored["accounts"]] == ["Ada"]
     assert len(stored["summaries"]) == 1, "a group's summary tells what others said"
+
+
+async def test_an_export_tells_nothing_that_others_said_in_a_group(sessions: Sessions) -> None:
+    question = Question("Ada's question", private=False, name="Ada", quote="Bob's words")
+    await rows.ask_in_group(sessions, ADA, "1", question=question)
+    [turn] = await rows.claim(sessions)
+    call: Any = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said: Any = (
+        user("> Bob's words\n\nAda: Ada's question"),
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "Bob's words long ago"},
+        assistant("An answer to Ada."),
+    )
+
+    async def work(session: Any) -> None:
+        context = memory.Context()
+        await memory.remember(session, turn, context, said, None, now=NOW)
+        await inbox.answered(session, turn, "An answer to Ada.", Outcome.OK, now=NOW)
+
+    await commit(sessions, work)
+    texts = "\n".join(leaves(await commit(sessions, lambda s: privacy.export(s, turn.user_id))))
+    assert "Ada's question" in texts
+    assert "An answer to Ada." in texts
+    assert "Bob's" not in texts
+
+
+async def test_an_export_lists_files_and_the_chosen_model(sessions: Sessions) -> None:
+    turn = await said(sessions, "a")
+    await commit(sessions, lambda s: memory.choose_model(s, turn.conversation_id, "good-model"))
+    stored = await commit(sessions, lambda s: privacy.export(s, turn.user_id))
+    assert stored["model"] == "good-model"
+    digest = understand("secret.pdf", PDF).digest
+    assert stored["files"] == [
+        {"turn_id": turn.id, "media_type": "application/pdf", "bytes": len(PDF), "sha256": digest}
+    ]
