@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import event, func, select, text
 
-from core import memory, privacy
+from core import history, memory, privacy
 from core.db import MIGRATIONS, Sessions, sync_url
 from core.memory import INSTRUCTED, Context, Marks
 from core.messages import Usage, assistant, user
@@ -214,7 +214,7 @@ async def test_instructions_that_hold_no_more_go(sessions: Sessions, ada: Speake
         assert await session.scalar(select(Conversation.instructed_id)) is None
 
 
-async def test_instructions_of_an_older_release_are_found(database_url: str) -> None:
+async def test_what_an_older_release_stored_is_found(database_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = sync_url(database_url)
@@ -229,6 +229,9 @@ async def test_instructions_of_an_older_release_are_found(database_url: str) -> 
         await commit(sessions, lambda s: s.execute(unset))
     command.upgrade(config, "head")
     async with connected(database_url) as sessions:
+        here = ada.conversation_id
+        found = await commit(sessions, lambda s: history.search(s, here, "second"))
+        assert [each.excerpt for each in found] == ["second!", "second"]
         await privacy.expire(sessions, before=later(DAY))
         assert await prompt(sessions, ada) == [f"{INSTRUCTED}{PIRATE}"]
     assert Records(database_url).drift() == []
