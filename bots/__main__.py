@@ -193,11 +193,16 @@ async def _check_key(model: llm.LLM) -> None:
 
 
 async def _expire(sessions: db.Sessions, days: int | None) -> None:
-    """Delete what is older than the operator wants it kept, every hour."""
-    while days is not None:
-        before = _now() - timedelta(days=days)
-        await db.transact(sessions, partial(privacy.expire, before=before))
-        await db.transact(sessions, attachments.sweep)
+    """Every hour, delete what is older than the operator wants it kept, and erase its traces.
+
+    Traces may be left of an earlier process too, or of a `/forget` while another process read.
+    """
+    while True:
+        if days is not None:
+            before = _now() - timedelta(days=days)
+            await privacy.expire(sessions, before=before)
+            await db.transact(sessions, attachments.sweep)
+        await privacy.erase(sessions)
         await asyncio.sleep(3600)
 
 

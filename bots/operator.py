@@ -21,6 +21,7 @@ Work = Callable[[Any], Awaitable[T]]
 
 PATIENCE = 5.0
 """Seconds for which a database that is busy is tried again."""
+GONE = "what was asked was deleted, so there is nothing to answer again"
 
 Number = Annotated[
     str, typer.Argument(metavar="N", help="The number of a turn, or a reference that names it.")
@@ -67,9 +68,11 @@ def replay(numbers: Numbers) -> None:
     turn_ids = [_number(number) for number in numbers]
     now = datetime.now(UTC)
     queued = _with_database(lambda session: inbox.replay(session, turn_ids, now=now))
+    forgotten = _with_database(lambda session: inbox.forgotten(session, turn_ids))
     for turn_id in dict.fromkeys(turn_ids):
         done = turn_id in queued
-        typer.echo(f"{turn_id}: {'queued' if done else 'not failed, left alone'}", err=not done)
+        left = GONE if turn_id in forgotten else "not failed, left alone"
+        typer.echo(f"{turn_id}: {'queued' if done else left}", err=not done)
     if len(queued) < len(set(turn_ids)):
         raise typer.Exit(1)
 

@@ -55,7 +55,7 @@ async def search(
     if not words:
         return []
     postgresql = session.get_bind().dialect.name == "postgresql"
-    ranked = _ranked_postgresql(words) if postgresql else _ranked_sqlite(words)
+    ranked = _ranked_postgresql(words) if postgresql else _ranked_sqlite(words, conversation_id)
     statements = [ranked]
     if pairs := _pairs(words):
         statements.append(_containing(pairs, postgresql=postgresql))
@@ -67,8 +67,10 @@ async def search(
     return [_found(row, [*words, *pairs]) for row in list(rows.values())[:limit]]
 
 
-def _ranked_sqlite(words: Sequence[str]) -> Select[Any]:
-    match = " OR ".join(f'"{word}"{_star(word, "*")}' for word in words)
+def _ranked_sqlite(words: Sequence[str], conversation_id: int) -> Select[Any]:
+    any_word = " OR ".join(f'"{word}"{_star(word, "*")}' for word in words)
+    # The match itself names the conversation: else everybody's messages would be ranked.
+    match = f'conversation : "{conversation_id}" AND text : ({any_word})'
     return (
         select(_messages.c.id, _messages.c.body, _messages.c.created_at)
         .join(_index, _index.c.rowid == _messages.c.id)
@@ -107,7 +109,8 @@ def _words(text: str) -> list[str]:
     """Letters, marks and digits are words; so nothing in a query can be an operator."""
     composed = unicodedata.normalize("NFC", text)
     parts = (c if unicodedata.category(c)[0] in "LMN" else " " for c in composed)
-    return list(dict.fromkeys("".join(parts).split()))
+    # An accent alone is no word: nothing is left of it where accents make no difference.
+    return [word for word in dict.fromkeys("".join(parts).split()) if _folded(word)]
 
 
 def _star(word: str, star: str) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import commands, identity, inbox, memory
+from core import commands, identity, inbox, memory, privacy
 from core.adapter import Adapter, Address, Author, Change, ChangeKind, InboundMessage, Move
 from core.db import Sessions, transact
 from core.turns import Outcome, Question, Speaker
@@ -29,6 +29,7 @@ LOOKS = 5
 
 MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
+FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
 STILL_ANSWERING = "I am still answering your last message."
 
 
@@ -47,6 +48,8 @@ class Accepted:
 
     changed: bool = False
     """A turn that may be running was stopped or got another question."""
+    forgot: bool = False
+    """Words were deleted, and have to leave the database's file too."""
     gathering: Gathering | None = None
 
 
@@ -139,6 +142,8 @@ class Intake:
         if done.changed:
             self._changed()
         self._accepted(done.gathering.ready_at if done.gathering else None)
+        if done.forgot:
+            await privacy.erase(self._sessions)
 
     async def _stored(self, work: Callable[[AsyncSession], Awaitable[Accepted]]) -> Accepted:
         for _ in range(LOOKS - 1):
@@ -198,7 +203,7 @@ class Intake:
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
-        return Accepted(changed=result.stopped)
+        return Accepted(changed=result.stopped, forgot=result.forgot)
 
     async def _again(
         self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
@@ -210,6 +215,8 @@ class Intake:
             entry = _said(entry, NOTHING_ASKED)
         elif last.outcome is None:
             entry = _said(entry, STILL_ANSWERING)
+        elif last.forgotten:
+            entry = _said(entry, FORGOTTEN)
         else:
             entry = replace(entry, question=last.question, follows_id=last.follows_id)
             if await memory.is_head(session, speaker.conversation_id, last.id):
@@ -244,7 +251,10 @@ class Intake:
         self, session: AsyncSession, change: Change, record: inbox.Record
     ) -> None:
         now = self._now()
-        if record.outcome in (Outcome.FAILED, Outcome.REFUSED):
+        if record.forgotten:
+            entry = _instead(change, record, record.question, now)
+            await inbox.say(session, _said(entry, FORGOTTEN), now=now)
+        elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
             await inbox.requeue(session, record.id, now=now)
         elif record.outcome is None:
             return
@@ -260,7 +270,7 @@ class Intake:
         """An edited question is answered anew while its answer is the newest; else it stays."""
         now = self._now()
         question = replace(record.question, text=change.text)
-        if question.parts > 1 or question == record.question:
+        if record.forgotten or question.parts > 1 or question == record.question:
             return Accepted()
         if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
             await inbox.amend(session, record.id, question, now=now)

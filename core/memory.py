@@ -55,6 +55,8 @@ class Context:
     """It is so from this turn on, and no summary stands for it: nobody was told yet."""
     instructed: str = ""
     """The instructions that stand before the cut: a summary must keep them word for word."""
+    since: datetime | None = None
+    """When the oldest of what stands before the cut was said; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def _path_from(message_id: ScalarSelect[Any]) -> Select[Any]:
             *columns,
             _summaries.c.content.label("summary"),
             _summaries.c.created_at.label("summarised_at"),
+            _summaries.c.since,
             literal(0).label("depth"),
         )
         .select_from(_messages.outerjoin(_summaries, summarised))
@@ -94,7 +97,13 @@ def _path_from(message_id: ScalarSelect[Any]) -> Select[Any]:
         .cte("path", recursive=True)
     )
     older = (
-        select(*columns, _summaries.c.content, _summaries.c.created_at, newest.c.depth + 1)
+        select(
+            *columns,
+            _summaries.c.content,
+            _summaries.c.created_at,
+            _summaries.c.since,
+            newest.c.depth + 1,
+        )
         .select_from(
             newest.join(_messages, _messages.c.id == newest.c.parent_id).outerjoin(
                 _summaries, summarised
@@ -144,7 +153,7 @@ async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: dateti
     next prompts begin alike. For a summary nothing is cut: it sees all that no cut hides already.
     """
     path = whole = await _path(session, turn)
-    if (_total(path) or 0) > 2 * marks.high and turn.kind != "summary":
+    if _length(path) > 2 * marks.high and turn.kind != "summary":
         path = await _cut(session, turn, path, marks.low, now)
     place = _place(path, marks.low)
     return Context(
@@ -156,6 +165,7 @@ async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: dateti
         shortened=_is_shortened(path),
         cut=_is_shortened(path) and not _is_shortened(whole),
         instructed=_instructed(path[:place]),
+        since=_since(path, place, now),
     )
 
 
@@ -194,6 +204,12 @@ def _total(path: Sequence[Any]) -> int | None:
     return int(path[last].total)
 
 
+def _length(path: Sequence[Any]) -> int:
+    """Tokens of a path: as the API counted, else what its messages come to."""
+    total = _total(path)
+    return sum(row.tokens or 0 for row in path) if total is None else total
+
+
 def _place(path: Sequence[Any], low: int) -> int:
     """Where in a path the newest exchanges begin that together have at most `low` tokens.
 
@@ -216,10 +232,13 @@ async def _cut(
     if not (place := _place(path, low)):
         return path
     content = _content(_instructed(path[:place]), _told(path[0]))
-    last = path[place - 1]
-    await session.execute(
-        insert_missing(session, Summary).values(message_id=last.id, content=content, created_at=now)
-    )
+    row = {
+        "message_id": path[place - 1].id,
+        "content": content,
+        "since": path[0].since if _told(path[0]) else now,
+        "created_at": now,
+    }
+    await session.execute(insert_missing(session, Summary).values(row))
     return await _path(session, turn)
 
 
@@ -236,6 +255,22 @@ def _instructed(path: Sequence[Any]) -> str:
         if row.body["role"] == "system":
             return str(row.body["content"])
     return ""
+
+
+def _since(path: Sequence[Any], place: int, now: datetime) -> datetime | None:
+    """When the oldest was said of what stands before a place; the current instructions have no
+    age, since they hold until there are others."""
+    if not place:
+        return None
+    systems = [row.id for row in path if row.body["role"] == "system"]
+    times = [
+        row.created_at for row in path[:place] if row.summary is None and row.id not in systems[-1:]
+    ]
+    if _told(path[0]):
+        if path[0].since is None:
+            return None
+        times.append(path[0].since)
+    return min(times, default=now)
 
 
 def _told(row: Any) -> str:
@@ -256,12 +291,13 @@ async def summarise(
     if context.cut_id is None or not words:
         return False
     content = _content(context.instructed, words)
+    values = {"content": content, "since": context.since}
     # A plain cut may stand there already: words are better.
     replaced = await session.execute(
-        update(_summaries).where(_summaries.c.message_id == context.cut_id).values(content=content)
+        update(_summaries).where(_summaries.c.message_id == context.cut_id).values(values)
     )
     new = insert_missing(session, Summary)
-    await session.execute(new.values(message_id=context.cut_id, content=content, created_at=now))
+    await session.execute(new.values(message_id=context.cut_id, created_at=now, **values))
     return not (context.shortened or row_count(replaced))
 
 
@@ -359,7 +395,8 @@ async def instruct(
         "created_at": now,
     }
     await session.execute(_REMEMBER, [row | here])
-    await session.execute(_MOVE_HEAD, here | {"head": message_id})
+    current = _MOVE_HEAD.values(instructed_id=message_id)
+    await session.execute(current, here | {"head": message_id})
 
 
 async def instructions(session: AsyncSession, conversation_id: int) -> str | None:
@@ -390,7 +427,7 @@ async def reset(session: AsyncSession, conversation_id: int) -> None:
     await session.execute(
         update(Conversation)
         .where(Conversation.id == conversation_id)
-        .values(epoch=Conversation.epoch + 1, head_id=null())
+        .values(epoch=Conversation.epoch + 1, head_id=null(), instructed_id=null())
     )
 
 

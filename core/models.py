@@ -126,6 +126,8 @@ class Conversation(Base):
         Key, ForeignKey("messages.id", use_alter=True, ondelete="SET NULL"), index=True
     )
     model: Mapped[str | None]
+    instructed_id: Mapped[int | None] = mapped_column(Key)
+    """The message that holds the current instructions: it does not go with its age."""
     created_at: Mapped[datetime]
 
 
@@ -149,7 +151,7 @@ class Message(Base):
     body: Mapped[dict[str, Any]]
     tokens: Mapped[int | None]
     total: Mapped[int | None]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Summary(Base):
@@ -161,6 +163,8 @@ class Summary(Base):
         Key, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True
     )
     content: Mapped[str]
+    since: Mapped[datetime | None]
+    """When the oldest of what it tells was said; None where an older release wrote it."""
     created_at: Mapped[datetime]
 
 
@@ -194,6 +198,13 @@ class Turn(Base):
             postgresql_where=text("delivered_at IS NULL"),
             sqlite_where=text("delivered_at IS NULL"),
         ),
+        # What `RETENTION_DAYS` has to look at: turns that still hold text.
+        Index(
+            "ix_turns_kept",
+            "created_at",
+            postgresql_where=text("NOT forgotten"),
+            sqlite_where=text("forgotten = 0"),
+        ),
         Index("ix_turns_latest", "conversation_id", "user_id", "id"),
         CheckConstraint("kind IN ('chat', 'command', 'summary')", name="kind"),
         CheckConstraint("delivered_at IS NULL OR answered_at IS NOT NULL", name="order"),
@@ -224,6 +235,8 @@ class Turn(Base):
     draft: Mapped[str] = mapped_column(default="")
     answer: Mapped[str | None]
     outcome: Mapped[str | None]
+    forgotten: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Its texts were deleted: there is nothing that could be asked again."""
     created_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]

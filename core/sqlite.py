@@ -12,6 +12,15 @@ from typing import Any, Self
 
 import aiosqlite
 
+PRAGMAS = (
+    "journal_mode=WAL",
+    # What the platform was told is stored survives a power cut too.
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    # What is deleted is overwritten, and not left where it stood.
+    "secure_delete=ON",
+)
+
 
 def connect(database: str, **options: Any) -> "Connection":
     """A connection to await; the options are those of `sqlite3.connect`."""
@@ -23,8 +32,7 @@ def connect(database: str, **options: Any) -> "Connection":
 def _open(database: str, **options: Any) -> sqlite3.Connection:
     connection: sqlite3.Connection = sqlite3.connect(database, isolation_level=None, **options)
     try:
-        # synchronous=FULL: what the platform was told is stored survives a power cut too.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
         connection.close()
@@ -35,7 +43,7 @@ def _open(database: str, **options: Any) -> sqlite3.Connection:
 class Connection(aiosqlite.Connection):
     """A connection whose cursors hold their rows as soon as they have executed.
 
-    The first statement after a commit or a rollback begins a transaction.
+    The first statement after a commit or a rollback begins a transaction; a pragma begins none.
     """
 
     def cursor(self) -> "Cursor":  # type: ignore[override]  # all that SQLAlchemy wants of one
@@ -96,7 +104,7 @@ class Cursor:
 def _carry_out(
     connection: sqlite3.Connection, method: str, statement: str, parameters: Sequence[Any]
 ) -> Done:
-    if not connection.in_transaction:
+    if not connection.in_transaction and not statement.startswith("PRAGMA"):
         # IMMEDIATE takes the write lock at once: a read that turns into a write cannot fail.
         connection.execute("BEGIN IMMEDIATE")
     cursor = connection.cursor()

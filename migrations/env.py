@@ -101,15 +101,17 @@ def connect(url: str) -> Iterator[Connection]:
     """A connection of our own; on SQLite one whose transactions hold changes of tables too."""
     engine = create_engine(url, poolclass=NullPool)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _begin_nothing)
+        event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin_immediate)
     with engine.connect() as connection:
         yield connection
 
 
-def _begin_nothing(connection: Any, _: object) -> None:
+def _prepare(connection: Any, _: object) -> None:
     # The driver of Python 3.11 begins no transaction before a CREATE or ALTER; so we do.
     connection.isolation_level = None
+    # A table that is copied and dropped must not leave its words in the file.
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -5,9 +5,10 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from core.db import sync_url
@@ -99,3 +100,9 @@ async def eventually(condition: Callable[[], bool], within: float = 10) -> None:
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - another process has no events for us
             await asyncio.sleep(0.02)
+
+
+def on_disk(url: str) -> bytes:
+    """SQLite's file and its log, as whoever copies them reads them."""
+    path = Path(make_url(url).database or "")
+    return path.read_bytes() + Path(f"{path}-wal").read_bytes()

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from bots import operator
 from tests.bot import process
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Fault, ModelServer
@@ -151,6 +152,18 @@ async def test_what_went_well_is_left_alone(stage: TelegramStage, model: ModelSe
         status, said = await turns(stage, "replay", "1", "99")
     assert status == 1
     assert said == "1: not failed, left alone\n99: not failed, left alone\n"
+    assert len(model.requests) == 1
+
+
+async def test_what_was_forgotten_is_not_asked_again(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.running():
+        await fail_once(stage, model)
+        await stage.say("/forget yes")
+        await stage.records.idle(2)
+        status, said = await turns(stage, "replay", "1")
+    assert (status, said) == (1, f"1: {operator.GONE}\n")
     assert len(model.requests) == 1
 
 

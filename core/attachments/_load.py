@@ -24,7 +24,8 @@ async def load(sessions: Sessions, turn: Turn, download: Download, *, now: datet
     """A part for each attachment of a turn, in their order; what cannot be read is told in one.
 
     AttachmentError when there is nothing to answer: no text, and no file that can be read;
-    DeliveryError when the platform hands nothing out now. No transaction is open during a
+    DeliveryError when the platform hands nothing out now; LeaseLost when the turn was taken away
+    or forgotten meanwhile. No transaction is open during a
     download.
     """
     contents = await _read_all(turn.question.attachments, download)
@@ -32,7 +33,7 @@ async def load(sessions: Sessions, turn: Turn, download: Download, *, now: datet
     if faults and len(faults) == len(contents) and not turn.question.text:
         raise AttachmentError("\n".join(faults))
     if kept := [content for content in contents if content.data]:
-        await transact(sessions, lambda session: keep(session, turn.id, kept, now=now))
+        await transact(sessions, lambda session: keep(session, turn, kept, now=now))
     return [content.part for content in contents]
 
 

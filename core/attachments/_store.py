@@ -10,17 +10,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.attachments._content import REFERENCE, Content, text_part
 from core.db import insert_missing
+from core.errors import LeaseLost
 from core.messages import ChatMessage, Part
-from core.models import AttachmentUse, Blob
+from core.models import AttachmentUse, Blob, table
+from core.models import Turn as TurnRow
+from core.turns import Turn
+
+_turns = table(TurnRow)
 
 LIMIT = 20_000_000
 """Bytes of the files of one message, and of all files of one request."""
 
 
 async def keep(
-    session: AsyncSession, turn_id: int, contents: Iterable[Content], *, now: datetime
+    session: AsyncSession, turn: Turn, contents: Iterable[Content], *, now: datetime
 ) -> None:
-    """Store the bytes of a turn's files, each only once; again changes nothing."""
+    """Store the bytes of a turn's files, each only once; again changes nothing.
+
+    LeaseLost when the turn is another attempt's by now, or its conversation was forgotten.
+    """
+    # Locked until the commit: who forgets the conversation meanwhile finds the files and deletes
+    # them.
+    mine = select(_turns.c.id).where(_turns.c.id == turn.id, _turns.c.attempt == turn.attempt)
+    if await session.scalar(mine.with_for_update(key_share=True)) is None:
+        raise LeaseLost
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     by_digest = {content.digest: content for content in contents}
     for digest, content in sorted(by_digest.items()):
@@ -30,7 +43,7 @@ async def keep(
         # The update of a row that is there already keeps `sweep` away from it until the commit.
         touch = blob.on_conflict_do_update(index_elements=["digest"], set_={"created_at": now})
         await session.execute(touch)
-    uses = [{"turn_id": turn_id, "digest": digest} for digest in by_digest]
+    uses = [{"turn_id": turn.id, "digest": digest} for digest in by_digest]
     await session.execute(insert_missing(session, AttachmentUse).values(uses))
 
 

@@ -57,6 +57,8 @@ class Result:
     """A turn that may be running was stopped."""
     instructions: str | None = None
     """What the model is told from now on, below what was said so far."""
+    forgot: bool = False
+    """Words were deleted, and have to leave the database's file too."""
     export: bool = False
     """A file with all that is stored about the person goes with the answer."""
 

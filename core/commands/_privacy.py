@@ -11,6 +11,9 @@ SURE = """\
 This deletes our conversation for good: every message, file and summary. It cannot be undone. \
 To do it, send /forget yes"""
 FORGOTTEN = "Everything of this conversation is deleted. What would you like to talk about?"
+EXPORTED = """\
+This is all that is stored about you. Files are listed in it by kind, size and SHA-256, \
+without their contents."""
 NOT_HERE = "I send that only in a private chat with you."
 ADMINS_ONLY = "Only the admins of this group can do that."
 NOT_LEARNED = "I could not find out just now who the admins are here. Please try again in a moment."
@@ -30,7 +33,7 @@ async def export(session: AsyncSession, call: Call) -> Result:
     """Give a person all that is stored about them as one file."""
     if not call.private:
         return Result(NOT_HERE)
-    return Result("This is all that is stored about you.", export=True)
+    return Result(EXPORTED, export=True)
 
 
 async def forget(session: AsyncSession, call: Call) -> Result:
@@ -42,4 +45,4 @@ async def forget(session: AsyncSession, call: Call) -> Result:
     cut_off = await stored.forget(session, call.speaker.conversation_id, now=call.now)
     await quota.abandon(session, cut_off, call.offer.rules, now=call.now)
     await attachments.sweep(session)
-    return Result(FORGOTTEN, stopped=True)
+    return Result(FORGOTTEN, stopped=True, forgot=True)

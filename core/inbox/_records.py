@@ -27,6 +27,8 @@ class Record:
     follows_id: int | None
     outcome: Outcome | None
     """None while it is not answered."""
+    forgotten: bool = False
+    """Its text was deleted: nothing is left that could be asked again."""
 
 
 async def get(session: AsyncSession, turn_id: int) -> Record | None:
@@ -58,6 +60,7 @@ async def _record(
             turns.c.input,
             turns.c.follows_id,
             turns.c.outcome,
+            turns.c.forgotten,
         )
         .where(turns.c.kind == "chat", *where)
         .order_by(turns.c.id.desc())
@@ -80,6 +83,7 @@ async def _record(
         question=Question.load(row.input),
         follows_id=row.follows_id,
         outcome=None if row.outcome is None else Outcome(row.outcome),
+        forgotten=row.forgotten,
     )
 
 
@@ -106,14 +110,19 @@ def as_new(now: datetime) -> dict[str, Any]:
 
 async def requeue(session: AsyncSession, turn_id: int, *, now: datetime) -> None:
     """Answer a turn again that was not answered well, in the messages that stand."""
-    await session.execute(update(turns).where(turns.c.id == turn_id, _NOT_WELL).values(as_new(now)))
+    again = update(turns).where(turns.c.id == turn_id, _NOT_WELL, ~turns.c.forgotten)
+    await session.execute(again.values(as_new(now)))
 
 
 async def amend(session: AsyncSession, turn_id: int, question: Question, *, now: datetime) -> None:
     """Replace the question of a turn that has no answer yet, or no good one; it starts again."""
     await session.execute(
         update(turns)
-        .where(turns.c.id == turn_id, or_(turns.c.answered_at.is_(None), _NOT_WELL))
+        .where(
+            turns.c.id == turn_id,
+            or_(turns.c.answered_at.is_(None), _NOT_WELL),
+            ~turns.c.forgotten,
+        )
         .values(as_new(now) | {"input": question.dump()})
     )
     await notify(session, LOOK)

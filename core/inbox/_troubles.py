@@ -112,7 +112,8 @@ async def replay(
 ) -> Sequence[int]:
     """Queue turns again: a failed one to be answered, an undeliverable one to be delivered.
 
-    Returns those that were; one that went well, or is not done yet, stays as it is.
+    Returns those that were; one that went well, is not done yet, or whose texts were deleted stays
+    as it is.
     """
     failed = update(turns).where(turns.c.outcome == Outcome.FAILED).values(as_new(now))
     again = {name: value for name, value in as_new(now).items() if not name.startswith("answer")}
@@ -122,11 +123,21 @@ async def replay(
     )
     queued: list[int] = []
     for statement in (failed, undelivered.values(again)):
-        done = statement.where(turns.c.id.in_(turn_ids), turns.c.delivered_at.is_not(None))
+        done = statement.where(
+            turns.c.id.in_(turn_ids), turns.c.delivered_at.is_not(None), ~turns.c.forgotten
+        )
         queued += (await session.scalars(done.returning(turns.c.id))).all()
     if queued:
         await notify(session, WORK)
     return sorted(queued)
+
+
+async def forgotten(session: AsyncSession, turn_ids: Collection[int]) -> Sequence[int]:
+    """Those of the turns whose texts were deleted: nothing is left to be queued again."""
+    found = await session.scalars(
+        select(turns.c.id).where(turns.c.id.in_(turn_ids), turns.c.forgotten)
+    )
+    return found.all()
 
 
 async def _spent(session: AsyncSession, turn_id: int) -> list[Spent]:

@@ -282,7 +282,7 @@ async def test_bytes_that_a_turn_takes_up_again_are_not_swept(postgres_sessions:
     await commit(sessions, lambda s: s.execute(delete(models.Turn)))
     turn = await asked(sessions, "look", "2")
     async with sessions.begin() as session:
-        await keep(session, turn.id, [understand("a", image())], now=NOW)
+        await keep(session, turn, [understand("a", image())], now=NOW)
         sweeping = asyncio.create_task(commit(sessions, attachments.sweep))
         await waiting(sessions, 1)
     await sweeping
@@ -297,17 +297,17 @@ async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
     unused, used = sorted(
         [understand("a", image()), understand("b", PDF)], key=lambda content: content.digest
     )
-    await asked(sessions, "look", "1")
-    await commit(sessions, lambda s: keep(s, 1, [unused], now=NOW))
+    first = await asked(sessions, "look", "1")
+    await commit(sessions, lambda s: keep(s, first, [unused], now=NOW))
     await commit(sessions, lambda s: s.execute(delete(AttachmentUse)))
     turn = await asked(sessions, "look", "2")
-    await commit(sessions, lambda s: keep(s, turn.id, [used], now=NOW))
+    await commit(sessions, lambda s: keep(s, turn, [used], now=NOW))
     async with sessions.begin() as session:
         # Held up here, the turn has found the unused bytes and not yet said that it uses them.
         hold = select(Blob.digest).where(Blob.digest == used.digest).with_for_update()
         await session.execute(hold)
         keeping = asyncio.create_task(
-            commit(sessions, lambda s: keep(s, turn.id, [used, unused], now=NOW))
+            commit(sessions, lambda s: keep(s, turn, [used, unused], now=NOW))
         )
         await waiting(sessions, 1)
         sweeping = asyncio.create_task(commit(sessions, attachments.sweep))

@@ -245,9 +245,14 @@ async def test_sqlite_keeps_its_promises_about_files_and_keys(sqlite_url: str) -
     async with connected(sqlite_url) as sessions, sessions() as session:
         found = {
             name: await session.scalar(text(f"PRAGMA {name}"))
-            for name in ("journal_mode", "synchronous", "foreign_keys")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
         }
-    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+    }
 
 
 @contextmanager

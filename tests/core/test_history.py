@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 
 from core import history, memory
 from core.db import Sessions, is_sqlite
@@ -70,6 +70,32 @@ async def test_finds_nothing_of_another_conversation(
     await say(user("Bob's secret is 5678, 秘密です"), who=bob)
     assert await find(sessions, bob, "secret") == ["Bob's secret is 5678, 秘密です"]
     assert await find(sessions, ada, "秘密") == ["Ada's secret is 1234, 秘密です"]
+
+
+async def test_nothing_of_another_conversation_is_ranked(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    bob = await rows.speaker(sessions, BOB, rows.GROUP, private=False)
+    await say(user(f"the secret of {bob.conversation_id}"))
+    await say(user("Bob's secret"), who=bob)
+    with rows.statements(sessions) as seen:
+        assert await find(sessions, bob, "secret") == ["Bob's secret"]
+    if is_sqlite(str(sessions.kw["bind"].url)):
+        [(_, (match, *_))] = seen
+        async with sessions() as session:
+            matches = text("SELECT count(*) FROM search WHERE search MATCH :match")
+            assert await session.scalar(matches, {"match": match}) == 1
+
+
+async def test_what_moves_to_another_conversation_is_found_there(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    bob = await rows.speaker(sessions, BOB, rows.GROUP, private=False)
+    await say(user("a moving word"))
+    move = update(Message).values(conversation_id=bob.conversation_id)
+    await commit(sessions, lambda s: s.execute(move))
+    assert await find(sessions, bob, "moving") == ["a moving word"]
+    assert await find(sessions, ada, "moving") == []
 
 
 async def test_the_best_come_first_and_of_equals_the_newest(
@@ -165,6 +191,12 @@ async def test_finds_words_of_any_language(
 async def test_no_query_is_an_error(sessions: Sessions, ada: Speaker, say: Say, query: str) -> None:
     await say(user("plain words"))
     assert await find(sessions, ada, query) == []
+
+
+async def test_an_accent_alone_is_no_word(sessions: Sessions, ada: Speaker, say: Say) -> None:
+    await say(user("\n\N{COMBINING ACUTE ACCENT} stands alone"))
+    assert await find(sessions, ada, "\N{COMBINING ACUTE ACCENT}") == []
+    assert len(await find(sessions, ada, "\N{COMBINING ACUTE ACCENT} alone")) == 1
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,11 +1,14 @@
 """What people ask of what is stored about them: to have it, to have it gone, to have it age."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, make_url, select, text
 
 from core import attachments, history, inbox, memory, privacy, quota
 from core.adapter import Attachment
@@ -14,12 +17,14 @@ from core.attachments._store import keep
 from core.db import Sessions
 from core.errors import LeaseLost
 from core.messages import Usage, assistant, user
-from core.models import Base, Blob, Message, Summary
+from core.models import AttachmentUse, Base, Blob, Message, Summary
 from core.quota import Rules
 from core.settings import parse_limits
 from core.turns import Outcome, Question, Speaker, Turn
 from tests.core import rows
+from tests.core.conftest import connected
 from tests.core.rows import ADA, BOB, GROUP, NOW, commit, later
+from tests.records import on_disk
 
 RULES = Rules(
     quota=parse_limits("10 turns/day, 1 usd/day"),  # type: ignore[arg-type]  # typed for any input
@@ -42,13 +47,15 @@ async def asked(sessions: Sessions, name: str, *, seconds: float = 0, **more: An
 async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> None:
     """The turn's exchange is in memory, with its file; a summary stands for it."""
 
+    now = later(seconds)
+
     async def work(session: Any) -> None:
         context = await memory.recall(session, turn, memory.Marks(1000, 100), now=NOW)
-        await keep(session, turn.id, [understand("secret.pdf", PDF)], now=later(seconds))
+        await keep(session, turn, [understand("secret.pdf", PDF)], now=later(seconds))
         said = user(turn.question.text), assistant(f"A secret answer to {turn.message_id}.")
         await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
         last = turn.id * memory.PLACES + 1
-        session.add(Summary(message_id=last, content="secret summary", created_at=later(seconds)))
+        session.add(Summary(message_id=last, content="secret summary", since=now, created_at=now))
 
     await commit(sessions, work)
 
@@ -146,6 +153,24 @@ async def test_an_answer_in_progress_is_cut_off_and_paid(sessions: Sessions) -> 
     assert [item.left for item in left] == [9, 1_000_000 - 900]
 
 
+async def test_a_file_in_hand_is_not_stored_afterwards(sessions: Sessions) -> None:
+    turn = await asked(sessions, "a")
+    asks, forgotten = asyncio.Event(), asyncio.Event()
+
+    async def download(attachment: Attachment, limit: int) -> bytes:
+        asks.set()
+        await forgotten.wait()
+        return PDF
+
+    loading = asyncio.create_task(attachments.load(sessions, turn, download, now=NOW))
+    await asks.wait()
+    await forget(sessions, await rows.speaker(sessions))
+    forgotten.set()
+    with pytest.raises(LeaseLost):
+        await loading
+    assert await count(sessions, Blob) == await count(sessions, AttachmentUse) == 0
+
+
 async def test_an_answer_on_its_way_is_taken_back(sessions: Sessions) -> None:
     turn = await asked(sessions, "a")
     await rows.answer(sessions, turn)
@@ -201,6 +226,59 @@ async def test_forgetting_looks_at_no_other_conversation(postgres_sessions: Sess
         assert "Seq Scan" not in "\n".join(plan.scalars())
 
 
+# To leave no trace
+
+
+@pytest.fixture
+async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
+    async with connected(sqlite_url) as sessions:
+        yield sessions
+
+
+async def test_what_is_forgotten_is_not_in_the_file_any_more(
+    sqlite_sessions: Sessions, sqlite_url: str
+) -> None:
+    for number in range(9):
+        await said(sqlite_sessions, str(number))
+    assert b"secret" in on_disk(sqlite_url)
+    await forget(sqlite_sessions, await rows.speaker(sqlite_sessions))
+    await privacy.erase(sqlite_sessions)
+    assert b"secret" not in on_disk(sqlite_url)
+
+
+async def test_what_is_too_old_is_not_in_the_file_any_more(
+    sqlite_sessions: Sessions, sqlite_url: str
+) -> None:
+    await said(sqlite_sessions, "old")
+    await privacy.expire(sqlite_sessions, before=later(1))
+    await commit(sqlite_sessions, attachments.sweep)
+    await privacy.erase(sqlite_sessions)
+    assert b"secret" not in on_disk(sqlite_url)
+
+
+async def test_a_trace_that_a_reader_kept_goes_the_next_time(
+    sqlite_sessions: Sessions, sqlite_url: str
+) -> None:
+    await said(sqlite_sessions, "a")
+    with closing(sqlite3.connect(make_url(sqlite_url).database or "")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM users").fetchall()
+        await forget(sqlite_sessions, await rows.speaker(sqlite_sessions))
+        await privacy.erase(sqlite_sessions)
+        assert b"secret" in on_disk(sqlite_url)
+    await privacy.erase(sqlite_sessions)
+    assert b"secret" not in on_disk(sqlite_url)
+
+
+async def test_nothing_is_erased_twice(sqlite_sessions: Sessions) -> None:
+    await said(sqlite_sessions, "a")
+    await forget(sqlite_sessions, await rows.speaker(sqlite_sessions))
+    await privacy.erase(sqlite_sessions)
+    with rows.statements(sqlite_sessions) as seen:
+        await privacy.erase(sqlite_sessions)
+    assert len(seen) == 1
+
+
 # To have it age
 
 
@@ -211,7 +289,7 @@ async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> Non
         sessions, await rows.speaker(sessions), "waits", question=Question("still to be answered")
     )
 
-    await commit(sessions, lambda s: privacy.expire(s, before=later(MONTH - 1)))
+    await privacy.expire(sessions, before=later(MONTH - 1))
     await commit(sessions, attachments.sweep)
 
     stored = await everything(sessions)
@@ -229,7 +307,7 @@ async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> Non
     )
     assert context.parent_id == new.id * memory.PLACES + 1
 
-    await commit(sessions, lambda s: privacy.expire(s, before=later(MONTH + 1)))
+    await privacy.expire(sessions, before=later(MONTH + 1))
     await commit(sessions, attachments.sweep)
     assert "secret" not in await everything(sessions)
     assert await count(sessions, Blob) == 0
@@ -257,3 +335,38 @@ async def test_an_export_is_all_that_is_the_persons_as_json(sessions: Sessions) 
     assert "Bob's in the group" not in texts
     assert [account["name"] for account in stored["accounts"]] == ["Ada"]
     assert len(stored["summaries"]) == 1, "a group's summary tells what others said"
+
+
+async def test_an_export_tells_nothing_that_others_said_in_a_group(sessions: Sessions) -> None:
+    question = Question("Ada's question", private=False, name="Ada", quote="Bob's words")
+    await rows.ask_in_group(sessions, ADA, "1", question=question)
+    [turn] = await rows.claim(sessions)
+    call: Any = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said: Any = (
+        user("> Bob's words\n\nAda: Ada's question"),
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "Bob's words long ago"},
+        assistant("An answer to Ada."),
+    )
+
+    async def work(session: Any) -> None:
+        context = memory.Context()
+        await memory.remember(session, turn, context, said, None, now=NOW)
+        await inbox.answered(session, turn, "An answer to Ada.", Outcome.OK, now=NOW)
+
+    await commit(sessions, work)
+    texts = "\n".join(leaves(await commit(sessions, lambda s: privacy.export(s, turn.user_id))))
+    assert "Ada's question" in texts
+    assert "An answer to Ada." in texts
+    assert "Bob's" not in texts
+
+
+async def test_an_export_lists_files_and_the_chosen_model(sessions: Sessions) -> None:
+    turn = await said(sessions, "a")
+    await commit(sessions, lambda s: memory.choose_model(s, turn.conversation_id, "good-model"))
+    stored = await commit(sessions, lambda s: privacy.export(s, turn.user_id))
+    assert stored["model"] == "good-model"
+    digest = understand("secret.pdf", PDF).digest
+    assert stored["files"] == [
+        {"turn_id": turn.id, "media_type": "application/pdf", "bytes": len(PDF), "sha256": digest}
+    ]

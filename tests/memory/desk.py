@@ -16,7 +16,7 @@ import httpx
 
 from bots import __main__ as entry
 from core import db, llm
-from core.adapter import Address, Attachment, Author, Button, Change, InboundMessage
+from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
 from core.chat import Chat
 from core.db import Sessions
 from core.errors import AttachmentError
@@ -137,6 +137,11 @@ class Desk:
         )
         await self._intake.handle(message)
         return message_id
+
+    async def change(self, kind: ChangeKind, message_id: str, text: str = "") -> None:
+        """Ada presses a button below a message, or edits her own."""
+        address, event_id = Address(PLATFORM, BOT, ADA.account_id, ""), str(next(_numbers))
+        await self._intake.handle(Change(event_id, kind, address, ADA, message_id, text))
 
     def _bring(self, files: Mapping[str, bytes]) -> list[Attachment]:
         brought = []

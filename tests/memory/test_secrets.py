@@ -10,6 +10,7 @@ import pytest
 from core.adapter import Author
 from tests.fakes.model import Answer, ModelRequest, ModelServer, Reply
 from tests.memory.desk import ADA, BOB, Desk, desk
+from tests.records import on_disk
 
 
 @dataclass(frozen=True)
@@ -123,3 +124,13 @@ async def test_what_is_forgotten_in_one_place_stays_in_the_others(planted: Desk)
         assert [each for each in place.secrets if each not in told(requests)] == []
     requests = await planted.asking("What do you know?", **first.where)
     assert "secret word" not in told(requests)
+
+
+async def test_what_somebody_asks_to_forget_leaves_the_file_at_once(
+    sqlite_url: str, model: ModelServer
+) -> None:
+    model.respond = look_up
+    async with desk(sqlite_url, model) as here:
+        await here.ask("The zebra is secret.", files={"zebra.txt": b"A zebra."})
+        await here.ask("/forget yes")
+        assert b"zebra" not in on_disk(sqlite_url)

@@ -1,0 +1,105 @@
+"""What is old goes: step by step, so that nobody who writes meanwhile waits for long."""
+
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import delete, exists, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import models
+from core.db import Sessions, transact
+from core.models import table
+from core.privacy._erase import leave_words
+from core.privacy._strip import strip
+
+_turns = table(models.Turn)
+_messages = table(models.Message)
+_summaries = table(models.Summary)
+_conversations = table(models.Conversation)
+
+BATCH = 200
+"""How many messages or turns one transaction deletes or strips."""
+FEW = 20
+"""How many summaries one transaction deletes: each looks at the messages of a conversation."""
+
+
+async def expire(sessions: Sessions, *, before: datetime) -> None:
+    """Delete what was said before a time, everywhere; current instructions stay.
+
+    A path then begins where it was cut. A summary goes as soon as the oldest of what it tells is
+    too old: what is not is summarised anew when it is time for that. `attachments.sweep` then
+    deletes bytes that nothing refers to any more, and `erase` takes the words out of the file.
+    """
+    for step in (_expire_summaries, _expire_messages, _expire_turns):
+        while await transact(sessions, partial(step, before=before)):
+            pass
+
+
+async def _expire_summaries(session: AsyncSession, *, before: datetime) -> bool:
+    """One step; whether there may be more to do."""
+    since = _summaries.c.since
+    found = await session.execute(
+        select(_summaries.c.message_id, _messages.c.conversation_id)
+        .join(_messages, _messages.c.id == _summaries.c.message_id)
+        .where(or_(since.is_(None), since < before))
+        .order_by(_summaries.c.message_id)
+        .limit(FEW)
+    )
+    summaries = found.all()
+    if not summaries:
+        return False
+    ids = [row.message_id for row in summaries]
+    await session.execute(delete(_summaries).where(_summaries.c.message_id.in_(ids)))
+    # What the API counted of contexts that began with a summary is true no more.
+    here = _messages.c.conversation_id.in_({row.conversation_id for row in summaries})
+    stale = update(_messages).where(here, _messages.c.total.is_not(None))
+    await session.execute(stale.values(total=null()))
+    await leave_words(session)
+    return len(ids) == FEW
+
+
+async def _expire_messages(session: AsyncSession, *, before: datetime) -> bool:
+    """One step; whether there may be more to do. What follows goes on below the instructions."""
+    instructed = _conversations.c.instructed_id
+    is_current = exists().where(
+        _conversations.c.id == _messages.c.conversation_id, instructed == _messages.c.id
+    )
+    found = await session.scalars(
+        select(_messages.c.id)
+        .where(_messages.c.created_at < before, ~is_current)
+        .order_by(_messages.c.created_at)
+        .limit(BATCH)
+    )
+    ids = found.all()
+    if not ids:
+        return False
+    ends = update(_conversations).where(_conversations.c.head_id.in_(ids))
+    await session.execute(ends.values(head_id=instructed))
+    current = (
+        select(instructed)
+        .where(_conversations.c.id == _messages.c.conversation_id)
+        .scalar_subquery()
+    )
+    orphans = update(_messages).where(_messages.c.parent_id.in_(ids), _messages.c.id > current)
+    await session.execute(orphans.values(parent_id=current))
+    await session.execute(delete(_messages).where(_messages.c.id.in_(ids)))
+    await leave_words(session)
+    return len(ids) == BATCH
+
+
+async def _expire_turns(session: AsyncSession, *, before: datetime) -> bool:
+    """One step; whether there may be more to do."""
+    old = (
+        _turns.c.created_at < before,
+        ~_turns.c.forgotten,
+        _turns.c.delivered_at.is_not(None),
+    )
+    found = await session.scalars(
+        select(_turns.c.id).where(*old).order_by(_turns.c.created_at).limit(BATCH)
+    )
+    ids = found.all()
+    if not ids:
+        return False
+    await strip(session, _turns.c.id.in_(ids))
+    await leave_words(session)
+    return len(ids) == BATCH

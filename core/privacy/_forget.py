@@ -1,0 +1,50 @@
+"""A conversation goes, because a person wishes so."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, literal, null, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import models
+from core.db import LOOK, notify
+from core.models import table
+from core.privacy._erase import leave_words
+from core.privacy._strip import strip
+from core.turns import Outcome
+
+_turns = table(models.Turn)
+_messages = table(models.Message)
+_conversations = table(models.Conversation)
+
+
+async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) -> Sequence[int]:
+    """Delete what a conversation held: messages, summaries, the search index, texts on turns.
+
+    Answers that are being written are cut off and taken back; the ids of their turns are returned.
+    The ledger keeps its figures, which hold no text; `attachments.sweep` then deletes bytes that
+    nothing refers to any more, and `erase` takes the words out of SQLite's file.
+    """
+    here = _turns.c.conversation_id == conversation_id
+    # The attempt is raised: who answers or delivers at this moment can write nothing any more.
+    undelivered = update(_turns).where(here, _turns.c.delivered_at.is_(None))
+    cut_off = await session.scalars(
+        undelivered.values(
+            attempt=_turns.c.attempt + 1,
+            worker_id=None,
+            lease_until=None,
+            answered_at=func.coalesce(_turns.c.answered_at, literal(now, models.Instant)),
+            outcome=func.coalesce(_turns.c.outcome, Outcome.STOPPED),
+        ).returning(_turns.c.id)
+    )
+    turn_ids = cut_off.all()
+    await session.execute(
+        update(_conversations)
+        .where(_conversations.c.id == conversation_id)
+        .values(epoch=_conversations.c.epoch + 1, head_id=null(), instructed_id=null())
+    )
+    await session.execute(delete(_messages).where(_messages.c.conversation_id == conversation_id))
+    await strip(session, here)
+    await leave_words(session)
+    await notify(session, LOOK)
+    return turn_ids
