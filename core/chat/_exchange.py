@@ -8,12 +8,16 @@ from core.memory import Context
 from core.messages import ChatMessage, ToolCall, Usage, assistant
 from core.quota import Reservation
 from core.reply import Reply
+from core.turns import Turn
 
 
 @dataclass(slots=True)
 class Exchange:
-    """What was asked, what came of it, and the call that is open in the ledger."""
+    """What a turn asked, what came of it, and the call that is open in the ledger."""
 
+    turn: Turn
+    reply: Reply
+    """Where the answer grows."""
     context: Context
     prompt: list[ChatMessage]
     """What is sent before `said`: the system prompt and the context."""
@@ -36,24 +40,29 @@ class Exchange:
         """All that the model sees."""
         return [*self.prompt, *self.said]
 
-    def used(self, reply: Reply) -> Usage:
+    @property
+    def text(self) -> str:
+        """What the present call has said."""
+        return self.reply.text[self.begun :]
+
+    @property
+    def used(self) -> Usage:
         """What the present call used; estimated from what was received where it was not told."""
         if self.usage is not None:
             return self.usage
-        return Usage(self.prompt_tokens, memory.estimate(assistant(reply.text[self.begun :])))
+        return Usage(self.prompt_tokens, memory.estimate(assistant(self.text)))
 
-    def close(self, reply: Reply) -> None:
+    def close(self) -> None:
         """The present call is over: remember what the model said in it."""
-        text = reply.text[self.begun :]
-        if self.calls and not reply.stopped:
-            self.said.append(_calling(text, self.calls))
-        elif text:
-            self.said.append(assistant(text))
+        if self.calls and not self.reply.stopped:
+            self.said.append(_calling(self.text, self.calls))
+        elif self.text:
+            self.said.append(assistant(self.text))
 
-    def open(self, call: Reservation, reply: Reply, prompt_tokens: int) -> None:
+    def open(self, call: Reservation, prompt_tokens: int) -> None:
         """Another call begins below what is shown already."""
         self.call = call
-        self.begun = len(reply.text)
+        self.begun = len(self.reply.text)
         self.prompt_tokens = prompt_tokens
         self.calls, self.usage, self.reason = [], None, ""
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from core.adapter import Button, ChangeKind
-from core.memory import Marks
-from core.messages import Usage
+from core.memory import Context, Marks
+from core.messages import ChatMessage, Usage, system
 from core.quota import Rules
 from core.settings import Prices
 from core.turns import Turn
@@ -46,6 +46,10 @@ class Terms:
     def chosen(self, turn: Turn) -> str | None:
         """The model that was chosen for a turn's conversation, if it is still on offer."""
         return turn.model if turn.model in self.models else None
+
+    def prompt(self, context: Context) -> list[ChatMessage]:
+        """What the model sees before the question."""
+        return [system(self.system_prompt), *context.messages]
 
     def shortened(self, sentence: str) -> str:
         """SUMMARISED or CUT, with what can be done about it."""
