@@ -18,7 +18,7 @@ import typer
 import uvloop
 
 from bots import operator
-from core import attachments, db, inbox, llm, privacy, settings
+from core import attachments, db, inbox, llm, privacy, quota, settings
 from core.adapter import Adapter
 from core.chat import Chat, Terms
 from core.commands import Offer
@@ -106,6 +106,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             for platform in platforms
         ]
         rules = Rules(loaded.quota, loaded.budget)
+        await db.transact(sessions, partial(quota.prune, rules=rules))
         model = llm.LLM(client, _endpoint(loaded))
         worker = Worker(
             f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",

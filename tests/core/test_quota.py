@@ -41,6 +41,12 @@ async def turn(sessions: Sessions) -> Turn:
     return await turn_of(sessions)
 
 
+@pytest.fixture
+async def turn_on_postgres(postgres_sessions: Sessions) -> Turn:
+    """A turn of Ada's where several processes may work."""
+    return await turn_of(postgres_sessions)
+
+
 async def reserve(
     sessions: Sessions,
     turn: Turn,
@@ -152,12 +158,70 @@ async def test_without_limits_a_call_is_written_all_the_same(
     assert await used(sessions, turn.user_id) == {}
 
 
-async def test_a_limit_that_was_added_later_counts_from_then_on(
+async def test_a_limit_that_was_added_later_counts_what_was_spent_before(
     sessions: Sessions, turn: Turn
 ) -> None:
-    await reserve(sessions, turn, rules=Rules((DAY,)))
+    bob = await turn_of(sessions, rows.BOB)
+    old = await reserve(sessions, turn, rules=Rules((DAY,)), now=later(-120))
+    await commit(sessions, lambda s: quota.settle(s, old, Rules((DAY,)), USED, 42, now=NOW))
+    await reserve(sessions, bob, 7, rules=Rules((DAY,)))
+
+    left = await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=NOW))
+    assert [item.left for item in left] == [3, 4, 958]
     await reserve(sessions, turn, rules=RULES)
-    assert await used(sessions, turn.user_id) == {"day": 2, "minute": 1, "month": 100}
+    assert await used(sessions, turn.user_id) == {"day": 2, "minute": 1, "month": 142}
+    assert await used(sessions, DEPLOYMENT) == {"month": 149}
+
+
+async def test_a_limit_that_was_added_while_a_call_was_open_blocks_nobody(
+    sessions: Sessions, turn: Turn
+) -> None:
+    await reserve(sessions, turn, rules=Rules())
+    await commit(sessions, lambda s: quota.recover(s, turn, RULES, now=later(1)))
+    await reserve(sessions, turn, 5, now=later(1))
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 5}
+    assert await used(sessions, DEPLOYMENT) == {"month": 105}
+
+
+async def test_a_limit_that_was_gone_for_a_time_counts_what_was_spent_meanwhile(
+    sessions: Sessions, turn: Turn
+) -> None:
+    await reserve(sessions, turn, 30)
+    await commit(sessions, lambda s: quota.prune(s, Rules((DAY,))))
+    assert await used(sessions, turn.user_id) == {"day": 1}
+    assert await used(sessions, DEPLOYMENT) == {}
+    await reserve(sessions, turn, 12, rules=Rules((DAY,)))
+    await commit(sessions, lambda s: quota.prune(s, RULES))
+    await reserve(sessions, turn, 1)
+    assert await used(sessions, turn.user_id) == {"day": 3, "minute": 3, "month": 43}
+    assert await used(sessions, DEPLOYMENT) == {"month": 43}
+
+
+async def test_a_call_that_another_process_opened_without_the_limit_can_be_closed(
+    sessions: Sessions, turn: Turn
+) -> None:
+    """While a release with other limits is rolled out, both reserve side by side."""
+    await reserve(sessions, turn, 10)
+    other = await reserve(sessions, turn, 500, rules=Rules())
+    await commit(sessions, lambda s: quota.release(s, other, RULES, now=NOW))
+    assert await used(sessions, turn.user_id) == {"minute": 0, "day": 0, "month": 0}
+
+
+async def test_a_new_limit_misses_no_call_that_is_closed_at_that_moment(
+    postgres_sessions: Sessions, turn_on_postgres: Turn
+) -> None:
+    sessions, turn, month = postgres_sessions, turn_on_postgres, Rules((MONTH,))
+    old = await reserve(sessions, turn, 300, rules=Rules())
+    async with sessions.begin() as session:
+        # The row is begun, and not yet to be seen.
+        await quota.reserve(session, turn, month, model="m", cost=1, turns=0, now=NOW)
+        closing = asyncio.create_task(
+            commit(sessions, lambda s: quota.settle(s, old, month, USED, 20, now=NOW))
+        )
+        done, _ = await asyncio.wait([closing], timeout=0.3)
+        assert not done, "it has to wait for the row"
+    await closing
+    assert await used(sessions, turn.user_id) == {"month": 21}
 
 
 # Windows
