@@ -3,7 +3,8 @@
 What was sent once is sent again byte for byte, so that the provider's prompt cache pays.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
@@ -407,8 +408,12 @@ def estimate(message: ChatMessage) -> int:
     """About how many tokens a message has, from above, for where the API has not told yet."""
     content = message.get("content") or ""
     if isinstance(content, str):
-        return _text_tokens(content)
+        return _text_tokens(content) + sum(map(_call_tokens, message.get("tool_calls", ())))
     return sum(_text_tokens(part["text"]) if "text" in part else FILE_TOKENS for part in content)
+
+
+def _call_tokens(call: Mapping[str, Any]) -> int:
+    return _text_tokens(json.dumps(call, ensure_ascii=False))
 
 
 def _text_tokens(text: str) -> int:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core import memory
+from core.llm import Answering, Event, Lost
 from core.memory import Context
-from core.messages import ChatMessage, ToolCall, Usage, assistant
+from core.messages import ChatMessage, Finish, Text, ToolCall, Usage, assistant
 from core.quota import Reservation
 from core.reply import Reply
 from core.turns import Turn
@@ -32,6 +33,8 @@ class Exchange:
     calls: list[ToolCall] = field(default_factory=list)
     usage: Usage | None = None
     reason: str = ""
+    received: str | None = None
+    """What came of the present call if it was lost, all that counts for an estimate."""
     total: Usage = field(default_factory=lambda: Usage(0, 0))
     """Of all calls together."""
 
@@ -50,7 +53,11 @@ class Exchange:
         """What the present call used; estimated from what was received where it was not told."""
         if self.usage is not None:
             return self.usage
-        return Usage(self.prompt_tokens, memory.estimate(assistant(self.text)))
+        if self.received is not None:
+            came = assistant(self.received)
+        else:
+            came = _calling(self.text, self.calls)
+        return Usage(self.prompt_tokens, memory.estimate(came))
 
     def close(self) -> None:
         """The present call is over: remember what the model said in it."""
@@ -59,12 +66,28 @@ class Exchange:
         elif self.text:
             self.said.append(assistant(self.text))
 
+    def hear(self, event: Event) -> None:
+        """Take in what comes of the present call."""
+        match event:
+            case Text(text):
+                self.reply.write(text)
+            case Answering(model):
+                self.model = model
+            case ToolCall():
+                self.calls.append(event)
+            case Usage():
+                self.usage = event
+            case Finish(reason):
+                self.reason = reason
+            case Lost(model, usage, received):
+                self.model, self.usage, self.received = model, usage, received
+
     def open(self, call: Reservation, prompt_tokens: int) -> None:
         """Another call begins below what is shown already."""
         self.call = call
         self.begun = len(self.reply.text)
         self.prompt_tokens = prompt_tokens
-        self.calls, self.usage, self.reason = [], None, ""
+        self.calls, self.usage, self.reason, self.received = [], None, "", None
 
     def count(self, usage: Usage) -> None:
         """Add what a call used to the sum."""

@@ -60,6 +60,13 @@ class Ledger:
         exchange.count(exchange.used)
         exchange.open(call, prompt_tokens)
 
+    async def again(self, exchange: Exchange) -> None:
+        """Settle a call that came to nothing and reserve another one in its place."""
+        begun = exchange.begun
+        await self.next(exchange, exchange.prompt_tokens)
+        exchange.begun = begun
+        exchange.reply.rewind(begun)
+
     async def close(self, exchange: Exchange) -> None:
         """Settle the call that is over in a transaction of its own."""
         await transact(self._sessions, lambda s: self.settle(s, exchange))

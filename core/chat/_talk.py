@@ -13,8 +13,8 @@ from core.chat._question import blinded
 from core.chat._terms import Terms
 from core.db import Sessions, transact
 from core.errors import ModelBroke, ModelError
-from core.llm import LLM, Answering
-from core.messages import ChatMessage, Finish, Text, ToolCall, Usage
+from core.llm import LLM, Again
+from core.messages import ChatMessage, ToolCall
 
 log = logging.getLogger(__name__)
 
@@ -48,38 +48,34 @@ class Talk:
                     raise
                 await asyncio.sleep(pause)
             except ModelError:
-                # Nothing came, so nothing is charged.
-                await self._ledger.release(exchange)
+                if exchange.received is None:
+                    # Nothing came, so nothing is charged.
+                    await self._ledger.release(exchange)
+                else:
+                    await self._ledger.close(exchange)
                 raise
-            begun = exchange.begun
-            await self._ledger.next(exchange, exchange.prompt_tokens)
-            exchange.begun = begun
-            exchange.reply.rewind(begun)
+            await self._ledger.again(exchange)
 
     async def _listen(
         self, exchange: Exchange, request: Sequence[ChatMessage], tools: Sequence[Schema]
     ) -> None:
         """Let the answer grow with what the model says, until its end or until it is stopped."""
-        turn, reply = exchange.turn, exchange.reply
+        turn = exchange.turn
         stream = self._llm.stream(
             request,
             tools,
             request_id=f"turn-{turn.reference}",
             model=self._terms.chosen(turn),
         )
-        async with reply.until_stopped(), aclosing(stream) as events:
+        async with exchange.reply.until_stopped(), aclosing(stream) as events:
             async for event in events:
                 match event:
-                    case Text(text):
-                        reply.write(text)
-                    case Answering(model):
-                        exchange.model = model
-                    case ToolCall() if tools:
-                        exchange.calls.append(event)
-                    case Usage():
-                        exchange.usage = event
-                    case Finish(reason):
-                        exchange.reason = reason
+                    case Again():
+                        await self._ledger.again(exchange)
+                    case ToolCall() if not tools:
+                        pass  # what was not offered cannot be used
+                    case _:
+                        exchange.hear(event)
 
     async def _expanded(self, messages: list[ChatMessage]) -> list[ChatMessage]:
         """The request itself: with the bytes of files in it, as far as the model can see them."""
