@@ -21,6 +21,7 @@ from core.chat._terms import (
     TOO_LARGE,
     UNAVAILABLE,
     Terms,
+    below,
     with_reference,
 )
 from core.commands import until
@@ -67,16 +68,12 @@ class Chat:
 
         Raises ModelBusy when the turn should be put back, LeaseLost when it is another's.
         """
-        if turn.cancel:
-            return await self._ends.end(turn, reply, turn.draft, Outcome.STOPPED)
         try:
-            exchange = await self._begin(turn, reply)
+            return await self._answer(turn, reply)
         except QuotaExceeded as refusal:
-            return await self._ends.end(turn, reply, self._refusal(refusal), Outcome.REFUSED)
-        try:
-            if turn.kind == "summary":
-                return await self._summarise(exchange)
-            return await self._ask(exchange)
+            return await self._close(turn, reply, self._refusal(refusal), Outcome.REFUSED)
+        except AttachmentError as error:
+            return await self._close(turn, reply, str(error), Outcome.REFUSED)
         except ModelUnavailable as error:
             log.error("turn %s: %s", turn.reference, error)
             return await self.fail(turn, reply, UNAVAILABLE)
@@ -84,9 +81,22 @@ class Chat:
             log.error("turn %s: the model API refused the request: %s", turn.reference, error)
             return await self.fail(turn, reply)
 
+    async def _answer(self, turn: Turn, reply: Reply) -> Answered:
+        if turn.cancel:
+            return await self._ends.end(turn, reply, turn.draft, Outcome.STOPPED)
+        exchange = await self._begin(turn, reply)
+        if turn.kind == "summary":
+            return await self._summarise(exchange)
+        return await self._ask(exchange)
+
     async def fail(self, turn: Turn, reply: Reply, sentence: str = FAILED) -> Answered:
         """End a turn that cannot be answered with a plain sentence and its reference."""
-        return await self._ends.end(turn, reply, with_reference(sentence, turn), Outcome.FAILED)
+        return await self._close(turn, reply, with_reference(sentence, turn), Outcome.FAILED)
+
+    async def _close(self, turn: Turn, reply: Reply, sentence: str, outcome: Outcome) -> Answered:
+        """End a turn with a sentence below the part of its answer that people saw."""
+        shown = max(reply.text, turn.draft, key=len)  # a new attempt may not be as far yet
+        return await self._ends.end(turn, reply, below(shown, sentence), outcome)
 
     async def deliver(self, turn: Turn, reply: Reply) -> None:
         """Step 2: the stored answer stands on the platform, whole, whatever stood there before."""
@@ -135,18 +145,13 @@ class Chat:
     # the answer
 
     async def _ask(self, exchange: Exchange) -> Answered:
-        turn, reply = exchange.turn, exchange.reply
-        async with reply.growing():
+        async with exchange.reply.growing():
             try:
                 await self._converse(exchange)
-            except (AttachmentError, DeliveryError) as error:
+            except (AttachmentError, DeliveryError):
+                # Nobody was asked. What a platform did not hand over, another try may get.
                 await self._ledger.release(exchange)
-                if isinstance(error, DeliveryError):
-                    raise  # the platform did not hand a file over: another try may get it
-                return await self._ends.end(turn, reply, str(error), Outcome.REFUSED)
-            except QuotaExceeded as refusal:
-                text = f"{reply.text}\n\n{self._refusal(refusal)}".strip()
-                return await self._ends.end(turn, reply, text, Outcome.REFUSED)
+                raise
             except ModelBroke:
                 return await self._ends.break_off(exchange)
         return await self._ends.finish(exchange)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import inbox, memory
 from core.chat._exchange import Exchange
 from core.chat._ledger import Ledger
-from core.chat._terms import BROKE_OFF, NOTES, NOTHING, SUMMARISED, Terms, with_reference
+from core.chat._terms import BROKE_OFF, NOTES, NOTHING, SUMMARISED, Terms, below, with_reference
 from core.db import Sessions, transact
 from core.reply import Reply
 from core.turns import Outcome, Turn
@@ -66,7 +66,7 @@ class Ends:
     async def break_off(self, exchange: Exchange) -> Answered:
         """No start came to an end: what is shown stays, with a sentence and a way to try again."""
         turn, reply = exchange.turn, exchange.reply
-        text = f"{reply.text}\n\n{with_reference(BROKE_OFF, turn)}"
+        text = below(reply.text, with_reference(BROKE_OFF, turn))
 
         async def work(session: AsyncSession) -> bool:
             await self._ledger.settle(session, exchange)

@@ -72,3 +72,8 @@ class Terms:
 def with_reference(sentence: str, turn: Turn) -> str:
     """A sentence by which a person can tell the operator what went wrong."""
     return f"{sentence} (Reference {turn.reference})"
+
+
+def below(shown: str, sentence: str) -> str:
+    """A sentence below what is shown already, if anything is."""
+    return f"{shown.rstrip()}\n\n{sentence}" if shown.strip() else sentence
