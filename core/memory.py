@@ -300,6 +300,7 @@ async def remember(
     now: datetime,
 ) -> None:
     """Append what a turn said and was answered, and move the conversation's head there."""
+    assert len(messages) <= PLACES, "they would take the places of the next turn"
     first = turn.id * PLACES
     sizes = _sizes(context, messages, usage)
     is_branch = turn.replaces_id is not None or turn.follows_id is not None

@@ -11,6 +11,9 @@ from core.quota import Reservation
 from core.reply import Reply
 from core.turns import Turn
 
+MOST_CALLS = 100
+"""Tool calls that are taken note of in one round: what a turn may add to memory is bounded."""
+
 
 @dataclass(slots=True)
 class Exchange:
@@ -73,7 +76,7 @@ class Exchange:
                 self.reply.write(text)
             case Answering(model):
                 self.model = model
-            case ToolCall():
+            case ToolCall() if len(self.calls) < MOST_CALLS:
                 self.calls.append(event)
             case Usage():
                 self.usage = event
