@@ -24,8 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core import models
 from core.db import insert_missing, row_count
-from core.errors import QuotaExceeded
+from core.errors import LeaseLost, QuotaExceeded
 from core.messages import Usage
 from core.models import Allowance, Call, Instant, table
 from core.settings import Limit
@@ -98,7 +99,20 @@ _ADJUST = (
     # A process whose limits are others may have opened the call, and not have counted it here.
     .values(used=case((_ADJUSTED < 0, 0), else_=_ADJUSTED))
 )
-_OPEN = insert(_calls).returning(_calls.c.id)
+_OPENED = ("turn_id", "attempt", "user_id", "model", "turns", "reserved", "created_at")
+_turns = table(models.Turn)
+# Its turn's row is locked: no other attempt can begin, and look for open calls, before this one
+# is committed. Who lost the turn opens nothing.
+_OPEN = (
+    insert(_calls)
+    .from_select(
+        _OPENED,
+        select(*(bindparam(f"new_{name}", type_=_calls.c[name].type) for name in _OPENED))
+        .where(_turns.c.id == bindparam("the_turn"), _turns.c.attempt == bindparam("the_attempt"))
+        .with_for_update(read=True),
+    )
+    .returning(_calls.c.id)
+)
 _CLOSE = update(_calls).where(_calls.c.id == bindparam("the_call"), _calls.c.settled_at.is_(None))
 
 
@@ -114,24 +128,17 @@ async def reserve(
 ) -> Reservation:
     """Take `turns` turns and at most `cost` micro-dollars from every allowance, or from none.
 
-    Raises QuotaExceeded; the transaction must then be rolled back.
+    Raises QuotaExceeded, or LeaseLost when the turn is another attempt's; the transaction must
+    then be rolled back.
     """
     amounts = {"turns": turns, "usd": cost}
     limits = [(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)]
     at = await _take(session, limits, now) if limits else now
-    opened = await session.execute(
-        _OPEN,
-        {
-            "turn_id": turn.id,
-            "attempt": turn.attempt,
-            "user_id": turn.user_id,
-            "model": model,
-            "turns": turns,
-            "reserved": cost,
-            "created_at": at,
-        },
-    )
-    call_id: int = opened.scalar_one()
+    values = (turn.id, turn.attempt, turn.user_id, model, turns, cost, at)
+    new = {f"new_{name}": value for name, value in zip(_OPENED, values, strict=True)}
+    call_id = await session.scalar(_OPEN, {"the_turn": turn.id, "the_attempt": turn.attempt, **new})
+    if call_id is None:
+        raise LeaseLost(f"turn {turn.reference}")
     return Reservation(call_id, turn.user_id, turns, cost, at)
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from core import quota
+from core import models, quota
 from core.adapter import Address, Author
 from core.db import Sessions
-from core.errors import QuotaExceeded
+from core.errors import LeaseLost, QuotaExceeded
 from core.messages import Usage
 from core.models import Allowance, Call
 from core.quota import DEPLOYMENT, Remaining, Reservation, Rules, Spent
@@ -60,6 +60,15 @@ async def reserve(
         sessions,
         lambda s: quota.reserve(s, turn, rules, model="m", cost=cost, turns=turns, now=now),
     )
+
+
+async def begin(sessions: Sessions, turn: Turn, attempt: int) -> Turn:
+    """Another attempt at a turn."""
+    async with sessions.begin() as session:
+        await session.execute(
+            update(models.Turn).where(models.Turn.id == turn.id).values(attempt=attempt)
+        )
+    return replace(turn, attempt=attempt)
 
 
 async def settle(
@@ -290,8 +299,8 @@ async def test_a_call_that_died_costs_the_budget_its_estimate_and_the_person_not
     sessions: Sessions, turn: Turn
 ) -> None:
     await reserve(sessions, turn)
-    await reserve(sessions, replace(turn, attempt=2), 50, turns=0)
-    own = await reserve(sessions, replace(turn, attempt=3), 7)
+    await reserve(sessions, await begin(sessions, turn, 2), 50, turns=0)
+    own = await reserve(sessions, await begin(sessions, turn, 3), 7)
 
     again = replace(turn, attempt=2)
     await commit(sessions, lambda s: quota.recover(s, again, RULES, now=later(20)))
@@ -310,6 +319,29 @@ async def test_a_call_that_died_costs_the_budget_its_estimate_and_the_person_not
     await settle(sessions, own, 5)
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 5}
     assert await used(sessions, DEPLOYMENT) == {"month": 155}
+
+
+async def test_an_attempt_that_lost_its_turn_opens_nothing(sessions: Sessions, turn: Turn) -> None:
+    await begin(sessions, turn, 2)
+    with pytest.raises(LeaseLost):
+        await reserve(sessions, turn)
+    assert await calls(sessions) == []
+    assert await used(sessions, turn.user_id) == {}
+
+
+async def test_no_attempt_begins_between_a_reservation_and_its_commit(
+    postgres_sessions: Sessions, turn_on_postgres: Turn
+) -> None:
+    """It would look for open calls, and not see this one."""
+    sessions, turn = postgres_sessions, turn_on_postgres
+    async with sessions.begin() as session:
+        await quota.reserve(session, turn, RULES, model="m", cost=1, turns=1, now=NOW)
+        beginning = asyncio.create_task(begin(sessions, turn, 2))
+        done, _ = await asyncio.wait([beginning], timeout=0.3)
+        assert not done
+    again = await beginning
+    await commit(sessions, lambda s: quota.recover(s, again, RULES, now=NOW))
+    assert [call.settled_at for call in await calls(sessions)] == [NOW]
 
 
 async def test_calls_of_other_turns_are_left_open(sessions: Sessions, turn: Turn) -> None:
