@@ -235,6 +235,7 @@ def _offer(loaded: Settings, rules: Rules) -> Offer:
         rules=rules,
         model=loaded.model,
         models=loaded.offered_models,
+        fallbacks=loaded.models[1:],
         personas=loaded.personas,
         retention_days=loaded.retention_days,
     )
