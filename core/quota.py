@@ -152,7 +152,14 @@ async def _take(
     for owner, limit, amount in limits:
         used = _used(rows[owner, limit.unit, limit.window], limit, now)
         if used + amount > limit.amount:
-            raise QuotaExceeded(str(limit), limit.resets_at(now))
+            raise QuotaExceeded(
+                str(limit),
+                limit.resets_at(now),
+                needed=amount,
+                left=max(limit.amount - used, 0),
+                most=limit.amount,
+                shared=owner == DEPLOYMENT,
+            )
     taken = await session.execute(
         _TAKE,
         [

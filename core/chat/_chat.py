@@ -22,6 +22,7 @@ from core.chat._terms import (
     UNAVAILABLE,
     Terms,
     below,
+    refused,
     with_reference,
 )
 from core.commands import until
@@ -207,5 +208,4 @@ class Chat:
         return await self._ends.summarise(exchange)
 
     def _refusal(self, refusal: QuotaExceeded) -> str:
-        when = until(refusal.resets_at, self._now())
-        return f"That was all for now: your limit is {refusal.limit}. You can go on {when}."
+        return refused(refusal, until(refusal.resets_at, self._now()))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from core.adapter import Button, ChangeKind
+from core.errors import QuotaExceeded
 from core.memory import Context, Marks
 from core.messages import ChatMessage, Usage, system
 from core.quota import Rules
@@ -77,3 +78,14 @@ def with_reference(sentence: str, turn: Turn) -> str:
 def below(shown: str, sentence: str) -> str:
     """A sentence below what is shown already, if anything is."""
     return f"{shown.rstrip()}\n\n{sentence}" if shown.strip() else sentence
+
+
+def refused(refusal: QuotaExceeded, when: str) -> str:
+    """Whose limit is reached, and what can be done about it."""
+    limit = "there is a limit for everybody together"
+    if not refusal.shared:
+        limit = f"your limit is {refusal.limit}"
+    if refusal.needed > refusal.most:
+        return f"This is too much at once: {limit}. Send less, or begin anew with /new."
+    rest = ", and too little of it is left for this" if refusal.left else ""
+    return f"That was all for now: {limit}{rest}. You can go on {when}."

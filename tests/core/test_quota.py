@@ -120,6 +120,8 @@ async def test_what_exceeds_a_limit_is_refused_with_its_name_and_its_end(
     with pytest.raises(QuotaExceeded) as refused:
         await reserve(sessions, turn, 2)
     assert (refused.value.limit, refused.value.resets_at) == (limit, resets_at)
+    assert refused.value.needed > refused.value.left
+    assert not refused.value.shared
 
 
 async def test_a_day_s_limit_outlasts_a_minute_s(sessions: Sessions, turn: Turn) -> None:
@@ -134,8 +136,10 @@ async def test_the_budget_refuses_whoever_comes_last(sessions: Sessions, turn: T
     bob = await turn_of(sessions, rows.BOB)
     await reserve(sessions, turn, 1000)
     await reserve(sessions, bob, 500)
-    with pytest.raises(QuotaExceeded, match=r"0\.0015 usd/month"):
+    with pytest.raises(QuotaExceeded, match=r"0\.0015 usd/month") as refused:
         await reserve(sessions, bob, 1)
+    assert (refused.value.needed, refused.value.left, refused.value.most) == (1, 0, 1500)
+    assert refused.value.shared
 
 
 async def test_the_last_micro_dollar_may_be_spent(sessions: Sessions, turn: Turn) -> None:

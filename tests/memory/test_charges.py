@@ -122,3 +122,31 @@ async def test_what_broke_off_stays(sqlite_url: str, model: ModelServer) -> None
     async with desk(sqlite_url, model) as ada:
         assert await ada.ask("What is 2*3?") == f"It is\n\n{BROKE_OFF} (Reference 1-1)"
     assert len(calls(Records(sqlite_url))) == 3
+
+
+# What is said at a limit
+
+
+async def test_a_budget_is_not_told_as_somebody_s_own_limit(
+    sqlite_url: str, model: ModelServer
+) -> None:
+    async with desk(sqlite_url, model, budget="1 turns/day") as ada:
+        await ada.ask("hi")
+        heard = await ada.ask("hi")
+    assert heard.startswith("That was all for now: there is a limit for everybody together.")
+    assert "your limit" not in heard
+
+
+async def test_what_can_never_fit_is_told_so(sqlite_url: str, model: ModelServer) -> None:
+    async with desk(sqlite_url, model, quota="0.01 usd/day") as ada:
+        heard = await ada.ask("word " * 70_000)
+    assert heard == (
+        "This is too much at once: your limit is 0.01 usd/day. Send less, or begin anew with /new."
+    )
+
+
+async def test_what_is_left_but_too_little_is_told_so(sqlite_url: str, model: ModelServer) -> None:
+    model.enqueue(Answer("Hello", cost=0.004))
+    async with desk(sqlite_url, model, quota="0.005 usd/day") as ada:
+        await ada.ask("hi")
+        assert "is 0.005 usd/day, and too little of it is left for this." in await ada.ask("hi")
