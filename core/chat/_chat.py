@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import attachments, inbox, memory, privacy, toolkit
 from core.chat._ends import Answered, Ends
-from core.chat._exchange import Exchange
+from core.chat._exchange import Exchange, Tally
 from core.chat._ledger import Ledger
 from core.chat._question import ask
 from core.chat._talk import Talk
@@ -69,35 +69,42 @@ class Chat:
 
         Raises ModelBusy when the turn should be put back, LeaseLost when it is another's.
         """
+        tally = Tally(self._now())
         try:
-            return await self._answer(turn, reply)
+            return await self._answer(turn, reply, tally)
         except QuotaExceeded as refusal:
-            return await self._close(turn, reply, self._refusal(refusal), Outcome.REFUSED)
+            return await self._close(turn, reply, self._refusal(refusal), Outcome.REFUSED, tally)
         except AttachmentError as error:
-            return await self._close(turn, reply, str(error), Outcome.REFUSED)
+            return await self._close(turn, reply, str(error), Outcome.REFUSED, tally)
         except ModelUnavailable as error:
             log.error("turn %s: %s", turn.reference, error)
-            return await self.fail(turn, reply, UNAVAILABLE)
+            return await self._fail(turn, reply, UNAVAILABLE, tally)
         except ModelRejected as error:
             log.error("turn %s: the model API refused the request: %s", turn.reference, error)
-            return await self.fail(turn, reply)
+            return await self._fail(turn, reply, FAILED, tally)
 
-    async def _answer(self, turn: Turn, reply: Reply) -> Answered:
+    async def _answer(self, turn: Turn, reply: Reply, tally: Tally) -> Answered:
         if turn.cancel:
-            return await self._ends.end(turn, reply, turn.draft, Outcome.STOPPED)
-        exchange = await self._begin(turn, reply)
+            return await self._ends.end(turn, reply, turn.draft, Outcome.STOPPED, tally)
+        exchange = await self._begin(turn, reply, tally)
         if turn.kind == "summary":
             return await self._summarise(exchange)
         return await self._ask(exchange)
 
-    async def fail(self, turn: Turn, reply: Reply, sentence: str = FAILED) -> Answered:
+    async def fail(self, turn: Turn, reply: Reply) -> Answered:
         """End a turn that cannot be answered with a plain sentence and its reference."""
-        return await self._close(turn, reply, with_reference(sentence, turn), Outcome.FAILED)
+        return await self._fail(turn, reply, FAILED, Tally(self._now()))
 
-    async def _close(self, turn: Turn, reply: Reply, sentence: str, outcome: Outcome) -> Answered:
+    async def _fail(self, turn: Turn, reply: Reply, sentence: str, tally: Tally) -> Answered:
+        sentence = with_reference(sentence, turn)
+        return await self._close(turn, reply, sentence, Outcome.FAILED, tally)
+
+    async def _close(
+        self, turn: Turn, reply: Reply, sentence: str, outcome: Outcome, tally: Tally
+    ) -> Answered:
         """End a turn with a sentence below the part of its answer that people saw."""
         shown = max(reply.text, turn.draft, key=len)  # a new attempt may not be as far yet
-        return await self._ends.end(turn, reply, below(shown, sentence), outcome)
+        return await self._ends.end(turn, reply, below(shown, sentence), outcome, tally)
 
     async def deliver(self, turn: Turn, reply: Reply) -> None:
         """Step 2: the stored answer stands on the platform, whole, whatever stood there before."""
@@ -125,14 +132,14 @@ class Chat:
 
     # before the call
 
-    async def _begin(self, turn: Turn, reply: Reply) -> Exchange:
+    async def _begin(self, turn: Turn, reply: Reply, tally: Tally) -> Exchange:
         """Recall what was said before and reserve the first call; QuotaExceeded."""
         tries = count()
         context, call = await transact(
             self._sessions, lambda s: self._prepare(s, turn, again=next(tries) > 0)
         )
         tokens = self._ledger.prompt_tokens(turn, context)
-        return Exchange(turn, reply, context, self._terms.prompt(context), call, tokens)
+        return Exchange(turn, reply, context, self._terms.prompt(context), call, tally, tokens)
 
     async def _prepare(
         self, session: AsyncSession, turn: Turn, *, again: bool
@@ -197,7 +204,7 @@ class Chat:
         if context.cut_id is None or exchange.prompt_tokens <= self._terms.marks.high:
             # Nothing can be left out, or another summary stood before this one was asked for.
             await self._ledger.release(exchange)
-            return await self._ends.end(turn, exchange.reply, "", Outcome.OK)
+            return await self._ends.end(turn, exchange.reply, "", Outcome.OK, exchange.tally)
         exchange.said.append(ask(turn, context))
         tools = self._toolbox(turn).schemas  # not to be used, but a part of the same prompt
         try:

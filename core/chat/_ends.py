@@ -9,7 +9,7 @@ from itertools import count
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import inbox, memory
-from core.chat._exchange import Exchange
+from core.chat._exchange import Exchange, Tally
 from core.chat._ledger import Ledger
 from core.chat._terms import BROKE_OFF, NOTES, NOTHING, SUMMARISED, Terms, below, with_reference
 from core.db import Sessions, transact
@@ -60,7 +60,8 @@ class Ends:
             return followed
 
         followed = await self._store(turn, reply, work)
-        self._log(exchange)
+        self._ledger.count(exchange)
+        self._log(turn, exchange.tally, outcome)
         return _answered(turn, text, outcome, followed or long)
 
     async def break_off(self, exchange: Exchange) -> Answered:
@@ -72,7 +73,10 @@ class Ends:
             await self._ledger.settle(session, exchange)
             return await inbox.answered(session, turn, text, Outcome.FAILED, now=self._now())
 
-        return _answered(turn, text, Outcome.FAILED, await self._store(turn, reply, work))
+        followed = await self._store(turn, reply, work)
+        self._ledger.count(exchange)
+        self._log(turn, exchange.tally, Outcome.FAILED)
+        return _answered(turn, text, Outcome.FAILED, followed)
 
     async def summarise(self, exchange: Exchange) -> Answered:
         """Let what the model said stand for the earlier part of the conversation."""
@@ -86,10 +90,13 @@ class Ends:
 
         reply.finish()
         text, followed = await transact(self._sessions, work)
-        self._log(exchange)
+        self._ledger.count(exchange)
+        self._log(turn, exchange.tally, Outcome.OK)
         return _answered(turn, text, Outcome.OK, followed)
 
-    async def end(self, turn: Turn, reply: Reply, text: str, outcome: Outcome) -> Answered:
+    async def end(
+        self, turn: Turn, reply: Reply, text: str, outcome: Outcome, tally: Tally
+    ) -> Answered:
         """End a turn without the model. What goes wrong with a summary is not the person's."""
         if turn.kind == "summary":
             text = ""
@@ -101,7 +108,9 @@ class Ends:
                 await self._ledger.recover(session, turn)
             return followed
 
-        return _answered(turn, text, outcome, await self._store(turn, reply, work))
+        followed = await self._store(turn, reply, work)
+        self._log(turn, tally, outcome)
+        return _answered(turn, text, outcome, followed)
 
     async def _store(
         self, turn: Turn, reply: Reply, work: Callable[[AsyncSession], Awaitable[bool]]
@@ -120,22 +129,22 @@ class Ends:
 
         return await transact(self._sessions, once)
 
-    def _log(self, exchange: Exchange) -> None:
-        exchange.count(exchange.used)
-        turn, usage = exchange.turn, exchange.total
+    def _log(self, turn: Turn, tally: Tally, outcome: Outcome) -> None:
         log.info(
-            "turn %s answered: kind=%s conversation=%d platform=%s attempt=%d model=%s tokens=%d"
-            " cached=%d cost=%d seconds=%.2f",
+            "turn %s answered: kind=%s conversation=%d platform=%s attempt=%d outcome=%s model=%s"
+            " prompt=%d cached=%d completion=%d cost=%d seconds=%.2f",
             turn.reference,
             turn.kind,
             turn.conversation_id,
             turn.address.platform,
             turn.attempt,
-            exchange.model,
-            usage.prompt_tokens + usage.completion_tokens,
-            usage.cached_tokens,
-            self._terms.cost(usage),
-            (self._now() - exchange.call.at).total_seconds(),
+            outcome,
+            tally.model,
+            tally.usage.prompt_tokens,
+            tally.usage.cached_tokens,
+            tally.usage.completion_tokens,
+            tally.cost,
+            (self._now() - tally.began).total_seconds(),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from core import memory
 from core.llm import Answering, Event, Lost
@@ -16,6 +17,27 @@ MOST_CALLS = 100
 
 
 @dataclass(slots=True)
+class Tally:
+    """What an attempt at a turn has used so far, all its calls together; for the log."""
+
+    began: datetime
+    model: str = ""
+    usage: Usage = field(default_factory=lambda: Usage(0, 0))
+    cost: int = 0
+    """Micro-dollars."""
+
+    def count(self, model: str, usage: Usage, cost: int) -> None:
+        """Add what a call used."""
+        self.model = model
+        self.cost += cost
+        self.usage = Usage(
+            self.usage.prompt_tokens + usage.prompt_tokens,
+            self.usage.completion_tokens + usage.completion_tokens,
+            self.usage.cached_tokens + usage.cached_tokens,
+        )
+
+
+@dataclass(slots=True)
 class Exchange:
     """What a turn asked, what came of it, and the call that is open in the ledger."""
 
@@ -26,6 +48,7 @@ class Exchange:
     prompt: list[ChatMessage]
     """What is sent before `said`: the system prompt and the context."""
     call: Reservation
+    tally: Tally
     prompt_tokens: int
     """About how long the next prompt is."""
     said: list[ChatMessage] = field(default_factory=list)
@@ -38,8 +61,6 @@ class Exchange:
     reason: str = ""
     received: str | None = None
     """What came of the present call if it was lost, all that counts for an estimate."""
-    total: Usage = field(default_factory=lambda: Usage(0, 0))
-    """Of all calls together."""
 
     @property
     def request(self) -> list[ChatMessage]:
@@ -91,15 +112,6 @@ class Exchange:
         self.begun = len(self.reply.text)
         self.prompt_tokens = prompt_tokens
         self.calls, self.usage, self.reason, self.received = [], None, "", None
-
-    def count(self, usage: Usage) -> None:
-        """Add what a call used to the sum."""
-        self.total = Usage(
-            self.total.prompt_tokens + usage.prompt_tokens,
-            self.total.completion_tokens + usage.completion_tokens,
-            self.total.cached_tokens + usage.cached_tokens,
-            (self.total.cost or 0) + (usage.cost or 0),
-        )
 
 
 def _calling(text: str, calls: Sequence[ToolCall]) -> ChatMessage:

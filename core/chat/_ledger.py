@@ -57,7 +57,6 @@ class Ledger:
         # Two transactions: settling and reserving lock the same rows in different orders.
         await self.close(exchange)
         call = await self._another(exchange.turn, prompt_tokens)
-        exchange.count(exchange.used)
         exchange.open(call, prompt_tokens)
 
     async def again(self, exchange: Exchange) -> None:
@@ -70,6 +69,12 @@ class Ledger:
     async def close(self, exchange: Exchange) -> None:
         """Settle the call that is over in a transaction of its own."""
         await transact(self._sessions, lambda s: self.settle(s, exchange))
+        self.count(exchange)
+
+    def count(self, exchange: Exchange) -> None:
+        """Add the call that is settled to the tally."""
+        usage = exchange.used
+        exchange.tally.count(exchange.model, usage, self._terms.cost(usage))
 
     async def settle(self, session: AsyncSession, exchange: Exchange) -> None:
         """Replace what was reserved by what the call cost."""

@@ -351,4 +351,4 @@ def test_a_limit_that_no_answer_fits_is_named(name: str) -> None:
     assert told.startswith(
         f"{name.upper()}: 0.004 usd/day is less than one answer may cost, 0.0041"
     )
-    assert load(_env_file=None, **{name: "0.004 usd/day", "max_completion_tokens": 1000})
+    load(_env_file=None, **{name: "0.004 usd/day", "max_completion_tokens": 1000})
