@@ -19,7 +19,7 @@ import typer
 
 from bots import operator
 from bots.connections import Connections
-from core import attachments, db, inbox, llm, privacy, settings
+from core import attachments, db, inbox, llm, privacy, quota, settings
 from core.adapter import Adapter
 from core.chat import Chat, Terms
 from core.commands import Offer
@@ -131,6 +131,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         client = await stack.enter_async_context(httpx.AsyncClient(limits=llm.LIMITS))
         open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget)
+        await db.transact(sessions, partial(quota.prune, rules=rules))
         model = llm.LLM(client, _endpoint(loaded))
         worker = Worker(
             f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
@@ -295,6 +296,7 @@ def _offer(loaded: Settings, rules: Rules) -> Offer:
         rules=rules,
         model=loaded.model,
         models=loaded.choices,
+        fallbacks=loaded.models[1:],
         personas=loaded.personas,
         retention_days=loaded.retention_days,
     )

@@ -81,12 +81,24 @@ class ModelRejected(ModelError):
 
 
 class QuotaExceeded(ParleyError):
-    """An allowance is used up until `resets_at` (UTC). `limit` is as the operator wrote it."""
+    """More is needed than an allowance has left until `resets_at` (UTC).
 
-    def __init__(self, limit: str, resets_at: datetime) -> None:
-        super().__init__(f"{limit} used up until {resets_at:%Y-%m-%d %H:%M:%S} UTC")
+    `limit` is as the operator wrote it, `most` its amount, in turns or micro-dollars; `shared`
+    where it is everybody's.
+    """
+
+    def __init__(
+        self, limit: str, resets_at: datetime, *, needed: int, left: int, most: int, shared: bool
+    ) -> None:
+        super().__init__(
+            f"{limit}: {needed} needed, {left} left until {resets_at:%Y-%m-%d %H:%M:%S} UTC"
+        )
         self.limit = limit
         self.resets_at = resets_at
+        self.needed = needed
+        self.left = left
+        self.most = most
+        self.shared = shared
 
 
 class LeaseLost(ParleyError):

@@ -3,7 +3,9 @@
 What was sent once is sent again byte for byte, so that the provider's prompt cache pays.
 """
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
@@ -25,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.db import insert_missing, row_count
-from core.messages import ChatMessage, Usage, system
+from core.messages import ChatMessage, Part, Usage, system
 from core.models import Conversation, Message, Summary, table
 from core.turns import Speaker, Turn
 
@@ -33,8 +35,20 @@ INSTRUCTED = "Instructions for this conversation: "
 SUMMARY = "Summary of what was said before:\n"
 FILE_TOKENS = 1500
 """About what an image or a page of a file takes."""
+FILE_BYTES = 5
+"""Bytes of a PDF for each of its tokens: a book without pictures has about six, a scan fifty."""
+MOST_FILE_TOKENS = 1_000_000
+"""No model reads more of a file."""
 PLACES = 1024
 """How many messages one turn may add; a message's id is turn id × PLACES + place."""
+
+
+_DENSE = re.compile(
+    r"[A-Za-z0-9+/=_-]{32,}"  # hexadecimal, Base64, keys: longer than words
+    r"|[0-9<>{}\[\]|\\/@#$%^&*+=~_`]+"  # figures, and the signs of code
+    r"|[\U00010000-\U0010ffff]+"  # pictures, and rare scripts
+)
+"""What has up to a token for each byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +336,7 @@ async def remember(
     now: datetime,
 ) -> None:
     """Append what a turn said and was answered, and move the conversation's head there."""
+    assert len(messages) <= PLACES, "they would take the places of the next turn"
     first = turn.id * PLACES
     sizes = _sizes(context, messages, usage)
     is_branch = turn.replaces_id is not None or turn.follows_id is not None
@@ -355,6 +370,7 @@ def _sizes(
         sizes[-1] = usage.completion_tokens
         if context.total is not None and usage.prompt_tokens > context.total:
             sizes[0] = usage.prompt_tokens - context.total - sum(s or 0 for s in sizes[1:-1])
+        sizes[0] = min(sizes[0] or 0, usage.prompt_tokens)
     return sizes
 
 
@@ -444,9 +460,25 @@ def estimate(message: ChatMessage) -> int:
     """About how many tokens a message has, from above, for where the API has not told yet."""
     content = message.get("content") or ""
     if isinstance(content, str):
-        return _text_tokens(content)
-    return sum(_text_tokens(part["text"]) if "text" in part else FILE_TOKENS for part in content)
+        return _text_tokens(content) + sum(map(_call_tokens, message.get("tool_calls", ())))
+    return sum(map(_part_tokens, content))
+
+
+def _part_tokens(part: Part) -> int:
+    if "text" in part:
+        return _text_tokens(part["text"])
+    if "file" not in part:
+        return FILE_TOKENS
+    size = str(part["file"]["file_data"]).rpartition(":")[2]
+    tokens = int(size) // FILE_BYTES if size.isdecimal() else 0
+    return min(max(FILE_TOKENS, tokens), MOST_FILE_TOKENS)
+
+
+def _call_tokens(call: Mapping[str, Any]) -> int:
+    return _text_tokens(json.dumps(call, ensure_ascii=False))
 
 
 def _text_tokens(text: str) -> int:
-    return len(text.encode(errors="replace")) // 3 + 8
+    """A third of the bytes, as no language has more; where no words are, all of them."""
+    dense = sum(len(found.encode()) for found in _DENSE.findall(text))
+    return (len(text.encode(errors="replace")) + 2 * dense) // 3 + 8

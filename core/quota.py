@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     func,
     insert,
@@ -23,8 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core import models
 from core.db import insert_missing, row_count
-from core.errors import QuotaExceeded
+from core.errors import LeaseLost, QuotaExceeded
 from core.messages import Usage
 from core.models import Allowance, Call, Instant, table
 from core.settings import Limit
@@ -90,12 +92,27 @@ _TAKE = (
         ),
     )
 )
+_ADJUSTED = _allowances.c.used + bindparam("amount", type_=BigInteger)
 _ADJUST = (
     update(_allowances)
     .where(*_IS_KEY, _allowances.c.window_start == _START)
-    .values(used=_allowances.c.used + bindparam("amount", type_=BigInteger))
+    # A process whose limits are others may have opened the call, and not have counted it here.
+    .values(used=case((_ADJUSTED < 0, 0), else_=_ADJUSTED))
 )
-_OPEN = insert(_calls).returning(_calls.c.id)
+_OPENED = ("turn_id", "attempt", "user_id", "model", "turns", "reserved", "created_at")
+_turns = table(models.Turn)
+# Its turn's row is locked: no other attempt can begin, and look for open calls, before this one
+# is committed. Who lost the turn opens nothing.
+_OPEN = (
+    insert(_calls)
+    .from_select(
+        _OPENED,
+        select(*(bindparam(f"new_{name}", type_=_calls.c[name].type) for name in _OPENED))
+        .where(_turns.c.id == bindparam("the_turn"), _turns.c.attempt == bindparam("the_attempt"))
+        .with_for_update(read=True),
+    )
+    .returning(_calls.c.id)
+)
 _CLOSE = update(_calls).where(_calls.c.id == bindparam("the_call"), _calls.c.settled_at.is_(None))
 
 
@@ -111,24 +128,17 @@ async def reserve(
 ) -> Reservation:
     """Take `turns` turns and at most `cost` micro-dollars from every allowance, or from none.
 
-    Raises QuotaExceeded; the transaction must then be rolled back.
+    Raises QuotaExceeded, or LeaseLost when the turn is another attempt's; the transaction must
+    then be rolled back.
     """
     amounts = {"turns": turns, "usd": cost}
     limits = [(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)]
     at = await _take(session, limits, now) if limits else now
-    opened = await session.execute(
-        _OPEN,
-        {
-            "turn_id": turn.id,
-            "attempt": turn.attempt,
-            "user_id": turn.user_id,
-            "model": model,
-            "turns": turns,
-            "reserved": cost,
-            "created_at": at,
-        },
-    )
-    call_id: int = opened.scalar_one()
+    values = (turn.id, turn.attempt, turn.user_id, model, turns, cost, at)
+    new = {f"new_{name}": value for name, value in zip(_OPENED, values, strict=True)}
+    call_id = await session.scalar(_OPEN, {"the_turn": turn.id, "the_attempt": turn.attempt, **new})
+    if call_id is None:
+        raise LeaseLost(f"turn {turn.reference}")
     return Reservation(call_id, turn.user_id, turns, cost, at)
 
 
@@ -140,10 +150,16 @@ async def _take(
     # Who came late to the lock, or by a slower clock, counts in the windows that have begun.
     now = max(now, *(row.window_start for row in rows.values()))
     for owner, limit, amount in limits:
-        row = rows[owner, limit.unit, limit.window]
-        used = row.used if row.window_start >= limit.start(now) else 0
+        used = _used(rows[owner, limit.unit, limit.window], limit, now)
         if used + amount > limit.amount:
-            raise QuotaExceeded(str(limit), limit.resets_at(now))
+            raise QuotaExceeded(
+                str(limit),
+                limit.resets_at(now),
+                needed=amount,
+                left=max(limit.amount - used, 0),
+                most=limit.amount,
+                shared=owner == DEPLOYMENT,
+            )
     taken = await session.execute(
         _TAKE,
         [
@@ -192,17 +208,50 @@ async def _lock_own(
 async def _create(
     session: AsyncSession, owner: int, limits: Sequence[Limit], now: datetime
 ) -> None:
+    """Begin rows at what the ledger counts already: the limit may be newer than the spending."""
+    # Nobody can close a call between this sum and its row, which would then never learn of it.
+    await session.execute(
+        select(Call.id)
+        .where(*_of(owner), Call.settled_at.is_(None))
+        .order_by(Call.id)
+        .with_for_update()
+    )
     rows = [
         {
             "owner_id": owner,
             "unit": limit.unit,
             "window": limit.window,
             "window_start": limit.start(now),
-            "used": 0,
+            "used": await _counted(session, owner, limit, now),
         }
         for limit in limits
     ]
     await session.execute(insert_missing(session, Allowance).values(rows))
+
+
+async def _counted(session: AsyncSession, owner: int, limit: Limit, now: datetime) -> int:
+    """What the ledger counts for an owner in the window of now, in turns or micro-dollars."""
+    paid = Call.cost if owner == DEPLOYMENT else Call.charged
+    spent = case((Call.settled_at.is_(None), Call.reserved), else_=paid)
+    amount = Call.turns if limit.unit == "turns" else spent
+    counted = select(func.coalesce(func.sum(amount), 0))
+    found = await session.scalar(counted.where(*_of(owner), Call.created_at >= limit.start(now)))
+    return int(found or 0)
+
+
+def _of(owner: int) -> list[ColumnElement[bool]]:
+    """The calls that count for an owner: for the deployment all of them."""
+    return [] if owner == DEPLOYMENT else [Call.user_id == owner]
+
+
+async def prune(session: AsyncSession, rules: Rules) -> None:
+    """Delete the allowances of limits that are no more: should one return, the ledger knows."""
+    kept = [(_allowances.c.owner_id != DEPLOYMENT, rules.quota)]
+    kept.append((_allowances.c.owner_id == DEPLOYMENT, rules.budget))
+    for whose, limits in kept:
+        names = [(limit.unit, limit.window) for limit in limits]
+        is_limit = tuple_(_allowances.c.unit, _allowances.c.window).in_(names)
+        await session.execute(delete(_allowances).where(whose, ~is_limit))
 
 
 async def settle(
@@ -340,13 +389,20 @@ async def remaining(
     """What a person may still spend, one entry for each of the operator's limits."""
     found = await session.execute(select(Allowance).where(Allowance.owner_id == user_id))
     rows = {(row.unit, row.window): row for row in found.scalars()}
-    return [_remaining(limit, rows.get((limit.unit, limit.window)), now) for limit in rules.quota]
+    left = []
+    for limit in rules.quota:
+        row = rows.get((limit.unit, limit.window))
+        used = (
+            await _counted(session, user_id, limit, now) if row is None else _used(row, limit, now)
+        )
+        left.append(Remaining(limit, max(limit.amount - used, 0), limit.resets_at(now)))
+    return left
 
 
-def _remaining(limit: Limit, row: Allowance | None, now: datetime) -> Remaining:
-    current = row is not None and row.window_start >= limit.start(now)
-    used = row.used if row is not None and current else 0
-    return Remaining(limit, max(limit.amount - used, 0), limit.resets_at(now))
+def _used(row: Any, limit: Limit, now: datetime) -> int:
+    """What an allowance counts in the window of now."""
+    used: int = row.used if row.window_start >= limit.start(now) else 0
+    return used
 
 
 @dataclass(frozen=True, slots=True)

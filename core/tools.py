@@ -26,6 +26,11 @@ LIMIT = 8_000
 CUT = "\n[The result is cut here.]"
 
 
+MOST = 16
+"""Calls that are carried out of one round; the model is told of those that are not."""
+TOO_MANY = f"Not carried out: only the first {MOST} calls at a time are."
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A function on offer: how the model is told of it, and its call from JSON."""
@@ -77,10 +82,11 @@ class Toolbox:
     async def run_all(self, calls: Sequence[ToolCall]) -> list[ChatMessage]:
         """Carry out calls side by side; a message for each, in their order. A failure is told."""
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._run(call)) for call in calls]
+            running = [group.create_task(self._run(call)) for call in calls[:MOST]]
+        results = [_cut(task.result()) for task in running] + [TOO_MANY] * len(calls[MOST:])
         return [
-            {"role": "tool", "tool_call_id": call.id, "content": _cut(task.result())}
-            for call, task in zip(calls, running, strict=True)
+            {"role": "tool", "tool_call_id": call.id, "content": result}
+            for call, result in zip(calls, results, strict=True)
         ]
 
     async def _run(self, call: ToolCall) -> str:

@@ -17,7 +17,7 @@ from core import inbox
 from core.adapter import Adapter
 from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Sessions, notify, transact
-from core.errors import DeliveryError, LeaseLost, ModelError, RetryAfter, Undeliverable
+from core.errors import DeliveryError, LeaseLost, ModelBusy, ModelError, RetryAfter, Undeliverable
 from core.gates import Gate, Gates, happens
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
@@ -237,16 +237,17 @@ class Worker:
             if not run.lease.lost:
                 raise
         except RetryAfter as limit:
-            await self._put_back(run.turn, limit.retry_after, fault=False)
+            await self._put_back(run, limit.retry_after, fault=False)
         except Undeliverable as error:
             log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
             await self._give_up(run.turn)
         except (ModelError, DeliveryError) as error:
             log.warning("turn %s: %s: %s", run.turn.reference, type(error).__name__, error)
-            await self._put_back(run.turn, self._pause(run.turn), fault=True)
+            told = error.retry_after if isinstance(error, ModelBusy) else None
+            await self._put_back(run, self._pause(run.turn, told), fault=told is None)
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
-            await self._put_back(run.turn, self._pause(run.turn), fault=True)
+            await self._put_back(run, self._pause(run.turn), fault=True)
         finally:
             self._end(run)
 
@@ -294,18 +295,26 @@ class Worker:
     def _gate(self, turn: Turn) -> Gate:
         return self._gates[turn.address.platform, turn.address.bot_id].of(turn.address)
 
-    def _pause(self, turn: Turn) -> float:
-        return self._backoff * 2.0**turn.faults
+    def _pause(self, turn: Turn, told: float | None = None) -> float:
+        """Seconds until the next attempt: as long as the model told to wait, but not past AGE."""
+        left = (turn.created_at + AGE - self._now()).total_seconds()
+        return max(self._backoff * 2.0**turn.faults, min(told or 0.0, left))
 
-    async def _put_back(self, turn: Turn, seconds: float, *, fault: bool) -> None:
+    async def _put_back(self, run: Run, seconds: float, *, fault: bool) -> None:
+        turn, text = run.turn, run.reply.text
         if turn.answer is not None:
             self._gate(turn).late.add(turn.address.thread)
         ready_at = self._now() + timedelta(seconds=seconds)
+        # What people see must be known should no further attempt get as far.
+        is_further = turn.answer is None and len(text) > len(turn.draft)
+
+        async def work(session: AsyncSession) -> None:
+            if is_further:
+                await inbox.save_drafts(session, [(turn, text)])
+            await inbox.retry(session, turn, ready_at=ready_at, fault=fault)
+
         with contextlib.suppress(LeaseLost):
-            await transact(
-                self._sessions,
-                lambda s: inbox.retry(s, turn, ready_at=ready_at, fault=fault),
-            )
+            await transact(self._sessions, work)
         self.wake(ready_at)
 
     async def _give_up(self, turn: Turn) -> None:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from core.adapter import Button, ChangeKind
-from core.memory import Marks
-from core.messages import Usage
+from core.errors import QuotaExceeded
+from core.memory import Context, Marks
+from core.messages import ChatMessage, Usage, system
 from core.quota import Rules
 from core.settings import Prices
 from core.turns import Turn
@@ -49,6 +50,10 @@ class Terms:
         """The model that was chosen for a turn's conversation, if it is still on offer."""
         return turn.model if turn.model in self.models else None
 
+    def prompt(self, context: Context) -> list[ChatMessage]:
+        """What the model sees before the question."""
+        return [system(self.system_prompt), *context.messages]
+
     def shortened(self, sentence: str) -> str:
         """SUMMARISED or CUT, with what can be done about it."""
         remedy = "; ask me for anything said before, and I look it up" if self.tools else ""
@@ -70,3 +75,19 @@ class Terms:
 def with_reference(sentence: str, turn: Turn) -> str:
     """A sentence by which a person can tell the operator what went wrong."""
     return f"{sentence} (Reference {turn.reference})"
+
+
+def below(shown: str, sentence: str) -> str:
+    """A sentence below what is shown already, if anything is."""
+    return f"{shown.rstrip()}\n\n{sentence}" if shown.strip() else sentence
+
+
+def refused(refusal: QuotaExceeded, when: str) -> str:
+    """Whose limit is reached, and what can be done about it."""
+    limit = "there is a limit for everybody together"
+    if not refusal.shared:
+        limit = f"your limit is {refusal.limit}"
+    if refusal.needed > refusal.most:
+        return f"This is too much at once: {limit}. Send less, or begin anew with /new."
+    rest = ", and too little of it is left for this" if refusal.left else ""
+    return f"That was all for now: {limit}{rest}. You can go on {when}."

@@ -11,7 +11,7 @@ from core.turns import Speaker
 
 PRIVACY = """\
 What you write to me and what I answer is stored{days}, so that I remember our conversation.
-It is sent to the language model that writes my answers ({model}), and to nobody else.
+It is sent to the language {models}, and to nobody else.
 /export gives you all of it, /forget deletes it."""
 
 
@@ -24,6 +24,8 @@ class Offer:
     """The model that answers where none was chosen."""
     models: tuple[str, ...] = ()
     """Those that people may choose among."""
+    fallbacks: tuple[str, ...] = ()
+    """Those that answer while others fail."""
     personas: Mapping[str, str] = field(default_factory=dict)
     """Instructions by a short name."""
     retention_days: int | None = None
@@ -32,7 +34,9 @@ class Offer:
     def privacy(self) -> str:
         """What is stored and where it is sent, in three lines."""
         days = "" if self.retention_days is None else f" for {self.retention_days} days"
-        return PRIVACY.format(days=days, model=self.model)
+        named = list(dict.fromkeys((self.model, *self.fallbacks, *self.models)))
+        write = "model that writes" if len(named) == 1 else "models that write"
+        return PRIVACY.format(days=days, models=f"{write} my answers ({', '.join(named)})")
 
 
 @dataclass(frozen=True, slots=True)

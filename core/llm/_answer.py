@@ -20,8 +20,26 @@ class Answering:
     model: str
 
 
-Event = Answering | Text | ToolCall | Usage | Finish
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A request that came to nothing although something of it came, so that it is charged."""
 
+    model: str
+    usage: Usage | None
+    """As far as it was told."""
+    received: str
+    """All that came, in no particular form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """After a loss: the model is about to be asked once more."""
+
+
+Event = Answering | Text | ToolCall | Usage | Finish | Lost | Again
+
+THOUGHTS = ("reasoning_content", "reasoning")
+"""Where servers put what the model thinks before it answers."""
 MOST_TOKENS = 1_000_000_000
 MOST_DOLLARS = 1_000_000
 """Figures beyond these are no figures."""
@@ -58,6 +76,7 @@ class Answer:
     _refused: bool = False
     _usage: Usage | None = None
     _calls: list[_Call] = field(default_factory=list)
+    _received: list[str] = field(default_factory=list)
     _half: str = ""
     """The first half of a surrogate pair whose second is to come."""
 
@@ -78,12 +97,15 @@ class Answer:
 
     def _choose(self, choice: dict[str, Any]) -> Iterator[Text]:
         delta = _object(choice.get("delta") or choice.get("message"))
+        # What a model thinks is shown to nobody, and yet charged.
+        self._received += filter(None, (_thought(delta.get(key)) for key in THOUGHTS))
         for key in ("content", "refusal"):
             if said := delta.get(key):
                 self.moves += 1
                 self._refused = self._refused or key == "refusal"
                 if text := self._sound(_string(said)):
                     self._told = True
+                    self._received.append(text)
                     yield Text(text)
         for piece in _list(delta.get("tool_calls")):
             self.moves += 1
@@ -109,10 +131,12 @@ class Answer:
         function = _object(piece.get("function"))
         arguments = function.get("arguments")
         call = self._call(piece.get("index"), _string(piece.get("id")))
-        call.name = _string(function.get("name")) or call.name
+        name = _string(function.get("name"))
+        call.name = name or call.name
         # Some servers send the arguments as an object instead of its JSON.
-        whole = isinstance(arguments, dict)
-        call.arguments += json.dumps(arguments) if whole else _string(arguments)
+        more = json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments)
+        call.arguments += more
+        self._received += filter(None, (name, more))
 
     def _call(self, index: object, call_id: str) -> _Call:
         """The call that a piece belongs to: whole calls may come without index, or all with 0."""
@@ -141,12 +165,23 @@ class Answer:
             raise self.fault("the stream ended in the middle")
         if not self._told and not self._calls and self._reason() in ("stop", "refusal"):
             raise TryOnce("an empty answer")
-        for call in self._calls:
-            yield self._tool_call(call)
-        if self._usage is not None:
-            prompt, completion = self._usage.prompt_tokens, self._usage.completion_tokens
-            yield Usage(prompt, completion, self._usage.cached_tokens, self.cost)
+        # All of them first: none of an answer that went wrong must be carried out.
+        yield from [self._tool_call(call) for call in self._calls]
+        if (usage := self._used()) is not None:
+            yield usage
         yield Finish(self._reason())
+
+    def lost(self, model: str) -> Iterator[Lost]:
+        """What is charged of an answer that went wrong, if anything of it came."""
+        usage = self._used()
+        if usage is not None or self.moves or self._received:
+            yield Lost(model, usage, "".join(self._received))
+
+    def _used(self) -> Usage | None:
+        if self._usage is None:
+            return None
+        prompt, completion = self._usage.prompt_tokens, self._usage.completion_tokens
+        return Usage(prompt, completion, self._usage.cached_tokens, self.cost)
 
     def _tool_call(self, call: _Call) -> ToolCall:
         if not _TOOL_NAME.fullmatch(call.name):
@@ -163,6 +198,10 @@ class Answer:
     def fault(self, message: str) -> ModelError:
         """The error for an answer that went wrong here."""
         return ModelBroke(message) if self._told else ModelBusy(message)
+
+
+def _thought(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def micro_dollars(value: object) -> int | None:

@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 
 from core.errors import ModelBusy, ModelError, ModelUnavailable
-from core.llm._answer import Answer, Answering, Event, micro_dollars
+from core.llm._answer import Again, Answer, Answering, Event, Lost, micro_dollars
 from core.llm._events import BodyReader, EventReader
 from core.llm._faults import UNUSABLE, WRONG_KEY, HungUp, NoSuchModel, TryOnce, refuse_status
 from core.llm._lineup import Lineup
-from core.messages import ChatMessage
+from core.messages import ChatMessage, Text
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,8 @@ class LLM:
     ) -> AsyncGenerator[Event, None]:
         """The answer as it comes: Answering, then Text, ToolCall, Usage if it is told, Finish.
 
-        `model` is asked before the endpoint's own, if it is given.
+        `model` is asked before the endpoint's own, if it is given. A request that went wrong after
+        something of it came is told as Lost; then come either an error, or Again and an answer.
 
         Raises ModelBusy, ModelUnavailable or ModelRejected before the first of them, after
         retries where one may help, and ModelBroke later.
@@ -88,12 +89,14 @@ class LLM:
         tries = _Tries(self._clock() + self._endpoint.patience_seconds, self._pauses())
         while True:
             asked = tries.ask(self._lineup.current(model))
-            answering = False
+            answering = lost = False
             try:
                 attempt = self._attempt(self._request(asked, messages, tools, request_id), asked)
                 async with aclosing(attempt) as events:
                     async for event in events:
-                        if not answering:
+                        if isinstance(event, Lost):
+                            lost = True
+                        elif not answering:
                             answering = True
                             self._lineup.answered(asked)
                             yield Answering(asked)
@@ -101,6 +104,8 @@ class LLM:
                 return
             except (ModelBusy, NoSuchModel) as error:
                 pause = self._after(error, asked, tries, model)
+            if lost:
+                yield Again()
             log.debug("%s: asking again in %.2f s", request_id, pause)
             await asyncio.sleep(pause)
 
@@ -127,6 +132,21 @@ class LLM:
 
     async def _attempt(self, request: httpx.Request, model: str) -> AsyncGenerator[Event, None]:
         answer = Answer(self._endpoint.key)
+        try:
+            async with aclosing(self._texts(request, model, answer)) as texts:
+                async for text in texts:
+                    yield text
+            for event in answer.end():
+                yield event
+        except ModelError:
+            for lost in answer.lost(model):
+                yield lost
+            raise
+
+    async def _texts(
+        self, request: httpx.Request, model: str, answer: Answer
+    ) -> AsyncGenerator[Text, None]:
+        """What an answer says, until it is whole; a fault when it never was."""
         began = asyncio.get_running_loop().time()
         try:
             async with (
@@ -140,8 +160,6 @@ class LLM:
             # Once the model has said why it stopped, its answer stands without the rest.
             if not answer.is_whole:
                 raise answer.fault(_told(error)) from error
-        for event in answer.end():
-            yield event
 
     @asynccontextmanager
     async def _response(

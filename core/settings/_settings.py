@@ -22,7 +22,7 @@ from core.settings._checks import (
     parse_models,
     read_personas,
 )
-from core.settings._limits import Limit, Prices, parse_limits, parse_prices
+from core.settings._limits import MICRO, Limit, Prices, parse_limits, parse_prices
 
 DEFAULT_MODEL = "x-ai/grok-4-fast-non-reasoning"
 DEFAULT_PRICES = Prices(Decimal("0.20"), Decimal("0.05"), Decimal("0.50"), long_context=128_000)
@@ -157,6 +157,20 @@ class Settings(BaseSettings):
                 f" {unknown}; set MODEL_PRICES to its USD per million tokens:"
                 " input, cached input, output"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _an_answer_fits(self) -> Self:
+        """A limit below what one short question reserves would refuse everybody for ever."""
+        prompt = len(self.system_prompt.encode()) // 3
+        least = self.prices.cost(prompt, 0, self.max_completion_tokens) if self.prices else 0
+        for name, limits in (("QUOTA", self.quota), ("BUDGET", self.budget)):
+            for limit in limits:
+                if limit.unit == "usd" and limit.amount < least:
+                    raise ValueError(
+                        f"{name}: {limit} is less than one answer may cost,"
+                        f" {Decimal(least) / MICRO:f} usd; raise it or lower MAX_COMPLETION_TOKENS"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -230,3 +230,8 @@ async def test_forget_wants_a_yes(sessions: Sessions, ada: Speaker) -> None:
     for command in ("forget", "forget no", "forget yes please"):
         assert "send /forget yes" in (await give(sessions, ada, command)).text
     assert (await give(sessions, ada, "forget YES")).stopped
+
+
+def test_privacy_names_every_model_that_may_read_along() -> None:
+    offer = Offer(RULES, "a/one", models=("c/three", "a/one"), fallbacks=("b/two",))
+    assert "language models that write my answers (a/one, b/two, c/three), and to" in offer.privacy

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from core import quota
+from core import models, quota
 from core.adapter import Address, Author
 from core.db import Sessions
 from core.errors import QuotaExceeded
@@ -68,6 +68,9 @@ class World:
         cost, turns = self.choice.randint(0, 300), self.choice.choice((0, 1, 1))
         now = self.now
         async with self.sessions.begin() as session:
+            row = await session.get_one(models.Turn, turn.id)
+            row.attempt = turn.attempt
+            await session.flush()
             if died:
                 await quota.recover(session, turn, RULES, now=now)
             return await quota.reserve(

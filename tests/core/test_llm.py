@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.errors import ModelBroke, ModelBusy, ModelError
-from core.llm import LLM, Answering, Event
+from core.llm import LLM, Answering, Event, Lost
 from core.messages import Finish, Text, ToolCall, Usage
 from tests.core.streams import (
     Step,
@@ -434,7 +434,7 @@ async def test_what_is_no_chunk_is_a_fault_before_and_after_the_first_token(chun
     async with receiving(sse(HELLO, chunk, STOP)) as llm:
         with pytest.raises(ModelBroke):
             await listen(llm, heard)
-    assert heard == HEARD[:2]
+    assert heard == [*HEARD[:2], Lost(MODEL, None, "Hello")]
 
 
 @pytest.mark.parametrize("end", [b"", b"\n"], ids=["one line", "many lines"])

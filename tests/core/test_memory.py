@@ -1,9 +1,11 @@
 """What a turn sees is the path from its parent; what it says is appended, and nothing rewritten."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from hashlib import sha256, sha512
 from typing import Any
 
 import pytest
@@ -301,6 +303,48 @@ def test_an_estimate_is_never_zero_and_grows_with_the_text(content: Any) -> None
     message: ChatMessage = {"role": "user", "content": content}
     longer: ChatMessage = {"role": "user", "content": f"{content}{content}"}
     assert 0 < memory.estimate(message) < memory.estimate(longer)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        # About 1.8 characters of random hexadecimal make a token, 1.4 of Base64, two of figures.
+        (sha256(b"a").hexdigest() * 100, 6400 / 1.8),
+        (b64encode(sha512(b"a").digest()).decode() * 100, 8800 / 1.4),
+        ("7f45 4c46 0201 " * 400, 4800 / 1.8),
+        ("0.123456,0.9,1.25\n" * 300, 5400 / 2),
+        ("\U0001f600" * 500, 1000),
+    ],
+    ids=["hex", "base64", "dump", "figures", "pictures"],
+)
+def test_an_estimate_of_what_is_no_language_is_from_above(text: str, tokens: float) -> None:
+    assert tokens < memory.estimate(user(text)) <= len(text.encode()) + 8
+
+
+def test_an_estimate_of_plain_words_stays_as_it_was() -> None:
+    assert memory.estimate(user("hi")) == 8
+    words = "The quick brown fox jumps over the lazy dog; then it goes home. " * 50
+    assert memory.estimate(user(words)) == len(words) // 3 + 8
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens"), [(900, 1500), (1_000_000, 200_000), (20_000_000, 1_000_000)]
+)
+def test_an_estimate_of_a_file_grows_with_its_size(size: int, tokens: int) -> None:
+    reference = f"attachment:{'0' * 64}:{size}"
+    paper = {"type": "file", "file": {"filename": "a.pdf", "file_data": reference}}
+    photo = {"type": "image_url", "image_url": {"url": reference}}
+    assert memory.estimate({"role": "user", "content": [paper]}) == tokens
+    assert memory.estimate({"role": "user", "content": [photo]}) == 1500
+
+
+async def test_a_first_question_is_no_larger_than_its_prompt(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await say(sessions, ada, "a" * 3000, Usage(prompt_tokens=50, completion_tokens=7))
+    async with sessions() as session:
+        stored = (await session.scalars(select(Message).order_by(Message.id))).all()
+    assert [row.tokens for row in stored] == [50, 7]
 
 
 # The cut

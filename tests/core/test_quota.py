@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from core import quota
+from core import models, quota
 from core.adapter import Address, Author
 from core.db import Sessions
-from core.errors import QuotaExceeded
+from core.errors import LeaseLost, QuotaExceeded
 from core.messages import Usage
 from core.models import Allowance, Call
 from core.quota import DEPLOYMENT, Remaining, Reservation, Rules, Spent
@@ -41,6 +41,12 @@ async def turn(sessions: Sessions) -> Turn:
     return await turn_of(sessions)
 
 
+@pytest.fixture
+async def turn_on_postgres(postgres_sessions: Sessions) -> Turn:
+    """A turn of Ada's where several processes may work."""
+    return await turn_of(postgres_sessions)
+
+
 async def reserve(
     sessions: Sessions,
     turn: Turn,
@@ -54,6 +60,15 @@ async def reserve(
         sessions,
         lambda s: quota.reserve(s, turn, rules, model="m", cost=cost, turns=turns, now=now),
     )
+
+
+async def begin(sessions: Sessions, turn: Turn, attempt: int) -> Turn:
+    """Another attempt at a turn."""
+    async with sessions.begin() as session:
+        await session.execute(
+            update(models.Turn).where(models.Turn.id == turn.id).values(attempt=attempt)
+        )
+    return replace(turn, attempt=attempt)
 
 
 async def settle(
@@ -105,6 +120,8 @@ async def test_what_exceeds_a_limit_is_refused_with_its_name_and_its_end(
     with pytest.raises(QuotaExceeded) as refused:
         await reserve(sessions, turn, 2)
     assert (refused.value.limit, refused.value.resets_at) == (limit, resets_at)
+    assert refused.value.needed > refused.value.left
+    assert not refused.value.shared
 
 
 async def test_a_day_s_limit_outlasts_a_minute_s(sessions: Sessions, turn: Turn) -> None:
@@ -119,8 +136,10 @@ async def test_the_budget_refuses_whoever_comes_last(sessions: Sessions, turn: T
     bob = await turn_of(sessions, rows.BOB)
     await reserve(sessions, turn, 1000)
     await reserve(sessions, bob, 500)
-    with pytest.raises(QuotaExceeded, match=r"0\.0015 usd/month"):
+    with pytest.raises(QuotaExceeded, match=r"0\.0015 usd/month") as refused:
         await reserve(sessions, bob, 1)
+    assert (refused.value.needed, refused.value.left, refused.value.most) == (1, 0, 1500)
+    assert refused.value.shared
 
 
 async def test_the_last_micro_dollar_may_be_spent(sessions: Sessions, turn: Turn) -> None:
@@ -152,12 +171,70 @@ async def test_without_limits_a_call_is_written_all_the_same(
     assert await used(sessions, turn.user_id) == {}
 
 
-async def test_a_limit_that_was_added_later_counts_from_then_on(
+async def test_a_limit_that_was_added_later_counts_what_was_spent_before(
     sessions: Sessions, turn: Turn
 ) -> None:
-    await reserve(sessions, turn, rules=Rules((DAY,)))
+    bob = await turn_of(sessions, rows.BOB)
+    old = await reserve(sessions, turn, rules=Rules((DAY,)), now=later(-120))
+    await commit(sessions, lambda s: quota.settle(s, old, Rules((DAY,)), USED, 42, now=NOW))
+    await reserve(sessions, bob, 7, rules=Rules((DAY,)))
+
+    left = await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=NOW))
+    assert [item.left for item in left] == [3, 4, 958]
     await reserve(sessions, turn, rules=RULES)
-    assert await used(sessions, turn.user_id) == {"day": 2, "minute": 1, "month": 100}
+    assert await used(sessions, turn.user_id) == {"day": 2, "minute": 1, "month": 142}
+    assert await used(sessions, DEPLOYMENT) == {"month": 149}
+
+
+async def test_a_limit_that_was_added_while_a_call_was_open_blocks_nobody(
+    sessions: Sessions, turn: Turn
+) -> None:
+    await reserve(sessions, turn, rules=Rules())
+    await commit(sessions, lambda s: quota.recover(s, turn, RULES, now=later(1)))
+    await reserve(sessions, turn, 5, now=later(1))
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 5}
+    assert await used(sessions, DEPLOYMENT) == {"month": 105}
+
+
+async def test_a_limit_that_was_gone_for_a_time_counts_what_was_spent_meanwhile(
+    sessions: Sessions, turn: Turn
+) -> None:
+    await reserve(sessions, turn, 30)
+    await commit(sessions, lambda s: quota.prune(s, Rules((DAY,))))
+    assert await used(sessions, turn.user_id) == {"day": 1}
+    assert await used(sessions, DEPLOYMENT) == {}
+    await reserve(sessions, turn, 12, rules=Rules((DAY,)))
+    await commit(sessions, lambda s: quota.prune(s, RULES))
+    await reserve(sessions, turn, 1)
+    assert await used(sessions, turn.user_id) == {"day": 3, "minute": 3, "month": 43}
+    assert await used(sessions, DEPLOYMENT) == {"month": 43}
+
+
+async def test_a_call_that_another_process_opened_without_the_limit_can_be_closed(
+    sessions: Sessions, turn: Turn
+) -> None:
+    """While a release with other limits is rolled out, both reserve side by side."""
+    await reserve(sessions, turn, 10)
+    other = await reserve(sessions, turn, 500, rules=Rules())
+    await commit(sessions, lambda s: quota.release(s, other, RULES, now=NOW))
+    assert await used(sessions, turn.user_id) == {"minute": 0, "day": 0, "month": 0}
+
+
+async def test_a_new_limit_misses_no_call_that_is_closed_at_that_moment(
+    postgres_sessions: Sessions, turn_on_postgres: Turn
+) -> None:
+    sessions, turn, month = postgres_sessions, turn_on_postgres, Rules((MONTH,))
+    old = await reserve(sessions, turn, 300, rules=Rules())
+    async with sessions.begin() as session:
+        # The row is begun, and not yet to be seen.
+        await quota.reserve(session, turn, month, model="m", cost=1, turns=0, now=NOW)
+        closing = asyncio.create_task(
+            commit(sessions, lambda s: quota.settle(s, old, month, USED, 20, now=NOW))
+        )
+        done, _ = await asyncio.wait([closing], timeout=0.3)
+        assert not done, "it has to wait for the row"
+    await closing
+    assert await used(sessions, turn.user_id) == {"month": 21}
 
 
 # Windows
@@ -226,8 +303,8 @@ async def test_a_call_that_died_costs_the_budget_its_estimate_and_the_person_not
     sessions: Sessions, turn: Turn
 ) -> None:
     await reserve(sessions, turn)
-    await reserve(sessions, replace(turn, attempt=2), 50, turns=0)
-    own = await reserve(sessions, replace(turn, attempt=3), 7)
+    await reserve(sessions, await begin(sessions, turn, 2), 50, turns=0)
+    own = await reserve(sessions, await begin(sessions, turn, 3), 7)
 
     again = replace(turn, attempt=2)
     await commit(sessions, lambda s: quota.recover(s, again, RULES, now=later(20)))
@@ -246,6 +323,29 @@ async def test_a_call_that_died_costs_the_budget_its_estimate_and_the_person_not
     await settle(sessions, own, 5)
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 5}
     assert await used(sessions, DEPLOYMENT) == {"month": 155}
+
+
+async def test_an_attempt_that_lost_its_turn_opens_nothing(sessions: Sessions, turn: Turn) -> None:
+    await begin(sessions, turn, 2)
+    with pytest.raises(LeaseLost):
+        await reserve(sessions, turn)
+    assert await calls(sessions) == []
+    assert await used(sessions, turn.user_id) == {}
+
+
+async def test_no_attempt_begins_between_a_reservation_and_its_commit(
+    postgres_sessions: Sessions, turn_on_postgres: Turn
+) -> None:
+    """It would look for open calls, and not see this one."""
+    sessions, turn = postgres_sessions, turn_on_postgres
+    async with sessions.begin() as session:
+        await quota.reserve(session, turn, RULES, model="m", cost=1, turns=1, now=NOW)
+        beginning = asyncio.create_task(begin(sessions, turn, 2))
+        done, _ = await asyncio.wait([beginning], timeout=0.3)
+        assert not done
+    again = await beginning
+    await commit(sessions, lambda s: quota.recover(s, again, RULES, now=NOW))
+    assert [call.settled_at for call in await calls(sessions)] == [NOW]
 
 
 async def test_calls_of_other_turns_are_left_open(sessions: Sessions, turn: Turn) -> None:

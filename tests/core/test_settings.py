@@ -340,7 +340,8 @@ def test_urls_of_both_databases_are_kept_as_they_are(url: str) -> None:
     ],
 )
 def test_a_limit_is_shown_as_it_is_written(written: str, limit: Limit, shown: str) -> None:
-    assert load(quota=written).quota == (limit,)
+    # The smallest amounts only make sense where nothing costs anything.
+    assert load(quota=written, model_prices="0, 0, 0").quota == (limit,)
     assert str(limit) == shown
 
 
@@ -394,3 +395,12 @@ def test_more_tokens_never_cost_less(tokens: tuple[int, int, int], more: int) ->
     cost = DEFAULT_PRICES.cost(prompt, cached, completion)
     assert cost <= DEFAULT_PRICES.cost(prompt + more, cached, completion)
     assert cost <= DEFAULT_PRICES.cost(prompt, cached, completion + more)
+
+
+@pytest.mark.parametrize("name", ["quota", "budget"])
+def test_a_limit_that_no_answer_fits_is_named(name: str) -> None:
+    told = complaint(**{name: "0.004 usd/day"})
+    assert told.startswith(
+        f"{name.upper()}: 0.004 usd/day is less than one answer may cost, 0.0041"
+    )
+    load(_env_file=None, **{name: "0.004 usd/day", "max_completion_tokens": 1000})

@@ -242,3 +242,13 @@ async def test_what_files_cost_is_reserved_before_the_call(
         await ask(telegram, "say well")
     assert len(model.requests) == 1
     assert telegram.records.drift() == []
+
+
+async def test_what_a_pdf_costs_is_reserved_by_its_size(
+    telegram: TelegramFiles, model: ModelServer
+) -> None:
+    paper = ("paper.pdf", b"%PDF-1.4\n" + b"x" * 500_000)
+    async with telegram.running(quota="0.01 usd/month"):
+        assert "your limit" in await bring(telegram, "Sum up.", paper)
+    assert model.requests == []
+    assert telegram.records.drift() == []

@@ -3,7 +3,10 @@
 from typing import Any
 
 from core.chat._chat import ROUNDS
+from core.chat._exchange import MOST_CALLS
 from core.chat._terms import NOTHING
+from core.memory import PLACES
+from core.tools import MOST, TOO_MANY
 from tests.fakes.model import Answer, Fault, ModelRequest, ModelServer, Reply
 from tests.memory.desk import desk
 from tests.records import Records
@@ -181,3 +184,18 @@ async def test_stop_while_a_tool_was_asked_for_leaves_a_sound_memory(
     assert request.status == 200, "the strict model takes what is remembered"
     assert model.requests[1].cut
     assert Records(sqlite_url).drift() == []
+
+
+async def test_of_very_many_calls_few_are_carried_out(sqlite_url: str, model: ModelServer) -> None:
+    """Five rounds of them stay within what one turn may add to memory, and the next one begins."""
+    model.respond = lambda request: Answer(
+        "" if request.body.get("tools") else "Six.", tool_calls=[SIX] * 300
+    )
+    async with desk(sqlite_url, model) as ada:
+        assert await ada.ask("What is 2*3?") == "Six."
+        model.respond = lambda request: "Well."
+        assert (await ada.ask("And now?")).startswith("Well.")
+    assert results(model.requests[1]) == ["6"] * MOST + [TOO_MANY] * (MOST_CALLS - MOST)
+    records = Records(sqlite_url)
+    assert 500 < records.one("SELECT count(*) FROM messages WHERE turn_id = 1") <= PLACES
+    assert records.one("SELECT max(id) FROM messages WHERE turn_id = 1") < 2 * PLACES
