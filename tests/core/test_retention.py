@@ -22,6 +22,7 @@ from tests.core.rows import NOW, commit, later
 from tests.records import Records
 
 DAY = 86_400.0
+FEW = Usage(9, 9)
 ROOMY, TIGHT = Marks(10**6, 1), Marks(100, 1)
 PIRATE = "You are a pirate."
 
@@ -37,14 +38,16 @@ async def asked(sessions: Sessions, ada: Speaker, at: float) -> Turn:
     return await rows.claimed(sessions, now=later(at))
 
 
-async def talk(sessions: Sessions, ada: Speaker, words: str, at: float) -> None:
-    """An exchange in memory; the API counted few tokens."""
+async def talk(
+    sessions: Sessions, ada: Speaker, words: str, at: float, counted: Usage = FEW
+) -> None:
+    """An exchange in memory; if not said otherwise, the API counted few tokens."""
     turn = await asked(sessions, ada, at)
 
     async def work(session: Any) -> None:
         context = await memory.recall(session, turn, ROOMY, now=later(at))
         said = user(words), assistant(f"{words}!")
-        await memory.remember(session, turn, context, said, Usage(9, 9), now=later(at))
+        await memory.remember(session, turn, context, said, counted, now=later(at))
 
     await commit(sessions, work)
     await rows.finish(sessions, turn)
@@ -138,7 +141,7 @@ async def test_a_path_that_lost_its_summary_is_measured_anew(
 ) -> None:
     await talk(sessions, ada, "first", 0)
     for day in range(1, 9):
-        await talk(sessions, ada, "many words " * 10, day * DAY)
+        await talk(sessions, ada, "many words " * 10, day * DAY, Usage(60 * day, 30))
     await summarise(sessions, ada, "Of the first.", 8 * DAY + 1)
     await talk(sessions, ada, "last", 9 * DAY)
     assert (await recall(sessions, ada, TIGHT)).total == 18, "as the API counted with the summary"
