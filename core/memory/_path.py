@@ -1,0 +1,103 @@
+"""The path through the tree of messages, from where a turn goes on to the root or a summary."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ScalarSelect, Select, bindparam, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.models import Conversation, Message, Summary, table
+from core.turns import Turn
+
+PLACES = 1024
+"""How many messages one turn may add; a message's id is turn id × PLACES + place."""
+
+messages = table(Message)
+conversations = table(Conversation)
+summaries = table(Summary)
+
+# Nothing once `/new` began another epoch.
+IN_EPOCH = (
+    conversations.c.id == bindparam("conversation"),
+    conversations.c.epoch == bindparam("the_epoch"),
+)
+HEAD = select(conversations.c.head_id).where(*IN_EPOCH)
+
+
+def path_from(message_id: ScalarSelect[Any]) -> Select[Any]:
+    """The messages from one up to the root or the nearest summary, the oldest first."""
+    columns = [messages.c[name] for name in ("id", "parent_id", "body", "tokens", "total")]
+    columns.append(messages.c.created_at)
+    summarised = summaries.c.message_id == messages.c.id
+    newest = (
+        select(
+            *columns,
+            summaries.c.content.label("summary"),
+            summaries.c.created_at.label("summarised_at"),
+            summaries.c.since,
+            literal(0).label("depth"),
+        )
+        .select_from(messages.outerjoin(summaries, summarised))
+        .where(messages.c.id == message_id)
+        .cte("path", recursive=True)
+    )
+    older = (
+        select(
+            *columns,
+            summaries.c.content,
+            summaries.c.created_at,
+            summaries.c.since,
+            newest.c.depth + 1,
+        )
+        .select_from(
+            newest.join(messages, messages.c.id == newest.c.parent_id).outerjoin(
+                summaries, summarised
+            )
+        )
+        .where(newest.c.summary.is_(None))
+    )
+    path = newest.union_all(older)
+    return select(path).order_by(path.c.depth.desc())
+
+
+_FROM_HEAD = path_from(HEAD.scalar_subquery())
+_FROM_PARENT = path_from(
+    select(messages.c.parent_id.label("start"))
+    .where(messages.c.id == bindparam("first"))
+    .scalar_subquery()
+)
+# The last message of a turn has the highest id of those in its range. A turn that left none (a
+# command, one that failed) is no place to go on from: then it is the head.
+_FROM_ANSWER = path_from(
+    select(func.coalesce(func.max(messages.c.id), HEAD.scalar_subquery()))
+    .where(
+        messages.c.id.between(bindparam("low"), bindparam("high")),
+        # Whatever a platform lets people reply to: a conversation never sees another one's.
+        messages.c.conversation_id == bindparam("conversation"),
+    )
+    .scalar_subquery()
+)
+
+
+async def path_of(session: AsyncSession, turn: Turn) -> Sequence[Any]:
+    """What stands before a turn, the oldest first: rows of the path, one statement."""
+    if turn.replaces_id is not None:
+        found = await session.execute(_FROM_PARENT, {"first": turn.replaces_id * PLACES})
+    elif turn.follows_id is not None:
+        low, high = places(turn.follows_id)
+        values = {"low": low, "high": high, **in_epoch(turn)}
+        found = await session.execute(_FROM_ANSWER, values)
+    else:
+        found = await session.execute(_FROM_HEAD, in_epoch(turn))
+    path: Sequence[Any] = found.all()
+    return path
+
+
+def in_epoch(turn: Turn) -> dict[str, int]:
+    """The values that `IN_EPOCH` asks for."""
+    return {"conversation": turn.conversation_id, "the_epoch": turn.epoch}
+
+
+def places(turn_id: int) -> tuple[int, int]:
+    """The lowest and the highest id that a message of a turn may have."""
+    return turn_id * PLACES, (turn_id + 1) * PLACES - 1

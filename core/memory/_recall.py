@@ -1,0 +1,67 @@
+"""What was said, as the model is told it again."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, cast
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.memory._context import Context, Marks
+from core.memory._path import path_of
+from core.memory._summaries import cut, instructed, is_shortened, place_of, since
+from core.messages import ChatMessage, system
+from core.turns import Turn
+
+
+async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: datetime) -> Context:
+    """The path from the turn's parent to the root, or to the nearest summary; one statement.
+
+    A path of more than twice the high mark is cut down to the low one, and the cut is stored: the
+    next prompts begin alike. For a summary nothing is cut: it sees all that no cut hides already.
+    """
+    path = whole = await path_of(session, turn)
+    if _length(path) > 2 * marks.high and turn.kind != "summary":
+        path = await cut(session, turn, path, marks.low, now)
+    place = place_of(path, marks.low)
+    return Context(
+        messages=tuple(_words(path)),
+        parent_id=path[-1].id if path else None,
+        total=_total(path),
+        day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
+        cut_id=path[place - 1].id if place else None,
+        shortened=is_shortened(path),
+        cut=is_shortened(path) and not is_shortened(whole),
+        instructed=instructed(path[:place]),
+        since=since(path, place, now),
+    )
+
+
+def _total(path: Sequence[Any]) -> int | None:
+    """What the API counted at the last answer, unless that may still have seen what a summary
+    stands for now."""
+    last = next((at for at in reversed(range(len(path))) if path[at].total is not None), None)
+    if last is None:
+        return None
+    questions = (row for row in reversed(path[1 : last + 1]) if row.body["role"] == "user")
+    asked = next(questions, None)
+    summarised_at = path[0].summarised_at
+    if summarised_at is not None and (asked is None or asked.created_at < summarised_at):
+        return None
+    return int(path[last].total)
+
+
+def _length(path: Sequence[Any]) -> int:
+    """Tokens of a path: as the API counted, else what its messages come to."""
+    total = _total(path)
+    return sum(row.tokens or 0 for row in path) if total is None else total
+
+
+def _words(path: Sequence[Any]) -> list[ChatMessage]:
+    if path and path[0].summary is not None:
+        summary = [system(path[0].summary)] if path[0].summary else []
+        return [*summary, *(row.body for row in path[1:])]
+    return [row.body for row in path]
+
+
+def _day(row: Any) -> date:
+    return cast("datetime", row.created_at).date()
