@@ -25,8 +25,8 @@ class Gate:
     burst: float
     clock: Clock
     paused_until: float = 0.0
-    late: set[str] = field(default_factory=set)
-    """Threads in which an answer was put off; who puts up a later one looks for it first."""
+    _late: dict[str, int] = field(default_factory=dict)
+    """Threads in which answers were put off, with the last turn: later ones look for them first."""
     _whole: dict[int, asyncio.Event] = field(default_factory=dict)
     """What tells the end of each turn whose answer is whole and does not stand yet."""
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -65,7 +65,7 @@ class Gate:
         return (
             self.paused_until <= now
             and self._fill(now) >= self.burst
-            and not self.late
+            and not self._late
             and not self._whole
         )
 
@@ -80,7 +80,20 @@ class Gate:
 
     def is_due(self, thread: str) -> bool:
         """Whether a whole answer is still to be put up, in this thread or by us in any."""
-        return bool(self._whole) or thread in self.late
+        return bool(self._whole) or thread in self._late
+
+    def put_off(self, thread: str, turn_id: int) -> None:
+        """The answer of a turn goes up later, whoever does it."""
+        self._late[thread] = max(turn_id, self._late.get(thread, 0))
+
+    def is_late(self, thread: str) -> bool:
+        """Whether an answer may have been put off in a thread."""
+        return thread in self._late
+
+    def caught_up(self, thread: str, turn_id: int) -> None:
+        """No answer from before a turn is missing: nothing that was put off, if none came later."""
+        if self._late.get(thread, 0) <= turn_id:
+            self._late.pop(thread, None)
 
     @asynccontextmanager
     async def order(self, turn_id: int) -> AsyncIterator[None]:

@@ -286,11 +286,11 @@ class Worker:
         Answers in hand order themselves; what was put off is in nobody's hand.
         """
         gate, thread = self._gate(turn), turn.address.thread
-        if not (turn.preceded or thread in gate.late or gate.is_paused()):
+        if not (turn.preceded or gate.is_late(thread) or gate.is_paused()):
             return
         if await transact(self._sessions, lambda s: inbox.is_preceded(s, turn)):
             raise RetryAfter(LATE)
-        gate.late.discard(thread)
+        gate.caught_up(thread, turn.id)
 
     def _gate(self, turn: Turn) -> Gate:
         return self._gates[turn.address.platform, turn.address.bot_id].of(turn.address)
@@ -303,7 +303,7 @@ class Worker:
     async def _put_back(self, run: Run, seconds: float, *, fault: bool) -> None:
         turn, text = run.turn, run.reply.text
         if turn.answer is not None:
-            self._gate(turn).late.add(turn.address.thread)
+            self._gate(turn).put_off(turn.address.thread, turn.id)
         ready_at = self._now() + timedelta(seconds=seconds)
         # What people see must be known should no further attempt get as far.
         is_further = turn.answer is None and len(text) > len(turn.draft)

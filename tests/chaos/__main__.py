@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +50,13 @@ async def main(options: argparse.Namespace) -> int:
 async def _told(trial: Trial, ground: Ground, name: str) -> Row:
     row = await run(trial, ground, name)
     sys.stderr.write(f"{'kept  ' if row.is_kept else 'BROKEN'} {name}, {row.seconds:.0f} s\n")
+    sys.stderr.writelines(f"       {note}\n" for note in _broken(row))
     return row
+
+
+def _broken(row: Row) -> Sequence[str]:
+    """What tells of the promises that were not kept."""
+    return () if row.is_kept else (*row.broken, *row.verdict.notes[:8])
 
 
 def _chosen(only: str) -> Iterator[Mapping[str, Trial]]:
@@ -72,9 +78,6 @@ def _print(rows: list[Row], seed: int, seconds: float) -> None:
         )
     console = Console(width=170)
     console.print(table)
-    for row in rows:
-        for note in () if row.is_kept else (*row.broken, *row.verdict.notes[:8]):
-            console.print(f"{row.name}: {note}", markup=False, highlight=False)
     console.print(f"{seconds / 60:.1f} minutes")
 
 

@@ -189,9 +189,24 @@ async def test_what_still_grows_waits_for_what_is_whole(clock: Clock) -> None:
     gate.finish(1)
     assert gate.is_due("any")
     gate.leave(1)
-    gate.late.add("topic")
+    gate.put_off("topic", 1)
     assert gate.is_due("topic")
     assert not gate.is_due("")
+
+
+async def test_what_was_put_off_is_looked_for_until_a_later_turn_finds_nothing(
+    clock: Clock,
+) -> None:
+    gate = Gate(1, BURST, clock)
+    gate.put_off("topic", 3)
+    gate.put_off("topic", 2)
+    gate.caught_up("topic", 2)
+    assert gate.is_late("topic"), "the third is still to come"
+    gate.caught_up("other", 4)
+    assert gate.is_late("topic")
+    gate.caught_up("topic", 4)
+    assert not gate.is_late("topic")
+    assert gate.is_idle()
 
 
 @given(
