@@ -101,6 +101,7 @@ class Worker:
         self._gates[account] = Gates(adapter, self._clock)
         self._accounts.add(account)
         self.wake()
+        self.look()  # how many processes share what it may send
 
     def dismiss(self, adapter: Adapter) -> None:
         """Claim nothing more for an account that the platform refuses."""

@@ -84,7 +84,7 @@ def texts(events: list[InboundMessage | Change]) -> list[str]:
 
 async def test_who_we_are(telegram: TelegramServer, adapter: TelegramAdapter) -> None:
     seam: Adapter = adapter
-    assert (seam.name, seam.bot_id, seam.rate) == ("telegram", telegram.bot_id, 25.0)
+    assert (seam.name, seam.bot_id, seam.rate) == ("telegram", telegram.bot_id, 22.0)
     offered = [command["command"] for command in telegram.commands()]
     assert offered[:6] == ["start", "help", "new", "usage", "stop", "retry"]
 
