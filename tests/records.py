@@ -37,8 +37,11 @@ class Records:
         with engine.connect() as connection:
             return list(connection.execute(text(query), values))
 
-    def write(self, statement: str, **values: object) -> None:
-        """Change something behind the bot's back."""
+    async def write(self, statement: str, **values: object) -> None:
+        """Change something behind the bot's back, who may be in the middle of a transaction."""
+        await asyncio.to_thread(self._write, statement, values)
+
+    def _write(self, statement: str, values: dict[str, object]) -> None:
         engine = create_engine(sync_url(self.url), poolclass=NullPool)
         with engine.begin() as connection:
             connection.execute(text(statement), values)

@@ -81,7 +81,7 @@ async def test_turns_of_a_platform_that_is_refused_are_left_for_later(
     discord.server.intents_allowed.discard("message_content")
     async with bot(*BOTH, **{**telegram.values(), **discord.values()}):
         await eventually(lambda: bool(told(caplog)))
-        records.write("UPDATE turns SET delivered_at = NULL")
+        await records.write("UPDATE turns SET delivered_at = NULL")
         await telegram.say("Hello")
         await eventually(lambda: records.turns() == 2 and records.busy() == 1)
         assert records.one("SELECT attempt FROM turns WHERE platform = 'discord'") == 1

@@ -147,7 +147,7 @@ async def test_a_turn_that_ends_its_processes_leaves_no_call_open(
             await model.seen(1)
             process.kill()
             await process.wait()
-    stage.records.write("UPDATE turns SET faults = 4")
+    await stage.records.write("UPDATE turns SET faults = 4")
     async with stage.running():
         await stage.records.idle(1)
     assert stage.records.one("SELECT outcome FROM turns") == Outcome.FAILED
@@ -203,7 +203,7 @@ async def test_a_full_process_takes_the_dead_for_dead(
             for chat, person in zip(chats, people, strict=True):
                 await stage.server.say(chat, person, "Hello")
             await eventually(lambda: stage.records.turns() == 3)
-            stage.records.write(
+            await stage.records.write(
                 "UPDATE turns SET worker_id = 'dead', attempt = 1, lease_until = created_at"
                 " WHERE id = 2"
             )
@@ -251,8 +251,8 @@ async def test_what_discord_made_of_a_lost_create_is_brought_up_to_date(
             await discord_server.wait(lambda: discord_server.answers(stage.channel))
             process.kill()
             await process.wait()
-    stage.records.write("UPDATE posts SET message_id = NULL WHERE part = 0")
-    stage.records.write(
+    await stage.records.write("UPDATE posts SET message_id = NULL WHERE part = 0")
+    await stage.records.write(
         "UPDATE turns SET answer = 'All of it.', outcome = 'ok', answered_at = created_at"
     )
     async with stage.running():
@@ -272,7 +272,7 @@ async def test_after_a_crash_an_answer_waits_for_those_before_it(
             await eventually(lambda: stage.records.turns() == 3)
             process.kill()
             await process.wait()
-    stage.records.write(
+    await stage.records.write(
         "UPDATE turns SET answer = 'number ' || id, outcome = 'ok', answered_at = created_at"
         " WHERE id < 3"
     )

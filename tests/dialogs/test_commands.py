@@ -177,7 +177,7 @@ async def test_what_is_older_than_the_operator_wants_is_deleted(
     async with telegram.running():
         await ask(telegram, "say my secret is Biscuit")
     for table in ("messages", "turns"):
-        telegram.records.write(f"UPDATE {table} SET created_at = :old", old=str(old))  # noqa: S608 - of two names
+        await telegram.records.write(f"UPDATE {table} SET created_at = :old", old=str(old))  # noqa: S608 - of two names
     async with telegram.running():
         await ask(telegram, "say that it stays")
         assert "Biscuit" in str(world.model.requests[-1].messages)

@@ -125,10 +125,10 @@ async def test_a_bot_that_lost_its_right_to_listen_hears_again_once_it_has_it_ba
     async with stage.running():
         await stage.say("say before")
         await records.idle(1)
-        records.write("UPDATE listeners SET worker_id = 'other', lease_until = '2999-01-01'")
+        await records.write("UPDATE listeners SET worker_id = 'other', lease_until = '2999-01-01'")
         await server.wait(lambda: not server.gateway.connections)
         await stage.say("say meanwhile")
-        records.write("DELETE FROM listeners")
+        await records.write("DELETE FROM listeners")
         await records.idle(2)
         await stage.say("say after")
         await records.idle(3)

@@ -19,7 +19,7 @@ async def failed(sqlite_url: str, model: ModelServer) -> AsyncIterator[Desk]:
     """Somebody whose first question failed, as far as the database knows."""
     async with desk(sqlite_url, model) as ada:
         await ada.ask("What is a zebra?")
-        Records(sqlite_url).write("UPDATE turns SET outcome = 'failed'")
+        await Records(sqlite_url).write("UPDATE turns SET outcome = 'failed'")
         yield ada
 
 
@@ -71,7 +71,7 @@ async def test_an_edit_does_not_bring_it_back(
     async with desk(sqlite_url, model) as ada:
         question = await ada.say("What is a zebra?")
         await ada.settled()
-        Records(sqlite_url).write("UPDATE turns SET outcome = 'failed'")
+        await Records(sqlite_url).write("UPDATE turns SET outcome = 'failed'")
         await forget(ada, how)
         before = posts(ada)
         await ada.change(ChangeKind.EDITED, question, "What is a horse?")
@@ -82,7 +82,7 @@ async def test_an_edit_does_not_bring_it_back(
 
 @pytest.mark.parametrize("outcome", ["failed", "undeliverable"])
 async def test_the_operator_cannot_replay_it(failed: Desk, sqlite_url: str, outcome: str) -> None:
-    Records(sqlite_url).write("UPDATE turns SET outcome = :outcome", outcome=outcome)
+    await Records(sqlite_url).write("UPDATE turns SET outcome = :outcome", outcome=outcome)
     await forget(failed, "expire")
     now = datetime.now(UTC)
     assert await commit(failed.sessions, lambda s: inbox.replay(s, [1], now=now)) == []
