@@ -8,6 +8,8 @@ from tests.chaos.arena import Arena
 from tests.chaos.audit import Verdict
 
 MEGABYTE = 1 << 20
+IDLE = 20
+"""Seconds after which connections that nobody needs any more are closed."""
 GROWTH = 24 * MEGABYTE
 """Bytes that caches may still fill after the first half."""
 DESCRIPTORS = 12
@@ -55,8 +57,9 @@ async def persist(arena: Arena, turns: int) -> Leaks:
                 await arena.crowd.ask(place, who, "short")
         await arena.quiet()
         if number == rounds // 2:
+            await asyncio.sleep(IDLE)
             middle = held(member.pid)
-    await asyncio.sleep(3)  # idle connections are closed by then
+    await asyncio.sleep(IDLE)
     return Leaks(arena.audit(), middle, held(member.pid))
 
 
