@@ -208,7 +208,7 @@ class TelegramAdapter:
             if isinstance(event, Change | Move):
                 return [event]
             return self._parts.hear(event, lambda: parse_part(read, self._me))
-        except Exception:
+        except Exception:  # whatever an update holds, the ones after it are heard
             log.exception("Cannot read update %s", update["update_id"])
             return ()
 

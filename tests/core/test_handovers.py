@@ -64,7 +64,7 @@ async def test_who_waits_for_another_listener_says_so_once(
 ) -> None:
     offer = Offer(RULES, "vendor/small")
     intake = Intake(sessions, offer, now=lambda: NOW, accepted=lambda _: None, changed=lambda: None)
-    with open(os.devnull, encoding="utf-8") as source, open(os.devnull, "w") as sink:  # noqa: ASYNC230
+    with open(os.devnull, encoding="utf-8") as source, open(os.devnull, "w") as sink:  # noqa: ASYNC230 - opens at once
         async with console.connect(source, sink) as adapter:
             account = adapter.name, adapter.bot_id
             await commit(
