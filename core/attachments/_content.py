@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from charset_normalizer import from_bytes
-
 from core.attachments import _images
 from core.errors import AttachmentError
 from core.messages import Part
@@ -114,6 +112,9 @@ def _decoded(data: bytes) -> str | None:
 
 def _guessed(data: bytes) -> str:
     """The likeliest encoding of a text without any sign of it; "" for what is no text."""
+    # Imported where it is needed: it takes 3 MB, and most bots never read such a text.
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - see above
+
     matches = from_bytes(data)
     best = matches.best()
     if best is None:

@@ -22,8 +22,10 @@ async def latency(stage: Stage, turns: int) -> Iterator[Figure]:
         guild = server.guild("Friends", members=[ada])
         channels = [server.channel(guild, f"talk-{number}") for number in range(CHANNELS)]
         account = {"discord_token": server.token, "discord_api_url": server.url}
-        async with stage.bot(platform="discord", **account):
+        async with stage.bot(platform="discord", **account) as bot:
             await server.wait(lambda: server.gateway.sessions, timeout=30)
+            await asyncio.sleep(1)
+            idle = bot.memory()
             for channel in channels:
                 await _watched(stage, server, channel, ada)
             added = [
@@ -34,6 +36,7 @@ async def latency(stage: Stage, turns: int) -> Iterator[Figure]:
         [
             Figure("Discord: event to first text", stage.database, first),
             Figure("Discord: last token to whole text", stage.database, last),
+            Figure("Discord: memory when idle", stage.database, f"{idle:.0f} MB"),
         ]
     )
 
