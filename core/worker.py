@@ -19,6 +19,7 @@ from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Sessions, notify, transact
 from core.errors import DeliveryError, LeaseLost, ModelBusy, ModelError, RetryAfter, Undeliverable
 from core.gates import Gate, Gates, happens
+from core.reach import Reach
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
 
@@ -82,10 +83,7 @@ class Worker:
             account: Gates(adapter, self._clock) for account, adapter in adapters.items()
         }
         self._runs: dict[int, Run] = {}
-        self._reached_at = self._clock()
-        """When the database was reached last."""
-        self._patient_until = 0.0
-        """Until then no lease has run out: while the database was away, none could be renewed."""
+        self._reach = Reach(lease_seconds, self._clock)
         self._wake = asyncio.Event()
         self._came = False
         self._look = asyncio.Event()
@@ -179,7 +177,8 @@ class Worker:
             self.id,
             self._accounts,
             now=now,
-            ended_at=self._lease_end(now),
+            # What ended so long ago has run out by anybody's measure.
+            ended_at=now - AGE if self._reach.is_in_doubt() else now,
             lease_until=now + self._lease,
             limit=limit,
         )
@@ -189,28 +188,8 @@ class Worker:
     ) -> T:
         """A transaction of the worker's own, after which the database is known to be there."""
         done = await transact(self._sessions, work, patience=patience)
-        clock = self._clock()
-        if self._was_away(clock):
-            self._patient_until = clock + self._lease.total_seconds()
-        self._reached_at = clock
+        self._reach.reached()
         return done
-
-    def _was_away(self, clock: float) -> bool:
-        """Whether leases may have run out because nobody could renew them.
-
-        A process that is there reaches the database at every beat, each third of a lease; until
-        the lease of one runs out that could not renew it, two thirds of it pass.
-        """
-        return clock - self._reached_at > self._lease.total_seconds() / 2
-
-    def _lease_end(self, now: datetime) -> datetime:
-        """When a lease must have ended for another process to be taken for dead.
-
-        Nobody can renew one while the database is away; afterwards everybody gets a whole lease's
-        time, or a message that was sent meanwhile would be sent again by who takes the turn over.
-        """
-        clock = self._clock()
-        return now - AGE if self._was_away(clock) or clock < self._patient_until else now
 
     async def _begin(self, turn: Turn) -> None:
         if older := self._runs.get(turn.id):

@@ -1,0 +1,118 @@
+"""Reserving: before a call, as much as it can cost at most, from every allowance or from none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, bindparam, case, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import models
+from core.db import row_count
+from core.errors import LeaseLost, QuotaExceeded
+from core.models import Call, table
+from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, allowances, key, lock, used_now
+from core.settings import Limit
+from core.turns import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An open call of the ledger; `reserved` in micro-dollars."""
+
+    call_id: int
+    user_id: int
+    turns: int
+    reserved: int
+    at: datetime
+
+
+_SPENT = case((allowances.c.window_start < START, 0), else_=allowances.c.used)
+_TAKEN = _SPENT + bindparam("amount", type_=BigInteger)
+# The condition uses only its own row's columns: it holds for the newest version of the row.
+_TAKE = (
+    update(allowances)
+    .where(*IS_KEY, bindparam("most", type_=BigInteger) >= _TAKEN)
+    .values(
+        used=_TAKEN,
+        window_start=case(
+            (allowances.c.window_start < START, START), else_=allowances.c.window_start
+        ),
+    )
+)
+_OPENED = ("turn_id", "attempt", "user_id", "model", "turns", "reserved", "created_at")
+_calls = table(Call)
+_turns = table(models.Turn)
+# Its turn's row is locked: no other attempt can begin, and look for open calls, before this one
+# is committed. Who lost the turn opens nothing.
+_OPEN = (
+    insert(_calls)
+    .from_select(
+        _OPENED,
+        select(*(bindparam(f"new_{name}", type_=_calls.c[name].type) for name in _OPENED))
+        .where(_turns.c.id == bindparam("the_turn"), _turns.c.attempt == bindparam("the_attempt"))
+        .with_for_update(read=True),
+    )
+    .returning(_calls.c.id)
+)
+
+
+async def reserve(
+    session: AsyncSession,
+    turn: Turn,
+    rules: Rules,
+    *,
+    model: str,
+    cost: int,
+    turns: int,
+    now: datetime,
+) -> Reservation:
+    """Take `turns` turns and at most `cost` micro-dollars from every allowance, or from none.
+
+    Raises QuotaExceeded, or LeaseLost when the turn is another attempt's; the transaction must
+    then be rolled back.
+    """
+    amounts = {"turns": turns, "usd": cost}
+    limits = [(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)]
+    at = await _take(session, limits, now) if limits else now
+    values = (turn.id, turn.attempt, turn.user_id, model, turns, cost, at)
+    new = {f"new_{name}": value for name, value in zip(_OPENED, values, strict=True)}
+    call_id = await session.scalar(_OPEN, {"the_turn": turn.id, "the_attempt": turn.attempt, **new})
+    if call_id is None:
+        raise LeaseLost(f"turn {turn.reference}")
+    return Reservation(call_id, turn.user_id, turns, cost, at)
+
+
+async def _take(
+    session: AsyncSession, limits: Sequence[tuple[int, Limit, int]], now: datetime
+) -> datetime:
+    """Count in every allowance; the moment at which it counts there."""
+    rows = await lock(session, [(owner, limit) for owner, limit, _ in limits], now)
+    # Who came late to the lock, or by a slower clock, counts in the windows that have begun.
+    now = max(now, *(row.window_start for row in rows.values()))
+    for owner, limit, amount in limits:
+        used = used_now(rows[owner, limit.unit, limit.window], limit, now)
+        if used + amount > limit.amount:
+            raise QuotaExceeded(
+                str(limit),
+                limit.resets_at(now),
+                needed=amount,
+                left=max(limit.amount - used, 0),
+                most=limit.amount,
+                shared=owner == DEPLOYMENT,
+            )
+    taken = await session.execute(
+        _TAKE,
+        [
+            {
+                **key(owner, limit),
+                "start": limit.start(now),
+                "amount": amount,
+                "most": limit.amount,
+            }
+            for owner, limit, amount in limits
+        ],
+    )
+    # The rows are locked, so this cannot differ; if it ever does, nobody overspends.
+    assert row_count(taken) == len(limits)
+    return now

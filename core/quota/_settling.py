@@ -1,0 +1,146 @@
+"""Settling: after a call, what it cost in place of what was reserved, in the same transaction."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.db import row_count
+from core.messages import Usage
+from core.models import Call, table
+from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, allowances, key, lock
+from core.quota._reserving import Reservation
+from core.settings import Limit
+from core.turns import Turn
+
+_calls = table(Call)
+_ADJUSTED = allowances.c.used + bindparam("amount", type_=BigInteger)
+_ADJUST = (
+    update(allowances)
+    .where(*IS_KEY, allowances.c.window_start == START)
+    # A process whose limits are others may have opened the call, and not have counted it here.
+    .values(used=case((_ADJUSTED < 0, 0), else_=_ADJUSTED))
+)
+_CLOSE = update(_calls).where(_calls.c.id == bindparam("the_call"), _calls.c.settled_at.is_(None))
+
+
+async def settle(
+    session: AsyncSession,
+    reservation: Reservation,
+    rules: Rules,
+    usage: Usage,
+    cost: int,
+    *,
+    model: str = "",
+    estimated: bool = False,
+    now: datetime,
+) -> None:
+    """Replace a reservation by what the call cost; both the person and the budget pay it."""
+    await _close(
+        session,
+        reservation,
+        rules,
+        {
+            "prompt_tokens": usage.prompt_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "cost": cost,
+            "charged": cost,
+            "estimated": estimated,
+            "settled_at": now,
+        }
+        | ({"model": model} if model else {}),
+    )
+
+
+async def release(
+    session: AsyncSession, reservation: Reservation, rules: Rules, *, now: datetime
+) -> None:
+    """Give a reservation back whole: the call failed, and a failed request is never charged."""
+    await _close(
+        session,
+        reservation,
+        rules,
+        {"turns": 0, "cost": 0, "charged": 0, "settled_at": now},
+    )
+
+
+async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datetime) -> None:
+    """Close the calls that a turn left open, before it opens another.
+
+    The budget pays what was reserved, since it may have been spent; the person pays nothing.
+    """
+    open_calls = and_(Call.turn_id == turn.id, Call.attempt <= turn.attempt)
+    await _close_all(session, open_calls, rules, now, lambda _: {"turns": 0, "charged": 0})
+
+
+async def abandon(
+    session: AsyncSession, turn_ids: Collection[int], rules: Rules, *, now: datetime
+) -> None:
+    """Close the calls of turns that people give up for good: they pay what was reserved."""
+    open_calls = Call.turn_id.in_(turn_ids)
+    await _close_all(session, open_calls, rules, now, lambda call: {"charged": call.reserved})
+
+
+async def is_counted(session: AsyncSession, turn: Turn) -> bool:
+    """Whether a call of an earlier attempt was counted as the person's turn: it counts once."""
+    counted = exists().where(_calls.c.turn_id == turn.id, _calls.c.turns > 0)
+    return bool(await session.scalar(select(counted.where(_calls.c.settled_at.is_not(None)))))
+
+
+async def _close_all(
+    session: AsyncSession,
+    which: ColumnElement[bool],
+    rules: Rules,
+    now: datetime,
+    paid: Callable[[Call], dict[str, Any]],
+) -> None:
+    """Close open calls at what was reserved, as far as the budget goes."""
+    left = await session.execute(
+        select(Call).where(which, Call.settled_at.is_(None)).with_for_update()
+    )
+    calls = left.scalars().all()
+    if calls:
+        # What is reserved next in this transaction must not wait for rows that come before these.
+        await lock(session, _limits(rules, {call.user_id for call in calls}), now)
+    for call in calls:
+        await _close(
+            session,
+            Reservation(call.id, call.user_id, call.turns, call.reserved, call.created_at),
+            rules,
+            {"cost": call.reserved, "estimated": True, "settled_at": now} | paid(call),
+        )
+
+
+def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
+    """The limits of several people in the order in which they are locked, the budget last."""
+    every = [pair for user in sorted(users) for pair in rules.of(user)]
+    return sorted(dict.fromkeys(every), key=lambda pair: pair[0] == DEPLOYMENT)
+
+
+async def _close(
+    session: AsyncSession, reservation: Reservation, rules: Rules, values: dict[str, Any]
+) -> None:
+    closed = await session.execute(_CLOSE.values(values), {"the_call": reservation.call_id})
+    if not row_count(closed):
+        return
+    turns = values.get("turns", reservation.turns) - reservation.turns
+    changes = [
+        {**key(owner, limit), "start": limit.start(reservation.at), "amount": delta}
+        for owner, limit in rules.of(reservation.user_id)
+        if (delta := _delta(owner, limit, reservation, values, turns))
+    ]
+    if changes:
+        # A row whose window is over counts another one by now, and stays as it is.
+        await session.execute(_ADJUST, changes)
+
+
+def _delta(
+    owner: int, limit: Limit, reservation: Reservation, values: dict[str, Any], turns: int
+) -> int:
+    if limit.unit == "turns":
+        return turns
+    paid: int = values["cost"] if owner == DEPLOYMENT else values["charged"]
+    return paid - reservation.reserved
