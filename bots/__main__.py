@@ -17,7 +17,6 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from bots import operator
 from bots.connections import Connections
 from core import attachments, db, inbox, llm, privacy, quota, settings
 from core.adapter import Adapter
@@ -115,6 +114,8 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 def main() -> None:
     """The console script `parley`."""
     if sys.argv[1:2] == ["turns"]:
+        from bots import operator  # noqa: PLC0415 - a running bot needs no tables
+
         operator.app(sys.argv[2:], prog_name="parley turns")
     app()
 

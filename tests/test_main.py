@@ -52,6 +52,16 @@ async def test_it_needs_no_uvloop_to_begin() -> None:
     assert await began.wait() == 0
 
 
+async def test_a_bot_without_a_terminal_loads_nothing_to_draw_with() -> None:
+    unwanted = "{'rich', 'pygments', 'charset_normalizer', 'alembic'}"
+    code = (
+        "import sys, bots.__main__, bots.telegram.adapter, bots.discord.adapter;"
+        f"assert not {unwanted} & {{*sys.modules}}"
+    )
+    began = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
+    assert await began.wait() == 0
+
+
 async def test_the_help_names_the_commands_of_operators(log: Path) -> None:
     status, said = await outcome(log, "--help")
     assert status == 0

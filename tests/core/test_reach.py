@@ -3,7 +3,7 @@ from core.reach import Reach
 LEASE = 30.0
 
 
-def test_who_reaches_the_database_trusts_leases():
+def test_who_reaches_the_database_trusts_leases() -> None:
     now = 0.0
     reach = Reach(LEASE, lambda: now)
     for _ in range(20):
@@ -13,7 +13,7 @@ def test_who_reaches_the_database_trusts_leases():
     assert not reach.is_in_doubt()
 
 
-def test_leases_are_in_doubt_while_the_database_is_away_and_for_a_lease_after():
+def test_leases_are_in_doubt_while_the_database_is_away_and_for_a_lease_after() -> None:
     now = 0.0
     reach = Reach(LEASE, lambda: now)
     now = LEASE / 2 + 1
