@@ -14,7 +14,7 @@ from core import attachments, history, inbox, memory, privacy, quota
 from core.adapter import Attachment
 from core.attachments._content import understand
 from core.attachments._store import keep
-from core.db import Sessions
+from core.db import Sessions, transact
 from core.errors import LeaseLost
 from core.messages import Usage, assistant, user
 from core.models import AttachmentUse, Base, Blob, Message, Summary
@@ -24,7 +24,7 @@ from core.turns import Outcome, Question, Speaker, Turn
 from tests.core import rows
 from tests.core.conftest import connected
 from tests.core.rows import ADA, BOB, GROUP, NOW, commit, later
-from tests.records import on_disk
+from tests.records import Records, on_disk
 
 RULES = Rules(
     quota=parse_limits("10 turns/day, 1 usd/day"),  # type: ignore[arg-type]  # typed for any input
@@ -188,6 +188,39 @@ async def test_open_answers_of_several_people_are_closed_at_once(sessions: Sessi
         await reserve(sessions, turn, 9)
     await forget(sessions, await rows.speaker(sessions, address=GROUP, private=False))
     assert [await spent(sessions, turn) for turn in turns] == [(1, 9), (1, 9)]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.004])
+async def test_no_call_stays_open_that_is_reserved_while_its_conversation_goes(
+    sessions: Sessions, database_url: str, pause: float
+) -> None:
+    for author in (BOB, ADA):
+        await rows.ask_in_group(sessions, author, author.name)
+    first, second = await rows.claim(sessions)
+    await reserve(sessions, first, 9)
+    group = await rows.speaker(sessions, address=GROUP, private=False)
+
+    async def open_another() -> bool:
+        try:
+            await transact(
+                sessions,
+                lambda s: quota.reserve(s, second, RULES, model="m", cost=7, turns=1, now=NOW),
+            )
+        except LeaseLost:
+            return False
+        return True
+
+    async def work(session: Any) -> None:
+        cut_off = await privacy.forget(session, group.conversation_id, now=NOW)
+        await asyncio.sleep(pause)
+        await quota.abandon(session, cut_off, RULES, now=NOW)
+
+    opened, _ = await asyncio.gather(open_another(), transact(sessions, work))
+    assert await spent(sessions, first) == (1, 9)
+    assert await spent(sessions, second) == ((1, 7) if opened else (0, 0))
+    records = Records(database_url)
+    assert records.one("SELECT count(*) FROM calls WHERE settled_at IS NULL") == 0
+    assert records.drift() == []
 
 
 async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> None:
