@@ -181,7 +181,7 @@ async def transact(
     pause, timeouts = 0.05, 0
     while True:
         try:
-            return await _undivided(_commit(sessions, work))
+            return await undivided(_commit(sessions, work))
         except (DBAPIError, PoolTimeoutError, ConnectionError) as error:
             timeouts += _state(error) == _TIMED_OUT
             if not may_pass(error) or timeouts >= TIMEOUTS or clock() + pause > give_up:
@@ -264,7 +264,7 @@ def row_count(result: Result[Any]) -> int:
 
 
 MERCY = 5.0
-"""Seconds that a cancelled transaction has to end by itself."""
+"""Seconds that cancelled work has to end by itself."""
 
 
 async def _commit(sessions: Sessions, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
@@ -272,9 +272,9 @@ async def _commit(sessions: Sessions, work: Callable[[AsyncSession], Awaitable[T
         return await work(session)
 
 
-async def _undivided(transaction: Coroutine[Any, Any, T]) -> T:
-    """Let a transaction end before a cancellation goes on: a connection is never left half-way."""
-    task = asyncio.create_task(transaction)
+async def undivided(work: Coroutine[Any, Any, T]) -> T:
+    """Let work come to its end before a cancellation goes on: nothing is left half-way."""
+    task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -333,10 +333,10 @@ async def serving(url: str, connections: int = 5) -> AsyncIterator[AsyncEngine]:
     engine = connect(url, connections)
     try:
         with exclusive(url) if is_sqlite(url) else nullcontext():
-            await _undivided(_prepare(engine, url))
+            await undivided(_prepare(engine, url))
             yield engine
     finally:
-        await _undivided(engine.dispose())
+        await undivided(engine.dispose())
 
 
 async def _prepare(engine: AsyncEngine, url: str) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from core.adapter import Adapter, Address
+from core.errors import RetryAfter
 
 Clock = Callable[[], float]
 """Seconds that only grow, as the event loop counts them."""
@@ -15,6 +16,8 @@ BURST = 4
 """Calls that may follow each other at once in a chat that was quiet."""
 ROOM = 2
 """Calls that previews leave free, so that first and final texts need not wait."""
+LATE = 0.5
+"""Seconds for which an answer is put back that another one has to precede."""
 
 
 @dataclass(slots=True)
@@ -96,10 +99,17 @@ class Gate:
             self._late.pop(thread, None)
 
     @asynccontextmanager
-    async def order(self, turn_id: int) -> AsyncIterator[None]:
-        """In which an answer is put up: after those of earlier turns, one at a time."""
+    async def order(self, thread: str, turn_id: int) -> AsyncIterator[None]:
+        """In which an answer is put up: after those of earlier turns, one at a time.
+
+        Raises RetryAfter when one that was waited for was put off.
+        """
+        waited = False
         while earlier := [end for other, end in self._whole.items() if other < turn_id]:
             await earlier[0].wait()
+            waited = True
+        if waited and self.is_late(thread):
+            raise RetryAfter(LATE)
         async with self._order:
             yield
 

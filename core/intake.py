@@ -242,14 +242,13 @@ class Intake:
             case ChangeKind.STOP | ChangeKind.DELETED:
                 return Accepted(changed=await inbox.cancel(session, [record.id]))
             case ChangeKind.REGENERATE:
-                await self._regenerate(session, change, record)
+                return await self._regenerate(session, change, record)
             case ChangeKind.EDITED:
                 return await self._edited(session, change, record)
-        return Accepted()
 
     async def _regenerate(
         self, session: AsyncSession, change: Change, record: inbox.Record
-    ) -> None:
+    ) -> Accepted:
         now = self._now()
         if record.forgotten:
             entry = _instead(change, record, record.question, now)
@@ -257,12 +256,14 @@ class Intake:
         elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
             await inbox.requeue(session, record.id, now=now)
         elif record.outcome is None:
-            return
+            pass
         elif await memory.is_head(session, record.conversation_id, record.id):
             await inbox.replace(session, _instead(change, record, record.question, now), now=now)
+            return Accepted(changed=True)
         else:
             entry = _instead(change, record, record.question, now)
             await inbox.say(session, _said(entry, MOVED_ON), now=now)
+        return Accepted()
 
     async def _edited(
         self, session: AsyncSession, change: Change, record: inbox.Record
@@ -277,6 +278,7 @@ class Intake:
             return Accepted(changed=True)
         if await memory.is_head(session, record.conversation_id, record.id):
             await inbox.replace(session, _instead(change, record, question, now), now=now)
+            return Accepted(changed=True)
         return Accepted()
 
     def _part_of(self, message: InboundMessage, now: datetime) -> Gathering | None:
@@ -289,10 +291,15 @@ class Intake:
     def _gather(self, message: InboundMessage, gathering: Gathering | None) -> None:
         """Remember what waits for further parts; anything else said in between ends the wait."""
         key = message.address, message.author
-        if gathering is not None:
-            self._gathering[key] = gathering
-        else:
-            self._gathering.pop(key, None)
+        self._gathering.pop(key, None)
+        if gathering is None:
+            return
+        now = self._now()
+        for other, begun in list(self._gathering.items()):
+            if begun.ready_at > now:
+                break  # the oldest come first
+            del self._gathering[other]
+        self._gathering[key] = gathering
 
 
 def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inbox.Entry:

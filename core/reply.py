@@ -10,7 +10,7 @@ from functools import partial
 
 from core import inbox
 from core.adapter import Adapter, Button, ChangeKind
-from core.db import Sessions, transact
+from core.db import Sessions, transact, undivided
 from core.errors import (
     DeliveryError,
     LeaseLost,
@@ -218,7 +218,7 @@ class Reply:
         """
         self._whole = True
         parts = split(answer, self.adapter.fits)
-        async with self._gate.order(self.turn.id):
+        async with self._gate.order(self.turn.address.thread, self.turn.id):
             for part, text in enumerate(parts):
                 last = part == len(parts) - 1
                 await self._insist(partial(self._stand, part, text, buttons if last else ()))
@@ -289,6 +289,10 @@ class Reply:
             self.posts.append(None)
             self._shown.append(_Shown())
         await self._enter()
+        return await undivided(self._send(part, text, buttons))
+
+    async def _send(self, part: int, text: str, buttons: tuple[Button, ...]) -> str:
+        """Post a part and store its id, or nobody would know of the message."""
         try:
             message_id = await self.adapter.send(
                 self.turn.address,
@@ -301,9 +305,11 @@ class Reply:
             self._unsure.add(part)
             raise
         self.posts[part] = message_id
-        await transact(
+        ours = await transact(
             self.sessions, lambda session: inbox.posted(session, self.turn, part, message_id)
         )
+        if not ours:
+            raise LeaseLost(f"turn {self.turn.reference}")
         return message_id
 
     def _nonce(self, part: int) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,8 +17,16 @@ from core import inbox
 from core.adapter import Adapter
 from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Sessions, notify, transact
-from core.errors import DeliveryError, LeaseLost, ModelBusy, ModelError, RetryAfter, Undeliverable
-from core.gates import Gate, Gates, happens
+from core.errors import (
+    DeliveryError,
+    LeaseLost,
+    ModelBusy,
+    ModelError,
+    RetryAfter,
+    Undeliverable,
+    Unreachable,
+)
+from core.gates import LATE, Gate, Gates, happens
 from core.reach import Reach
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
@@ -33,11 +41,14 @@ POLL = 2.0
 """Seconds after which the inbox is looked at although nothing was heard."""
 BEAT = 2.0
 """Seconds between savings of what is streaming, at most; leases are renewed three times over."""
-LATE = 0.5
-"""Seconds for which an answer is put back that another one has to precede."""
 FAULTS = 5
 AGE = timedelta(hours=24)
 """After so many faults or so long a time a turn ends with a sentence instead of an answer."""
+REACHABLE = timedelta(hours=2)
+"""How old a turn gets whose answer is whole while its platform does not answer. What is said in
+its chat meanwhile waits for it: should the platform fail at this one answer alone, not for ever."""
+SELDOM = 300.0
+"""Seconds between its attempts, at most."""
 
 
 @dataclass(slots=True)
@@ -122,7 +133,7 @@ class Worker:
         """Work until cancelled; every turn in hand is then handed back."""
         beat = asyncio.create_task(self._beat())
         try:
-            while True:
+            while not beat.done():
                 self._wake.clear()
                 came, self._came = self._came, False
                 await self._claim()
@@ -135,6 +146,7 @@ class Worker:
             beat.cancel()
             await asyncio.wait([beat])  # it may be in the middle of a transaction
             await self._hand_back()
+        beat.result()
 
     def hear(self, what: str) -> None:
         """What another process tells: `LOOK` or `WORK`."""
@@ -161,12 +173,13 @@ class Worker:
     async def _claim(self) -> None:
         while self._may_claim and (room := self._concurrency - len(self._runs)) > 0:
             limit = min(room, BATCH)
+            until = self._clock() + self._lease.total_seconds()
             try:
                 turns = await self._transact(partial(self._take, limit=limit))
             except IntegrityError:
                 return  # another process took a turn of the same lane: nothing to claim
             for turn in turns:
-                await self._begin(turn)
+                self._begin(turn, until)
             if len(turns) < limit:
                 return
 
@@ -181,50 +194,46 @@ class Worker:
             ended_at=now - AGE if self._reach.is_in_doubt() else now,
             lease_until=now + self._lease,
             limit=limit,
+            kept=[run.turn.id for run in self._runs.values() if run.lease.is_short()],
         )
 
     async def _transact(
         self, work: Callable[[AsyncSession], Awaitable[T]], *, patience: float = math.inf
     ) -> T:
-        """A transaction of the worker's own, after which the database is known to be there."""
+        """A transaction on the turns, after which they are known to be in reach."""
         done = await transact(self._sessions, work, patience=patience)
         self._reach.reached()
         return done
 
-    async def _begin(self, turn: Turn) -> None:
-        if older := self._runs.get(turn.id):
-            await _dropped(older)
+    def _begin(self, turn: Turn, until: float) -> None:
         account = turn.address.platform, turn.address.bot_id
-        lease = Lease(self._clock() + self._lease.total_seconds(), self._clock)
+        lease = Lease(until, self._clock)
         gates = self._gates[account]
         if turn.paused_until is not None:
             gates.of(turn.address).pause((turn.paused_until - self._now()).total_seconds())
         adapter = self._adapters[account]
         reply = Reply(adapter, gates, self._sessions, turn, lease, self._now)
-        if turn.answer is not None:
-            reply.finish()
         run = Run(turn, reply, lease)
+        over = [self._runs[each] for each in (turn.id, turn.replaces_id) if each in self._runs]
         self._runs[turn.id] = run
         self._idle.clear()
-        run.task = asyncio.create_task(self._carry_out(run), name=f"turn {turn.reference}")
+        run.task = asyncio.create_task(self._carry_out(run, over), name=f"turn {turn.reference}")
 
-    async def _carry_out(self, run: Run) -> None:
+    async def _carry_out(self, run: Run, over: Sequence[Run]) -> None:
         try:
+            await _take_over(run, over)
             await self._both_steps(run)
         except LeaseLost:
             log.info("turn %s: another attempt owns it now", run.turn.reference)
         except asyncio.CancelledError:
             if not run.lease.lost:
                 raise
-        except RetryAfter as limit:
-            await self._put_back(run, limit.retry_after, fault=False)
         except Undeliverable as error:
             log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
             await self._give_up(run.turn)
         except (ModelError, DeliveryError) as error:
-            log.warning("turn %s: %s: %s", run.turn.reference, type(error).__name__, error)
-            told = error.retry_after if isinstance(error, ModelBusy) else None
-            await self._put_back(run, self._pause(run.turn, told), fault=told is None)
+            seconds, fault = self._again(run.turn, error)
+            await self._put_back(run, seconds, fault=fault)
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
             await self._put_back(run, self._pause(run.turn), fault=True)
@@ -258,7 +267,12 @@ class Worker:
         elif over:
             raise Undeliverable("the platform did not take it in time")
         await self._await_turn(run.turn)
-        await self._chat.deliver(run.turn, run.reply)
+        try:
+            await self._chat.deliver(run.turn, run.reply)
+        except Unreachable as error:
+            if self._now() - turn.created_at > REACHABLE:
+                raise Undeliverable(f"the platform did not answer in time: {error}") from error
+            raise
 
     async def _await_turn(self, turn: Turn) -> None:
         """Raise RetryAfter while an answer that was put off has to be delivered before this one.
@@ -274,6 +288,18 @@ class Worker:
 
     def _gate(self, turn: Turn) -> Gate:
         return self._gates[turn.address.platform, turn.address.bot_id].of(turn.address)
+
+    def _again(self, turn: Turn, error: ModelError | DeliveryError) -> tuple[float, bool]:
+        """Seconds until the next attempt, and whether this one was a fault of the turn's own."""
+        if isinstance(error, RetryAfter):
+            return error.retry_after, False
+        log.warning("turn %s: %s: %s", turn.reference, type(error).__name__, error)
+        if isinstance(error, Unreachable) and turn.answer is not None:
+            # The longer a platform is away, the more seldom it is looked for.
+            age = (self._now() - turn.created_at).total_seconds()
+            return min(max(age / 4, self._backoff), SELDOM), False
+        told = error.retry_after if isinstance(error, ModelBusy) else None
+        return self._pause(turn, told), told is None
 
     def _pause(self, turn: Turn, told: float | None = None) -> float:
         """Seconds until the next attempt: as long as the model told to wait, but not past AGE."""
@@ -332,7 +358,9 @@ class Worker:
 
     async def _live(self) -> None:
         """Tell that this process lives; what an account may send is divided by all that do."""
-        living = await self._transact(
+        # It tells nothing of the turns, whose table may be locked: no `_transact`.
+        living = await transact(
+            self._sessions,
             lambda s: inbox.alive(s, self.id, now=self._now(), lease=self._lease),
             patience=BEAT,
         )
@@ -374,9 +402,17 @@ class Worker:
 
 
 def _lose(run: Run) -> None:
-    run.lease.lost = True
-    if run.task:
+    if run.task and not run.lease.lost:
         run.task.cancel()
+    run.lease.lost = True
+
+
+async def _take_over(run: Run, over: Sequence[Run]) -> None:
+    """Go on in the messages of runs that are over."""
+    for each in over:
+        await _dropped(each)
+    if run.turn.answer is not None:
+        run.reply.finish()
 
 
 async def _dropped(run: Run) -> None:

@@ -38,7 +38,7 @@ from core.errors import (
 )
 from core.llm import LLM
 from core.memory import Context
-from core.messages import Part
+from core.messages import ChatMessage, Part
 from core.quota import Reservation
 from core.reply import Reply
 from core.tools import Toolbox
@@ -174,9 +174,10 @@ class Chat:
             await self._ledger.widen(exchange, parts)
         for left in reversed(range(ROUNDS)):
             await self._talk.call(exchange, toolbox.schemas if left else ())
-            if not exchange.calls or exchange.reply.stopped:
+            results = await self._results(exchange, toolbox)
+            if not results or exchange.reply.stopped:
                 break
-            await self._use_tools(exchange, toolbox)
+            await self._go_on(exchange, results)
 
     async def _parts(self, exchange: Exchange) -> Sequence[Part]:
         if not exchange.turn.question.attachments:
@@ -189,10 +190,16 @@ class Chat:
             return Toolbox(())
         return toolkit.toolbox(self._sessions, turn.conversation_id)
 
-    async def _use_tools(self, exchange: Exchange, toolbox: Toolbox) -> None:
-        """Run what the model asked for and pay the call that asked; the next one is reserved."""
+    async def _results(self, exchange: Exchange, toolbox: Toolbox) -> Sequence[ChatMessage]:
+        """What comes of the tools that the model asked for, unless it was stopped."""
+        if not exchange.calls or exchange.reply.stopped:
+            return ()
         results = await toolbox.run_all(exchange.calls)
         exchange.said.extend(results)
+        return results
+
+    async def _go_on(self, exchange: Exchange, results: Sequence[ChatMessage]) -> None:
+        """Pay the call that asked for tools; the next one, which sees the results, is reserved."""
         if exchange.text:
             exchange.reply.write("\n\n")
         used = exchange.used

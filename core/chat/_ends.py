@@ -13,6 +13,7 @@ from core.chat._exchange import Exchange, Tally
 from core.chat._ledger import Ledger
 from core.chat._terms import BROKE_OFF, NOTES, NOTHING, SUMMARISED, Terms, below, with_reference
 from core.db import Sessions, transact
+from core.inbox import Place
 from core.reply import Reply
 from core.turns import Outcome, Turn
 
@@ -48,51 +49,54 @@ class Ends:
         used = exchange.used
         long = used.prompt_tokens + used.completion_tokens > self._terms.marks.high
 
-        async def work(session: AsyncSession) -> bool:
-            followed = await inbox.answered(session, turn, text, outcome, now=self._now())
+        async def work(session: AsyncSession) -> Place:
+            place = await inbox.answered(session, turn, text, outcome, now=self._now())
             if reply.text:
                 await memory.remember(
                     session, turn, exchange.context, exchange.said, used, now=self._now()
                 )
             await self._ledger.settle(session, exchange)
+            if reply.stopped:
+                # Stopped while another call was reserved, which then nobody made.
+                await self._ledger.recover(session, turn)
             if long:
                 await inbox.summarise(session, turn, now=self._now())
-            return followed
+            return place
 
-        followed = await self._store(turn, reply, work)
+        place = await self._store(turn, reply, work)
         self._ledger.count(exchange)
         self._log(turn, exchange.tally, outcome)
-        return _answered(turn, text, outcome, followed or long)
+        return _answered(turn, text, outcome, replace(place, followed=place.followed or long))
 
     async def break_off(self, exchange: Exchange) -> Answered:
         """No start came to an end: what is shown stays, with a sentence and a way to try again."""
         turn, reply = exchange.turn, exchange.reply
         text = below(reply.text, with_reference(BROKE_OFF, turn))
 
-        async def work(session: AsyncSession) -> bool:
+        async def work(session: AsyncSession) -> Place:
             await self._ledger.settle(session, exchange)
             return await inbox.answered(session, turn, text, Outcome.FAILED, now=self._now())
 
-        followed = await self._store(turn, reply, work)
+        place = await self._store(turn, reply, work)
         self._ledger.count(exchange)
         self._log(turn, exchange.tally, Outcome.FAILED)
-        return _answered(turn, text, Outcome.FAILED, followed)
+        return _answered(turn, text, Outcome.FAILED, place)
 
     async def summarise(self, exchange: Exchange) -> Answered:
         """Let what the model said stand for the earlier part of the conversation."""
         turn, reply = exchange.turn, exchange.reply
 
-        async def work(session: AsyncSession) -> tuple[str, bool]:
+        async def work(session: AsyncSession) -> tuple[str, Place]:
             first = await memory.summarise(session, exchange.context, reply.text, now=self._now())
             await self._ledger.settle(session, exchange)
             text = self._terms.shortened(SUMMARISED) if first else ""
             return text, await inbox.answered(session, turn, text, Outcome.OK, now=self._now())
 
         reply.finish()
-        text, followed = await transact(self._sessions, work)
+        text, place = await transact(self._sessions, work)
         self._ledger.count(exchange)
         self._log(turn, exchange.tally, Outcome.OK)
-        return _answered(turn, text, Outcome.OK, followed)
+        return _answered(turn, text, Outcome.OK, place)
 
     async def end(
         self, turn: Turn, reply: Reply, text: str, outcome: Outcome, tally: Tally
@@ -101,20 +105,20 @@ class Ends:
         if turn.kind == "summary":
             text = ""
 
-        async def work(session: AsyncSession) -> bool:
-            followed = await inbox.answered(session, turn, text, outcome, now=self._now())
+        async def work(session: AsyncSession) -> Place:
+            place = await inbox.answered(session, turn, text, outcome, now=self._now())
             if turn.attempt > 1:
                 # There will be no further attempt to close what an earlier one left open.
                 await self._ledger.recover(session, turn)
-            return followed
+            return place
 
-        followed = await self._store(turn, reply, work)
+        place = await self._store(turn, reply, work)
         self._log(turn, tally, outcome)
-        return _answered(turn, text, outcome, followed)
+        return _answered(turn, text, outcome, place)
 
     async def _store(
-        self, turn: Turn, reply: Reply, work: Callable[[AsyncSession], Awaitable[bool]]
-    ) -> bool:
+        self, turn: Turn, reply: Reply, work: Callable[[AsyncSession], Awaitable[Place]]
+    ) -> Place:
         """Answer a turn in one transaction, once: a commit whose end was not heard may stand.
 
         From its beginning on, what follows the turn has to let its answer go first.
@@ -122,9 +126,9 @@ class Ends:
         reply.finish()
         tries = count()
 
-        async def once(session: AsyncSession) -> bool:
+        async def once(session: AsyncSession) -> Place:
             if next(tries) and await inbox.is_answered(session, turn):
-                return True
+                return Place(followed=True, preceded=True)  # who may look does
             return await work(session)
 
         return await transact(self._sessions, once)
@@ -148,5 +152,6 @@ class Ends:
         )
 
 
-def _answered(turn: Turn, text: str, outcome: Outcome, followed: bool) -> Answered:
-    return Answered(replace(turn, answer=text, outcome=outcome), followed)
+def _answered(turn: Turn, text: str, outcome: Outcome, place: Place) -> Answered:
+    whole = replace(turn, answer=text, outcome=outcome, preceded=place.preceded)
+    return Answered(whole, place.followed)

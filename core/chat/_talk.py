@@ -47,6 +47,9 @@ class Talk:
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
+                if exchange.reply.stopped:
+                    exchange.close()
+                    return
             except ModelError:
                 if exchange.received is None:
                     # Nothing came, so nothing is charged.

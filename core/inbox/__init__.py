@@ -42,6 +42,7 @@ from core.inbox._records import (
     unanswered,
 )
 from core.inbox._steps import (
+    Place,
     answered,
     delivered,
     is_answered,
@@ -66,6 +67,7 @@ __all__ = [
     "Account",
     "Entry",
     "Held",
+    "Place",
     "Record",
     "Spent",
     "Trouble",

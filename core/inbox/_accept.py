@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address, InboundMessage
-from core.db import insert_missing
+from core.db import LOOK, insert_missing, notify
 from core.inbox._processes import Account
 from core.inbox._tables import IS_EVENT, IS_POST, events, place, posts, turns, waiting
 from core.turns import Kind, Outcome, Question, Turn
@@ -83,11 +83,26 @@ async def accept(
 
 
 async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
-    """Store a turn that answers anew what `replaces_id` did, in the messages that stand."""
+    """Store a turn that answers anew what `replaces_id` did, in the messages that stand.
+
+    An answer that does not stand yet never will: who delivers it is fenced off.
+    """
     turn_id: int = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
     await session.execute(
         update(posts).where(posts.c.turn_id == entry.replaces_id).values(turn_id=turn_id)
     )
+    await session.execute(
+        update(turns)
+        .where(turns.c.id == entry.replaces_id, turns.c.delivered_at.is_(None))
+        .values(
+            attempt=turns.c.attempt + 1,
+            worker_id=None,
+            lease_until=None,
+            draft="",
+            delivered_at=now,
+        )
+    )
+    await notify(session, LOOK)
     return turn_id
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Integer,
     Select,
@@ -25,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address
 from core.inbox._processes import Account, free_listeners
-from core.inbox._tables import FENCED, fence, running, turns
+from core.inbox._tables import FENCED, PRECEDED, fence, running, turns
 from core.models import Conversation, Instant, table
 from core.turns import Outcome, Question, Turn
 
@@ -71,8 +70,10 @@ def _claimable() -> Select[Any]:
         select(turns.c.id)
         .where(
             turns.c.delivered_at.is_(None),
-            turns.c.ready_at <= now,
+            # Who is to be stopped need not wait for its time.
+            or_(turns.c.ready_at <= now, and_(turns.c.cancel, turns.c.answered_at.is_(None))),
             or_(turns.c.worker_id.is_(None), turns.c.lease_until <= ended),
+            turns.c.id.not_in(bindparam("kept", expanding=True)),
             tuple_(turns.c.platform, turns.c.bot_id).in_(bindparam("accounts", expanding=True)),
             or_(
                 and_(turns.c.answered_at.is_(None), ~earlier_in_lane, ~unanswered_before),
@@ -92,14 +93,6 @@ _PAUSED = literal_column(
     " AND pauses.bot_id = turns.bot_id AND pauses.chat = turns.chat)",
     Instant,
 )
-_PRECEDED = literal_column(
-    "EXISTS (SELECT * FROM turns AS preceding WHERE preceding.platform = turns.platform"
-    " AND preceding.bot_id = turns.bot_id AND preceding.chat = turns.chat"
-    " AND preceding.thread = turns.thread AND preceding.id < turns.id"
-    " AND preceding.answered_at IS NOT NULL AND preceding.delivered_at IS NULL"
-    " AND (preceding.worker_id IS NULL OR preceding.worker_id <> turns.worker_id))",
-    Boolean,
-)
 _MODEL = (
     select(_conversations.c.model)
     .where(_conversations.c.id == turns.c.conversation_id)
@@ -117,7 +110,7 @@ _CLAIM = (
     .returning(
         *turns.c,
         _PAUSED.label("paused_until"),
-        _PRECEDED.label("preceded"),
+        PRECEDED.label("preceded"),
         _MODEL.label("model"),
     )
 )
@@ -132,12 +125,14 @@ async def claim(
     ended_at: datetime,
     lease_until: datetime,
     limit: int,
+    kept: Collection[int] = (),
 ) -> list[Turn]:
     """Take up to `limit` turns, the oldest first whose lane is free.
 
-    A turn whose lease had run out at `ended_at` is taken again, which counts as a fault. An
-    answered turn is taken for its delivery, in the order of its address. Raises IntegrityError
-    when another process took a turn of the same lane at this moment.
+    A turn whose lease had run out at `ended_at` is taken again, which counts as a fault, but for
+    those `kept` that this worker carries out and could not renew. An answered turn is taken for
+    its delivery, in the order of its address. Raises IntegrityError when another process took a
+    turn of the same lane at this moment.
     """
     claimed = await session.execute(
         _CLAIM,
@@ -148,6 +143,7 @@ async def claim(
             "ended": ended_at,
             "until": lease_until,
             "most": limit,
+            "kept": list(kept),
         },
     )
     return sorted((_turn(row) for row in claimed.mappings()), key=lambda turn: turn.id)

@@ -1,5 +1,6 @@
 """The two steps of a turn: answered, then delivered. Every write is fenced by the attempt."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.db import row_count
 from core.errors import LeaseLost
 from core.inbox import _tables
-from core.inbox._tables import FENCED, fence, turns
+from core.inbox._tables import FENCED, PRECEDED, fence, turns
 from core.models import Instant
 from core.turns import Outcome, Turn
 
@@ -50,7 +51,9 @@ _INTENT = select(
 ).where(*FENCED, ~exists().where(*_PART))
 _POSTING = insert(_tables.posts).from_select(_INTENT_COLUMNS, _INTENT).returning(_tables.posts.c.id)
 _OURS = exists().where(*FENCED)
-_POSTED = update(_tables.posts).where(*_PART, _OURS).values(message_id=bindparam("message"))
+_POSTED = update(_tables.posts).where(*_PART).values(message_id=bindparam("message"))
+_POSTED_BY_US = _POSTED.where(_OURS)
+_POSTED_FIRST = _POSTED.where(_tables.posts.c.message_id.is_(None))
 
 
 async def posting(session: AsyncSession, turn: Turn, part: int) -> None:
@@ -63,9 +66,16 @@ async def posting(session: AsyncSession, turn: Turn, part: int) -> None:
         await _check(session, turn)
 
 
-async def posted(session: AsyncSession, turn: Turn, part: int, message_id: str) -> None:
-    """Store which message a part became; LeaseLost when the turn is another attempt's."""
-    await _write(session, turn, _POSTED, {"the_part": part, "message": message_id})
+async def posted(session: AsyncSession, turn: Turn, part: int, message_id: str) -> bool:
+    """Store which message a part became; whether the turn is still this attempt's.
+
+    Another attempt goes on in this message, unless it has posted one itself.
+    """
+    values = {**fence(turn), "the_part": part, "message": message_id}
+    if row_count(await session.execute(_POSTED_BY_US, values)):
+        return True
+    await session.execute(_POSTED_FIRST, values)
+    return False
 
 
 _WITHDRAWN = delete(_tables.posts).where(
@@ -99,23 +109,31 @@ _ANSWERED = (
         answered_at=bindparam("at", type_=Instant),
         faults=literal(0),
     )
-    .returning(_FOLLOWED)
+    .returning(_FOLLOWED, PRECEDED)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an answer stands among others at the moment at which it is stored."""
+
+    followed: bool
+    """Whether another turn may be waiting for it."""
+    preceded: bool
+    """Whether an earlier answer, in another process's hand or in nobody's, has to stand first."""
 
 
 async def answered(
     session: AsyncSession, turn: Turn, answer: str, outcome: Outcome, *, now: datetime
-) -> bool:
-    """Store the whole answer and free the lane; LeaseLost when the turn is another attempt's.
-
-    Returns whether another turn may be waiting for this one.
-    """
-    followed = await session.scalar(
+) -> Place:
+    """Store the whole answer and free the lane; LeaseLost when the turn is another attempt's."""
+    stored = await session.execute(
         _ANSWERED, {**fence(turn), "text": answer, "ended": outcome, "at": now}
     )
-    if followed is None:
+    row = stored.one_or_none()
+    if row is None:
         raise LeaseLost(f"turn {turn.reference}")
-    return bool(followed)
+    return Place(*map(bool, row))
 
 
 _IS_ANSWERED = select(literal(1)).where(*FENCED, turns.c.answered_at.is_not(None))

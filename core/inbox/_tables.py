@@ -5,7 +5,7 @@ Statements are built once, with bound parameters: building one costs more than r
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam
+from sqlalchemy import Boolean, ColumnElement, and_, bindparam, literal_column
 
 from core import models
 from core.adapter import Address
@@ -35,6 +35,18 @@ FENCED = (turns.c.id == bindparam("the_turn"), turns.c.attempt == bindparam("the
 def fence(turn: Turn) -> dict[str, int]:
     """The parameters of FENCED."""
     return {"the_turn": turn.id, "the_attempt": turn.attempt}
+
+
+PRECEDED = literal_column(
+    "EXISTS (SELECT * FROM turns AS preceding WHERE preceding.platform = turns.platform"
+    " AND preceding.bot_id = turns.bot_id AND preceding.chat = turns.chat"
+    " AND preceding.thread = turns.thread AND preceding.id < turns.id"
+    " AND preceding.answered_at IS NOT NULL AND preceding.delivered_at IS NULL"
+    " AND (preceding.worker_id IS NULL OR preceding.worker_id <> turns.worker_id))",
+    Boolean,
+)
+"""Whether an earlier answer of the address, in another process's hand or in nobody's, is still to
+be delivered. As text: for SQLite, SQLAlchemy writes all columns below RETURNING without tables."""
 
 
 IS_EVENT = (

@@ -114,6 +114,7 @@ async def claim(
     now: datetime = NOW,
     limit: int = 20,
     accounts: Collection[inbox.Account] = (ACCOUNT,),
+    kept: Collection[int] = (),
 ) -> list[Turn]:
     """Claim as a worker does."""
     return await commit(
@@ -126,6 +127,7 @@ async def claim(
             ended_at=now,
             lease_until=now + LEASE,
             limit=limit,
+            kept=kept,
         ),
     )
 
@@ -145,9 +147,10 @@ async def answer(
     sessions: Sessions, turn: Turn, outcome: Outcome = Outcome.OK, *, now: datetime = NOW
 ) -> bool:
     """Store an answer; whether another turn may wait for it."""
-    return await commit(
+    place = await commit(
         sessions, lambda s: inbox.answered(s, turn, f"answer {turn.id}", outcome, now=now)
     )
+    return place.followed
 
 
 async def deliver(

@@ -196,6 +196,15 @@ async def test_a_renewed_lease_keeps_others_out(sessions: Sessions, ada: Speaker
     assert await ids(sessions, "other", now=later(30)) == [turn_id]
 
 
+async def test_a_worker_keeps_what_it_carries_out_and_could_not_renew(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    turn_id = await ask(sessions, ada, "1")
+    assert await ids(sessions) == [turn_id]
+    assert await ids(sessions, now=later(20), kept=[turn_id]) == []
+    assert await ids(sessions, now=later(20)) == [turn_id]
+
+
 async def test_what_is_handed_back_is_claimed_at_once_and_is_no_fault(
     sessions: Sessions, ada: Speaker
 ) -> None:
@@ -306,7 +315,52 @@ async def test_a_claim_tells_until_when_its_chat_is_paused(
     assert paused.paused_until == later(30)
 
 
+async def test_who_is_stopped_need_not_wait_for_its_time(sessions: Sessions, ada: Speaker) -> None:
+    await ask(sessions, ada, "1")
+    first = await rows.claimed(sessions)
+    await commit(sessions, lambda s: inbox.retry(s, first, ready_at=later(3600), fault=False))
+    second = await ask(sessions, ada, "2")
+    assert await ids(sessions) == []
+
+    await commit(sessions, lambda s: inbox.cancel(s, [first.id]))
+
+    stopped = await rows.claimed(sessions)
+    assert (stopped.id, stopped.cancel) == (first.id, True)
+    await rows.answer(sessions, stopped, Outcome.STOPPED)
+    assert await ids(sessions) == [second]
+
+
 # Several workers
+
+
+async def test_an_answer_tells_whether_one_before_it_is_in_another_s_hand(
+    postgres_sessions: Sessions,
+) -> None:
+    """Two processes claim at one moment; neither sees what the other takes."""
+    sessions = postgres_sessions
+    first = await ask_in_group(sessions, ADA, "1")
+    second = await ask_in_group(sessions, BOB, "2")
+    async with sessions() as one:
+        [before] = await inbox.claim(
+            one,
+            "one",
+            [ACCOUNT],
+            now=NOW,
+            ended_at=NOW,
+            lease_until=later(15),
+            limit=1,
+        )
+        [after] = await rows.claim(sessions, "two")
+        await one.commit()
+    assert (before.id, after.id, after.preceded) == (first, second, False)
+
+    async def answered(turn: Turn) -> inbox.Place:
+        return await commit(
+            sessions, lambda s: inbox.answered(s, turn, "answer", Outcome.OK, now=NOW)
+        )
+
+    assert not (await answered(before)).preceded
+    assert (await answered(after)).preceded
 
 
 async def test_a_chat_that_another_live_worker_answers_is_left_to_it(sessions: Sessions) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.adapter import Adapter, Address
+from core.errors import RetryAfter
 from core.gates import BURST, ROOM, Gate, Gates, happens
 
 
@@ -169,11 +170,28 @@ async def test_a_gate_through_which_an_answer_has_to_go_is_not_idle(clock: Clock
     assert gate.is_idle()
 
 
+async def test_who_waited_for_an_answer_that_is_put_off_waits_on(clock: Clock) -> None:
+    gate = Gate(1, BURST, clock)
+    for turn_id in (1, 2):
+        gate.finish(turn_id)
+
+    async def put_up() -> None:
+        async with gate.order("thread", 2):
+            pass
+
+    waiting = asyncio.create_task(put_up())
+    await asyncio.sleep(0)
+    gate.put_off("thread", 1)
+    gate.leave(1)
+    with pytest.raises(RetryAfter):
+        await waiting
+
+
 async def test_answers_go_up_in_the_order_of_their_turns(clock: Clock) -> None:
     gate, told = Gate(1, BURST, clock), list[int]()
 
     async def put_up(turn_id: int) -> None:
-        async with gate.order(turn_id):
+        async with gate.order("", turn_id):
             told.append(turn_id)
             await asyncio.sleep(0)
         gate.leave(turn_id)

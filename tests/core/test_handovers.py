@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +29,27 @@ from tests.fakes.telegram import TelegramServer
 from tests.records import eventually
 
 RULES = Rules((Limit(10, "turns", "day"),), (Limit(1000, "usd", "day"),))
+
+
+@contextmanager
+def _refusing(url: str) -> Iterator[None]:
+    """The database throws everybody out and lets nobody in."""
+    database = make_url(url).database
+    with postgres.administer(make_url(url).set(database="postgres")) as connection:
+        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]
+        )
+        yield
+        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+
+
+@contextmanager
+def _locking(url: str) -> Iterator[None]:
+    """Somebody holds the table of turns; all else goes on, and so processes know of each other."""
+    with postgres.administer(make_url(url)) as connection, connection.transaction():
+        connection.execute("LOCK TABLE turns IN ACCESS EXCLUSIVE MODE")
+        yield
 
 
 @pytest.fixture
@@ -170,8 +191,13 @@ async def test_a_delivery_outlasts_a_database_that_is_away(
     assert sum(said.text.count("word") for said in stage.server.answers(stage.chat)) == 1500
 
 
+@pytest.mark.parametrize("away", [_refusing, _locking])
 async def test_nobody_is_taken_for_dead_while_the_database_was_away(
-    model: ModelServer, telegram_server: TelegramServer, postgres_url: str, tmp_path: Path
+    model: ModelServer,
+    telegram_server: TelegramServer,
+    postgres_url: str,
+    tmp_path: Path,
+    away: Callable[[str], AbstractContextManager[None]],
 ) -> None:
     """All leases run out meanwhile; each of two processes goes on with its own turns."""
     stage = TelegramStage(World(model, postgres_url, tmp_path), telegram_server)
@@ -182,7 +208,7 @@ async def test_nobody_is_taken_for_dead_while_the_database_was_away(
             for chat, person in zip(chats, people, strict=True):
                 await telegram_server.say(chat, person, "count to 30")
             await model.seen(6)
-            with _refusing(postgres_url):
+            with away(postgres_url):
                 model.release()
                 await asyncio.sleep(6)  # longer than a lease: that is the point
         await stage.records.idle(6, within=30)
@@ -218,19 +244,6 @@ def _renewed(stage: TelegramStage, began: str) -> float:
     """Seconds for which the first turn's lease was made longer."""
     query = "SELECT (julianday(lease_until) - julianday(:began)) * 86400 FROM turns WHERE id = 1"
     return float(stage.records.one(query, began=began))
-
-
-@contextmanager
-def _refusing(url: str) -> Iterator[None]:
-    """The database throws everybody out and lets nobody in."""
-    database = make_url(url).database
-    with postgres.administer(make_url(url).set(database="postgres")) as connection:
-        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]
-        )
-        yield
-        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
 
 
 def _expired(stage: TelegramStage) -> bool:

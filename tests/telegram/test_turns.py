@@ -385,6 +385,63 @@ async def test_a_flood_limit_delays_an_answer_but_loses_nothing(
     assert server.violations == []
 
 
+async def test_an_answer_outlasts_any_number_of_faults_of_the_platform(
+    stage: TelegramStage,
+) -> None:
+    server = stage.server
+    server.fail("sendMessage", status=502, times=TRIES)
+    async with stage.running(retry_seconds=1):
+        await server.say(stage.chat, stage.ada, "Hello")
+        whole = "SELECT count(*) FROM turns WHERE answered_at IS NOT NULL"
+        await eventually(lambda: stage.records.one(whole) == 1)
+        await stage.records.write("UPDATE turns SET faults = 4")
+        await stage.records.idle(1)
+    assert [call.status for call in server.calls if call.method == "sendMessage"] == [
+        *[502] * TRIES,
+        200,
+    ]
+    assert stage.records.one("SELECT outcome FROM turns") == "ok"
+
+
+async def test_an_edit_while_the_first_text_is_on_its_way_holds_nobody_up(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    bob = server.person(1002, "Bob")
+    home = server.private(bob)
+    server.fail("sendMessage", delay=4, chat=stage.chat)
+    async with stage.running():
+        with model.hold():
+            question = await server.say(stage.chat, stage.ada, "count to 50")
+            await model.seen(1)
+            await server.wait(lambda: bool(server.answers(stage.chat)))
+            await server.edit_by_person(question, "Hello")
+        await server.say(home, bob, "Hello")
+        await server.wait(lambda: bool(server.answers(home)))
+        assert [call.status for call in server.calls if call.chat == stage.chat.id][-1] == 0
+        await stage.records.idle(2)
+    [answer] = server.answers(stage.chat)
+    assert "1, 2" not in answer.text
+    assert answer.buttons == []
+
+
+async def test_stop_between_two_starts_keeps_what_is_shown(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    broken = Answer("It is six and nothing else.", cut_after=3)
+    model.enqueue(broken, broken)
+    async with stage.running():
+        await stage.say("What is 2*3?")
+        await model.seen(2)
+        await eventually(lambda: model.requests[1].cut)
+        await stage.say("/stop")
+        await stage.records.idle(2)
+    assert len(model.requests) == 2
+    assert stage.server.answers(stage.chat)[0].text.startswith("It")
+    assert stage.records.one("SELECT outcome FROM turns WHERE id = 1") == "stopped"
+    assert stage.records.drift() == []
+
+
 async def test_a_flood_limit_met_when_deleting_holds_the_chat(
     stage: TelegramStage, model: ModelServer
 ) -> None:
