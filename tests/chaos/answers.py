@@ -54,6 +54,12 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.replace("```python", ""))
 
 
+def lines(text: str) -> list[str]:
+    """The lines of a text, but for empty ones and the fences of code."""
+    stripped = (line.strip() for line in text.splitlines())
+    return [line for line in stripped if line and not line.startswith("```")]
+
+
 def tag_of(text: str) -> str | None:
     """Which wish a message of the bot's answers."""
     found = _TAG.search(text.replace("_", " "))

@@ -111,9 +111,14 @@ class Arena:
 
     def audit(self, *, unheard: Sequence[Interval] = (), may_end: bool = False) -> Verdict:
         """Compare what stands with what should."""
-        kills = self.fleet.kills
         return Auditor(
-            self.scene, self.crowd, self.records, kills, unheard=unheard, may_end=may_end
+            self.scene,
+            self.crowd,
+            self.records,
+            self.model.requests,
+            self.fleet.kills,
+            unheard=unheard,
+            may_end=may_end,
         ).audit()
 
 

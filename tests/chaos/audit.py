@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from math import inf
 
-from tests.chaos.answers import answer, tag_of, words
+from tests.chaos import books, prompts
+from tests.chaos.answers import answer, lines, tag_of, words
 from tests.chaos.crowd import Asked, Crowd
 from tests.chaos.scenes import Said, Scene
+from tests.fakes.model import ModelRequest
 from tests.records import PATH, Records
 
 NOTICE = "Our conversation has grown long"
@@ -40,12 +42,12 @@ class Verdict:
     """Answers whose model kept breaking: they say so, and offer to try again."""
     swapped: int = 0
     memory: int = 0
-    """Conversations that do not hold each exchange once and in order."""
+    """Conversations that do not hold each exchange once and in order, or were not shown so."""
     drift: int = 0
     left: int = 0
     """Turns that are not done."""
     strange: int = 0
-    """Messages of the bot's that answer nothing that was asked."""
+    """Messages that answer nothing that was asked there, and what the platform objected to."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -72,6 +74,8 @@ class Auditor:
     scene: Scene
     crowd: Crowd
     records: Records
+    requests: Sequence[ModelRequest]
+    """All that the model was asked."""
     kills: Sequence[float] = ()
     unheard: Sequence[Interval] = ()
     """When a connection could break after the platform took a message and before it said so."""
@@ -83,12 +87,17 @@ class Auditor:
         verdict = Verdict(asked=len(self.crowd.asked))
         for place, asked in self.crowd.by_place().items():
             self._transcript(verdict, place, asked)
-            self._memory(verdict, place, [each for each in asked if not self._ended(each)])
-        for line in self.records.drift():
+            whole = [each for each in asked if not self._ended(each)]
+            self._memory(verdict, place, whole)
+            if not self.scene.is_group(place):
+                for line in prompts.faults(whole, self.requests):
+                    verdict.note("memory", f"{place}: {line}")
+        for line in books.faults(self.records, self.requests):
             verdict.note("drift", line)
-        open_calls = self.records.one("SELECT count(*) FROM calls WHERE settled_at IS NULL")
-        if open_calls:
-            verdict.note("drift", f"{open_calls} calls are open")
+        if not self.unheard:
+            # Where connections break, the platform may see two that were one after the other.
+            for line in self.scene.violations:
+                verdict.note("strange", line)
         for row in self.records.all("SELECT id, outcome FROM turns WHERE delivered_at IS NULL"):
             verdict.note("left", str(row))
         return verdict
@@ -100,6 +109,8 @@ class Auditor:
         for said in messages.pop("", []):
             if NOTICE not in said.text:
                 verdict.note("strange", f"{place}: {said.text[:80]!r}")
+        for tag in messages.keys() - {each.wish.tag for each in asked}:
+            verdict.note("strange", f"{place}: an answer to {tag}, which was not asked here")
         chains = {
             each.wish.tag: self._answered(verdict, each, messages[each.wish.tag]) for each in asked
         }
@@ -116,7 +127,7 @@ class Auditor:
         """Judge the messages of one answer; those it consists of."""
         due = words(answer(asked.wish, self.scene.limit))
         if self._ended(asked):
-            verdict.note("ended", asked.wish.text)
+            self._broken_off(verdict, asked, messages)
             return messages
         if not messages:
             verdict.note("lost", f"{asked.wish.text} of {asked.who}")
@@ -125,9 +136,23 @@ class Auditor:
         if sum(len(words(said.text)) for said in chain) < len(due):
             seen = [(said.message_id, said.growing, said.text[:20]) for said in messages]
             verdict.note("cut", f"{asked.wish.text} of {asked.who}: {seen}")
+        elif asked.wish.kind == "code" and not self._is_code(asked, chain):
+            verdict.note("cut", f"{asked.wish.text} of {asked.who}: no code any more")
         if surplus:
             self._doubled(verdict, asked, messages, surplus)
         return chain
+
+    def _is_code(self, asked: Asked, chain: list[Said]) -> bool:
+        """Whether each line stands where it belongs, and is shown as code."""
+        told = lines("\n".join(said.text for said in chain))
+        return told == lines(answer(asked.wish, self.scene.limit)) and chain[0].code
+
+    def _broken_off(self, verdict: Verdict, asked: Asked, messages: list[Said]) -> None:
+        """An answer may end before its end only after it was asked for again."""
+        verdict.note("ended", asked.wish.text)
+        tries = sum(tag_of(request.text) == asked.wish.tag for request in self.requests)
+        if tries < 2 or any(said.growing for said in messages):
+            verdict.note("cut", f"{asked.wish.text} of {asked.who}: given up after {tries}")
 
     def _ended(self, asked: Asked) -> bool:
         if not self.may_end:
@@ -186,6 +211,8 @@ class Auditor:
 
     def _remembered(self, asked: Sequence[Asked]) -> list[str]:
         """What is said on the path to the head of the conversation of these questions."""
+        if not asked:
+            return []
         like = f"%{asked[0].wish.text}%"
         query = "SELECT conversation_id FROM turns WHERE CAST(input AS TEXT) LIKE :like LIMIT 1"
         found = self.records.all(query, like=like)

@@ -1,9 +1,11 @@
 """SIGKILL at every moment of a turn, while people keep writing."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import cycle
+from dataclasses import dataclass
+from itertools import cycle, islice
 
 from tests.chaos.arena import Arena
 from tests.chaos.audit import Verdict
@@ -15,25 +17,37 @@ WEARY = "SELECT count(*) FROM turns WHERE answered_at IS NULL AND faults >= 3"
 """Turns that are left in peace for a while: the fifth fault would end them, and should."""
 
 
-async def kill(arena: Arena, kills: int, *, workers: int = 1) -> Verdict:
+@dataclass
+class Killed:
+    """What came of some kills."""
+
+    verdict: Verdict
+    came: Counter[str]
+    """How often each moment came, and a process died in it."""
+    missed: Counter[str]
+    """How often it did not, and a process died at any moment."""
+
+
+async def kill(arena: Arena, kills: int, *, workers: int = 1) -> Killed:
     """Kill processes at moment after moment, starting each again at once."""
+    came, missed = Counter[str](), Counter[str]()
     for number in range(workers):
         await arena.fleet.start(f"w{number}")
     await arena.acquaint()
     async with arena.crowd.talking():
-        for moment in _moments(arena, kills):
+        for name in _moments(arena, kills):
             await _rest(arena)
-            await _strike(arena, moment)
+            struck = await _strike(arena, MOMENTS[name])
+            (came if struck else missed)[name] += 1
     await arena.quiet()
-    return arena.audit()
+    return Killed(arena.audit(), came, missed)
 
 
-def _moments(arena: Arena, kills: int) -> Iterator[Moment]:
+def _moments(arena: Arena, kills: int) -> Iterator[str]:
     """Each moment as often as the others, in a random order."""
     names = list(MOMENTS)
     arena.choice.shuffle(names)
-    for name, _ in zip(cycle(names), range(kills), strict=False):
-        yield MOMENTS[name]
+    return islice(cycle(names), kills)
 
 
 async def _rest(arena: Arena) -> None:
@@ -47,14 +61,18 @@ async def _rest(arena: Arena) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _strike(arena: Arena, moment: Moment) -> None:
+async def _strike(arena: Arena, moment: Moment) -> bool:
+    """Kill a process, and start it again; whether it was at the moment."""
     fleet = arena.fleet
     key: str | None = None
+    came = False
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             key = await moment(arena.sight())
+            came = True
     if key not in fleet.members:
         key = fleet.listener() or arena.choice.choice(list(fleet.members))
     fleet.check()
     await fleet.kill(key)
     await fleet.start(key)
+    return came

@@ -8,8 +8,9 @@ from tests.chaos.arena import Arena
 from tests.chaos.audit import Verdict
 
 MEGABYTE = 1 << 20
-IDLE = 20
-"""Seconds after which connections that nobody needs any more are closed."""
+IDLE = 40
+"""Seconds after which connections that nobody needs any more are closed: aiohttp looks for them
+every 15 s, and closes those that were not used for as long."""
 GROWTH = 24 * MEGABYTE
 """Bytes that caches may still fill after the first half."""
 DESCRIPTORS = 12

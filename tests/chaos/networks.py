@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from tests.chaos.arena import Arena, Databases, arena
 from tests.chaos.audit import Interval, Verdict
-from tests.chaos.proxy import TROUBLES, Proxy, Target, Trouble, proxy
+from tests.chaos.proxy import CUTTING, TROUBLES, Proxy, Target, Trouble, proxy
 from tests.chaos.scenes import DiscordScene
 
 SIDES = ("model", "platform", "database")
@@ -25,9 +25,13 @@ async def network(
         await stage.fleet.start("w0")
         await stage.acquaint()
         async with stage.crowd.talking():
-            troubles = [await _suffer(stage, between, each, seconds) for each in TROUBLES.values()]
+            troubles = {
+                name: await _suffer(stage, between, trouble, seconds)
+                for name, trouble in TROUBLES.items()
+            }
         await stage.quiet()
-        unheard = troubles if side == "platform" else []
+        cut_off = [troubles[name] for name in CUTTING]
+        unheard = cut_off if side == "platform" else []
         return stage.audit(unheard=unheard, may_end=side == "model")
 
 
@@ -111,8 +115,10 @@ def _redirect(stage: Arena, side: str, url: str, between: Proxy) -> None:
     stage.fleet.environment = {**stage.fleet.environment, **changes}
 
 
-async def lost_commits(databases: Databases, directory: Path, seed: int, cuts: int) -> Verdict:
-    """The database commits, and the connection breaks before it can say so."""
+async def lost_commits(
+    databases: Databases, directory: Path, seed: int, cuts: int
+) -> tuple[Verdict, int]:
+    """The database commits, and the connection breaks before it can say so; how often it did."""
     async with behind("telegram", "database", databases, directory, seed) as (stage, between):
         await stage.fleet.start("w0")
         await stage.acquaint()
@@ -122,4 +128,4 @@ async def lost_commits(databases: Databases, directory: Path, seed: int, cuts: i
                 await stage.quiet_enough()
         between.cut_after = b""
         await stage.quiet()
-        return stage.audit()
+        return stage.audit(), between.cuts

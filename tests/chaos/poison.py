@@ -58,7 +58,8 @@ def _asked(arena: Arena, tag: str) -> int:
 def _without(arena: Arena, bad: str) -> Verdict:
     """The verdict on all but the bad turn, which must have ended with a sentence and a button."""
     crowd = replace(arena.crowd, asked=[each for each in arena.crowd.asked if each.wish.tag != bad])
-    verdict = Auditor(arena.scene, crowd, arena.records, arena.fleet.kills).audit()
+    auditor = Auditor(arena.scene, crowd, arena.records, arena.model.requests, arena.fleet.kills)
+    verdict = auditor.audit()
     sentences = [note for note in verdict.notes if note.startswith("strange")]
     ended = len(sentences) == verdict.strange == 1 and SENTENCE in sentences[0]
     verdict.strange = 0

@@ -176,3 +176,5 @@ TROUBLES: dict[str, Trouble] = {
     "slow reads": _trickle,
     "black hole": _black_hole,
 }
+CUTTING = ("resets", "half-open", "black hole")
+"""Those in which a message may arrive and its answer does not."""

@@ -20,6 +20,8 @@ class Said:
     message_id: str
     text: str
     growing: bool
+    code: bool
+    """Whether something in it is shown as code."""
     sent_at: float
     changed_at: float
 
@@ -116,6 +118,7 @@ class TelegramScene:
                 str(said.message_id),
                 said.text,
                 STOP in said.buttons,
+                any(entity["type"] == "pre" for entity in said.entities),
                 said.sent_at,
                 said.edited_at or said.sent_at,
             )
@@ -180,6 +183,7 @@ class DiscordScene:
                 said.id,
                 said.content,
                 _grows(said.buttons),
+                "```" in said.content,
                 said.sent_at,
                 said.edited_at or said.sent_at,
             )
