@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +31,8 @@ from tests.records import eventually
 RULES = Rules((Limit(10, "turns", "day"),), (Limit(1000, "usd", "day"),))
 
 
-@contextmanager
-def _refusing(url: str) -> Iterator[None]:
+@asynccontextmanager
+async def _refusing(url: str) -> AsyncIterator[None]:
     """The database throws everybody out and lets nobody in."""
     database = make_url(url).database
     with postgres.administer(make_url(url).set(database="postgres")) as connection:
@@ -44,12 +44,20 @@ def _refusing(url: str) -> Iterator[None]:
         connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
 
 
-@contextmanager
-def _locking(url: str) -> Iterator[None]:
-    """Somebody holds the table of turns; all else goes on, and so processes know of each other."""
+@asynccontextmanager
+async def _locking(url: str) -> AsyncIterator[None]:
+    """Somebody holds the table of turns; all else goes on, and processes know of each other."""
+    waiting = (
+        "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
     with postgres.administer(make_url(url)) as connection, connection.transaction():
         connection.execute("LOCK TABLE turns IN ACCESS EXCLUSIVE MODE")
         yield
+        # As at the end of a statement's time: who waited begins anew, now that leases have run out.
+        connection.execute(f"SELECT pg_terminate_backend(pid) {waiting}")
+        await rows.until(
+            lambda: asyncio.sleep(0, connection.execute(f"SELECT 1 {waiting}").rowcount > 1)
+        )
 
 
 @pytest.fixture
@@ -197,7 +205,7 @@ async def test_nobody_is_taken_for_dead_while_the_database_was_away(
     telegram_server: TelegramServer,
     postgres_url: str,
     tmp_path: Path,
-    away: Callable[[str], AbstractContextManager[None]],
+    away: Callable[[str], AbstractAsyncContextManager[None]],
 ) -> None:
     """All leases run out meanwhile; each of two processes goes on with its own turns."""
     stage = TelegramStage(World(model, postgres_url, tmp_path), telegram_server)
@@ -208,7 +216,7 @@ async def test_nobody_is_taken_for_dead_while_the_database_was_away(
             for chat, person in zip(chats, people, strict=True):
                 await telegram_server.say(chat, person, "count to 30")
             await model.seen(6)
-            with away(postgres_url):
+            async with away(postgres_url):
                 model.release()
                 await asyncio.sleep(6)  # longer than a lease: that is the point
         await stage.records.idle(6, within=30)

@@ -552,6 +552,19 @@ async def test_an_intent_of_an_attempt_that_is_over_is_not_stored(
     assert await posts(sessions, old.id) == (None,), "what was accepted with it"
 
 
+async def test_a_message_of_an_attempt_that_is_over_is_gone_on_in_unless_there_is_another(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    old = await rows.claimed(sessions, "dead")
+    new = await rows.claimed(sessions, "alive", now=later(20))
+    assert not await commit(sessions, lambda s: inbox.posted(s, old, 0, "late"))
+    assert await posts(sessions, new.id) == ("late",)
+    assert await commit(sessions, lambda s: inbox.posted(s, new, 0, "new"))
+    assert not await commit(sessions, lambda s: inbox.posted(s, old, 0, "later still"))
+    assert await posts(sessions, new.id) == ("new",)
+
+
 async def test_an_attempt_that_is_over_withdraws_nothing(sessions: Sessions, ada: Speaker) -> None:
     await rows.ask(sessions, ada, "1")
     old = await rows.claimed(sessions, "dead")
@@ -605,6 +618,19 @@ async def test_a_turn_that_replaces_another_takes_over_its_messages(
     assert await posts(sessions, old.id) == ()
     assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "1")) == new
     assert (await rows.claimed(sessions)).replaces_id == old.id
+
+
+async def test_an_answer_that_is_replaced_on_its_way_does_not_arrive(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await rows.ask(sessions, ada, "1")
+    old = await rows.claimed(sessions)
+    await rows.answer(sessions, old)
+    entry = rows.entry(ada, "1", replaces_id=old.id)
+    new = await commit(sessions, lambda s: inbox.replace(s, entry, now=NOW))
+    with pytest.raises(LeaseLost):
+        await rows.deliver(sessions, old)
+    assert [turn.id for turn in await rows.claim(sessions, now=later(20))] == [new]
 
 
 async def test_something_to_say_needs_only_its_delivery(sessions: Sessions, ada: Speaker) -> None:
