@@ -1,4 +1,4 @@
-"""Sessions on databases that hold the schema and nothing else."""
+"""Sessions on databases that hold the schema and nothing else, and somebody who talks there."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +7,8 @@ import pytest
 
 from core import db
 from core.db import Sessions
+from core.turns import Speaker
+from tests.core import rows
 
 
 @pytest.fixture
@@ -21,6 +23,12 @@ async def postgres_sessions(postgres_url: str) -> AsyncIterator[Sessions]:
     """Sessions on a fresh PostgreSQL database, for what only several processes can do."""
     async with connected(postgres_url) as sessions:
         yield sessions
+
+
+@pytest.fixture
+async def ada(sessions: Sessions) -> Speaker:
+    """A person who talks alone with the bot."""
+    return await rows.speaker(sessions)
 
 
 @asynccontextmanager

@@ -13,13 +13,6 @@ from core.turns import Outcome, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import ACCOUNT, ADA, BOB, GROUP, NOW, ask, ask_in_group, commit, ids, later
 
-
-@pytest.fixture
-async def ada(sessions: Sessions) -> Speaker:
-    """A person who talks alone with the bot."""
-    return await rows.speaker(sessions)
-
-
 # Lanes
 
 

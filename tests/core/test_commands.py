@@ -27,11 +27,6 @@ OFFER = Offer(
 _numbers = count(1)
 
 
-@pytest.fixture
-async def ada(sessions: Sessions) -> Speaker:
-    return await rows.speaker(sessions)
-
-
 async def give(sessions: Sessions, who: Speaker, command: str, **more: Any) -> Result:
     """Give a command, as its author writes it behind the slash."""
     name, _, arguments = command.partition(" ")

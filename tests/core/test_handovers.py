@@ -61,12 +61,6 @@ async def _locking(url: str) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def ada(sessions: Sessions) -> Speaker:
-    """A person who talks alone with the bot."""
-    return await rows.speaker(sessions)
-
-
-@pytest.fixture
 def stage(
     model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
 ) -> TelegramStage:

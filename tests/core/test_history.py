@@ -23,11 +23,6 @@ Say = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-async def ada(sessions: Sessions) -> Speaker:
-    return await rows.speaker(sessions)
-
-
-@pytest.fixture
 def say(sessions: Sessions, ada: Speaker) -> Say:
     """Remember messages, each in a turn of its own, a minute after the other."""
     minutes = count()

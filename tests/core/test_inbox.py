@@ -17,12 +17,6 @@ from tests.core import rows
 from tests.core.rows import GROUP, HOME, NOW, commit, later
 
 
-@pytest.fixture
-async def ada(sessions: Sessions) -> Speaker:
-    """A person who talks alone with the bot."""
-    return await rows.speaker(sessions)
-
-
 async def turns(sessions: Sessions) -> int:
     async with sessions() as session:
         return await session.scalar(select(func.count()).select_from(models.Turn)) or 0

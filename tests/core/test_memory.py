@@ -23,12 +23,6 @@ from tests.core.rows import ADA, BOB, NOW, commit
 MARKS = Marks(high=1000, low=300)
 
 
-@pytest.fixture
-async def ada(sessions: Sessions) -> Speaker:
-    """A person who talks alone with the bot."""
-    return await rows.speaker(sessions)
-
-
 async def asked(sessions: Sessions, who: Speaker, name: str, **changes: Any) -> Turn:
     """A turn that is being answered; `name` is what is said in it."""
     turn_id = await rows.ask(sessions, who, name, lane=None, **changes)

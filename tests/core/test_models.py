@@ -23,12 +23,6 @@ INDIA = timezone(timedelta(hours=5, minutes=30))
 
 
 @pytest.fixture
-async def ada(sessions: Sessions) -> Speaker:
-    """A person who talks alone with the bot."""
-    return await rows.speaker(sessions)
-
-
-@pytest.fixture
 async def eastern_sessions(postgres_url: str) -> AsyncIterator[Sessions]:
     """Sessions on a PostgreSQL whose own clock is far from UTC."""
     async with connected(postgres_url) as sessions, sessions.begin() as session:

@@ -27,11 +27,6 @@ ROOMY, TIGHT = Marks(10**6, 1), Marks(100, 1)
 PIRATE = "You are a pirate."
 
 
-@pytest.fixture
-async def ada(sessions: Sessions) -> Speaker:
-    return await rows.speaker(sessions)
-
-
 async def asked(sessions: Sessions, ada: Speaker, at: float) -> Turn:
     """A claimed question."""
     await rows.ask(sessions, ada, f"{at}", now=later(at), ready_at=later(at))
