@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import identity, inbox, models
@@ -175,6 +175,11 @@ async def stored(sessions: Sessions, turn_id: int) -> models.Turn:
     """The row of a turn."""
     async with sessions() as session:
         return await session.get_one(models.Turn, turn_id)
+
+
+async def count(sessions: Sessions, table: type[models.Base]) -> int:
+    """How many rows a table has."""
+    return await commit(sessions, lambda s: s.scalar(select(func.count()).select_from(table))) or 0
 
 
 @contextmanager

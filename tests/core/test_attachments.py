@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, select, text
 
 from core import attachments, models
 from core.adapter import Attachment
@@ -24,7 +24,7 @@ from core.messages import ChatMessage, Part, assistant, system, user
 from core.models import AttachmentUse, Blob
 from core.turns import Question, Turn
 from tests.core import rows
-from tests.core.rows import NOW, commit, statements
+from tests.core.rows import NOW, commit, count, statements
 from tests.fakes.model import MODEL, ModelServer
 
 PDF = b"%PDF-1.7\n1 0 obj <<>> endobj\ntrailer <<>>\n%%EOF\n"
@@ -87,11 +87,6 @@ async def load(
 async def expand(sessions: Sessions, *messages: ChatMessage) -> list[ChatMessage]:
     async with sessions() as session:
         return await attachments.expand(session, messages)
-
-
-async def count(sessions: Sessions, table: type[models.Base]) -> int:
-    async with sessions() as session:
-        return await session.scalar(select(func.count()).select_from(table)) or 0
 
 
 def question(*parts: Part) -> ChatMessage:

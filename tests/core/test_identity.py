@@ -10,7 +10,7 @@ from core.adapter import Address, Author
 from core.db import Sessions
 from core.turns import Speaker
 from tests.core import rows
-from tests.core.rows import ADA, BOB, GROUP, HOME, NOW, commit
+from tests.core.rows import ADA, BOB, GROUP, HOME, NOW, commit, count
 
 ADA_ON_DISCORD = Author("discord", ADA.account_id, "ada")
 DISCORD = Address("discord", "9", "dm")
@@ -18,11 +18,6 @@ DISCORD = Address("discord", "9", "dm")
 
 async def in_group(sessions: Sessions, author: Author, address: Address = GROUP) -> Speaker:
     return await rows.speaker(sessions, author, address, private=False)
-
-
-async def count(sessions: Sessions, table: type[models.Base]) -> int:
-    async with sessions() as session:
-        return await session.scalar(select(func.count()).select_from(table)) or 0
 
 
 async def test_an_account_is_the_same_person_again(sessions: Sessions) -> None:

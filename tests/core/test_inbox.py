@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from core import identity, inbox, models
@@ -14,12 +14,7 @@ from core.db import Sessions
 from core.errors import LeaseLost
 from core.turns import Outcome, Question, Speaker, Turn
 from tests.core import rows
-from tests.core.rows import GROUP, HOME, NOW, commit, later
-
-
-async def turns(sessions: Sessions) -> int:
-    async with sessions() as session:
-        return await session.scalar(select(func.count()).select_from(models.Turn)) or 0
+from tests.core.rows import GROUP, HOME, NOW, commit, count, later
 
 
 async def accepted(
@@ -61,7 +56,7 @@ async def test_a_turn_is_stored_as_it_was_asked(sessions: Sessions, ada: Speaker
 async def test_the_same_event_is_stored_once(sessions: Sessions, ada: Speaker) -> None:
     assert isinstance(await accepted(sessions, "e", rows.entry(ada, "1")), int)
     assert await accepted(sessions, "e", rows.entry(ada, "2")) is None
-    assert await turns(sessions) == 1
+    assert await count(sessions, models.Turn) == 1
     assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "2")) is None
 
 
@@ -70,7 +65,7 @@ async def test_the_same_message_in_another_event_is_no_new_turn(
 ) -> None:
     first = await accepted(sessions, "e1", rows.entry(ada, "1"))
     assert await accepted(sessions, "e2", rows.entry(ada, "1")) is None
-    assert await turns(sessions) == 1
+    assert await count(sessions, models.Turn) == 1
     assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "1")) == first
 
 
@@ -96,7 +91,7 @@ async def test_an_event_that_comes_many_times_at_once_is_one_turn(
     ends = await asyncio.gather(*(accepted(postgres_sessions, "e", entry) for _ in range(10)))
 
     assert sum(isinstance(end, int) for end in ends) == 1
-    assert await turns(postgres_sessions) == 1
+    assert await count(postgres_sessions, models.Turn) == 1
 
 
 async def test_a_message_that_comes_in_many_events_at_once_is_one_turn(
@@ -110,7 +105,7 @@ async def test_a_message_that_comes_in_many_events_at_once_is_one_turn(
     )
 
     assert sum(isinstance(end, int) for end in ends) == 1
-    assert await turns(postgres_sessions) == 1
+    assert await count(postgres_sessions, models.Turn) == 1
 
 
 async def test_nothing_stays_of_a_turn_whose_transaction_failed(
@@ -120,7 +115,7 @@ async def test_nothing_stays_of_a_turn_whose_transaction_failed(
         await inbox.accept(session, "e", rows.entry(ada, "1"), now=NOW)
         await session.rollback()
 
-    assert await turns(sessions) == 0
+    assert await count(sessions, models.Turn) == 0
     assert await commit(sessions, lambda s: inbox.is_new(s, HOME, "e", "1"))
 
 

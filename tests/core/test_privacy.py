@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import func, make_url, select, text
+from sqlalchemy import make_url, select, text
 
 from core import attachments, history, inbox, memory, privacy, quota
 from core.adapter import Attachment
@@ -23,7 +23,7 @@ from core.settings import parse_limits
 from core.turns import Outcome, Question, Speaker, Turn
 from tests.core import rows
 from tests.core.conftest import connected
-from tests.core.rows import ADA, BOB, GROUP, NOW, commit, later
+from tests.core.rows import ADA, BOB, GROUP, NOW, commit, count, later
 from tests.records import Records, on_disk
 
 RULES = Rules(
@@ -105,11 +105,6 @@ async def everything(sessions: Sessions) -> str:
                 str(tuple(row)) for row in await session.execute(text("SELECT * FROM search"))
             ]
     return "\n".join(found)
-
-
-async def count(sessions: Sessions, table: type[Base]) -> int:
-    async with sessions() as session:
-        return int(await session.scalar(select(func.count()).select_from(table)) or 0)
 
 
 def leaves(value: Any) -> Iterator[str]:

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, select, text
 
 from core import history, memory, privacy
 from core.db import MIGRATIONS, Sessions, sync_url
 from core.memory import INSTRUCTED, Context, Marks
 from core.messages import Usage, assistant, user
-from core.models import Base, Conversation, Message, Summary
+from core.models import Conversation, Message, Summary
 from core.privacy._expire import BATCH
 from core.turns import Speaker, Turn
 from tests.core import rows
 from tests.core.conftest import connected
-from tests.core.rows import NOW, commit, later
+from tests.core.rows import NOW, commit, count, later
 from tests.records import Records
 
 DAY = 86_400.0
@@ -81,11 +81,6 @@ async def instruct(sessions: Sessions, ada: Speaker, words: str, at: float) -> N
     turn = await rows.claimed(sessions, now=now)
     await commit(sessions, lambda s: memory.instruct(s, ada, turn.id, words, now=now))
     await rows.deliver(sessions, turn)
-
-
-async def count(sessions: Sessions, table: type[Base]) -> int:
-    async with sessions() as session:
-        return int(await session.scalar(select(func.count()).select_from(table)) or 0)
 
 
 # Summaries
