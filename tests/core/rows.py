@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import identity, inbox, models
@@ -42,6 +42,20 @@ async def until(happened: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(20):
         while not await happened():  # noqa: ASYNC110 - a database raises no event
             await asyncio.sleep(0.01)
+
+
+async def locked(sessions: Sessions, statements: int = 1) -> None:
+    """Wait until so many statements on this PostgreSQL database wait for somebody's lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+
+    async def so_many_wait() -> bool:
+        found: int = await commit(sessions, lambda s: s.scalar(waiting))
+        return found == statements
+
+    await until(so_many_wait)
 
 
 async def speaker(

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 
 from core import attachments, models
 from core.adapter import Attachment
@@ -279,7 +279,7 @@ async def test_bytes_that_a_turn_takes_up_again_are_not_swept(postgres_sessions:
     async with sessions.begin() as session:
         await keep(session, turn, [understand("a", image())], now=NOW)
         sweeping = asyncio.create_task(commit(sessions, attachments.sweep))
-        await waiting(sessions, 1)
+        await rows.locked(sessions)
     await sweeping
     assert await count(sessions, Blob) == 1
     assert await count(sessions, AttachmentUse) == 1
@@ -304,24 +304,11 @@ async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
         keeping = asyncio.create_task(
             commit(sessions, lambda s: keep(s, turn, [used, unused], now=NOW))
         )
-        await waiting(sessions, 1)
+        await rows.locked(sessions)
         sweeping = asyncio.create_task(commit(sessions, attachments.sweep))
-        await waiting(sessions, 2)
+        await rows.locked(sessions, 2)
     await asyncio.gather(keeping, sweeping)
     assert await count(sessions, Blob) == 2
-
-
-async def waiting(sessions: Sessions, number: int) -> None:
-    """Return when so many statements wait for a lock."""
-    locked = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    async with asyncio.timeout(10):
-        while True:
-            if await commit(sessions, lambda s: s.scalar(locked)) == number:
-                return
-            await asyncio.sleep(0.01)
 
 
 # Requests

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from core import identity, inbox, models
@@ -401,18 +400,11 @@ async def test_an_edit_and_an_answer_at_one_moment_follow_each_other(
     ada = await rows.speaker(postgres_sessions)
     await rows.ask(postgres_sessions, ada, "1")
     turn = await rows.claimed(postgres_sessions)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     async with postgres_sessions.begin() as editing:
         record = await inbox.get(editing, turn.id)
         assert record is not None
         answering = asyncio.create_task(rows.answer(postgres_sessions, turn))
-
-        async def waits() -> bool:
-            here = f"{waiting} AND datname = current_database()"
-            held = await commit(postgres_sessions, lambda s: s.scalar(text(here)))
-            return bool(held) or answering.done()
-
-        await rows.until(waits)
+        await rows.locked(postgres_sessions)
         await inbox.amend(editing, record.id, Question("edited"), now=NOW)
     with pytest.raises(LeaseLost):
         await answering

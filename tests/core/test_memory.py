@@ -9,7 +9,7 @@ from hashlib import sha256, sha512
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 
 from core import memory
 from core.db import Sessions
@@ -248,15 +248,9 @@ async def test_a_second_answer_waits_until_the_first_is_stored(
     async with postgres_sessions.begin() as session:
         await memory.remember(session, first, Context(), exchange, None, now=NOW)
         waiting = asyncio.create_task(remember(postgres_sessions, second, Context()))
-        await rows.until(lambda: somebody_waits(postgres_sessions))
+        await rows.locked(postgres_sessions)
     await waiting
     assert await seen(postgres_sessions, ada) == "a? a! b? b!"
-
-
-async def somebody_waits(sessions: Sessions) -> bool:
-    """Whether a transaction waits for the lock of another one."""
-    async with sessions() as session:
-        return bool(await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 # What is known of sizes and days
