@@ -75,6 +75,11 @@ class Records:
         """Where the allowances of the running windows differ from the ledger."""
         return [str(row) for row in self.all(DRIFT) if row.used != row.spent]
 
+    async def posted(self) -> None:
+        """Wait until the bot knows a message that an answer grows in."""
+        known = "SELECT count(*) FROM posts WHERE part = 0 AND message_id IS NOT NULL"
+        await eventually(lambda: self.one(known) > 0)
+
     async def idle(self, turns: int, within: float = 20) -> None:
         """Wait until there are so many turns and nothing is left to do."""
         await eventually(lambda: self.turns() >= turns and not self.busy(), within)

@@ -138,7 +138,7 @@ async def test_forget_takes_back_an_answer_in_progress(
     async with place.running(quota=quota):
         with world.model.hold():
             await place.say("count to 500")
-            await growing(place)
+            await place.records.posted()
             await place.say("/forget yes")
             await eventually(lambda: "is deleted" in place.heard())
         await place.records.idle(2)
@@ -149,12 +149,6 @@ async def test_forget_takes_back_an_answer_in_progress(
     assert place.records.one("SELECT count(*) FROM calls WHERE settled_at IS NULL") == 0
     assert place.records.one("SELECT sum(turns) FROM calls") == 1, "it was asked for, and counts"
     assert place.records.drift() == []
-
-
-async def growing(place: TelegramStage | DiscordStage) -> None:
-    """Wait until the bot knows the message that an answer grows in."""
-    known = "SELECT count(*) FROM posts WHERE part = 0 AND message_id IS NOT NULL"
-    await eventually(lambda: bool(place.records.one(known)))
 
 
 async def test_forget_deletes_the_bytes_of_files(telegram: TelegramStage) -> None:

@@ -4,8 +4,6 @@ from tests.dialogs.stages import Stage, World, ask
 from tests.fakes.model import Fault
 from tests.records import eventually
 
-POSTED = "SELECT count(*) FROM posts WHERE part = 0 AND message_id IS NOT NULL"
-
 
 async def test_hello(stage: Stage) -> None:
     async with stage.running():
@@ -69,7 +67,7 @@ async def test_killed_in_mid_answer_it_is_answered_whole(stage: Stage, world: Wo
             await stage.say("count to 300")
             await world.model.seen(1)
             # Killed between the create and our commit, it would post twice on Telegram.
-            await eventually(lambda: bool(stage.records.one(POSTED)))
+            await stage.records.posted()
             process.kill()
             await process.wait()
     async with stage.running():

@@ -18,12 +18,6 @@ def stage(
     return DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
 
 
-async def posted(stage: DiscordStage) -> None:
-    """Wait until the bot knows the message that its answer grows in."""
-    known = "SELECT count(*) FROM posts WHERE part = 0 AND message_id IS NOT NULL"
-    await eventually(lambda: bool(stage.records.one(known)))
-
-
 async def test_a_mention_in_a_server_is_answered_by_a_reply(stage: DiscordStage) -> None:
     server = stage.server
     channel = server.channel(server.guild("Friends", members=[stage.ada]), "general")
@@ -72,7 +66,7 @@ async def test_a_gateway_that_drops_in_mid_answer_costs_nothing(
     async with stage.running():
         with model.hold():
             await stage.say("count to 60")
-            await posted(stage)
+            await stage.records.posted()
             await server.drop_gateway(resumable=True)
             await stage.say("say afterwards")
         await stage.records.idle(2)

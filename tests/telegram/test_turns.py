@@ -20,12 +20,6 @@ def stage(
     return TelegramStage(World(model, database_url, tmp_path), telegram_server)
 
 
-async def posted(stage: TelegramStage) -> None:
-    """Wait until the bot knows the message that its answer grows in."""
-    known = "SELECT count(*) FROM posts WHERE part = 0 AND message_id IS NOT NULL"
-    await eventually(lambda: bool(stage.records.one(known)))
-
-
 async def test_in_a_group_nobody_waits_for_somebody_else(
     stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -53,7 +47,7 @@ async def test_a_killed_answer_is_finished_in_its_message(
     async with stage.process(lease_seconds=5) as process:
         with model.hold():
             await server.say(stage.chat, stage.ada, "count to 100")
-            await posted(stage)
+            await stage.records.posted()
             shown = server.answers(stage.chat)[0].message_id
             process.kill()
             await process.wait()
@@ -185,7 +179,7 @@ async def test_stop_ends_the_answer_where_it_is(stage: TelegramStage, model: Mod
     async with stage.running():
         with model.hold():
             await server.say(stage.chat, stage.ada, "count to 500")
-            await posted(stage)
+            await stage.records.posted()
             await server.press(server.answers(stage.chat)[0], "Stop", stage.ada)
             await stage.records.idle(1)
         await server.wait(lambda: not server.answers(stage.chat)[0].buttons)
@@ -204,7 +198,7 @@ async def test_somebody_else_cannot_stop_an_answer(
     async with stage.running():
         with model.hold():
             await server.say(group, stage.ada, f"@{server.username} count to 50")
-            await posted(stage)
+            await stage.records.posted()
             press = await server.press(server.answers(group)[0], "Stop", bob)
             await server.wait(lambda: press.answered_at)
         await stage.records.idle(1)
@@ -361,7 +355,7 @@ async def test_an_answer_begun_in_a_group_ends_in_its_supergroup(
     async with stage.running():
         with model.hold():
             await server.say(group, stage.ada, f"@{server.username} count to 50")
-            await posted(stage)
+            await stage.records.posted()
             supergroup = server.upgrade(group)
             moved = "SELECT count(*) FROM turns WHERE chat = :chat"
             await eventually(lambda: stage.records.one(moved, chat=str(supergroup.id)) == 1)
