@@ -10,7 +10,7 @@ from bots.__main__ import Platform
 from tests.bot import Process, bot, process
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
-from tests.fakes.telegram import TelegramServer
+from tests.fakes.telegram import Chat, TelegramServer, User
 from tests.records import Records, eventually
 
 
@@ -74,6 +74,10 @@ class TelegramStage:
         self.records = Records(world.database_url)
         self.ada = server.person(1001, "Ada")
         self.chat = server.private(self.ada)
+
+    def group(self, *others: User) -> Chat:
+        """A group with the bot in it; Ada and the others are its admins."""
+        return self.server.group(-500, "Friends", admins=[self.ada, *others])
 
     def values(self, **values: object) -> dict[str, object]:
         """The settings of Parley."""

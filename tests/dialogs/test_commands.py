@@ -224,7 +224,7 @@ async def test_in_a_telegram_group_only_admins_change_what_holds_for_all(
 ) -> None:
     server = telegram.server
     bob = server.person(1002, "Bob")
-    group = server.group(-500, "Friends", admins=[telegram.ada])
+    group = telegram.group()
     group.people[bob.id] = bob
     turns = 0
 
@@ -249,8 +249,7 @@ async def test_in_a_telegram_group_only_admins_change_what_holds_for_all(
 async def test_who_telegram_does_not_tell_of_is_told_so_and_may_not(
     telegram: TelegramStage,
 ) -> None:
-    server = telegram.server
-    group = server.group(-500, "Friends", admins=[telegram.ada])
+    server, group = telegram.server, telegram.group()
     server.fail("getChatMember", status=500)
     async with telegram.running():
         await server.say(group, telegram.ada, "/forget yes")
@@ -264,8 +263,7 @@ async def test_who_telegram_does_not_tell_of_is_told_so_and_may_not(
 
 
 async def test_what_everybody_may_do_asks_telegram_nothing(telegram: TelegramStage) -> None:
-    server = telegram.server
-    group = server.group(-500, "Friends", admins=[telegram.ada])
+    server, group = telegram.server, telegram.group()
     async with telegram.running():
         await server.say(group, telegram.ada, f"@{server.username} Hello")
         for command in ("/usage", "/new", "/help"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.dialogs.stages import DiscordStage, World
-from tests.fakes.discord import DiscordServer
+from tests.fakes.discord import Channel, DiscordServer
 from tests.fakes.model import Answer, ModelServer
 from tests.records import eventually
 
@@ -18,9 +18,16 @@ def stage(
     return DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
 
 
-async def test_a_mention_in_a_server_is_answered_by_a_reply(stage: DiscordStage) -> None:
+@pytest.fixture
+def channel(stage: DiscordStage) -> Channel:
+    """A channel of a server that Ada is in."""
+    return stage.server.channel(stage.server.guild("Friends", members=[stage.ada]), "general")
+
+
+async def test_a_mention_in_a_server_is_answered_by_a_reply(
+    stage: DiscordStage, channel: Channel
+) -> None:
     server = stage.server
-    channel = server.channel(server.guild("Friends", members=[stage.ada]), "general")
     async with stage.running():
         await server.say(channel, stage.ada, "not for the bot")
         asked = await server.say(channel, stage.ada, f"{server.mention} Hello")
@@ -33,10 +40,9 @@ async def test_a_mention_in_a_server_is_answered_by_a_reply(stage: DiscordStage)
 
 
 async def test_a_thread_is_a_conversation_of_its_own(
-    stage: DiscordStage, model: ModelServer
+    stage: DiscordStage, channel: Channel, model: ModelServer
 ) -> None:
     server = stage.server
-    channel = server.channel(server.guild("Friends", members=[stage.ada]), "general")
     thread = server.thread(channel, "talk")
     async with stage.running():
         await server.say(channel, stage.ada, f"{server.mention} say secret")
@@ -47,9 +53,10 @@ async def test_a_thread_is_a_conversation_of_its_own(
     assert len(server.answers(thread)) == 1
 
 
-async def test_model_text_pings_nobody(stage: DiscordStage, model: ModelServer) -> None:
+async def test_model_text_pings_nobody(
+    stage: DiscordStage, channel: Channel, model: ModelServer
+) -> None:
     server = stage.server
-    channel = server.channel(server.guild("Friends", members=[stage.ada]), "general")
     model.enqueue(f"@everyone @here <@{stage.ada.id}> look!")
     async with stage.running():
         await server.say(channel, stage.ada, f"{server.mention} Hello", ping=False)
@@ -91,10 +98,9 @@ async def test_an_invalid_session_is_caught_up_with(
 
 
 async def test_what_was_said_while_it_was_down_is_answered_once_in_order(
-    stage: DiscordStage, model: ModelServer
+    stage: DiscordStage, channel: Channel, model: ModelServer
 ) -> None:
     server = stage.server
-    channel = server.channel(server.guild("Friends", members=[stage.ada]), "general")
     async with stage.running():
         await stage.say("say before")
         await stage.records.idle(1)

@@ -25,7 +25,7 @@ async def test_in_a_group_nobody_waits_for_somebody_else(
 ) -> None:
     server = stage.server
     bob = server.person(1002, "Bob")
-    group = server.group(-500, "Friends", admins=[stage.ada, bob])
+    group = stage.group(bob)
     async with stage.running():
         with model.hold():
             await server.say(group, stage.ada, f"@{server.username} count to 50")
@@ -96,8 +96,7 @@ async def test_a_pasted_text_is_one_question(stage: TelegramStage, model: ModelS
 async def test_a_text_pasted_in_a_group_is_one_question(
     stage: TelegramStage, model: ModelServer
 ) -> None:
-    server = stage.server
-    group = server.group(-500, "Friends", admins=[stage.ada])
+    server, group = stage.server, stage.group()
     async with stage.running():
         await server.paste(group, stage.ada, f"@{server.username} " + "word " * 2000)
         await stage.records.idle(1)
@@ -109,8 +108,7 @@ async def test_a_text_pasted_in_a_group_is_one_question(
 async def test_all_photos_of_an_album_in_a_group_are_seen(
     stage: TelegramStage, model: ModelServer
 ) -> None:
-    server = stage.server
-    group = server.group(-500, "Friends", admins=[stage.ada])
+    server, group = stage.server, stage.group()
     call = f"@{server.username} compare"
     async with stage.running():
         for colour, caption in (("red", ""), ("green", call), ("blue", "")):
@@ -165,8 +163,7 @@ async def test_what_can_be_read_of_an_album_is_answered(
 async def test_who_only_names_the_bot_in_a_group_is_greeted(
     stage: TelegramStage, model: ModelServer
 ) -> None:
-    server = stage.server
-    group = server.group(-500, "Friends", admins=[stage.ada])
+    server, group = stage.server, stage.group()
     async with stage.running():
         await server.say(group, stage.ada, f"@{server.username}")
         await stage.records.idle(1)
@@ -194,7 +191,7 @@ async def test_somebody_else_cannot_stop_an_answer(
 ) -> None:
     server = stage.server
     bob = server.person(1002, "Bob")
-    group = server.group(-500, "Friends", admins=[stage.ada, bob])
+    group = stage.group(bob)
     async with stage.running():
         with model.hold():
             await server.say(group, stage.ada, f"@{server.username} count to 50")
@@ -277,8 +274,7 @@ async def test_an_edit_while_it_is_answered_starts_again(
 
 
 async def test_a_reply_in_a_group_branches(stage: TelegramStage, model: ModelServer) -> None:
-    server = stage.server
-    group = server.group(-500, "Friends", admins=[stage.ada])
+    server, group = stage.server, stage.group()
     async with stage.running():
         await server.say(group, stage.ada, f"@{server.username} say one")
         await stage.records.idle(1)
@@ -315,8 +311,7 @@ async def test_topics_of_a_forum_are_conversations_of_their_own(
 async def test_what_cannot_be_read_is_said_in_private_and_ignored_in_groups(
     stage: TelegramStage, model: ModelServer
 ) -> None:
-    server = stage.server
-    group = server.group(-500, "Friends", admins=[stage.ada])
+    server, group = stage.server, stage.group()
     async with stage.running():
         await server.voice(group, stage.ada)
         for send in (server.voice, server.sticker, server.location):
@@ -330,8 +325,7 @@ async def test_what_cannot_be_read_is_said_in_private_and_ignored_in_groups(
 async def test_a_group_that_becomes_a_supergroup_keeps_its_memory(
     stage: TelegramStage, model: ModelServer
 ) -> None:
-    server = stage.server
-    group = server.group(-500, "Friends", admins=[stage.ada])
+    server, group = stage.server, stage.group()
     async with stage.running():
         await server.say(group, stage.ada, f"@{server.username} say Biscuit")
         await stage.records.idle(1)
@@ -350,8 +344,7 @@ async def test_a_group_that_becomes_a_supergroup_keeps_its_memory(
 async def test_an_answer_begun_in_a_group_ends_in_its_supergroup(
     stage: TelegramStage, model: ModelServer
 ) -> None:
-    server = stage.server
-    group = server.group(-500, "Friends", admins=[stage.ada])
+    server, group = stage.server, stage.group()
     async with stage.running():
         with model.hold():
             await server.say(group, stage.ada, f"@{server.username} count to 50")
