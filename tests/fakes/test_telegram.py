@@ -651,8 +651,15 @@ def test_a_group_takes_twenty_a_minute() -> None:
     flood, chat = Flood([], enforced=True), Chat(-5, "group", "Friends")
     assert waits(flood, chat, [3.0 * n for n in range(200)]) == []
     assert waits(flood, chat, [600.0 + n for n in range(28)]) == []
-    assert waits(flood, chat, [628.0]) == [], "20 at once and one every 3 s since"
-    assert waits(flood, chat, [628.1]) == ["Too Many Requests: retry after 3"]
+    assert waits(flood, chat, [628.0]) == [], "20 and one every 3 s since"
+    assert waits(flood, chat, [629.0]) == ["Too Many Requests: retry after 3"]
+
+
+def test_a_group_takes_one_a_second_after_a_short_burst() -> None:
+    flood, chat = Flood([], enforced=True), Chat(-5, "group", "Friends")
+    assert waits(flood, chat, [0.0] * 6) == []
+    assert waits(flood, chat, [1.0, 2.0]) == []
+    assert waits(flood, chat, [2.5]) == ["Too Many Requests: retry after 3"]
 
 
 def test_all_chats_together_take_thirty_a_second() -> None:

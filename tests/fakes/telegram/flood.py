@@ -13,21 +13,32 @@ IN_FLIGHT = 0.25
 EVERYWHERE = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Calls that may follow each other at once, and how many more each second."""
+
+    burst: int
+    rate: float
+
+
+CHAT, GROUP, TOKEN = Limit(6, 1), Limit(20, 1 / 3), Limit(30, 30)
+"""What any chat takes, what a group takes besides, and what all chats take together."""
+
+
 @dataclass(slots=True)
 class Bucket:
     """Tokens that come back at a steady rate; a call takes one."""
 
-    capacity: float
-    rate: float
+    limit: Limit
     level: float
     at: float
 
     def take(self, now: float) -> float:
         """Take a token; 0, or the seconds until there is one."""
-        self.level = min(self.capacity, self.level + (now - self.at) * self.rate)
+        self.level = min(self.limit.burst, self.level + (now - self.at) * self.limit.rate)
         self.at = now
         if self.level < 1:
-            return (1 - self.level) / self.rate
+            return (1 - self.level) / self.limit.rate
         self.level -= 1
         return 0
 
@@ -46,7 +57,7 @@ class Flood:
     def __init__(self, violations: list[str], *, enforced: bool) -> None:
         self._violations = violations
         self._enforced = enforced
-        self._buckets: dict[int, Bucket] = {}
+        self._buckets: dict[tuple[int, Limit], Bucket] = {}
         self._pauses: dict[int, Pause] = {}
 
     def admit(self, method: str, chat: Chat, now: float) -> None:
@@ -55,8 +66,8 @@ class Flood:
             self._respect(method, key, now)
         if not self._enforced:
             return
-        for key, bucket in ((chat.id, self._of(chat, now)), (EVERYWHERE, self._all(now))):
-            wait = bucket.take(now)
+        for key, limit in _limits(chat):
+            wait = self._bucket(key, limit, now).take(now)
             if wait:
                 raise self.pause(key, max(SHORTEST_WAIT, math.ceil(wait)), now)
 
@@ -76,10 +87,11 @@ class Flood:
             pause.until += SHORTEST_WAIT
         raise flooded(math.ceil(pause.until - now))
 
-    def _of(self, chat: Chat, now: float) -> Bucket:
-        """A private chat takes bursts of 6 and 1 a second; a group 20 a minute."""
-        capacity, rate = (6, 1.0) if chat.kind == "private" else (20, 1 / 3)
-        return self._buckets.setdefault(chat.id, Bucket(capacity, rate, capacity, now))
+    def _bucket(self, key: int, limit: Limit, now: float) -> Bucket:
+        return self._buckets.setdefault((key, limit), Bucket(limit, limit.burst, now))
 
-    def _all(self, now: float) -> Bucket:
-        return self._buckets.setdefault(EVERYWHERE, Bucket(30, 30.0, 30, now))
+
+def _limits(chat: Chat) -> list[tuple[int, Limit]]:
+    """The limits that a call to a chat counts against."""
+    in_group = [] if chat.kind == "private" else [(chat.id, GROUP)]
+    return [(chat.id, CHAT), *in_group, (EVERYWHERE, TOKEN)]
