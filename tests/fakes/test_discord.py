@@ -458,7 +458,7 @@ async def test_only_allowed_mentions_ping(
 
 
 async def test_the_history_is_read_in_pages(
-    server: DiscordServer, bot: Bot, call: Call, ada: Person, channel: Channel
+    server: DiscordServer, bot: Bot, call: Call, clock: Clock, ada: Person, channel: Channel
 ) -> None:
     said = [await server.say(channel, ada, str(number)) for number in range(150)]
     target = bot.get_partial_messageable(int(channel.id))
@@ -468,6 +468,7 @@ async def test_the_history_is_read_in_pages(
     assert after == [str(number) for number in range(10, 150)]
     before = [item.content async for item in target.history(before=discord.Object(said[9].id))]
     assert before == [str(number) for number in range(8, -1, -1)]
+    clock.ahead += 5
     path = f"/channels/{channel.id}/messages"
     around = (await call("GET", f"{path}?around={said[9].id}&limit=3"))[1]
     assert [item["content"] for item in around] == ["10", "9", "8"]
@@ -793,6 +794,27 @@ async def test_creates_and_edits_are_limited_apart_in_each_channel(
     assert "before retry_after" in server.violations[1]
     clock.ahead += 5
     assert (await call(*create(channel), {"content": "x"}))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "place"),
+    [
+        ("GET", ""),
+        ("POST", "/typing"),
+        ("GET", "/messages"),
+        ("GET", "/messages/{message}"),
+        ("DELETE", "/messages/{message}"),
+    ],
+)
+async def test_whatever_is_done_in_a_channel_is_limited(
+    server: DiscordServer, call: Call, guild: Guild, channel: Channel, method: str, place: str
+) -> None:
+    message = (await call(*create(channel), {"content": "x"}))[1]["id"]
+    path = place.format(message=message)
+    statuses = [(await call(method, f"/channels/{channel.id}{path}"))[0] for _ in range(6)]
+    assert [status == 429 for status in statuses] == [False] * 5 + [True]
+    other = server.channel(guild, "other")
+    assert (await call(method, f"/channels/{other.id}{path}"))[0] != 429
 
 
 async def test_all_calls_together_are_limited() -> None:

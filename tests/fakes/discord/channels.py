@@ -210,12 +210,12 @@ MESSAGE = "/channels/{channel}/messages/{message}"
 
 ROUTES = (
     Route("POST", "/users/@me/channels", open_private),
-    Route("GET", CHANNEL, get_channel),
+    Route("GET", CHANNEL, get_channel, major="channel"),
     Route("GET", "/guilds/{guild}/threads/active", active_threads),
-    Route("POST", f"{CHANNEL}/typing", typing),
-    Route("GET", f"{CHANNEL}/messages", history),
+    Route("POST", f"{CHANNEL}/typing", typing, major="channel"),
+    Route("GET", f"{CHANNEL}/messages", history, major="channel"),
     Route("POST", f"{CHANNEL}/messages", create_message, major="channel"),
-    Route("GET", MESSAGE, get_message),
+    Route("GET", MESSAGE, get_message, major="channel"),
     Route("PATCH", MESSAGE, edit_message, major="channel"),
-    Route("DELETE", MESSAGE, delete_message),
+    Route("DELETE", MESSAGE, delete_message, major="channel"),
 )
