@@ -228,6 +228,7 @@ async def test_a_gateway_that_was_away_is_found_again(
     server.close_gateway()
     await server.drop_gateway(resumable=False)
     await server.say(channel, ada, f"{server.mention} while it was away")
+    await server.wait(lambda: server.gateway.refused)
     server.open_gateway()
     await server.wait(lambda: core.events, timeout=30)
     assert core.texts() == ["while it was away"]

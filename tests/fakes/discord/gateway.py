@@ -37,6 +37,8 @@ class Gateway:
 
     def __init__(self, world: World, heartbeat_interval: float) -> None:
         self.open = True
+        self.refused = 0
+        """Websockets that were not let in while it was closed."""
         self.refuse_with: list[Close] = []
         self.connections: list[Connection] = []
         self.sessions: dict[str, Session] = {}
@@ -48,6 +50,8 @@ class Gateway:
     async def accept(self, request: web.Request) -> web.StreamResponse:
         """Serve one websocket from its HELLO to its end."""
         if not self.open:
+            self.refused += 1
+            self._world.changed()
             raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(max_msg_size=4096)
         await socket.prepare(request)
