@@ -250,7 +250,7 @@ def test_no_window_has_more_calls_than_the_burst_and_its_share(
             assert last - first + 1 <= burst + window / interval + 1e-6
 
 
-async def test_entering_waits_for_both_gates() -> None:
+async def test_entering_waits_for_the_gate_of_the_chat() -> None:
     clock = asyncio.get_running_loop().time
     gates = Gates(PLATFORM, clock)
     gates.of(chat("a")).interval = 0.05
@@ -259,6 +259,15 @@ async def test_entering_waits_for_both_gates() -> None:
         for _ in range(BURST + 4):
             await gates.enter(chat("a"))
     assert clock() - begin >= 4 * 0.05 - 0.001
+
+
+async def test_entering_waits_for_the_gate_of_the_account() -> None:
+    clock = asyncio.get_running_loop().time
+    gates, begin = Gates(PLATFORM, clock), clock()
+    async with asyncio.timeout(5):
+        for number in range(6 + 4):
+            await gates.enter(chat(str(number)))
+    assert clock() - begin >= 4 / PLATFORM.rate - 0.001
 
 
 async def test_something_that_happens_is_waited_for_no_longer_than_told() -> None:

@@ -367,6 +367,7 @@ async def test_a_flood_limit_delays_an_answer_but_loses_nothing(
     async with stage.running():
         await server.say(stage.chat, stage.ada, "Hello")
         await stage.records.idle(1)
+    assert [call.method for call in server.calls if call.status == 429] == ["editMessageText"]
     [answer] = server.answers(stage.chat)
     assert answer.text.endswith("the end.")
     assert server.violations == []
