@@ -76,10 +76,15 @@ async def test_what_may_pass_is_repeated(
 
 async def test_it_is_repeated_until_patience_ends(model: ModelServer) -> None:
     model.respond = lambda request: Fault(503)
-    async with asking(model.url, patience_seconds=0.3, pause_seconds=0.05) as llm:
+
+    def clock() -> float:
+        """Each request takes twenty seconds."""
+        return 20.0 * len(model.requests)
+
+    async with asking(model.url, patience_seconds=60, clock=clock) as llm:
         error, _ = await fault(llm)
     assert isinstance(error, ModelBusy)
-    assert 2 <= len(model.requests) <= 8
+    assert len(model.requests) == 3
 
 
 @pytest.mark.parametrize("last", [Fault(504), Answer("")])

@@ -136,9 +136,9 @@ async def test_what_cannot_be_computed_is_told_in_a_sentence(
     ],
 )
 async def test_enormous_expressions_are_refused_or_computed_at_once(expression: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     await calculate(expression)
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 @given(st.text(alphabet="0123456789.+-*/%()e,^ sqrtabmine", max_size=40))

@@ -87,7 +87,10 @@ async def test_who_asks_on_while_it_is_summarised_is_summarised_once(
         await ada.say(talk.question(6) * 3)
         await model.wait(lambda: bool(summaries(model)))
         model.respond = lambda request: Answer("Well.", first_token=0.8)
-        await ada.say("one more")
+        asked = len(model.requests)
+        with model.hold():
+            await ada.say("one more")
+            await model.seen(asked + 1)
         await ada.settled()
         assert model.requests[-1].prompt_tokens > 1500, "asked with all that came before"
         model.respond = talk.respond
