@@ -1,5 +1,6 @@
 """Whole turns on Telegram: what people see in private chats and in groups."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,15 @@ def stage(
 ) -> TelegramStage:
     """A private chat with Ada, on either database."""
     return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+
+
+@pytest.fixture
+async def discreet(
+    model: ModelServer, sqlite_url: str, tmp_path: Path
+) -> AsyncIterator[TelegramStage]:
+    """The same in privacy mode, Telegram's default: of a group the bot is told what is for it."""
+    async with TelegramServer(privacy=True) as server:
+        yield TelegramStage(World(model, sqlite_url, tmp_path), server)
 
 
 async def test_in_a_group_nobody_waits_for_somebody_else(
@@ -158,6 +168,40 @@ async def test_what_can_be_read_of_an_album_is_answered(
     assert len(server.answers(stage.chat)) == 1
     [text, image] = model.requests[0].messages[-1]["content"]
     assert ("cannot read it: videos" in text["text"], image["type"]) == (True, "image_url")
+
+
+async def test_of_what_a_group_says_the_bot_answers_once_what_is_for_it(
+    discreet: TelegramStage, model: ModelServer
+) -> None:
+    server, group = discreet.server, discreet.group()
+    ada, records = discreet.ada, discreet.records
+    async with discreet.running():
+        await server.say(group, ada, "not for the bot")
+        asked = await server.say(group, ada, f"@{server.username} say one")
+        await records.idle(1)
+        reply = await server.say(group, ada, "say two", reply_to=server.answers(group)[0])
+        await records.idle(2)
+        command = await server.say(group, ada, "/help")
+        await records.idle(3)
+    one, two, told = server.answers(group)
+    assert (one.text, two.text) == ("one", "two")
+    assert "/new" in told.text
+    answered = [answer.reply_to for answer in (one, two, told)]
+    assert answered == [message.message_id for message in (asked, reply, command)]
+    assert (records.turns(), len(model.requests)) == (3, 2)
+
+
+async def test_the_one_photo_of_an_album_that_names_the_bot_is_answered(
+    discreet: TelegramStage, model: ModelServer
+) -> None:
+    server, group = discreet.server, discreet.group()
+    async with discreet.running():
+        for colour, caption in (("red", ""), ("green", f"@{server.username} say it"), ("blue", "")):
+            await server.photo(group, discreet.ada, photo(colour), caption, album="77")
+        await discreet.records.idle(1, within=10)
+    parts = model.requests[0].messages[-1]["content"]
+    assert [part["type"] for part in parts] == ["text", "image_url"]
+    assert len(server.answers(group)) == discreet.records.turns() == 1
 
 
 async def test_who_only_names_the_bot_in_a_group_is_greeted(
