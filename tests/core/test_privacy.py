@@ -185,37 +185,69 @@ async def test_open_answers_of_several_people_are_closed_at_once(sessions: Sessi
     assert [await spent(sessions, turn) for turn in turns] == [(1, 9), (1, 9)]
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.004])
-async def test_no_call_stays_open_that_is_reserved_while_its_conversation_goes(
-    sessions: Sessions, database_url: str, pause: float
-) -> None:
+async def in_group(sessions: Sessions) -> tuple[Speaker, Turn, Turn]:
+    """A group that two people have asked something in; only the first one's call is open."""
     for author in (BOB, ADA):
         await rows.ask_in_group(sessions, author, author.name)
     first, second = await rows.claim(sessions)
     await reserve(sessions, first, 9)
-    group = await rows.speaker(sessions, address=GROUP, private=False)
+    return await rows.speaker(sessions, address=GROUP, private=False), first, second
 
-    async def open_another() -> bool:
-        try:
-            await transact(
-                sessions,
-                lambda s: quota.reserve(s, second, RULES, model="m", cost=7, turns=1, now=NOW),
-            )
-        except LeaseLost:
-            return False
-        return True
 
-    async def work(session: Any) -> None:
+def left_open(url: str) -> list[str]:
+    """Calls that nobody closed, and allowances that do not agree with the ledger."""
+    records = Records(url)
+    calls = records.all("SELECT id FROM calls WHERE settled_at IS NULL")
+    return [*map(str, calls), *records.drift()]
+
+
+async def test_a_call_that_is_being_reserved_when_its_conversation_goes_is_closed(
+    postgres_sessions: Sessions, postgres_url: str
+) -> None:
+    group, first, second = await in_group(postgres_sessions)
+    async with postgres_sessions.begin() as session:
+        await quota.reserve(session, second, RULES, model="m", cost=7, turns=1, now=NOW)
+        forgetting = asyncio.create_task(forget(postgres_sessions, group))
+        await rows.locked(postgres_sessions)
+    await forgetting
+    assert [await spent(postgres_sessions, turn) for turn in (first, second)] == [(1, 9), (1, 7)]
+    assert left_open(postgres_url) == []
+
+
+async def test_no_call_stays_open_that_is_reserved_while_its_conversation_goes(
+    postgres_sessions: Sessions, postgres_url: str
+) -> None:
+    """Each transaction wants what the other one holds: the database ends one, which starts anew."""
+    group, first, second = await in_group(postgres_sessions)
+    gone, awaited = asyncio.Event(), asyncio.Event()
+
+    async def go(session: Any) -> None:
         cut_off = await privacy.forget(session, group.conversation_id, now=NOW)
-        await asyncio.sleep(pause)
+        gone.set()
+        await awaited.wait()
         await quota.abandon(session, cut_off, RULES, now=NOW)
 
-    opened, _ = await asyncio.gather(open_another(), transact(sessions, work))
-    assert await spent(sessions, first) == (1, 9)
-    assert await spent(sessions, second) == ((1, 7) if opened else (0, 0))
-    records = Records(database_url)
-    assert records.one("SELECT count(*) FROM calls WHERE settled_at IS NULL") == 0
-    assert records.drift() == []
+    going = asyncio.create_task(transact(postgres_sessions, go))
+    await gone.wait()
+    opening = asyncio.create_task(opens(postgres_sessions, second, 7))
+    await rows.locked(postgres_sessions)
+    awaited.set()
+    opened, _ = await asyncio.gather(opening, going)
+    assert await spent(postgres_sessions, first) == (1, 9)
+    assert await spent(postgres_sessions, second) == ((1, 7) if opened else (0, 0))
+    assert left_open(postgres_url) == []
+
+
+async def opens(sessions: Sessions, turn: Turn, cost: int) -> bool:
+    """Try to reserve a call; whether the turn was there to be answered."""
+    try:
+        await transact(
+            sessions,
+            lambda s: quota.reserve(s, turn, RULES, model="m", cost=cost, turns=1, now=NOW),
+        )
+    except LeaseLost:
+        return False
+    return True
 
 
 async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> None:
