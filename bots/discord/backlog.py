@@ -100,7 +100,7 @@ class Backlog:
             start = await self._read(chat, after)
             while chat in self._again:
                 self._again.discard(chat)
-                await self._read(chat, start)
+                start = await self._read(chat, start)
         except DeliveryError as error:
             log.debug("channel %s cannot be read: %s", chat, error)
         lost = self._arrivals.release(chat)
@@ -115,11 +115,11 @@ class Backlog:
         return max(start, time_snowflake(utcnow() - LOOKBACK))
 
     async def _read(self, chat: str, after: int | None) -> int:
-        """Hand over what was said after a message, and return that message."""
+        """Hand over what was said after a message, and return from where to read on."""
         room, newest = await self._find(chat)
         start = after or await self._start(chat)
         if newest > start:
-            await self._read_on(chat, room, start)
+            start = await self._read_on(chat, room, start)
         return start
 
     async def _find(self, chat: str) -> tuple[discord.abc.Messageable, int]:
@@ -139,7 +139,8 @@ class Backlog:
         is_closed = told.get("thread_metadata", {}).get("archived", False)
         return room, 0 if is_closed else int(told.get("last_message_id") or 0)
 
-    async def _read_on(self, chat: str, room: discord.abc.Messageable, after: int) -> None:
+    async def _read_on(self, chat: str, room: discord.abc.Messageable, after: int) -> int:
+        """Hand over page after page; the id of the last message."""
         parts = Parts()
         while True:
             page = await self._patiently(chat, partial(_page, room, after))
@@ -147,9 +148,9 @@ class Backlog:
                 for said in read(parts, message, self._me):
                     self._remember(said)
                     await self._arrivals.insert(said)
+            after = page[-1].id if page else after
             if len(page) < PAGE:
-                return
-            after = page[-1].id
+                return after
 
     async def _patiently(self, chat: str, ask: Callable[[], Awaitable[T]]) -> T:
         """A call when its turn comes, again and again while Discord does not answer."""

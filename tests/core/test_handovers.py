@@ -50,13 +50,17 @@ async def _locking(url: str) -> AsyncIterator[None]:
     waiting = (
         "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    with postgres.administer(make_url(url)) as connection, connection.transaction():
+    with (
+        postgres.administer(make_url(url)) as watch,
+        postgres.administer(make_url(url)) as connection,
+        connection.transaction(),
+    ):
         connection.execute("LOCK TABLE turns IN ACCESS EXCLUSIVE MODE")
         yield
         # As at the end of a statement's time: who waited begins anew, now that leases have run out.
-        connection.execute(f"SELECT pg_terminate_backend(pid) {waiting}")
+        watch.execute(f"SELECT pg_terminate_backend(pid) {waiting}")
         await rows.until(
-            lambda: asyncio.sleep(0, connection.execute(f"SELECT 1 {waiting}").rowcount > 1)
+            lambda: asyncio.sleep(0, watch.execute(f"SELECT 1 {waiting}").rowcount > 1)
         )
 
 
