@@ -213,6 +213,8 @@ class Worker:
             gates.of(turn.address).pause((turn.paused_until - self._now()).total_seconds())
         adapter = self._adapters[account]
         reply = Reply(adapter, gates, self._sessions, turn, lease, self._now)
+        if turn.answer is not None:
+            reply.finish()
         run = Run(turn, reply, lease)
         over = [self._runs[each] for each in (turn.id, turn.replaces_id) if each in self._runs]
         self._runs[turn.id] = run
@@ -411,8 +413,8 @@ async def _take_over(run: Run, over: Sequence[Run]) -> None:
     """Go on in the messages of runs that are over."""
     for each in over:
         await _dropped(each)
-    if run.turn.answer is not None:
-        run.reply.finish()
+        if run.turn.answer is not None:
+            run.reply.finish()  # again: the same turn's older run has left just now
 
 
 async def _dropped(run: Run) -> None:
