@@ -3,12 +3,9 @@
 import asyncio
 import contextlib
 import logging
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,20 +24,17 @@ from core.errors import (
     Unreachable,
 )
 from core.gates import LATE, Gate, Gates, happens
-from core.reach import Reach
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
+from core.worker._keeper import BEAT, Keeper
+from core.worker._run import Run
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 BATCH = 20
 """How many turns one claim takes at most."""
 POLL = 2.0
 """Seconds after which the inbox is looked at although nothing was heard."""
-BEAT = 2.0
-"""Seconds between savings of what is streaming, at most; leases are renewed three times over."""
 FAULTS = 5
 AGE = timedelta(hours=24)
 """After so many faults or so long a time a turn ends with a sentence instead of an answer."""
@@ -49,17 +43,6 @@ REACHABLE = timedelta(hours=2)
 its chat meanwhile waits for it: should the platform fail at this one answer alone, not for ever."""
 SELDOM = 300.0
 """Seconds between its attempts, at most."""
-
-
-@dataclass(slots=True)
-class Run:
-    """A turn that is being carried out here."""
-
-    turn: Turn
-    reply: Reply
-    lease: Lease
-    task: asyncio.Task[None] | None = None
-    saved: str = ""
 
 
 class Worker:
@@ -94,10 +77,11 @@ class Worker:
             account: Gates(adapter, self._clock) for account, adapter in adapters.items()
         }
         self._runs: dict[int, Run] = {}
-        self._reach = Reach(lease_seconds, self._clock)
+        self._keeper = Keeper(
+            worker_id, sessions, self._runs, self._gates, now=now, lease=self._lease
+        )
         self._wake = asyncio.Event()
         self._came = False
-        self._look = asyncio.Event()
         self._done = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -127,11 +111,11 @@ class Worker:
 
     def look(self) -> None:
         """A turn that runs here may have been stopped or changed."""
-        self._look.set()
+        self._keeper.look()
 
     async def run(self) -> None:
         """Work until cancelled; every turn in hand is then handed back."""
-        beat = asyncio.create_task(self._beat())
+        beat = asyncio.create_task(self._keeper.run())
         try:
             while not beat.done():
                 self._wake.clear()
@@ -173,9 +157,8 @@ class Worker:
     async def _claim(self) -> None:
         while self._may_claim and (room := self._concurrency - len(self._runs)) > 0:
             limit = min(room, BATCH)
-            until = self._clock() + self._lease.total_seconds()
             try:
-                turns = await self._transact(partial(self._take, limit=limit))
+                until, turns = await self._keeper.transact(partial(self._take, limit=limit))
             except IntegrityError:
                 return  # another process took a turn of the same lane: nothing to claim
             for turn in turns:
@@ -183,27 +166,20 @@ class Worker:
             if len(turns) < limit:
                 return
 
-    async def _take(self, session: AsyncSession, *, limit: int) -> list[Turn]:
-        now = self._now()
-        return await inbox.claim(
+    async def _take(self, session: AsyncSession, *, limit: int) -> tuple[float, list[Turn]]:
+        """Claim turns; until when they are ours, on the event loop's clock."""
+        now, until = self._now(), self._clock() + self._lease.total_seconds()
+        return until, await inbox.claim(
             session,
             self.id,
             self._accounts,
             now=now,
             # What ended so long ago has run out by anybody's measure.
-            ended_at=now - AGE if self._reach.is_in_doubt() else now,
+            ended_at=now - AGE if self._keeper.is_in_doubt() else now,
             lease_until=now + self._lease,
             limit=limit,
-            kept=[run.turn.id for run in self._runs.values() if run.lease.is_short()],
+            kept=self._keeper.short(),
         )
-
-    async def _transact(
-        self, work: Callable[[AsyncSession], Awaitable[T]], *, patience: float = math.inf
-    ) -> T:
-        """A transaction on the turns, after which they are known to be in reach."""
-        done = await transact(self._sessions, work, patience=patience)
-        self._reach.reached()
-        return done
 
     def _begin(self, turn: Turn, until: float) -> None:
         account = turn.address.platform, turn.address.bot_id
@@ -223,7 +199,7 @@ class Worker:
 
     async def _carry_out(self, run: Run, over: Sequence[Run]) -> None:
         try:
-            await _take_over(run, over)
+            await run.take_over(over)
             await self._both_steps(run)
         except LeaseLost:
             log.info("turn %s: another attempt owns it now", run.turn.reference)
@@ -332,63 +308,6 @@ class Worker:
                 lambda s: inbox.delivered(s, turn, Outcome.UNDELIVERABLE, now=self._now()),
             )
 
-    async def _beat(self) -> None:
-        """Save drafts, renew leases, see what was stopped; wait for a database that is away."""
-        every = self._lease.total_seconds() / 3
-        renewed_at = self._clock() - every
-        while True:
-            due = renewed_at + every - self._clock()
-            looked = await happens(self._look, min(BEAT, due if due > 0 else every))
-            self._look.clear()
-            try:
-                await self._save_drafts()
-                if looked or self._clock() - renewed_at >= every:
-                    began = self._clock()
-                    await self._live()
-                    await self._renew()
-                    renewed_at = began
-            except TRANSIENT as error:
-                log.warning("database: %s; leases not renewed", type(error).__name__)
-
-    async def _save_drafts(self) -> None:
-        changed = [run for run in self._runs.values() if run.reply.text != run.saved]
-        drafts = [(run.turn, run.reply.text) for run in changed]
-        if drafts:
-            await self._transact(lambda s: inbox.save_drafts(s, drafts), patience=BEAT)
-        for run, (_, text) in zip(changed, drafts, strict=True):
-            run.saved = text
-
-    async def _live(self) -> None:
-        """Tell that this process lives; what an account may send is divided by all that do."""
-        # It tells nothing of the turns, whose table may be locked: no `_transact`.
-        living = await transact(
-            self._sessions,
-            lambda s: inbox.alive(s, self.id, now=self._now(), lease=self._lease),
-            patience=BEAT,
-        )
-        for gates in self._gates.values():
-            gates.share(living)
-
-    async def _renew(self) -> None:
-        runs = dict(self._runs)
-        if not runs:
-            return
-        until = self._clock() + self._lease.total_seconds()
-        lease_until = self._now() + self._lease
-        held = await self._transact(
-            lambda s: inbox.renew(s, self.id, runs.keys(), lease_until=lease_until),
-            patience=BEAT,
-        )
-        attempts = {turn.id: turn for turn in held}
-        for run in runs.values():
-            mine = attempts.get(run.turn.id)
-            if mine is None or mine.attempt != run.turn.attempt:
-                _lose(run)
-                continue
-            run.lease.until = until
-            if mine.cancel:
-                run.reply.stop()
-
     async def _hand_back(self) -> None:
         """Stop what is under way; the next process answers it again in the same messages."""
         tasks = [run.task for run in self._runs.values() if run.task]
@@ -401,24 +320,3 @@ class Worker:
     async def _leave(self, session: AsyncSession) -> None:
         await inbox.hand_back(session, self.id)
         await inbox.leave(session, self.id)
-
-
-def _lose(run: Run) -> None:
-    if run.task and not run.lease.lost:
-        run.task.cancel()
-    run.lease.lost = True
-
-
-async def _take_over(run: Run, over: Sequence[Run]) -> None:
-    """Go on in the messages of runs that are over."""
-    for each in over:
-        await _dropped(each)
-        if run.turn.answer is not None:
-            run.reply.finish()  # again: the same turn's older run has left just now
-
-
-async def _dropped(run: Run) -> None:
-    """Wait until an attempt that is over has left the platform alone."""
-    _lose(run)
-    if run.task:
-        await asyncio.wait([run.task])

@@ -1,0 +1,124 @@
+"""Keeps what a worker has in hand: drafts are saved, leases renewed, stops seen."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import inbox
+from core.db import TRANSIENT, Sessions, transact
+from core.gates import Gates, happens
+from core.reach import Reach
+from core.worker._run import Run
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BEAT = 2.0
+"""Seconds between savings of what is streaming, at most; leases are renewed three times over."""
+
+
+class Keeper:
+    """Keeps the runs of one worker, which adds to them and takes from them."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        sessions: Sessions,
+        runs: Mapping[int, Run],
+        gates: Mapping[inbox.Account, Gates],
+        *,
+        now: Callable[[], datetime],
+        lease: timedelta,
+    ) -> None:
+        self._worker_id = worker_id
+        self._sessions = sessions
+        self._runs = runs
+        self._gates = gates
+        self._now = now
+        self._lease = lease
+        self._clock = asyncio.get_running_loop().time
+        self._reach = Reach(lease.total_seconds(), self._clock)
+        self._look = asyncio.Event()
+
+    def look(self) -> None:
+        """A turn that runs here may have been stopped or changed."""
+        self._look.set()
+
+    def is_in_doubt(self) -> bool:
+        """Whether nobody may be taken for dead: the database was away, or still is."""
+        return self._reach.is_in_doubt()
+
+    def short(self) -> list[int]:
+        """The turns in hand whose leases could not be renewed in time."""
+        return [run.turn.id for run in self._runs.values() if run.lease.is_short()]
+
+    async def transact(
+        self, work: Callable[[AsyncSession], Awaitable[T]], *, patience: float = math.inf
+    ) -> T:
+        """A transaction on the turns, after which they are known to be in reach."""
+        done = await transact(self._sessions, work, patience=patience)
+        self._reach.reached()
+        return done
+
+    async def run(self) -> None:
+        """Save drafts, renew leases, see what was stopped; wait for a database that is away."""
+        every = self._lease.total_seconds() / 3
+        renewed_at = self._clock() - every
+        while True:
+            due = renewed_at + every - self._clock()
+            looked = await happens(self._look, min(BEAT, due if due > 0 else every))
+            self._look.clear()
+            try:
+                await self._save_drafts()
+                if looked or self._clock() - renewed_at >= every:
+                    began = self._clock()
+                    await self._live()
+                    await self._renew()
+                    renewed_at = began
+            except TRANSIENT as error:
+                log.warning("database: %s; leases not renewed", type(error).__name__)
+
+    async def _save_drafts(self) -> None:
+        changed = [run for run in self._runs.values() if run.reply.text != run.saved]
+        drafts = [(run.turn, run.reply.text) for run in changed]
+        if drafts:
+            await self.transact(lambda s: inbox.save_drafts(s, drafts), patience=BEAT)
+        for run, (_, text) in zip(changed, drafts, strict=True):
+            run.saved = text
+
+    async def _live(self) -> None:
+        """Tell that this process lives; what an account may send is divided by all that do."""
+        # It tells nothing of the turns, whose table may be locked: no `self.transact`.
+        living = await transact(
+            self._sessions,
+            lambda s: inbox.alive(s, self._worker_id, now=self._now(), lease=self._lease),
+            patience=BEAT,
+        )
+        for gates in self._gates.values():
+            gates.share(living)
+
+    async def _renew(self) -> None:
+        runs = dict(self._runs)
+        if not runs:
+            return
+        until = self._clock() + self._lease.total_seconds()
+        lease_until = self._now() + self._lease
+        held = await self.transact(
+            lambda s: inbox.renew(s, self._worker_id, runs.keys(), lease_until=lease_until),
+            patience=BEAT,
+        )
+        attempts = {turn.id: turn for turn in held}
+        for run in runs.values():
+            mine = attempts.get(run.turn.id)
+            if mine is None or mine.attempt != run.turn.attempt:
+                run.lose()
+                continue
+            run.lease.until = until
+            if mine.cancel:
+                run.reply.stop()
