@@ -3,17 +3,14 @@
 from core.inbox._accept import (
     Entry,
     accept,
-    chats,
     extend,
     is_new,
     move,
-    newest,
     note,
     replace,
     say,
     summarise,
     tell,
-    turn_of,
 )
 from core.inbox._claim import (
     Held,
@@ -24,14 +21,6 @@ from core.inbox._claim import (
     renew,
     save_drafts,
 )
-from core.inbox._processes import (
-    Account,
-    alive,
-    leave,
-    may_listen,
-    pause,
-    stop_listening,
-)
 from core.inbox._records import (
     Record,
     amend,
@@ -41,18 +30,7 @@ from core.inbox._records import (
     requeue,
     unanswered,
 )
-from core.inbox._steps import (
-    Place,
-    answered,
-    delivered,
-    is_answered,
-    is_preceded,
-    posted,
-    posting,
-    posts,
-    retry,
-    withdrawn,
-)
+from core.inbox._steps import answered, delivered, is_answered, retry
 from core.inbox._troubles import (
     Spent,
     Trouble,
@@ -64,20 +42,16 @@ from core.inbox._troubles import (
 )
 
 __all__ = [
-    "Account",
     "Entry",
     "Held",
-    "Place",
     "Record",
     "Spent",
     "Trouble",
     "Whole",
     "accept",
-    "alive",
     "amend",
     "answered",
     "cancel",
-    "chats",
     "claim",
     "delivered",
     "extend",
@@ -88,17 +62,9 @@ __all__ = [
     "is_answered",
     "is_busy",
     "is_new",
-    "is_preceded",
     "last_question",
-    "leave",
-    "may_listen",
     "move",
-    "newest",
     "note",
-    "pause",
-    "posted",
-    "posting",
-    "posts",
     "renew",
     "replace",
     "replay",
@@ -106,12 +72,9 @@ __all__ = [
     "retry",
     "save_drafts",
     "say",
-    "stop_listening",
     "summarise",
     "tell",
     "troubles",
-    "turn_of",
     "unanswered",
     "whole",
-    "withdrawn",
 ]

@@ -8,11 +8,10 @@ from typing import Any
 from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import models
+from core import models, posts
 from core.adapter import Address
 from core.db import WORK, notify
 from core.inbox._records import as_new
-from core.inbox._steps import posts
 from core.inbox._tables import turns
 from core.models import table
 from core.turns import Outcome, Question
@@ -102,7 +101,7 @@ async def whole(session: AsyncSession, turn_id: int) -> Whole | None:
         answer=row.answer,
         answered_at=row.answered_at,
         delivered_at=row.delivered_at,
-        posts=await posts(session, turn_id),
+        posts=await posts.of(session, turn_id),
         calls=tuple(await _spent(session, turn_id)),
     )
 
