@@ -8,7 +8,7 @@ from itertools import count
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import attachments, inbox, memory, privacy, toolkit
+from core import attachments, inbox, memory, privacy, tools
 from core.chat._ends import Answered, Ends
 from core.chat._exchange import Exchange, Tally
 from core.chat._ledger import Ledger
@@ -188,7 +188,7 @@ class Chat:
     def _toolbox(self, turn: Turn) -> Toolbox:
         if not self._terms.tools:
             return Toolbox(())
-        return toolkit.toolbox(self._sessions, turn.conversation_id)
+        return tools.offer(self._sessions, turn.conversation_id)
 
     async def _results(self, exchange: Exchange, toolbox: Toolbox) -> Sequence[ChatMessage]:
         """What comes of the tools that the model asked for, unless it was stopped."""

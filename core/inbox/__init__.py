@@ -35,6 +35,7 @@ from core.inbox._processes import (
 from core.inbox._records import (
     Record,
     amend,
+    as_new,
     cancel,
     get,
     last_question,
@@ -53,15 +54,6 @@ from core.inbox._steps import (
     retry,
     withdrawn,
 )
-from core.inbox._troubles import (
-    Spent,
-    Trouble,
-    Whole,
-    forgotten,
-    replay,
-    troubles,
-    whole,
-)
 
 __all__ = [
     "Account",
@@ -69,19 +61,16 @@ __all__ = [
     "Held",
     "Place",
     "Record",
-    "Spent",
-    "Trouble",
-    "Whole",
     "accept",
     "alive",
     "amend",
     "answered",
+    "as_new",
     "cancel",
     "chats",
     "claim",
     "delivered",
     "extend",
-    "forgotten",
     "free",
     "get",
     "hand_back",
@@ -101,7 +90,6 @@ __all__ = [
     "posts",
     "renew",
     "replace",
-    "replay",
     "requeue",
     "retry",
     "save_drafts",
@@ -109,9 +97,7 @@ __all__ = [
     "stop_listening",
     "summarise",
     "tell",
-    "troubles",
     "turn_of",
     "unanswered",
-    "whole",
     "withdrawn",
 ]

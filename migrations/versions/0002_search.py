@@ -4,7 +4,7 @@ Revision 0002, follows 0001, 2026-11-24.
 
 On SQLite an FTS5 table `search` holds the text of each message, kept in step by triggers. On
 PostgreSQL messages get a generated column `search`, which keeps itself in step.
-`core/history.py` reads both. What the person and the model said is found; instructions and results
+`core/search.py` reads both. What the person and the model said is found; instructions and results
 of tools are not.
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url, select, text
 
-from core import attachments, history, inbox, memory, privacy, quota
+from core import attachments, inbox, memory, privacy, quota, search
 from core.adapter import Attachment
 from core.attachments._content import understand
 from core.attachments._store import keep
@@ -128,7 +128,7 @@ async def test_what_is_forgotten_is_in_no_table_any_more(sessions: Sessions) -> 
     await forget(sessions, await rows.speaker(sessions))
     assert "secret" not in await everything(sessions)
     assert await spent(sessions, turn) == (1, 5), "the ledger holds figures and no text"
-    found = await commit(sessions, lambda s: history.search(s, turn.conversation_id, "secret"))
+    found = await commit(sessions, lambda s: search.find(s, turn.conversation_id, "secret"))
     assert found == []
 
 
@@ -265,7 +265,7 @@ async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> 
     assert "secret answer a" not in await everything(sessions)
     assert "Bob's words" in await everything(sessions)
     assert await count(sessions, Blob) == 1
-    found = await commit(sessions, lambda s: history.search(s, bob.conversation_id, "words"))
+    found = await commit(sessions, lambda s: search.find(s, bob.conversation_id, "words"))
     assert len(found) == 1
     await forget(sessions, bob)
     assert await count(sessions, Blob) == 0

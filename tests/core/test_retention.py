@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import event, select, text
 
-from core import history, memory, privacy
+from core import memory, privacy, search
 from core.db import MIGRATIONS, Sessions, sync_url
 from core.memory import INSTRUCTED, Context, Marks
 from core.messages import Usage, assistant, user
@@ -223,7 +223,7 @@ async def test_what_an_older_release_stored_is_found(database_url: str) -> None:
     command.upgrade(config, "head")
     async with connected(database_url) as sessions:
         here = ada.conversation_id
-        found = await commit(sessions, lambda s: history.search(s, here, "second"))
+        found = await commit(sessions, lambda s: search.find(s, here, "second"))
         assert [each.excerpt for each in found] == ["second!", "second"]
         await privacy.expire(sessions, before=later(DAY))
         assert await prompt(sessions, ada) == [f"{INSTRUCTED}{PIRATE}"]

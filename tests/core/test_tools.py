@@ -10,7 +10,8 @@ import pytest
 from pydantic import Field
 
 from core.messages import ToolCall
-from core.tools import LIMIT, Function, Tool, Toolbox, tool
+from core.tools import Tool, Toolbox, tool
+from core.tools._toolbox import LIMIT, Function
 
 UNITS = Literal["celsius", "kelvin"]
 

@@ -6,7 +6,7 @@ from core.chat._chat import ROUNDS
 from core.chat._exchange import MOST_CALLS
 from core.chat._terms import NOTHING
 from core.memory import PLACES
-from core.tools import MOST, TOO_MANY
+from core.tools._toolbox import MOST, TOO_MANY
 from tests.fakes.model import Answer, Fault, ModelRequest, ModelServer, Reply
 from tests.memory.desk import desk
 from tests.records import Records
