@@ -38,7 +38,7 @@ from core.errors import (
 )
 from core.llm import LLM
 from core.memory import Context
-from core.messages import ChatMessage, Part
+from core.messages import Block, ChatMessage
 from core.quota import Reservation
 from core.reply import Reply
 from core.tools import Toolbox
@@ -179,7 +179,7 @@ class Chat:
                 break
             await self._go_on(exchange, results)
 
-    async def _parts(self, exchange: Exchange) -> Sequence[Part]:
+    async def _parts(self, exchange: Exchange) -> Sequence[Block]:
         if not exchange.turn.question.attachments:
             return ()
         download = exchange.reply.adapter.download

@@ -12,7 +12,7 @@ from core.chat._question import ask
 from core.chat._terms import Terms
 from core.db import Sessions, transact
 from core.memory import Context
-from core.messages import Part
+from core.messages import Block
 from core.quota import Reservation
 from core.turns import Turn
 
@@ -45,7 +45,7 @@ class Ledger:
         tokens = self.prompt_tokens(turn, context)
         return await self._reserve(session, turn, tokens, turns=turns, again=again)
 
-    async def widen(self, exchange: Exchange, parts: Sequence[Part]) -> None:
+    async def widen(self, exchange: Exchange, parts: Sequence[Block]) -> None:
         """Reserve for the files too: how large they are is known only now."""
         exchange.prompt_tokens += memory.estimate({"role": "user", "content": [*parts]})
         turns = exchange.call.turns

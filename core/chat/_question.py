@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from core.memory import Context
-from core.messages import ChatMessage, Part, user
+from core.messages import Block, ChatMessage, user
 from core.turns import Outcome, Turn
 
 UNSEEN = "[An image was attached, but you cannot see images: say so.]"
 
 
-def ask(turn: Turn, context: Context, parts: Sequence[Part] = ()) -> ChatMessage:
+def ask(turn: Turn, context: Context, parts: Sequence[Block] = ()) -> ChatMessage:
     """The day when it changed, what the question refers to, who asks what, and the files."""
     question, day = turn.question, turn.created_at.date()
     told = f"[{day:%A}, {day.day} {day:%B %Y}]" if day != context.day else ""
@@ -39,5 +39,5 @@ def blinded(message: ChatMessage) -> ChatMessage:
     return {**message, "content": [_blinded(part) for part in content]}
 
 
-def _blinded(part: Part) -> Part:
+def _blinded(part: Block) -> Block:
     return {"type": "text", "text": UNSEEN} if part["type"] == "image_url" else part

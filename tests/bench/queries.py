@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, insert, s
 from bots.__main__ import Platform
 from core import db, memory, models
 from core.adapter import Address
-from core.memory import PLACES, Marks
+from core.memory import IDS_PER_TURN, Marks
 from core.messages import assistant, user
 from core.models import table
 from core.turns import Question, Turn
@@ -162,13 +162,13 @@ def _turn(newest: Any, turn_id: int) -> dict[str, Any]:
 
 def _messages(turn: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A question of the turn before's answer, and its own answer."""
-    first = turn["id"] * PLACES
+    first = turn["id"] * IDS_PER_TURN
     for place, said in enumerate((user(TEXT), assistant(f"Answer {turn['id']}. " + SENTENCE))):
         yield {
             "id": first + place,
             "conversation_id": turn["conversation_id"],
             "turn_id": turn["id"],
-            "parent_id": first if place else first - PLACES + 1,
+            "parent_id": first if place else first - IDS_PER_TURN + 1,
             "body": said,
             "tokens": 20,
             "total": 2000 if place else None,

@@ -54,7 +54,7 @@ async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> N
         await keep(session, turn, [understand("secret.pdf", PDF)], now=later(seconds))
         said = user(turn.question.text), assistant(f"A secret answer to {turn.message_id}.")
         await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
-        last = turn.id * memory.PLACES + 1
+        last = turn.id * memory.IDS_PER_TURN + 1
         session.add(Summary(message_id=last, content="secret summary", since=now, created_at=now))
 
     await commit(sessions, work)
@@ -365,7 +365,7 @@ async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> Non
     context = await commit(
         sessions, lambda s: memory.recall(s, next_turn, memory.Marks(1000, 100), now=NOW)
     )
-    assert context.parent_id == new.id * memory.PLACES + 1
+    assert context.parent_id == new.id * memory.IDS_PER_TURN + 1
 
     await privacy.expire(sessions, before=later(MONTH + 1))
     await commit(sessions, attachments.sweep)
