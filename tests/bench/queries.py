@@ -1,4 +1,4 @@
-"""What a turn asks of the database, counted while the bot runs in this process."""
+"""The statements of a turn, counted while the bot runs in this process."""
 
 import statistics as stats
 import time
@@ -35,7 +35,7 @@ messages = table(models.Message)
 
 @dataclass(slots=True)
 class Asked:
-    """How much was asked of the database."""
+    """The statements and transactions that were counted."""
 
     statements: int = 0
     transactions: int = 0
@@ -84,7 +84,7 @@ async def statements(stage: Stage) -> Iterator[Figure]:
 
 
 async def depth(stage: Stage, sizes: Sequence[int]) -> Iterator[Figure]:
-    """What a turn costs at the n-th message of a conversation, as compaction leaves it."""
+    """Measure a turn at the n-th message of a conversation, as compaction leaves it."""
     [person] = stage.people(1)
     recalls, counts = [], []
     for size in sizes:

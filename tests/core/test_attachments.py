@@ -42,7 +42,7 @@ Loading = Callable[..., Awaitable[list[Block]]]
 
 
 class Files:
-    """What a platform has, handed out by name as an adapter does, and what was asked of it."""
+    """The files of a platform, handed out by name as an adapter does, with the calls for them."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files

@@ -1,4 +1,4 @@
-"""What a turn sees is the path from its parent; what it says is appended, and nothing rewritten."""
+"""A turn sees the path from its parent; its messages are appended, and none is rewritten."""
 
 import asyncio
 from base64 import b64encode
@@ -469,7 +469,7 @@ async def test_a_turn_is_recalled_in_one_statement_that_visits_only_its_path(
 
 
 async def visits(sessions: Sessions, statement: str, parameters: Any) -> int:
-    """How many rows of its tables a statement visits; on SQLite only that it scans none whole."""
+    """Count the rows that a statement visits; on SQLite check only that it scans no whole table."""
     async with sessions() as session:
         connection = await session.connection()
         if connection.dialect.name == "sqlite":

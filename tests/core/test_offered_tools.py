@@ -165,7 +165,7 @@ def write(tree: Any) -> str:
 
 
 def value(tree: Any) -> Fraction:
-    """What a tree of operations comes to."""
+    """Return the value of a tree of operations."""
     if isinstance(tree, int):
         return Fraction(tree)
     sign, left, right = tree

@@ -1,4 +1,4 @@
-"""What people ask of what is stored about them: to have it, to have it gone, to have it age."""
+"""People can get their stored data, have it deleted, and have it expire."""
 
 import asyncio
 import json

@@ -78,7 +78,7 @@ async def settle(
 
 
 async def used(sessions: Sessions, owner_id: int) -> dict[str, int]:
-    """What an owner's allowances count, by window."""
+    """Return the amounts of an owner's allowances, by window."""
     async with sessions() as session:
         found = await session.scalars(select(Allowance).where(Allowance.owner_id == owner_id))
         return {row.window: row.used for row in found}

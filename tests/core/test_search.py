@@ -1,4 +1,4 @@
-"""What a conversation ever held is found again, in any language, and nothing of anybody else."""
+"""The search finds everything of its conversation, in any language, and nothing of another."""
 
 from collections.abc import Awaitable, Callable
 from itertools import count

@@ -1,4 +1,4 @@
-"""How events wait for the core."""
+"""Events wait for the core in order, within the capacity."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What a conversation costs, and that what was paid for once can still be asked for."""
+"""A conversation stays cheap, and its old messages can still be asked for."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal

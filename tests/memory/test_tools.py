@@ -15,7 +15,7 @@ SIX, TWELVE = ("calculate", {"expression": "2*3"}), ("calculate", {"expression":
 
 
 def roles(request: ModelRequest) -> list[str]:
-    """Who speaks in a request, from its first question on."""
+    """Return the roles in a request, from its first question on."""
     return [message["role"] for message in request.messages if message["role"] != "system"]
 
 
