@@ -126,7 +126,9 @@ class ConsoleAdapter:
         address: Address,
         markdown: str,
         *,
+        final: bool = True,
         reply_to: str | None = None,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -138,7 +140,13 @@ class ConsoleAdapter:
         return message_id
 
     async def edit(
-        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+        self,
+        address: Address,
+        message_id: str,
+        markdown: str,
+        *,
+        final: bool = True,
+        buttons: tuple[Button, ...] = (),
     ) -> None:
         """Show a message's new text; MessageGone for one of an earlier run."""
         if message_id not in self._posts:
@@ -173,6 +181,9 @@ class ConsoleAdapter:
     def _answered(self, message_id: str) -> None:
         if self._question and message_id not in self._aside:
             self._happened.put_nowait(None)
+
+    async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
+        """There is nothing to do."""
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Take away a message that still grows; what has scrolled by stays."""

@@ -10,6 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+Account = tuple[str, str]
+"""A platform and the id of our account there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -153,7 +156,9 @@ class Adapter(Protocol):
         address: Address,
         markdown: str,
         *,
+        final: bool,
         reply_to: str | None = None,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -164,9 +169,18 @@ class Adapter(Protocol):
         makes no second message where the platform can tell."""
 
     async def edit(
-        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+        self,
+        address: Address,
+        message_id: str,
+        markdown: str,
+        *,
+        final: bool,
+        buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons. Unchanged content is no error."""
+
+    async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
+        """Tell that nothing will come in answer to a message."""
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Delete a message of ours. One that is gone already is no error."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import inbox, models
+from core import inbox, models, posts
 from core.adapter import Address
 from core.db import WORK, notify
 from core.models import table
@@ -100,7 +100,7 @@ async def show(session: AsyncSession, turn_id: int) -> TurnRecord | None:
         answer=row.answer,
         answered_at=row.answered_at,
         delivered_at=row.delivered_at,
-        posts=await inbox.posts(session, turn_id),
+        posts=await posts.of(session, turn_id),
         calls=tuple(await _calls_of(session, turn_id)),
     )
 

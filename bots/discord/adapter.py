@@ -128,7 +128,9 @@ class DiscordAdapter:
         address: Address,
         markdown: str,
         *,
+        final: bool = True,
         reply_to: str | None = None,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -159,7 +161,13 @@ class DiscordAdapter:
         return str(message["id"])
 
     async def edit(
-        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+        self,
+        address: Address,
+        message_id: str,
+        markdown: str,
+        *,
+        final: bool = True,
+        buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons."""
         await call(
@@ -170,6 +178,9 @@ class DiscordAdapter:
             channel_id=address.chat,
             message_id=message_id,
         )
+
+    async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
+        """There is nothing to do."""
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Delete a message of ours."""

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import inbox, memory, quota
 from core.commands._call import Call, Result
 from core.commands._style import BACK
-from core.commands._words import count, dollars, price, until
 from core.settings import Limit
+from core.words import count, dollars, price, until
 
 HELP = """\
 Write to me and I answer. In a group, mention me or reply to one of my messages.

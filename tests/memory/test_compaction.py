@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.chat._terms import CUT, SUMMARISED
+from core.words import CUT, SUMMARISED
 from tests.fakes.model import Answer, Fault, ModelRequest, ModelServer, Reply
 from tests.memory import talk
 from tests.memory.desk import Desk, desk

@@ -7,7 +7,7 @@ import pytest
 
 from core import operations, privacy
 from core.adapter import ChangeKind
-from core.intake import FORGOTTEN
+from core.words import FORGOTTEN
 from tests.core.rows import commit
 from tests.fakes.model import ModelServer
 from tests.memory.desk import Desk, desk
