@@ -8,7 +8,7 @@ import aiohttp
 import discord
 from discord.http import Route
 
-from bots.discord.arrivals import ROOM
+from bots.discord.arrivals import CAPACITY
 from bots.discord.backlog import Channels, Newest
 from bots.discord.files import fetch
 from bots.discord.gateway import WRONG_TOKEN, Gateway
@@ -46,7 +46,7 @@ async def connect(
     newest: Newest,
     channels: Channels,
     *,
-    room: int = ROOM,
+    room: int = CAPACITY,
 ) -> AsyncIterator["DiscordAdapter"]:
     """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable (or
     RetryAfter) if Discord does not answer.

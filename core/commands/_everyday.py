@@ -67,7 +67,7 @@ async def usage(session: AsyncSession, call: Call) -> Result:
     return Result("\n".join(lines))
 
 
-def _read(used: quota.Spent) -> list[str]:
+def _read(used: quota.Spending) -> list[str]:
     """How much the model has read and written, for who wants to know what the money is for."""
     tokens = used.prompt_tokens + used.completion_tokens
     if not tokens:

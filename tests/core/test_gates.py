@@ -1,4 +1,4 @@
-"""When the next call to a platform may start, by a clock that the tests move."""
+"""A call to a platform starts at the right time, by a clock that the tests move."""
 
 import asyncio
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def gates(clock: Clock) -> Gates:
 
 
 def through(gates: Gates, address: Address, most: int = 1000, spare: float = 0) -> int:
-    """How many calls may start at this moment."""
+    """Count the calls that may start now."""
     count = 0
     while count < most and gates.wait(address, spare) == 0:
         gates.count(address)

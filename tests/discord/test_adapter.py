@@ -934,7 +934,7 @@ async def test_a_file_is_fetched_by_a_fresh_address(
     with pytest.raises(AttachmentError, match="larger"):
         await adapter.download(unsized, 999)
     await server.delete_by_person(message)
-    with pytest.raises(AttachmentError, match="not there"):
+    with pytest.raises(AttachmentError, match="no longer exists"):
         await adapter.download(attachment, 1000)
 
 

@@ -1,4 +1,4 @@
-"""What each kind of event means, from payloads as the gateway sends them."""
+"""Each kind of event is understood, from payloads as the gateway sends them."""
 
 from datetime import UTC, datetime
 from typing import Any
