@@ -269,6 +269,32 @@ async def test_sizes_are_those_that_the_api_told(sessions: Sessions, ada: Speake
     assert [row.total for row in stored] == [None, 57, None, 64]
 
 
+async def test_messages_that_the_api_counted_together_share_what_it_told(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    """Our estimates of tool calls and results are higher than what the API counts."""
+    call: ChatMessage = {"role": "assistant", "tool_calls": [{"id": "1", "function": "f" * 900}]}
+    result: ChatMessage = {"role": "tool", "tool_call_id": "1", "content": "r" * 900}
+    await say(sessions, ada, "a", Usage(prompt_tokens=50, completion_tokens=7))
+    turn = await asked(sessions, ada, "b")
+    said = (user("b?"), call, result, assistant("b!"))
+    await remember(sessions, turn, await recall(sessions, turn), Usage(157, 4), said)
+    # Stopped after its tools: nothing followed the results, which the API has not seen.
+    turn = await asked(sessions, ada, "c")
+    cut = (user("c?"), call, result)
+    await remember(sessions, turn, await recall(sessions, turn), Usage(171, 30), cut)
+
+    async with sessions() as session:
+        stored = (await session.scalars(select(Message).order_by(Message.id))).all()
+    whole, stopped = stored[2:6], stored[6:]
+    assert sum(row.tokens or 0 for row in whole[:3]) == 157 - 57
+    assert all((row.tokens or 0) > 0 for row in stored)
+    assert (whole[3].tokens, whole[3].total) == (4, 161)
+    beyond = memory.estimate(result)
+    assert [row.tokens for row in stopped] == [171 - 161, 30, beyond]
+    assert stopped[2].total == 171 + 30 + beyond
+
+
 async def test_an_answer_without_usage_leaves_the_last_total(
     sessions: Sessions, ada: Speaker
 ) -> None:
