@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.attachments._content import REFERENCE, Content, text_block
-from core.db import insert_missing
+from core.db import Sessions, insert_missing, transact
 from core.errors import LeaseLost
 from core.messages import Block, ChatMessage
 from core.models import AttachmentUse, Blob, table
@@ -20,6 +20,7 @@ _turns = table(TurnRow)
 
 LIMIT = 20_000_000
 """The most bytes of the files of one message, and of all files of one request."""
+UNSEEN = text_block("[An image was attached, but you cannot see images: say so.]")
 
 
 async def keep(
@@ -55,11 +56,30 @@ async def sweep(session: AsyncSession) -> None:
         await session.execute(delete(Blob).where(Blob.digest.in_(digests), unused))
 
 
-async def expand(session: AsyncSession, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+async def expand(
+    sessions: Sessions, messages: Sequence[ChatMessage], *, vision: bool
+) -> Sequence[ChatMessage]:
     """Replace the references in messages by bytes, with the same result each time.
 
-    Texts replace the files past the limit, the oldest first; see `_first_kept`.
+    Texts replace the files past the limit, the oldest first; see `_first_kept`. For a model without
+    `vision` a text replaces each image.
     """
+    if not any(isinstance(message.get("content"), list) for message in messages):
+        return messages
+    if not vision:
+        messages = [_without_images(message) for message in messages]
+    return await transact(sessions, lambda s: _expand(s, messages))
+
+
+def _without_images(message: ChatMessage) -> ChatMessage:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    blocks = [UNSEEN if block["type"] == "image_url" else block for block in content]
+    return {**message, "content": blocks}
+
+
+async def _expand(session: AsyncSession, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     first = _first_kept([_weight(message) for message in messages])
     digests = {digest for message in messages[first:] for digest, _ in _references(message)}
     blobs = await _blobs(session, digests)

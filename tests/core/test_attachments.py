@@ -85,8 +85,7 @@ async def load(
 
 
 async def expand(sessions: Sessions, *messages: ChatMessage) -> list[ChatMessage]:
-    async with sessions() as session:
-        return await attachments.expand(session, messages)
+    return list(await attachments.expand(sessions, messages, vision=True))
 
 
 def question(*parts: Block) -> ChatMessage:
