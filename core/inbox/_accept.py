@@ -94,6 +94,7 @@ async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
             worker_id=None,
             lease_until=None,
             draft="",
+            ticket="",
             delivered_at=now,
         )
     )
