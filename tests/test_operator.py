@@ -194,7 +194,7 @@ async def test_in_the_wrong_folder_it_makes_no_database(
 async def test_without_a_database_it_says_which_setting_is_wrong(
     stage: TelegramStage, tmp_path: Path
 ) -> None:
-    stage.world.database_url = f"sqlite+aiosqlite:///{tmp_path}/nowhere/parley.db"
+    stage.world.database_url = f"sqlite:///{tmp_path}/nowhere/parley.db"
     status, said = await turns(stage)
     assert status == 2
     assert said.startswith("DATABASE_URL")

@@ -6,10 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Row, delete, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.attachments._content import REFERENCE, Content, text_part
-from core.db import insert_missing
+from core.db import Session, insert_missing
 from core.errors import LeaseLost
 from core.messages import ChatMessage, Part
 from core.models import AttachmentUse, Blob, table
@@ -22,9 +21,7 @@ LIMIT = 20_000_000
 """Bytes of the files of one message, and of all files of one request."""
 
 
-async def keep(
-    session: AsyncSession, turn: Turn, contents: Iterable[Content], *, now: datetime
-) -> None:
+async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now: datetime) -> None:
     """Store the bytes of a turn's files, each only once; again changes nothing.
 
     LeaseLost when the turn is another attempt's by now, or its conversation was forgotten.
@@ -34,7 +31,7 @@ async def keep(
     mine = select(_turns.c.id).where(_turns.c.id == turn.id, _turns.c.attempt == turn.attempt)
     if await session.scalar(mine.with_for_update(key_share=True)) is None:
         raise LeaseLost
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    dialect = postgresql if session.dialect == "postgresql" else sqlite
     by_digest = {content.digest: content for content in contents}
     for digest, content in sorted(by_digest.items()):
         blob = dialect.insert(Blob).values(
@@ -47,7 +44,7 @@ async def keep(
     await session.execute(insert_missing(session, AttachmentUse).values(uses))
 
 
-async def sweep(session: AsyncSession) -> None:
+async def sweep(session: Session) -> None:
     """Delete the bytes that no turn holds any more."""
     unused = ~exists().where(AttachmentUse.digest == Blob.digest)
     # Locked first, then looked at again: a turn may just have begun to use them.
@@ -56,7 +53,7 @@ async def sweep(session: AsyncSession) -> None:
         await session.execute(delete(Blob).where(Blob.digest.in_(digests), unused))
 
 
-async def expand(session: AsyncSession, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+async def expand(session: Session, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     """The messages with bytes in the place of references: a request, the same each time.
 
     Files past the limit are replaced by a text, the oldest first; see `_first_kept`.
@@ -110,7 +107,7 @@ def _place(part: Part) -> str:
     return ""
 
 
-async def _blobs(session: AsyncSession, digests: Iterable[str]) -> dict[str, Row[str, str, bytes]]:
+async def _blobs(session: Session, digests: Iterable[str]) -> dict[str, Row[str, str, bytes]]:
     if not digests:
         return {}
     columns = select(Blob.digest, Blob.media_type, Blob.data)

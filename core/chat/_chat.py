@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import attachments, inbox, memory, privacy, toolkit
 from core.chat._ends import Answered, Ends
 from core.chat._exchange import Exchange, Tally
@@ -26,7 +24,7 @@ from core.chat._terms import (
     with_reference,
 )
 from core.commands import until
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.errors import (
     AttachmentError,
     DeliveryError,
@@ -143,7 +141,7 @@ class Chat:
         return Exchange(turn, reply, context, self._terms.prompt(context), call, tally, tokens)
 
     async def _prepare(
-        self, session: AsyncSession, turn: Turn, *, again: bool
+        self, session: Session, turn: Turn, *, again: bool
     ) -> tuple[Context, Reservation]:
         context = await memory.recall(session, turn, self._terms.marks, now=self._now())
         if context.cut:

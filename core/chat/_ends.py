@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import inbox, memory
 from core.chat._exchange import Exchange, Tally
 from core.chat._ledger import Ledger
 from core.chat._terms import BROKE_OFF, NOTES, NOTHING, SUMMARISED, Terms, below, with_reference
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.inbox import Place
 from core.reply import Reply
 from core.turns import Outcome, Turn
@@ -49,7 +47,7 @@ class Ends:
         used = exchange.used
         long = used.prompt_tokens + used.completion_tokens > self._terms.marks.high
 
-        async def work(session: AsyncSession) -> Place:
+        async def work(session: Session) -> Place:
             place = await inbox.answered(session, turn, text, outcome, now=self._now())
             if reply.text:
                 await memory.remember(
@@ -73,7 +71,7 @@ class Ends:
         turn, reply = exchange.turn, exchange.reply
         text = below(reply.text, with_reference(BROKE_OFF, turn))
 
-        async def work(session: AsyncSession) -> Place:
+        async def work(session: Session) -> Place:
             await self._ledger.settle(session, exchange)
             return await inbox.answered(session, turn, text, Outcome.FAILED, now=self._now())
 
@@ -86,7 +84,7 @@ class Ends:
         """Let what the model said stand for the earlier part of the conversation."""
         turn, reply = exchange.turn, exchange.reply
 
-        async def work(session: AsyncSession) -> tuple[str, Place]:
+        async def work(session: Session) -> tuple[str, Place]:
             first = await memory.summarise(session, exchange.context, reply.text, now=self._now())
             await self._ledger.settle(session, exchange)
             text = self._terms.shortened(SUMMARISED) if first else ""
@@ -105,7 +103,7 @@ class Ends:
         if turn.kind == "summary":
             text = ""
 
-        async def work(session: AsyncSession) -> Place:
+        async def work(session: Session) -> Place:
             place = await inbox.answered(session, turn, text, outcome, now=self._now())
             if turn.attempt > 1:
                 # There will be no further attempt to close what an earlier one left open.
@@ -117,7 +115,7 @@ class Ends:
         return _answered(turn, text, outcome, place)
 
     async def _store(
-        self, turn: Turn, reply: Reply, work: Callable[[AsyncSession], Awaitable[Place]]
+        self, turn: Turn, reply: Reply, work: Callable[[Session], Awaitable[Place]]
     ) -> Place:
         """Answer a turn in one transaction, once: a commit whose end was not heard may stand.
 
@@ -126,7 +124,7 @@ class Ends:
         reply.finish()
         tries = count()
 
-        async def once(session: AsyncSession) -> Place:
+        async def once(session: Session) -> Place:
             if next(tries) and await inbox.is_answered(session, turn):
                 return Place(followed=True, preceded=True)  # who may look does
             return await work(session)

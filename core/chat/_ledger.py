@@ -4,13 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import memory, quota
 from core.chat._exchange import Exchange
 from core.chat._question import ask
 from core.chat._terms import Terms
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.memory import Context
 from core.messages import Part
 from core.quota import Reservation
@@ -33,7 +31,7 @@ class Ledger:
         return question + sum(memory.estimate(each) for each in self._terms.prompt(context))
 
     async def begin(
-        self, session: AsyncSession, turn: Turn, context: Context, *, again: bool
+        self, session: Session, turn: Turn, context: Context, *, again: bool
     ) -> Reservation:
         """Reserve the first call; QuotaExceeded. The person's turn counts once.
 
@@ -76,7 +74,7 @@ class Ledger:
         usage = exchange.used
         exchange.tally.count(exchange.model, usage, self._terms.cost(usage))
 
-    async def settle(self, session: AsyncSession, exchange: Exchange) -> None:
+    async def settle(self, session: Session, exchange: Exchange) -> None:
         """Replace what was reserved by what the call cost."""
         usage = exchange.used
         await quota.settle(
@@ -97,7 +95,7 @@ class Ledger:
             lambda s: quota.release(s, exchange.call, self._terms.rules, now=self._now()),
         )
 
-    async def recover(self, session: AsyncSession, turn: Turn) -> None:
+    async def recover(self, session: Session, turn: Turn) -> None:
         """Close what earlier attempts left open."""
         await quota.recover(session, turn, self._terms.rules, now=self._now())
 
@@ -109,7 +107,7 @@ class Ledger:
         )
 
     async def _reserve(
-        self, session: AsyncSession, turn: Turn, prompt_tokens: int, *, turns: int, again: bool
+        self, session: Session, turn: Turn, prompt_tokens: int, *, turns: int, again: bool
     ) -> Reservation:
         if again:
             await self.recover(session, turn)

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core.commands import _everyday, _privacy, _style
 from core.commands._call import Call, Command, Offer, Result
 from core.commands._words import until
+from core.db import Session
 
 COMMANDS: Mapping[str, Command] = {
     "start": _everyday.start,
@@ -23,7 +22,7 @@ COMMANDS: Mapping[str, Command] = {
 """`/retry` is not among them: it asks a question again, and so is a turn for the model."""
 
 
-async def run(session: AsyncSession, name: str, call: Call) -> Result:
+async def run(session: Session, name: str, call: Call) -> Result:
     """Carry out a command by its name; an unknown one is answered too."""
     command = COMMANDS.get(name)
     if command is None:

@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from core.db import Session
 from core.quota import Rules
 from core.turns import Speaker
 
@@ -67,4 +66,4 @@ class Result:
     """A file with all that is stored about the person goes with the answer."""
 
 
-Command = Callable[[AsyncSession, Call], Awaitable[Result]]
+Command = Callable[[Session, Call], Awaitable[Result]]

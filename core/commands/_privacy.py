@@ -1,10 +1,9 @@
 """The commands by which people keep what is stored about them in their own hands."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import attachments, quota
 from core import privacy as stored
 from core.commands._call import Call, Result
+from core.db import Session
 
 CONFIRMED = "yes"
 SURE = """\
@@ -24,19 +23,19 @@ def not_allowed(call: Call) -> Result:
     return Result(NOT_LEARNED if call.admin is None else ADMINS_ONLY)
 
 
-async def privacy(session: AsyncSession, call: Call) -> Result:
+async def privacy(session: Session, call: Call) -> Result:
     """Tell what is stored and where it is sent."""
     return Result(call.offer.privacy)
 
 
-async def export(session: AsyncSession, call: Call) -> Result:
+async def export(session: Session, call: Call) -> Result:
     """Give a person all that is stored about them as one file."""
     if not call.private:
         return Result(NOT_HERE)
     return Result(EXPORTED, export=True)
 
 
-async def forget(session: AsyncSession, call: Call) -> Result:
+async def forget(session: Session, call: Call) -> Result:
     """Delete a conversation for good, after a confirmation."""
     if not call.admin:
         return not_allowed(call)

@@ -3,17 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import memory
 from core.commands._call import Call, Result
 from core.commands._privacy import not_allowed
+from core.db import Session
 from core.settings import LONGEST_PERSONA, RESET
 
 BACK = "From now on, follow only your first instructions again."
 
 
-async def persona(session: AsyncSession, call: Call) -> Result:
+async def persona(session: Session, call: Call) -> Result:
     """Show, set or reset the conversation's instructions."""
     wish = call.arguments.strip()
     if not wish:
@@ -28,7 +27,7 @@ async def persona(session: AsyncSession, call: Call) -> Result:
     return Result("From now on I will do so. /persona reset ends it.", instructions=instructions)
 
 
-async def _shown(session: AsyncSession, call: Call) -> str:
+async def _shown(session: Session, call: Call) -> str:
     current = await memory.instructions(session, call.speaker.conversation_id)
     lines = [f"My instructions here: {current}" if current and current != BACK else "I am myself."]
     lines.append("Tell me how to behave: /persona You are a patient teacher of French.")
@@ -37,7 +36,7 @@ async def _shown(session: AsyncSession, call: Call) -> str:
     return "\n".join(lines)
 
 
-async def model(session: AsyncSession, call: Call) -> Result:
+async def model(session: Session, call: Call) -> Result:
     """Show or choose the model that answers in this conversation."""
     models = call.offer.models
     if len(models) < 2:

@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, exists, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address, InboundMessage
-from core.db import LOOK, insert_missing, notify
+from core.db import LOOK, Session, insert_missing, notify
 from core.inbox._processes import Account
 from core.inbox._tables import IS_EVENT, IS_POST, events, place, posts, turns, waiting
 from core.turns import Kind, Outcome, Question, Turn
@@ -49,9 +48,7 @@ _EVENT = insert(events)
 _POST = insert(posts)
 
 
-async def accept(
-    session: AsyncSession, event_id: str, entry: Entry, *, now: datetime
-) -> int | None:
+async def accept(session: Session, event_id: str, entry: Entry, *, now: datetime) -> int | None:
     """Store a turn for a message; None, and nothing changed, when event or message are known.
 
     Raises IntegrityError when another process stores the same event at this moment.
@@ -82,7 +79,7 @@ async def accept(
     return turn_id
 
 
-async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
+async def replace(session: Session, entry: Entry, *, now: datetime) -> int:
     """Store a turn that answers anew what `replaces_id` did, in the messages that stand.
 
     An answer that does not stand yet never will: who delivers it is fenced off.
@@ -106,14 +103,14 @@ async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
     return turn_id
 
 
-async def say(session: AsyncSession, entry: Entry, *, now: datetime) -> None:
+async def say(session: Session, entry: Entry, *, now: datetime) -> None:
     """Store something to tell a person: a turn that only has to be delivered."""
     turn_id = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
     intent = {**place(entry.address), "message_id": None, "turn_id": turn_id, "part": 0}
     await session.execute(_POST, intent)
 
 
-async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -> None:
+async def tell(session: Session, turn: Turn, text: str, *, now: datetime) -> None:
     """Store something that a person is to be told beside the answer to a turn."""
     entry = Entry(
         kind="command",
@@ -130,7 +127,7 @@ async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -
     await say(session, entry, now=now)
 
 
-async def move(session: AsyncSession, address: Address, chat: str) -> None:
+async def move(session: Session, address: Address, chat: str) -> None:
     """Deliver in another chat what is not delivered yet, in new messages and as no reply.
 
     What stands in the old chat stays known by its ids there: the new one counts its own, and
@@ -148,7 +145,7 @@ async def move(session: AsyncSession, address: Address, chat: str) -> None:
     await session.execute(update(turns).where(*where).values(chat=chat, message_id=None))
 
 
-async def newest(session: AsyncSession, account: Account, chat: str) -> str | None:
+async def newest(session: Session, account: Account, chat: str) -> str | None:
     """The message that an account of ours saw last in a chat; if it saw none, in any chat."""
     seen = (*_seen_by(account), posts.c.part.is_(None))
     last = select(posts.c.message_id).order_by(posts.c.id.desc()).limit(1)
@@ -158,7 +155,7 @@ async def newest(session: AsyncSession, account: Account, chat: str) -> str | No
     return found
 
 
-async def chats(session: AsyncSession, account: Account) -> list[str]:
+async def chats(session: Session, account: Account) -> list[str]:
     """All chats in which an account of ours saw or said something."""
     found = await session.scalars(select(posts.c.chat).where(*_seen_by(account)).distinct())
     return list(found)
@@ -176,7 +173,7 @@ SUMMARISE = (
 """The instruction of a summary: a question like any other, below the same prompt."""
 
 
-async def summarise(session: AsyncSession, turn: Turn, *, now: datetime) -> None:
+async def summarise(session: Session, turn: Turn, *, now: datetime) -> None:
     """Store a turn that summarises what led to another one's answer, unless one is at it."""
     lane = f"summary/{turn.conversation_id}"
     entry = Entry(
@@ -219,13 +216,13 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
     }
 
 
-async def is_new(session: AsyncSession, address: Address, event_id: str, message_id: str) -> bool:
+async def is_new(session: Session, address: Address, event_id: str, message_id: str) -> bool:
     """Whether neither the event nor its message is known."""
     known = {**place(address), "event_id": event_id, "message_id": message_id}
     return bool(await session.scalar(select(~_KNOWN), known))
 
 
-async def note(session: AsyncSession, address: Address, event_id: str) -> bool:
+async def note(session: Session, address: Address, event_id: str) -> bool:
     """Store an event that makes no turn; False when it is known."""
     statement = insert_missing(session, events).values(
         platform=address.platform, bot_id=address.bot_id, event_id=event_id
@@ -235,7 +232,7 @@ async def note(session: AsyncSession, address: Address, event_id: str) -> bool:
 
 
 async def extend(
-    session: AsyncSession, turn_id: int, message: InboundMessage, *, ready_at: datetime
+    session: Session, turn_id: int, message: InboundMessage, *, ready_at: datetime
 ) -> bool:
     """Add a further part to a turn that still waits; False when it waits no more.
 
@@ -265,7 +262,7 @@ async def extend(
     return True
 
 
-async def turn_of(session: AsyncSession, address: Address, message_id: str) -> int | None:
+async def turn_of(session: Session, address: Address, message_id: str) -> int | None:
     """The turn that a message, seen or sent, belongs to."""
     found: int | None = await session.scalar(
         select(posts.c.turn_id).where(*IS_POST), {**place(address), "message_id": message_id}

@@ -17,9 +17,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import row_count
+from core.db import Session, row_count
 from core.errors import LeaseLost
 from core.inbox import _tables
 from core.inbox._tables import FENCED, PRECEDED, fence, turns
@@ -27,7 +26,7 @@ from core.models import Instant
 from core.turns import Outcome, Turn
 
 
-async def posts(session: AsyncSession, turn_id: int) -> tuple[str | None, ...]:
+async def posts(session: Session, turn_id: int) -> tuple[str | None, ...]:
     """The message ids of a turn's parts, in order; None for an intent whose end is unknown."""
     found = await session.scalars(
         select(_tables.posts.c.message_id)
@@ -56,7 +55,7 @@ _POSTED_BY_US = _POSTED.where(_OURS)
 _POSTED_FIRST = _POSTED.where(_tables.posts.c.message_id.is_(None))
 
 
-async def posting(session: AsyncSession, turn: Turn, part: int) -> None:
+async def posting(session: Session, turn: Turn, part: int) -> None:
     """Say that part `part` is about to be posted; LeaseLost when the turn is another attempt's.
 
     The first part of what is accepted is said to be so from the beginning.
@@ -66,7 +65,7 @@ async def posting(session: AsyncSession, turn: Turn, part: int) -> None:
         await _check(session, turn)
 
 
-async def posted(session: AsyncSession, turn: Turn, part: int, message_id: str) -> bool:
+async def posted(session: Session, turn: Turn, part: int, message_id: str) -> bool:
     """Store which message a part became; whether the turn is still this attempt's.
 
     Another attempt goes on in this message, unless it has posted one itself.
@@ -85,7 +84,7 @@ _WITHDRAWN = delete(_tables.posts).where(
 )
 
 
-async def withdrawn(session: AsyncSession, turn: Turn, parts: int) -> None:
+async def withdrawn(session: Session, turn: Turn, parts: int) -> None:
     """Forget the posts from part `parts` on, whose messages were deleted; LeaseLost when the turn
     is another attempt's."""
     gone = await session.execute(_WITHDRAWN, {**fence(turn), "the_part": parts})
@@ -124,7 +123,7 @@ class Place:
 
 
 async def answered(
-    session: AsyncSession, turn: Turn, answer: str, outcome: Outcome, *, now: datetime
+    session: Session, turn: Turn, answer: str, outcome: Outcome, *, now: datetime
 ) -> Place:
     """Store the whole answer and free the lane; LeaseLost when the turn is another attempt's."""
     stored = await session.execute(
@@ -139,7 +138,7 @@ async def answered(
 _IS_ANSWERED = select(literal(1)).where(*FENCED, turns.c.answered_at.is_not(None))
 
 
-async def is_answered(session: AsyncSession, turn: Turn) -> bool:
+async def is_answered(session: Session, turn: Turn) -> bool:
     """Whether this very attempt has stored its answer."""
     return await session.scalar(_IS_ANSWERED, fence(turn)) is not None
 
@@ -162,7 +161,7 @@ _IS_PRECEDED = (
 )
 
 
-async def is_preceded(session: AsyncSession, turn: Turn) -> bool:
+async def is_preceded(session: Session, turn: Turn) -> bool:
     """Whether an earlier answer of the address waits to be delivered, in nobody's hand."""
     return await session.scalar(_IS_PRECEDED, {"the_turn": turn.id}) is not None
 
@@ -180,12 +179,12 @@ _DELIVERED = (
 )
 
 
-async def delivered(session: AsyncSession, turn: Turn, outcome: Outcome, *, now: datetime) -> None:
+async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: datetime) -> None:
     """The answer stands on the platform, or never can, as `outcome` tells."""
     await _write(session, turn, _DELIVERED, {"at": now, "ended": outcome})
 
 
-async def retry(session: AsyncSession, turn: Turn, *, ready_at: datetime, fault: bool) -> None:
+async def retry(session: Session, turn: Turn, *, ready_at: datetime, fault: bool) -> None:
     """Put a turn back until `ready_at`; a fault counts towards its end, waiting does not."""
     statement = (
         update(turns)
@@ -200,13 +199,13 @@ async def retry(session: AsyncSession, turn: Turn, *, ready_at: datetime, fault:
     await _write(session, turn, statement, {})
 
 
-async def _write(session: AsyncSession, turn: Turn, statement: Any, values: dict[str, Any]) -> None:
+async def _write(session: Session, turn: Turn, statement: Any, values: dict[str, Any]) -> None:
     written = await session.execute(statement, {**fence(turn), **values})
     if not row_count(written):
         raise LeaseLost(f"turn {turn.reference}")
 
 
-async def _check(session: AsyncSession, turn: Turn) -> None:
+async def _check(session: Session, turn: Turn) -> None:
     """Raise LeaseLost unless what touched nothing is the newest attempt's, done twice."""
     if not await session.scalar(select(_OURS), fence(turn)):
         raise LeaseLost(f"turn {turn.reference}")

@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, case, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
 from core.adapter import Address
-from core.db import WORK, notify
+from core.db import WORK, Session, notify
 from core.inbox._records import as_new
 from core.inbox._steps import posts
 from core.inbox._tables import turns
@@ -71,7 +70,7 @@ class Whole:
     calls: tuple[Spent, ...]
 
 
-async def troubles(session: AsyncSession, *, now: datetime) -> list[Trouble]:
+async def troubles(session: Session, *, now: datetime) -> list[Trouble]:
     """Turns that failed, could not be delivered, or are not done for long; the oldest first."""
     found = await session.execute(
         select(turns)
@@ -87,7 +86,7 @@ async def troubles(session: AsyncSession, *, now: datetime) -> list[Trouble]:
     return [_trouble(row) for row in reversed(found.all())]
 
 
-async def whole(session: AsyncSession, turn_id: int) -> Whole | None:
+async def whole(session: Session, turn_id: int) -> Whole | None:
     """One turn with everything, None if there is no such turn."""
     found = await session.execute(select(turns).where(turns.c.id == turn_id))
     row = found.one_or_none()
@@ -107,9 +106,7 @@ async def whole(session: AsyncSession, turn_id: int) -> Whole | None:
     )
 
 
-async def replay(
-    session: AsyncSession, turn_ids: Collection[int], *, now: datetime
-) -> Sequence[int]:
+async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) -> Sequence[int]:
     """Queue turns again: a failed one to be answered, an undeliverable one to be delivered.
 
     Returns those that were; one that went well, is not done yet, or whose texts were deleted stays
@@ -132,7 +129,7 @@ async def replay(
     return sorted(queued)
 
 
-async def forgotten(session: AsyncSession, turn_ids: Collection[int]) -> Sequence[int]:
+async def forgotten(session: Session, turn_ids: Collection[int]) -> Sequence[int]:
     """Those of the turns whose texts were deleted: nothing is left to be queued again."""
     found = await session.scalars(
         select(turns.c.id).where(turns.c.id.in_(turn_ids), turns.c.forgotten)
@@ -140,7 +137,7 @@ async def forgotten(session: AsyncSession, turn_ids: Collection[int]) -> Sequenc
     return found.all()
 
 
-async def _spent(session: AsyncSession, turn_id: int) -> list[Spent]:
+async def _spent(session: Session, turn_id: int) -> list[Spent]:
     tokens = _calls.c.prompt_tokens + _calls.c.completion_tokens
     cost = case((_calls.c.settled_at.is_(None), _calls.c.reserved), else_=_calls.c.cost)
     found = await session.execute(

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Boolean, bindparam, case, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.db import Session
 from core.memory._context import Context
 from core.memory._estimate import estimate
 from core.memory._path import HEAD, IN_EPOCH, PLACES, conversations, in_epoch, places
@@ -29,7 +29,7 @@ _MOVE_HEAD_FROM = _MOVE_HEAD.where(
 
 
 async def remember(
-    session: AsyncSession,
+    session: Session,
     turn: Turn,
     context: Context,
     messages: Sequence[ChatMessage],
@@ -76,7 +76,7 @@ def _sizes(
     return sizes
 
 
-async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_id: int) -> None:
+async def _move_head(session: Session, turn: Turn, context: Context, head_id: int) -> None:
     """A branch from an older message leaves the head; so does a turn from before `/new`."""
     values = {**in_epoch(turn), "head": head_id}
     if turn.replaces_id is not None:
@@ -90,7 +90,7 @@ async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_i
 
 
 async def instruct(
-    session: AsyncSession, speaker: Speaker, turn_id: int, instructions: str, *, now: datetime
+    session: Session, speaker: Speaker, turn_id: int, instructions: str, *, now: datetime
 ) -> None:
     """Append instructions at the head: what was sent before stays as it was."""
     message_id = turn_id * PLACES

@@ -8,9 +8,8 @@ import logging
 from functools import partial
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +19,13 @@ PATIENCE_MS = 100
 """Milliseconds to wait for readers outside of this process before the log is cut off."""
 
 
-async def leave_words(session: AsyncSession) -> None:
+async def leave_words(session: Session) -> None:
     """Note that deleted words are still in the file, in the transaction that deleted them.
 
     The number that SQLite keeps for its user counts what `erase` has to do; a crash forgets
     nothing of it.
     """
-    if session.get_bind().dialect.name == "sqlite":
+    if session.dialect == "sqlite":
         await session.execute(text(f"PRAGMA user_version = {await _left(session) + 1}"))
 
 
@@ -47,13 +46,13 @@ async def erase(sessions: Sessions) -> None:
         log.warning("deleted words are still in the database's log: another process reads it")
 
 
-async def _left(session: AsyncSession) -> int:
-    if session.get_bind().dialect.name != "sqlite":
+async def _left(session: Session) -> int:
+    if session.dialect != "sqlite":
         return 0
     return await session.scalar(text("PRAGMA user_version")) or 0
 
 
-async def _merge(session: AsyncSession, pages: int) -> bool:
+async def _merge(session: Session, pages: int) -> bool:
     """Merge a little of the index; whether there is more to do."""
     changes = text("SELECT total_changes()")
     before = await session.scalar(changes) or 0
@@ -63,11 +62,9 @@ async def _merge(session: AsyncSession, pages: int) -> bool:
     return pages < 0 or (await session.scalar(changes) or 0) - before > 1
 
 
-async def _cut_log(session: AsyncSession) -> bool:
-    """Move the log into the file and leave it empty; False when somebody still reads it.
-
-    No transaction may be open, and none is: a pragma begins none.
-    """
+async def _cut_log(session: Session) -> bool:
+    """Move the log into the file and leave it empty; False when somebody still reads it."""
+    await session.execute(text("COMMIT"))  # no log is cut off inside a transaction
     patience = await session.scalar(text("PRAGMA busy_timeout"))
     await session.execute(text(f"PRAGMA busy_timeout = {PATIENCE_MS}"))
     busy = await session.scalar(text("PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -75,7 +72,7 @@ async def _cut_log(session: AsyncSession) -> bool:
     return not busy
 
 
-async def _done(session: AsyncSession, left: int) -> None:
+async def _done(session: Session, left: int) -> None:
     """Note that all is erased, unless more was deleted meanwhile."""
     if await _left(session) == left:
         await session.execute(text("PRAGMA user_version = 0"))

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, literal, null, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
-from core.db import LOOK, notify
+from core.db import LOOK, Session, notify
 from core.models import table
 from core.privacy._erase import leave_words
 from core.privacy._strip import strip
@@ -18,7 +17,7 @@ _messages = table(models.Message)
 _conversations = table(models.Conversation)
 
 
-async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) -> Sequence[int]:
+async def forget(session: Session, conversation_id: int, *, now: datetime) -> Sequence[int]:
     """Delete what a conversation held: messages, summaries, the search index, texts on turns.
 
     Answers that are being written are cut off and taken back; the ids of their turns are returned.

@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, exists, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import row_count
+from core.db import Session, row_count
 from core.messages import Usage
 from core.models import Call, table
 from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, allowances, key, lock
@@ -27,7 +26,7 @@ _CLOSE = update(_calls).where(_calls.c.id == bindparam("the_call"), _calls.c.set
 
 
 async def settle(
-    session: AsyncSession,
+    session: Session,
     reservation: Reservation,
     rules: Rules,
     usage: Usage,
@@ -56,7 +55,7 @@ async def settle(
 
 
 async def release(
-    session: AsyncSession, reservation: Reservation, rules: Rules, *, now: datetime
+    session: Session, reservation: Reservation, rules: Rules, *, now: datetime
 ) -> None:
     """Give a reservation back whole: the call failed, and a failed request is never charged."""
     await _close(
@@ -67,7 +66,7 @@ async def release(
     )
 
 
-async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datetime) -> None:
+async def recover(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> None:
     """Close the calls that a turn left open, before it opens another.
 
     The budget pays what was reserved, since it may have been spent; the person pays nothing.
@@ -77,31 +76,31 @@ async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datet
 
 
 async def abandon(
-    session: AsyncSession, turn_ids: Collection[int], rules: Rules, *, now: datetime
+    session: Session, turn_ids: Collection[int], rules: Rules, *, now: datetime
 ) -> None:
     """Close the calls of turns that people give up for good: they pay what was reserved."""
     open_calls = Call.turn_id.in_(turn_ids)
     await _close_all(session, open_calls, rules, now, lambda call: {"charged": call.reserved})
 
 
-async def is_counted(session: AsyncSession, turn: Turn) -> bool:
+async def is_counted(session: Session, turn: Turn) -> bool:
     """Whether a call of an earlier attempt was counted as the person's turn: it counts once."""
     counted = exists().where(_calls.c.turn_id == turn.id, _calls.c.turns > 0)
     return bool(await session.scalar(select(counted.where(_calls.c.settled_at.is_not(None)))))
 
 
 async def _close_all(
-    session: AsyncSession,
+    session: Session,
     which: ColumnElement[bool],
     rules: Rules,
     now: datetime,
-    paid: Callable[[Call], dict[str, Any]],
+    paid: Callable[[Any], dict[str, Any]],
 ) -> None:
     """Close open calls at what was reserved, as far as the budget goes."""
     left = await session.execute(
         select(Call).where(which, Call.settled_at.is_(None)).with_for_update()
     )
-    calls = left.scalars().all()
+    calls = left.all()
     if calls:
         # What is reserved next in this transaction must not wait for rows that come before these.
         await lock(session, _limits(rules, {call.user_id for call in calls}), now)
@@ -121,7 +120,7 @@ def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
 
 
 async def _close(
-    session: AsyncSession, reservation: Reservation, rules: Rules, values: dict[str, Any]
+    session: Session, reservation: Reservation, rules: Rules, values: dict[str, Any]
 ) -> None:
     closed = await session.execute(_CLOSE.values(values), {"the_call": reservation.call_id})
     if not row_count(closed):

@@ -7,10 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import inbox
-from core.db import TRANSIENT, Sessions, transact
+from core.db import TRANSIENT, Session, Sessions, transact
 from core.gates import Gates, happens
 from core.reach import Reach
 from core.worker._run import Run
@@ -59,7 +57,7 @@ class Keeper:
         return [run.turn.id for run in self._runs.values() if run.lease.is_short()]
 
     async def transact(
-        self, work: Callable[[AsyncSession], Awaitable[T]], *, patience: float = math.inf
+        self, work: Callable[[Session], Awaitable[T]], *, patience: float = math.inf
     ) -> T:
         """A transaction on the turns, after which they are known to be in reach."""
         done = await transact(self._sessions, work, patience=patience)

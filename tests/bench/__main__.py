@@ -81,7 +81,7 @@ class Databases:
         directory = self.directory / uuid.uuid4().hex[:8]
         directory.mkdir()
         with ExitStack() as stack:
-            url = f"sqlite+aiosqlite:///{directory}/bench.db"
+            url = f"sqlite:///{directory}/bench.db"
             if engine == "postgresql":
                 url = stack.enter_context(postgres.database(self.server, self.template))
             else:

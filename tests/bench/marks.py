@@ -51,7 +51,7 @@ async def converse(marks: tuple[int, int] | None, questions: int = QUESTIONS) ->
     if marks is not None:
         values = {"memory_high_tokens": marks[0], "memory_low_tokens": marks[1]}
     with tempfile.TemporaryDirectory() as directory:
-        url = f"sqlite+aiosqlite:///{Path(directory)}/marks.db"
+        url = f"sqlite:///{Path(directory)}/marks.db"
         await asyncio.to_thread(db.upgrade, url)
         async with ModelServer() as model:
             model.respond = talk.respond

@@ -62,7 +62,7 @@ class Databases:
             db.upgrade(f"sqlite:///{template_file}")
         with tempfile.TemporaryDirectory(dir=self.directory) as directory:
             path = shutil.copy(template_file, Path(directory) / "parley.db")
-            yield f"sqlite+aiosqlite:///{path}"
+            yield f"sqlite:///{path}"
 
 
 @dataclass

@@ -34,8 +34,8 @@ async def ada(sessions: Sessions) -> Speaker:
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Sessions]:
     """Sessions as the bot has them, with as many connections as several processes would use."""
-    engine = db.connect(url, connections=20)
+    sessions = db.connect(url, connections=20)
     try:
-        yield db.sessions_of(engine)
+        yield sessions
     finally:
-        await engine.dispose()
+        sessions.close()

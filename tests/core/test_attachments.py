@@ -85,7 +85,7 @@ async def load(
 
 
 async def expand(sessions: Sessions, *messages: ChatMessage) -> list[ChatMessage]:
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         return await attachments.expand(session, messages)
 
 
@@ -276,7 +276,7 @@ async def test_bytes_that_a_turn_takes_up_again_are_not_swept(postgres_sessions:
     await load(sessions, {"a": image()})
     await commit(sessions, lambda s: s.execute(delete(models.Turn)))
     turn = await asked(sessions, "look", "2")
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         await keep(session, turn, [understand("a", image())], now=NOW)
         sweeping = asyncio.create_task(commit(sessions, attachments.sweep))
         await rows.locked(sessions)
@@ -297,7 +297,7 @@ async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
     await commit(sessions, lambda s: s.execute(delete(AttachmentUse)))
     turn = await asked(sessions, "look", "2")
     await commit(sessions, lambda s: keep(s, turn, [used], now=NOW))
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         # Held up here, the turn has found the unused bytes and not yet said that it uses them.
         hold = select(Blob.digest).where(Blob.digest == used.digest).with_for_update()
         await session.execute(hold)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from core import inbox, models
@@ -297,7 +298,7 @@ async def test_a_claim_tells_until_when_its_chat_is_paused(
 ) -> None:
     elsewhere = replace(GROUP, chat="-2")
     for address, until in ((elsewhere, 5), (GROUP, 30), (GROUP, 20)):
-        async with sessions.begin() as session:
+        async with rows.begin(sessions) as session:
             await inbox.pause(session, address, until=later(until))
     await ask(sessions, ada, "1")
     await ask_in_group(sessions, ADA, "2")
@@ -333,7 +334,7 @@ async def test_an_answer_tells_whether_one_before_it_is_in_another_s_hand(
     sessions = postgres_sessions
     first = await ask_in_group(sessions, ADA, "1")
     second = await ask_in_group(sessions, BOB, "2")
-    async with sessions() as one:
+    async with rows.begin(sessions) as one:
         [before] = await inbox.claim(
             one,
             "one",
@@ -344,7 +345,6 @@ async def test_an_answer_tells_whether_one_before_it_is_in_another_s_hand(
             limit=1,
         )
         [after] = await rows.claim(sessions, "two")
-        await one.commit()
     assert (before.id, after.id, after.preceded) == (first, second, False)
 
     async def answered(turn: Turn) -> inbox.Place:
@@ -406,8 +406,6 @@ async def test_the_database_itself_refuses_two_running_turns_in_a_lane(
 ) -> None:
     _, second = [await ask(sessions, ada, str(number)) for number in range(2)]
     await rows.claimed(sessions)
-    async with sessions() as session:
-        row = await session.get_one(models.Turn, second)
-        row.worker_id = "another"
-        with pytest.raises(IntegrityError):
-            await session.flush()
+    taken = update(models.Turn).where(models.Turn.id == second).values(worker_id="another")
+    with pytest.raises(IntegrityError):
+        await commit(sessions, lambda s: s.execute(taken))

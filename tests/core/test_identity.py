@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from core import identity, memory, models
 from core.adapter import Address, Author
@@ -43,12 +43,11 @@ async def test_two_accounts_of_one_person_share_their_private_conversation(
     sessions: Sessions,
 ) -> None:
     here = await rows.speaker(sessions)
-    async with sessions.begin() as session:
-        session.add(
-            models.Identity(
-                user_id=here.user_id, platform="discord", account_id=ADA.account_id, name="ada"
-            )
+    async with rows.begin(sessions) as session:
+        there = insert(models.Identity).values(
+            user_id=here.user_id, platform="discord", account_id=ADA.account_id, name="ada"
         )
+        await session.execute(there)
     assert await rows.speaker(sessions, ADA_ON_DISCORD, DISCORD) == here
 
 
@@ -79,7 +78,7 @@ async def test_a_new_name_is_stored(sessions: Sessions) -> None:
     before = await rows.speaker(sessions)
     await rows.speaker(sessions, BOB, Address("telegram", "1", "200"))
     assert await rows.speaker(sessions, replace(ADA, name="Ada L.")) == before
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         names = await session.scalars(select(models.Identity.name).order_by(models.Identity.id))
         assert list(names) == ["Ada L.", "Bob"]
 

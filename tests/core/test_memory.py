@@ -9,7 +9,7 @@ from hashlib import sha256, sha512
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from core import memory
 from core.db import Sessions
@@ -64,8 +64,8 @@ def words(context: Context) -> str:
 
 
 async def head(sessions: Sessions, who: Speaker) -> int | None:
-    async with sessions() as session:
-        return (await session.get_one(Conversation, who.conversation_id)).head_id
+    async with rows.begin(sessions) as session:
+        return (await session.get(Conversation, who.conversation_id)).head_id
 
 
 # The path
@@ -245,7 +245,7 @@ async def test_a_second_answer_waits_until_the_first_is_stored(
     ada = await rows.speaker(postgres_sessions)
     first, second = [await asked(postgres_sessions, ada, name) for name in "ab"]
     exchange = user("a?"), assistant("a!")
-    async with postgres_sessions.begin() as session:
+    async with rows.begin(postgres_sessions) as session:
         await memory.remember(session, first, Context(), exchange, None, now=NOW)
         waiting = asyncio.create_task(remember(postgres_sessions, second, Context()))
         await rows.locked(postgres_sessions)
@@ -262,8 +262,8 @@ async def test_sizes_are_those_that_the_api_told(sessions: Sessions, ada: Speake
     assert context.total == 57
     await say(sessions, ada, "b", Usage(prompt_tokens=60, completion_tokens=4))
 
-    async with sessions() as session:
-        stored = (await session.scalars(select(Message).order_by(Message.id))).all()
+    async with rows.begin(sessions) as session:
+        stored = (await session.execute(select(Message).order_by(Message.id))).all()
     estimated = memory.estimate(user("a?"))
     assert [row.tokens for row in stored] == [estimated, 7, 60 - 57, 4]
     assert [row.total for row in stored] == [None, 57, None, 64]
@@ -330,8 +330,8 @@ async def test_a_first_question_is_no_larger_than_its_prompt(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await say(sessions, ada, "a" * 3000, Usage(prompt_tokens=50, completion_tokens=7))
-    async with sessions() as session:
-        stored = (await session.scalars(select(Message).order_by(Message.id))).all()
+    async with rows.begin(sessions) as session:
+        stored = (await session.execute(select(Message).order_by(Message.id))).all()
     assert [row.tokens for row in stored] == [50, 7]
 
 
@@ -365,7 +365,7 @@ async def test_a_long_talk_is_cut_seldom_and_every_cut_lasts(
     # An exchange is about 70 tokens, so that from the low mark it takes some 24 turns.
     assert 6 <= len(broken) <= 9
     assert all(MARKS.low - 120 < kept <= MARKS.low for kept in broken), broken
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         cuts = (await session.scalars(select(Summary.content))).all()
     assert cuts == [""] * len(broken)
 
@@ -389,8 +389,9 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
     for name in "ab":
         turn = await say(sessions, ada, name)
     await say(sessions, ada, "c")
-    async with sessions.begin() as session:
-        session.add(Summary(message_id=turn.id * PLACES + 1, content="Of a and b.", created_at=NOW))
+    async with rows.begin(sessions) as session:
+        summary = {"message_id": turn.id * PLACES + 1, "content": "Of a and b."}
+        await session.execute(insert(Summary), summary | {"created_at": NOW})
     context = await recall(sessions, await asked(sessions, ada, "d"))
     assert words(context) == "Of a and b. c? c!"
     assert context.messages[0]["role"] == "system"
@@ -438,14 +439,14 @@ async def fill(sessions: Sessions, turn: Turn, count: int) -> None:
         }
         for number in range(count)
     ]
-    async with sessions.begin() as session:
-        connection = await session.connection()
+    async with rows.begin(sessions) as session:
         for begin in range(0, count, 1000):
-            await connection.execute(insert(table(Message)), filler[begin : begin + 1000])
-        conversation = await session.get_one(Conversation, turn.conversation_id)
-        conversation.head_id = first + count - 1
+            await session.execute(insert(table(Message)), filler[begin : begin + 1000])
+        is_here = Conversation.id == turn.conversation_id
+        await session.execute(update(Conversation).where(is_here).values(head_id=first + count - 1))
         if count > 20:
-            session.add(Summary(message_id=first + count - 21, content="", created_at=NOW))
+            cut = {"message_id": first + count - 21, "content": "", "created_at": NOW}
+            await session.execute(insert(Summary), cut)
 
 
 async def test_a_turn_is_recalled_in_one_statement_that_visits_only_its_path(
@@ -468,15 +469,15 @@ async def test_a_turn_is_recalled_in_one_statement_that_visits_only_its_path(
 
 async def visits(sessions: Sessions, statement: str, parameters: Any) -> int:
     """How many rows of its tables a statement visits; on SQLite only that it scans none whole."""
-    async with sessions() as session:
-        connection = await session.connection()
-        if connection.dialect.name == "sqlite":
-            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    async with rows.begin(sessions) as session:
+        connection = session.connection
+        if session.dialect == "sqlite":
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps = [row.detail for row in plan]
             assert not [step for step in steps if step.startswith("SCAN messages")]
             return 0
         explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
-        [plan] = (await connection.exec_driver_sql(explain, parameters)).scalar_one()
+        [plan] = connection.exec_driver_sql(explain, parameters).scalar_one()
         return sum(scanned(node) for node in nodes(plan["Plan"]))
 
 
@@ -492,7 +493,7 @@ def scanned(node: dict[str, Any]) -> int:
 async def test_every_message_has_one_place(sessions: Sessions, ada: Speaker) -> None:
     for name in "ab":
         await say(sessions, ada, name)
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         total, distinct = (
             await session.execute(select(func.count(), func.count(Message.parent_id.distinct())))
         ).one()

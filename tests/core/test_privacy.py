@@ -3,12 +3,13 @@
 import asyncio
 import json
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, select, text
+from sqlalchemy import insert, make_url, select, text
 
 from core import attachments, history, inbox, memory, privacy, quota
 from core.adapter import Attachment
@@ -55,7 +56,8 @@ async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> N
         said = user(turn.question.text), assistant(f"A secret answer to {turn.message_id}.")
         await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
         last = turn.id * memory.PLACES + 1
-        session.add(Summary(message_id=last, content="secret summary", since=now, created_at=now))
+        summary = {"message_id": last, "content": "secret summary"}
+        await session.execute(insert(Summary), summary | {"since": now, "created_at": now})
 
     await commit(sessions, work)
 
@@ -97,10 +99,10 @@ async def spent(sessions: Sessions, turn: Turn) -> tuple[int, int]:
 async def everything(sessions: Sessions) -> str:
     """All that is stored, in every table and in the search index."""
     found = []
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         for table in Base.metadata.sorted_tables:
             found += [str(tuple(row)) for row in await session.execute(select(table))]
-        if session.get_bind().dialect.name == "sqlite":
+        if session.dialect == "sqlite":
             found += [
                 str(tuple(row)) for row in await session.execute(text("SELECT * FROM search"))
             ]
@@ -205,7 +207,7 @@ async def test_a_call_that_is_being_reserved_when_its_conversation_goes_is_close
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:
     group, first, second = await in_group(postgres_sessions)
-    async with postgres_sessions.begin() as session:
+    async with rows.begin(postgres_sessions) as session:
         await quota.reserve(session, second, RULES, model="m", cost=7, turns=1, now=NOW)
         forgetting = asyncio.create_task(forget(postgres_sessions, group))
         await rows.locked(postgres_sessions)
@@ -219,16 +221,16 @@ async def test_no_call_stays_open_that_is_reserved_while_its_conversation_goes(
 ) -> None:
     """Each transaction wants what the other one holds: the database ends one, which starts anew."""
     group, first, second = await in_group(postgres_sessions)
-    gone, awaited = asyncio.Event(), asyncio.Event()
+    gone, awaited = threading.Event(), threading.Event()
 
     async def go(session: Any) -> None:
         cut_off = await privacy.forget(session, group.conversation_id, now=NOW)
         gone.set()
-        await awaited.wait()
+        awaited.wait(20)
         await quota.abandon(session, cut_off, RULES, now=NOW)
 
     going = asyncio.create_task(transact(postgres_sessions, go))
-    await gone.wait()
+    await asyncio.to_thread(gone.wait, 20)
     opening = asyncio.create_task(opens(postgres_sessions, second, 7))
     await rows.locked(postgres_sessions)
     awaited.set()
@@ -274,7 +276,7 @@ async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> 
 async def test_forgetting_looks_at_no_other_conversation(postgres_sessions: Sessions) -> None:
     """Each message that goes asks whose head it is: an index knows, or all would be read."""
     await said(postgres_sessions, "a")
-    async with postgres_sessions.begin() as session:
+    async with rows.begin(postgres_sessions) as session:
         for statement in (
             "INSERT INTO users (id, created_at) SELECT n, now() FROM generate_series(50, 2050) n",
             "INSERT INTO conversations (user_id, epoch, created_at)"

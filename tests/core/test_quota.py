@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -64,7 +65,7 @@ async def reserve(
 
 async def begin(sessions: Sessions, turn: Turn, attempt: int) -> Turn:
     """Another attempt at a turn."""
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         await session.execute(
             update(models.Turn).where(models.Turn.id == turn.id).values(attempt=attempt)
         )
@@ -79,14 +80,14 @@ async def settle(
 
 async def used(sessions: Sessions, owner_id: int) -> dict[str, int]:
     """What an owner's allowances count, by window."""
-    async with sessions() as session:
-        found = await session.scalars(select(Allowance).where(Allowance.owner_id == owner_id))
+    async with rows.begin(sessions) as session:
+        found = await session.execute(select(Allowance).where(Allowance.owner_id == owner_id))
         return {row.window: row.used for row in found}
 
 
-async def calls(sessions: Sessions) -> list[Call]:
-    async with sessions() as session:
-        return list(await session.scalars(select(Call).order_by(Call.id)))
+async def calls(sessions: Sessions) -> list[Any]:
+    async with rows.begin(sessions) as session:
+        return list(await session.execute(select(Call).order_by(Call.id)))
 
 
 # Reserving
@@ -225,7 +226,7 @@ async def test_a_new_limit_misses_no_call_that_is_closed_at_that_moment(
 ) -> None:
     sessions, turn, month = postgres_sessions, turn_on_postgres, Rules((MONTH,))
     old = await reserve(sessions, turn, 300, rules=Rules())
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         # The row is begun, and not yet to be seen.
         await quota.reserve(session, turn, month, model="m", cost=1, turns=0, now=NOW)
         closing = asyncio.create_task(
@@ -338,7 +339,7 @@ async def test_no_attempt_begins_between_a_reservation_and_its_commit(
 ) -> None:
     """It would look for open calls, and not see this one."""
     sessions, turn = postgres_sessions, turn_on_postgres
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         await quota.reserve(session, turn, RULES, model="m", cost=1, turns=1, now=NOW)
         beginning = asyncio.create_task(begin(sessions, turn, 2))
         done, _ = await asyncio.wait([beginning], timeout=0.3)
@@ -373,7 +374,7 @@ async def test_what_remains_is_told_for_each_limit(sessions: Sessions, turn: Tur
     ]
     assert [item.left for item in await left(later(30))] == [3, 4, 958]
     smaller = Rules((Limit(0, "turns", "day"),))
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         [item] = await quota.remaining(session, turn.user_id, smaller, now=NOW)
     assert item.left == 0
 
@@ -433,7 +434,7 @@ async def test_people_who_share_a_budget_never_lock_each_other_out(
     async def spend(turn: Turn) -> None:
         for _ in range(10):
             call = await reserve(postgres_sessions, turn, rules=rules)
-            async with postgres_sessions.begin() as session:
+            async with rows.begin(postgres_sessions) as session:
                 if call.call_id % 2:
                     await quota.release(session, call, rules, now=NOW)
                 else:

@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import event, select, text
 
 from core import history, memory, privacy
-from core.db import MIGRATIONS, Sessions, sync_url
+from core.db import MIGRATIONS, Sessions, normal_url
 from core.memory import INSTRUCTED, Context, Marks
 from core.messages import Usage, assistant, user
 from core.models import Conversation, Message, Summary
@@ -203,14 +203,14 @@ async def test_instructions_that_hold_no_more_go(sessions: Sessions, ada: Speake
     await instruct(sessions, again, PIRATE, DAY)
     await commit(sessions, lambda s: privacy.forget(s, again.conversation_id, now=later(DAY)))
     assert await count(sessions, Message) == 0
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         assert await session.scalar(select(Conversation.instructed_id)) is None
 
 
 async def test_what_an_older_release_stored_is_found(database_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["url"] = sync_url(database_url)
+    config.attributes["url"] = normal_url(database_url)
     command.downgrade(config, "0004")
     async with connected(database_url) as sessions:
         ada = await rows.speaker(sessions)
@@ -242,7 +242,7 @@ def changed(sessions: Sessions) -> Iterator[list[int]]:
         if statement.startswith(("DELETE", "UPDATE")):
             seen.append(cursor.rowcount)
 
-    engine = sessions.kw["bind"].sync_engine
+    engine = sessions.engine
     event.listen(engine, "after_cursor_execute", see)
     try:
         yield seen
@@ -280,7 +280,7 @@ async def test_what_is_old_goes_step_by_step(crowded: Sessions) -> None:
     assert max(seen) <= BATCH
     assert sum(each == BATCH for each in seen) >= 10
     assert await count(crowded, Message) == 0
-    async with crowded() as session:
+    async with rows.begin(crowded) as session:
         assert await session.scalar(text("SELECT count(*) FROM turns WHERE answer <> ''")) == 0
 
 

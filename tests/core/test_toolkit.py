@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import memory
+from core import db, memory
 from core.db import Sessions
 from core.memory import Context
 from core.messages import ToolCall, assistant, system, user
@@ -22,7 +22,7 @@ from tests.core import rows
 from tests.core.rows import NOW
 from tests.fakes.model import MODEL, ModelServer
 
-OFFLINE = toolbox(Sessions(), 1)
+OFFLINE = toolbox(db.connect("sqlite://"), 1)
 """A toolbox whose calculator can be used; there is no history to search."""
 OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
     "+": operator.add,
@@ -177,7 +177,7 @@ async def test_what_this_conversation_held_can_be_searched(sessions: Sessions) -
     ada = await rows.speaker(sessions)
     await rows.ask(sessions, ada, "1")
     turn = await rows.claimed(sessions)
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         said = [user("My dog is called Biscuit."), assistant("Biscuit is a lovely name.")]
         await memory.remember(session, turn, Context(), said, None, now=NOW)
     box = toolbox(sessions, ada.conversation_id)
@@ -200,4 +200,4 @@ async def test_tools_cost_little_in_every_prompt(model: ModelServer) -> None:
 
 
 def test_the_prompt_is_the_same_in_every_turn() -> None:
-    assert json.dumps(OFFLINE.schemas) == json.dumps(toolbox(Sessions(), 2).schemas)
+    assert json.dumps(OFFLINE.schemas) == json.dumps(toolbox(db.connect("sqlite://"), 2).schemas)

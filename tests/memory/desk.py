@@ -183,8 +183,7 @@ async def desk(url: str, model: ModelServer, **values: object) -> AsyncIterator[
         }
     )
     rules, paper = Rules(loaded.quota, loaded.budget), Paper()
-    async with db.serving(url) as engine, httpx.AsyncClient(limits=llm.LIMITS) as client:
-        sessions = db.sessions_of(engine)
+    async with db.serving(url) as sessions, httpx.AsyncClient(limits=llm.LIMITS) as client:
         asked = llm.LLM(client, entry._endpoint(loaded))
         chat = Chat(sessions, asked, entry._terms(loaded, rules), now=entry._now)
         worker = Worker(
