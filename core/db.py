@@ -16,6 +16,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +35,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -263,10 +263,15 @@ def reason(error: Exception) -> str:
     return told.splitlines()[0] if told else "no reason given"
 
 
+def insert(session: Session, table: Any) -> Any:
+    """Return an INSERT that can tell what to do with rows which are there already."""
+    # The dialect in use is loaded; an import of both costs 4 MB.
+    return import_module(f"sqlalchemy.dialects.{session.dialect}").insert(table)
+
+
 def insert_missing(session: Session, table: Any) -> Any:
     """An INSERT that leaves rows alone which are there already."""
-    dialect = postgresql if session.dialect == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
+    return insert(session, table).on_conflict_do_nothing()
 
 
 CHANNEL = "parley"

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Row, delete, exists, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from core.attachments._content import REFERENCE, Content, text_part
-from core.db import Session, insert_missing
+from core.db import Session, insert, insert_missing
 from core.errors import LeaseLost
 from core.messages import ChatMessage, Part
 from core.models import AttachmentUse, Blob, table
@@ -31,10 +30,9 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
     mine = select(_turns.c.id).where(_turns.c.id == turn.id, _turns.c.attempt == turn.attempt)
     if await session.scalar(mine.with_for_update(key_share=True)) is None:
         raise LeaseLost
-    dialect = postgresql if session.dialect == "postgresql" else sqlite
     by_digest = {content.digest: content for content in contents}
     for digest, content in sorted(by_digest.items()):
-        blob = dialect.insert(Blob).values(
+        blob = insert(session, Blob).values(
             digest=digest, media_type=content.media_type, data=content.data, created_at=now
         )
         # The update of a row that is there already keeps `sweep` away from it until the commit.
