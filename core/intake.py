@@ -9,8 +9,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from core import commands, identity, inbox, memory, privacy
-from core.adapter import Adapter, Address, Author, Change, ChangeKind, InboundMessage, Move
+from core import commands, fleet, identity, inbox, memory, posts, privacy, words
+from core.adapter import (
+    Account,
+    Adapter,
+    Address,
+    Author,
+    Change,
+    ChangeKind,
+    InboundMessage,
+    Move,
+)
 from core.db import Session, Sessions, transact
 from core.turns import Outcome, Question, Speaker
 
@@ -25,11 +34,6 @@ STAND_BY = 1.0
 """Seconds between a standing-by process's attempts to take it."""
 LOOKS = 5
 """How often an event is stored that another process seems to be storing too."""
-
-MOVED_ON = "The conversation has moved on since then. Please ask again."
-NOTHING_ASKED = "There is nothing to answer again yet."
-FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
-STILL_ANSWERING = "I am still answering your last message."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Intake:
             except TimeoutError:
                 log.warning("another process listens on %s as %s now", *account)
 
-    async def _stand_by(self, account: inbox.Account, worker_id: str) -> None:
+    async def _stand_by(self, account: Account, worker_id: str) -> None:
         """Return when this process may listen for an account; say so once if it has to wait."""
         if await self._may_listen(account, worker_id):
             return
@@ -99,7 +103,7 @@ class Intake:
             await asyncio.sleep(STAND_BY)
 
     @asynccontextmanager
-    async def _lease(self, account: inbox.Account, worker_id: str) -> AsyncIterator[None]:
+    async def _lease(self, account: Account, worker_id: str) -> AsyncIterator[None]:
         """The time in which an account is ours; TimeoutError as soon as it is another's."""
         async with asyncio.timeout(None) as lease:
             renewing = asyncio.create_task(self._renew(account, worker_id, lease))
@@ -110,20 +114,20 @@ class Intake:
                 await asyncio.wait([renewing])  # it may be in the middle of a transaction
                 await transact(
                     self._sessions,
-                    lambda session: inbox.stop_listening(session, account, worker_id),
+                    lambda session: fleet.stop_listening(session, account, worker_id),
                     patience=STAND_BY,
                 )
 
-    async def _renew(self, account: inbox.Account, worker_id: str, lease: asyncio.Timeout) -> None:
+    async def _renew(self, account: Account, worker_id: str, lease: asyncio.Timeout) -> None:
         while await self._may_listen(account, worker_id):  # noqa: ASYNC110 - in time, not on an event
             await asyncio.sleep(LISTENING.total_seconds() / 3)
         lease.reschedule(0)
 
-    async def _may_listen(self, account: inbox.Account, worker_id: str) -> bool:
+    async def _may_listen(self, account: Account, worker_id: str) -> bool:
         now = self._now()
         return await transact(
             self._sessions,
-            lambda session: inbox.may_listen(
+            lambda session: fleet.may_listen(
                 session, account, worker_id, now=now, lease_until=now + LISTENING
             ),
         )
@@ -179,7 +183,7 @@ class Intake:
             entry = _said(entry, answer)
         elif not message.private and message.reply_to is not None:
             # In a group a reply branches from what it answers; a private talk stays one line.
-            follows_id = await inbox.turn_of(session, message.address, message.reply_to)
+            follows_id = await posts.turn_of(session, message.address, message.reply_to)
             entry = replace(entry, follows_id=follows_id)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if turn_id is None or not gathers:
@@ -211,11 +215,11 @@ class Intake:
         last = await inbox.last_question(session, speaker)
         entry = _entry(message, speaker, now)
         if last is None:
-            entry = _said(entry, NOTHING_ASKED)
+            entry = _said(entry, words.NOTHING_ASKED)
         elif last.outcome is None:
-            entry = _said(entry, STILL_ANSWERING)
+            entry = _said(entry, words.STILL_ANSWERING)
         elif last.forgotten:
-            entry = _said(entry, FORGOTTEN)
+            entry = _said(entry, words.FORGOTTEN)
         else:
             entry = replace(entry, question=last.question, follows_id=last.follows_id)
             if await memory.is_head(session, speaker.conversation_id, last.id):
@@ -233,7 +237,7 @@ class Intake:
     async def _change(self, session: Session, change: Change) -> Accepted:
         if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
-        turn_id = await inbox.turn_of(session, change.address, change.message_id)
+        turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is None or record.user_id != await identity.user_of(session, change.author):
             return Accepted()
@@ -249,7 +253,7 @@ class Intake:
         now = self._now()
         if record.forgotten:
             entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _said(entry, FORGOTTEN), now=now)
+            await inbox.say(session, _said(entry, words.FORGOTTEN), now=now)
         elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
             await inbox.requeue(session, record.id, now=now)
         elif record.outcome is None:
@@ -259,7 +263,7 @@ class Intake:
             return Accepted(changed=True)
         else:
             entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _said(entry, MOVED_ON), now=now)
+            await inbox.say(session, _said(entry, words.MOVED_ON), now=now)
         return Accepted()
 
     async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
@@ -303,11 +307,11 @@ def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inb
         kind="chat",
         address=message.address,
         message_id=message.message_id,
+        ticket=message.ticket,
         user_id=speaker.user_id,
         conversation_id=speaker.conversation_id,
         epoch=speaker.epoch,
-        # Who talks alone with the bot waits for the answer before; in a group nobody waits
-        # for somebody else's.
+        # A private chat is one lane; in a group each person has one.
         lane=lane if message.private else f"{lane}/{speaker.user_id}",
         question=Question.of(message),
         ready_at=ready_at,

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from core.commands import _everyday, _privacy, _style
 from core.commands._call import Call, Command, Offer, Result
-from core.commands._words import until
 from core.db import Session
 
 COMMANDS: Mapping[str, Command] = {
@@ -30,4 +29,4 @@ async def run(session: Session, name: str, call: Call) -> Result:
     return await command(session, call)
 
 
-__all__ = ["COMMANDS", "Call", "Offer", "Result", "run", "until"]
+__all__ = ["COMMANDS", "Call", "Offer", "Result", "run"]

@@ -5,9 +5,9 @@ from datetime import datetime
 from core import inbox, memory, quota
 from core.commands._call import Call, Result
 from core.commands._style import BACK
-from core.commands._words import count, dollars, price, until
 from core.db import Session
 from core.settings import Limit
+from core.words import count, dollars, price, until
 
 HELP = """\
 Write to me and I answer. In a group, mention me or reply to one of my messages.
@@ -66,7 +66,7 @@ async def usage(session: Session, call: Call) -> Result:
     return Result("\n".join(lines))
 
 
-def _read(used: quota.Spent) -> list[str]:
+def _read(used: quota.Spending) -> list[str]:
     """How much the model has read and written, for who wants to know what the money is for."""
     tokens = used.prompt_tokens + used.completion_tokens
     if not tokens:

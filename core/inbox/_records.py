@@ -1,4 +1,4 @@
-"""What people say about turns that are stored already: again, stop, another question."""
+"""People refer to turns that are stored already: again, stop, another question."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from core.turns import Outcome, Question, Speaker
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is stored of a turn that somebody refers to."""
+    """A stored turn that somebody refers to."""
 
     id: int
     user_id: int
@@ -31,12 +31,12 @@ class Record:
 
 
 async def get(session: Session, turn_id: int) -> Record | None:
-    """A turn of a question by its id; until the transaction ends it stays as it is."""
+    """Return a question's turn by its id; until the transaction ends nobody else changes it."""
     return await _record(session, turns.c.id == turn_id, hold=True)
 
 
 async def last_question(session: Session, speaker: Speaker) -> Record | None:
-    """The newest question of a person in their conversation, since its last new beginning."""
+    """Return the newest question of a person in their conversation since its last new beginning."""
     return await _record(
         session,
         turns.c.conversation_id == speaker.conversation_id,
@@ -90,9 +90,9 @@ _NOT_WELL = turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED))
 
 
 def as_new(now: datetime) -> dict[str, Any]:
-    """The columns of a turn that is to be carried out from the beginning."""
+    """Return the columns of a turn that is to be carried out from the beginning."""
     return {
-        # Raised at once: whoever answers the old question or delivers the old answer is fenced off.
+        # Raised at once: it fences off the attempt at the old question or the old answer.
         "attempt": turns.c.attempt + 1,
         "worker_id": None,
         "lease_until": None,
@@ -128,7 +128,7 @@ async def amend(session: Session, turn_id: int, question: Question, *, now: date
 
 
 async def cancel(session: Session, turn_ids: Collection[int]) -> bool:
-    """Stop unanswered turns as soon as their worker sees it; whether there were any."""
+    """Stop unanswered turns as soon as their worker sees it; return whether there were any."""
     stopped = await session.execute(
         update(turns)
         .where(turns.c.id.in_(turn_ids), turns.c.answered_at.is_(None))
@@ -139,7 +139,7 @@ async def cancel(session: Session, turn_ids: Collection[int]) -> bool:
 
 
 async def unanswered(session: Session, speaker: Speaker) -> list[int]:
-    """The questions of a person in their conversation that have no answer yet."""
+    """Return the questions of a person in their conversation that have no answer yet."""
     found = await session.scalars(
         select(turns.c.id).where(
             # Half a summary must not stand for the whole: it is nobody's to stop.

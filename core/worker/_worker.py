@@ -1,4 +1,4 @@
-"""Claims turns, carries them out side by side, keeps them leased, and stops gently."""
+"""A worker claims turns, carries them out side by side, keeps them leased, and stops gently."""
 
 import asyncio
 import contextlib
@@ -9,10 +9,10 @@ from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
-from core import inbox
-from core.adapter import Adapter
+from core import fleet, inbox, posts
+from core.adapter import Account, Adapter
 from core.chat import Chat
-from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, notify, transact
+from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
 from core.errors import (
     DeliveryError,
     LeaseLost,
@@ -22,7 +22,7 @@ from core.errors import (
     Undeliverable,
     Unreachable,
 )
-from core.gates import LATE, Gate, Gates, happens
+from core.gates import Gates, happens
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
 from core.worker._keeper import BEAT, Keeper
@@ -38,8 +38,8 @@ FAULTS = 5
 AGE = timedelta(hours=24)
 """After so many faults or so long a time a turn ends with a sentence instead of an answer."""
 REACHABLE = timedelta(hours=2)
-"""How old a turn gets whose answer is whole while its platform does not answer. What is said in
-its chat meanwhile waits for it: should the platform fail at this one answer alone, not for ever."""
+"""The age at which a whole answer is given up whose platform does not answer. Its lane waits for
+it: should the platform fail at this one answer alone, not for ever."""
 SELDOM = 300.0
 """Seconds between its attempts, at most."""
 
@@ -52,7 +52,7 @@ class Worker:
         worker_id: str,
         sessions: Sessions,
         chat: Chat,
-        adapters: Mapping[inbox.Account, Adapter],
+        adapters: Mapping[Account, Adapter],
         *,
         now: Callable[[], datetime],
         concurrency: int,
@@ -160,6 +160,11 @@ class Worker:
                 until, turns = await self._keeper.transact(partial(self._take, limit=limit))
             except IntegrityError:
                 return  # another process took a turn of the same lane: nothing to claim
+            except TRANSIENT as error:
+                if not may_pass(error):
+                    raise
+                log.error("nothing is claimed: %s: %s", type(error).__name__, reason(error))
+                return
             for turn in turns:
                 self._begin(turn, until)
             if len(turns) < limit:
@@ -188,8 +193,6 @@ class Worker:
             gates.of(turn.address).pause((turn.paused_until - self._now()).total_seconds())
         adapter = self._adapters[account]
         reply = Reply(adapter, gates, self._sessions, turn, lease, self._now)
-        if turn.answer is not None:
-            reply.finish()
         run = Run(turn, reply, lease)
         over = [self._runs[each] for each in (turn.id, turn.replaces_id) if each in self._runs]
         self._runs[turn.id] = run
@@ -197,28 +200,38 @@ class Worker:
         run.task = asyncio.create_task(self._carry_out(run, over), name=f"turn {turn.reference}")
 
     async def _carry_out(self, run: Run, over: Sequence[Run]) -> None:
+        """Carry a turn out to one of its ends; whatever goes wrong, the others go on."""
         try:
             await run.take_over(over)
-            await self._both_steps(run)
+            await self._attempt(run)
         except LeaseLost:
             log.info("turn %s: another attempt owns it now", run.turn.reference)
         except asyncio.CancelledError:
             if not run.lease.lost:
                 raise
+        except TRANSIENT as error:
+            told = f"{type(error).__name__}: {reason(error)}"
+            log.error("turn %s: waits for its lease to run out: %s", run.turn.reference, told)
+        finally:
+            self._end(run)
+
+    async def _attempt(self, run: Run) -> None:
+        """Make an attempt at both steps; a failure puts the turn back or gives it up."""
+        try:
+            await self._both_steps(run)
         except Undeliverable as error:
             log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
             await self._give_up(run.turn)
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
             await self._put_back(run, seconds, fault=fault)
+        except (LeaseLost, *TRANSIENT):
+            raise
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
             await self._put_back(run, self._pause(run.turn), fault=True)
-        finally:
-            self._end(run)
 
     def _end(self, run: Run) -> None:
-        run.reply.leave()
         if self._runs.get(run.turn.id) is run:
             del self._runs[run.turn.id]
         if len(self._runs) == self._concurrency - 1:
@@ -232,39 +245,21 @@ class Worker:
         if turn.attempt == 1 and turn.replaces_id is None and turn.kind != "summary":
             run.reply.resume([None])  # as it was accepted
         else:
-            posts = await transact(self._sessions, lambda s: inbox.posts(s, turn.id))
-            run.reply.resume(posts)
-        over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
+            run.reply.resume(await transact(self._sessions, lambda s: posts.of(s, turn.id)))
+        is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
         if turn.answer is None:
-            end = self._chat.fail if over else self._chat.answer
-            answered = await end(turn, run.reply)
-            run.turn = answered.turn
-            if answered.followed:
-                self._wake.set()
-        elif over:
+            answer = self._chat.fail if is_over else self._chat.answer
+            run.turn = await answer(turn, run.reply)
+        elif is_over:
             raise Undeliverable("the platform did not take it in time")
-        await self._await_turn(run.turn)
         try:
-            await self._chat.deliver(run.turn, run.reply)
+            is_followed = await self._chat.deliver(run.turn, run.reply)
         except Unreachable as error:
             if self._now() - turn.created_at > REACHABLE:
                 raise Undeliverable(f"the platform did not answer in time: {error}") from error
             raise
-
-    async def _await_turn(self, turn: Turn) -> None:
-        """Raise RetryAfter while an answer that was put off has to be delivered before this one.
-
-        Answers in hand order themselves; what was put off is in nobody's hand.
-        """
-        gate, thread = self._gate(turn), turn.address.thread
-        if not (turn.preceded or gate.is_late(thread) or gate.is_paused()):
-            return
-        if await transact(self._sessions, lambda s: inbox.is_preceded(s, turn)):
-            raise RetryAfter(LATE)
-        gate.caught_up(thread, turn.id)
-
-    def _gate(self, turn: Turn) -> Gate:
-        return self._gates[turn.address.platform, turn.address.bot_id].of(turn.address)
+        if is_followed:
+            self._wake.set()
 
     def _again(self, turn: Turn, error: ModelError | DeliveryError) -> tuple[float, bool]:
         """Seconds until the next attempt, and whether this one was a fault of the turn's own."""
@@ -285,8 +280,6 @@ class Worker:
 
     async def _put_back(self, run: Run, seconds: float, *, fault: bool) -> None:
         turn, text = run.turn, run.reply.text
-        if turn.answer is not None:
-            self._gate(turn).put_off(turn.address.thread, turn.id)
         ready_at = self._now() + timedelta(seconds=seconds)
         # What people see must be known should no further attempt get as far.
         is_further = turn.answer is None and len(text) > len(turn.draft)
@@ -302,10 +295,11 @@ class Worker:
 
     async def _give_up(self, turn: Turn) -> None:
         with contextlib.suppress(LeaseLost):
-            await transact(
+            if await transact(
                 self._sessions,
                 lambda s: inbox.delivered(s, turn, Outcome.UNDELIVERABLE, now=self._now()),
-            )
+            ):
+                self._wake.set()
 
     async def _hand_back(self) -> None:
         """Stop what is under way; the next process answers it again in the same messages."""
@@ -318,4 +312,4 @@ class Worker:
 
     async def _leave(self, session: Session) -> None:
         await inbox.hand_back(session, self.id)
-        await inbox.leave(session, self.id)
+        await fleet.leave(session, self.id)

@@ -1,4 +1,4 @@
-"""What a turn needs to survive its worker, its database and its release."""
+"""A turn survives its worker, its database and its release."""
 
 import asyncio
 import os
@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import make_url
 
 from bots import console
-from core import inbox, quota
+from core import fleet, inbox, quota
 from core.commands import Offer
 from core.db import Sessions
 from core.intake import Intake
 from core.quota import Rules
 from core.settings import Limit
-from core.turns import Outcome, Question, Speaker, Turn
+from core.turns import Outcome, Question, Speaker
 from tests import postgres
 from tests.core import rows
 from tests.core.rows import NOW, ask, commit, later
@@ -96,36 +96,14 @@ async def test_who_waits_for_another_listener_says_so_once(
             account = adapter.name, adapter.bot_id
             await commit(
                 sessions,
-                lambda s: inbox.may_listen(s, account, "first", now=NOW, lease_until=later(8)),
+                lambda s: fleet.may_listen(s, account, "first", now=NOW, lease_until=later(8)),
             )
             waiting = asyncio.create_task(intake.listen(adapter, "second"))
             await rows.until(lambda: asyncio.sleep(0, "another process" in caplog.text))
-            await commit(sessions, lambda s: inbox.stop_listening(s, account, "first"))
+            await commit(sessions, lambda s: fleet.stop_listening(s, account, "first"))
             await asyncio.wait_for(waiting, 10)
     assert caplog.text.count("another process listens") == 1
     assert socket.gethostname() in account[1]
-
-
-async def test_an_answer_that_was_put_off_precedes_later_ones(
-    sessions: Sessions, ada: Speaker
-) -> None:
-    for message_id in ("1", "2"):
-        await ask(sessions, ada, message_id)
-    first = await rows.claimed(sessions)
-    await rows.answer(sessions, first)
-    second = await rows.claimed(sessions)
-    await rows.answer(sessions, second)
-
-    async def is_preceded(turn: Turn) -> bool:
-        return await commit(sessions, lambda s: inbox.is_preceded(s, turn))
-
-    assert not await is_preceded(second), "answers in hand order themselves"
-    await rows.put_back(sessions, first, later(10))
-    assert await is_preceded(second)
-    assert not await is_preceded(first)
-    [again] = await rows.claim(sessions, now=later(10))
-    await rows.deliver(sessions, again)
-    assert not await is_preceded(second)
 
 
 async def test_a_call_that_nobody_heard_of_is_closed(sessions: Sessions, ada: Speaker) -> None:
@@ -253,7 +231,7 @@ def _renewed(stage: TelegramStage, began: str) -> float:
 
 
 def _expired(stage: TelegramStage) -> bool:
-    """Whether the lease of the turn has run out."""
+    """Return True if the lease of the turn has run out."""
     query = "SELECT count(*) FROM turns WHERE lease_until < datetime('now')"
     return bool(stage.records.one(query))
 

@@ -105,7 +105,7 @@ def limit_of(row: Allowance) -> Limit:
 
 
 def ledger_sum(row: Allowance, calls: list[Any]) -> int:
-    """What the calls of an allowance's window come to."""
+    """Sum the calls of an allowance's window."""
     limit = limit_of(row)
     counted = [
         call
