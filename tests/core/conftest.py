@@ -26,6 +26,13 @@ async def postgres_sessions(postgres_url: str) -> AsyncIterator[Sessions]:
 
 
 @pytest.fixture
+async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
+    """Sessions on a fresh SQLite database."""
+    async with connected(sqlite_url) as sessions:
+        yield sessions
+
+
+@pytest.fixture
 async def ada(sessions: Sessions) -> Speaker:
     """A person who talks alone with the bot."""
     return await rows.speaker(sessions)
