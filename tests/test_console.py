@@ -365,9 +365,7 @@ class TestOnATerminal:
         seen = await seated.side.shows("Second one.")
         assert seen.count("First block") == 1, "a complete block is printed once"
 
-    async def test_what_looks_like_a_tag_is_kept_and_control_codes_are_not(
-        self, seated: Dialog
-    ) -> None:
+    async def test_tags_are_kept_and_control_codes_are_not(self, seated: Dialog) -> None:
         await seated.ask("hello")
         await seated.send("a <div> and \x1b]52;c;ZXZpbA==\x07 b\r\n\r\n- item")
         await seated.side.shows("• item")
@@ -427,7 +425,7 @@ class TestOnATerminal:
         seated.side.type(key)
         assert await seated.ended()
 
-    async def test_what_is_typed_ahead_is_the_next_message(self, seated: Dialog) -> None:
+    async def test_text_typed_ahead_is_the_next_message(self, seated: Dialog) -> None:
         await seated.ask("hello")
         seated.side.type("and then?\r")
         await breathe()

@@ -119,7 +119,7 @@ def leaves(value: Any) -> Iterator[str]:
 # To have it gone
 
 
-async def test_what_is_forgotten_is_in_no_table_any_more(sessions: Sessions) -> None:
+async def test_forgotten_words_are_in_no_table(sessions: Sessions) -> None:
     turn = await said(sessions, "a")
     call = await reserve(sessions, turn, 9)
     await commit(sessions, lambda s: quota.settle(s, call, RULES, Usage(9, 9), 5, now=NOW))
@@ -295,7 +295,7 @@ async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
         yield sessions
 
 
-async def test_what_is_forgotten_is_not_in_the_file_any_more(
+async def test_forgotten_words_are_not_in_the_file(
     sqlite_sessions: Sessions, sqlite_url: str
 ) -> None:
     for number in range(9):
@@ -306,7 +306,7 @@ async def test_what_is_forgotten_is_not_in_the_file_any_more(
     assert b"secret" not in on_disk(sqlite_url)
 
 
-async def test_what_is_too_old_is_not_in_the_file_any_more(
+async def test_expired_words_are_not_in_the_file(
     sqlite_sessions: Sessions, sqlite_url: str
 ) -> None:
     await said(sqlite_sessions, "old")
@@ -342,7 +342,7 @@ async def test_nothing_is_erased_twice(sqlite_sessions: Sessions) -> None:
 # To have it age
 
 
-async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> None:
+async def test_old_data_is_deleted_and_new_data_stays(sessions: Sessions) -> None:
     await said(sessions, "old")
     new = await said(sessions, "new", seconds=MONTH)
     waiting = await rows.ask(
