@@ -32,7 +32,7 @@ AGAIN = (Button(ChangeKind.REGENERATE, "Again"),)
 HERE = Address("console", f"{person()}@{socket.gethostname()}", "console")
 PATIENCE = 10
 PROMPTED = "\x1b[?2004h"
-"""The line editor asks the terminal to bracket what is pasted: it is ready for input."""
+"""The sign that the line editor is ready: it asks the terminal to bracket pasted text."""
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[@-Z\\-_=>])")
 

@@ -1,4 +1,4 @@
-"""`python -m bots turns`: what an operator sees of turns in trouble, and how they go on."""
+"""`python -m bots turns`: an operator lists turns in trouble, shows them and queues them again."""
 
 import re
 from pathlib import Path

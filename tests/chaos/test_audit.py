@@ -17,7 +17,7 @@ LIMIT = 4096
 
 @dataclass
 class Transcript:
-    """A platform on which the bot has said what it is told to have said."""
+    """A platform with invented messages of the bot."""
 
     said: Mapping[str, Sequence[Said]]
     platform: str = "telegram"

@@ -24,7 +24,7 @@ MARKS = Marks(high=1000, low=300)
 
 
 async def asked(sessions: Sessions, who: Speaker, name: str, **changes: Any) -> Turn:
-    """A turn that is being answered; `name` is what is said in it."""
+    """Return a turn that is being answered; `name` is its question."""
     turn_id = await rows.ask(sessions, who, name, lane=None, **changes)
     return next(turn for turn in await rows.claim(sessions) if turn.id == turn_id)
 

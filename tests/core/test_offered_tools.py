@@ -32,7 +32,7 @@ OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
 
 
 async def call(box: Toolbox, name: str, **arguments: str) -> str:
-    """Return what the model is told after a call."""
+    """Return the result of a call, as the model gets it."""
     [answer] = await box.run_all([ToolCall("1", name, json.dumps(arguments))])
     return str(answer["content"])
 

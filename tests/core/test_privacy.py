@@ -217,7 +217,7 @@ async def test_a_call_that_is_being_reserved_when_its_conversation_goes_is_close
 async def test_no_call_stays_open_that_is_reserved_while_its_conversation_goes(
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:
-    """Each transaction wants what the other one holds: the database ends one, which starts anew."""
+    """Each transaction waits for the other's lock: the database ends one, which starts again."""
     group, first, second = await in_group(postgres_sessions)
     gone, awaited = asyncio.Event(), asyncio.Event()
 
@@ -272,7 +272,7 @@ async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> 
 
 
 async def test_forgetting_looks_at_no_other_conversation(postgres_sessions: Sessions) -> None:
-    """Each message that goes asks whose head it is: an index knows, or all would be read."""
+    """Deleting a message looks up the conversation whose head it is; an index must find that."""
     await said(postgres_sessions, "a")
     async with postgres_sessions.begin() as session:
         for statement in (

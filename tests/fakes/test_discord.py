@@ -29,7 +29,7 @@ class Clock:
 
 
 class Bot(discord.AutoShardedClient):
-    """A client that remembers what it was told."""
+    """A client that records its events."""
 
     def __init__(self, intents: discord.Intents) -> None:
         super().__init__(intents=intents, guild_ready_timeout=0.1)

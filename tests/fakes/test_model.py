@@ -52,7 +52,7 @@ async def ask(client: httpx.AsyncClient, *said: str | dict[str, Any], **more: An
 
 
 async def stream(client: httpx.AsyncClient, said: str = "Go", **more: Any) -> list[Any]:
-    """The chunks of a streamed answer; what is no JSON stays a string."""
+    """Return the chunks of a streamed answer; one that is not JSON stays a string."""
     body = asking(said, stream=True, **more)
     async with aconnect_sse(client, "POST", PATH, json=body) as source:
         return [decoded(event) async for event in source.aiter_sse()]

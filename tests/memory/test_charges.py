@@ -1,4 +1,4 @@
-"""Whatever the service charges is a row of the ledger, and what people saw stays before them."""
+"""Every charge of the service is a row of the ledger, and shown text stays."""
 
 from typing import Any
 

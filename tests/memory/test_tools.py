@@ -1,4 +1,4 @@
-"""The model uses tools: what they said is remembered and paid for, what goes wrong is told."""
+"""The model uses tools: their results are remembered and paid for, their faults are told."""
 
 from typing import Any
 
