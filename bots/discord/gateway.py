@@ -15,7 +15,7 @@ from bots.discord.arrivals import Arrivals, Event
 from bots.discord.backlog import LOOKBACK, Backlog, Channels, Newest, ServerChannel
 from bots.discord.commands import register
 from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, read
-from bots.discord.interactions import acknowledge, ticket_of
+from bots.discord.interactions import acknowledge
 from bots.discord.rest import Json, call
 from bots.parts import Parts
 from core.adapter import InboundMessage
@@ -211,7 +211,7 @@ class Gateway(discord.AutoShardedClient):
         If this process dies in between, the person sees "is thinking…" to no end and says it
         again; stored first, a database that is away would make it fail in any case.
         """
-        event = parse_interaction(interaction, self.me, ticket_of(interaction))
+        event = parse_interaction(interaction, self.me)
         if event is None or self._arrivals.is_full:
             return
         acknowledged = self._arrivals.reserve(event)
