@@ -1,4 +1,4 @@
-"""Which turns a worker gets: the oldest whose lane is free, each by one worker at a time."""
+"""A worker gets the oldest turn whose lane is free, and no other worker gets it too."""
 
 import asyncio
 from dataclasses import replace
