@@ -312,6 +312,7 @@ def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inb
         kind="chat",
         address=message.address,
         message_id=message.message_id,
+        ticket=message.ticket,
         user_id=speaker.user_id,
         conversation_id=speaker.conversation_id,
         epoch=speaker.epoch,

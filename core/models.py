@@ -212,6 +212,8 @@ class Turn(Base):
     chat: Mapped[str]
     thread: Mapped[str]
     message_id: Mapped[str | None]
+    ticket: Mapped[str] = mapped_column(default="", server_default="")
+    """What the platform wants back with the answer, until that stands."""
     input: Mapped[dict[str, Any]]
     follows_id: Mapped[int | None] = mapped_column(Key)
     """The turn whose answer it replies to: waited for, and the parent in memory."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -270,8 +270,15 @@ class Reply:
         del self.posts[parts:], self._shown[parts:]
 
     async def _delete(self, message_id: str) -> None:
+        """Delete a message, or empty it where the platform lets us delete it no more."""
         await self._enter()
-        await self.adapter.delete(self.turn.address, message_id)
+        try:
+            await self.adapter.delete(self.turn.address, message_id)
+        except Undeliverable as error:
+            log.info("turn %s: a message stays: %s", self.turn.reference, error)
+            await self._enter()
+            with suppress(MessageGone, Undeliverable):
+                await self.adapter.edit(self.turn.address, message_id, words.EMPTY, final=True)
 
     async def _dismiss(self) -> None:
         """Tell the platform that nothing will come: nothing may go on saying that it does."""
@@ -352,7 +359,7 @@ class Reply:
         seconds = self.gates.wait(self.turn.address)
         if seconds > SHORT_WAIT:
             raise RetryAfter(seconds)
-        await self.gates.enter(self.turn.address)
+        await self.gates.enter(self.turn.address, self.turn.user_id)
         await self._hold()
 
     async def _hold(self) -> None:

@@ -35,6 +35,9 @@ NOT_SENT = (
     "The file cannot be sent here; it may be too large. The people who run me can give it to you."
 )
 
+EMPTY = "…"
+"""The text of a message that is left over and cannot be deleted."""
+
 # Long conversations
 
 SUMMARISED = "Our conversation has grown long: I keep its earlier part as a summary from now on."

@@ -1,4 +1,4 @@
-"""What a client sends in parts is for the bot as a whole, though one part names it."""
+"""A message that a client sends in pieces is for the bot as a whole, though one piece names it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

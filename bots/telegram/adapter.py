@@ -113,7 +113,7 @@ class TelegramAdapter:
         address: Address,
         markdown: str,
         *,
-        final: bool = True,
+        final: bool,
         reply_to: str | None = None,
         ticket: str = "",
         buttons: tuple[Button, ...] = (),
@@ -141,7 +141,7 @@ class TelegramAdapter:
         message_id: str,
         markdown: str,
         *,
-        final: bool = True,
+        final: bool,
         buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons."""
@@ -162,7 +162,7 @@ class TelegramAdapter:
                 raise
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
-        """There is nothing to do."""
+        """Do nothing: Telegram shows typing for some seconds only."""
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Delete a message of ours; Telegram refuses when it is older than two days."""

@@ -16,7 +16,7 @@ from core.db import Sessions, transact
 from core.errors import AttachmentError, DeliveryError, ModelError
 from core.llm import Answering, Event, Lost
 from core.memory import Context
-from core.messages import ChatMessage, Finish, Part, Text, ToolCall, Usage, assistant
+from core.messages import Block, ChatMessage, Finish, Text, ToolCall, Usage, assistant
 from core.quota import Reservation
 from core.reply import Reply
 from core.turns import Turn
@@ -163,7 +163,7 @@ class OpenCall:
 
     # Money
 
-    async def widen(self, files: Sequence[Part]) -> None:
+    async def widen(self, files: Sequence[Block]) -> None:
         """Reserve anew with the files, whose size is known only now; QuotaExceeded."""
         assert self._reservation is not None
         turns = self._reservation.turns

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import attachments, inbox, memory, privacy, toolkit, words
+from core import attachments, inbox, memory, privacy, tools, words
 from core.adapter import Button, ChangeKind
 from core.chat._call import OpenCall
 from core.chat._question import blinded, has_files, question_of
@@ -179,7 +179,7 @@ class Chat:
     def _toolbox(self, turn: Turn) -> Toolbox:
         if not self._terms.tools:
             return Toolbox(())
-        return toolkit.toolbox(self._sessions, turn.conversation_id)
+        return tools.offer(self._sessions, turn.conversation_id)
 
     # Storing
 

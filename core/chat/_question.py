@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from core.memory import Context
-from core.messages import ChatMessage, Part, user
+from core.messages import Block, ChatMessage, user
 from core.turns import Turn
 
 UNSEEN = "[An image was attached, but you cannot see images: say so.]"
 
 
-def question_of(turn: Turn, context: Context, files: Sequence[Part] = ()) -> ChatMessage:
+def question_of(turn: Turn, context: Context, files: Sequence[Block] = ()) -> ChatMessage:
     """Return the day if it changed, the quote, the author's name and words, and the files."""
     question, day = turn.question, turn.created_at.date()
     told = f"[{day:%A}, {day.day} {day:%B %Y}]" if day != context.day else ""
@@ -36,5 +36,5 @@ def blinded(message: ChatMessage) -> ChatMessage:
     return {**message, "content": [_blinded(block) for block in content]}
 
 
-def _blinded(block: Part) -> Part:
+def _blinded(block: Block) -> Block:
     return {"type": "text", "text": UNSEEN} if block["type"] == "image_url" else block

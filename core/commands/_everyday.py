@@ -47,7 +47,7 @@ async def usage(session: AsyncSession, call: Call) -> Result:
     return Result("\n".join(lines))
 
 
-def _read(used: quota.Spent) -> list[str]:
+def _read(used: quota.Spending) -> list[str]:
     """Tell how much the model has read and written, which is what the money is for."""
     tokens = used.prompt_tokens + used.completion_tokens
     if not tokens:

@@ -24,6 +24,7 @@ from core.inbox._claim import (
 from core.inbox._records import (
     Record,
     amend,
+    as_new,
     cancel,
     get,
     last_question,
@@ -31,31 +32,19 @@ from core.inbox._records import (
     unanswered,
 )
 from core.inbox._steps import answered, delivered, is_answered, retry
-from core.inbox._troubles import (
-    Spent,
-    Trouble,
-    Whole,
-    forgotten,
-    replay,
-    troubles,
-    whole,
-)
 
 __all__ = [
     "Entry",
     "Held",
     "Record",
-    "Spent",
-    "Trouble",
-    "Whole",
     "accept",
     "amend",
     "answered",
+    "as_new",
     "cancel",
     "claim",
     "delivered",
     "extend",
-    "forgotten",
     "free",
     "get",
     "hand_back",
@@ -67,14 +56,11 @@ __all__ = [
     "note",
     "renew",
     "replace",
-    "replay",
     "requeue",
     "retry",
     "save_drafts",
     "say",
     "summarise",
     "tell",
-    "troubles",
     "unanswered",
-    "whole",
 ]

@@ -32,11 +32,13 @@ class Entry:
     follows_id: int | None = None
     replaces_id: int | None = None
     answer: str | None = None
+    ticket: str = ""
+    """What the platform wants back with the answer."""
 
 
 _COLUMNS = (
     *("kind", "lane", "conversation_id", "user_id", "epoch", "platform", "bot_id", "chat"),
-    *("thread", "message_id", "input", "follows_id", "replaces_id", "attempt", "faults"),
+    *("thread", "message_id", "ticket", "input", "follows_id", "replaces_id", "attempt", "faults"),
     *("ready_at", "cancel", "draft", "answer", "outcome", "created_at", "answered_at"),
 )
 _ROW = select(*(bindparam(name, type_=turns.c[name].type) for name in _COLUMNS))
@@ -170,6 +172,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "user_id": entry.user_id,
         "epoch": entry.epoch,
         "message_id": entry.message_id,
+        "ticket": entry.ticket,
         "input": entry.question.dump(),
         "follows_id": entry.follows_id,
         "replaces_id": entry.replaces_id,

@@ -142,6 +142,7 @@ def _turn(row: Any) -> Turn:
         epoch=row["epoch"],
         address=Address(row["platform"], row["bot_id"], row["chat"], row["thread"]),
         message_id=row["message_id"],
+        ticket=row["ticket"],
         question=Question.load(row["input"]),
         attempt=row["attempt"],
         created_at=row["created_at"],

@@ -53,6 +53,7 @@ _DELIVERED = (
         delivered_at=bindparam("at", type_=Instant),
         outcome=bindparam("ended"),
         draft=literal(""),
+        ticket=literal(""),
         worker_id=None,
         lease_until=None,
     )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import fleet, inbox
 from core.adapter import Account
-from core.db import TRANSIENT, Sessions, transact
+from core.db import TRANSIENT, Sessions, may_pass, transact
 from core.gates import Gates, happens
 from core.worker._reach import Reach
 from core.worker._run import Run
@@ -83,6 +83,8 @@ class Keeper:
                     await self._renew()
                     renewed_at = began
             except TRANSIENT as error:
+                if not may_pass(error):
+                    raise
                 log.warning("database: %s; leases not renewed", type(error).__name__)
 
     async def _save_drafts(self) -> None:

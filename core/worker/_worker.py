@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import fleet, inbox, posts
 from core.adapter import Account, Adapter
 from core.chat import Chat
-from core.db import LOOK, TRANSIENT, WORK, Sessions, notify, transact
+from core.db import LOOK, TRANSIENT, WORK, Sessions, may_pass, notify, reason, transact
 from core.errors import (
     DeliveryError,
     LeaseLost,
@@ -161,6 +161,11 @@ class Worker:
                 until, turns = await self._keeper.transact(partial(self._take, limit=limit))
             except IntegrityError:
                 return  # another process took a turn of the same lane: nothing to claim
+            except TRANSIENT as error:
+                if not may_pass(error):
+                    raise
+                log.error("nothing is claimed: %s: %s", type(error).__name__, reason(error))
+                return
             for turn in turns:
                 self._begin(turn, until)
             if len(turns) < limit:
@@ -196,25 +201,36 @@ class Worker:
         run.task = asyncio.create_task(self._carry_out(run, over), name=f"turn {turn.reference}")
 
     async def _carry_out(self, run: Run, over: Sequence[Run]) -> None:
+        """Carry a turn out to one of its ends; whatever goes wrong, the others go on."""
         try:
             await run.take_over(over)
-            await self._both_steps(run)
+            await self._attempt(run)
         except LeaseLost:
             log.info("turn %s: another attempt owns it now", run.turn.reference)
         except asyncio.CancelledError:
             if not run.lease.lost:
                 raise
+        except TRANSIENT as error:
+            told = f"{type(error).__name__}: {reason(error)}"
+            log.error("turn %s: waits for its lease to run out: %s", run.turn.reference, told)
+        finally:
+            self._end(run)
+
+    async def _attempt(self, run: Run) -> None:
+        """Make an attempt at both steps; a failure puts the turn back or gives it up."""
+        try:
+            await self._both_steps(run)
         except Undeliverable as error:
             log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
             await self._give_up(run.turn)
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
             await self._put_back(run, seconds, fault=fault)
+        except (LeaseLost, *TRANSIENT):
+            raise
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
             await self._put_back(run, self._pause(run.turn), fault=True)
-        finally:
-            self._end(run)
 
     def _end(self, run: Run) -> None:
         if self._runs.get(run.turn.id) is run:

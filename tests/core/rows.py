@@ -32,7 +32,7 @@ def later(seconds: float) -> datetime:
 
 
 async def commit(sessions: Sessions, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """What `work` returns, done in one transaction; unlike `transact` it never tries again."""
+    """Run `work` in one transaction and return its result; unlike `transact`, never try again."""
     async with sessions.begin() as session:
         return await work(session)
 
@@ -189,7 +189,7 @@ async def stored(sessions: Sessions, turn_id: int) -> models.Turn:
 
 
 async def count(sessions: Sessions, table: type[models.Base]) -> int:
-    """How many rows a table has."""
+    """Count the rows of a table."""
     return await commit(sessions, lambda s: s.scalar(select(func.count()).select_from(table))) or 0
 
 

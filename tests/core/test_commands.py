@@ -1,4 +1,4 @@
-"""What each command answers, and what it leaves to be done."""
+"""Each command gives its answer and leaves its work."""
 
 from itertools import count
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a turn needs to survive its worker, its database and its release."""
+"""A turn survives its worker, its database and its release."""
 
 import asyncio
 import os
@@ -231,7 +231,7 @@ def _renewed(stage: TelegramStage, began: str) -> float:
 
 
 def _expired(stage: TelegramStage) -> bool:
-    """Whether the lease of the turn has run out."""
+    """Return True if the lease of the turn has run out."""
     query = "SELECT count(*) FROM turns WHERE lease_until < datetime('now')"
     return bool(stage.records.one(query))
 

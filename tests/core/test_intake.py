@@ -1,4 +1,4 @@
-"""What comes in is stored, or the platform keeps it."""
+"""The core stores an event, or the platform keeps it."""
 
 import asyncio
 

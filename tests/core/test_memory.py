@@ -1,4 +1,4 @@
-"""What a turn sees is the path from its parent; what it says is appended, and nothing rewritten."""
+"""A turn sees the path from its parent; its messages are appended, and none is rewritten."""
 
 import asyncio
 from base64 import b64encode
@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 
 from core import memory
 from core.db import Sessions
-from core.memory import PLACES, Context, Marks
+from core.memory import IDS_PER_TURN, Context, Marks
 from core.messages import ChatMessage, Usage, assistant, user
 from core.models import Conversation, Message, Summary, table
 from core.turns import Outcome, Speaker, Turn
@@ -82,7 +82,7 @@ async def test_a_turn_sees_what_was_said_before_in_its_order(
         last = await say(sessions, ada, name)
     context = await recall(sessions, await asked(sessions, ada, "d"))
     assert words(context) == "a? a! b? b! c? c!"
-    assert context.parent_id == last.id * PLACES + 1
+    assert context.parent_id == last.id * IDS_PER_TURN + 1
     assert await head(sessions, ada) == context.parent_id
 
 
@@ -100,7 +100,7 @@ async def test_messages_come_back_exactly_as_they_were_sent(
     context = await recall(sessions, await asked(sessions, ada, "b"))
     assert context.messages == said
     assert [list(message) for message in context.messages] == [list(message) for message in said]
-    assert context.parent_id == turn.id * PLACES + 3
+    assert context.parent_id == turn.id * IDS_PER_TURN + 3
 
 
 async def test_conversations_are_apart(sessions: Sessions, ada: Speaker) -> None:
@@ -269,6 +269,32 @@ async def test_sizes_are_those_that_the_api_told(sessions: Sessions, ada: Speake
     assert [row.total for row in stored] == [None, 57, None, 64]
 
 
+async def test_messages_that_the_api_counted_together_share_what_it_told(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    """Our estimates of tool calls and results are higher than what the API counts."""
+    call: ChatMessage = {"role": "assistant", "tool_calls": [{"id": "1", "function": "f" * 900}]}
+    result: ChatMessage = {"role": "tool", "tool_call_id": "1", "content": "r" * 900}
+    await say(sessions, ada, "a", Usage(prompt_tokens=50, completion_tokens=7))
+    turn = await asked(sessions, ada, "b")
+    said = (user("b?"), call, result, assistant("b!"))
+    await remember(sessions, turn, await recall(sessions, turn), Usage(157, 4), said)
+    # Stopped after its tools: nothing followed the results, which the API has not seen.
+    turn = await asked(sessions, ada, "c")
+    cut = (user("c?"), call, result)
+    await remember(sessions, turn, await recall(sessions, turn), Usage(171, 30), cut)
+
+    async with sessions() as session:
+        stored = (await session.scalars(select(Message).order_by(Message.id))).all()
+    whole, stopped = stored[2:6], stored[6:]
+    assert sum(row.tokens or 0 for row in whole[:3]) == 157 - 57
+    assert all((row.tokens or 0) > 0 for row in stored)
+    assert (whole[3].tokens, whole[3].total) == (4, 161)
+    beyond = memory.estimate(result)
+    assert [row.tokens for row in stopped] == [171 - 161, 30, beyond]
+    assert stopped[2].total == 171 + 30 + beyond
+
+
 async def test_an_answer_without_usage_leaves_the_last_total(
     sessions: Sessions, ada: Speaker
 ) -> None:
@@ -390,7 +416,9 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
         turn = await say(sessions, ada, name)
     await say(sessions, ada, "c")
     async with sessions.begin() as session:
-        session.add(Summary(message_id=turn.id * PLACES + 1, content="Of a and b.", created_at=NOW))
+        session.add(
+            Summary(message_id=turn.id * IDS_PER_TURN + 1, content="Of a and b.", created_at=NOW)
+        )
     context = await recall(sessions, await asked(sessions, ada, "d"))
     assert words(context) == "Of a and b. c? c!"
     assert context.messages[0]["role"] == "system"
@@ -467,7 +495,7 @@ async def test_a_turn_is_recalled_in_one_statement_that_visits_only_its_path(
 
 
 async def visits(sessions: Sessions, statement: str, parameters: Any) -> int:
-    """How many rows of its tables a statement visits; on SQLite only that it scans none whole."""
+    """Count the rows that a statement visits; on SQLite check only that it scans no whole table."""
     async with sessions() as session:
         connection = await session.connection()
         if connection.dialect.name == "sqlite":

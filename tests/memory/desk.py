@@ -41,10 +41,10 @@ class Paper:
     bot_id: str = BOT
     rate: float = 1e6
     posts: dict[str, tuple[Address, str]] = field(default_factory=dict)
-    """What stands where, by message id."""
+    """The texts that stand in the chats, by message id."""
     uploads: list[tuple[Address, str, bytes]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
-    """What people bring along, by reference."""
+    """The files of people, by reference."""
 
     def pace(self, address: Address) -> float:
         return 1e-6
@@ -113,7 +113,7 @@ class Paper:
 
 @dataclass
 class Desk:
-    """Where people sit down with the bot."""
+    """A desk at which people talk with the bot."""
 
     paper: Paper
     model: ModelServer

@@ -4,8 +4,8 @@ from typing import Any
 
 from core.chat._call import MOST_TOOL_CALLS
 from core.chat._chat import ROUNDS
-from core.memory import PLACES
-from core.tools import MOST, TOO_MANY
+from core.memory import IDS_PER_TURN
+from core.tools._toolbox import MOST, TOO_MANY
 from core.words import NOTHING_ANSWERED
 from tests.fakes.model import Answer, Fault, ModelRequest, ModelServer, Reply
 from tests.memory.desk import desk
@@ -15,7 +15,7 @@ SIX, TWELVE = ("calculate", {"expression": "2*3"}), ("calculate", {"expression":
 
 
 def roles(request: ModelRequest) -> list[str]:
-    """Who speaks in a request, from its first question on."""
+    """Return the roles in a request, from its first question on."""
     return [message["role"] for message in request.messages if message["role"] != "system"]
 
 
@@ -197,5 +197,5 @@ async def test_of_very_many_calls_few_are_carried_out(sqlite_url: str, model: Mo
         assert (await ada.ask("And now?")).startswith("Well.")
     assert results(model.requests[1]) == ["6"] * MOST + [TOO_MANY] * (MOST_TOOL_CALLS - MOST)
     records = Records(sqlite_url)
-    assert 500 < records.one("SELECT count(*) FROM messages WHERE turn_id = 1") <= PLACES
-    assert records.one("SELECT max(id) FROM messages WHERE turn_id = 1") < 2 * PLACES
+    assert 500 < records.one("SELECT count(*) FROM messages WHERE turn_id = 1") <= IDS_PER_TURN
+    assert records.one("SELECT max(id) FROM messages WHERE turn_id = 1") < 2 * IDS_PER_TURN
