@@ -456,6 +456,14 @@ class TestOnATerminal:
         seated.side.type("tion\r")
         assert (await seated.message()).text == "half a question"
 
+    async def test_the_names_of_commands_are_completed(self, seated: Dialog) -> None:
+        await seated.side.prompts()
+        seated.side.type("/pers")
+        await seated.side.shows("How I should behave")
+        seated.side.type("\tYou are a cat.\r")
+        message = await seated.message()
+        assert (message.command, message.text) == ("persona", "You are a cat.")
+
     async def test_the_history_is_for_its_owner_alone(self, seated: Dialog, history: Path) -> None:
         await seated.ask("remember this")
         assert "remember this" in await asyncio.to_thread(history.read_text)

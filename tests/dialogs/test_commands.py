@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.commands._call import PRIVACY
+from core.words import PRIVACY
 from tests.dialogs.stages import DiscordStage, Stage, TelegramStage, World, ask
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import MODEL, ModelServer
