@@ -111,6 +111,6 @@ async def eventually(condition: Callable[[], bool], within: float = 10) -> None:
 
 
 def on_disk(url: str) -> bytes:
-    """SQLite's file and its log, as whoever copies them reads them."""
+    """Return the bytes of SQLite's file and its log, as a copy would hold them."""
     path = Path(make_url(url).database or "")
     return path.read_bytes() + Path(f"{path}-wal").read_bytes()

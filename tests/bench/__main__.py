@@ -40,7 +40,7 @@ class Amounts:
     turns: int
     """For each process."""
     questions: int
-    """Of the conversation whose price is told."""
+    """The length of the conversation whose price is measured."""
 
 
 FULL = Amounts(

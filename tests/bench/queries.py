@@ -79,7 +79,7 @@ async def plain_turn(person: Person, times: int = 3) -> Asked:
 
 
 async def statements(stage: Stage) -> Iterator[Figure]:
-    """Statements and transactions of a plain turn of somebody who is known."""
+    """Count the statements and transactions of a known person's plain turn."""
     [person] = stage.people(1)
     async with running(stage):
         await person.ask(TEXT)
@@ -126,7 +126,7 @@ def running(stage: Stage, **values: object) -> AbstractAsyncContextManager[None]
 
 
 async def recall(url: str, times: int = 50) -> float:
-    """The median seconds to read what the model will see, in the one conversation there is."""
+    """Return the median seconds of a recall in the only conversation."""
     now = datetime.now(UTC)
     address = Address("telegram", "1", "1")
     turn = Turn(0, "chat", 1, 1, 0, address, None, Question(TEXT), 1, created_at=now)

@@ -110,7 +110,7 @@ class Arena:
         self.fleet.check()
 
     def audit(self, *, unheard: Sequence[Interval] = (), may_end: bool = False) -> Verdict:
-        """Compare what stands with what should."""
+        """Compare the transcripts with the promises."""
         return Auditor(
             self.scene,
             self.crowd,

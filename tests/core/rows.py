@@ -95,7 +95,7 @@ async def speaker(
 
 
 def entry(speaker: Speaker, message_id: str, **changes: Any) -> inbox.Entry:
-    """A question of a person who talks alone with the bot."""
+    """A question of a person in a private chat with the bot."""
     standard = inbox.Entry(
         kind="chat",
         address=HOME,

@@ -189,7 +189,9 @@ async def test_parts_come_in_the_order_of_the_files(sessions: Sessions) -> None:
         pytest.param(b"\xfc" * 400_001, "up to 400,000 characters", id="long latin"),
     ],
 )
-async def test_what_cannot_be_read_is_told(sessions: Sessions, data: bytes, sentence: str) -> None:
+async def test_an_unreadable_file_is_explained(
+    sessions: Sessions, data: bytes, sentence: str
+) -> None:
     with pytest.raises(AttachmentError, match="thing") as told:
         await load(sessions, {"thing.png": data}, text="")
     assert sentence in str(told.value)
@@ -327,7 +329,9 @@ async def test_a_request_reads_its_files_with_one_statement(sessions: Sessions) 
     assert seen == []
 
 
-async def test_the_model_api_takes_what_is_sent(sessions: Sessions, model: ModelServer) -> None:
+async def test_the_model_api_accepts_the_expanded_messages(
+    sessions: Sessions, model: ModelServer
+) -> None:
     kinds = {f"{kind} {at}": image(kind, **options) for at, (kind, _, options) in enumerate(KINDS)}
     parts = await load(sessions, {**kinds, "paper": PDF, "notes": b"text"})
     body = {"model": MODEL, "messages": await expand(sessions, question(*parts))}

@@ -1,9 +1,10 @@
-"""Which turns a worker gets: the oldest whose lane is free, each by one worker at a time."""
+"""A worker gets the oldest turn whose lane is free, and no other worker gets it too."""
 
 import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from core import fleet, inbox, models

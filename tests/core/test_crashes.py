@@ -27,7 +27,7 @@ WORKERS = ("one", "two", "three")
 
 @dataclass
 class Walk:
-    """A world of workers and people, and what has become of the turns in it."""
+    """A world of workers and people, with the fate of its turns."""
 
     sessions: Sessions
     choice: random.Random

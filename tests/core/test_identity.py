@@ -27,7 +27,7 @@ async def test_an_account_is_the_same_person_again(sessions: Sessions) -> None:
     assert await count(sessions, models.User) == await count(sessions, models.Identity) == 1
 
 
-async def test_who_never_spoke_is_nobody(sessions: Sessions) -> None:
+async def test_an_account_that_never_spoke_has_no_user(sessions: Sessions) -> None:
     await rows.speaker(sessions)
     assert await commit(sessions, lambda s: identity.user_of(s, BOB)) is None
 
@@ -90,7 +90,7 @@ async def test_the_epoch_is_the_conversation_s_now(sessions: Sessions) -> None:
     assert (await in_group(sessions, ADA)).epoch == 0
 
 
-async def test_who_is_known_costs_one_statement(sessions: Sessions) -> None:
+async def test_a_known_person_costs_one_statement(sessions: Sessions) -> None:
     await rows.speaker(sessions)
     await in_group(sessions, ADA)
     with rows.statements(sessions) as seen:

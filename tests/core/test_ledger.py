@@ -1,4 +1,4 @@
-"""Allowances equal the sum of the ledger, whatever happens side by side.
+"""Allowances equal the sum of the ledger, also when calls overlap.
 
 Ten people spend at random, each in two conversations at once, over the end of a minute, an hour, a
 day and a month; calls are settled, released, left open and recovered.
@@ -39,7 +39,7 @@ USED = Usage(prompt_tokens=1, completion_tokens=1)
 
 @dataclass
 class World:
-    """The time that passes for all, what chance decides, and how often somebody was refused."""
+    """The common clock, the random choices, and the number of refusals."""
 
     sessions: Sessions
     choice: random.Random

@@ -24,7 +24,7 @@ MARKS = Marks(high=1000, low=300)
 
 
 async def asked(sessions: Sessions, who: Speaker, name: str, **changes: Any) -> Turn:
-    """A turn that is being answered; `name` is what is said in it."""
+    """Return a turn that is being answered; `name` is its question."""
     turn_id = await rows.ask(sessions, who, name, lane=None, **changes)
     return next(turn for turn in await rows.claim(sessions) if turn.id == turn_id)
 
@@ -75,9 +75,7 @@ async def test_a_first_turn_sees_nothing(sessions: Sessions, ada: Speaker) -> No
     assert await recall(sessions, await asked(sessions, ada, "a")) == Context()
 
 
-async def test_a_turn_sees_what_was_said_before_in_its_order(
-    sessions: Sessions, ada: Speaker
-) -> None:
+async def test_a_turn_sees_the_earlier_messages_in_order(sessions: Sessions, ada: Speaker) -> None:
     for name in "abc":
         last = await say(sessions, ada, name)
     context = await recall(sessions, await asked(sessions, ada, "d"))
@@ -110,7 +108,7 @@ async def test_conversations_are_apart(sessions: Sessions, ada: Speaker) -> None
     assert await seen(sessions, ada) == "a? a!"
 
 
-async def test_a_reply_sees_the_path_of_what_it_answers_and_leaves_the_head(
+async def test_a_reply_sees_the_path_of_its_message_and_leaves_the_head(
     sessions: Sessions, ada: Speaker
 ) -> None:
     first = await say(sessions, ada, "a")
@@ -131,7 +129,7 @@ async def test_a_reply_to_the_newest_answer_goes_on_with_the_conversation(
 
 
 @pytest.mark.parametrize("before", ["", "a"], ids=["at the beginning", "later"])
-async def test_a_reply_to_what_left_nothing_in_memory_goes_on_from_the_head(
+async def test_a_reply_to_a_turn_without_messages_goes_on_from_the_head(
     sessions: Sessions, ada: Speaker, before: str
 ) -> None:
     """A turn that failed, or the reply of a command."""
@@ -331,7 +329,7 @@ def test_an_estimate_is_never_zero_and_grows_with_the_text(content: Any) -> None
     ],
     ids=["hex", "base64", "dump", "figures", "pictures"],
 )
-def test_an_estimate_of_what_is_no_language_is_from_above(text: str, tokens: float) -> None:
+def test_an_estimate_of_text_without_words_is_from_above(text: str, tokens: float) -> None:
     assert tokens < memory.estimate(user(text)) <= len(text.encode()) + 8
 
 
@@ -427,7 +425,7 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
     assert await seen(sessions, ada, "f", follows_id=turn.id) == "Of a and b."
 
 
-async def test_a_summary_is_written_for_what_exceeds_the_low_mark(
+async def test_a_summary_replaces_the_messages_beyond_the_low_mark(
     sessions: Sessions, ada: Speaker
 ) -> None:
     for number, name in enumerate("abcd", start=1):

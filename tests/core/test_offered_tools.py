@@ -32,7 +32,7 @@ OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
 
 
 async def call(box: Toolbox, name: str, **arguments: str) -> str:
-    """Return what the model is told after a call."""
+    """Return the result of a call, as the model gets it."""
     [answer] = await box.run_all([ToolCall("1", name, json.dumps(arguments))])
     return str(answer["content"])
 
@@ -109,7 +109,7 @@ async def test_results_are_exact_or_say_that_they_are_not(expression: str, resul
         ("(lambda: 1)()", "I cannot compute this part: (lambda: 1)()"),
     ],
 )
-async def test_what_cannot_be_computed_is_told_in_a_sentence(
+async def test_a_sentence_tells_why_an_expression_cannot_be_computed(
     expression: str, sentence: str
 ) -> None:
     assert (await calculate(expression)).startswith(sentence)
@@ -172,7 +172,7 @@ def value(tree: Any) -> Fraction:
     return OPERATORS[sign](value(left), value(right))
 
 
-async def test_what_this_conversation_held_can_be_searched(sessions: Sessions) -> None:
+async def test_the_model_can_search_this_conversation(sessions: Sessions) -> None:
     ada = await rows.speaker(sessions)
     await rows.ask(sessions, ada, "1")
     turn = await rows.claimed(sessions)

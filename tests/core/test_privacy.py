@@ -120,7 +120,7 @@ def leaves(value: Any) -> Iterator[str]:
 # To have it gone
 
 
-async def test_what_is_forgotten_is_in_no_table_any_more(sessions: Sessions) -> None:
+async def test_forgotten_words_are_in_no_table(sessions: Sessions) -> None:
     turn = await said(sessions, "a")
     call = await reserve(sessions, turn, 9)
     await commit(sessions, lambda s: quota.settle(s, call, RULES, Usage(9, 9), 5, now=NOW))
@@ -218,7 +218,7 @@ async def test_a_call_that_is_being_reserved_when_its_conversation_goes_is_close
 async def test_no_call_stays_open_that_is_reserved_while_its_conversation_goes(
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:
-    """Each transaction wants what the other one holds: the database ends one, which starts anew."""
+    """Each transaction waits for the other's lock: the database ends one, which starts again."""
     group, first, second = await in_group(postgres_sessions)
     gone, awaited = threading.Event(), threading.Event()
 
@@ -273,7 +273,7 @@ async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> 
 
 
 async def test_forgetting_looks_at_no_other_conversation(postgres_sessions: Sessions) -> None:
-    """Each message that goes asks whose head it is: an index knows, or all would be read."""
+    """Deleting a message looks up the conversation whose head it is; an index must find that."""
     await said(postgres_sessions, "a")
     async with rows.begin(postgres_sessions) as session:
         for statement in (
@@ -296,7 +296,7 @@ async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
         yield sessions
 
 
-async def test_what_is_forgotten_is_not_in_the_file_any_more(
+async def test_forgotten_words_are_not_in_the_file(
     sqlite_sessions: Sessions, sqlite_url: str
 ) -> None:
     for number in range(9):
@@ -307,7 +307,7 @@ async def test_what_is_forgotten_is_not_in_the_file_any_more(
     assert b"secret" not in on_disk(sqlite_url)
 
 
-async def test_what_is_too_old_is_not_in_the_file_any_more(
+async def test_expired_words_are_not_in_the_file(
     sqlite_sessions: Sessions, sqlite_url: str
 ) -> None:
     await said(sqlite_sessions, "old")
@@ -343,7 +343,7 @@ async def test_nothing_is_erased_twice(sqlite_sessions: Sessions) -> None:
 # To have it age
 
 
-async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> None:
+async def test_old_data_is_deleted_and_new_data_stays(sessions: Sessions) -> None:
     await said(sessions, "old")
     new = await said(sessions, "new", seconds=MONTH)
     waiting = await rows.ask(

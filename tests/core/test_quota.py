@@ -113,7 +113,7 @@ async def test_a_reservation_counts_in_every_limit_and_opens_a_call(
         ([998, 1], "0.001 usd/month", datetime(2026, 4, 1, tzinfo=UTC)),
     ],
 )
-async def test_what_exceeds_a_limit_is_refused_with_its_name_and_its_end(
+async def test_exceeding_a_limit_is_refused_with_its_name_and_its_end(
     sessions: Sessions, turn: Turn, spend: list[int], limit: str, resets_at: datetime
 ) -> None:
     for cost in spend:
@@ -172,9 +172,7 @@ async def test_without_limits_a_call_is_written_all_the_same(
     assert await used(sessions, turn.user_id) == {}
 
 
-async def test_a_limit_that_was_added_later_counts_what_was_spent_before(
-    sessions: Sessions, turn: Turn
-) -> None:
+async def test_a_limit_added_later_counts_earlier_calls(sessions: Sessions, turn: Turn) -> None:
     bob = await turn_of(sessions, rows.BOB)
     old = await reserve(sessions, turn, rules=Rules((DAY,)), now=later(-120))
     await commit(sessions, lambda s: quota.settle(s, old, Rules((DAY,)), USED, 42, now=NOW))
@@ -197,7 +195,7 @@ async def test_a_limit_that_was_added_while_a_call_was_open_blocks_nobody(
     assert await used(sessions, DEPLOYMENT) == {"month": 105}
 
 
-async def test_a_limit_that_was_gone_for_a_time_counts_what_was_spent_meanwhile(
+async def test_a_limit_that_returns_counts_the_calls_made_meanwhile(
     sessions: Sessions, turn: Turn
 ) -> None:
     await reserve(sessions, turn, 30)
@@ -272,7 +270,7 @@ async def test_a_clock_that_is_late_reserves_in_the_window_that_has_begun(
 # Settling, releasing, recovering
 
 
-async def test_a_settled_call_costs_what_it_cost(sessions: Sessions, turn: Turn) -> None:
+async def test_a_settled_call_counts_its_cost(sessions: Sessions, turn: Turn) -> None:
     reservation = await reserve(sessions, turn)
     await settle(sessions, reservation, 42, now=later(7))
 
@@ -359,7 +357,7 @@ async def test_calls_of_other_turns_are_left_open(sessions: Sessions, turn: Turn
 # What is told
 
 
-async def test_what_remains_is_told_for_each_limit(sessions: Sessions, turn: Turn) -> None:
+async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: Turn) -> None:
     async def left(now: datetime) -> list[Remaining]:
         return await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=now))
 
@@ -379,9 +377,7 @@ async def test_what_remains_is_told_for_each_limit(sessions: Sessions, turn: Tur
     assert item.left == 0
 
 
-async def test_what_was_spent_is_the_sum_of_the_settled_calls(
-    sessions: Sessions, turn: Turn
-) -> None:
+async def test_spent_is_the_sum_of_the_settled_calls(sessions: Sessions, turn: Turn) -> None:
     bob = await turn_of(sessions, rows.BOB)
     for who, now in ((turn, NOW), (turn, later(3600)), (bob, NOW)):
         await settle(sessions, await reserve(sessions, who, now=now), 42, now=now)

@@ -48,7 +48,7 @@ async def find_all(sessions: Sessions, who: Speaker, query: str, limit: int = 5)
         return await search.find(session, who.conversation_id, query, limit)
 
 
-async def test_finds_who_said_what_and_when(sessions: Sessions, ada: Speaker, say: Say) -> None:
+async def test_finds_role_text_and_time(sessions: Sessions, ada: Speaker, say: Say) -> None:
     await say(user("My dog is called Biscuit."), assistant("What a lovely name!"))
     assert await find_all(sessions, ada, "dog") == [Found("user", NOW, "My dog is called Biscuit.")]
     assert await find_all(sessions, ada, "lovely") == [
@@ -82,7 +82,7 @@ async def test_nothing_of_another_conversation_is_ranked(
             assert await session.scalar(matches, {"match": match}) == 1
 
 
-async def test_what_moves_to_another_conversation_is_found_there(
+async def test_a_message_that_moves_to_another_conversation_is_found_there(
     sessions: Sessions, ada: Speaker, say: Say
 ) -> None:
     bob = await rows.speaker(sessions, BOB, rows.GROUP, private=False)
@@ -139,7 +139,7 @@ async def test_instructions_and_tools_are_not_found(
     assert await find(sessions, ada, "walrus") == []
 
 
-async def test_finds_the_texts_among_the_parts_of_a_message(
+async def test_finds_the_texts_among_the_blocks_of_a_message(
     sessions: Sessions, ada: Speaker, say: Say
 ) -> None:
     picture = {"type": "image_url", "image_url": {"url": "attachment:zebra"}}
@@ -213,7 +213,7 @@ async def test_an_excerpt_shows_the_surroundings_of_the_word(
     assert len(excerpt) <= search.WIDTH + 2
 
 
-async def test_what_is_forgotten_is_not_found(sessions: Sessions, ada: Speaker, say: Say) -> None:
+async def test_forgotten_messages_are_not_found(sessions: Sessions, ada: Speaker, say: Say) -> None:
     await say(user("a thing to forget"))
     forget = delete(Conversation).where(Conversation.id == ada.conversation_id)
     await commit(sessions, lambda s: s.execute(forget))
