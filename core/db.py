@@ -203,7 +203,10 @@ def _postgresql(url: URL, connections: int) -> Engine:
         hide_parameters=True,
         connect_args={
             "connect_timeout": 5,
-            "options": "-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s",
+            # Who waits for a lock waits on, as long as a migration holds the table; a statement that
+            # takes too long by itself is given up in the end. See `may_pass` and TIMEOUTS.
+            "options": "-c lock_timeout=10s -c statement_timeout=15s"
+            " -c idle_in_transaction_session_timeout=30s",
             # A server that vanished without a word must not hold a connection for hours.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
