@@ -69,6 +69,16 @@ async def resolve(
     return Speaker(found.user_id, found.conversation_id, found.epoch)
 
 
+async def find(
+    session: AsyncSession, author: Author, address: Address, *, private: bool
+) -> Speaker | None:
+    """The same without making anything: None for who has never spoken to the bot there."""
+    found = await _find(session, author, address, private=private)
+    if found is None or found.conversation_id is None:
+        return None
+    return Speaker(found.user_id, found.conversation_id, found.epoch)
+
+
 async def move(session: AsyncSession, address: Address, chat: str) -> None:
     """Let a group's conversations go on in another chat, but where it has begun one of its own."""
     there = _conversations.alias("there")

@@ -2,6 +2,7 @@
 
 from core.inbox._accept import (
     Entry,
+    Growth,
     accept,
     chats,
     extend,
@@ -38,6 +39,7 @@ from core.inbox._records import (
     cancel,
     get,
     last_question,
+    latest,
     requeue,
     unanswered,
 )
@@ -66,6 +68,7 @@ from core.inbox._troubles import (
 __all__ = [
     "Account",
     "Entry",
+    "Growth",
     "Held",
     "Place",
     "Record",
@@ -90,6 +93,7 @@ __all__ = [
     "is_new",
     "is_preceded",
     "last_question",
+    "latest",
     "leave",
     "may_listen",
     "move",

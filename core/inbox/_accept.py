@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, exists, insert, select, update
@@ -10,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.adapter import Address, InboundMessage
 from core.db import LOOK, insert_missing, notify
 from core.inbox._processes import Account
-from core.inbox._tables import IS_EVENT, IS_POST, events, place, posts, turns, waiting
+from core.inbox._records import amend
+from core.inbox._tables import IS_EVENT, IS_POST, events, place, posts, turns
 from core.turns import Kind, Outcome, Question, Turn
 
 
@@ -234,35 +236,66 @@ async def note(session: AsyncSession, address: Address, event_id: str) -> bool:
     return noted.first() is not None
 
 
-async def extend(
-    session: AsyncSession, turn_id: int, message: InboundMessage, *, ready_at: datetime
-) -> bool:
-    """Add a further part to a turn that still waits; False when it waits no more.
+class Growth(Enum):
+    """What became of a turn whose question got a further piece."""
 
-    A part that is known already changes nothing.
+    WAITING = auto()
+    """Nobody works at it: it is answered with the piece as soon as it is ready."""
+    RESTARTED = auto()
+    """Somebody worked at it: it starts again."""
+    KNOWN = auto()
+    """Nothing: the piece was stored before."""
+
+
+_GROWING = (
+    select(turns.c.input, turns.c.message_id, turns.c.worker_id, turns.c.attempt, turns.c.ready_at)
+    .where(
+        turns.c.id == bindparam("the_turn"),
+        turns.c.answered_at.is_(None),
+        ~turns.c.cancel,
+        ~turns.c.forgotten,
+    )
+    .with_for_update()
+)
+
+
+async def extend(
+    session: AsyncSession,
+    turn_id: int,
+    message: InboundMessage,
+    *,
+    ready_at: datetime,
+    now: datetime,
+) -> Growth | None:
+    """Add a piece to a turn's question, in the order of the messages' ids; it waits until then.
+
+    None, and nothing changed, when the turn is answered or about to be stopped.
     """
-    stored = await session.scalar(
-        select(turns.c.input).where(turns.c.id == turn_id, waiting(turns)).with_for_update()
-    )
-    if stored is None:
-        return False
+    turn = (await session.execute(_GROWING, {"the_turn": turn_id})).one_or_none()
+    if turn is None:
+        return None
     if not await is_new(session, message.address, message.event_id, message.message_id):
-        return True
+        return Growth.KNOWN
     await note(session, message.address, message.event_id)
-    await session.execute(
-        _POST,
-        {
-            **place(message.address),
-            "message_id": message.message_id,
-            "turn_id": turn_id,
-            "part": None,
-        },
-    )
-    question = Question.load(stored).joined(Question.of(message))
+    post = {**place(message.address), "message_id": message.message_id}
+    await session.execute(_POST, {**post, "turn_id": turn_id, "part": None})
+    question, piece = Question.load(turn.input), Question.of(message)
+    came_before = _number(message.message_id) < _number(turn.message_id)
+    question = piece.joined(question) if came_before else question.joined(piece)
+    if turn.worker_id is not None:
+        await amend(session, turn_id, question, now=now, ready_at=ready_at)
+        return Growth.RESTARTED
+    # What was tried before waits for its next attempt anyway.
+    ready_at = turn.ready_at if turn.attempt else ready_at
     await session.execute(
         update(turns).where(turns.c.id == turn_id).values(input=question.dump(), ready_at=ready_at)
     )
-    return True
+    return Growth.WAITING
+
+
+def _number(message_id: str | None) -> tuple[int, str]:
+    """The order of messages: platforms count them, in decimal digits."""
+    return len(message_id or ""), message_id or ""
 
 
 async def turn_of(session: AsyncSession, address: Address, message_id: str) -> int | None:

@@ -18,11 +18,6 @@ posts = table(models.Post)
 pauses = table(models.Pause)
 
 
-def waiting(turn: Any) -> ColumnElement[bool]:
-    """Nobody works at it and it has no answer."""
-    return and_(turn.c.answered_at.is_(None), turn.c.worker_id.is_(None))
-
-
 def running(turn: Any) -> ColumnElement[bool]:
     """Somebody works at its answer."""
     return and_(turn.c.answered_at.is_(None), turn.c.worker_id.is_not(None))

@@ -1,0 +1,128 @@
+"""Who listens: of all processes on a database, one for each account of ours, by a lease."""
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime, timedelta
+
+from core import inbox
+from core.adapter import Adapter, Change, InboundMessage, Move
+from core.db import TRANSIENT, Sessions, reason, transact
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=8)
+"""How long an account is ours; a dead process is replaced after it."""
+STAND_BY = 1.0
+"""Seconds between a standing-by process's attempts to take the lease."""
+
+
+class Listening:
+    """One process's part in listening; the others stand by."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        worker_id: str,
+        handle: Callable[[InboundMessage | Change | Move], Awaitable[None]],
+        *,
+        now: Callable[[], datetime],
+        lease: timedelta = LEASE,
+    ) -> None:
+        """`handle` stores an event; only then the next is asked for."""
+        self._sessions = sessions
+        self._worker_id = worker_id
+        self._handle = handle
+        self._now = now
+        self._lease = lease
+        # A third of it passes between renewals; who could not renew it lets go before its end.
+        self._renewal = lease.total_seconds() / 3
+        self._held = lease.total_seconds() * 3 / 4
+
+    async def listen(self, adapter: Adapter) -> None:
+        """Handle what an account hears, whenever this is the process that listens for it.
+
+        Returns when there is nothing more to hear; what the adapter raises ends it too.
+        """
+        account = adapter.name, adapter.bot_id
+        while True:
+            lease = asyncio.timeout_at(await self._stand_by(account))
+            try:
+                async with lease, self._renewing(account, lease):
+                    await self._hear(adapter)
+                    return
+            except TimeoutError:
+                if not lease.expired():
+                    raise
+                log.warning("this process listens no more on %s as %s: its lease is over", *account)
+
+    async def _hear(self, adapter: Adapter) -> None:
+        async with aclosing(adapter.listen()) as events:
+            log.info("listening on %s as %s", adapter.name, adapter.bot_id)
+            async for event in events:
+                await self._handle(event)
+
+    async def _stand_by(self, account: inbox.Account) -> float:
+        """Wait for the lease, and return until when to hold it; say once that it has to wait."""
+        if until := await self._take(account):
+            return until
+        log.warning("another process listens on %s as %s: this one waits for its end", *account)
+        while not (until := await self._take(account)):  # noqa: ASYNC110 - a lease runs out
+            await asyncio.sleep(STAND_BY)
+        return until
+
+    @asynccontextmanager
+    async def _renewing(
+        self, account: inbox.Account, lease: asyncio.Timeout
+    ) -> AsyncIterator[None]:
+        """Renew a lease meanwhile, and leave it to the next process at once."""
+        renewing = asyncio.create_task(self._renew(account, lease))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait([renewing])  # it may be in the middle of a transaction
+            await self._leave(account)
+
+    async def _renew(self, account: inbox.Account, lease: asyncio.Timeout) -> None:
+        """Put the end of a lease off; nobody has to notice should this fail, for it ends then."""
+        until: float | None = lease.when()
+        while until:
+            await asyncio.sleep(self._renewal)
+            try:
+                until = await self._take(account, patience=self._renewal)
+            except TRANSIENT as error:
+                log.warning("the lease on %s as %s is not renewed: %s", *account, reason(error))
+            except Exception:  # whatever it was, the next renewal may succeed
+                log.exception("the lease on %s as %s is not renewed", *account)
+            else:
+                if not lease.expired():
+                    lease.reschedule(until or 0)
+
+    async def _take(self, account: inbox.Account, *, patience: float = math.inf) -> float | None:
+        """Take or renew a lease; until when to hold it, on the event loop's clock.
+
+        None while another process has it.
+        """
+        until = asyncio.get_running_loop().time() + self._held
+        now = self._now()
+        taken = await transact(
+            self._sessions,
+            lambda session: inbox.may_listen(
+                session, account, self._worker_id, now=now, lease_until=now + self._lease
+            ),
+            patience=patience,
+        )
+        return until if taken else None
+
+    async def _leave(self, account: inbox.Account) -> None:
+        try:
+            await transact(
+                self._sessions,
+                lambda session: inbox.stop_listening(session, account, self._worker_id),
+                patience=STAND_BY,
+            )
+        except TRANSIENT as error:
+            log.warning("the lease on %s as %s is left to run out: %s", *account, reason(error))
