@@ -77,17 +77,20 @@ def test_of_an_album_all_is_handed_over(pieces: Pieces) -> None:
 
 
 def test_what_was_said_before_we_listened_may_go_on() -> None:
-    """This process does not know to what; what is stored tells."""
-    pieces = Pieces()
-    assert hear(pieces, replace(REST, sent_at=NOW))
-    assert hear(pieces, replace(REST, sent_at=NOW + timedelta(seconds=2)))
-    assert not hear(pieces, replace(REST, sent_at=NOW + timedelta(seconds=2.1)))
+    """This process does not know on what; what is stored tells."""
+    pieces, bob = Pieces(), Author("telegram", "1002", "Bob")
+    assert hear(pieces, replace(LONG, sent_at=NOW))
+    assert hear(pieces, replace(REST, sent_at=NOW + timedelta(seconds=1)))
+    assert not hear(pieces, replace(REST, sent_at=NOW + timedelta(seconds=1))), "it has ended"
+    assert hear(pieces, replace(REST, author=bob, sent_at=NOW + timedelta(seconds=2)))
+    late = replace(REST, sent_at=NOW + timedelta(seconds=5))
+    assert not hear(pieces, replace(late, author=Author("telegram", "1003", "Eve")))
 
 
 def test_nothing_is_remembered_for_long(pieces: Pieces) -> None:
     hear(pieces, replace(LONG, author=Author("telegram", "1002", "Bob")), called=True)
     hear(pieces, replace(SAID, sent_at=NOW + timedelta(minutes=1)))
-    assert pieces == Pieces(NOW - timedelta(minutes=1))
+    assert pieces == Pieces({}, NOW - timedelta(minutes=1))
 
 
 def test_in_private_everything_is_for_the_bot(pieces: Pieces) -> None:
