@@ -1,11 +1,11 @@
-# Every target works on a fresh machine: what it needs is set up first, in .venv.
+# Every target works on a fresh machine: it first sets up .venv.
 # `make` alone lists the targets.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# The pins are made with 3.11; a later Python installs a few packages more.
+# The pins were made with 3.11; a later Python installs a few more packages.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
@@ -14,11 +14,11 @@ READY := .venv/.ready
 # Options for pytest: make test ARGS="-k quota"
 ARGS ?=
 
-# The tests wait more than they compute: side by side they take half the time, even on two cores.
+# The tests wait more than they compute: five at a time take half the time, even on two cores.
 PYTEST := $(BIN)/python -m pytest --numprocesses 5 --dist worksteal
 
 .PHONY: help
-help: ## List what can be made
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
@@ -30,14 +30,14 @@ run: $(READY) ## Run the bot with the settings of .env
 	@$(BIN)/python -m bots
 
 .PHONY: test
-test: $(READY) ## Run the tests, on SQLite and on PostgreSQL; those that kill at random are in `check`
+test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs those that kill at random
 	$(PYTEST) -m 'not chaos' $(ARGS)
 
 .PHONY: check
-check: lint types imports drift cover ## Run all that CI runs
+check: lint types imports drift cover ## Run everything that CI runs
 
 .PHONY: fix
-fix: $(READY) ## Format the code and mend what the linter can
+fix: $(READY) ## Format the code and apply the linter's fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -59,13 +59,13 @@ drift: $(READY) ## Check that the migrations make the tables of core/models.py
 	$(BIN)/python -m tests.drift
 
 .PHONY: cover
-cover: $(READY) ## Run the tests and measure what they reach
+cover: $(READY) ## Run the tests and measure their coverage
 	$(PYTEST) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='core/*' --fail-under=95 >/dev/null
 
 .PHONY: chaos
-chaos: $(READY) ## Kill, cut off and starve real processes for 45 minutes, and count what became of messages
+chaos: $(READY) ## Kill, cut off and starve real processes for 45 minutes, and count lost messages
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 .PHONY: bench
@@ -78,7 +78,7 @@ migration: $(READY) ## Write the migration for a change of core/models.py: make 
 	$(BIN)/python -m tests.drift --write '$(m)'
 
 .PHONY: pins
-pins: ## Pin every dependency anew, to the newest that pyproject.toml allows
+pins: ## Pin every dependency to the newest version that pyproject.toml allows
 	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	freeze() { "$$scratch/bin/pip" freeze --exclude parley | sed "s/^uvloop==.*/& ; sys_platform != 'win32'/"; }; \
 	$(PYTHON) -m venv "$$scratch"; \
@@ -92,7 +92,7 @@ pins: ## Pin every dependency anew, to the newest that pyproject.toml allows
 		> requirements-dev.txt
 
 .PHONY: clean
-clean: ## Remove what was made, but for data and settings
+clean: ## Remove everything that was made, except data and settings
 	rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .demo
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

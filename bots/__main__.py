@@ -18,7 +18,7 @@ import httpx
 import typer
 
 from bots.connections import Connections
-from core import attachments, db, inbox, llm, privacy, quota, settings
+from core import attachments, db, inbox, llm, posts, privacy, quota, settings
 from core.adapter import Adapter
 from core.chat import Chat, Terms
 from core.commands import Offer
@@ -255,10 +255,10 @@ def _connect(
                 loaded.discord_token.get_secret_value(),
                 loaded.discord_api_url,
                 newest=lambda bot_id, chat: db.transact(
-                    sessions, lambda session: inbox.newest(session, (platform, bot_id), chat)
+                    sessions, lambda session: posts.newest(session, (platform, bot_id), chat)
                 ),
                 channels=lambda bot_id: db.transact(
-                    sessions, lambda session: inbox.chats(session, (platform, bot_id))
+                    sessions, lambda session: posts.chats(session, (platform, bot_id))
                 ),
             )
 

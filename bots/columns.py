@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 
 def draw(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """A table whose first row is its head; `right` tells which columns are flush right."""
+    """Draw a table whose first row is its head; `right` is True for columns aligned right."""
     widths = [max(map(width, column)) for column in zip_longest(*rows, fillvalue="")]
     lines = [" │ ".join(map(_padded, row, widths, right)).rstrip() for row in rows]
     return "\n".join([lines[0], "─┼─".join("─" * size for size in widths), *lines[1:]])
@@ -18,7 +18,8 @@ def _padded(text: str, size: int, right: bool) -> str:
 
 
 def width(text: str) -> int:
-    """Columns of a text: Chinese, Japanese, Korean and emoji take two, accents none."""
+    """Return the width of a text: Chinese, Japanese, Korean and emoji take two columns, accents
+    none."""
     if text.isascii():
         return len(text)
     return sum(

@@ -1,4 +1,4 @@
-"""The accounts of a process, each reached by itself: the trouble of one is not the others'."""
+"""Connecting the accounts of a process; the failure of one does not disturb the others."""
 
 import asyncio
 import logging
@@ -11,28 +11,28 @@ from core.errors import DeliveryError, RetryAfter, SettingsError
 log = logging.getLogger(__name__)
 
 Connect = Callable[[], AbstractAsyncContextManager[Adapter]]
-"""One attempt to reach a platform: DeliveryError when it does not answer, SettingsError when the
-operator has to change something."""
+"""Tries once to reach a platform. Raises DeliveryError if it does not answer, and SettingsError if
+the operator has to change something."""
 Use = Callable[[Adapter], Awaitable[None]]
-"""What is done with an account, as long as there is something to do."""
+"""Works with an account until nothing is left to do."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds between attempts to reach a platform that does not answer."""
+"""The seconds between two attempts to reach a platform that does not answer."""
 
 
 class Connections:
-    """Accounts that are used as soon as their platform answers."""
+    """Accounts; each is used as soon as its platform answers."""
 
     def __init__(self, stack: AsyncExitStack, use: Use) -> None:
-        """The `stack` closes the connections: answers in hand need them longer than `use`."""
+        """Make connections that `stack` closes, because answers need them longer than `use`."""
         self._stack = stack
         self._use = use
         self._left = 0
 
     async def run(self, connects: Sequence[Connect]) -> None:
-        """Until nothing is left to do for any account.
+        """Use all accounts until nothing is left to do.
 
-        SettingsError when one is refused at once, and when the last one is refused later.
+        Raises SettingsError if an account is refused at the first try, or the last one later.
         """
         self._left = len(connects)
         async with asyncio.TaskGroup() as tasks:
@@ -54,7 +54,7 @@ class Connections:
             log.error("%s", error)
 
     async def _insist(self, connect: Connect) -> Adapter:
-        """Try again and again, ever more seldom."""
+        """Try until the platform answers, with growing pauses."""
         pause = SHORTEST_PAUSE
         while True:
             await asyncio.sleep(pause)

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,7 +126,9 @@ class ConsoleAdapter:
         address: Address,
         markdown: str,
         *,
+        final: bool,
         reply_to: str | None = None,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -134,21 +136,27 @@ class ConsoleAdapter:
         message_id = f"{self._run}-{nonce}"
         if reply_to not in (None, self._question):
             self._aside.add(message_id)
-        await self._show(message_id, markdown, buttons)
+        await self._show(message_id, markdown, final=final)
         return message_id
 
     async def edit(
-        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+        self,
+        address: Address,
+        message_id: str,
+        markdown: str,
+        *,
+        final: bool,
+        buttons: tuple[Button, ...] = (),
     ) -> None:
         """Show a message's new text; MessageGone for one of an earlier run."""
         if message_id not in self._posts:
             raise MessageGone(f"no message {message_id} in this run")
-        await self._show(message_id, markdown, buttons)
+        await self._show(message_id, markdown, final=final)
 
-    async def _show(self, message_id: str, markdown: str, buttons: Sequence[Button]) -> None:
+    async def _show(self, message_id: str, markdown: str, *, final: bool) -> None:
         text = markdown.translate(_CONTROLS)
         try:
-            if any(button.kind is ChangeKind.STOP for button in buttons):
+            if not final:
                 self._grow(message_id, text)
             elif self._posts.get(message_id) != text:  # else only its buttons changed
                 await self._finish(message_id, text)
@@ -172,6 +180,12 @@ class ConsoleAdapter:
 
     def _answered(self, message_id: str) -> None:
         if self._question and message_id not in self._aside:
+            self._happened.put_nowait(None)
+
+    async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
+        """Ask for the next line if the message was the question."""
+        if reply_to == self._question:
+            self._screen.drop()
             self._happened.put_nowait(None)
 
     async def delete(self, address: Address, message_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The bytes of a file on their way here, bounded in size and in time."""
+"""Reading a download, bounded in size and in time."""
 
 import asyncio
 from collections.abc import AsyncIterable
@@ -7,13 +7,13 @@ from core.adapter import Attachment
 from core.errors import AttachmentError, Unreachable
 
 IN_ALL = 60.0
-"""Seconds for the whole of a file: what is asked after it waits meanwhile."""
+"""The seconds for a whole file; the person's next questions wait for it."""
 
 
 async def read(
     chunks: AsyncIterable[bytes], attachment: Attachment, limit: int, *, within: float = IN_ALL
 ) -> bytes:
-    """All chunks together; AttachmentError past `limit` bytes or `within` seconds."""
+    """Join all chunks. Raise AttachmentError past `limit` bytes or `within` seconds."""
     data = bytearray()
     try:
         async with asyncio.timeout(within) as time:
@@ -28,7 +28,7 @@ async def read(
 
 
 def check(attachment: Attachment, size: int, limit: int) -> None:
-    """AttachmentError for a file of more bytes than there is room for."""
+    """Raise AttachmentError for a file of more than `limit` bytes."""
     if size > limit:
         raise AttachmentError(
             f"“{attachment.name}” is larger than the {limit / 1_000_000:g} MB that I can read."
@@ -36,7 +36,7 @@ def check(attachment: Attachment, size: int, limit: int) -> None:
 
 
 def check_status(status: int, refusal: str) -> None:
-    """AttachmentError, with these words, for what is refused for good; Unreachable for a fault."""
+    """Raise AttachmentError(refusal) for a final refusal, and Unreachable for a fault."""
     if status == 429 or status >= 500:
         raise Unreachable(f"status {status} for a file")
     if status >= 400:

@@ -11,21 +11,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from core import db, inbox, settings
+from core import db, operations, settings
 from core.errors import SettingsError
 
 T = TypeVar("T")
 
 Work = Callable[[Any], Awaitable[T]]
-"""What is done in a session of the database, which nobody here looks into."""
+"""Work in a session of the database; this module never looks into the session."""
 
 PATIENCE = 5.0
-"""Seconds for which a database that is busy is tried again."""
-GONE = "what was asked was deleted, so there is nothing to answer again"
+"""The seconds for which work is tried again on a busy database."""
+GONE = "the question was deleted, so there is nothing to answer again"
 
-Number = Annotated[
-    str, typer.Argument(metavar="N", help="The number of a turn, or a reference that names it.")
-]
+Number = Annotated[str, typer.Argument(metavar="N", help="The number of a turn, or its reference.")]
 Numbers = Annotated[
     list[str], typer.Argument(metavar="N...", help="The numbers of turns, or references.")
 ]
@@ -34,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=False,
-    help="What became of turns; works beside a running bot.",
+    help="Look at turns and queue them again; works beside a running bot.",
 )
 
 
@@ -44,7 +42,7 @@ def list_troubles(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     now = datetime.now(UTC)
-    found = _with_database(lambda session: inbox.troubles(session, now=now))
+    found = _with_database(lambda session: operations.list_troubles(session, now=now))
     if not found:
         typer.echo("No turn is in trouble.")
         return
@@ -53,13 +51,13 @@ def list_troubles(context: typer.Context) -> None:
 
 @app.command()
 def show(number: Number) -> None:
-    """Show all that is stored of one turn, with what was said."""
+    """Show everything that is stored of one turn, with the words that were said."""
     turn_id = _number(number)
-    found = _with_database(lambda session: inbox.whole(session, turn_id))
+    found = _with_database(lambda session: operations.show(session, turn_id))
     if found is None:
         typer.echo(f"There is no turn {turn_id}.", err=True)
         raise typer.Exit(1)
-    Console().print(_whole(found))
+    Console().print(_record(found))
 
 
 @app.command()
@@ -67,27 +65,27 @@ def replay(numbers: Numbers) -> None:
     """Queue failed turns again, and deliver undeliverable ones again."""
     turn_ids = [_number(number) for number in numbers]
     now = datetime.now(UTC)
-    queued = _with_database(lambda session: inbox.replay(session, turn_ids, now=now))
-    forgotten = _with_database(lambda session: inbox.forgotten(session, turn_ids))
+    queued = _with_database(lambda session: operations.replay(session, turn_ids, now=now))
+    forgotten = _with_database(lambda session: operations.find_forgotten(session, turn_ids))
     for turn_id in dict.fromkeys(turn_ids):
         done = turn_id in queued
-        left = GONE if turn_id in forgotten else "not failed, left alone"
+        left = GONE if turn_id in forgotten else "did not fail, left alone"
         typer.echo(f"{turn_id}: {'queued' if done else left}", err=not done)
     if len(queued) < len(set(turn_ids)):
         raise typer.Exit(1)
 
 
 def _number(told: str) -> int:
-    """The number of a turn; a reference as people are told it has the attempt behind it."""
+    """Return the number of a turn from its reference, which is `number` or `number-attempt`."""
     number, _, _ = told.partition("-")
     if not number.isdecimal():
-        raise typer.BadParameter(f"{told!r} is no number of a turn")
+        raise typer.BadParameter(f"{told!r} is not the number of a turn")
     return int(number)
 
 
 def _with_database(work: Work[T]) -> T:
-    """What `work` returns; a sentence instead of a traceback when the database cannot be used."""
-    logging.basicConfig(level=logging.ERROR)  # what is tried again is no news here
+    """Run `work` and return its result. Exit with a sentence if the database cannot be used."""
+    logging.basicConfig(level=logging.ERROR)  # retries are no news here
     try:
         return asyncio.run(_transact(settings.load().database_url, work))
     except SettingsError as error:
@@ -107,7 +105,7 @@ async def _transact(url: str, work: Work[T]) -> T:
         await engine.dispose()
 
 
-def _table(found: list[inbox.Trouble], now: datetime) -> Table:
+def _table(found: list[operations.Trouble], now: datetime) -> Table:
     table = Table("turn", "platform", "age", "tries", "faults", "state")
     for column in (0, 2, 3, 4):
         table.columns[column].justify = "right"
@@ -118,7 +116,7 @@ def _table(found: list[inbox.Trouble], now: datetime) -> Table:
     return table
 
 
-def _state(each: inbox.Trouble, now: datetime) -> str:
+def _state(each: operations.Trouble, now: datetime) -> str:
     if each.is_done:
         return each.outcome
     step = "answered" if each.outcome else "unanswered"
@@ -136,8 +134,8 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _whole(found: inbox.Whole) -> Table:
-    """One turn; what people and the model said is shown as it is, never read as markup."""
+def _record(found: operations.TurnRecord) -> Table:
+    """Draw one turn. The words of people and of the model are shown as they are, not as markup."""
     each, where = found.trouble, found.address
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
@@ -158,7 +156,7 @@ def _whole(found: inbox.Whole) -> Table:
     return table
 
 
-def _call(call: inbox.Spent) -> str:
+def _call(call: operations.CallRecord) -> str:
     end = "settled" if call.settled_at else "open"
     cost = f"{call.cost / settings.MICRO:.6f} usd"
     return f"attempt {call.attempt}: {call.model}, {call.tokens} tokens, {cost}, {end}"

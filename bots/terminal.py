@@ -1,4 +1,4 @@
-"""A terminal with a person at it: the line they write, and Markdown as it grows."""
+"""The terminal: a line to write in, and Markdown that grows."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -28,21 +28,24 @@ PROMPT = ANSI("\x1b[1;36m>\x1b[0m ")
 
 
 def _break_lines(state: StateCore) -> None:
-    """Keep lines apart as they were written, as chats do."""
+    """Keep the line breaks of the source, as chats do."""
     for token in state.tokens:
         for child in token.children or ():
             if child.type == "softbreak":
                 child.type = "hardbreak"
 
 
-# Without raw HTML: what looks like a tag stays text that one can read.
+# Without raw HTML, so that tags stay readable text.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 _MARKDOWN.core.ruler.push("lines", _break_lines)
 
 
 class Terminal:
-    """The screen. Finished blocks of an answer are printed once and scroll away; only the last
-    block is redrawn while it grows, and of that no more than fits on the screen."""
+    """The screen.
+
+    Finished blocks of an answer are printed once and scroll away. Only the last block is redrawn
+    while it grows, and only as much of it as fits on the screen.
+    """
 
     def __init__(self, source: Input, session: PromptSession[str], console: Console) -> None:
         self._source = source
@@ -52,9 +55,9 @@ class Terminal:
         self._live: Live | None = None
 
     async def ask(self) -> str | None:
-        """What the person writes next; None at Ctrl-C or Ctrl-D."""
+        """Read the person's next line; return None at Ctrl-C or Ctrl-D."""
         try:
-            # The signal is the entry point's; in the terminal's raw mode Ctrl-C is a key.
+            # The entry point handles the signal; in the terminal's raw mode Ctrl-C is a key.
             text = await self._session.prompt_async(PROMPT, handle_sigint=False)
         except (EOFError, KeyboardInterrupt):
             return None
@@ -64,7 +67,7 @@ class Terminal:
 
     @contextmanager
     def interruptible(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """Call `interrupt` for each Ctrl-C; what is typed ahead waits for the next prompt."""
+        """Call `interrupt` for each Ctrl-C; other keys wait for the next prompt."""
 
         def read() -> None:
             keys = self._source.read_keys()
@@ -80,18 +83,18 @@ class Terminal:
                 self.drop()
 
     def wait(self) -> None:
-        """Turn a spinner until something else is shown."""
+        """Show a spinner until something else is shown."""
         if self._live is None:
             self._redraw(Spinner("dots", style="dim"), turning=True)
 
     def grow(self, text: str) -> None:
-        """Print the blocks that are complete and redraw the last."""
+        """Print the complete blocks and redraw the last one."""
         growing = self._print(text, whole=False)
         height = max(1, self._console.height - 2)
         self._redraw(Block(growing, height) if growing else "")
 
     def finish(self, text: str) -> None:
-        """Print what was still growing."""
+        """Print the rest of the answer."""
         self._clear()
         self._print(text, whole=True)
         self._printed = ""
@@ -102,12 +105,12 @@ class Terminal:
             self._print_blocks(blocks(_MARKDOWN.parse(text)))
 
     def drop(self) -> None:
-        """Forget what was growing."""
+        """Forget the growing answer."""
         self._clear()
         self._printed = ""
 
     def _print(self, text: str, *, whole: bool) -> list[Token]:
-        """Print the blocks not printed yet but for the last, if it may grow: it is returned."""
+        """Print the new blocks. Unless the answer is `whole`, return the last one instead."""
         if not text.startswith(self._printed):
             self._printed = ""  # the answer was started again
             self._console.rule(style="dim")
@@ -132,7 +135,7 @@ class Terminal:
         self._live = Live(
             content,
             console=self._console,
-            auto_refresh=turning,  # by a thread of its own: not while the content changes
+            auto_refresh=turning,  # runs in a thread, so only while the content stays the same
             refresh_per_second=12.5,
             transient=True,
             redirect_stdout=False,
@@ -149,7 +152,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of Markdown without empty lines around it, or the end of it that is `height`."""
+    """One block of Markdown without empty lines around it, or its last `height` lines."""
 
     tokens: list[Token]
     height: int | None = None
@@ -167,7 +170,7 @@ class Block:
             yield Segment.line()
 
     def _visible(self) -> list[Token]:
-        """Highlighting is slow: spare it for the code above the screen."""
+        """Return the tokens without the code above the screen, because highlighting is slow."""
         first = self.tokens[0]
         if self.height is None or first.type != "fence":
             return self.tokens
@@ -176,7 +179,7 @@ class Block:
 
 
 def is_empty(line: Sequence[Segment]) -> bool:
-    """Whether nothing of a line is seen, not even a coloured background."""
+    """Return True if a line shows nothing, not even a coloured background."""
     return all(
         not segment.text.strip() and (segment.style is None or segment.style.bgcolor is None)
         for segment in line
@@ -184,7 +187,7 @@ def is_empty(line: Sequence[Segment]) -> bool:
 
 
 def blocks(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The tokens of a document, block by block."""
+    """Group the tokens of a document by blocks."""
     found: list[list[Token]] = []
     for token in tokens:
         if token.level == 0 and token.nesting >= 0:
@@ -194,14 +197,14 @@ def blocks(tokens: Sequence[Token]) -> list[list[Token]]:
 
 
 def beginning(block: Sequence[Token], text: str) -> int:
-    """Where a block of a text begins, in characters."""
+    """Return the offset at which a block of a text begins, in characters."""
     line = (block[0].map or [0])[0]
     return sum(len(before) + 1 for before in text.split("\n")[:line])
 
 
 @contextmanager
 def connect(source: TextIO, sink: TextIO, history: Path | None = None) -> Iterator[Terminal]:
-    """The terminal at these two ends; what was written before is kept in `history`."""
+    """Open a terminal on two streams; `history` is the file for the lines written before."""
     keys = create_input(source)
     session: PromptSession[str] = PromptSession(
         history=open_history(history or default_history()),
@@ -216,13 +219,13 @@ def connect(source: TextIO, sink: TextIO, history: Path | None = None) -> Iterat
 
 
 def default_history() -> Path:
-    """Where a user's programs keep their state."""
+    """Return the default file for the history, where a user's programs keep their state."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "parley" / "history"
 
 
 def open_history(path: Path) -> History:
-    """What was written before, for its owner alone; in a read-only home it is not kept."""
+    """Open the history for its owner alone; keep none if the home is read-only."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)

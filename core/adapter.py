@@ -10,6 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+Account = tuple[str, str]
+"""A platform and the id of our account there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -63,6 +66,8 @@ class InboundMessage:
     attachments: tuple[Attachment, ...] = ()
     unreadable: str = ""
     """What it holds that the bot cannot read, in words for a person: "voice messages"."""
+    ticket: str = ""
+    """What the platform wants back with the answer; opaque outside of the adapter."""
     reply_to: str | None = None
     """The message id of the message it answers on the platform."""
     quote: str = ""
@@ -116,10 +121,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button below a message; pressing it comes back as a `Change` of that kind.
-
-    A message that offers STOP is still growing; one without it is final.
-    """
+    """A button below a message; pressing it comes back as a `Change` of that kind."""
 
     kind: ChangeKind
     label: str
@@ -158,23 +160,43 @@ class Adapter(Protocol):
         address: Address,
         markdown: str,
         *,
+        final: bool,
         reply_to: str | None = None,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
         """Post a message and return its id.
 
-        `reply_to` is the message it answers; the adapter decides where people want to see that,
-        and one that is gone is no error. A repeat with the same nonce (at most 25 characters)
-        makes no second message where the platform can tell."""
+        A `final` one will not grow any more. `reply_to` is the message it answers and `ticket` what
+        came with that: the adapter decides where people see the reply, and a message that is gone
+        is no error. A repeat with the same nonce (at most 25 characters) makes no second message
+        where the platform can tell.
+        """
 
     async def edit(
-        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+        self,
+        address: Address,
+        message_id: str,
+        markdown: str,
+        *,
+        final: bool,
+        buttons: tuple[Button, ...] = (),
     ) -> None:
-        """Replace a message's text and buttons. Unchanged content is no error."""
+        """Replace a message's text and buttons; `final` is as in `send`.
+
+        Unchanged content is no error.
+        """
+
+    async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
+        """Let people know that no answer comes to a message; `ticket` is what came with it.
+
+        Whatever shows that one is on its way goes away.
+        """
 
     async def delete(self, address: Address, message_id: str) -> None:
-        """Delete a message of ours. One that is gone already is no error."""
+        """Delete a message of ours. One that is gone already is no error; Undeliverable where the
+        platform lets us delete it no more."""
 
     async def upload(
         self,

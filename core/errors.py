@@ -1,11 +1,11 @@
-"""Everything Parley raises on purpose.
+"""The errors that Parley raises on purpose.
 
 ParleyError
 ├── SettingsError             a setting is missing or wrong; the message names it
 ├── DeliveryError             a platform did not do what was asked
 │   ├── RetryAfter            a flood limit: call again after `retry_after` seconds, not before
-│   ├── Unreachable           time-out, reset, 5xx: whether it was done is unknown
-│   ├── MessageGone           the message to edit or delete exists no longer
+│   ├── Unreachable           time-out, reset, 5xx: it may have been done or not
+│   ├── MessageGone           the message to edit or delete no longer exists
 │   └── Undeliverable         blocked, deleted, forbidden, refused: never worth a retry
 ├── AttachmentError           an attachment cannot be read; the message is for the person
 ├── ModelError                the model did not answer
@@ -33,7 +33,7 @@ class DeliveryError(ParleyError):
 
 
 class RetryAfter(DeliveryError):
-    """A flood limit: nothing may be sent there for `retry_after` seconds."""
+    """A flood limit: no call there may be made for `retry_after` seconds."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"flood limit, retry after {retry_after:g} s")
@@ -41,11 +41,11 @@ class RetryAfter(DeliveryError):
 
 
 class Unreachable(DeliveryError):
-    """The platform gave no answer or failed by itself; what was asked may have been done."""
+    """The platform gave no answer or failed; it may have done what was asked."""
 
 
 class MessageGone(DeliveryError):
-    """The message to edit or delete does not exist any more."""
+    """The message to edit or delete no longer exists."""
 
 
 class Undeliverable(DeliveryError):
@@ -61,7 +61,7 @@ class ModelError(ParleyError):
 
 
 class ModelBusy(ModelError):
-    """No token came yet; worth a retry, after `retry_after` seconds where the server named them."""
+    """The model failed before its first token; retry, after `retry_after` seconds if given."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -69,22 +69,22 @@ class ModelBusy(ModelError):
 
 
 class ModelBroke(ModelError):
-    """The stream broke after its first token; the answer is worth a new start."""
+    """The stream broke after its first token; start the answer again."""
 
 
 class ModelUnavailable(ModelError):
-    """Key, credits, path or model name: nothing helps until the operator acts."""
+    """The key, credits, path or model name is wrong: the operator must act."""
 
 
 class ModelRejected(ModelError):
-    """The request was refused as invalid; sending it again would be refused again."""
+    """The server refused the request as invalid, and would refuse it again."""
 
 
 class QuotaExceeded(ParleyError):
-    """More is needed than an allowance has left until `resets_at` (UTC).
+    """An allowance has less left than is needed, until `resets_at` (UTC).
 
-    `limit` is as the operator wrote it, `most` its amount, in turns or micro-dollars; `shared`
-    where it is everybody's.
+    `limit` is the operator's text, `most` its amount; `needed`, `left` and `most` are turns or
+    micro-dollars. `shared` is True for a limit of the whole deployment.
     """
 
     def __init__(

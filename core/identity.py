@@ -1,4 +1,4 @@
-"""Who is speaking, and in which conversation."""
+"""Identities: the person behind an account, and the conversation in which they speak."""
 
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ _IN_GROUP = _speakers(_IS_ADDRESS)
 async def resolve(
     session: AsyncSession, author: Author, address: Address, *, private: bool, now: datetime
 ) -> Speaker:
-    """The person behind an account and the conversation they speak in; both are made when new."""
+    """Find the person behind an account and their conversation; create both if they are new."""
     found = await _find(session, author, address, private=private)
     if found is None or found.conversation_id is None:
         await _create(session, author, address, private=private, now=now)
@@ -80,7 +80,7 @@ async def find(
 
 
 async def move(session: AsyncSession, address: Address, chat: str) -> None:
-    """Let a group's conversations go on in another chat, but where it has begun one of its own."""
+    """Move a group's conversations to another chat, except threads that have one there already."""
     there = _conversations.alias("there")
     begun = exists().where(
         there.c.platform == _conversations.c.platform,
@@ -101,7 +101,7 @@ async def move(session: AsyncSession, address: Address, chat: str) -> None:
 
 
 async def user_of(session: AsyncSession, author: Author) -> int | None:
-    """The person behind an account, if it ever spoke."""
+    """Return the person behind an account, or None if it never spoke."""
     found: int | None = await session.scalar(
         select(_identities.c.user_id).where(*_IS_AUTHOR),
         {"platform": author.platform, "account_id": author.account_id},
@@ -128,7 +128,7 @@ async def _create(
 
 
 async def _create_identity(session: AsyncSession, author: Author, now: datetime) -> int:
-    """Two first messages at once make one identity: the loser of the race takes the winner's."""
+    """Create an identity. If another transaction created it first, use that one."""
     created = insert(User).values(created_at=now).returning(User.id)
     user_id = (await session.execute(created)).scalar_one()
     statement = insert_missing(session, Identity).values(

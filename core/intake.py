@@ -11,7 +11,7 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import commands, identity, inbox, memory, pieces, privacy
+from core import commands, identity, inbox, memory, pieces, posts, privacy, words
 from core.adapter import Change, ChangeKind, InboundMessage, Move
 from core.db import TRANSIENT, Sessions, may_pass, reason, transact
 from core.turns import Outcome, Question, Speaker
@@ -27,11 +27,6 @@ ASIDE = 200
 """Pieces of albums in groups that are kept until one of them may name the bot."""
 ASIDE_FOR = timedelta(seconds=10)
 """How long they are kept."""
-
-MOVED_ON = "The conversation has moved on since then. Please ask again."
-NOTHING_ASKED = "There is nothing to answer again yet."
-FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
-STILL_ANSWERING = "I am still answering your last message."
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +160,7 @@ class Intake:
         follows_id = None
         if not message.private and message.reply_to is not None:
             # In a group a reply branches from what it answers; a private talk stays one line.
-            follows_id = await inbox.turn_of(session, message.address, message.reply_to)
+            follows_id = await posts.turn_of(session, message.address, message.reply_to)
         return await self._question(session, message, speaker, now, follows_id)
 
     async def _piece(
@@ -244,11 +239,11 @@ class Intake:
         last = await inbox.last_question(session, speaker)
         entry = _entry(message, speaker, now)
         if last is None:
-            entry = _answered(entry, NOTHING_ASKED)
+            entry = _answered(entry, words.NOTHING_ASKED)
         elif last.outcome is None:
-            entry = _answered(entry, STILL_ANSWERING)
+            entry = _answered(entry, words.STILL_ANSWERING)
         elif last.forgotten:
-            entry = _answered(entry, FORGOTTEN)
+            entry = _answered(entry, words.FORGOTTEN)
         else:
             entry = replace(entry, question=last.question, follows_id=last.follows_id)
             if await memory.is_head(session, speaker.conversation_id, last.id):
@@ -266,7 +261,7 @@ class Intake:
     async def _change(self, session: AsyncSession, change: Change) -> Accepted:
         if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
-        turn_id = await inbox.turn_of(session, change.address, change.message_id)
+        turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is None or record.user_id != await identity.user_of(session, change.author):
             return Accepted()
@@ -284,7 +279,7 @@ class Intake:
         now = self._now()
         if record.forgotten:
             entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _answered(entry, FORGOTTEN), now=now)
+            await inbox.say(session, _answered(entry, words.FORGOTTEN), now=now)
         elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
             await inbox.requeue(session, record.id, now=now)
         elif record.outcome is None:
@@ -294,7 +289,7 @@ class Intake:
             return Accepted(changed=True)
         else:
             entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _answered(entry, MOVED_ON), now=now)
+            await inbox.say(session, _answered(entry, words.MOVED_ON), now=now)
         return Accepted()
 
     async def _edited(
@@ -325,11 +320,11 @@ def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inb
         kind="chat",
         address=message.address,
         message_id=message.message_id,
+        ticket=message.ticket,
         user_id=speaker.user_id,
         conversation_id=speaker.conversation_id,
         epoch=speaker.epoch,
-        # Who talks alone with the bot waits for the answer before; in a group nobody waits
-        # for somebody else's.
+        # A private chat is one lane; in a group each person has one.
         lane=lane if message.private else f"{lane}/{speaker.user_id}",
         question=Question.of(message),
         ready_at=ready_at,

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 
-from core import inbox
-from core.adapter import Adapter, Change, InboundMessage, Move
+from core import fleet
+from core.adapter import Account, Adapter, Change, InboundMessage, Move
 from core.db import TRANSIENT, Sessions, reason, transact
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Listening:
             async for event in events:
                 await self._handle(event)
 
-    async def _stand_by(self, account: inbox.Account) -> float:
+    async def _stand_by(self, account: Account) -> float:
         """Wait for the lease, and return until when to hold it; say once that it has to wait."""
         if until := await self._take(account):
             return until
@@ -74,9 +74,7 @@ class Listening:
         return until
 
     @asynccontextmanager
-    async def _renewing(
-        self, account: inbox.Account, lease: asyncio.Timeout
-    ) -> AsyncIterator[None]:
+    async def _renewing(self, account: Account, lease: asyncio.Timeout) -> AsyncIterator[None]:
         """Renew a lease meanwhile, and leave it to the next process at once."""
         renewing = asyncio.create_task(self._renew(account, lease))
         try:
@@ -86,7 +84,7 @@ class Listening:
             await asyncio.wait([renewing])  # it may be in the middle of a transaction
             await self._leave(account)
 
-    async def _renew(self, account: inbox.Account, lease: asyncio.Timeout) -> None:
+    async def _renew(self, account: Account, lease: asyncio.Timeout) -> None:
         """Put the end of a lease off; nobody has to notice should this fail, for it ends then."""
         until: float | None = lease.when()
         while until:
@@ -101,7 +99,7 @@ class Listening:
                 if not lease.expired():
                     lease.reschedule(until or 0)
 
-    async def _take(self, account: inbox.Account, *, patience: float = math.inf) -> float | None:
+    async def _take(self, account: Account, *, patience: float = math.inf) -> float | None:
         """Take or renew a lease; until when to hold it, on the event loop's clock.
 
         None while another process has it.
@@ -110,18 +108,18 @@ class Listening:
         now = self._now()
         taken = await transact(
             self._sessions,
-            lambda session: inbox.may_listen(
+            lambda session: fleet.may_listen(
                 session, account, self._worker_id, now=now, lease_until=now + self._lease
             ),
             patience=patience,
         )
         return until if taken else None
 
-    async def _leave(self, account: inbox.Account) -> None:
+    async def _leave(self, account: Account) -> None:
         try:
             await transact(
                 self._sessions,
-                lambda session: inbox.stop_listening(session, account, self._worker_id),
+                lambda session: fleet.stop_listening(session, account, self._worker_id),
                 patience=STAND_BY,
             )
         except TRANSIENT as error:

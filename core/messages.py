@@ -1,18 +1,18 @@
-"""The wire forms of the model API (chat completions); what is stored is what was sent."""
+"""The wire forms of the model API (chat completions). Messages are stored as they were sent."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
 Role = Literal["system", "user", "assistant", "tool"]
-Part = dict[str, Any]
-"""One part of a message's content: text, image_url or file."""
+Block = dict[str, Any]
+"""One block of a message's content (the API calls it a content part): text, image_url or file."""
 
 
 class ChatMessage(TypedDict):
-    """One message in the API's form. It is sent again byte for byte, so it is never rewritten."""
+    """One message in the API's form. It is never rewritten: it is sent again byte for byte."""
 
     role: Role
-    content: NotRequired[str | list[Part]]
+    content: NotRequired[str | list[Block]]
     tool_calls: NotRequired[list[dict[str, Any]]]
     tool_call_id: NotRequired[str]
 
@@ -35,9 +35,9 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call used: tokens as the API counts them, `cost` in micro-dollars if it was told.
+    """The usage of a call: tokens as the API counts them, `cost` in micro-dollars if reported.
 
-    `cached_tokens` may exceed `prompt_tokens`: the published figures need not add up.
+    `cached_tokens` may exceed `prompt_tokens`: the API's figures need not add up.
     """
 
     prompt_tokens: int

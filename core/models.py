@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    bindparam,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -94,16 +95,6 @@ class Identity(Base):
     name: Mapped[str]
 
 
-class LinkCode(Base):
-    """A code that links another account to a person; only its hash is kept."""
-
-    __tablename__ = "link_codes"
-
-    digest: Mapped[str] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    expires_at: Mapped[datetime]
-
-
 class Conversation(Base):
     """Messages that share memory: a person's own, or those of a group's address."""
 
@@ -177,20 +168,20 @@ class Turn(Base):
 
     __tablename__ = "turns"
     __table_args__ = (
-        # The guard of the order in a lane: one running turn at most.
+        # The guard of the order in a lane: a worker has one undelivered turn of it at most.
         Index(
-            "uq_turns_running",
+            "uq_turns_in_hand",
             "lane",
             unique=True,
-            postgresql_where=text("worker_id IS NOT NULL AND answered_at IS NULL"),
-            sqlite_where=text("worker_id IS NOT NULL AND answered_at IS NULL"),
+            postgresql_where=text("worker_id IS NOT NULL AND delivered_at IS NULL"),
+            sqlite_where=text("worker_id IS NOT NULL AND delivered_at IS NULL"),
         ),
         Index(
-            "ix_turns_unanswered",
+            "ix_turns_lane",
             "lane",
             "id",
-            postgresql_where=text("answered_at IS NULL"),
-            sqlite_where=text("answered_at IS NULL"),
+            postgresql_where=text("delivered_at IS NULL"),
+            sqlite_where=text("delivered_at IS NULL"),
         ),
         Index(
             "ix_turns_undelivered",
@@ -221,6 +212,8 @@ class Turn(Base):
     chat: Mapped[str]
     thread: Mapped[str]
     message_id: Mapped[str | None]
+    ticket: Mapped[str] = mapped_column(default="", server_default="")
+    """What the platform wants back with the answer, until that stands."""
     input: Mapped[dict[str, Any]]
     follows_id: Mapped[int | None] = mapped_column(Key)
     """The turn whose answer it replies to: waited for, and the parent in memory."""
@@ -370,3 +363,11 @@ class Pause(Base):
     bot_id: Mapped[str] = mapped_column(primary_key=True)
     chat: Mapped[str] = mapped_column(primary_key=True)
     until: Mapped[datetime]
+
+
+FENCED = (
+    table(Turn).c.id == bindparam("the_turn"),
+    table(Turn).c.attempt == bindparam("the_attempt"),
+)
+"""The condition of every write of an attempt: no newer one has begun. `Turn.fence` has its
+parameters."""

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from core import inbox
+from core import fleet, posts, words
 from core.adapter import Adapter, Button, ChangeKind
 from core.db import Sessions, transact, undivided
 from core.errors import (
@@ -19,21 +19,21 @@ from core.errors import (
     Undeliverable,
     Unreachable,
 )
-from core.gates import ROOM, Clock, Gate, Gates, happens
+from core.gates import SPARE, Clock, Gates, happens
 from core.text import split
 from core.turns import Turn
 
 log = logging.getLogger(__name__)
 
-STOP = (Button(ChangeKind.STOP, "Stop"),)
+STOP = (Button(ChangeKind.STOP, words.STOP),)
 
 MARGIN = 3.0
 """Seconds of lease that must be left when a call to the platform starts."""
 TYPING_AFTER = 0.15
 """Seconds after which typing is shown: a quick first text needs none."""
 TYPING_EVERY = 4.5
-YIELD = 0.1
-"""Seconds between two looks: whether the answer before stands, whether the lease was renewed."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks at whether the lease was renewed."""
 SHORT_WAIT = 10.0
 """Seconds of a flood limit that are waited out here; a longer one puts the delivery off."""
 TRIES = 4
@@ -42,7 +42,7 @@ TRIES = 4
 
 @dataclass(slots=True)
 class Lease:
-    """How long a turn is ours, on the event loop's clock; the worker renews it."""
+    """The time until which a turn is ours, on the event loop's clock; the worker renews it."""
 
     until: float
     clock: Clock
@@ -54,16 +54,17 @@ class Lease:
             raise LeaseLost
 
     def is_short(self) -> bool:
-        """Whether it has to be renewed before the next call; never when it is lost."""
+        """Tell whether it has to be renewed before the next call; a lost one is never short."""
         return not self.lost and self.until - self.clock() < MARGIN
 
 
 @dataclass(slots=True)
 class _Shown:
-    """What a message shows; None where this process cannot know."""
+    """The text and the buttons of a message; None where this process cannot know them."""
 
     text: str | None = None
     buttons: tuple[Button, ...] | None = None
+    final: bool | None = None
 
 
 @dataclass(slots=True)
@@ -77,19 +78,19 @@ class Reply:
     lease: Lease
     now: Callable[[], datetime]
     posts: list[str | None] = field(default_factory=list)
-    """The message id of each part; None where one was about to be posted."""
+    """The message id of each part; None for a part that was about to be posted."""
     text: str = ""
     stopped: bool = False
     _unsure: set[int] = field(default_factory=set)
-    """Parts that may have been posted, with whatever text."""
+    """Parts that may have been posted, with an unknown text."""
     _gone: set[int] = field(default_factory=set)
-    """Parts whose message was deleted by somebody else."""
-    _whole: bool = False
+    """Parts whose message somebody else deleted."""
+    _is_whole: bool = False
     """The answer is stored; only its delivery is left."""
     _scope: asyncio.Timeout | None = None
     _shown: list[_Shown] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _closing: asyncio.Event = field(default_factory=asyncio.Event)
+    _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def resume(self, posts: Iterable[str | None]) -> None:
         """Go on in messages that stand already; they are taken to show the text saved last."""
@@ -101,13 +102,15 @@ class Reply:
             _Shown(parts[part] if part < len(parts) else None) for part in range(len(self.posts))
         ]
 
+    # While the answer grows
+
     def write(self, text: str) -> None:
         """Add to the answer."""
         self.text += text
         self._changed.set()
 
     def rewind(self, length: int) -> None:
-        """Begin the answer anew from there; what is shown stays until the new text is longer."""
+        """Begin the answer anew from there; people see the old text until the new one is longer."""
         self.text = self.text[:length]
 
     def stop(self) -> None:
@@ -118,7 +121,7 @@ class Reply:
 
     @asynccontextmanager
     async def until_stopped(self) -> AsyncIterator[None]:
-        """The scope in which the model is listened to; `stop` ends it at once, without an error."""
+        """Listen to the model inside of this scope; `stop` ends it at once, without an error."""
         try:
             async with asyncio.timeout(0 if self.stopped else None) as self._scope:
                 yield
@@ -137,15 +140,13 @@ class Reply:
             yield
         finally:
             self.gates.streams -= 1
-            self._closing.set()
+            self._grown.set()
             self._changed.set()
             await painter
 
     async def _paint(self) -> None:
         await self._type()
-        if self.turn.preceded:
-            return  # it must not stand above an answer that is still to be delivered
-        while not self._closing.is_set():
+        while not self._grown.is_set():
             try:
                 await self._preview()
             except RetryAfter as limit:
@@ -154,14 +155,14 @@ class Reply:
                 log.debug("turn %s: preview: %s", self.turn.reference, error)
             except (Undeliverable, LeaseLost):
                 return  # the delivery will meet the same, and decide
-            await happens(self._closing, self.gates.interval(self.turn.address))
+            await happens(self._grown, self.gates.interval(self.turn.address))
             await self._changed.wait()
 
     async def _type(self) -> None:
         """Show typing until there is text; it is a courtesy and may fail."""
         pause = TYPING_AFTER
         while not await happens(self._changed, pause):
-            if self.gates.wait(self.turn.address, ROOM) == 0:
+            if self.gates.wait(self.turn.address, SPARE) == 0:
                 await self._type_once()
             pause = TYPING_EVERY
 
@@ -176,53 +177,40 @@ class Reply:
 
     async def _preview(self) -> None:
         """Show the text so far, unless the whole answer comes before the gates open."""
-        room = ROOM if self.posts and self.posts[0] is not None else 0
-        while seconds := self._due(room):
-            if await happens(self._closing, seconds):
+        spare = SPARE if self.posts and self.posts[0] is not None else 0
+        while seconds := self.gates.wait(self.turn.address, spare):
+            if await happens(self._grown, seconds):
                 return
         self._changed.clear()
         if not self._is_longer():
             return
         parts = split(self.text, self.adapter.fits)
         for part, text in enumerate(parts):
-            if self._closing.is_set():
+            if self._grown.is_set():
                 return
-            await self._place(part, text, STOP if part == len(parts) - 1 else ())
-
-    def _due(self, room: float) -> float:
-        """Seconds until a preview may be shown; a finished answer of the chat is put up first."""
-        seconds = self.gates.wait(self.turn.address, room)
-        return max(seconds, YIELD) if self._gate.is_due(self.turn.address.thread) else seconds
+            is_last = part == len(parts) - 1
+            await self._show(part, text, STOP if is_last else (), final=not is_last)
 
     def _is_longer(self) -> bool:
-        """A restarted answer must not make what is shown shorter."""
+        """Tell whether the text is longer than what people see: a new start must not shorten it."""
         return len(self.text) > sum(len(shown.text or "") for shown in self._shown)
 
-    def finish(self) -> None:
-        """The answer is whole: later ones of the chat follow it."""
-        self._gate.finish(self.turn.id)
+    # When it is whole
 
-    def leave(self) -> None:
-        """Nothing more is put up here: it stands, or somebody else goes on, or later."""
-        self._gate.leave(self.turn.id)
-
-    @property
-    def _gate(self) -> Gate:
-        return self.gates.of(self.turn.address)
-
-    async def close(self, answer: str, buttons: tuple[Button, ...] = ()) -> None:
-        """Put up the whole answer: every part posted or edited until it stands, the rest deleted.
+    async def deliver(self, answer: str, buttons: tuple[Button, ...] = ()) -> None:
+        """Post or edit every part of the answer until it stands, and delete what is left over.
 
         Raises RetryAfter when the platform wants a long pause, Unreachable when it does not
         answer, Undeliverable when it refuses for good, LeaseLost when the turn is another's.
         """
-        self._whole = True
+        self._is_whole = True
         parts = split(answer, self.adapter.fits)
-        async with self._gate.order(self.turn.address.thread, self.turn.id):
-            for part, text in enumerate(parts):
-                last = part == len(parts) - 1
-                await self._insist(partial(self._stand, part, text, buttons if last else ()))
-            await self._withdraw(len(parts))
+        for part, text in enumerate(parts):
+            last = buttons if part == len(parts) - 1 else ()
+            await self._insist(partial(self._stand, part, text, last))
+        await self._withdraw(len(parts))
+        if not parts and self.turn.message_id is not None:
+            await self._insist(self._dismiss)
 
     async def attach(self, name: str, data: bytes) -> None:
         """Post a file. Should it fail half-way, it is posted again: twice is better than never."""
@@ -240,7 +228,7 @@ class Reply:
         await self._insist(upload)
 
     async def _insist(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Do what the platform has to take, again while it does not answer or wants short waits."""
+        """Repeat a call while the platform does not answer or wants short pauses."""
         pause = 0.5
         for left in reversed(range(TRIES)):
             try:
@@ -258,10 +246,10 @@ class Reply:
                 return
 
     async def _stand(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
-        """Make a part show a text, in a new message where somebody deleted the old one."""
+        """Make a part show its final text, in a new message if somebody deleted the old one."""
         for left in reversed(range(TRIES)):
             try:
-                await self._place(part, text, buttons)
+                await self._show(part, text, buttons, final=True)
             except MessageGone:
                 if not left:
                     raise
@@ -269,53 +257,6 @@ class Reply:
                 self._gone.add(part)
             else:
                 return
-
-    async def _place(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
-        """Make a part show a text: by an edit where it stands, by a new message where not."""
-        message_id = self.posts[part] if part < len(self.posts) else None
-        if message_id is None:
-            message_id = await self._post(part, text, buttons)
-            # Where a message was made before, a platform that knows the nonce returns that one.
-            self._shown[part] = _Shown() if part in self._unsure else _Shown(text, buttons)
-            self._unsure.discard(part)
-        if self._shown[part] != _Shown(text, buttons):
-            await self._enter()
-            await self.adapter.edit(self.turn.address, message_id, text, buttons=buttons)
-            self._shown[part] = _Shown(text, buttons)
-
-    async def _post(self, part: int, text: str, buttons: tuple[Button, ...]) -> str:
-        if part == len(self.posts):
-            await transact(self.sessions, lambda session: inbox.posting(session, self.turn, part))
-            self.posts.append(None)
-            self._shown.append(_Shown())
-        await self._enter()
-        return await undivided(self._send(part, text, buttons))
-
-    async def _send(self, part: int, text: str, buttons: tuple[Button, ...]) -> str:
-        """Post a part and store its id, or nobody would know of the message."""
-        try:
-            message_id = await self.adapter.send(
-                self.turn.address,
-                text,
-                reply_to=self.turn.message_id if part == 0 else None,
-                buttons=buttons,
-                nonce=self._nonce(part),
-            )
-        except Unreachable:
-            self._unsure.add(part)
-            raise
-        self.posts[part] = message_id
-        ours = await transact(
-            self.sessions, lambda session: inbox.posted(session, self.turn, part, message_id)
-        )
-        if not ours:
-            raise LeaseLost(f"turn {self.turn.reference}")
-        return message_id
-
-    def _nonce(self, part: int) -> str:
-        """The same for each attempt, but for a message that was deleted meanwhile."""
-        nonce = f"{self.turn.id}-{part}"
-        return f"{nonce}-{self.turn.attempt}" if part in self._gone else nonce
 
     async def _withdraw(self, parts: int) -> None:
         """Delete the messages that a shorter answer does not need."""
@@ -325,19 +266,91 @@ class Reply:
         for message_id in surplus:
             if message_id is not None:
                 await self._insist(partial(self._delete, message_id))
-        await transact(self.sessions, lambda session: inbox.withdrawn(session, self.turn, parts))
+        await transact(self.sessions, lambda session: posts.withdraw(session, self.turn, parts))
         del self.posts[parts:], self._shown[parts:]
 
     async def _delete(self, message_id: str) -> None:
+        """Delete a message, or empty it where the platform lets us delete it no more."""
         await self._enter()
-        await self.adapter.delete(self.turn.address, message_id)
+        try:
+            await self.adapter.delete(self.turn.address, message_id)
+        except Undeliverable as error:
+            log.info("turn %s: a message stays: %s", self.turn.reference, error)
+            await self._enter()
+            with suppress(MessageGone, Undeliverable):
+                await self.adapter.edit(self.turn.address, message_id, words.EMPTY, final=True)
+
+    async def _dismiss(self) -> None:
+        """Tell the platform that nothing will come: nothing may go on saying that it does."""
+        await self._enter()
+        await self.adapter.dismiss(
+            self.turn.address, reply_to=self.turn.message_id, ticket=self.turn.ticket
+        )
+
+    # One message
+
+    async def _show(
+        self, part: int, text: str, buttons: tuple[Button, ...], *, final: bool
+    ) -> None:
+        """Make a part show a text: edit the message that stands, or post a new one."""
+        wanted = _Shown(text, buttons, final)
+        message_id = self.posts[part] if part < len(self.posts) else None
+        if message_id is None:
+            message_id = await self._post(part, wanted)
+            # A platform that knows the nonce returns the message that an earlier try has made.
+            self._shown[part] = _Shown() if part in self._unsure else wanted
+            self._unsure.discard(part)
+        if self._shown[part] != wanted:
+            await self._enter()
+            await self.adapter.edit(
+                self.turn.address, message_id, text, final=final, buttons=buttons
+            )
+            self._shown[part] = wanted
+
+    async def _post(self, part: int, wanted: _Shown) -> str:
+        if part == len(self.posts):
+            await transact(self.sessions, lambda session: posts.intend(session, self.turn, part))
+            self.posts.append(None)
+            self._shown.append(_Shown())
+        await self._enter()
+        return await undivided(self._send(part, wanted))
+
+    async def _send(self, part: int, wanted: _Shown) -> str:
+        """Post a part and store its id, or nobody would know of the message."""
+        try:
+            message_id = await self.adapter.send(
+                self.turn.address,
+                wanted.text or "",
+                final=bool(wanted.final),
+                reply_to=self.turn.message_id if part == 0 else None,
+                ticket=self.turn.ticket if part == 0 else "",
+                buttons=wanted.buttons or (),
+                nonce=self._nonce(part),
+            )
+        except Unreachable:
+            self._unsure.add(part)
+            raise
+        self.posts[part] = message_id
+        ours = await transact(
+            self.sessions, lambda session: posts.confirm(session, self.turn, part, message_id)
+        )
+        if not ours:
+            raise LeaseLost(f"turn {self.turn.reference}")
+        return message_id
+
+    def _nonce(self, part: int) -> str:
+        """Return the same nonce at each attempt, but another for a message that was deleted."""
+        nonce = f"{self.turn.id}-{part}"
+        return f"{nonce}-{self.turn.attempt}" if part in self._gone else nonce
+
+    # Gates and lease
 
     async def _pause(self, limit: RetryAfter) -> None:
         """Send nothing to this chat for a time, in no process."""
-        self._gate.pause(limit.retry_after)
+        self.gates.of(self.turn.address).pause(limit.retry_after)
         until = self.now() + timedelta(seconds=limit.retry_after)
         await transact(
-            self.sessions, lambda session: inbox.pause(session, self.turn.address, until=until)
+            self.sessions, lambda session: fleet.pause(session, self.turn.address, until=until)
         )
 
     async def _enter(self) -> None:
@@ -352,6 +365,6 @@ class Reply:
     async def _hold(self) -> None:
         """Raise LeaseLost when a call could outlast the lease. A whole answer waits for the
         renewal: while the database is away nobody else takes the turn either."""
-        while self._whole and self.lease.is_short():  # noqa: ASYNC110 - a renewal is no event
-            await asyncio.sleep(YIELD)
+        while self._is_whole and self.lease.is_short():  # noqa: ASYNC110 - a renewal is no event
+            await asyncio.sleep(LOOK_EVERY)
         self.lease.check()

@@ -1,8 +1,8 @@
 """Cut Markdown into messages without breaking it.
 
-A part is cut off where it hurts least, and what is left is a Markdown text of its own: the fence,
-table head or emphasis that was cut is closed in the part and opened again in the rest. Every cut
-looks only at the text around it, so earlier parts stand still while the text grows.
+Each part ends at the nicest cut that fits. The rest is Markdown of its own: a fence, table head or
+emphasis that is cut is closed in the part and opened again in the rest. Every cut depends only on
+the text around it, so the earlier parts do not change while the text grows.
 """
 
 import re
@@ -36,18 +36,17 @@ _SPAN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-# How much of a message must be filled before a place of that rank is nice enough to cut there.
+# The share of a message that must be filled before a cut of that rank is nice enough.
 _BLOCK, _ITEM_EDGE, _LINE_EDGE, _CODE_GAP, _CODE_LINE = range(5)
 _SHARES = {_BLOCK: 0.5, _ITEM_EDGE: 0.5, _LINE_EDGE: 0.67, _CODE_GAP: 0.75, _CODE_LINE: 0.5}
 _JOINERS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
 
 
 def split(markdown: str, fits: Fits) -> list[str]:
-    """Cut a text into as few messages as nice places allow; each fits, none is blank.
+    """Cut a text into as few messages as nice cuts allow; each fits, none is blank.
 
-    All that is not white space stays, in order. All parts but the last two stay the same when
-    text is appended. `fits` must accept at least any single character; it is asked O(log n)
-    times a part.
+    Only white space is lost. All parts but the last two stay the same when text is appended.
+    `fits` must accept any single character; it is called O(log n) times for each part.
     """
     parts: list[str] = []
     rest = _trim(markdown)
@@ -58,17 +57,17 @@ def split(markdown: str, fits: Fits) -> list[str]:
 
 
 def _trim(text: str) -> str:
-    """Without blank lines at either end; the first line keeps its indentation."""
+    """Remove blank lines at both ends; the first line keeps its indentation."""
     text = text.rstrip()
     blank = _BLANK_LINES.match(text)
     return text[blank.end() :] if blank else text
 
 
 def _cut(text: str, fits: Fits) -> tuple[str, str]:
-    """A first part that fits, and the rest with its markup opened again."""
+    """Return a first part that fits, and the rest with its markup opened again."""
     limit = _reach(text, fits)
     while limit > 1:
-        for end in _places(text, limit):
+        for end in _cuts(text, limit):
             part, rest = _divide(text, end)
             if part and fits(part):
                 return part, rest
@@ -78,9 +77,10 @@ def _cut(text: str, fits: Fits) -> tuple[str, str]:
 
 
 def _reach(text: str, fits: Fits) -> int:
-    """The end of about the longest beginning that fits, given that the whole does not.
+    """Return the length of the longest beginning that fits, about. The whole text must not fit.
 
-    The places tried do not depend on the length of the text: where it goes on, the answer stays.
+    The lengths tried do not depend on the length of the text, so appending does not change the
+    result.
     """
     low, high = 0, 2048
     while high < len(text) and fits(_closed(text[:high])):
@@ -100,7 +100,7 @@ def _closed(text: str) -> str:
 
 
 def _divide(text: str, end: int) -> tuple[str, str]:
-    """Cut at `end`: what was open there is closed in the part and opened again in the rest."""
+    """Cut at `end`; close the open markup in the part and open it again in the rest."""
     part = text[:end].rstrip()
     rest = text[end:] if text[end - 1] == "\n" else text[end:].lstrip(" ")
     fence = _open_fence(text[:end])
@@ -108,19 +108,19 @@ def _divide(text: str, end: int) -> tuple[str, str]:
         closing, (opening, rest) = _fence_end(fence), _reopened(rest, fence)
     else:
         closing, opening = _open_inline(text, end)
-        # Marks that touch marks of their own kind would read as something else: ~~ ~~ as a fence.
+        # Touching marks of the same kind would read as something else: ~~ ~~ as a fence.
         if part[-1:] == closing[:1] or opening[-1:] == rest[:1]:
             closing = opening = ""
-    # An opening that is long beside the part would repeat for ever; such a text is cut bare.
+    # Without this, an opening as long as the part would repeat for ever.
     rest = _trim(rest)
     return part + closing, opening + rest if len(opening) < end // 2 else rest
 
 
-# -- places ---------------------------------------------------------------------------------------
+# -- cuts -----------------------------------------------------------------------------------------
 
 
-def _places(text: str, limit: int) -> Iterator[int]:
-    """Where to cut at or before `limit`, nicest first."""
+def _cuts(text: str, limit: int) -> Iterator[int]:
+    """Yield the positions for a cut at or before `limit`, the nicest first."""
     spans = _spans(text, limit)
     edges = {
         rank: position
@@ -128,11 +128,11 @@ def _places(text: str, limit: int) -> Iterator[int]:
         if position >= limit * _SHARES[rank] and not _inside(position, spans)
     }
     yield from (edges[rank] for rank in sorted(edges))
-    yield from _inline_places(text, limit, spans)
+    yield from _inline_cuts(text, limit, spans)
 
 
 def _line_edges(text: str, limit: int) -> Iterator[tuple[int, int]]:
-    """Rank and position of the line starts at or before `limit` where a cut does no harm."""
+    """Yield rank and position of each harmless cut between lines, at or before `limit`."""
     fence: re.Match[str] | None = None
     previous = content = ""
     for match in _LINE.finditer(text, 0, text.find("\n", limit) + 1 or len(text)):
@@ -145,7 +145,7 @@ def _line_edges(text: str, limit: int) -> Iterator[tuple[int, int]]:
 
 
 def _rank(line: str, previous: str, content: str) -> int | None:
-    """How nice a cut before `line` is; `content` is the last line that is not blank."""
+    """Rank a cut before `line`; None means no cut. `content` is the last line that is not blank."""
     if not line.strip() or _HEADING.match(content):
         return None
     if "|" in line and "|" in previous:
@@ -164,7 +164,7 @@ def _code_rank(line: str, previous: str, fence: re.Match[str]) -> int | None:
     return _CODE_LINE if previous.strip() else _CODE_GAP
 
 
-def _inline_places(text: str, limit: int, spans: list[tuple[int, int]]) -> Iterator[int]:
+def _inline_cuts(text: str, limit: int, spans: list[tuple[int, int]]) -> Iterator[int]:
     words = [match.end() for match in _WORD.finditer(text, limit // 2, limit)]
     if not _open_fence(text[:limit]):
         ends = [match.end() for match in _SENTENCE.finditer(text, limit * 2 // 3, limit)]
@@ -176,13 +176,13 @@ def _inline_places(text: str, limit: int, spans: list[tuple[int, int]]) -> Itera
 
 
 def _character_end(text: str, limit: int) -> int:
-    """The last place at or before `limit` that cuts no character in two, if one is near."""
+    """Return the last position at or before `limit` that splits no character, if one is near."""
     near = range(limit, max(limit - 32, 0), -1)
     return next((end for end in near if not _joined(text[end - 1], text[end])), limit)
 
 
 def _joined(left: str, right: str) -> bool:
-    """Whether two code points are seen as one character: accents, emoji, flags, surrogates."""
+    """Return True if two code points make one character: accents, emoji, flags, surrogates."""
     if unicodedata.combining(right) or left == "\u200d" or right in _JOINERS:
         return True
     flags = "\U0001f1e6" <= left <= "\U0001f1ff" and "\U0001f1e6" <= right <= "\U0001f1ff"
@@ -190,11 +190,11 @@ def _joined(left: str, right: str) -> bool:
     return flags or skin or (left < "\udc00" <= right <= "\udfff" and left >= "\ud800")
 
 
-# -- what is open at a place ----------------------------------------------------------------------
+# -- open markup ----------------------------------------------------------------------------------
 
 
 def _open_fence(text: str) -> re.Match[str] | None:
-    """The first line of the code block that is open where the text ends."""
+    """Return the first line of the code block that is open at the end of the text."""
     if "```" not in text and "~~~" not in text:
         return None
     fence: re.Match[str] | None = None
@@ -204,7 +204,7 @@ def _open_fence(text: str) -> re.Match[str] | None:
 
 
 def _after(line: str, fence: re.Match[str] | None) -> re.Match[str] | None:
-    """The code block that is open after a line, given the one open before it."""
+    """Return the code block that is open after a line, given the one open before it."""
     if fence is None:
         match = _FENCE.match(line)
         return None if match is None or "`" in match["info"] else match
@@ -227,18 +227,18 @@ def _fence_end(fence: re.Match[str]) -> str:
 
 
 def _margin(fence: re.Match[str]) -> str:
-    """The indentation of a code block, without the list marker that opened its item."""
+    """Return the indentation of a code block, without the marker of its list item."""
     return re.sub(r"[^\s>]", " ", fence["indent"])
 
 
 def _reopened(rest: str, fence: re.Match[str]) -> tuple[str, str]:
-    """The opening and the rest; one that would open a code block only to close it loses both."""
+    """Return the opening and the rest. Leave out a code block that would be empty."""
     first, _, after = rest.lstrip("\n").partition("\n")
     return ("", after) if _ends(first, fence) else (_fence_start(fence), rest)
 
 
 def _open_inline(text: str, end: int) -> tuple[str, str]:
-    """The closing and the opening for a cut at `end` outside code blocks."""
+    """Return the closing and the opening for a cut at `end` outside code blocks."""
     if text[end - 1] == "\n":
         head = _table_head(text, end)
         if head:
@@ -249,7 +249,7 @@ def _open_inline(text: str, end: int) -> tuple[str, str]:
 
 
 def _table_head(text: str, end: int) -> str:
-    """The two head lines of the table that a cut between two of its rows would behead."""
+    """Return the two head lines of a table for a cut between its rows, "" elsewhere."""
     rows = text[text.rfind("\n\n", 0, end) + 1 : end].split("\n")[:-1]
     for index in range(1, len(rows) - 1):
         if "|" in rows[index] and _RULE.match(rows[index]) and "|" in rows[index - 1]:
@@ -259,14 +259,14 @@ def _table_head(text: str, end: int) -> str:
 
 
 def _paragraph(text: str, end: int) -> tuple[int, int]:
-    """Where the paragraph around a place begins and ends; it is looked at for a quarter more."""
+    """Return the bounds of the paragraph around a position, at most a quarter beyond it."""
     start = text.rfind("\n\n", 0, end) + 1
     stop = text.find("\n\n", end, end + end // 4)
     return start, stop if stop >= 0 else end + end // 4
 
 
 def _spans(text: str, limit: int) -> list[tuple[int, int]]:
-    """Links, inline code and emphasis in the paragraph around `limit`."""
+    """Return the links, inline code and emphasis in the paragraph around `limit`."""
     return [match.span() for match in _SPAN.finditer(text, *_paragraph(text, limit))]
 
 
@@ -275,7 +275,7 @@ def _inside(position: int, spans: list[tuple[int, int]]) -> bool:
 
 
 def _marks(text: str, start: int, stop: int, end: int) -> tuple[str, str]:
-    """What closes and opens again the emphasis or code that is cut at `end`; a link cannot be."""
+    """Return the closing and the opening for emphasis or code cut at `end`; links have none."""
     for match in _SPAN.finditer(text, start, stop):
         if match.start() < end < match.end():
             return _marks_of(match, end)

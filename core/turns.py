@@ -5,11 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self, TypeVar
 
+from core import words
 from core.adapter import Address, Attachment, InboundMessage
 
 T = TypeVar("T")
-
-NOTHING_SAID = "Hello! What would you like to know? /help lists what I can do."
 
 Kind = Literal["chat", "command", "summary"]
 
@@ -89,8 +88,8 @@ class Question:
         if self.text or self.quote or self.attachments:
             return None
         if self.unreadable:
-            return f"I cannot read {self.unreadable} yet. Please write it to me."
-        return NOTHING_SAID
+            return words.UNREADABLE.format(what=self.unreadable)
+        return words.NOTHING_SAID
 
     def joined(self, other: "Question") -> "Question":
         """This question with a piece that was sent after it."""
@@ -150,10 +149,15 @@ class Turn:
     """The model that was chosen for the conversation."""
     paused_until: datetime | None = None
     """Before this the platform wants nothing sent to the chat."""
-    preceded: bool = False
-    """An earlier answer of the address is still to be delivered, and was in nobody's hand."""
+    ticket: str = ""
+    """What the platform wants back with the answer; opaque outside of the adapter."""
 
     @property
     def reference(self) -> str:
-        """What a person can name to the operator, and the operator finds in the log."""
+        """The name of the attempt, for the log and for a person who asks the operator."""
         return f"{self.id}-{self.attempt}"
+
+    @property
+    def fence(self) -> dict[str, int]:
+        """The parameters of `models.FENCED`, the condition of every write."""
+        return {"the_turn": self.id, "the_attempt": self.attempt}

@@ -1,7 +1,7 @@
-"""How Alembic runs our migrations: one process at a time, each migration in a transaction.
+"""Alembic's entry point: run migrations in one process at a time, each in a transaction.
 
-The database is, in this order, the connection in `config.attributes["connection"]` (which must not
-be inside a transaction), the URL in `config.attributes["url"]`, or DATABASE_URL.
+The database is the connection in `config.attributes["connection"]` (without an open transaction),
+or else the URL in `config.attributes["url"]`, or else DATABASE_URL.
 """
 
 import logging
@@ -23,28 +23,28 @@ LOCK = 0x5061726C6579  # "Parley"
 """The key of PostgreSQL's advisory lock."""
 
 GUARDS = {"lock_timeout": "4s", "statement_timeout": "10min"}
-"""A migration that waits for a table makes everybody behind it wait too: it fails instead."""
+"""A migration that waits for a table would make everybody behind it wait; so it fails instead."""
 
 
 def render(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[False]:
-    """Write our own types as what they are in the database: a migration outlives the code."""
+    """Write our own types as the database's types, because a migration outlives the code."""
     if kind == "type" and isinstance(value, TypeDecorator):
         return f"sa.{value.impl_instance!r}"
     return False
 
 
 def include(name: str | None, kind: str, parents: Any) -> bool:
-    """Leave full-text search alone: models cannot describe it, and all of it is named `search…`."""
+    """Leave out full-text search (all names `search…`), which models cannot describe."""
     return not (name or "").startswith("search")
 
 
 def migrate(connection: Connection) -> None:
-    """Run what Alembic was asked for."""
+    """Run the operation that Alembic was asked for."""
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         transaction_per_migration=True,
-        transactional_ddl=True,  # true of SQLite too, now that we send BEGIN ourselves
+        transactional_ddl=True,  # on SQLite too, because we send BEGIN ourselves
         render_as_batch=True,  # SQLite alters a table by copying it
         render_item=render,
         include_name=include,
@@ -61,8 +61,8 @@ def alone(connection: Connection) -> Iterator[None]:
         with _locked(connection):
             yield
     else:
-        # Copying a table drops the old one, and with foreign keys on, the rows that point to it.
-        # Each migration begins with BEGIN IMMEDIATE: SQLite itself lets only one in.
+        # Copying a table drops the old one and, with foreign keys on, the rows that refer to it.
+        # Each migration begins with BEGIN IMMEDIATE, so SQLite itself lets only one in.
         enforced = _foreign_keys(connection, "OFF")
         try:
             yield
@@ -98,7 +98,7 @@ def _foreign_keys(connection: Connection, state: str) -> str:
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """A connection of our own; on SQLite one whose transactions hold changes of tables too."""
+    """Open a connection; on SQLite its transactions include changes of tables."""
     engine = create_engine(url, poolclass=NullPool)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare)
@@ -108,7 +108,7 @@ def connect(url: str) -> Iterator[Connection]:
 
 
 def _prepare(connection: Any, _: object) -> None:
-    # The driver of Python 3.11 begins no transaction before a CREATE or ALTER; so we do.
+    # Python 3.11's driver begins no transaction before a CREATE or ALTER, so we begin it.
     connection.isolation_level = None
     # A table that is copied and dropped must not leave its words in the file.
     connection.execute("PRAGMA secure_delete = ON")
@@ -119,7 +119,7 @@ def _begin_immediate(connection: Connection) -> None:
 
 
 def main() -> None:
-    """Run on the connection that was handed over, or on one of our own."""
+    """Run on the given connection, or open one."""
     if context.is_offline_mode():
         raise CommandError("migrations run against a database; --sql is not supported")
     connection = context.config.attributes.get("connection")
@@ -129,7 +129,7 @@ def main() -> None:
         return
     url = context.config.attributes.get("url")
     if url is None:
-        logging.getLogger("alembic").setLevel(logging.INFO)  # somebody is watching the command
+        logging.getLogger("alembic").setLevel(logging.INFO)  # for the person at the command line
         url = settings.load().database_url
     with connect(sync_url(url)) as connection, alone(connection):
         migrate(connection)

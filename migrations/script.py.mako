@@ -3,7 +3,7 @@
 Revision ${up_revision}, ${f"follows {down_revision}" if down_revision else "the first"}, ${create_date.date()}.
 """
 <%doc>
-The rule below stays in every migration: whoever edits one must meet it.
+The rule below stays in every migration, for the person who edits it.
 </%doc>
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
 # Add a column as nullable or with a server default; drop or rename one only a release after the

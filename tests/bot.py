@@ -56,7 +56,7 @@ class Process:
             return await self.process.wait()
 
     def lines(self) -> list[str]:
-        """What it has logged."""
+        """Return the log of the process."""
         return self.log.read_text().splitlines()
 
 

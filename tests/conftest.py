@@ -1,4 +1,4 @@
-"""What tests share: databases with the schema in them, the wire fakes, and no way out."""
+"""Fixtures of all tests: databases with the schema, the wire fakes, and no network beyond."""
 
 import ipaddress
 import os
@@ -36,7 +36,7 @@ def stay_inside(event: str, args: tuple[object, ...]) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or a name is this machine's own."""
+    """Return True if an address or a name belongs to this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

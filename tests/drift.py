@@ -50,7 +50,7 @@ def check() -> int:
 
 
 def differences(name: str, engine: Callable[[], AbstractContextManager[str]]) -> list[str]:
-    """What an engine's tables lack or have too much, a line for each."""
+    """Return the missing and the surplus parts of an engine's tables, one line each."""
     with engine() as url:
         config = migrated(url)
         try:

@@ -77,7 +77,7 @@ def template(server: URL, run: str) -> str:
 
 
 def exists(connection: psycopg.Connection, name: str) -> bool:
-    """Whether the server has a database of this name."""
+    """Return True if the server has a database of this name."""
     found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
     return found.fetchone() is not None
 

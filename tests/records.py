@@ -1,4 +1,4 @@
-"""What a database holds, read from outside while the bot works on it."""
+"""Records: reading the database from outside while the bot works on it."""
 
 import asyncio
 import json
@@ -60,19 +60,19 @@ class Records:
         return value
 
     def turns(self) -> int:
-        """How many turns there are."""
+        """Count the turns."""
         return int(self.one("SELECT count(*) FROM turns"))
 
     def busy(self) -> int:
-        """How many turns are not delivered."""
+        """Count the turns that are not delivered."""
         return int(self.one("SELECT count(*) FROM turns WHERE delivered_at IS NULL"))
 
     def memory(self, conversation: int = 1) -> list[tuple[str, str]]:
-        """Who said what on the path to a conversation's head."""
+        """Return the roles and texts on the path to a conversation's head."""
         return [_said(row.body) for row in self.all(PATH, conversation=conversation)]
 
     def drift(self) -> list[str]:
-        """Where the allowances of the running windows differ from the ledger."""
+        """Return the differences between the allowances of the running windows and the ledger."""
         return [str(row) for row in self.all(DRIFT) if row.used != row.spent]
 
     async def posted(self) -> None:

@@ -34,7 +34,7 @@ def discord(world: World, discord_server: DiscordServer) -> DiscordStage:
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What an operator is told of the connections."""
+    """Return the messages for the operator about the connections."""
     shown = [record for record in caplog.records if record.levelno >= logging.WARNING]
     return [record.getMessage() for record in shown if record.name == CONNECTIONS]
 

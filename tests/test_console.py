@@ -143,10 +143,12 @@ class Dialog:
         nonce: str = "1",
         reply_to: str | None = None,
     ) -> str:
-        return await self.adapter.send(HERE, text, buttons=buttons, nonce=nonce, reply_to=reply_to)
+        return await self.adapter.send(
+            HERE, text, final=not buttons, buttons=buttons, nonce=nonce, reply_to=reply_to
+        )
 
     async def edit(self, message_id: str, text: str, buttons: tuple[Button, ...] = ()) -> None:
-        await self.adapter.edit(HERE, message_id, text, buttons=buttons)
+        await self.adapter.edit(HERE, message_id, text, final=not buttons, buttons=buttons)
 
 
 def opened(file: int | str, mode: Literal["r", "w"]) -> TextIO:
@@ -281,7 +283,7 @@ class TestThroughPipes:
         answer = await piped.send("1", nonce="n")
         assert await piped.send("1", nonce="n") == answer
         other = ConsoleAdapter(piped.adapter._screen, "ada")
-        again = await other.send(HERE, "1", nonce="n")
+        again = await other.send(HERE, "1", nonce="n", final=True)
         assert len({message.event_id, message.message_id, answer, again}) == 4
 
     async def test_a_message_of_an_earlier_run_is_gone(self, piped: Dialog) -> None:
@@ -316,7 +318,7 @@ class TestThroughPipes:
         with opened(os.devnull, "r") as source, opened(back, "w") as sink:
             async with connect(source, sink) as adapter:
                 with pytest.raises(Undeliverable):
-                    await adapter.send(HERE, "anybody?", nonce="1")
+                    await adapter.send(HERE, "anybody?", nonce="1", final=True)
             sink_closes_with_what_it_could_not_write(sink)
 
     async def test_every_text_fits_and_nothing_can_be_downloaded(self, piped: Dialog) -> None:
@@ -413,6 +415,15 @@ class TestOnATerminal:
         question = await seated.ask("hello")
         seated.side.type("\x03")
         assert (await seated.change()).message_id == question.message_id
+
+    async def test_when_nothing_will_come_the_prompt_comes_back(self, seated: Dialog) -> None:
+        question = await seated.ask("hello")
+        await seated.adapter.dismiss(HERE, reply_to="another", ticket="")
+        seated.side.type("\x03")
+        assert (await seated.change()).message_id == question.message_id
+        await seated.adapter.dismiss(HERE, reply_to=question.message_id, ticket="")
+        await seated.side.prompts(times=2)
+        assert seated.idle
 
     async def test_a_second_ctrl_c_leaves(self, seated: Dialog) -> None:
         await seated.ask("hello")

@@ -1,4 +1,4 @@
-"""How long a file may take, and what its status means."""
+"""A download is bounded in time, and its status decides the error."""
 
 import asyncio
 from collections.abc import AsyncIterator

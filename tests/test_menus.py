@@ -1,4 +1,4 @@
-"""What platforms offer in their menus is what the core can do."""
+"""The platforms' menus offer exactly the commands of the core."""
 
 from bots.discord import commands as discord
 from bots.telegram import session as telegram

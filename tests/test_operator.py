@@ -152,7 +152,7 @@ async def test_what_went_well_is_left_alone(stage: TelegramStage, model: ModelSe
         await stage.records.idle(1)
         status, said = await turns(stage, "replay", "1", "99")
     assert status == 1
-    assert said == "1: not failed, left alone\n99: not failed, left alone\n"
+    assert said == "1: did not fail, left alone\n99: did not fail, left alone\n"
     assert len(model.requests) == 1
 
 
@@ -171,7 +171,7 @@ async def test_what_was_forgotten_is_not_asked_again(
 async def test_what_is_no_number_is_refused(stage: TelegramStage) -> None:
     status, said = await turns(stage, "show", "first")
     assert status == 2
-    assert "'first' is no number of a turn" in said
+    assert "'first' is not the number of a turn" in said
     assert "Traceback" not in said
 
 

@@ -22,18 +22,18 @@ def at_most(length: int) -> Fits:
 
 
 def ink(text: str) -> str:
-    """What is not white space."""
+    """Return a text without white space."""
     return "".join(text.split())
 
 
 def kept(text: str, parts: list[str]) -> bool:
-    """Whether all ink of a text stands in the parts, in order, among what they add."""
+    """Return True if the parts hold all ink of a text in order, among their additions."""
     added = iter(ink("".join(parts)))
     return all(char in added for char in ink(text))
 
 
 def closed(part: str) -> bool:
-    """Whether what follows a part is outside of its code blocks."""
+    """Return True if the text after a part is outside of its code blocks."""
     *_, inline, _ = PARSER.parse(f"{part}\n\nAFTER")
     return inline.content == "AFTER"
 

@@ -8,12 +8,12 @@ import aiohttp
 import discord
 from discord.http import Route
 
-from bots.discord.arrivals import ROOM
+from bots.discord.arrivals import CAPACITY
 from bots.discord.backlog import Channels, Newest
 from bots.discord.files import fetch
 from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
-from bots.discord.interactions import respond
+from bots.discord.interactions import respond, withdraw
 from bots.discord.markup import fits, render
 from bots.discord.rest import Json, Refused, call, hide_tokens, translating
 from core.adapter import Address, Attachment, Button, Change, InboundMessage
@@ -46,7 +46,7 @@ async def connect(
     newest: Newest,
     channels: Channels,
     *,
-    room: int = ROOM,
+    room: int = CAPACITY,
 ) -> AsyncIterator["DiscordAdapter"]:
     """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable (or
     RetryAfter) if Discord does not answer.
@@ -128,16 +128,18 @@ class DiscordAdapter:
         address: Address,
         markdown: str,
         *,
+        final: bool,
         reply_to: str | None = None,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
         """Post a message: in a server as a reply, to a command in the place of "is thinking…"."""
         body = _body(markdown, buttons) | {"flags": _NO_PREVIEWS}
-        if reply_to and "/" in reply_to:
-            if message_id := await respond(self._client, reply_to, body):
+        if ticket := _ticket(reply_to, ticket):
+            if message_id := await respond(self._client, ticket, body):
                 return message_id
-            reply_to = None
+            reply_to = None  # what is answered is no message
         body |= {"nonce": nonce, "enforce_nonce": True}
         if reply_to and not await self._is_private(address.chat):
             with suppress(_NoReply):
@@ -159,7 +161,13 @@ class DiscordAdapter:
         return str(message["id"])
 
     async def edit(
-        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+        self,
+        address: Address,
+        message_id: str,
+        markdown: str,
+        *,
+        final: bool,
+        buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons."""
         await call(
@@ -170,6 +178,11 @@ class DiscordAdapter:
             channel_id=address.chat,
             message_id=message_id,
         )
+
+    async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
+        """Take "is thinking…" away."""
+        if ticket := _ticket(reply_to, ticket):
+            await withdraw(self._client, ticket)
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Delete a message of ours."""
@@ -220,6 +233,11 @@ class DiscordAdapter:
 
 class _NoReply(Exception):
     """A message cannot be posted as a reply."""
+
+
+def _ticket(reply_to: str | None, ticket: str) -> str:
+    """Return the ticket; the release before this one stored it behind the interaction's id."""
+    return ticket or (reply_to or "").partition("/")[2]
 
 
 def _body(markdown: str, buttons: Sequence[Button]) -> Json:

@@ -1,4 +1,4 @@
-"""Events on their way to the core."""
+"""The queue of events between the gateway and the core."""
 
 import asyncio
 
@@ -6,32 +6,33 @@ from core.adapter import Change, InboundMessage
 
 Event = InboundMessage | Change
 
-ROOM = 10_000
-"""Events that wait for a core that is stuck, say because the database is away."""
+CAPACITY = 10_000
+"""The most events that wait while the core is stuck, for example without a database."""
 
 
 class Arrivals:
-    """A bounded queue in the order of arrival.
+    """A bounded queue of events, in the order of arrival.
 
-    A channel can be held: what is heard there waits until what was said before has been read
-    from its history. A message that finds no room is not kept; the history has it.
+    A channel can be held: its new events wait until the older ones have been read from its
+    history. A message that comes when the queue is full is dropped; it is read from the history
+    later.
     """
 
-    def __init__(self, room: int) -> None:
-        self._bound = room
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
         self._ready: asyncio.Queue[tuple[Event, asyncio.Event | None]] = asyncio.Queue()
         self._held: dict[str, list[Event]] = {}
-        self._waiting = 0  # in all of these
-        self._lost: dict[str, int] = {}  # the first message of a held channel that found no room
+        self._waiting = 0  # events in all held channels
+        self._lost: dict[str, int] = {}  # the first dropped message of each held channel
         self._vacant = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
-        """Whether the next event would find no room."""
-        return self._ready.qsize() >= self._bound
+        """True if the queue takes no more events."""
+        return self._ready.qsize() >= self._capacity
 
     def add(self, event: Event) -> bool:
-        """Take what was heard; False if it is a message to be read from the history later."""
+        """Take an event. Return False for a dropped message, to be read from the history later."""
         if event.address.chat in self._held:
             self._hold_back(event)
         elif self.is_full:
@@ -44,51 +45,52 @@ class Arrivals:
         chat = event.address.chat
         if chat in self._lost:
             return
-        if self._waiting < self._bound:
+        if self._waiting < self._capacity:
             self._held[chat].append(event)
             self._waiting += 1
         elif isinstance(event, InboundMessage):
             self._lost[chat] = int(event.message_id)
 
     def reserve(self, event: Event) -> asyncio.Event:
-        """Take what stands in no history and waits for none: a command, a pressed button.
+        """Take a command or a pressed button, which is in no history, even if the queue is full.
 
-        It has its place from now on; whoever comes to it waits until what is returned is set.
+        It keeps its position in the queue, but `get` returns it only once the returned event is
+        set.
         """
         released = asyncio.Event()
         self._ready.put_nowait((event, released))
         return released
 
     async def insert(self, event: Event) -> None:
-        """Take what a history holds, as soon as there is room."""
-        await self.room()
+        """Take an event from a history, as soon as the queue is not full."""
+        await self.wait_until_free()
         self._ready.put_nowait((event, None))
 
-    async def room(self) -> None:
-        """Wait until there is room for an event."""
+    async def wait_until_free(self) -> None:
+        """Wait until the queue is not full."""
         while self.is_full:
             self._vacant.clear()
             await self._vacant.wait()
 
     def is_held(self, chat: str) -> bool:
-        """Whether what is heard in a channel waits."""
+        """Return True if a channel is held."""
         return chat in self._held
 
     def waits(self, chat: str) -> bool:
-        """Whether something was heard in a channel that is held."""
+        """Return True if a channel is held and has new events."""
         return bool(self._held.get(chat))
 
     def hold(self, chat: str) -> bool:
-        """Begin to hold a channel; False if it is held already."""
+        """Begin to hold a channel. Return False if it is held already."""
         if chat in self._held:
             return False
         self._held[chat] = []
         return True
 
     def release(self, chat: str) -> int | None:
-        """Let go on what was heard in a channel; some of it may have been in its history too.
+        """Stop holding a channel and queue its new events, some of which its history may hold too.
 
-        Returns the first message that found no room meanwhile.
+        Returns the id of the first message that was dropped meanwhile, if any.
         """
         held = self._held.pop(chat)
         self._waiting -= len(held)
@@ -97,7 +99,7 @@ class Arrivals:
         return self._lost.pop(chat, None)
 
     async def get(self) -> Event:
-        """The next event."""
+        """Return the next event, and wait for it."""
         event, released = await self._ready.get()
         if released:
             await released.wait()

@@ -1,4 +1,4 @@
-"""What was said in channels while nobody heard it, read from their histories."""
+"""Messages that nobody heard, read from the histories of their channels."""
 
 import asyncio
 import logging
@@ -24,28 +24,28 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 Newest = Callable[[str, str], Awaitable[str | None]]
-"""The id of the newest message of a person that is stored for an account of ours, of a channel or
-else of all."""
+"""Returns the id of the newest stored message of a person, by our account and the channel; an
+empty channel means all channels."""
 Channels = Callable[[str], Awaitable[list[str]]]
-"""The ids of all channels that something is stored of for an account of ours."""
+"""Returns the ids of all channels with stored messages, by our account."""
 
 LOOKBACK = timedelta(hours=24)
-"""How old a question may be that nobody has heard yet."""
+"""The greatest age of a question that is still answered when nobody heard it."""
 OVERLAP = 10 * 60_000 << 22
-"""Ten minutes in ids: what is stored of one channel need not mean that all before was heard in
-another, when a process died in between."""
+"""Ten minutes in ids, which are read again. A process may have died after it stored a message of
+one channel and before it stored an older one of another."""
 PAGE = 100
 CALLS = 10.0
-"""Calls a second over all channels; answers need the rest of what Discord allows."""
+"""Calls per second for all channels; answers need the rest of Discord's limit."""
 LOOKUPS = 8
 PATIENCE = 30.0
-"""Seconds that a page may take, waits for rate limits included."""
+"""The seconds that a page may take, with waits for rate limits."""
 
-Room = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
+ServerChannel = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
 
 
 class Backlog:
-    """Channels that are behind. What is heard in one waits until its history has been read."""
+    """The channels that are behind. New events of one wait until its history has been read."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Backlog:
         newest: Newest,
         remember: Callable[[InboundMessage], None],
     ) -> None:
-        """`remember` is told what was read, before it is handed over."""
+        """Make a backlog; it calls `remember` with each message before it hands that over."""
         self._client = client
         self._me = me
         self._arrivals = arrivals
@@ -63,7 +63,7 @@ class Backlog:
         self._remember = remember
         self._over = False
         self._again: set[str] = set()
-        # Where nothing was ever stored there is nothing to catch up with before now.
+        # A channel without stored messages has nothing to catch up with before now.
         self._began = time_snowflake(utcnow())
         self._tasks = asyncio.TaskGroup()
         self._looking = asyncio.Semaphore(LOOKUPS)
@@ -71,7 +71,7 @@ class Backlog:
         self._queued = asyncio.Event()
 
     async def run(self) -> None:
-        """Read until cancelled."""
+        """Read histories until cancelled."""
         async with self._tasks:
             try:
                 await self._pace()
@@ -79,16 +79,16 @@ class Backlog:
                 self._over = True
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that ends with the reading, at the latest; nothing when that is over."""
+        """Start work that ends with `run` at the latest; do nothing when that is over."""
         if self._over:
             work.close()
         else:
             self._tasks.create_task(work)
 
     def catch_up(self, chat: str, after: int | None = None) -> None:
-        """Read a channel from a message on, by default from the newest that is stored.
+        """Read a channel from a message on, by default from the newest stored one.
 
-        One that is being read already is read once more.
+        A channel that is being read is read once more afterwards.
         """
         if self._arrivals.hold(chat) and not self._over:
             self._tasks.create_task(self._catch_up(chat, after))
@@ -115,35 +115,35 @@ class Backlog:
         return max(start, time_snowflake(utcnow() - LOOKBACK))
 
     async def _read(self, chat: str, after: int | None) -> int:
-        """Hand over what was said after a message, and return from where to read on."""
-        room, newest = await self._find(chat)
+        """Hand over the messages after one, and return the id of the last."""
+        channel, newest = await self._find(chat)
         start = after or await self._start(chat)
         if newest > start:
-            start = await self._read_on(chat, room, start)
+            start = await self._read_on(chat, channel, start)
         return start
 
     async def _find(self, chat: str) -> tuple[discord.abc.Messageable, int]:
-        """A channel and its newest message; 0 where nobody is to be answered any more."""
+        """Return a channel and the id of its newest message; 0 for an archived thread."""
         known = self._client.get_channel(int(chat))
-        if isinstance(known, Room):
+        if isinstance(known, ServerChannel):
             return known, known.last_message_id or 0
-        # No server told about it: a private channel, or a thread that was closed.
+        # No server has told of it: it is a private channel or an archived thread.
         path = "/channels/{channel_id}"
         told = await self._patiently(chat, lambda: call(self._client, "GET", path, channel_id=chat))
         guild_id = told.get("guild_id")
-        room = self._client.get_partial_messageable(
+        channel = self._client.get_partial_messageable(
             int(chat),
             guild_id=int(guild_id) if guild_id else None,
             type=None if guild_id else discord.ChannelType.private,
         )
-        is_closed = told.get("thread_metadata", {}).get("archived", False)
-        return room, 0 if is_closed else int(told.get("last_message_id") or 0)
+        is_archived = told.get("thread_metadata", {}).get("archived", False)
+        return channel, 0 if is_archived else int(told.get("last_message_id") or 0)
 
-    async def _read_on(self, chat: str, room: discord.abc.Messageable, after: int) -> int:
-        """Hand over page after page; the id of the last message."""
+    async def _read_on(self, chat: str, channel: discord.abc.Messageable, after: int) -> int:
+        """Hand over page after page, and return the id of the last message."""
         pieces = Pieces()
         while True:
-            page = await self._patiently(chat, partial(_page, room, after))
+            page = await self._patiently(chat, partial(_page, channel, after))
             for message in page:
                 if said := read(pieces, message, self._me):
                     self._remember(said)
@@ -153,7 +153,7 @@ class Backlog:
                 return after
 
     async def _patiently(self, chat: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """A call when its turn comes, again and again while Discord does not answer."""
+        """Make a call when its turn comes, and repeat it while Discord does not answer."""
         pause = 1.0
         while True:
             await self._turn(chat)
@@ -174,27 +174,26 @@ class Backlog:
         await turn
 
     async def _pace(self) -> None:
-        """Let calls start at their rate while there is room for what they bring."""
+        """Let calls start at their rate, as long as the queue of events is not full."""
         while True:
             await self._queued.wait()
-            await self._arrivals.room()
+            await self._arrivals.wait_until_free()
             self._next().set_result(None)
             if not self._queue:
                 self._queued.clear()
             await asyncio.sleep(1 / CALLS)
 
     def _next(self) -> asyncio.Future[None]:
-        """The call whose turn it is: where somebody has just spoken, nobody should have to wait
-        for all the channels in which it is quiet."""
+        """Take the next call; a channel in which somebody has just spoken comes first."""
         waited_for = (at for at, (chat, _) in enumerate(self._queue) if self._arrivals.waits(chat))
         _, turn = self._queue.pop(next(waited_for, 0))
         return turn
 
 
-async def _page(room: discord.abc.Messageable, after: int) -> list[discord.Message]:
-    """The next messages, oldest first."""
+async def _page(channel: discord.abc.Messageable, after: int) -> list[discord.Message]:
+    """Read the next messages, the oldest first."""
     with translating():
         async with asyncio.timeout(PATIENCE):
             start = discord.Object(after)
-            history = room.history(limit=PAGE, after=start, oldest_first=True)
+            history = channel.history(limit=PAGE, after=start, oldest_first=True)
             return [message async for message in history]

@@ -1,4 +1,4 @@
-"""Files that came with a message."""
+"""Downloading the files of a message."""
 
 from collections.abc import Iterator
 
@@ -17,9 +17,9 @@ _CHUNK = 64 * 1024
 async def fetch(
     client: discord.Client, files: aiohttp.ClientSession, attachment: Attachment, limit: int
 ) -> bytes:
-    """The bytes of an attachment, at most `limit`.
+    """Download an attachment of at most `limit` bytes.
 
-    AttachmentError when it cannot be had; RetryAfter or Unreachable when it may be had later.
+    Raises AttachmentError if that is impossible, RetryAfter or Unreachable if it may work later.
     """
     check(attachment, attachment.size or 0, limit)
     url = await _address(client, attachment)
@@ -28,7 +28,7 @@ async def fetch(
             check_status(response.status, f"Discord does not hand out “{attachment.name}”.")
             return await read(response.content.iter_chunked(_CHUNK), attachment, limit)
     except (aiohttp.ClientError, TimeoutError) as error:
-        # The address is signed: no message tells it.
+        # The address is signed, so no message may quote it.
         raise Unreachable(f"{type(error).__name__} for a file") from None
 
 
@@ -38,11 +38,11 @@ async def _address(client: discord.Client, attachment: Attachment) -> str:
     try:
         message = await call(client, "GET", path, channel_id=chat, message_id=message_id)
     except (MessageGone, Undeliverable):
-        raise AttachmentError(f"“{attachment.name}” is not there any more.") from None
+        raise AttachmentError(f"“{attachment.name}” no longer exists.") from None
     for file in _files(message):
         if file["id"] == file_id:
             return str(file["url"])
-    raise AttachmentError(f"“{attachment.name}” is not there any more.")
+    raise AttachmentError(f"“{attachment.name}” no longer exists.")
 
 
 def _files(message: Json) -> Iterator[Json]:

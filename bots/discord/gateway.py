@@ -12,10 +12,10 @@ from discord.gateway import DiscordWebSocket
 from yarl import URL
 
 from bots.discord.arrivals import Arrivals, Event
-from bots.discord.backlog import LOOKBACK, Backlog, Channels, Newest, Room
+from bots.discord.backlog import LOOKBACK, Backlog, Channels, Newest, ServerChannel
 from bots.discord.commands import register
 from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, read
-from bots.discord.interactions import acknowledge, ticket_of
+from bots.discord.interactions import acknowledge
 from bots.discord.rest import Json, call
 from bots.pieces import Pieces
 from core.adapter import InboundMessage
@@ -162,7 +162,11 @@ class Gateway(discord.AutoShardedClient):
         """Catch up with the channels of a server in which something was said lately."""
         since = discord.utils.time_snowflake(discord.utils.utcnow() - LOOKBACK)
         for room in (*guild.channels, *guild.threads):
-            if isinstance(room, Room) and (room.last_message_id or 0) > since and _may_read(room):
+            if (
+                isinstance(room, ServerChannel)
+                and (room.last_message_id or 0) > since
+                and _may_read(room)
+            ):
                 self._backlog.catch_up(str(room.id))
 
     async def on_shard_ready(self, shard_id: int) -> None:
@@ -207,7 +211,7 @@ class Gateway(discord.AutoShardedClient):
         If this process dies in between, the person sees "is thinking…" to no end and says it
         again; stored first, a database that is away would make it fail in any case.
         """
-        event = parse_interaction(interaction, self.me, ticket_of(interaction))
+        event = parse_interaction(interaction, self.me)
         if event is None or self._arrivals.is_full:
             return
         acknowledged = self._arrivals.reserve(event)
@@ -237,7 +241,7 @@ class Gateway(discord.AutoShardedClient):
             del self._said[next(iter(self._said))]
 
 
-def _may_read(room: Room) -> bool:
+def _may_read(room: ServerChannel) -> bool:
     if isinstance(room, discord.Thread) and room.parent is None:
         return False
     return room.permissions_for(room.guild.me).read_message_history

@@ -82,19 +82,19 @@ def parse_deletion(said: InboundMessage) -> Change:
 
 
 def parse_interaction(
-    interaction: discord.Interaction, me: Snowflake, ticket: str
+    interaction: discord.Interaction, me: Snowflake
 ) -> InboundMessage | Change | None:
-    """A slash command, answered by its ticket, or a pressed button."""
+    """Return a slash command, whose ticket is its token, or a pressed button."""
     data: dict[str, Any] = dict(interaction.data or {})
     if interaction.type is discord.InteractionType.application_command:
-        return _command(interaction, data, me, ticket)
+        return _command(interaction, data, me)
     if interaction.type is discord.InteractionType.component:
         return _press(interaction, data.get("custom_id"), me)
     return None
 
 
 def _command(
-    interaction: discord.Interaction, data: dict[str, Any], me: Snowflake, ticket: str
+    interaction: discord.Interaction, data: dict[str, Any], me: Snowflake
 ) -> InboundMessage | None:
     if interaction.channel_id is None:
         return None
@@ -105,7 +105,8 @@ def _command(
         event_id=str(interaction.id),
         address=address_of(interaction.channel_id, me),
         author=_author(interaction.user),
-        message_id=ticket,
+        message_id=str(interaction.id),
+        ticket=interaction.token,
         text=" ".join(values),
         private=private,
         sent_at=interaction.created_at,

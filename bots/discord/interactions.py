@@ -1,12 +1,9 @@
-"""Slash commands and buttons: acknowledged at once, answered by whoever carries out the turn.
+"""Slash commands and buttons: acknowledged at once, answered by whichever process has the turn.
 
 Discord wants an interaction acknowledged within 3 seconds, and takes its answer for 15 minutes
-against a token. A command's message id is its ticket: the interaction's id and that token, so
-that any process can put the answer in the place of "is thinking…". The token serves for nothing
-else, and is dead by the time anybody could find it.
+against a token. That token is a command's ticket: with it any process can put the answer in the
+place of "is thinking…". It serves for nothing else, and goes when the answer stands.
 """
-
-from contextlib import suppress
 
 import discord
 
@@ -17,11 +14,6 @@ _DEFERRED, _DEFERRED_UPDATE = 5, 6
 _ACKNOWLEDGED = 40060
 _EXPIRED = {10015, 50027}
 """Unknown webhook, invalid webhook token."""
-
-
-def ticket_of(interaction: discord.Interaction) -> str:
-    """What a command is answered by."""
-    return f"{interaction.id}/{interaction.token}"
 
 
 async def acknowledge(client: discord.Client, interaction: discord.Interaction) -> None:
@@ -43,19 +35,35 @@ async def acknowledge(client: discord.Client, interaction: discord.Interaction) 
 
 async def respond(client: discord.Client, ticket: str, body: Json) -> str | None:
     """Put an answer in the place of "is thinking…"; its message id, or None if it is too late."""
-    _, _, token = ticket.partition("/")
-    with suppress(MessageGone):  # a person deleted it
-        try:
-            message = await call(
-                client,
-                "PATCH",
-                "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
-                body=body,
-                webhook_id=client.application_id or 0,
-                webhook_token=token,
-            )
-            return str(message["id"])
-        except Refused as refusal:
-            if refusal.code not in _EXPIRED:
-                raise
-    return None
+    message = await _original(client, "PATCH", ticket, body)
+    return str(message["id"]) if message else None
+
+
+async def withdraw(client: discord.Client, ticket: str) -> None:
+    """Delete "is thinking…", or the answer in its place; one that is gone is no error."""
+    await _original(client, "DELETE", ticket)
+
+
+async def _original(
+    client: discord.Client, method: str, ticket: str, body: Json | None = None
+) -> Json | None:
+    """Change the first message of an interaction.
+
+    Returns the message; None if it is deleted, now or by a person, or the ticket has expired.
+    """
+    try:
+        message: Json | None = await call(
+            client,
+            method,
+            "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
+            body=body,
+            webhook_id=client.application_id or 0,
+            webhook_token=ticket,
+        )
+    except MessageGone:
+        return None
+    except Refused as refusal:
+        if refusal.code not in _EXPIRED:
+            raise
+        return None
+    return message or None

@@ -1,4 +1,4 @@
-"""Markdown as Discord shows it: most of it is the same, and the rest is told another way."""
+"""Markdown as Discord shows it: most of it stays, and the rest is written another way."""
 
 import re
 from collections import deque
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from bots.columns import draw, width
 
 LONGEST = 2000
-"""Code points, as Discord counts them."""
+"""The longest message in code points, as Discord counts them."""
 _BREADTH = 60
-"""Columns of a table that a window shows without breaking its lines."""
+"""The widest table in columns that a window shows without breaking its lines."""
 
 _FENCE = re.compile(
     r"(?P<indent>[\s>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?)(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$"
@@ -31,12 +31,12 @@ _NEWLINE = re.compile(r"\s*<br\s*/?>\s*", re.IGNORECASE)
 
 
 def fits(markdown: str) -> bool:
-    """Whether one message can hold the text as it is sent."""
+    """Return True if one message can hold the rendered text."""
     return 0 < len(render(markdown)) <= LONGEST
 
 
 def render(markdown: str) -> str:
-    """The text to send."""
+    """Return the text to send."""
     lines = deque(markdown.split("\n"))
     written: list[str] = []
     while lines:
@@ -52,15 +52,15 @@ def render(markdown: str) -> str:
 
 
 def _code(fence: re.Match[str], lines: deque[str]) -> Iterator[str]:
-    """A block of code, closed even where the text ends within it."""
+    """Write a block of code, and close it even if the text ends inside."""
     yield f"{fence['indent']}```{''.join(fence['info'].split()[:1])}"
     while lines:
         line = lines.popleft()
         bare = line.strip(" \t\r>")
         if bare.startswith(fence["mark"]) and not bare.strip(fence["mark"][0]):
             break
-        yield line.replace("```", "`\u200b``")  # only such a row would end it
-    yield re.sub(r"[^\s>]", " ", fence["indent"]) + "```"  # the item's mark is not repeated
+        yield line.replace("```", "`\u200b``")  # else it would end the block
+    yield re.sub(r"[^\s>]", " ", fence["indent"]) + "```"  # without the marker of the list item
 
 
 def _line(line: str) -> str:
@@ -76,7 +76,7 @@ def _box(task: re.Match[str]) -> str:
 
 
 def _inline(found: re.Match[str]) -> str:
-    """Discord shows no images, no link whose label is one, and hides what is between two bars."""
+    """Write images, links labelled with a URL, and two bars, which Discord shows differently."""
     if found["code"]:
         return found[0]
     if found["spoiler"]:
@@ -96,7 +96,7 @@ def _heads_table(line: str, rule: str) -> bool:
 
 
 def _table(head: str, lines: deque[str]) -> str:
-    """A table in columns, or record by record where those would break or hold links."""
+    """Draw a table in columns, or record by record if it is too wide or has links."""
     right = [cell.endswith(":") and not cell.startswith(":") for cell in _cells(lines.popleft())]
     rows = [_cells(head)]
     while lines and "|" in lines[0]:
@@ -116,7 +116,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _row(cells: list[str], size: int) -> list[str]:
-    """As many cells as the head has; what a row has beyond them is kept in its last."""
+    """Return as many cells as the head has; the last one also holds the surplus."""
     short = [*cells, *[""] * (size - len(cells))]
     return [*short[: size - 1], " | ".join(short[size - 1 :])]
 

@@ -1,4 +1,4 @@
-"""Calls to Discord's REST API, and their failures as the errors of the seam."""
+"""Calls to Discord's REST API; they raise the errors of the seam."""
 
 import asyncio
 import json
@@ -17,9 +17,9 @@ from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, U
 Json = dict[str, Any]
 
 PAUSES = (0.2, 0.6)
-"""Seconds before a call is made again that met a broken connection or a 503."""
+"""The seconds before a call is repeated after a broken connection or a 503."""
 BAN = 60.0
-"""Seconds to leave Discord alone when the network in front of it refuses us without saying why."""
+"""The seconds without calls after a 429 from the network in front of Discord, which names none."""
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _UNKNOWN_MESSAGE = 10008
@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"((?:/webhooks/|/interactions/)\d+/|\d+\+)[^/?]+")
 
 
 class Refused(Undeliverable):
-    """Discord said no; `code` is its own number for why."""
+    """Discord refused a call; `code` is its number for the reason."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -44,10 +44,10 @@ async def call(
     file: tuple[str, bytes] | None = None,
     **ids: Any,
 ) -> Any:
-    """One call, whose names in braces `ids` fill in; raises the errors under DeliveryError.
+    """Make one call. `ids` fill the names in braces of `path`. Raises a DeliveryError.
 
-    The library waits for rate limits and repeats after a 500, 502 or 504; a 503 and a broken
-    connection are repeated here, so what is asked must be safe to ask twice.
+    The library waits for rate limits and repeats a call after 500, 502 and 504. This repeats it
+    after 503 and a broken connection, so a call must be safe to repeat.
     """
     if client.is_closed():
         raise Unreachable("the connection to Discord was closed")
@@ -67,7 +67,7 @@ async def call(
 
 
 def _form(body: Any, name: str, data: bytes) -> list[Json]:
-    """The fields of a message with a file."""
+    """Return the fields of a message with a file."""
     return [
         {"name": "payload_json", "value": json.dumps(body)},
         {"name": "files[0]", "value": data, "filename": name},
@@ -92,14 +92,14 @@ def translating() -> Iterator[None]:
 
 
 def translated(failure: Exception) -> DeliveryError:
-    """The same failure for whoever knows no Discord."""
+    """Translate a failure of the library to an error of the seam."""
     if isinstance(failure, discord.RateLimited):
         return RetryAfter(failure.retry_after)
     if not isinstance(failure, discord.HTTPException):
         return Unreachable(f"{type(failure).__name__}: {failure}")
     if failure.status == 429:
         return RetryAfter(BAN)
-    # A token that is refused is among these: an operator may mend it, and nothing was lost.
+    # A refused token is among these: the operator may replace it, and nothing is lost.
     if failure.status >= 500 or (failure.status == 401 and not failure.code):
         return Unreachable(str(failure))
     if failure.code == _UNKNOWN_MESSAGE:
@@ -115,6 +115,6 @@ def hide_tokens() -> None:
 def _without_token(record: logging.LogRecord) -> bool:
     if isinstance(record.args, tuple):
         record.args = tuple(
-            _TOKEN.sub(r"\1…", part) if isinstance(part, str) else part for part in record.args
+            _TOKEN.sub(r"\1…", arg) if isinstance(arg, str) else arg for arg in record.args
         )
     return True

@@ -113,7 +113,9 @@ class TelegramAdapter:
         address: Address,
         markdown: str,
         *,
+        final: bool,
         reply_to: str | None = None,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -134,7 +136,13 @@ class TelegramAdapter:
         return str(message.message_id)
 
     async def edit(
-        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+        self,
+        address: Address,
+        message_id: str,
+        markdown: str,
+        *,
+        final: bool,
+        buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons."""
         text, entities = render(markdown)
@@ -152,6 +160,9 @@ class TelegramAdapter:
         except Undeliverable as error:
             if UNCHANGED not in str(error):
                 raise
+
+    async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
+        """Do nothing: Telegram shows typing for some seconds only."""
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Delete a message of ours; Telegram refuses when it is older than two days."""

@@ -1,4 +1,4 @@
-"""What python-telegram-bot raises, as the errors of the seam."""
+"""Translation of python-telegram-bot's errors to the errors of the seam."""
 
 import re
 from datetime import timedelta
@@ -15,7 +15,7 @@ _GONE = re.compile(
 
 
 def translated(error: telegram_error.TelegramError) -> DeliveryError:
-    """The same failure for whoever knows no Telegram."""
+    """Translate an error of the library to an error of the seam."""
     if isinstance(error, telegram_error.RetryAfter):
         return RetryAfter(_seconds(error.retry_after))
     if isinstance(error, telegram_error.Forbidden):
@@ -25,7 +25,7 @@ def translated(error: telegram_error.TelegramError) -> DeliveryError:
         return kind(error.message)
     if TOO_LARGE in error.message:
         return Undeliverable(error.message)
-    # A token that is refused is among these: an operator may mend it, and nothing was lost.
+    # A refused token is among these: the operator may replace it, and nothing is lost.
     return Unreachable(error.message)
 
 

@@ -1,4 +1,4 @@
-"""Files that came with a message."""
+"""Downloading the files of a message."""
 
 import httpx
 from telegram import Bot, File
@@ -10,13 +10,13 @@ from core.adapter import Attachment
 from core.errors import AttachmentError, RetryAfter, Unreachable
 
 PATIENCE = 20
-"""Seconds without a byte after which a download is given up."""
+"""The seconds without a byte after which a download is given up."""
 
 
 async def fetch(bot: Bot, client: httpx.AsyncClient, attachment: Attachment, limit: int) -> bytes:
-    """The bytes of an attachment, at most `limit`; no error tells the URL, which has the token.
+    """Download an attachment of at most `limit` bytes. No error quotes the URL with its token.
 
-    AttachmentError when it cannot be had; RetryAfter or Unreachable when it may be had later.
+    Raises AttachmentError if that is impossible, RetryAfter or Unreachable if it may work later.
     """
     check(attachment, attachment.size or 0, limit)
     file = await _find(bot, attachment)

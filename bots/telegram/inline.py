@@ -1,4 +1,4 @@
-"""What stands inside a line: emphasis, code and links."""
+"""Inline markup: emphasis, code and links."""
 
 import re
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ _STYLES = {
     "s": MessageEntity.STRIKETHROUGH,
 }
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-# Telegram refuses a whole message for one link that it cannot read, so only plain ones are links.
-# Where mail goes is shown instead: as a link it would lead to a page, as text it is found.
+# Telegram refuses a whole message for one link that it cannot read, so only plain URLs become
+# links. A mail address is shown as text, which Telegram links by itself.
 _LINKABLE = re.compile(
     r"https?://[a-z0-9_-]+(\.[a-z0-9_-]+)+(:[1-9]\d{0,3})?([/?#]\S*)?|tg://[a-z0-9_-]+(\?\S*)?",
     re.IGNORECASE,
@@ -56,7 +56,7 @@ def _write_text(page: Page, token: Token) -> None:
 
 
 def links(tokens: Sequence[Token]) -> bool:
-    """Whether there is a link or an image among them."""
+    """Return True if there is a link or an image among the tokens."""
     return any(token.type in {"link_open", "image"} for token in tokens)
 
 
@@ -67,7 +67,7 @@ def _open_link(page: Page, href: str | float) -> str:
 
 
 def _close_link(page: Page, target: str) -> None:
-    """End a link; a target that is no link stands behind its text, one without text for it."""
+    """End a link. Write out a target that cannot be a link, and one without a text."""
     label, shown = page.opened(), unquote(normalizeLinkText(target)).removeprefix("mailto:")
     if not label.strip():
         page.write(shown)

@@ -1,8 +1,8 @@
-"""Markdown to text with Telegram entities, and back.
+"""Markdown to text with Telegram entities.
 
-Entities instead of a `parse_mode`: no message can be refused for its markup. Nothing that a
-reader would see is lost: what is no markup, such as raw HTML, stays as text. Lines stay where
-they were. The text is never longer than its Markdown but for tables and tabs.
+With entities instead of a `parse_mode` Telegram cannot refuse a message for its markup. No visible
+text is lost: raw HTML, for example, stays as text. Lines stay where they were. The text is never
+longer than its Markdown, except for tables and tabs.
 """
 
 import re
@@ -22,16 +22,16 @@ _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 _PARSER.disable(["html_block", "html_inline", "reference", "code"])
 
 LONGEST = 4096
-"""UTF-16 units of text that one message holds."""
+"""The longest message in UTF-16 units."""
 
 _BLANKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-_REMOVED = re.compile(r"[\u202a-\u202e\u030a\u0333\u033f]")  # by Telegram, from every text
+_REMOVED = re.compile(r"[\u202a-\u202e\u030a\u0333\u033f]")  # Telegram removes these itself
 _TASK = re.compile(r"\[([ xX])\] ")
 
 
 @lru_cache(maxsize=32)  # the same text is measured, then sent
 def render(markdown: str) -> tuple[str, tuple[MessageEntity, ...]]:
-    """The text and the entities to send; blank only if the Markdown is."""
+    """Return the text and the entities to send; the text is blank only if the Markdown is."""
     source = _BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown)))
     page = _Writer(source.split("\n")).write(_PARSER.parse(source))
     text, entities = page.finish()
@@ -41,22 +41,22 @@ def render(markdown: str) -> tuple[str, tuple[MessageEntity, ...]]:
 
 
 def fits(markdown: str) -> bool:
-    """Whether one message can hold this text, decided without rendering where that is possible."""
+    """Return True if one message can hold this text; render it only if that is needed."""
     size = units(markdown)
     if size > 8 * LONGEST:
-        return False  # links hide much, but not so much
+        return False  # even hidden link targets cannot make up for this
     if size <= LONGEST and "|" not in markdown and "\t" not in markdown:
         return bool(markdown.strip())
     return _fits_rendered(markdown)
 
 
-@lru_cache(maxsize=256)  # a text that grows is measured at the same places again and again
+@lru_cache(maxsize=256)  # a growing text is measured at the same lengths again and again
 def _fits_rendered(markdown: str) -> bool:
     return 0 < units(render(markdown)[0]) <= LONGEST
 
 
 def _encodable(text: str) -> str:
-    """The text without halves of surrogate pairs, which no request can carry."""
+    """Replace lone surrogates, which no request can carry."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -65,19 +65,19 @@ def _encodable(text: str) -> str:
 
 
 class _Writer:
-    """Writes blocks one below the other, as close to each other as they were in the source."""
+    """A writer of blocks, one below the other, as close to each other as in the source."""
 
     def __init__(self, lines: list[str]) -> None:
         self.page = Page()
         self._lines = lines
-        self._line = 0  # of the source, where the last block ended
-        self._lead: str | None = ""  # what joins the next block to this line, if it begins here
-        self._lists: list[str] = []  # the tags of those around, outermost first
-        self._item = False  # what comes next opens a list item
+        self._line = 0  # the line of the source at which the last block ended
+        self._lead: str | None = ""  # joins the next block to the current line; None: a new line
+        self._lists: list[str] = []  # the tags of the open lists, the outermost first
+        self._item = False  # True if the next text is the first of a list item
         self._table: Table | None = None
 
     def write(self, tokens: list[Token]) -> Page:
-        """The page with a parsed document on it."""
+        """Write a parsed document and return the page."""
         for token in tokens:
             _WRITERS.get(token.type, _Writer.skip)(self, token)
         return self.page
@@ -86,7 +86,7 @@ class _Writer:
         pass
 
     def begin(self, token: Token) -> None:
-        """Go to where a block begins: below the last one, or beside a bullet."""
+        """Begin a block, below the last one or beside a bullet."""
         first, last = token.map or (0, 0)
         self.page.write(
             ("\n" if first <= self._line else "\n\n") if self._lead is None else self._lead
@@ -94,7 +94,7 @@ class _Writer:
         self._lead, self._line = None, last
 
     def enter(self, token: Token, marker: str = "") -> None:
-        """Begin a block that holds others; the first of them begins where it does."""
+        """Begin a block that holds others; the first one begins on the same line."""
         self.begin(token)
         self.page.write(marker)
         self._lead, self._line = " " if marker else "", (token.map or (0, 0))[0] + 1

@@ -1,4 +1,4 @@
-"""A message as Telegram takes it: plain text, and entities counted in UTF-16 units."""
+"""A message in Telegram's form: plain text, and entities counted in UTF-16 units."""
 
 import unicodedata
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from telegram import MessageEntity
 
 ENTITIES = 100
-"""Telegram silently ignores entities past these."""
+"""The most entities of a message; Telegram silently ignores the rest."""
 
 _IMPORTANCE = [
     MessageEntity.PRE,
@@ -20,12 +20,12 @@ _IMPORTANCE = [
 
 
 def units(text: str) -> int:
-    """The length of a text as Telegram counts it, in UTF-16 code units."""
+    """Return the length of a text in UTF-16 units, as Telegram counts it."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def visible(text: str) -> bool:
-    """Whether there is anything to see; Telegram refuses a text without."""
+    """Return True if a text has a visible character; Telegram refuses one without."""
     return any(unicodedata.category(char)[0] not in "ZC" for char in text)
 
 
@@ -37,7 +37,7 @@ class _Span(NamedTuple):
 
 
 class _Mark(NamedTuple):
-    """An entity to be, for there may be many more than Telegram takes."""
+    """A candidate for an entity; there may be more of them than Telegram takes."""
 
     kind: str
     start: int
@@ -47,7 +47,7 @@ class _Mark(NamedTuple):
 
 
 class Page:
-    """A text that grows, with the spans that are open at its end."""
+    """A growing text, with the spans that are open at its end."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -56,12 +56,12 @@ class Page:
         self._marks: list[_Mark] = []
 
     def write(self, text: str) -> None:
-        """Append text in the styles that are open."""
+        """Append text in the open styles."""
         self._pieces.append(text)
         self._end += units(text)
 
     def write_literal(self, kind: str, text: str, language: str | None = None) -> None:
-        """Append code, which tolerates no other style on it, and in a link is no code."""
+        """Append code. Other styles are interrupted for it; inside a link it is plain text."""
         if any(span.kind == MessageEntity.TEXT_LINK for span in self._open):
             self.write(text)
             return
@@ -75,22 +75,22 @@ class Page:
         ]
 
     def open(self, kind: str, url: str | None = None) -> None:
-        """Begin a span that `close` will end; they nest."""
+        """Begin a span; `close` ends it. Spans nest."""
         self._open.append(_Span(kind, self._end, url, len(self._pieces)))
 
     def opened(self) -> str:
-        """The text written since the newest span was opened."""
+        """Return the text of the newest open span."""
         return "".join(self._pieces[self._open[-1].piece :])
 
     def close(self) -> None:
-        """End the newest span; a link to nowhere or one inside another of its kind is nothing."""
+        """End the newest span. Drop a link without a target, and a span inside one of its kind."""
         span = self._open.pop()
         nowhere = span.kind == MessageEntity.TEXT_LINK and span.url is None
         if not nowhere and all(outer.kind != span.kind for outer in self._open):
             self._mark(span.kind, span.start, url=span.url)
 
     def finish(self) -> tuple[str, list[MessageEntity]]:
-        """The text as Telegram would trim it, and the most important entities in order."""
+        """Return the text, trimmed as Telegram does, and its most important entities in order."""
         text = "".join(self._pieces).rstrip()
         length = units(text)
         marks = [mark for mark in self._marks if mark.start < length]

@@ -1,4 +1,4 @@
-"""Long polling that acknowledges an update only when it is asked for the next."""
+"""Long polling. Asking for the next update acknowledges the last one."""
 
 import asyncio
 import logging
@@ -15,16 +15,16 @@ log = logging.getLogger(__name__)
 Json: TypeAlias = dict[str, Any]
 
 WAIT = 30
-"""Seconds that Telegram holds a poll open when there is nothing to tell."""
+"""The seconds for which Telegram holds a poll open without updates."""
 LONGEST_PAUSE = 30.0
 _KINDS = ["message", "edited_message", "callback_query"]
 
 
 async def updates(client: httpx.AsyncClient, url: str) -> AsyncGenerator[Json, None]:
-    """Raw updates in order, for ever; SettingsError when the token is refused.
+    """Yield raw updates in order, for ever. Raise SettingsError if the token is refused.
 
-    python-telegram-bot's `get_updates` reads a batch as a whole, so one update that it cannot
-    read would lose all others, and it logs their text.
+    python-telegram-bot's `get_updates` is not used: it loses a whole batch for one update that it
+    cannot read, and logs the texts.
     """
     offset: int | None = None
     failures = 0
@@ -34,7 +34,7 @@ async def updates(client: httpx.AsyncClient, url: str) -> AsyncGenerator[Json, N
         except (Unreachable, RetryAfter) as error:
             failures += 1
             if failures == 1:
-                log.warning("No updates from Telegram, trying on: %s", error)
+                log.warning("no updates from Telegram, trying again: %s", error)
             await asyncio.sleep(_pause(error, failures))
             continue
         failures = 0
@@ -64,7 +64,7 @@ def _refusal(status: int, answer: Json) -> Exception:
         case 401:
             return SettingsError("TELEGRAM_TOKEN is no longer valid; @BotFather shows the new one")
         case 409:
-            return Unreachable(f"this token is polled by another process: {description}")
+            return Unreachable(f"another process polls with this token: {description}")
         case 429:
             return RetryAfter(float(answer.get("parameters", {}).get("retry_after", 1)))
         case _:

@@ -1,4 +1,4 @@
-"""Tables as monospaced columns, or line by line where those would not fit a phone."""
+"""Tables in monospaced columns, or line by line if those are too wide for a phone."""
 
 import re
 
@@ -17,7 +17,7 @@ Cell = list[Token]
 
 
 class Table:
-    """A table while its cells are read."""
+    """A table whose cells are being read."""
 
     def __init__(self) -> None:
         self._rows: list[list[Cell]] = []
@@ -25,16 +25,16 @@ class Table:
         self._source = ""
 
     def begin_column(self, token: Token) -> None:
-        """A cell of the head begins, which says where its column is flush."""
+        """Begin a cell of the head, which tells the alignment of its column."""
         self._right.append("right" in str(token.attrs.get("style", "")))
 
     def begin_row(self, line: str) -> None:
-        """A row begins that is this line of the source."""
+        """Begin a row, given its line of the source."""
         self._rows.append([])
         self._source = _FRAME.sub("", line)
 
     def add(self, cell: Cell) -> None:
-        """Take the next cell. What the line has beyond the columns of the head is kept with it."""
+        """Take the next cell. The last one also gets the surplus cells of its line."""
         row = self._rows[-1]
         row.append(cell)
         if len(self._rows) > 1 and len(row) == len(self._right):
@@ -42,7 +42,7 @@ class Table:
             cell.extend(Token("text", "", 0, content=f" | {text.strip()}") for text in surplus)
 
     def write(self, page: Page) -> None:
-        """Write the table as it is best read."""
+        """Write the table in columns, or record by record if it is too wide or has links."""
         drawn = self._draw()
         linked = any(links(cell) for row in self._rows for cell in row)
         if linked or max(map(width, drawn.split("\n"))) > _BREADTH:
@@ -57,8 +57,8 @@ class Table:
         head, *rows = self._rows
         for number, row in enumerate(rows or [head]):
             page.write("\n\n" if number else "")
-            for place, (name, cell) in enumerate(zip(head, row, strict=False)):
-                page.write("\n" if place else "")
+            for index, (name, cell) in enumerate(zip(head, row, strict=False)):
+                page.write("\n" if index else "")
                 _write_field(page, name if rows else [], cell)
 
 

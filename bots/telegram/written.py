@@ -1,4 +1,4 @@
-"""What a person wrote: text with entities, as Markdown."""
+"""Telegram's text with entities, rewritten as Markdown."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ _TICKS = re.compile("`+")
 def to_markdown(
     text: str, entities: Sequence[MessageEntity], without: Collection[MessageEntity] = ()
 ) -> str:
-    """The text with its markup as Markdown; what the entities in `without` cover is left out."""
+    """Rewrite a text with entities as Markdown, without the text of the entities in `without`."""
     spans = [entity for entity in entities if entity.type in _KNOWN or entity in without]
     if not spans:
         return text.strip()
@@ -30,12 +30,12 @@ def to_markdown(
 
 
 def entity_text(text: str, entity: MessageEntity) -> str:
-    """The text that an entity covers."""
+    """Return the text of an entity."""
     return _Units(text).cut(entity.offset, entity.offset + entity.length)
 
 
 class _Units:
-    """A text to cut by UTF-16 offsets; they lie wherever a client has put them."""
+    """A text to cut by UTF-16 offsets; a client may send any offsets."""
 
     def __init__(self, text: str) -> None:
         self._data = text.encode("utf-16-le", "surrogatepass")
@@ -50,13 +50,16 @@ def _between(
     spans: Sequence[MessageEntity],
     without: Collection[MessageEntity],
 ) -> str:
-    """The stretch between two offsets; spans begin in it or elsewhere, outer before inner ones."""
+    """Rewrite the text between two offsets.
+
+    `spans` may begin outside of it; outer spans precede inner ones.
+    """
     written, (start, end) = "", bounds
-    for place, span in enumerate(spans):
+    for index, span in enumerate(spans):
         if not start <= span.offset < end:
             continue
         stop = min(span.offset + span.length, end)
-        inner = _between(text, (span.offset, stop), spans[place + 1 :], without)
+        inner = _between(text, (span.offset, stop), spans[index + 1 :], without)
         following = text.cut(stop, min(stop + 1, end))
         written += text.cut(start, span.offset)
         if span not in without:
@@ -93,6 +96,6 @@ def _block(span: MessageEntity, text: str) -> str:
 
 
 def _ticks(text: str, least: int) -> str:
-    """A row of backticks longer than any in the text."""
+    """Return a row of backticks that is longer than any in the text."""
     longest = max((len(ticks) for ticks in _TICKS.findall(text)), default=0)
     return "`" * max(least, longest + 1)

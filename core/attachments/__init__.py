@@ -1,6 +1,6 @@
-"""Attachments: the files of a message become parts of the question, their bytes kept by hash.
+"""Attachments: the files of a message become blocks of the question; their bytes are kept by hash.
 
-Messages are stored with references in the place of bytes; `expand` puts the bytes back in.
+Stored messages hold references; `expand` replaces them by the bytes.
 """
 
 from core.attachments._load import COUNT, Download, load

@@ -1,4 +1,4 @@
-"""What a file is, told by its content and never by its name (pure)."""
+"""The kind of a file, found from its bytes and never from its name (pure)."""
 
 import codecs
 import hashlib
@@ -8,15 +8,15 @@ from pathlib import PurePath
 
 from core.attachments import _images
 from core.errors import AttachmentError
-from core.messages import Part
+from core.messages import Block
 
 PIXELS = 64_000_000
-"""Size of an image: what a good camera takes, and far below what an image bomb claims."""
+"""The largest image: a good camera takes it, and an image bomb claims far more."""
 CHARACTERS = 400_000
-"""Length of a text file, about 100,000 tokens."""
+"""The longest text file, about 100,000 tokens."""
 
 REFERENCE = re.compile(r"attachment:([0-9a-f]{64}):(\d+)")
-"""Digest and size of the bytes that stand here in a request."""
+"""A reference to stored bytes: their digest and size."""
 
 BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -25,50 +25,53 @@ BOMS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""How a text may say its encoding; UTF-32 before UTF-16, which begins alike."""
+"""The encodings by their byte order marks; UTF-32 precedes UTF-16, whose mark begins alike."""
 CONTROLS = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f]")
-"""What no text holds, but for the escapes of a coloured log and the end of an old DOS file."""
+"""Bytes that no text holds. Allowed are the escape of a coloured log and the end of a DOS file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file as a part of a question, and the bytes to keep for it, if the part refers to any."""
+    """A file as a block of a question, and the bytes to keep, if the block refers to any."""
 
-    part: Part
+    block: Block
     media_type: str = ""
     digest: str = ""
     data: bytes = b""
     fault: str = ""
-    """Why the file cannot be read; the part then tells it to the model."""
+    """The reason why the file cannot be read, "" if it can; the block tells it to the model."""
 
 
 def understand(name: str, data: bytes) -> Content:
-    """The content that these bytes are; AttachmentError with a sentence when it is unreadable."""
+    """Make content of a file. Raise AttachmentError, with a sentence, if it cannot be read."""
     if not data:
         raise AttachmentError(f"“{name}” is empty.")
     digest = hashlib.sha256(data).hexdigest()
     reference = f"attachment:{digest}:{len(data)}"
     if media_type := _image(name, data):
-        part: Part = {"type": "image_url", "image_url": {"url": reference}}
-        return Content(part, media_type, digest, data)
+        block: Block = {"type": "image_url", "image_url": {"url": reference}}
+        return Content(block, media_type, digest, data)
     if data.startswith(b"%PDF-"):
-        part = {"type": "file", "file": {"filename": name, "file_data": reference}}
-        return Content(part, "application/pdf", digest, data)
-    return Content(text_part(_fenced(name, _text(name, data))))
+        block = {"type": "file", "file": {"filename": name, "file_data": reference}}
+        return Content(block, "application/pdf", digest, data)
+    return Content(text_block(_fenced(name, _text(name, data))))
 
 
 def unreadable(error: AttachmentError) -> Content:
-    """The content that stands for a file that cannot be read."""
-    return Content(text_part(f"[{error}]"), fault=str(error))
+    """Make content that tells the model why a file cannot be read."""
+    return Content(text_block(f"[{error}]"), fault=str(error))
 
 
-def text_part(text: str) -> Part:
-    """A text among the parts of a message."""
+def text_block(text: str) -> Block:
+    """Make a block of text."""
     return {"type": "text", "text": text}
 
 
 def _image(name: str, data: bytes) -> str:
-    """The media type of an image of a size that somebody may want to decode."""
+    """Return the media type of an image, "" for another file.
+
+    Raises AttachmentError for an image that is damaged or too large.
+    """
     try:
         image = _images.identify(data)
     except ValueError:
@@ -97,7 +100,7 @@ def _text(name: str, data: bytes) -> str:
 
 
 def _decoded(data: bytes) -> str | None:
-    """The text that these bytes are in some encoding; None for what is no text."""
+    """Decode a text in whatever encoding it has; return None if it is not a text."""
     for bom, encoding in BOMS.items():
         if data.startswith(bom):
             return data.decode(encoding, errors="replace").replace("\0", "")
@@ -111,15 +114,15 @@ def _decoded(data: bytes) -> str | None:
 
 
 def _guessed(data: bytes) -> str:
-    """The likeliest encoding of a text without any sign of it; "" for what is no text."""
-    # Imported where it is needed: it takes 3 MB, and most bots never read such a text.
+    """Guess the encoding of a text; return "" if it is not a text."""
+    # Imported here because it takes 3 MB, and most bots never read such a text.
     from charset_normalizer import from_bytes  # noqa: PLC0415 - see above
 
     matches = from_bytes(data)
     best = matches.best()
     if best is None:
         return ""
-    # French or Italian reads as well in Central European, but is much more common.
+    # Prefer Western European: French and Italian also pass as Central European.
     western = any(
         match.encoding == "cp1252"
         and match.coherence >= best.coherence
@@ -130,7 +133,7 @@ def _guessed(data: bytes) -> str:
 
 
 def _fenced(name: str, text: str) -> str:
-    """The text between fences that are longer than any in it, below its name."""
+    """Put a text between fences that are longer than any fence in it, below the file's name."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     suffix = PurePath(name).suffix[1:]

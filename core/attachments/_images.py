@@ -1,15 +1,15 @@
-"""What an image is and how large, from its first bytes: nothing is decoded (pure)."""
+"""The kind and the size of an image, read from its header without decoding it (pure)."""
 
 import struct
 from dataclasses import dataclass
 
 JPEG_SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
-"""The markers that open a frame and tell its size; the three left out are tables."""
+"""The markers of frames, which hold the size; the three excluded ones are tables."""
 JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
-"""The markers that are followed by no length."""
+"""The markers without a length."""
 
 SEGMENTS = 10_000
-"""How many of them are looked at: a file may consist of nothing else."""
+"""The most segments that are read, because a hostile file may consist of nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,10 @@ class Image:
 
 
 def identify(data: bytes) -> Image | None:
-    """The JPEG, PNG, GIF or WEBP that these bytes are; None for anything else, ValueError for one
-    whose header is damaged."""
+    """Identify a JPEG, PNG, GIF or WEBP; return None for anything else.
+
+    Raises ValueError for a damaged header.
+    """
     try:
         if data.startswith(b"\xff\xd8\xff"):
             return Image("image/jpeg", *_jpeg(data))
@@ -39,7 +41,7 @@ def identify(data: bytes) -> Image | None:
 
 
 def _jpeg(data: bytes) -> tuple[int, int]:
-    """Go from segment to segment up to the one that tells the size."""
+    """Read the size from the first frame, skipping the segments before it."""
     at = 2
     for _ in range(SEGMENTS):
         if data[at] != 0xFF:
@@ -58,7 +60,7 @@ def _jpeg(data: bytes) -> tuple[int, int]:
 
 
 def _webp(data: bytes) -> tuple[int, int]:
-    """The size stands in the first chunk, in a way of its own for each of the three formats."""
+    """Read the size from the first chunk; each of the three formats stores it differently."""
     kind = data[12:16]
     if kind == b"VP8 ":
         width, height = struct.unpack_from("<HH", data, 26)

@@ -1,4 +1,4 @@
-"""References become content: download, understand, keep."""
+"""Loading the files of a message: download, understand, keep."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,23 +10,22 @@ from core.attachments._content import Content, understand, unreadable
 from core.attachments._store import LIMIT, keep
 from core.db import Sessions, transact
 from core.errors import AttachmentError, DeliveryError
-from core.messages import Part
+from core.messages import Block
 from core.turns import Turn
 
 Download = Callable[[Attachment, int], Awaitable[bytes]]
-"""`Adapter.download`."""
+"""The type of `Adapter.download`."""
 
 COUNT = 10
-"""Files that are read of one message."""
+"""The most files of one message that are read."""
 
 
-async def load(sessions: Sessions, turn: Turn, download: Download, *, now: datetime) -> list[Part]:
-    """A part for each attachment of a turn, in their order; what cannot be read is told in one.
+async def load(sessions: Sessions, turn: Turn, download: Download, *, now: datetime) -> list[Block]:
+    """Return a block for each attachment of a turn, in order; a fault becomes a block of text.
 
-    AttachmentError when there is nothing to answer: no text, and no file that can be read;
-    DeliveryError when the platform hands nothing out now; LeaseLost when the turn was taken away
-    or forgotten meanwhile. No transaction is open during a
-    download.
+    Raises AttachmentError if there is nothing to answer: no text and no readable file. Raises
+    DeliveryError if the platform hands out no files now, and LeaseLost if another attempt owns
+    the turn or its conversation was forgotten. No transaction is open during a download.
     """
     contents = await _read_all(turn.question.attachments, download)
     faults = [content.fault for content in contents if content.fault]
@@ -34,11 +33,14 @@ async def load(sessions: Sessions, turn: Turn, download: Download, *, now: datet
         raise AttachmentError("\n".join(faults))
     if kept := [content for content in contents if content.data]:
         await transact(sessions, lambda session: keep(session, turn, kept, now=now))
-    return [content.part for content in contents]
+    return [content.block for content in contents]
 
 
 async def _read_all(attachments: Sequence[Attachment], download: Download) -> list[Content]:
-    """All at the same time; each has the room that those before it leave by what they claim."""
+    """Read all files at the same time; each may use the bytes that the earlier ones leave.
+
+    The sizes that the platform claims decide how many those are.
+    """
     claims = [attachment.size or 0 for attachment in attachments[:COUNT]]
     taken = accumulate((size for size in claims if size <= LIMIT), initial=0)
     async with asyncio.TaskGroup() as group:
@@ -54,22 +56,22 @@ async def _read_all(attachments: Sequence[Attachment], download: Download) -> li
 
 
 def _readable(read: Content | DeliveryError) -> Content:
-    """What was read; the platform's failure is raised, outside the group that would wrap it."""
+    """Return what was read, or raise the failure here, outside of the group that would wrap it."""
     if isinstance(read, DeliveryError):
         raise read
     return read
 
 
-async def _read(attachment: Attachment, download: Download, room: int) -> Content | DeliveryError:
+async def _read(attachment: Attachment, download: Download, most: int) -> Content | DeliveryError:
     name = _name(attachment)
     try:
-        if (attachment.size or 0) > room:
+        if (attachment.size or 0) > most:
             raise AttachmentError(
                 f"“{name}” is too large: the files of a message may have"
                 f" {LIMIT // 1_000_000} MB together."
             )
-        data = await download(attachment, room)
-        # Hashing and decoding many megabytes would make all other answers stutter.
+        data = await download(attachment, most)
+        # In a thread: hashing and decoding many megabytes would delay all other answers.
         return await asyncio.to_thread(understand, name, data)
     except AttachmentError as error:
         return unreadable(error)
@@ -78,5 +80,5 @@ async def _read(attachment: Attachment, download: Download, room: int) -> Conten
 
 
 def _name(attachment: Attachment) -> str:
-    """On one line, and no longer than a name should be."""
+    """Return the name of a file on one line, cut to 100 characters."""
     return " ".join(attachment.name.split())[:100] or "a file without name"

@@ -1,4 +1,4 @@
-"""The bytes of attachments: kept once, sent again unchanged, gone with the last turn of theirs."""
+"""The bytes of attachments: stored once, and deleted with the last turn that uses them."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,10 +8,10 @@ from sqlalchemy import Row, delete, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.attachments._content import REFERENCE, Content, text_part
+from core.attachments._content import REFERENCE, Content, text_block
 from core.db import insert_missing
 from core.errors import LeaseLost
-from core.messages import ChatMessage, Part
+from core.messages import Block, ChatMessage
 from core.models import AttachmentUse, Blob, table
 from core.models import Turn as TurnRow
 from core.turns import Turn
@@ -19,18 +19,17 @@ from core.turns import Turn
 _turns = table(TurnRow)
 
 LIMIT = 20_000_000
-"""Bytes of the files of one message, and of all files of one request."""
+"""The most bytes of the files of one message, and of all files of one request."""
 
 
 async def keep(
     session: AsyncSession, turn: Turn, contents: Iterable[Content], *, now: datetime
 ) -> None:
-    """Store the bytes of a turn's files, each only once; again changes nothing.
+    """Store the bytes of a turn's files once; a repetition changes nothing.
 
-    LeaseLost when the turn is another attempt's by now, or its conversation was forgotten.
+    Raises LeaseLost if another attempt owns the turn or its conversation was forgotten.
     """
-    # Locked until the commit: who forgets the conversation meanwhile finds the files and deletes
-    # them.
+    # Lock the turn until the commit: `privacy.forget` then waits, finds the files and deletes them.
     mine = select(_turns.c.id).where(_turns.c.id == turn.id, _turns.c.attempt == turn.attempt)
     if await session.scalar(mine.with_for_update(key_share=True)) is None:
         raise LeaseLost
@@ -40,7 +39,7 @@ async def keep(
         blob = dialect.insert(Blob).values(
             digest=digest, media_type=content.media_type, data=content.data, created_at=now
         )
-        # The update of a row that is there already keeps `sweep` away from it until the commit.
+        # Updating an existing row locks it, so that `sweep` cannot delete it before the commit.
         touch = blob.on_conflict_do_update(index_elements=["digest"], set_={"created_at": now})
         await session.execute(touch)
     uses = [{"turn_id": turn.id, "digest": digest} for digest in by_digest]
@@ -48,40 +47,40 @@ async def keep(
 
 
 async def sweep(session: AsyncSession) -> None:
-    """Delete the bytes that no turn holds any more."""
+    """Delete the bytes that no turn uses any more."""
     unused = ~exists().where(AttachmentUse.digest == Blob.digest)
-    # Locked first, then looked at again: a turn may just have begun to use them.
+    # Lock first, then look again: a turn may just have begun to use them.
     locked = select(Blob.digest).where(unused).order_by(Blob.digest).with_for_update()
     if digests := (await session.scalars(locked)).all():
         await session.execute(delete(Blob).where(Blob.digest.in_(digests), unused))
 
 
 async def expand(session: AsyncSession, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """The messages with bytes in the place of references: a request, the same each time.
+    """Replace the references in messages by bytes, with the same result each time.
 
-    Files past the limit are replaced by a text, the oldest first; see `_first_kept`.
+    Texts replace the files past the limit, the oldest first; see `_first_kept`.
     """
     first = _first_kept([_weight(message) for message in messages])
     digests = {digest for message in messages[first:] for digest, _ in _references(message)}
     blobs = await _blobs(session, digests)
     return [
-        _expanded(message, blobs if place >= first else {})
-        for place, message in enumerate(messages)
+        _expanded(message, blobs if index >= first else {})
+        for index, message in enumerate(messages)
     ]
 
 
 def _first_kept(weights: Sequence[int]) -> int:
-    """From which message on files are sent.
+    """Return the index of the first message whose files are sent.
 
-    When the limit is passed, files are left out down to half of it: the beginning of the prompt
-    then stays as it is for many turns, and the provider's cache pays. As the rule looks from the
-    oldest message on, it comes to the same with every message that follows.
+    Past the limit, the oldest files are left out until half of it is left, so that the beginning
+    of the prompt stays the same for many turns and the provider's cache pays. The rule starts
+    from the oldest message, so that a new message does not change the earlier decisions.
     """
     first = total = 0
-    for place, weight in enumerate(weights):
+    for index, weight in enumerate(weights):
         total += weight
         if total > LIMIT:
-            while first < place and total > LIMIT // 2:
+            while first < index and total > LIMIT // 2:
                 total -= weights[first]
                 first += 1
     return first
@@ -92,21 +91,21 @@ def _weight(message: ChatMessage) -> int:
 
 
 def _references(message: ChatMessage) -> list[tuple[str, int]]:
-    """Digest and size of each file of a message."""
+    """Return the digest and the size of each file of a message."""
     content = message.get("content")
     if not isinstance(content, list):
         return []
-    found = (REFERENCE.fullmatch(_place(part)) for part in content)
+    found = (REFERENCE.fullmatch(_reference(block)) for block in content)
     return [(match[1], int(match[2])) for match in found if match]
 
 
-def _place(part: Part) -> str:
-    """Where in a part its bytes stand."""
-    match part:
-        case {"type": "image_url", "image_url": {"url": str(place)}}:
-            return place
-        case {"type": "file", "file": {"file_data": str(place)}}:
-            return place
+def _reference(block: Block) -> str:
+    """Return the field of a block that may refer to bytes, "" if it has none."""
+    match block:
+        case {"type": "image_url", "image_url": {"url": str(reference)}}:
+            return reference
+        case {"type": "file", "file": {"file_data": str(reference)}}:
+            return reference
     return ""
 
 
@@ -122,21 +121,21 @@ def _expanded(message: ChatMessage, blobs: Mapping[str, Row[str, str, bytes]]) -
     content = message.get("content")
     if not _references(message) or not isinstance(content, list):
         return message
-    return {**message, "content": [_part(part, blobs) for part in content]}
+    return {**message, "content": [_expanded_block(block, blobs) for block in content]}
 
 
-def _part(part: Part, blobs: Mapping[str, Row[str, str, bytes]]) -> Part:
-    match = REFERENCE.fullmatch(_place(part))
+def _expanded_block(block: Block, blobs: Mapping[str, Row[str, str, bytes]]) -> Block:
+    match = REFERENCE.fullmatch(_reference(block))
     if match is None:
-        return part
+        return block
     blob = blobs.get(match[1])
-    if part["type"] == "file":
-        name = part["file"]["filename"]
+    if block["type"] == "file":
+        name = block["file"]["filename"]
         if blob is None:
-            return text_part(f"[The file “{name}” was here; it is no longer attached.]")
+            return text_block(f"[The file “{name}” was here; it is no longer attached.]")
         return {"type": "file", "file": {"filename": name, "file_data": _base64(blob.data)}}
     if blob is None:
-        return text_part("[An image was here; it is no longer attached.]")
+        return text_block("[An image was here; it is no longer attached.]")
     url = f"data:{blob.media_type};base64,{_base64(blob.data)}"
     return {"type": "image_url", "image_url": {"url": url}}
 

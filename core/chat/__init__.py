@@ -1,7 +1,6 @@
-"""A turn is answered, and the answer delivered: the two steps of its life."""
+"""A turn is answered by the model, and its answer is delivered."""
 
 from core.chat._chat import Chat
-from core.chat._ends import Answered
 from core.chat._terms import Terms
 
-__all__ = ["Answered", "Chat", "Terms"]
+__all__ = ["Chat", "Terms"]

@@ -1,226 +1,274 @@
-"""Carries out turns: asks the model, lets it use tools, remembers, settles, delivers."""
+"""Turns are answered by the model, and their answers delivered."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import attachments, inbox, memory, privacy, toolkit
-from core.chat._ends import Answered, Ends
-from core.chat._exchange import Exchange, Tally
-from core.chat._ledger import Ledger
-from core.chat._question import ask, without_model
-from core.chat._talk import Talk
-from core.chat._terms import (
-    AGAIN,
-    CUT,
-    FAILED,
-    NOT_SENT,
-    UNAVAILABLE,
-    Terms,
-    below,
-    refused,
-    with_reference,
-)
-from core.commands import until
+from core import attachments, inbox, memory, privacy, tools, words
+from core.adapter import Button, ChangeKind
+from core.chat._call import OpenCall
+from core.chat._question import blinded, has_files, question_of
+from core.chat._terms import Terms
 from core.db import Sessions, transact
 from core.errors import (
     AttachmentError,
-    DeliveryError,
     ModelBroke,
     ModelRejected,
     ModelUnavailable,
     QuotaExceeded,
     Undeliverable,
 )
-from core.llm import LLM
-from core.memory import Context
-from core.messages import ChatMessage, Part
-from core.quota import Reservation
+from core.llm import LLM, Again
+from core.messages import ChatMessage, ToolCall
 from core.reply import Reply
 from core.tools import Toolbox
 from core.turns import Outcome, Turn
 
 log = logging.getLogger(__name__)
 
+TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 EXPORT = "parley.json"
 ROUNDS = 6
 """How many calls one answer may take; only the last of them must do without tools."""
+PAUSES = (0.5, 2.0)
+"""Seconds before a call whose stream broke is begun anew: the cause may last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """The text and the outcome with which an attempt ends."""
+
+    text: str
+    outcome: Outcome
 
 
 class Chat:
-    """The two steps of a turn, and what leads to them."""
+    """The two steps of a turn: `answer` stores what is to be said, `deliver` lets it stand."""
 
     def __init__(
         self, sessions: Sessions, llm: LLM, terms: Terms, *, now: Callable[[], datetime]
     ) -> None:
         self._sessions = sessions
+        self._llm = llm
         self._terms = terms
         self._now = now
-        self._ledger = Ledger(sessions, terms, now)
-        self._talk = Talk(sessions, llm, self._ledger, terms)
-        self._ends = Ends(sessions, self._ledger, terms, now)
 
-    async def answer(self, turn: Turn, reply: Reply) -> Answered:
-        """Step 1: the turn with its whole answer, stored and paid; the lane is free.
+    async def answer(self, turn: Turn, reply: Reply) -> Turn:
+        """Store the whole answer of a turn, remembered and paid; return the turn with it.
 
-        Raises ModelBusy when the turn should be put back, LeaseLost when it is another's.
+        Raises ModelBusy, ModelBroke or DeliveryError when the turn has to be tried again later,
+        and LeaseLost when another attempt owns it.
         """
-        tally = Tally(self._now())
+        call = OpenCall(self._sessions, self._terms, self._now, turn, reply)
         try:
-            return await self._answer(turn, reply, tally)
+            if turn.cancel:
+                return await self._store(call, _Ending(turn.draft, Outcome.STOPPED))
+            if turn.kind == "chat" and (ready := turn.question.ready_answer):
+                return await self._store(call, _Ending(ready, Outcome.OK))
+            async with call:
+                ask = self._ask_for_summary if turn.kind == "summary" else self._ask
+                return await self._store(call, await ask(call))
         except QuotaExceeded as refusal:
-            return await self._close(turn, reply, self._refusal(refusal), Outcome.REFUSED, tally)
+            sentence, outcome = words.refused(refusal, self._now()), Outcome.REFUSED
         except AttachmentError as error:
-            return await self._close(turn, reply, str(error), Outcome.REFUSED, tally)
+            sentence, outcome = str(error), Outcome.REFUSED
         except ModelUnavailable as error:
             log.error("turn %s: %s", turn.reference, error)
-            return await self._fail(turn, reply, UNAVAILABLE, tally)
+            sentence, outcome = words.UNAVAILABLE, Outcome.FAILED
         except ModelRejected as error:
             log.error("turn %s: the model API refused the request: %s", turn.reference, error)
-            return await self._fail(turn, reply, FAILED, tally)
+            sentence, outcome = words.FAILED, Outcome.FAILED
+        return await self._store(call, _shown_with(sentence, outcome, turn, reply))
 
-    async def _answer(self, turn: Turn, reply: Reply, tally: Tally) -> Answered:
-        if known := without_model(turn):
-            return await self._ends.end(turn, reply, *known, tally)
-        exchange = await self._begin(turn, reply, tally)
-        if turn.kind == "summary":
-            return await self._summarise(exchange)
-        return await self._ask(exchange)
+    async def fail(self, turn: Turn, reply: Reply) -> Turn:
+        """End a turn that cannot be answered, with a plain sentence and its reference."""
+        call = OpenCall(self._sessions, self._terms, self._now, turn, reply)
+        ending = _shown_with(words.FAILED, Outcome.FAILED, turn, reply)
+        return await self._store(call, ending)
 
-    async def fail(self, turn: Turn, reply: Reply) -> Answered:
-        """End a turn that cannot be answered with a plain sentence and its reference."""
-        return await self._fail(turn, reply, FAILED, Tally(self._now()))
+    # Asking
 
-    async def _fail(self, turn: Turn, reply: Reply, sentence: str, tally: Tally) -> Answered:
-        sentence = with_reference(sentence, turn)
-        return await self._close(turn, reply, sentence, Outcome.FAILED, tally)
+    async def _ask(self, call: OpenCall) -> _Ending:
+        """Put the question to the model, and its tools to work, until it has answered."""
+        turn, reply = call.turn, call.reply
+        tools = self._toolbox(turn)
+        async with reply.growing():
+            files = await attachments.load(
+                self._sessions, turn, reply.adapter.download, now=self._now()
+            )
+            call.said.append(question_of(turn, call.context, files))
+            if files:
+                await call.widen(files)
+            for left in reversed(range(ROUNDS)):
+                try:
+                    await self._listen(call, tools.schemas if left else ())
+                except ModelBroke:
+                    return _shown_with(words.BROKE_OFF, Outcome.FAILED, turn, reply)
+                if not call.wants_tools():
+                    break
+                results = await tools.run_all(call.tool_calls)
+                call.said.extend(results)
+                if not call.wants_tools():
+                    break
+                await call.go_on(results)
+        if reply.stopped:
+            return _Ending(reply.text, Outcome.STOPPED)
+        note = words.NOTES.get(call.finish_reason, "")
+        text = f"{reply.text}\n\n{note}" if note else reply.text
+        return _Ending(text or words.NOTHING_ANSWERED, Outcome.OK)
 
-    async def _close(
-        self, turn: Turn, reply: Reply, sentence: str, outcome: Outcome, tally: Tally
-    ) -> Answered:
-        """End a turn with a sentence below the part of its answer that people saw."""
-        shown = max(reply.text, turn.draft, key=len)  # a new attempt may not be as far yet
-        return await self._ends.end(turn, reply, below(shown, sentence), outcome, tally)
+    async def _ask_for_summary(self, call: OpenCall) -> _Ending:
+        """Ask for a summary of the earlier part of a conversation, below the same prompt."""
+        marks = self._terms.marks
+        if call.context.cut_id is None or call.prompt_tokens <= marks.high:
+            # There is nothing to leave out, or another summary came first.
+            await call.release()
+        else:
+            call.said.append(question_of(call.turn, call.context))
+            # The model need not use the tools, but they are a part of the same prompt.
+            await self._listen(call, self._toolbox(call.turn).schemas)
+        return _Ending("", Outcome.OK)
 
-    async def deliver(self, turn: Turn, reply: Reply) -> None:
-        """Step 2: the stored answer stands on the platform, whole, whatever stood there before."""
+    async def _listen(self, call: OpenCall, tools: Sequence[dict[str, Any]]) -> None:
+        """Let the answer grow with the model's stream, until it ends or the person stops it.
+
+        A stream that breaks is begun anew; ModelBroke when none of the tries came to an end.
+        """
+        request = await self._with_files(call.request)
+        for pause in (*PAUSES, None):
+            stream = self._llm.stream(
+                request,
+                tools,
+                request_id=f"turn-{call.turn.reference}",
+                model=self._terms.chosen(call.turn),
+            )
+            try:
+                async with call.reply.until_stopped(), aclosing(stream) as events:
+                    async for event in events:
+                        if isinstance(event, Again):
+                            await call.again()
+                        elif tools or not isinstance(event, ToolCall):
+                            call.hear(event)
+                break
+            except ModelBroke as error:
+                log.warning("turn %s: %s", call.turn.reference, error)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+            if call.reply.stopped:
+                break
+            await call.again()
+        call.conclude()
+
+    async def _with_files(self, messages: list[ChatMessage]) -> list[ChatMessage]:
+        """Return the request with the bytes of its files, as far as the model can see them."""
+        if not has_files(messages):
+            return messages
+        if not self._terms.vision:
+            messages = [blinded(message) for message in messages]
+        return await transact(self._sessions, lambda s: attachments.expand(s, messages))
+
+    def _toolbox(self, turn: Turn) -> Toolbox:
+        if not self._terms.tools:
+            return Toolbox(())
+        return tools.offer(self._sessions, turn.conversation_id)
+
+    # Storing
+
+    async def _store(self, call: OpenCall, ending: _Ending) -> Turn:
+        """Store the answer, remember it and settle its cost, all in one transaction."""
+        turn, reply = call.turn, call.reply
+        text, outcome = ending.text, ending.outcome
+        is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
+        tries = count()
+
+        async def work(session: AsyncSession) -> str:
+            now, answer = self._now(), text
+            if next(tries) and await inbox.is_answered(session, turn):
+                return answer  # the commit stands whose end nobody heard
+            if turn.kind == "summary":
+                answer = await self._summarise(session, call) if is_kept else ""
+            await inbox.answered(session, turn, answer, outcome, now=now)
+            if turn.kind == "chat" and is_kept:
+                await memory.remember(session, turn, call.context, call.said, call.usage, now=now)
+                if call.is_long:
+                    await inbox.summarise(session, turn, now=now)
+            await call.settle(session)
+            if reply.stopped or turn.attempt > 1:
+                await call.recover(session)
+            return answer
+
+        answer = await transact(self._sessions, work)
+        call.settled()
+        self._log(call, outcome)
+        return replace(turn, answer=answer, outcome=outcome)
+
+    async def _summarise(self, session: AsyncSession, call: OpenCall) -> str:
+        """Let the model's words stand for the earlier part; return a notice the first time."""
+        first = await memory.summarise(session, call.context, call.reply.text, now=self._now())
+        if not first:
+            return ""
+        return words.shortened(words.SUMMARISED, can_search=self._terms.tools)
+
+    def _log(self, call: OpenCall, outcome: Outcome) -> None:
+        turn, tally = call.turn, call.tally
+        log.info(
+            "turn %s answered: kind=%s conversation=%d platform=%s attempt=%d outcome=%s model=%s"
+            " prompt=%d cached=%d completion=%d cost=%d seconds=%.2f",
+            turn.reference,
+            turn.kind,
+            turn.conversation_id,
+            turn.address.platform,
+            turn.attempt,
+            outcome,
+            tally.model,
+            tally.prompt_tokens,
+            tally.cached_tokens,
+            tally.completion_tokens,
+            tally.cost,
+            (self._now() - tally.began).total_seconds(),
+        )
+
+    # Delivering
+
+    async def deliver(self, turn: Turn, reply: Reply) -> bool:
+        """Let the stored answer stand on the platform, whatever stood there before.
+
+        Returns whether another turn may have waited for it.
+        """
         assert turn.answer is not None
-        again = AGAIN if turn.outcome in (Outcome.FAILED, Outcome.REFUSED) else ()
-        await reply.close(turn.answer, again)
+        assert turn.outcome is not None
+        buttons = TRY_AGAIN if turn.outcome in (Outcome.FAILED, Outcome.REFUSED) else ()
+        await reply.deliver(turn.answer, buttons)
         if turn.question.export:
             await self._export(turn, reply)
-        await transact(
-            self._sessions,
-            lambda session: inbox.delivered(
-                session, turn, turn.outcome or Outcome.OK, now=self._now()
-            ),
+        outcome = turn.outcome
+        return await transact(
+            self._sessions, lambda s: inbox.delivered(s, turn, outcome, now=self._now())
         )
 
     async def _export(self, turn: Turn, reply: Reply) -> None:
-        """Post the file with all that is stored about a person, below what is said to it: should
-        that fail, the file is not posted a second time."""
+        """Post the file below the answer: should the answer fail, no file is posted twice."""
         stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
         data = json.dumps(stored, ensure_ascii=False, indent=1).encode()
         try:
             await reply.attach(EXPORT, data)
         except Undeliverable as error:
             log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
-            await reply.close(NOT_SENT)
+            await reply.deliver(words.NOT_SENT)
 
-    # before the call
 
-    async def _begin(self, turn: Turn, reply: Reply, tally: Tally) -> Exchange:
-        """Recall what was said before and reserve the first call; QuotaExceeded."""
-        tries = count()
-        context, call = await transact(
-            self._sessions, lambda s: self._prepare(s, turn, again=next(tries) > 0)
-        )
-        tokens = self._ledger.prompt_tokens(turn, context)
-        return Exchange(turn, reply, context, self._terms.prompt(context), call, tally, tokens)
-
-    async def _prepare(
-        self, session: AsyncSession, turn: Turn, *, again: bool
-    ) -> tuple[Context, Reservation]:
-        context = await memory.recall(session, turn, self._terms.marks, now=self._now())
-        if context.cut:
-            await inbox.tell(session, turn, self._terms.shortened(CUT), now=self._now())
-        again = again or turn.attempt > 1
-        return context, await self._ledger.begin(session, turn, context, again=again)
-
-    # the answer
-
-    async def _ask(self, exchange: Exchange) -> Answered:
-        async with exchange.reply.growing():
-            try:
-                await self._converse(exchange)
-            except (AttachmentError, DeliveryError):
-                # Nobody was asked. What a platform did not hand over, another try may get.
-                await self._ledger.release(exchange)
-                raise
-            except ModelBroke:
-                return await self._ends.break_off(exchange)
-        return await self._ends.finish(exchange)
-
-    async def _converse(self, exchange: Exchange) -> None:
-        """Put the question to the model, and its tools to work, until it has answered."""
-        toolbox = self._toolbox(exchange.turn)
-        parts = await self._parts(exchange)
-        exchange.said.append(ask(exchange.turn, exchange.context, parts))
-        if parts:
-            await self._ledger.widen(exchange, parts)
-        for left in reversed(range(ROUNDS)):
-            await self._talk.call(exchange, toolbox.schemas if left else ())
-            results = await self._results(exchange, toolbox)
-            if not results or exchange.reply.stopped:
-                break
-            await self._go_on(exchange, results)
-
-    async def _parts(self, exchange: Exchange) -> Sequence[Part]:
-        if not exchange.turn.question.attachments:
-            return ()
-        download = exchange.reply.adapter.download
-        return await attachments.load(self._sessions, exchange.turn, download, now=self._now())
-
-    def _toolbox(self, turn: Turn) -> Toolbox:
-        if not self._terms.tools:
-            return Toolbox(())
-        return toolkit.toolbox(self._sessions, turn.conversation_id)
-
-    async def _results(self, exchange: Exchange, toolbox: Toolbox) -> Sequence[ChatMessage]:
-        """What comes of the tools that the model asked for, unless it was stopped."""
-        if not exchange.calls or exchange.reply.stopped:
-            return ()
-        results = await toolbox.run_all(exchange.calls)
-        exchange.said.extend(results)
-        return results
-
-    async def _go_on(self, exchange: Exchange, results: Sequence[ChatMessage]) -> None:
-        """Pay the call that asked for tools; the next one, which sees the results, is reserved."""
-        if exchange.text:
-            exchange.reply.write("\n\n")
-        used = exchange.used
-        more = sum(memory.estimate(message) for message in results)
-        await self._ledger.next(exchange, used.prompt_tokens + used.completion_tokens + more)
-
-    async def _summarise(self, exchange: Exchange) -> Answered:
-        """Ask for a summary of the earlier part of a conversation, with the same prompt before."""
-        turn, context = exchange.turn, exchange.context
-        if context.cut_id is None or exchange.prompt_tokens <= self._terms.marks.high:
-            # Nothing can be left out, or another summary stood before this one was asked for.
-            await self._ledger.release(exchange)
-            return await self._ends.end(turn, exchange.reply, "", Outcome.OK, exchange.tally)
-        exchange.said.append(ask(turn, context))
-        tools = self._toolbox(turn).schemas  # not to be used, but a part of the same prompt
-        try:
-            await self._talk.call(exchange, tools)
-        except ModelBroke:
-            await self._ledger.close(exchange)
-            raise
-        return await self._ends.summarise(exchange)
-
-    def _refusal(self, refusal: QuotaExceeded) -> str:
-        return refused(refusal, until(refusal.resets_at, self._now()))
+def _shown_with(sentence: str, outcome: Outcome, turn: Turn, reply: Reply) -> _Ending:
+    """Return the end with a sentence below the part of the answer that people saw."""
+    if outcome is Outcome.FAILED:
+        sentence = words.with_reference(sentence, turn.reference)
+    shown = max(reply.text, turn.draft, key=len)  # a new attempt may not be as far yet
+    return _Ending(words.below(shown, sentence), outcome)

@@ -3,41 +3,38 @@
 from collections.abc import Sequence
 
 from core.memory import Context
-from core.messages import ChatMessage, Part, user
-from core.turns import Outcome, Turn
+from core.messages import Block, ChatMessage, user
+from core.turns import Turn
 
 UNSEEN = "[An image was attached, but you cannot see images: say so.]"
 
 
-def ask(turn: Turn, context: Context, parts: Sequence[Part] = ()) -> ChatMessage:
-    """The day when it changed, what the question refers to, who asks what, and the files."""
+def question_of(turn: Turn, context: Context, files: Sequence[Block] = ()) -> ChatMessage:
+    """Return the day if it changed, the quote, the author's name and words, and the files."""
     question, day = turn.question, turn.created_at.date()
     told = f"[{day:%A}, {day.day} {day:%B %Y}]" if day != context.day else ""
     quote = "\n".join(f"> {line}" for line in question.quote.splitlines())
     said = question.text if question.private else f"{question.name}: {question.text}"
-    unseen = f"[Sent along, but you cannot read it: {question.unreadable}]"
-    pieces = (told, quote, said, unseen if question.unreadable else "")
-    text = "\n\n".join(piece for piece in pieces if piece)
-    if not parts:
+    unread = f"[Sent along, but you cannot read it: {question.unreadable}]"
+    blocks = (told, quote, said, unread if question.unreadable else "")
+    text = "\n\n".join(block for block in blocks if block)
+    if not files:
         return user(text)
-    return {"role": "user", "content": [{"type": "text", "text": text}, *parts]}
+    return {"role": "user", "content": [{"type": "text", "text": text}, *files]}
 
 
-def without_model(turn: Turn) -> tuple[str, Outcome] | None:
-    """The end of a turn for which there is nothing to ask: it was stopped, or holds no question."""
-    if turn.cancel:
-        return turn.draft, Outcome.STOPPED
-    ready = turn.question.ready_answer if turn.kind == "chat" else None
-    return (ready, Outcome.OK) if ready else None
+def has_files(messages: Sequence[ChatMessage]) -> bool:
+    """Tell whether any message holds more than text."""
+    return any(isinstance(message.get("content"), list) for message in messages)
 
 
 def blinded(message: ChatMessage) -> ChatMessage:
-    """A message for a model without eyes: it is told that there was an image."""
+    """Return a message for a model that cannot see: a sentence stands in the place of an image."""
     content = message.get("content")
     if not isinstance(content, list):
         return message
-    return {**message, "content": [_blinded(part) for part in content]}
+    return {**message, "content": [_blinded(block) for block in content]}
 
 
-def _blinded(part: Part) -> Part:
-    return {"type": "text", "text": UNSEEN} if part["type"] == "image_url" else part
+def _blinded(block: Block) -> Block:
+    return {"type": "text", "text": UNSEEN} if block["type"] == "image_url" else block

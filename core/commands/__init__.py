@@ -6,7 +6,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.commands import _everyday, _privacy, _style
 from core.commands._call import Call, Command, Offer, Result
-from core.commands._words import until
 
 COMMANDS: Mapping[str, Command] = {
     "start": _everyday.start,
@@ -31,4 +30,4 @@ async def run(session: AsyncSession, name: str, call: Call) -> Result:
     return await command(session, call)
 
 
-__all__ = ["COMMANDS", "Call", "Offer", "Result", "run", "until"]
+__all__ = ["COMMANDS", "Call", "Offer", "Result", "run"]

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import inbox, memory, quota
 from core.commands._call import Call, Result
 from core.commands._style import BACK
-from core.commands._words import count, dollars, price, until
 from core.settings import Limit
+from core.words import count, dollars, price, until
 
 HELP = """\
 Write to me and I answer. In a group, mention me or reply to one of my messages.
@@ -67,7 +67,7 @@ async def usage(session: AsyncSession, call: Call) -> Result:
     return Result("\n".join(lines))
 
 
-def _read(used: quota.Spent) -> list[str]:
+def _read(used: quota.Spending) -> list[str]:
     """How much the model has read and written, for who wants to know what the money is for."""
     tokens = used.prompt_tokens + used.completion_tokens
     if not tokens:

@@ -1,29 +1,30 @@
-"""What comes in: stored once, whatever is delivered twice."""
+"""Events come in: each is stored once, however often it is delivered."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, exists, insert, select, update
+from sqlalchemy import and_, bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core import posts
 from core.adapter import Address, InboundMessage
 from core.db import LOOK, insert_missing, notify
-from core.inbox._processes import Account
 from core.inbox._records import amend
-from core.inbox._tables import IS_EVENT, IS_POST, events, place, posts, turns
+from core.inbox._tables import IS_EVENT, events, turns
+from core.posts import IS_POST, chat_of
 from core.turns import Kind, Outcome, Question, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is to be put into the inbox: a question to answer, or a command with its answer."""
+    """A turn to be stored: a question to answer, or a command with its answer."""
 
     kind: Kind
     address: Address
     message_id: str | None
-    """The message it answers on the platform; None where it is told beside an answer."""
+    """The message it answers on the platform; None for a notice beside an answer."""
     user_id: int
     conversation_id: int
     epoch: int
@@ -33,11 +34,13 @@ class Entry:
     follows_id: int | None = None
     replaces_id: int | None = None
     answer: str | None = None
+    ticket: str = ""
+    """What the platform wants back with the answer."""
 
 
 _COLUMNS = (
     *("kind", "lane", "conversation_id", "user_id", "epoch", "platform", "bot_id", "chat"),
-    *("thread", "message_id", "input", "follows_id", "replaces_id", "attempt", "faults"),
+    *("thread", "message_id", "ticket", "input", "follows_id", "replaces_id", "attempt", "faults"),
     *("ready_at", "cancel", "draft", "answer", "outcome", "created_at", "answered_at"),
 )
 _ROW = select(*(bindparam(name, type_=turns.c[name].type) for name in _COLUMNS))
@@ -45,10 +48,11 @@ _KNOWN = exists().where(*IS_EVENT) | exists().where(*IS_POST)
 _INSERT = insert(turns).from_select(_COLUMNS, _ROW).returning(turns.c.id)
 # One statement looks and inserts; a race for the same event ends at the unique keys.
 _ACCEPT = insert(turns).from_select(_COLUMNS, _ROW.where(~_KNOWN)).returning(turns.c.id)
-_AT_IT = exists().where(turns.c.lane == bindparam("the_lane"), turns.c.answered_at.is_(None))
-_SUMMARISE = insert(turns).from_select(_COLUMNS, _ROW.where(~_AT_IT))
+_IS_SUMMARISED = exists().where(
+    turns.c.lane == bindparam("the_lane"), turns.c.delivered_at.is_(None)
+)
+_SUMMARISE = insert(turns).from_select(_COLUMNS, _ROW.where(~_IS_SUMMARISED))
 _EVENT = insert(events)
-_POST = insert(posts)
 
 
 async def accept(
@@ -62,37 +66,28 @@ async def accept(
     turn_id: int | None = await session.scalar(_ACCEPT, row)
     if turn_id is None:
         return None
-    where = place(entry.address)
+    address = entry.address
     await session.execute(
         _EVENT,
         {
-            "platform": where["platform"],
-            "bot_id": where["bot_id"],
+            "platform": address.platform,
+            "bot_id": address.bot_id,
             "event_id": event_id,
             "turn_id": turn_id,
         },
     )
-    # The person's message, and the intent to post the first part of the answer.
-    post = {**where, "turn_id": turn_id}
-    await session.execute(
-        _POST,
-        [
-            {**post, "message_id": entry.message_id, "part": None},
-            {**post, "message_id": None, "part": 0},
-        ],
-    )
+    await posts.begin(session, address, turn_id, entry.message_id)
     return turn_id
 
 
 async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
-    """Store a turn that answers anew what `replaces_id` did, in the messages that stand.
+    """Store a turn that answers a question anew, in the messages of the turn that it replaces.
 
-    An answer that does not stand yet never will: who delivers it is fenced off.
+    An old answer that does not stand yet never will: its worker is fenced off.
     """
+    assert entry.replaces_id is not None
     turn_id: int = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
-    await session.execute(
-        update(posts).where(posts.c.turn_id == entry.replaces_id).values(turn_id=turn_id)
-    )
+    await posts.hand_on(session, entry.replaces_id, turn_id)
     await session.execute(
         update(turns)
         .where(turns.c.id == entry.replaces_id, turns.c.delivered_at.is_(None))
@@ -111,8 +106,7 @@ async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
 async def say(session: AsyncSession, entry: Entry, *, now: datetime) -> None:
     """Store something to tell a person: a turn that only has to be delivered."""
     turn_id = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
-    intent = {**place(entry.address), "message_id": None, "turn_id": turn_id, "part": 0}
-    await session.execute(_POST, intent)
+    await posts.begin(session, entry.address, turn_id, None)
 
 
 async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -> None:
@@ -133,41 +127,15 @@ async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -
 
 
 async def move(session: AsyncSession, address: Address, chat: str) -> None:
-    """Deliver in another chat what is not delivered yet, in new messages and as no reply.
-
-    What stands in the old chat stays known by its ids there: the new one counts its own, and
-    one that seemed to be known would never be answered.
-    """
-    where = (
+    """Deliver in another chat what is not delivered yet, in new messages and not as a reply."""
+    undelivered = and_(
         turns.c.platform == address.platform,
         turns.c.bot_id == address.bot_id,
         turns.c.chat == address.chat,
         turns.c.delivered_at.is_(None),
     )
-    ours = posts.c.part.is_not(None)
-    undelivered = posts.c.turn_id.in_(select(turns.c.id).where(*where))
-    await session.execute(update(posts).where(undelivered, ours).values(chat=chat, message_id=None))
-    await session.execute(update(turns).where(*where).values(chat=chat, message_id=None))
-
-
-async def newest(session: AsyncSession, account: Account, chat: str) -> str | None:
-    """The message that an account of ours saw last in a chat; if it saw none, in any chat."""
-    seen = (*_seen_by(account), posts.c.part.is_(None))
-    last = select(posts.c.message_id).order_by(posts.c.id.desc()).limit(1)
-    found: str | None = await session.scalar(last.where(*seen, posts.c.chat == chat))
-    if found is None:
-        found = await session.scalar(last.where(*seen))
-    return found
-
-
-async def chats(session: AsyncSession, account: Account) -> list[str]:
-    """All chats in which an account of ours saw or said something."""
-    found = await session.scalars(select(posts.c.chat).where(*_seen_by(account)).distinct())
-    return list(found)
-
-
-def _seen_by(account: Account) -> tuple[ColumnElement[bool], ...]:
-    return posts.c.platform == account[0], posts.c.bot_id == account[1]
+    await posts.move(session, undelivered, chat)
+    await session.execute(update(turns).where(undelivered).values(chat=chat, message_id=None))
 
 
 SUMMARISE = (
@@ -179,7 +147,7 @@ SUMMARISE = (
 
 
 async def summarise(session: AsyncSession, turn: Turn, *, now: datetime) -> None:
-    """Store a turn that summarises what led to another one's answer, unless one is at it."""
+    """Store a turn that summarises what led to an answer, unless another summary is under way."""
     lane = f"summary/{turn.conversation_id}"
     entry = Entry(
         kind="summary",
@@ -198,7 +166,7 @@ async def summarise(session: AsyncSession, turn: Turn, *, now: datetime) -> None
 
 def _row(entry: Entry, now: datetime) -> dict[str, Any]:
     return {
-        **place(entry.address),
+        **chat_of(entry.address),
         "thread": entry.address.thread,
         "kind": entry.kind,
         "lane": entry.lane,
@@ -206,6 +174,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "user_id": entry.user_id,
         "epoch": entry.epoch,
         "message_id": entry.message_id,
+        "ticket": entry.ticket,
         "input": entry.question.dump(),
         "follows_id": entry.follows_id,
         "replaces_id": entry.replaces_id,
@@ -223,7 +192,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
 
 async def is_new(session: AsyncSession, address: Address, event_id: str, message_id: str) -> bool:
     """Whether neither the event nor its message is known."""
-    known = {**place(address), "event_id": event_id, "message_id": message_id}
+    known = {**chat_of(address), "event_id": event_id, "message_id": message_id}
     return bool(await session.scalar(select(~_KNOWN), known))
 
 
@@ -277,8 +246,7 @@ async def extend(
     if not await is_new(session, message.address, message.event_id, message.message_id):
         return Growth.KNOWN
     await note(session, message.address, message.event_id)
-    post = {**place(message.address), "message_id": message.message_id}
-    await session.execute(_POST, {**post, "turn_id": turn_id, "part": None})
+    await posts.add(session, message.address, turn_id, message.message_id)
     question, piece = Question.load(turn.input), Question.of(message)
     came_before = _number(message.message_id) < _number(turn.message_id)
     question = piece.joined(question) if came_before else question.joined(piece)
@@ -296,11 +264,3 @@ async def extend(
 def _number(message_id: str | None) -> tuple[int, str]:
     """The order of messages: platforms count them, in decimal digits."""
     return len(message_id or ""), message_id or ""
-
-
-async def turn_of(session: AsyncSession, address: Address, message_id: str) -> int | None:
-    """The turn that a message, seen or sent, belongs to."""
-    found: int | None = await session.scalar(
-        select(posts.c.turn_id).where(*IS_POST), {**place(address), "message_id": message_id}
-    )
-    return found

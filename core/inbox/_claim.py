@@ -1,4 +1,8 @@
-"""Who carries a turn out: claimed under a lease, renewed, handed back."""
+"""Workers carry turns out: they claim them under a lease, renew it, hand them back.
+
+One rule orders everything: in a lane, only the oldest undelivered turn may run, and the lane stays
+taken until that turn is delivered. A turn without a lane waits for nothing.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -6,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Integer,
     Select,
     String,
@@ -22,22 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.adapter import Address
-from core.inbox._processes import Account, free_listeners
-from core.inbox._tables import FENCED, PRECEDED, fence, running, turns
-from core.models import Conversation, Instant, table
+from core import fleet
+from core.adapter import Account, Address
+from core.inbox._tables import in_hand, running, turns
+from core.models import FENCED, Conversation, Instant, table
 from core.turns import Outcome, Question, Turn
 
 _other = turns.alias("other")
 _conversations = table(Conversation)
-
-
-def _same_chat() -> tuple[ColumnElement[bool], ...]:
-    return (
-        _other.c.platform == turns.c.platform,
-        _other.c.bot_id == turns.c.bot_id,
-        _other.c.chat == turns.c.chat,
-    )
 
 
 def _claimable() -> Select[Any]:
@@ -46,22 +41,18 @@ def _claimable() -> Select[Any]:
     is_fresh = turns.c.worker_id.is_(None)
     earlier_in_lane = exists().where(
         _other.c.lane == turns.c.lane,
-        _other.c.answered_at.is_(None),
-        or_(running(_other), and_(is_fresh, _other.c.id < turns.c.id)),
+        _other.c.delivered_at.is_(None),
+        or_(in_hand(_other), and_(is_fresh, _other.c.id < turns.c.id)),
         _other.c.id != turns.c.id,
     )
-    unanswered_before = exists().where(
-        is_fresh, _other.c.id == turns.c.follows_id, _other.c.answered_at.is_(None)
+    follows_undelivered = exists().where(
+        is_fresh, _other.c.id == turns.c.follows_id, _other.c.delivered_at.is_(None)
     )
-    undelivered_before = exists().where(
-        *_same_chat(),
-        _other.c.thread == turns.c.thread,
-        _other.c.id < turns.c.id,
-        _other.c.answered_at.is_not(None),
-        _other.c.delivered_at.is_(None),
-    )
+    # A chat's pace is kept by one process at a time.
     elsewhere = exists().where(
-        *_same_chat(),
+        _other.c.platform == turns.c.platform,
+        _other.c.bot_id == turns.c.bot_id,
+        _other.c.chat == turns.c.chat,
         _other.c.delivered_at.is_(None),
         _other.c.worker_id != bindparam("worker"),
         _other.c.lease_until > ended,
@@ -70,15 +61,13 @@ def _claimable() -> Select[Any]:
         select(turns.c.id)
         .where(
             turns.c.delivered_at.is_(None),
-            # Who is to be stopped need not wait for its time.
+            # A turn that is to be stopped need not wait for its time.
             or_(turns.c.ready_at <= now, and_(turns.c.cancel, turns.c.answered_at.is_(None))),
             or_(turns.c.worker_id.is_(None), turns.c.lease_until <= ended),
             turns.c.id.not_in(bindparam("kept", expanding=True)),
             tuple_(turns.c.platform, turns.c.bot_id).in_(bindparam("accounts", expanding=True)),
-            or_(
-                and_(turns.c.answered_at.is_(None), ~earlier_in_lane, ~unanswered_before),
-                and_(turns.c.answered_at.is_not(None), ~undelivered_before),
-            ),
+            ~earlier_in_lane,
+            ~follows_undelivered,
             ~elsewhere,
         )
         .order_by(turns.c.id)
@@ -107,12 +96,7 @@ _CLAIM = (
         worker_id=bindparam("worker", type_=String),
         lease_until=bindparam("until", type_=Instant),
     )
-    .returning(
-        *turns.c,
-        _PAUSED.label("paused_until"),
-        PRECEDED.label("preceded"),
-        _MODEL.label("model"),
-    )
+    .returning(*turns.c, _PAUSED.label("paused_until"), _MODEL.label("model"))
 )
 
 
@@ -131,8 +115,8 @@ async def claim(
 
     A turn whose lease had run out at `ended_at` is taken again, which counts as a fault, but for
     those `kept` that this worker carries out and could not renew. An answered turn is taken for
-    its delivery, in the order of its address. Raises IntegrityError when another process took a
-    turn of the same lane at this moment.
+    its delivery. Raises IntegrityError when another process took a turn of the same lane at this
+    moment.
     """
     claimed = await session.execute(
         _CLAIM,
@@ -158,6 +142,7 @@ def _turn(row: Any) -> Turn:
         epoch=row["epoch"],
         address=Address(row["platform"], row["bot_id"], row["chat"], row["thread"]),
         message_id=row["message_id"],
+        ticket=row["ticket"],
         question=Question.load(row["input"]),
         attempt=row["attempt"],
         created_at=row["created_at"],
@@ -169,13 +154,12 @@ def _turn(row: Any) -> Turn:
         answer=row["answer"],
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         paused_until=row["paused_until"],
-        preceded=row["preceded"],
         model=row["model"],
     )
 
 
 async def is_busy(session: AsyncSession, accounts: Collection[Account]) -> bool:
-    """Whether anything of these accounts is not delivered yet."""
+    """Tell whether any turn of these accounts is not delivered yet."""
     left = exists().where(
         turns.c.delivered_at.is_(None), tuple_(turns.c.platform, turns.c.bot_id).in_(accounts)
     )
@@ -213,14 +197,14 @@ _DRAFT = _DRAFT.values(draft=bindparam("text"))
 
 
 async def save_drafts(session: AsyncSession, drafts: Sequence[tuple[Turn, str]]) -> None:
-    """Keep what was streamed so far: for a Stop, and for a start in messages that show it."""
-    rows = [{**fence(turn), "text": draft} for turn, draft in drafts]
+    """Store the text so far: for a Stop, and for a new start in messages that show it."""
+    rows = [{**turn.fence, "text": draft} for turn, draft in drafts]
     await session.execute(_DRAFT, rows)
 
 
 async def free(session: AsyncSession) -> None:
     """Take every turn and every account from its process, at the start of the only one there is."""
-    await free_listeners(session)
+    await fleet.free_listeners(session)
     await session.execute(
         update(turns)
         .where(turns.c.delivered_at.is_(None), turns.c.worker_id.is_not(None))

@@ -1,4 +1,4 @@
-"""What people say about turns that are stored already: again, stop, another question."""
+"""People refer to turns that are stored already: again, stop, another question."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address
 from core.db import LOOK, notify, row_count
-from core.inbox._tables import place, turns
+from core.inbox._tables import turns
+from core.posts import chat_of
 from core.turns import Outcome, Question, Speaker
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is stored of a turn that somebody refers to."""
+    """A stored turn that somebody refers to."""
 
     id: int
     user_id: int
@@ -65,18 +66,18 @@ _LATEST = _LAST.where(
 
 
 async def get(session: AsyncSession, turn_id: int) -> Record | None:
-    """A turn of a question by its id; until the transaction ends it stays as it is."""
+    """Return a question's turn by its id; until the transaction ends nobody else changes it."""
     return await _record(session, _BY_ID, {"turn_id": turn_id})
 
 
 async def last_question(session: AsyncSession, speaker: Speaker) -> Record | None:
-    """The newest question of a person in their conversation, since its last new beginning."""
+    """Return the newest question of a person in their conversation since its last new beginning."""
     return await _record(session, _LAST, _by(speaker))
 
 
 async def latest(session: AsyncSession, speaker: Speaker, address: Address) -> Record | None:
-    """The last question of a person at an address: what they say next may be a piece of it."""
-    there = {**place(address), "thread": address.thread}
+    """Return the last question of a person at an address: the next message may be its piece."""
+    there = {**chat_of(address), "thread": address.thread}
     return await _record(session, _LATEST, _by(speaker) | there)
 
 
@@ -112,9 +113,9 @@ _NOT_WELL = turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED))
 
 
 def as_new(now: datetime) -> dict[str, Any]:
-    """The columns of a turn that is to be carried out from the beginning."""
+    """Return the columns of a turn that is to be carried out from the beginning."""
     return {
-        # Raised at once: whoever answers the old question or delivers the old answer is fenced off.
+        # Raised at once: it fences off the attempt at the old question or the old answer.
         "attempt": turns.c.attempt + 1,
         "worker_id": None,
         "lease_until": None,
@@ -159,7 +160,7 @@ async def amend(
 
 
 async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
-    """Stop unanswered turns as soon as their worker sees it; whether there were any."""
+    """Stop unanswered turns as soon as their worker sees it; return whether there were any."""
     stopped = await session.execute(
         update(turns)
         .where(turns.c.id.in_(turn_ids), turns.c.answered_at.is_(None))
@@ -170,7 +171,7 @@ async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
 
 
 async def unanswered(session: AsyncSession, speaker: Speaker) -> list[int]:
-    """The questions of a person in their conversation that have no answer yet."""
+    """Return the questions of a person in their conversation that have no answer yet."""
     found = await session.scalars(
         select(turns.c.id).where(
             # Half a summary must not stand for the whole: it is nobody's to stop.

@@ -1,4 +1,4 @@
-"""The model: a stream of events out of one request, retried until its first token."""
+"""The model: turn one request into a stream of events, and retry it until its first token."""
 
 from core.llm._answer import Again, Answering, Event, Lost
 from core.llm._client import LIMITS, LLM, Endpoint

@@ -1,4 +1,4 @@
-"""What the chunks of one answer add up to."""
+"""An answer, put together from the chunks of a stream."""
 
 import json
 import re
@@ -15,44 +15,44 @@ from core.settings import MICRO
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The model that answers, told before anything it says."""
+    """The model that answers; this event precedes everything it says."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A request that came to nothing although something of it came, so that it is charged."""
+    """A request that failed after part of its answer had come, so that it is charged."""
 
     model: str
     usage: Usage | None
-    """As far as it was told."""
+    """The usage, if the server reported it."""
     received: str
-    """All that came, in no particular form."""
+    """All text that came, thoughts and tool calls included, in no particular form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """After a loss: the model is about to be asked once more."""
+    """The model is about to be asked once more, after a loss."""
 
 
 Event = Answering | Text | ToolCall | Usage | Finish | Lost | Again
 
 THOUGHTS = ("reasoning_content", "reasoning")
-"""Where servers put what the model thinks before it answers."""
+"""The fields in which servers put the model's thoughts."""
 MOST_TOKENS = 1_000_000_000
 MOST_DOLLARS = 1_000_000
-"""Figures beyond these are no figures."""
+"""Larger figures are taken for errors and ignored."""
 
-# Not strict: a raw control character in a text does no harm.
+# Not strict: raw control characters in a text do no harm.
 _decode = json.JSONDecoder(strict=False).decode
 _UNSOUND = re.compile("[\0\ud800-\udfff]")
 _TOOL_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(slots=True)
-class _Call:
-    """A tool call as far as its pieces have come."""
+class _ToolCallSoFar:
+    """A tool call, as much of it as has come."""
 
     index: object
     id: str
@@ -62,28 +62,30 @@ class _Call:
 
 @dataclass(slots=True)
 class Answer:
-    """An answer as far as its chunks have come. A whole body is a chunk like any other."""
+    """An answer, as much of it as has come. A whole body is one chunk."""
 
     secret: str
     cost: int | None = None
-    """Micro-dollars, if they were told."""
+    """The cost in micro-dollars, if the server reported it."""
     done: bool = False
-    """Nothing of use comes any more."""
+    """Nothing useful follows."""
     moves: int = 0
-    """Chunks that brought the answer forward."""
+    """The number of pieces that brought the answer forward."""
     finish_reason: str = ""
     _told: bool = False
     _refused: bool = False
     _usage: Usage | None = None
-    _calls: list[_Call] = field(default_factory=list)
+    _tool_calls: list[_ToolCallSoFar] = field(default_factory=list)
     _received: list[str] = field(default_factory=list)
     _half: str = ""
-    """The first half of a surrogate pair whose second is to come."""
+    """The first half of a surrogate pair whose second half has not come yet."""
 
     def feed(self, data: str) -> Iterator[Text]:
-        """What a chunk says; ModelBusy or ModelBroke if it reports an error.
+        """Take a chunk and yield its text.
 
-        ValueError when it has not the shape of a chunk."""
+        Raises ModelBusy or ModelBroke if the chunk reports an error, and ValueError if it does
+        not have the shape of a chunk.
+        """
         if data == "[DONE]":
             self.done = True
         if self.done or not data:
@@ -93,11 +95,11 @@ class Answer:
             raise self.fault(f"the server reports: {words(error, self.secret)}")
         self._count(chunk)
         for choice in _list(chunk.get("choices")):
-            yield from self._choose(_object(choice))
+            yield from self._read_choice(_object(choice))
 
-    def _choose(self, choice: dict[str, Any]) -> Iterator[Text]:
+    def _read_choice(self, choice: dict[str, Any]) -> Iterator[Text]:
         delta = _object(choice.get("delta") or choice.get("message"))
-        # What a model thinks is shown to nobody, and yet charged.
+        # Thoughts are not shown, but they are charged.
         self._received += filter(None, (_thought(delta.get(key)) for key in THOUGHTS))
         for key in ("content", "refusal"):
             if said := delta.get(key):
@@ -120,7 +122,10 @@ class Answer:
         self.finish_reason = reason
 
     def _sound(self, text: str) -> str:
-        """Text that every database and platform can hold; JSON may part a surrogate pair."""
+        """Return text that every database and platform can hold.
+
+        JSON may split a surrogate pair: its first half is kept for the next piece.
+        """
         if not self._half and not _UNSOUND.search(text):
             return text
         text = self._half + text
@@ -130,24 +135,28 @@ class Answer:
     def _collect(self, piece: dict[str, Any]) -> None:
         function = _object(piece.get("function"))
         arguments = function.get("arguments")
-        call = self._call(piece.get("index"), _string(piece.get("id")))
+        call = self._tool_call_of(piece.get("index"), _string(piece.get("id")))
         name = _string(function.get("name"))
         call.name = name or call.name
-        # Some servers send the arguments as an object instead of its JSON.
+        # Some servers send an object instead of its JSON text.
         more = json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments)
         call.arguments += more
         self._received += filter(None, (name, more))
 
-    def _call(self, index: object, call_id: str) -> _Call:
-        """The call that a piece belongs to: whole calls may come without index, or all with 0."""
-        for call in reversed(self._calls):
+    def _tool_call_of(self, index: object, call_id: str) -> _ToolCallSoFar:
+        """Return the tool call that a piece belongs to, or begin a new one.
+
+        Servers that send whole tool calls may leave out the index, or always send 0.
+        """
+        for call in reversed(self._tool_calls):
             if index in (None, call.index) and call_id in ("", call.id):
                 return call
-        self._calls.append(_Call(index, call_id or f"call_{len(self._calls)}"))
-        return self._calls[-1]
+        new = _ToolCallSoFar(index, call_id or f"call_{len(self._tool_calls)}")
+        self._tool_calls.append(new)
+        return new
 
     def _count(self, chunk: dict[str, Any]) -> None:
-        """Take note of usage and cost. Figures that make no sense are no reason to fail."""
+        """Note usage and cost. Ignore figures that make no sense."""
         if told := chunk.get("usage"):
             self._usage = _usage(told) or self._usage
         if meta := chunk.get("meta"):
@@ -156,23 +165,26 @@ class Answer:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the answer stands, whatever becomes of the connection."""
+        """True once the answer is complete, even if the connection breaks afterwards."""
         return self.done or bool(self.finish_reason)
 
     def end(self) -> Iterator[Event]:
-        """The events that stand only when the stream is over; a fault when it ended too soon."""
+        """Yield the tool calls, the usage and the finish, which are known only at the end.
+
+        Raises ModelBusy or ModelBroke if the stream ended too soon.
+        """
         if not self.is_whole:
             raise self.fault("the stream ended in the middle")
-        if not self._told and not self._calls and self._reason() in ("stop", "refusal"):
+        if not self._told and not self._tool_calls and self._reason() in ("stop", "refusal"):
             raise TryOnce("an empty answer")
-        # All of them first: none of an answer that went wrong must be carried out.
-        yield from [self._tool_call(call) for call in self._calls]
+        # Check all of them before the first is yielded: one fault makes the others void.
+        yield from [self._tool_call(call) for call in self._tool_calls]
         if (usage := self._used()) is not None:
             yield usage
         yield Finish(self._reason())
 
     def lost(self, model: str) -> Iterator[Lost]:
-        """What is charged of an answer that went wrong, if anything of it came."""
+        """Yield the loss to charge for an answer that failed, if any of it came."""
         usage = self._used()
         if usage is not None or self.moves or self._received:
             yield Lost(model, usage, "".join(self._received))
@@ -183,7 +195,7 @@ class Answer:
         prompt, completion = self._usage.prompt_tokens, self._usage.completion_tokens
         return Usage(prompt, completion, self._usage.cached_tokens, self.cost)
 
-    def _tool_call(self, call: _Call) -> ToolCall:
+    def _tool_call(self, call: _ToolCallSoFar) -> ToolCall:
         if not _TOOL_NAME.fullmatch(call.name):
             raise self.fault("a tool call without a proper name")
         return ToolCall(call.id, call.name, _mended(call.arguments) or "{}")
@@ -193,10 +205,10 @@ class Answer:
             return "refusal"
         if self.finish_reason in ("length", "content_filter"):
             return self.finish_reason
-        return "tool_calls" if self._calls else "stop"
+        return "tool_calls" if self._tool_calls else "stop"
 
     def fault(self, message: str) -> ModelError:
-        """The error for an answer that went wrong here."""
+        """Return the error for an answer that fails now: ModelBroke after its first text."""
         return ModelBroke(message) if self._told else ModelBusy(message)
 
 
@@ -205,7 +217,7 @@ def _thought(value: object) -> str:
 
 
 def micro_dollars(value: object) -> int | None:
-    """Micro-dollars, rounded up, from dollars as a number or its text; None if it is neither."""
+    """Return micro-dollars, rounded up, from dollars as a number or as text, else None."""
     try:
         dollars = Decimal(str(value))
     except InvalidOperation:
@@ -234,7 +246,7 @@ def _tokens(value: object) -> int | None:
 
 
 def _mended(text: str) -> str:
-    """The text without NUL, its surrogates joined in pairs or replaced."""
+    """Remove NUL from a text, join surrogate pairs and replace lone surrogates."""
     if not _UNSOUND.search(text):
         return text
     pairs = text.replace("\0", "").encode("utf-16-le", "surrogatepass")
@@ -250,7 +262,7 @@ def _parse(data: str) -> object:
 
 
 def _fields(value: object) -> dict[str, Any]:
-    """An object's fields; of anything else none."""
+    """Return the fields of an object; an empty dict for anything else."""
     return value if isinstance(value, dict) else {}
 
 

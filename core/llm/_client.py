@@ -1,4 +1,4 @@
-"""One endpoint, asked until it answers or until asking is of no use."""
+"""The client of one endpoint, with its retries."""
 
 import asyncio
 import json
@@ -23,36 +23,37 @@ from core.messages import ChatMessage, Text
 log = logging.getLogger(__name__)
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-"""An unbounded keep-alive pool makes httpx quadratic under many streams."""
+"""Limits of the connection pool. An unbounded keep-alive pool makes httpx quadratic."""
 
 CONNECT_SECONDS = 10.0
 LAST_WORDS_SECONDS = 5.0
-"""After the answer's end: how long to wait for its usage."""
+"""The time to wait for the usage after the end of the answer."""
 DRAIN_SECONDS = 0.25
-"""After that: how long to wait for the response's end, for then the connection can be kept."""
+"""The time to wait then for the end of the response, so that the connection can be reused."""
 LONGEST_PAUSE = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the model is and how it is asked; times in seconds."""
+    """The address of the model and the parameters of every request; times in seconds."""
 
     url: str
     key: str = field(repr=False)
     model: str
     max_completion_tokens: int
     fallbacks: tuple[str, ...] = ()
-    """Models to ask while the ones before keep failing."""
+    """The models to ask, in this order, while the earlier ones keep failing."""
     temperature: float | None = None
     top_p: float | None = None
     first_token_seconds: float = 60
-    """For the first token, whatever the server sends meanwhile; later from token to token too."""
+    """The limit for the first token, and for the time from one token to the next. Comments that
+    keep the connection alive do not extend it."""
     stall_seconds: float = 30
-    """For silence after the first token; comments that keep the connection alive break it."""
+    """The limit for silence after the first token. Any byte, even a comment, ends a silence."""
     patience_seconds: float = 60
-    """For tries that fail before the first token."""
+    """The time in which tries that fail before the first token are repeated."""
     pause_seconds: float = 0.5
-    """About how long to wait before the second try; later pauses grow."""
+    """The pause before the second try, about; later pauses grow."""
 
 
 class LLM:
@@ -78,13 +79,13 @@ class LLM:
         request_id: str,
         model: str | None = None,
     ) -> AsyncGenerator[Event, None]:
-        """The answer as it comes: Answering, then Text, ToolCall, Usage if it is told, Finish.
+        """Yield the answer as it comes: Answering, Text, ToolCall, Usage if reported, Finish.
 
-        `model` is asked before the endpoint's own, if it is given. A request that went wrong after
-        something of it came is told as Lost; then come either an error, or Again and an answer.
+        `model`, if given, is asked before the endpoint's own models. A request that fails after
+        part of its answer has come yields Lost; then follows an error, or Again and an answer.
 
-        Raises ModelBusy, ModelUnavailable or ModelRejected before the first of them, after
-        retries where one may help, and ModelBroke later.
+        Raises ModelBusy, ModelUnavailable or ModelRejected before the first text, after retries
+        where they may help, and ModelBroke after it.
         """
         tries = _Tries(self._clock() + self._endpoint.patience_seconds, self._pauses())
         while True:
@@ -112,7 +113,7 @@ class LLM:
     def _after(
         self, error: ModelBusy | NoSuchModel, asked: str, tries: "_Tries", chosen: str | None
     ) -> float:
-        """Seconds until the next try; raises the error if there should be none."""
+        """Return the seconds until the next try, or raise the error if there is to be none."""
         if tries.forgive(error):
             return 0.0
         pause = tries.pause(error, self._clock())
@@ -146,7 +147,7 @@ class LLM:
     async def _texts(
         self, request: httpx.Request, model: str, answer: Answer
     ) -> AsyncGenerator[Text, None]:
-        """What an answer says, until it is whole; a fault when it never was."""
+        """Yield the texts of an answer. Raise ModelBusy or ModelBroke if it never completes."""
         began = asyncio.get_running_loop().time()
         try:
             async with (
@@ -157,7 +158,7 @@ class LLM:
                     for text in answer.feed(data):
                         yield text
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
-            # Once the model has said why it stopped, its answer stands without the rest.
+            # A finish reason makes the answer complete; the rest of the stream is not needed.
             if not answer.is_whole:
                 raise answer.fault(_told(error)) from error
 
@@ -165,7 +166,7 @@ class LLM:
     async def _response(
         self, request: httpx.Request, model: str, began: float
     ) -> AsyncIterator[httpx.Response]:
-        """The response to a request, if it is an answer."""
+        """Send a request and open its response. Raise a ModelError if that is not an answer."""
         try:
             async with asyncio.timeout_at(began + self._endpoint.first_token_seconds):
                 response = await self._client.send(request, stream=True)
@@ -183,7 +184,7 @@ class LLM:
     async def _data(
         self, response: httpx.Response, answer: Answer, began: float
     ) -> AsyncGenerator[str, None]:
-        """The data of each event; TimeoutError when the model has been silent for too long."""
+        """Yield the data of each event. Raise TimeoutError after too long a silence."""
         clock = asyncio.get_running_loop().time
         reader = _reader(response)
         answer.cost = micro_dollars(response.headers.get("x-aimlapi-usd-spent"))
@@ -193,7 +194,7 @@ class LLM:
         while piece != b"" and not answer.done:
             now = clock()
             if answer.moves != moves:
-                # Counted from here: the time that somebody took for an event is not silence.
+                # Measured from now: the time that the consumer took is not the model's silence.
                 moved_at, moves = now, answer.moves
             async with asyncio.timeout_at(self._deadline(answer, moved_at, now)):
                 piece = await anext(pieces, b"")
@@ -234,10 +235,10 @@ class LLM:
             return self._client.build_request(
                 "POST",
                 f"{self._endpoint.url}/chat/completions",
-                # Half a surrogate pair, as people manage to type it, becomes a question mark.
+                # A lone surrogate, which people manage to type, becomes a question mark.
                 content=json.dumps(told, ensure_ascii=False).encode(errors="replace"),
                 headers=self._headers(request_id),
-                # Silence is watched read by read in `_data`, for its limit changes on the way.
+                # `_data` limits each read, because the limit changes during the answer.
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
             )
         except (httpx.InvalidURL, UnicodeEncodeError):
@@ -251,7 +252,7 @@ class LLM:
             "Accept-Encoding": "identity",
             **self._authorization(),
         }
-        # The service drops an id with any other character, or a longer one, without a word.
+        # The service silently drops an id that is longer or has any other character.
         if known := re.sub(r"[^A-Za-z0-9._:-]", "-", request_id)[:128]:
             headers["X-Client-Request-Id"] = known
         return headers
@@ -260,9 +261,11 @@ class LLM:
         return {"Authorization": f"Bearer {self._endpoint.key}"} if self._endpoint.key else {}
 
     async def check(self, *, seconds: float = 5.0) -> str | None:
-        """A sentence for the operator when the key or the URL is wrong; costs no credits.
+        """Check the key and the URL without spending credits.
 
-        None where all is well, and where the endpoint has no such thing to ask."""
+        Return a sentence for the operator if one is wrong. Return None if both are right, or if
+        the endpoint has no billing to ask about.
+        """
         url = re.sub(r"/v\d+$", "", self._endpoint.url) + "/v2/billing"
         try:
             async with asyncio.timeout(seconds):
@@ -276,7 +279,7 @@ class LLM:
 
 @dataclass(slots=True)
 class _Tries:
-    """What was tried for one answer."""
+    """The tries for one answer so far."""
 
     give_up: float
     pauses: Iterator[float]
@@ -285,22 +288,25 @@ class _Tries:
     _repeated: bool = False
 
     def ask(self, model: str) -> str:
-        """Note that a model is asked."""
+        """Note that a model is asked, and return it."""
         self.asked.add(model)
         return model
 
     def forgive(self, error: ModelError) -> bool:
-        """Whether a try does not count: a server may close an idle connection at any moment."""
+        """Return True for a try that does not count: the first one that met a closed connection.
+
+        A server may close an idle connection at any moment.
+        """
         forgiven = isinstance(error, HungUp) and not self._forgiven
         self._forgiven = self._forgiven or forgiven
         return forgiven
 
     def pause(self, error: ModelError, now: float) -> float | None:
-        """Seconds to wait before the same model is asked again; None if it should not be."""
+        """Return the seconds to wait before asking the same model again, or None to give up."""
         if not isinstance(error, ModelBusy) or (isinstance(error, TryOnce) and self._repeated):
             return None
         self._repeated = self._repeated or isinstance(error, TryOnce)
-        # Told to come back at the same moment, a thousand streams still must not.
+        # Spread the retries: the server may tell a thousand streams the same moment.
         pause = (error.retry_after or 0.0) + next(self.pauses)
         return pause if now + pause <= self.give_up else None
 
@@ -315,7 +321,7 @@ def _reader(response: httpx.Response) -> EventReader | BodyReader:
 
 
 def _told(error: Exception) -> str:
-    """An error for the log: what a library says may quote a header."""
+    """Describe an error for the log without the library's message, which may quote a header."""
     match error:
         case TimeoutError():
             return "silence"

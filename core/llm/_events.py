@@ -1,27 +1,26 @@
-"""What a response carries, out of bytes that were cut anywhere: events, or one whole body."""
+"""Readers of a response: they put events, or one whole body, together from pieces of bytes."""
 
 import re
 from dataclasses import dataclass, field
 
 LONGEST = 4 * 1024 * 1024
-"""Bytes that one event may have: a server that never ends a line or an event must not eat the
-memory."""
+"""The longest event in bytes, so that a server that never ends one cannot fill the memory."""
 
-# A carriage return at the very end may be half of a line end: it waits for the next piece.
+# A carriage return at the very end may be half of a line end: wait for the next piece.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 
 
 @dataclass(slots=True)
 class EventReader:
-    """Server-sent events; of their fields only `data` is of use here."""
+    """A reader of server-sent events; it ignores all fields but `data`."""
 
     _rest: bytes = b""
     _data: list[bytes] = field(default_factory=list)
     _held: int = 0
-    """Bytes in `_data`, counting an empty line too: a list of them takes memory as well."""
+    """The bytes in `_data`. An empty line counts too, since many of them also take memory."""
 
     def feed(self, piece: bytes) -> list[str]:
-        """The data of the events that a piece completes; an empty piece is the end."""
+        """Return the data of the events that a piece completes; an empty piece is the end."""
         *lines, self._rest = _LINE_END.split(self._rest + (piece or b"\n\n"))
         _check_length(len(self._rest))
         events = []
@@ -39,12 +38,12 @@ class EventReader:
 
 @dataclass(slots=True)
 class BodyReader:
-    """One JSON body, as a server sends it that does not stream."""
+    """A reader of one JSON body, from a server that does not stream."""
 
     _body: bytearray = field(default_factory=bytearray)
 
     def feed(self, piece: bytes) -> list[str]:
-        """Nothing until the end, which an empty piece is; then everything."""
+        """Return the whole body at the end, which is an empty piece, and nothing before."""
         self._body += piece
         _check_length(len(self._body))
         return [] if piece else [self._body.decode(errors="replace").strip()]

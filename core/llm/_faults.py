@@ -1,4 +1,4 @@
-"""What went wrong, in the words of core's error tree."""
+"""Translation of HTTP errors to core's error tree."""
 
 import asyncio
 import json
@@ -11,31 +11,31 @@ import httpx
 from core.errors import ModelBusy, ModelRejected, ModelUnavailable
 
 WORDS = 200
-"""Characters of a server's own words that a log line may hold."""
+"""The longest message of a server in a log line, in characters."""
 _BODY_BYTES = 16 * 1024
 _BODY_SECONDS = 5.0
 
 WRONG_KEY = "MODEL_API_KEY is missing or wrong: the model API does not accept it; set a valid key"
 _NO_CREDIT = "the account behind MODEL_API_KEY is out of credits or not allowed to ask: top it up"
-_WRONG_URL = "MODEL_API_URL is wrong: nothing there answers as a model API does"
-UNUSABLE = "MODEL_API_URL or MODEL_API_KEY is wrong: no request can be made of them"
+_WRONG_URL = "MODEL_API_URL is wrong: there is no model API"
+UNUSABLE = "MODEL_API_URL or MODEL_API_KEY is wrong: they make no valid request"
 _ADVICE = {401: WRONG_KEY, 402: _NO_CREDIT, 403: _NO_CREDIT, 405: _WRONG_URL}
 
 
 class NoSuchModel(ModelUnavailable):
-    """The path or the model is unknown there; another model may be known."""
+    """The server does not know the path or the model; it may know another model."""
 
 
 class TryOnce(ModelBusy):
-    """Slow or dear to repeat, so that it is worth one more try only."""
+    """A fault that is slow or expensive to repeat, so that only one more try pays."""
 
 
 class HungUp(ModelBusy):
-    """The connection was lost before an answer began: most often it had been idle for too long."""
+    """The connection was lost before the answer began, most often after being idle too long."""
 
 
 async def refuse_status(response: httpx.Response, model: str, secret: str) -> None:
-    """Raise what a status calls for, unless it is an answer's."""
+    """Raise the ModelError for a status, unless it is 2xx."""
     status = response.status_code
     if 200 <= status < 300:
         return
@@ -51,7 +51,7 @@ async def refuse_status(response: httpx.Response, model: str, secret: str) -> No
 
 
 async def _body(response: httpx.Response) -> object:
-    """The body of an error as far as it comes in time: JSON, or else its text."""
+    """Return the body of an error, as much as comes in time: JSON, or else its text."""
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
@@ -60,7 +60,7 @@ async def _body(response: httpx.Response) -> object:
                 if len(body) > _BODY_BYTES:
                     break
     except (httpx.HTTPError, TimeoutError):
-        pass  # the status alone has to do
+        pass  # the status has to be enough
     try:
         value: object = json.loads(body)
     except (ValueError, RecursionError):
@@ -69,7 +69,7 @@ async def _body(response: httpx.Response) -> object:
 
 
 def words(told: object, secret: str) -> str:
-    """The message in an error that a server reports: one short line without the key."""
+    """Return the message of an error that a server reports, as one short line without the key."""
     for name in ("error", "message"):
         if isinstance(told, dict) and told.get(name):
             told = told[name]
@@ -80,7 +80,7 @@ def words(told: object, secret: str) -> str:
 
 
 def retry_after(value: str) -> float | None:
-    """Seconds from a `Retry-After` header, written as seconds or as an HTTP date."""
+    """Return the seconds of a `Retry-After` header, which is a number or an HTTP date."""
     try:
         seconds = float(value)
     except ValueError:

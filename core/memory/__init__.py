@@ -1,19 +1,19 @@
-"""What was said: an append-only tree of messages, and the path through it that a turn sees.
+"""Memory: an append-only tree of messages. A turn sees one path through it.
 
-What was sent once is sent again byte for byte, so that the provider's prompt cache pays.
+A message that was sent once is sent again byte for byte, so that the provider's prompt cache pays.
 """
 
 from core.memory._context import Context, Marks
 from core.memory._conversation import choose_model, instructions, is_head, model_of, reset
 from core.memory._estimate import estimate
-from core.memory._path import PLACES
+from core.memory._path import IDS_PER_TURN
 from core.memory._recall import recall
 from core.memory._remember import instruct, remember
 from core.memory._summaries import INSTRUCTED, summarise
 
 __all__ = [
+    "IDS_PER_TURN",
     "INSTRUCTED",
-    "PLACES",
     "Context",
     "Marks",
     "choose_model",

@@ -1,4 +1,4 @@
-"""What a turn sees of its conversation."""
+"""The context of a turn."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,29 +8,32 @@ from core.messages import ChatMessage
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the model will see before the question of a turn."""
+    """The messages that precede the question of a turn, with what memory knows about them."""
 
     messages: tuple[ChatMessage, ...] = ()
     parent_id: int | None = None
     total: int | None = None
-    """Tokens of `messages` and the system prompt as the API last counted them."""
+    """The tokens of `messages` and the system prompt, as the API last counted them."""
     day: date | None = None
     """The day of the last question, so that the model is told only when it changed."""
     cut_id: int | None = None
-    """The newest message that a summary may stand for: what follows it fits the low mark."""
+    """The newest message that a summary may replace: the messages after it fit the low mark."""
     shortened: bool = False
-    """What was said first is no longer word for word in `messages`."""
+    """True if a summary or a plain cut replaces the oldest messages."""
     cut: bool = False
-    """It is so from this turn on, and no summary stands for it: nobody was told yet."""
+    """True if this turn made a plain cut, of which the person was not told yet."""
     instructed: str = ""
-    """The instructions that stand before the cut: a summary must keep them word for word."""
+    """The instructions before the cut; a summary must keep them word for word."""
     since: datetime | None = None
-    """When the oldest of what stands before the cut was said; None where nobody knows."""
+    """The time of the oldest message before the cut, or None if it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Between how many tokens a conversation is kept word for word."""
+    """The sizes in tokens between which a conversation is kept word for word.
+
+    A conversation larger than `high` is shortened to `low`.
+    """
 
     high: int
     low: int

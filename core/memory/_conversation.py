@@ -1,15 +1,15 @@
-"""What holds for a conversation as a whole: its instructions, its model, its beginning."""
+"""The state of a conversation as a whole: its instructions, its model, its epoch."""
 
 from sqlalchemy import null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.memory._path import conversations, path_from, places
+from core.memory._path import conversations, ids_of, path_from
 from core.memory._summaries import INSTRUCTED, instructed
 from core.models import Conversation
 
 
 async def instructions(session: AsyncSession, conversation_id: int) -> str | None:
-    """The newest instructions of a conversation since its last new beginning."""
+    """Return the newest instructions of a conversation since its last `/new`, if any."""
     head = select(conversations.c.head_id).where(conversations.c.id == conversation_id)
     path = path_from(head.scalar_subquery())
     rows = (await session.execute(path)).all()
@@ -17,7 +17,7 @@ async def instructions(session: AsyncSession, conversation_id: int) -> str | Non
 
 
 async def model_of(session: AsyncSession, conversation_id: int) -> str | None:
-    """The model that was chosen for a conversation."""
+    """Return the model that was chosen for a conversation, if any."""
     chosen: str | None = await session.scalar(
         select(conversations.c.model).where(conversations.c.id == conversation_id)
     )
@@ -25,14 +25,14 @@ async def model_of(session: AsyncSession, conversation_id: int) -> str | None:
 
 
 async def choose_model(session: AsyncSession, conversation_id: int, model: str) -> None:
-    """Let a model answer in a conversation."""
+    """Choose the model that answers in a conversation."""
     await session.execute(
         update(conversations).where(conversations.c.id == conversation_id).values(model=model)
     )
 
 
 async def reset(session: AsyncSession, conversation_id: int) -> None:
-    """Begin a new epoch without a head; what was said before stays stored."""
+    """Begin a new epoch without a head; older messages stay stored."""
     await session.execute(
         update(Conversation)
         .where(Conversation.id == conversation_id)
@@ -41,9 +41,9 @@ async def reset(session: AsyncSession, conversation_id: int) -> None:
 
 
 async def is_head(session: AsyncSession, conversation_id: int, turn_id: int) -> bool:
-    """Whether the conversation has not moved on since a turn's answer."""
+    """Return True if a turn's answer is still the newest message of its conversation."""
     head = await session.scalar(
         select(Conversation.head_id).where(Conversation.id == conversation_id)
     )
-    low, high = places(turn_id)
+    low, high = ids_of(turn_id)
     return head is not None and low <= head <= high

@@ -1,4 +1,4 @@
-"""The path through the tree of messages, from where a turn goes on to the root or a summary."""
+"""The path through the tree of messages: from a turn's parent up to the root or a summary."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.models import Conversation, Message, Summary, table
 from core.turns import Turn
 
-PLACES = 1024
-"""How many messages one turn may add; a message's id is turn id × PLACES + place."""
+IDS_PER_TURN = 1024
+"""The most messages of one turn: its first message has the id turn id × IDS_PER_TURN."""
 
 messages = table(Message)
 conversations = table(Conversation)
 summaries = table(Summary)
 
-# Nothing once `/new` began another epoch.
+# Matches no row once `/new` began another epoch.
 IN_EPOCH = (
     conversations.c.id == bindparam("conversation"),
     conversations.c.epoch == bindparam("the_epoch"),
@@ -25,7 +25,7 @@ HEAD = select(conversations.c.head_id).where(*IN_EPOCH)
 
 
 def path_from(message_id: ScalarSelect[Any]) -> Select[Any]:
-    """The messages from one up to the root or the nearest summary, the oldest first."""
+    """Select the messages from one up to the root or the nearest summary, the oldest first."""
     columns = [messages.c[name] for name in ("id", "parent_id", "body", "tokens", "total")]
     columns.append(messages.c.created_at)
     summarised = summaries.c.message_id == messages.c.id
@@ -66,13 +66,13 @@ _FROM_PARENT = path_from(
     .where(messages.c.id == bindparam("first"))
     .scalar_subquery()
 )
-# The last message of a turn has the highest id of those in its range. A turn that left none (a
-# command, one that failed) is no place to go on from: then it is the head.
+# The last message of a turn has the highest id of the turn's range. A turn without messages (a
+# command, a failed one) has none to continue from: the path then starts at the head.
 _FROM_ANSWER = path_from(
     select(func.coalesce(func.max(messages.c.id), HEAD.scalar_subquery()))
     .where(
         messages.c.id.between(bindparam("low"), bindparam("high")),
-        # Whatever a platform lets people reply to: a conversation never sees another one's.
+        # People may reply to any post, but a conversation never sees messages of another.
         messages.c.conversation_id == bindparam("conversation"),
     )
     .scalar_subquery()
@@ -80,11 +80,11 @@ _FROM_ANSWER = path_from(
 
 
 async def path_of(session: AsyncSession, turn: Turn) -> Sequence[Any]:
-    """What stands before a turn, the oldest first: rows of the path, one statement."""
+    """Return the rows of the path before a turn, the oldest first, by one statement."""
     if turn.replaces_id is not None:
-        found = await session.execute(_FROM_PARENT, {"first": turn.replaces_id * PLACES})
+        found = await session.execute(_FROM_PARENT, {"first": turn.replaces_id * IDS_PER_TURN})
     elif turn.follows_id is not None:
-        low, high = places(turn.follows_id)
+        low, high = ids_of(turn.follows_id)
         values = {"low": low, "high": high, **in_epoch(turn)}
         found = await session.execute(_FROM_ANSWER, values)
     else:
@@ -94,10 +94,10 @@ async def path_of(session: AsyncSession, turn: Turn) -> Sequence[Any]:
 
 
 def in_epoch(turn: Turn) -> dict[str, int]:
-    """The values that `IN_EPOCH` asks for."""
+    """Return the parameters of `IN_EPOCH`."""
     return {"conversation": turn.conversation_id, "the_epoch": turn.epoch}
 
 
-def places(turn_id: int) -> tuple[int, int]:
-    """The lowest and the highest id that a message of a turn may have."""
-    return turn_id * PLACES, (turn_id + 1) * PLACES - 1
+def ids_of(turn_id: int) -> tuple[int, int]:
+    """Return the lowest and the highest id that a message of a turn may have."""
+    return turn_id * IDS_PER_TURN, (turn_id + 1) * IDS_PER_TURN - 1

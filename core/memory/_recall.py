@@ -1,4 +1,4 @@
-"""What was said, as the model is told it again."""
+"""Recalling the context of a turn."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -8,37 +8,39 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.memory._context import Context, Marks
 from core.memory._path import path_of
-from core.memory._summaries import cut, instructed, is_shortened, place_of, since
+from core.memory._summaries import cut, cut_index, instructed, is_shortened, since
 from core.messages import ChatMessage, system
 from core.turns import Turn
 
 
 async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: datetime) -> Context:
-    """The path from the turn's parent to the root, or to the nearest summary; one statement.
+    """Return the path from the turn's parent to the root or the nearest summary; one statement.
 
-    A path of more than twice the high mark is cut down to the low one, and the cut is stored: the
-    next prompts begin alike. For a summary nothing is cut: it sees all that no cut hides already.
+    A path larger than twice the high mark is cut down to the low mark. The cut is stored, so that
+    the next prompts begin alike. The path of a summary turn is not cut.
     """
     path = whole = await path_of(session, turn)
     if _length(path) > 2 * marks.high and turn.kind != "summary":
         path = await cut(session, turn, path, marks.low, now)
-    place = place_of(path, marks.low)
+    index = cut_index(path, marks.low)
     return Context(
         messages=tuple(_words(path)),
         parent_id=path[-1].id if path else None,
         total=_total(path),
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
-        cut_id=path[place - 1].id if place else None,
+        cut_id=path[index - 1].id if index else None,
         shortened=is_shortened(path),
         cut=is_shortened(path) and not is_shortened(whole),
-        instructed=instructed(path[:place]),
-        since=since(path, place, now),
+        instructed=instructed(path[:index]),
+        since=since(path, index, now),
     )
 
 
 def _total(path: Sequence[Any]) -> int | None:
-    """What the API counted at the last answer, unless that may still have seen what a summary
-    stands for now."""
+    """Return the tokens that the API counted at the last answer.
+
+    Return None if that answer may have seen messages that a summary has replaced since.
+    """
     last = next((at for at in reversed(range(len(path))) if path[at].total is not None), None)
     if last is None:
         return None
@@ -51,7 +53,7 @@ def _total(path: Sequence[Any]) -> int | None:
 
 
 def _length(path: Sequence[Any]) -> int:
-    """Tokens of a path: as the API counted, else what its messages come to."""
+    """Return the tokens of a path: the API's count, or else the sum of its messages."""
     total = _total(path)
     return sum(row.tokens or 0 for row in path) if total is None else total
 

@@ -1,4 +1,4 @@
-"""What was said is appended to the tree, and never changed there."""
+"""Appending messages to the tree."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.memory._context import Context
 from core.memory._estimate import estimate
-from core.memory._path import HEAD, IN_EPOCH, PLACES, conversations, in_epoch, places
+from core.memory._path import HEAD, IDS_PER_TURN, IN_EPOCH, conversations, ids_of, in_epoch
 from core.memory._path import messages as messages_table
 from core.memory._summaries import INSTRUCTED
 from core.messages import ChatMessage, Usage, system
 from core.turns import Speaker, Turn
 
-# Answers written side by side follow each other: the lock makes the second see the first. One from
-# before `/new` stays below what it saw.
+# The lock on the head makes answers that are stored side by side follow each other. An answer from
+# before `/new` finds no head and stays below its own parent.
 _REMEMBER = insert(messages_table).values(
     parent_id=func.coalesce(
         case((bindparam("below_head", type_=Boolean), HEAD.with_for_update().scalar_subquery())),
@@ -37,25 +37,25 @@ async def remember(
     *,
     now: datetime,
 ) -> None:
-    """Append what a turn said and was answered, and move the conversation's head there."""
-    assert len(messages) <= PLACES, "they would take the places of the next turn"
-    first = turn.id * PLACES
+    """Append a turn's question and answer, and move the conversation's head to the last message."""
+    assert len(messages) <= IDS_PER_TURN, "they would take the ids of the next turn"
+    first = turn.id * IDS_PER_TURN
     sizes = _sizes(context, messages, usage)
     is_branch = turn.replaces_id is not None or turn.follows_id is not None
     rows = [
         {
-            "id": first + place,
+            "id": first + index,
             "conversation_id": turn.conversation_id,
             "turn_id": turn.id,
-            "parent": first + place - 1 if place else context.parent_id,
-            "below_head": not place and not is_branch,
+            "parent": first + index - 1 if index else context.parent_id,
+            "below_head": not index and not is_branch,
             "body": message,
-            "tokens": sizes[place],
+            "tokens": sizes[index],
             "total": None,
             "created_at": turn.created_at if message["role"] == "user" else now,
             **in_epoch(turn),
         }
-        for place, message in enumerate(messages)
+        for index, message in enumerate(messages)
     ]
     if usage is not None:
         rows[-1]["total"] = usage.prompt_tokens + usage.completion_tokens
@@ -66,7 +66,7 @@ async def remember(
 def _sizes(
     context: Context, messages: Sequence[ChatMessage], usage: Usage | None
 ) -> list[int | None]:
-    """Tokens of each message: the API's figures where they tell, else a share of the text."""
+    """Return the tokens of each message: the API's figures if there are any, else estimates."""
     sizes: list[int | None] = [estimate(message) for message in messages]
     if usage is not None:
         sizes[-1] = usage.completion_tokens
@@ -77,10 +77,10 @@ def _sizes(
 
 
 async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_id: int) -> None:
-    """A branch from an older message leaves the head; so does a turn from before `/new`."""
+    """Move the head, but not for a branch from an older message or a turn from before `/new`."""
     values = {**in_epoch(turn), "head": head_id}
     if turn.replaces_id is not None:
-        low, high = places(turn.replaces_id)
+        low, high = ids_of(turn.replaces_id)
         await session.execute(_MOVE_HEAD_FROM, {**values, "low": low, "high": high})
     elif turn.follows_id is not None:
         parent = context.parent_id or 0
@@ -92,9 +92,9 @@ async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_i
 async def instruct(
     session: AsyncSession, speaker: Speaker, turn_id: int, instructions: str, *, now: datetime
 ) -> None:
-    """Append instructions at the head: what was sent before stays as it was."""
-    message_id = turn_id * PLACES
-    # `/new` takes the instructions along into the epoch that it has just begun.
+    """Append instructions at the head, so that the earlier messages stay as they were sent."""
+    message_id = turn_id * IDS_PER_TURN
+    # The epoch is read here, because `/new` has just begun another one and keeps the instructions.
     epoch = select(conversations.c.epoch).where(conversations.c.id == speaker.conversation_id)
     here = {
         "conversation": speaker.conversation_id,

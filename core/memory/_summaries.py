@@ -1,4 +1,4 @@
-"""What stands for the earlier part of a conversation: a summary, or a plain cut."""
+"""Summaries and plain cuts: they replace the earlier messages of a conversation."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,30 +17,30 @@ INSTRUCTED = "Instructions for this conversation: "
 SUMMARY = "Summary of what was said before:\n"
 
 
-def place_of(path: Sequence[Any], low: int) -> int:
-    """Where in a path the newest exchanges begin that together have at most `low` tokens.
+def cut_index(path: Sequence[Any], low: int) -> int:
+    """Return the index in a path from which on the newest exchanges have at most `low` tokens.
 
-    One exchange stays in any case; 0 when there is nothing before it.
+    The newest exchange is kept in any case. Return 0 if nothing precedes the kept ones.
     """
-    kept, place = 0, 0
+    kept, index = 0, 0
     for candidate in range(len(path) - 1, 0, -1):
         kept += path[candidate].tokens or 0
-        if place and kept > low:
+        if index and kept > low:
             break
         if path[candidate].body["role"] == "user":
-            place = candidate
-    return place
+            index = candidate
+    return index
 
 
 async def cut(
     session: AsyncSession, turn: Turn, path: Sequence[Any], low: int, now: datetime
 ) -> Sequence[Any]:
-    """Keep the newest exchanges; store for the rest what an older summary told, nothing new."""
-    if not (place := place_of(path, low)):
+    """Keep the newest exchanges, and store a cut with the words of an older summary, if any."""
+    if not (index := cut_index(path, low)):
         return path
-    content = _content(instructed(path[:place]), _told(path[0]))
+    content = _content(instructed(path[:index]), _told(path[0]))
     row = {
-        "message_id": path[place - 1].id,
+        "message_id": path[index - 1].id,
         "content": content,
         "since": path[0].since if _told(path[0]) else now,
         "created_at": now,
@@ -50,12 +50,12 @@ async def cut(
 
 
 def is_shortened(path: Sequence[Any]) -> bool:
-    """Whether a summary or a cut stands for what was said first."""
+    """Return True if a summary or a plain cut replaces the oldest messages."""
     return bool(path) and path[0].summary is not None
 
 
 def instructed(path: Sequence[Any]) -> str:
-    """The newest instructions on a path, as the model was told them."""
+    """Return the newest instructions on a path, as the model was told them, or ""."""
     for row in reversed(path):
         if row.summary is not None:
             kept: str = row.summary.partition(SUMMARY)[0].rstrip()
@@ -65,14 +65,17 @@ def instructed(path: Sequence[Any]) -> str:
     return ""
 
 
-def since(path: Sequence[Any], place: int, now: datetime) -> datetime | None:
-    """When the oldest was said of what stands before a place; the current instructions have no
-    age, since they hold until there are others."""
-    if not place:
+def since(path: Sequence[Any], index: int, now: datetime) -> datetime | None:
+    """Return the time of the oldest message before an index.
+
+    The current instructions do not count: they have no age, because they hold until there are
+    others.
+    """
+    if not index:
         return None
     systems = [row.id for row in path if row.body["role"] == "system"]
     times = [
-        row.created_at for row in path[:place] if row.summary is None and row.id not in systems[-1:]
+        row.created_at for row in path[:index] if row.summary is None and row.id not in systems[-1:]
     ]
     if _told(path[0]):
         if path[0].since is None:
@@ -82,25 +85,25 @@ def since(path: Sequence[Any], place: int, now: datetime) -> datetime | None:
 
 
 def _told(row: Any) -> str:
-    """What the summary at a message says, without instructions."""
+    """Return the words of the summary at a message, without its instructions."""
     return str((row.summary or "").partition(SUMMARY)[2])
 
 
 def _content(instructed: str, words: str) -> str:
-    """A summary as the model is told it; empty where there is nothing to tell."""
+    """Return a summary as the model is told it; "" if it has neither instructions nor words."""
     return "\n\n".join(filter(None, (instructed, words and f"{SUMMARY}{words}")))
 
 
 async def summarise(
     session: AsyncSession, context: Context, content: str, *, now: datetime
 ) -> bool:
-    """Let a summary stand for the path up to the context's cut; whether it is the first one."""
+    """Replace the path up to the context's cut by a summary. Return True if it is the first."""
     words = content.strip()
     if context.cut_id is None or not words:
         return False
     content = _content(context.instructed, words)
     values = {"content": content, "since": context.since}
-    # A plain cut may stand there already: words are better.
+    # A plain cut may be there already; the summary replaces it.
     replaced = await session.execute(
         update(summaries).where(summaries.c.message_id == context.cut_id).values(values)
     )

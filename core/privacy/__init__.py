@@ -1,4 +1,4 @@
-"""What a person may ask of what is stored about them: to have it, and to have it gone."""
+"""A person's rights over the stored data: to get it, and to have it deleted."""
 
 from core.privacy._erase import erase
 from core.privacy._expire import expire

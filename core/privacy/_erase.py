@@ -1,7 +1,7 @@
-"""What was deleted leaves the file of SQLite too: its index and its log keep words for longer.
+"""Erasing deleted words from SQLite's file, whose index and log keep them for longer.
 
-Rows are overwritten where they stood, by `secure_delete`. The full-text index only notes that a
-word is gone and drops it when it merges; the log keeps pages as they were until it is cut off.
+`secure_delete` overwrites the rows. The full-text index only marks a word as deleted and drops it
+when it merges; the write-ahead log keeps the old pages until it is truncated.
 """
 
 import logging
@@ -15,36 +15,36 @@ from core.db import Sessions, transact
 log = logging.getLogger(__name__)
 
 PAGES = 200
-"""How much of the index is merged in one transaction: some milliseconds."""
+"""The pages of the index that one transaction merges, which takes some milliseconds."""
 PATIENCE_MS = 100
-"""Milliseconds to wait for readers outside of this process before the log is cut off."""
+"""The milliseconds to wait for readers in other processes before the log is truncated."""
 
 
 async def leave_words(session: AsyncSession) -> None:
-    """Note that deleted words are still in the file, in the transaction that deleted them.
+    """Note that deleted words are still in the file. Call it in the transaction that deletes them.
 
-    The number that SQLite keeps for its user counts what `erase` has to do; a crash forgets
-    nothing of it.
+    SQLite's `user_version` counts the deletions that `erase` has not erased yet, so that a crash
+    loses none.
     """
     if session.get_bind().dialect.name == "sqlite":
         await session.execute(text(f"PRAGMA user_version = {await _left(session) + 1}"))
 
 
 async def erase(sessions: Sessions) -> None:
-    """Take deleted words out of SQLite's file; nothing where there are none, or on PostgreSQL.
+    """Erase deleted words from SQLite's file; do nothing on PostgreSQL.
 
-    In small transactions, so that nobody waits for long. What could not be done now, because
-    another process reads, is done by the next call.
+    The work is done in small transactions, so that nobody waits for long. If another process
+    reads the log, the next call erases the rest.
     """
     if not (left := await transact(sessions, _left)):
         return
-    pages = -PAGES  # a negative number begins to make one of all parts of the index
+    pages = -PAGES  # a negative number starts to merge all segments of the index into one
     while await transact(sessions, partial(_merge, pages=pages)):
         pages = PAGES
-    if await transact(sessions, _cut_log):
+    if await transact(sessions, _truncate_log):
         await transact(sessions, partial(_done, left=left))
     else:
-        log.warning("deleted words are still in the database's log: another process reads it")
+        log.warning("another process reads the database's log: deleted words are still in it")
 
 
 async def _left(session: AsyncSession) -> int:
@@ -54,19 +54,19 @@ async def _left(session: AsyncSession) -> int:
 
 
 async def _merge(session: AsyncSession, pages: int) -> bool:
-    """Merge a little of the index; whether there is more to do."""
+    """Merge a little of the index. Return True if there is more to do."""
     changes = text("SELECT total_changes()")
     before = await session.scalar(changes) or 0
     merge = text("INSERT INTO search (search, rank) VALUES ('merge', :pages)")
     await session.execute(merge, {"pages": pages})
-    # The statement itself counts as one.
+    # The statement itself counts as one change.
     return pages < 0 or (await session.scalar(changes) or 0) - before > 1
 
 
-async def _cut_log(session: AsyncSession) -> bool:
-    """Move the log into the file and leave it empty; False when somebody still reads it.
+async def _truncate_log(session: AsyncSession) -> bool:
+    """Move the log into the file and truncate it. Return False if somebody still reads it.
 
-    No transaction may be open, and none is: a pragma begins none.
+    This needs a session without a transaction; a pragma does not begin one.
     """
     patience = await session.scalar(text("PRAGMA busy_timeout"))
     await session.execute(text(f"PRAGMA busy_timeout = {PATIENCE_MS}"))
@@ -76,6 +76,6 @@ async def _cut_log(session: AsyncSession) -> bool:
 
 
 async def _done(session: AsyncSession, left: int) -> None:
-    """Note that all is erased, unless more was deleted meanwhile."""
+    """Note that everything is erased, unless more was deleted meanwhile."""
     if await _left(session) == left:
         await session.execute(text("PRAGMA user_version = 0"))

@@ -1,4 +1,4 @@
-"""What is old goes: step by step, so that nobody who writes meanwhile waits for long."""
+"""Retention: deleting old texts in small steps, so that nobody who writes waits for long."""
 
 from datetime import datetime
 from functools import partial
@@ -18,17 +18,17 @@ _summaries = table(models.Summary)
 _conversations = table(models.Conversation)
 
 BATCH = 200
-"""How many messages or turns one transaction deletes or strips."""
+"""The number of messages that one transaction deletes, or of turns that it strips."""
 FEW = 20
-"""How many summaries one transaction deletes: each looks at the messages of a conversation."""
+"""The number of summaries that one transaction deletes: each updates a whole conversation."""
 
 
 async def expire(sessions: Sessions, *, before: datetime) -> None:
-    """Delete what was said before a time, everywhere; current instructions stay.
+    """Delete everything that was said before a time, but keep the current instructions.
 
-    A path then begins where it was cut. A summary goes as soon as the oldest of what it tells is
-    too old: what is not is summarised anew when it is time for that. `attachments.sweep` then
-    deletes bytes that nothing refers to any more, and `erase` takes the words out of the file.
+    A path then begins at its oldest remaining message. A summary is deleted when the oldest
+    message that it tells of is too old. Afterwards call `attachments.sweep` to delete unused
+    bytes, and `erase` to erase the words from SQLite's file.
     """
     for step in (_expire_summaries, _expire_messages, _expire_turns):
         while await transact(sessions, partial(step, before=before)):
@@ -36,7 +36,7 @@ async def expire(sessions: Sessions, *, before: datetime) -> None:
 
 
 async def _expire_summaries(session: AsyncSession, *, before: datetime) -> bool:
-    """One step; whether there may be more to do."""
+    """Take one step. Return True if there may be more to do."""
     since = _summaries.c.since
     found = await session.execute(
         select(_summaries.c.message_id, _messages.c.conversation_id)
@@ -50,7 +50,7 @@ async def _expire_summaries(session: AsyncSession, *, before: datetime) -> bool:
         return False
     ids = [row.message_id for row in summaries]
     await session.execute(delete(_summaries).where(_summaries.c.message_id.in_(ids)))
-    # What the API counted of contexts that began with a summary is true no more.
+    # The API's counts include the summaries, so they are no longer right.
     here = _messages.c.conversation_id.in_({row.conversation_id for row in summaries})
     stale = update(_messages).where(here, _messages.c.total.is_not(None))
     await session.execute(stale.values(total=null()))
@@ -59,7 +59,10 @@ async def _expire_summaries(session: AsyncSession, *, before: datetime) -> bool:
 
 
 async def _expire_messages(session: AsyncSession, *, before: datetime) -> bool:
-    """One step; whether there may be more to do. What follows goes on below the instructions."""
+    """Take one step. Return True if there may be more to do.
+
+    Messages whose parent is deleted become children of the current instructions.
+    """
     instructed = _conversations.c.instructed_id
     is_current = exists().where(
         _conversations.c.id == _messages.c.conversation_id, instructed == _messages.c.id
@@ -88,7 +91,7 @@ async def _expire_messages(session: AsyncSession, *, before: datetime) -> bool:
 
 
 async def _expire_turns(session: AsyncSession, *, before: datetime) -> bool:
-    """One step; whether there may be more to do."""
+    """Take one step. Return True if there may be more to do."""
     old = (
         _turns.c.created_at < before,
         ~_turns.c.forgotten,

@@ -1,4 +1,4 @@
-"""All that is stored about a person, as one value."""
+"""The export of everything that is stored about a person."""
 
 from datetime import datetime
 from typing import Any
@@ -20,10 +20,10 @@ _uses = table(models.AttachmentUse)
 
 
 async def export(session: AsyncSession, user_id: int) -> dict[str, Any]:
-    """All that is stored about a person, as JSON has it, and nothing that others said.
+    """Return everything that is stored about a person, as JSON values, without others' words.
 
-    Files are listed by their kind, size and digest, not with their bytes. Of a group it holds what
-    the person asked there and was answered.
+    Files are listed by kind, size and digest, without their bytes. From groups come only the
+    person's own questions and the answers to them.
     """
     return {
         "accounts": await _rows(
@@ -75,7 +75,7 @@ async def export(session: AsyncSession, user_id: int) -> dict[str, Any]:
 
 
 def _said(user_id: int) -> Any:
-    """The memory of the person's own conversation; a group's holds what others said too."""
+    """Select the messages of the person's own conversation; those of groups hold others' words."""
     return (
         select(_messages.c.id, _messages.c.parent_id, _messages.c.body, _messages.c.created_at)
         .join(_conversations, _conversations.c.id == _messages.c.conversation_id)
@@ -85,7 +85,7 @@ def _said(user_id: int) -> Any:
 
 
 def _asked(user_id: int) -> Any:
-    """What the person asked and was answered, everywhere; summaries of a group are not theirs."""
+    """Select the person's turns in all conversations, but not the summaries of groups."""
     own = _conversations.c.user_id == user_id
     return (
         select(
@@ -106,7 +106,7 @@ def _asked(user_id: int) -> Any:
 
 
 def _without_others(turn: dict[str, Any]) -> dict[str, Any]:
-    """A turn without what it quotes in a group: somebody else may have said it."""
+    """Remove the quote from a turn in a group: it may hold somebody else's words."""
     if turn["input"].get("private", True):
         return turn
     return {**turn, "input": {**turn["input"], "quote": ""}}

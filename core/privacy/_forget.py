@@ -1,4 +1,4 @@
-"""A conversation goes, because a person wishes so."""
+"""Forgetting a conversation at a person's request."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,14 +19,14 @@ _conversations = table(models.Conversation)
 
 
 async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) -> Sequence[int]:
-    """Delete what a conversation held: messages, summaries, the search index, texts on turns.
+    """Delete the contents of a conversation: messages, summaries, search index, texts of turns.
 
-    Answers that are being written are cut off and taken back; the ids of their turns are returned.
-    The ledger keeps its figures, which hold no text; `attachments.sweep` then deletes bytes that
-    nothing refers to any more, and `erase` takes the words out of SQLite's file.
+    Ends the turns that are not delivered yet and returns their ids. The ledger keeps its figures,
+    which hold no text. Afterwards call `attachments.sweep` to delete unused bytes, and `erase` to
+    erase the words from SQLite's file.
     """
     here = _turns.c.conversation_id == conversation_id
-    # The attempt is raised: who answers or delivers at this moment can write nothing any more.
+    # The new attempt number fences off the workers that answer or deliver at this moment.
     undelivered = update(_turns).where(here, _turns.c.delivered_at.is_(None))
     cut_off = await session.scalars(
         undelivered.values(

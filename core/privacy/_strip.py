@@ -1,4 +1,4 @@
-"""Turns lose their texts and stay: the ledger and the posts hang on them."""
+"""Stripping turns of their texts. The turns stay, because calls and posts refer to them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ _WITHOUT_TEXT: Mapping[str, Any] = {
 
 
 async def strip(session: AsyncSession, which: ColumnElement[bool]) -> None:
-    """Take the texts and files from turns; that they were there is all that stays."""
+    """Delete the texts and files of turns, and mark the turns as forgotten."""
     await session.execute(update(_turns).where(which).values(_WITHOUT_TEXT))
     stripped = select(_turns.c.id).where(which)
     await session.execute(delete(_uses).where(_uses.c.turn_id.in_(stripped)))

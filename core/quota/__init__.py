@@ -1,10 +1,10 @@
-"""What may be spent: reserved before a call, settled after it, exact to the micro-dollar.
+"""The quota of each person and the budget of all: reserved before a call, settled after it.
 
-Allowances always equal the sum of the ledger's rows of their window.
+Money is exact to the micro-dollar. An allowance always equals the sum of its window's calls.
 """
 
 from core.quota._allowances import DEPLOYMENT, Rules, prune
-from core.quota._left import Remaining, Spent, remaining, spent
+from core.quota._left import Remaining, Spending, remaining, spent
 from core.quota._reserving import Reservation, reserve
 from core.quota._settling import abandon, is_counted, recover, release, settle
 
@@ -13,7 +13,7 @@ __all__ = [
     "Remaining",
     "Reservation",
     "Rules",
-    "Spent",
+    "Spending",
     "abandon",
     "is_counted",
     "prune",

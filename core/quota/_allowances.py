@@ -1,4 +1,4 @@
-"""Allowances: a row for each limit of each person, equal to the ledger's sum of its window."""
+"""Allowances: one row for each person and limit, equal to the sum of the calls in its window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ DEPLOYMENT = 0
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The limits of each person, and those of the whole deployment."""
+    """The limits of each person (`quota`) and of the whole deployment (`budget`)."""
 
     quota: tuple[Limit, ...] = ()
     budget: tuple[Limit, ...] = ()
 
     def of(self, user_id: int) -> list[tuple[int, Limit]]:
-        """Owners and limits in the order in which they are locked, the budget last."""
+        """Return a person's owners and limits in the order of locking, the budget last."""
         personal = sorted(self.quota, key=lambda limit: (limit.unit, limit.window))
         shared = sorted(self.budget, key=lambda limit: (limit.unit, limit.window))
         return [
@@ -46,22 +46,25 @@ IS_KEY = (
     allowances.c.unit == bindparam("the_unit"),
     allowances.c.window == bindparam("the_window"),
 )
-"""Tells an allowance by the parameters of `key`."""
+"""Selects an allowance by the parameters of `key`."""
 START = bindparam("start", type_=Instant)
-"""When the window begins that is counted in."""
+"""The beginning of the window in which a call counts."""
 
 
 def key(owner: int, limit: Limit) -> dict[str, Any]:
-    """The parameters of `IS_KEY`."""
+    """Return the parameters of `IS_KEY`."""
     return {"the_owner": owner, "the_unit": limit.unit, "the_window": limit.window}
 
 
 async def lock(
     session: AsyncSession, limits: Sequence[tuple[int, Limit]], now: datetime
 ) -> dict[tuple[int, str, str], Any]:
-    """The rows of limits, created when missing, in the order that all keep: the budget last."""
+    """Lock the rows of limits, the budget last, and create missing ones.
+
+    Return them by owner, unit and window.
+    """
     rows: dict[tuple[int, str, str], Any] = {}
-    # One owner after the other: nobody holds the budget while creating rows of their own.
+    # One owner after the other, so that no one holds the budget while creating own rows.
     for owner in dict.fromkeys(owner for owner, _ in limits):
         own = [limit for of, limit in limits if of == owner]
         for row in await _lock_own(session, owner, own, now):
@@ -83,8 +86,9 @@ async def _lock_own(
 async def _create(
     session: AsyncSession, owner: int, limits: Sequence[Limit], now: datetime
 ) -> None:
-    """Begin rows at what the ledger counts already: the limit may be newer than the spending."""
-    # Nobody can close a call between this sum and its row, which would then never learn of it.
+    """Create rows that start at the ledger's sum, because a limit may be newer than the calls."""
+    # Lock the open calls: if one were settled between the sum and the new row, the row would keep
+    # the reserved amount for ever.
     await session.execute(
         select(Call.id)
         .where(*_of(owner), Call.settled_at.is_(None))
@@ -105,7 +109,7 @@ async def _create(
 
 
 async def ledger_sum(session: AsyncSession, owner: int, limit: Limit, now: datetime) -> int:
-    """What the ledger counts for an owner in the window of now, in turns or micro-dollars."""
+    """Sum an owner's calls in the current window, in turns or micro-dollars."""
     paid = Call.cost if owner == DEPLOYMENT else Call.charged
     spent = case((Call.settled_at.is_(None), Call.reserved), else_=paid)
     amount = Call.turns if limit.unit == "turns" else spent
@@ -115,18 +119,18 @@ async def ledger_sum(session: AsyncSession, owner: int, limit: Limit, now: datet
 
 
 def _of(owner: int) -> list[ColumnElement[bool]]:
-    """The calls that count for an owner: for the deployment all of them."""
+    """Return the condition for an owner's calls; all calls belong to the deployment."""
     return [] if owner == DEPLOYMENT else [Call.user_id == owner]
 
 
 def used_now(row: Any, limit: Limit, now: datetime) -> int:
-    """What an allowance counts in the window of now."""
+    """Return the amount that an allowance counts in the current window."""
     used: int = row.used if row.window_start >= limit.start(now) else 0
     return used
 
 
 async def prune(session: AsyncSession, rules: Rules) -> None:
-    """Delete the allowances of limits that are no more: should one return, the ledger knows."""
+    """Delete the allowances of limits that no longer exist; the ledger can restore them."""
     kept = [(allowances.c.owner_id != DEPLOYMENT, rules.quota)]
     kept.append((allowances.c.owner_id == DEPLOYMENT, rules.budget))
     for whose, limits in kept:

@@ -1,4 +1,4 @@
-"""What is left of a person's limits, and what their calls used."""
+"""The remaining allowances of a person, and their spending so far."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from core.settings import Limit
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """What is left of a limit, in turns or micro-dollars, until it is whole again."""
+    """The rest of a limit, in turns or micro-dollars, until `resets_at`."""
 
     limit: Limit
     left: int
@@ -23,7 +23,7 @@ class Remaining:
 async def remaining(
     session: AsyncSession, user_id: int, rules: Rules, *, now: datetime
 ) -> list[Remaining]:
-    """What a person may still spend, one entry for each of the operator's limits."""
+    """Return the rest of each limit of a person, in the operator's order."""
     found = await session.execute(select(Allowance).where(Allowance.owner_id == user_id))
     rows = {(row.unit, row.window): row for row in found.scalars()}
     left = []
@@ -39,8 +39,8 @@ async def remaining(
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What a person's calls used since a moment; `charged` in micro-dollars."""
+class Spending:
+    """The sums of a person's calls since some moment; `charged` in micro-dollars."""
 
     turns: int
     prompt_tokens: int
@@ -49,8 +49,8 @@ class Spent:
     charged: int
 
 
-async def spent(session: AsyncSession, user_id: int, *, since: datetime) -> Spent:
-    """The ledger's sum for a person, of calls that are settled."""
+async def spent(session: AsyncSession, user_id: int, *, since: datetime) -> Spending:
+    """Sum the settled calls of a person since a moment."""
     row = await session.execute(
         select(
             func.coalesce(func.sum(Call.turns), 0),
@@ -60,4 +60,4 @@ async def spent(session: AsyncSession, user_id: int, *, since: datetime) -> Spen
             func.coalesce(func.sum(Call.charged), 0),
         ).where(Call.user_id == user_id, Call.created_at >= since, Call.settled_at.is_not(None))
     )
-    return Spent(*(int(figure) for figure in row.one()))
+    return Spending(*(int(figure) for figure in row.one()))

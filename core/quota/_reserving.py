@@ -1,4 +1,4 @@
-"""Reserving: before a call, as much as it can cost at most, from every allowance or from none."""
+"""Reserving the highest possible cost of a call, before the call, from all allowances or none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Reservation:
     at: datetime
 
 
-_SPENT = case((allowances.c.window_start < START, 0), else_=allowances.c.used)
-_TAKEN = _SPENT + bindparam("amount", type_=BigInteger)
-# The condition uses only its own row's columns: it holds for the newest version of the row.
+_USED = case((allowances.c.window_start < START, 0), else_=allowances.c.used)
+_TAKEN = _USED + bindparam("amount", type_=BigInteger)
+# The condition uses only columns of its own row, so that it holds for the row's newest version.
 _TAKE = (
     update(allowances)
     .where(*IS_KEY, bindparam("most", type_=BigInteger) >= _TAKEN)
@@ -43,8 +43,8 @@ _TAKE = (
 _OPENED = ("turn_id", "attempt", "user_id", "model", "turns", "reserved", "created_at")
 _calls = table(Call)
 _turns = table(models.Turn)
-# Its turn's row is locked: no other attempt can begin, and look for open calls, before this one
-# is committed. Who lost the turn opens nothing.
+# The turn's row is locked, so that no other attempt can begin and look for open calls before this
+# one is committed. An attempt that lost the turn inserts nothing.
 _OPEN = (
     insert(_calls)
     .from_select(
@@ -69,8 +69,8 @@ async def reserve(
 ) -> Reservation:
     """Take `turns` turns and at most `cost` micro-dollars from every allowance, or from none.
 
-    Raises QuotaExceeded, or LeaseLost when the turn is another attempt's; the transaction must
-    then be rolled back.
+    Raises QuotaExceeded, or LeaseLost if another attempt owns the turn; the caller must then roll
+    the transaction back.
     """
     amounts = {"turns": turns, "usd": cost}
     limits = [(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)]
@@ -86,9 +86,9 @@ async def reserve(
 async def _take(
     session: AsyncSession, limits: Sequence[tuple[int, Limit, int]], now: datetime
 ) -> datetime:
-    """Count in every allowance; the moment at which it counts there."""
+    """Take the amounts from every allowance. Return the moment at which they count."""
     rows = await lock(session, [(owner, limit) for owner, limit, _ in limits], now)
-    # Who came late to the lock, or by a slower clock, counts in the windows that have begun.
+    # A newer window may have begun while this waited for the lock, or by another process's clock.
     now = max(now, *(row.window_start for row in rows.values()))
     for owner, limit, amount in limits:
         used = used_now(rows[owner, limit.unit, limit.window], limit, now)
@@ -113,6 +113,6 @@ async def _take(
             for owner, limit, amount in limits
         ],
     )
-    # The rows are locked, so this cannot differ; if it ever does, nobody overspends.
+    # The rows are locked, so the check above holds; if it ever does not, nobody overspends.
     assert row_count(taken) == len(limits)
     return now

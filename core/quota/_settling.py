@@ -1,4 +1,4 @@
-"""Settling: after a call, what it cost in place of what was reserved, in the same transaction."""
+"""Settling a call: replacing the reserved amount by the cost, in call and allowances at once."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -20,10 +20,10 @@ _ADJUSTED = allowances.c.used + bindparam("amount", type_=BigInteger)
 _ADJUST = (
     update(allowances)
     .where(*IS_KEY, allowances.c.window_start == START)
-    # A process whose limits are others may have opened the call, and not have counted it here.
+    # Not below zero: a process with other limits may have opened the call without counting it here.
     .values(used=case((_ADJUSTED < 0, 0), else_=_ADJUSTED))
 )
-_CLOSE = update(_calls).where(_calls.c.id == bindparam("the_call"), _calls.c.settled_at.is_(None))
+_SETTLE = update(_calls).where(_calls.c.id == bindparam("the_call"), _calls.c.settled_at.is_(None))
 
 
 async def settle(
@@ -37,8 +37,8 @@ async def settle(
     estimated: bool = False,
     now: datetime,
 ) -> None:
-    """Replace a reservation by what the call cost; both the person and the budget pay it."""
-    await _close(
+    """Replace a reservation by the cost of the call, which the person and the budget pay."""
+    await _settle(
         session,
         reservation,
         rules,
@@ -58,8 +58,8 @@ async def settle(
 async def release(
     session: AsyncSession, reservation: Reservation, rules: Rules, *, now: datetime
 ) -> None:
-    """Give a reservation back whole: the call failed, and a failed request is never charged."""
-    await _close(
+    """Give the whole reservation back: the call failed, and a failed request costs nothing."""
+    await _settle(
         session,
         reservation,
         rules,
@@ -68,45 +68,46 @@ async def release(
 
 
 async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datetime) -> None:
-    """Close the calls that a turn left open, before it opens another.
+    """Settle the calls that a turn left open, before it opens another.
 
-    The budget pays what was reserved, since it may have been spent; the person pays nothing.
+    The budget pays the reserved amount, which may have been spent; the person pays nothing.
     """
     open_calls = and_(Call.turn_id == turn.id, Call.attempt <= turn.attempt)
-    await _close_all(session, open_calls, rules, now, lambda _: {"turns": 0, "charged": 0})
+    await _settle_all(session, open_calls, rules, now, lambda _: {"turns": 0, "charged": 0})
 
 
 async def abandon(
     session: AsyncSession, turn_ids: Collection[int], rules: Rules, *, now: datetime
 ) -> None:
-    """Close the calls of turns that people give up for good: they pay what was reserved."""
+    """Settle the open calls of turns that people gave up; they pay the reserved amounts."""
     open_calls = Call.turn_id.in_(turn_ids)
-    await _close_all(session, open_calls, rules, now, lambda call: {"charged": call.reserved})
+    await _settle_all(session, open_calls, rules, now, lambda call: {"charged": call.reserved})
 
 
 async def is_counted(session: AsyncSession, turn: Turn) -> bool:
-    """Whether a call of an earlier attempt was counted as the person's turn: it counts once."""
+    """Return True if a settled call of this turn counts as the person's turn already."""
     counted = exists().where(_calls.c.turn_id == turn.id, _calls.c.turns > 0)
     return bool(await session.scalar(select(counted.where(_calls.c.settled_at.is_not(None)))))
 
 
-async def _close_all(
+async def _settle_all(
     session: AsyncSession,
     which: ColumnElement[bool],
     rules: Rules,
     now: datetime,
     paid: Callable[[Call], dict[str, Any]],
 ) -> None:
-    """Close open calls at what was reserved, as far as the budget goes."""
+    """Settle open calls; the budget pays the reserved amounts, the people what `paid` says."""
     left = await session.execute(
         select(Call).where(which, Call.settled_at.is_(None)).with_for_update()
     )
     calls = left.scalars().all()
     if calls:
-        # What is reserved next in this transaction must not wait for rows that come before these.
+        # Lock all rows now, in their order: a later reservation in this transaction must not wait
+        # for rows that precede these.
         await lock(session, _limits(rules, {call.user_id for call in calls}), now)
     for call in calls:
-        await _close(
+        await _settle(
             session,
             Reservation(call.id, call.user_id, call.turns, call.reserved, call.created_at),
             rules,
@@ -115,16 +116,16 @@ async def _close_all(
 
 
 def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
-    """The limits of several people in the order in which they are locked, the budget last."""
+    """Return the limits of several people in the order of locking, the budget last."""
     every = [pair for user in sorted(users) for pair in rules.of(user)]
     return sorted(dict.fromkeys(every), key=lambda pair: pair[0] == DEPLOYMENT)
 
 
-async def _close(
+async def _settle(
     session: AsyncSession, reservation: Reservation, rules: Rules, values: dict[str, Any]
 ) -> None:
-    closed = await session.execute(_CLOSE.values(values), {"the_call": reservation.call_id})
-    if not row_count(closed):
+    settled = await session.execute(_SETTLE.values(values), {"the_call": reservation.call_id})
+    if not row_count(settled):
         return
     turns = values.get("turns", reservation.turns) - reservation.turns
     changes = [
@@ -133,7 +134,7 @@ async def _close(
         if (delta := _delta(owner, limit, reservation, values, turns))
     ]
     if changes:
-        # A row whose window is over counts another one by now, and stays as it is.
+        # A row that counts a newer window by now stays as it is.
         await session.execute(_ADJUST, changes)
 
 

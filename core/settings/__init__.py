@@ -1,4 +1,4 @@
-"""The settings, read once from the environment (and `.env`) by the entry point and handed down."""
+"""The settings. The entry point reads them once from the environment and `.env`."""
 
 from core.settings._checks import LONGEST_PERSONA, RESET
 from core.settings._limits import MICRO, Limit, Prices, parse_limits

@@ -1,4 +1,4 @@
-"""What single values must look like; nothing here repeats a value that may be a secret."""
+"""Checks of single values. No error repeats a value that may be a secret."""
 
 import tomllib
 from pathlib import Path
@@ -9,9 +9,9 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 RESET = "reset"
-"""What ends instructions: `/persona reset`."""
+"""The word that ends instructions: `/persona reset`."""
 LONGEST_PERSONA = 4000
-"""Characters of instructions, about 1,000 tokens that every prompt then has."""
+"""The longest instructions in characters, about 1,000 tokens in every prompt."""
 NO_DATABASE = (
     "not of the form sqlite:///file.db or postgresql://user:password@host:port/name,"
     " with an @ in a password written as %40"
@@ -19,7 +19,7 @@ NO_DATABASE = (
 
 
 def parse_models(value: object) -> object:
-    """`a, b` as models in the order in which they are asked."""
+    """Read `a, b` as models, in the order in which they are asked."""
     if not isinstance(value, str):
         return value
     models = tuple(item.strip() for item in value.split(","))
@@ -29,7 +29,7 @@ def parse_models(value: object) -> object:
 
 
 def read_personas(value: object) -> object:
-    """Instructions by their names, from a TOML file of lines like `pirate = "You are a pirate."`"""
+    """Read personas from a TOML file with lines like `pirate = "You are a pirate."`."""
     if not isinstance(value, str):
         return value
     try:
@@ -42,7 +42,7 @@ def read_personas(value: object) -> object:
         raise ValueError('every line must be of the form name = "instructions"')
     personas = {name.strip().lower(): text.strip() for name, text in found.items()}
     if len(personas) < len(found):
-        raise ValueError("two names differ in capital letters or blanks only")
+        raise ValueError("two names differ only in capital letters or blanks")
     for name, text in personas.items():
         _check_persona(name, text)
     return personas
@@ -50,7 +50,7 @@ def read_personas(value: object) -> object:
 
 def _check_persona(name: str, text: str) -> None:
     if not name or name == RESET:
-        raise ValueError(f"{name!r} cannot be the name of one: /persona {name} means another thing")
+        raise ValueError(f"{name!r} cannot be a name: /persona {name} means something else")
     if not text:
         raise ValueError(f"{name!r} has no instructions")
     if len(text) > LONGEST_PERSONA:
@@ -58,20 +58,20 @@ def _check_persona(name: str, text: str) -> None:
 
 
 def check_url(url: str) -> str:
-    """A URL of a server, without a slash at its end."""
+    """Check the URL of a server and return it without a slash at its end."""
     try:
-        parts = urlsplit(url)
-        # Asked for because only this finds a port that is no number.
-        _ = parts.port
+        split = urlsplit(url)
+        # Reading the port is the only check that it is a number.
+        _ = split.port
     except ValueError:
         raise ValueError("not a URL") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if split.scheme not in ("http", "https") or not split.hostname:
         raise ValueError("not of the form https://host/path")
     return url.rstrip("/")
 
 
 def check_database_url(url: str) -> str:
-    """A URL of one of the two engines, with any driver."""
+    """Check that a URL names one of the two engines, with any driver."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -80,7 +80,7 @@ def check_database_url(url: str) -> str:
     if engine not in ("sqlite", "postgres", "postgresql"):
         raise ValueError(NO_DATABASE)
     if engine == "sqlite" and _in_memory(parsed):
-        raise ValueError("a database in memory is gone with its connection; name a file")
+        raise ValueError("a database in memory is lost with its connection; name a file")
     return url
 
 
@@ -90,8 +90,8 @@ def _in_memory(url: URL) -> bool:
 
 
 def check_secret(secret: SecretStr) -> SecretStr:
-    """A key or token that a header can carry."""
+    """Check that a header can carry a key or token."""
     value = secret.get_secret_value()
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("holds spaces or other characters that no key has; copy it again")
+        raise ValueError("has spaces or other characters that no key has; copy it again")
     return secret

@@ -1,4 +1,4 @@
-"""What may be spent, and what it costs: limits and prices, and how an operator writes them."""
+"""Limits and prices, and how they are read from settings."""
 
 import re
 from collections import Counter
@@ -9,9 +9,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 MICRO = 1_000_000
-"""Micro-dollars in a dollar; money is never a float."""
+"""The micro-dollars in a dollar; money is never a float."""
 MOST = 1_000_000_000
-"""Amounts and prices beyond this are mistakes, and sums of them would not fit the database."""
+"""The largest amount or price; sums of larger ones would not fit the database."""
 
 Unit = Literal["turns", "usd"]
 Window = Literal["minute", "hour", "day", "month"]
@@ -23,7 +23,7 @@ _LIMIT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What may be spent in a window: `amount` in turns or in micro-dollars."""
+    """The most that may be spent in a window: `amount` in turns or in micro-dollars."""
 
     amount: int
     unit: Unit
@@ -35,11 +35,11 @@ class Limit:
         return f"{self.amount} {'turn' if self.amount == 1 else 'turns'}/{self.window}"
 
     def start(self, now: datetime) -> datetime:
-        """When the window that holds `now` began; windows follow the calendar in UTC."""
+        """Return the beginning of the window around `now`; windows follow the calendar in UTC."""
         return _WINDOW_START[self.window](now.astimezone(UTC).replace(second=0, microsecond=0))
 
     def resets_at(self, now: datetime) -> datetime:
-        """When the window that holds `now` ends."""
+        """Return the end of the window around `now`."""
         return self.start(self.start(now) + _LONGEST[self.window])
 
 
@@ -59,7 +59,10 @@ _LONGEST: Mapping[Window, timedelta] = {
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """USD per million tokens; from `long_context` tokens of prompt on everything costs double."""
+    """Prices in USD per million tokens.
+
+    Everything costs double when the prompt has `long_context` tokens or more.
+    """
 
     input: Decimal
     cached: Decimal
@@ -67,7 +70,7 @@ class Prices:
     long_context: int | None = None
 
     def cost(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
-        """Micro-dollars of a call, rounded up so that a sum of calls never hides a cost."""
+        """Return the micro-dollars of a call, rounded up so that no cost is lost in a sum."""
         cached = min(cached_tokens, prompt_tokens)
         cost = (
             (prompt_tokens - cached) * self.input
@@ -80,7 +83,7 @@ class Prices:
 
 
 def parse_limits(value: object) -> object:
-    """`10 turns/minute, 1 usd/month` as limits; an empty text is no limit at all."""
+    """Read `10 turns/minute, 1 usd/month` as limits; an empty text means no limit."""
     if not isinstance(value, str):
         return value
     limits = tuple(_parse_limit(item.strip()) for item in value.split(",") if item.strip())
@@ -106,7 +109,7 @@ def _parse_limit(item: str) -> Limit:
 
 
 def parse_prices(value: object) -> object:
-    """`0.20, 0.05, 0.50` as the prices of input, cached input and output."""
+    """Read `0.20, 0.05, 0.50` as the prices of input, cached input and output."""
     if not isinstance(value, str):
         return value
     try:

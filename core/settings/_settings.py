@@ -34,11 +34,11 @@ Url = Annotated[str, AfterValidator(check_url)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 EMPTY_MEANS_NONE = {"quota", "budget"}
-"""Settings for which an empty value is a value; for all others it is the default."""
+"""Settings for which an empty value means "none"; for all others it means the default."""
 
 
 class Settings(BaseSettings):
-    """What an operator can set. Every field is an environment variable of the same name."""
+    """The settings of an operator. Every field is an environment variable of the same name."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -59,16 +59,16 @@ class Settings(BaseSettings):
     models: Annotated[tuple[str, ...], BeforeValidator(parse_models)] = Field(
         default=(DEFAULT_MODEL,), validation_alias="model"
     )
-    """MODEL: the first is asked, the next one while it keeps failing."""
+    """MODEL: the first one is asked, and the next one while that keeps failing."""
     offered_models: Annotated[tuple[str, ...], BeforeValidator(parse_models)] = Field(
         default=(), validation_alias="models"
     )
-    """MODELS: what people may choose with /model besides the first of MODEL."""
+    """MODELS: the models that people may choose with /model besides the first of MODEL."""
     model_prices: Annotated[Prices | None, BeforeValidator(parse_prices)] = None
-    """Used for all models where the API does not tell a cost; name the dearest one's."""
+    """The prices of all models, used when the API reports no cost; name the dearest model's."""
     max_completion_tokens: int = Field(default=8192, ge=1, le=2_000_000)
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
-    """Not sent unless it is set; neither is `top_p`."""
+    """Sent only if it is set; so is `top_p`."""
     top_p: float | None = Field(default=None, ge=0.01, le=1, allow_inf_nan=False)
     system_prompt: str = (
         "You are Parley, a friendly and knowledgeable assistant in a chat. Answer in the language"
@@ -76,9 +76,9 @@ class Settings(BaseSettings):
     )
 
     tools: bool = True
-    """Whether the model may calculate and search what was said."""
+    """The model may calculate and search the conversation."""
     vision: bool = True
-    """Whether the model can look at images."""
+    """The model can look at images."""
     personas: Annotated[Mapping[str, str], BeforeValidator(read_personas)] = Field(
         default_factory=dict, validation_alias="personas_file"
     )
@@ -93,12 +93,12 @@ class Settings(BaseSettings):
     budget: Limits = ()
 
     memory_high_tokens: int = Field(default=12_000, ge=1, le=900_000)
-    """Until it is summarised a conversation may have twice as much; a question and its answer
-    come on top, and the largest models read 2,000,000 tokens."""
+    """The bound keeps prompts below the 2,000,000 tokens of the largest models: a conversation may
+    have twice this size until it is summarised, and a question and its answer come on top."""
     memory_low_tokens: int = Field(default=4_000, ge=0, le=900_000)
 
     retention_days: int | None = Field(default=None, ge=1)
-    """What is older is deleted."""
+    """Everything older is deleted."""
 
     concurrency: int = Field(default=1000, ge=1)
     lease_seconds: Seconds = Field(default=15, ge=5)
@@ -106,13 +106,13 @@ class Settings(BaseSettings):
     first_token_seconds: Seconds = Field(default=60, gt=0)
     stall_seconds: Seconds = Field(default=30, gt=0)
     retry_seconds: Seconds = Field(default=60, gt=0)
-    """For how long one attempt asks a model that does not answer. The pauses between attempts
-    grow from a twelfth of it."""
+    """The time for which one attempt asks a model that does not answer. The pauses between
+    attempts grow from a twelfth of it."""
 
     @model_validator(mode="before")
     @classmethod
     def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Take blanks off, and empty values as not set: `.env` files are written so."""
+        """Strip blanks and drop empty values, which `.env` files use for settings not set."""
         tidy = {
             name: value.strip() if isinstance(value, str) else value
             for name, value in values.items()
@@ -128,7 +128,7 @@ class Settings(BaseSettings):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """What people may choose among: MODEL is always on offer; none where nothing else is."""
+        """Return the models on offer, with the first of MODEL; () if there is no other."""
         others = tuple(model for model in self.offered_models if model != self.model)
         if not others:
             return ()
@@ -136,14 +136,14 @@ class Settings(BaseSettings):
 
     @property
     def prices(self) -> Prices | None:
-        """What a token costs; known without being set where only the default model is asked."""
+        """Return the prices that are set, or those of the default model if only that is asked."""
         if self.model_prices is None and self._asked == {DEFAULT_MODEL}:
             return DEFAULT_PRICES
         return self.model_prices
 
     @property
     def _asked(self) -> set[str]:
-        """Every model that may answer."""
+        """Return every model that may answer."""
         return {*self.models, *self.offered_models}
 
     @model_validator(mode="after")
@@ -161,7 +161,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _an_answer_fits(self) -> Self:
-        """A limit below what one short question reserves would refuse everybody for ever."""
+        """Refuse a limit below the cost of one short question: nobody would get an answer."""
         prompt = len(self.system_prompt.encode()) // 3
         least = self.prices.cost(prompt, 0, self.max_completion_tokens) if self.prices else 0
         for name, limits in (("QUOTA", self.quota), ("BUDGET", self.budget)):
@@ -181,7 +181,7 @@ class Settings(BaseSettings):
 
 
 def load(**values: object) -> Settings:
-    """Settings from the environment, with `values` on top; SettingsError names what is wrong."""
+    """Read settings from the environment; `values` override it. Raise SettingsError for faults."""
     try:
         return Settings(**values)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Claims turns, carries them out side by side, keeps them leased, and stops gently."""
+"""Turns are claimed, carried out side by side, kept leased, and handed back at the end."""
 
 from core.worker._worker import AGE, FAULTS, Worker
 

@@ -1,4 +1,4 @@
-"""Keeps what a worker has in hand: drafts are saved, leases renewed, stops seen."""
+"""The upkeep of a worker's turns: drafts are saved, leases renewed, stops seen."""
 
 import asyncio
 import logging
@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import inbox
+from core import fleet, inbox
+from core.adapter import Account
 from core.db import TRANSIENT, Sessions, transact
 from core.gates import Gates, happens
-from core.reach import Reach
+from core.worker._reach import Reach
 from core.worker._run import Run
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Keeper:
         worker_id: str,
         sessions: Sessions,
         runs: Mapping[int, Run],
-        gates: Mapping[inbox.Account, Gates],
+        gates: Mapping[Account, Gates],
         *,
         now: Callable[[], datetime],
         lease: timedelta,
@@ -51,17 +52,17 @@ class Keeper:
         self._look.set()
 
     def is_in_doubt(self) -> bool:
-        """Whether nobody may be taken for dead: the database was away, or still is."""
+        """Tell whether nobody may be taken for dead: the database was away, or still is."""
         return self._reach.is_in_doubt()
 
     def short(self) -> list[int]:
-        """The turns in hand whose leases could not be renewed in time."""
+        """Return the turns in hand whose leases could not be renewed in time."""
         return [run.turn.id for run in self._runs.values() if run.lease.is_short()]
 
     async def transact(
         self, work: Callable[[AsyncSession], Awaitable[T]], *, patience: float = math.inf
     ) -> T:
-        """A transaction on the turns, after which they are known to be in reach."""
+        """Run a transaction on the turns and note that their table was reached."""
         done = await transact(self._sessions, work, patience=patience)
         self._reach.reached()
         return done
@@ -93,11 +94,11 @@ class Keeper:
             run.saved = text
 
     async def _live(self) -> None:
-        """Tell that this process lives; what an account may send is divided by all that do."""
-        # It tells nothing of the turns, whose table may be locked: no `self.transact`.
+        """Note that this process lives, and divide the accounts' rates among the living."""
+        # Not by `self.transact`: the table of turns may be locked all the same.
         living = await transact(
             self._sessions,
-            lambda s: inbox.alive(s, self._worker_id, now=self._now(), lease=self._lease),
+            lambda s: fleet.alive(s, self._worker_id, now=self._now(), lease=self._lease),
             patience=BEAT,
         )
         for gates in self._gates.values():

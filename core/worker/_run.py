@@ -17,7 +17,7 @@ class Run:
     lease: Lease
     task: asyncio.Task[None] | None = None
     saved: str = ""
-    """What is stored of its text so far."""
+    """The text that is stored as its draft."""
 
     def lose(self) -> None:
         """Another attempt owns the turn: end this one, as soon as its call under way is over."""
@@ -26,10 +26,8 @@ class Run:
         self.lease.lost = True
 
     async def take_over(self, older: Sequence["Run"]) -> None:
-        """Wait until runs that are over for this one have left the platform alone."""
+        """Wait until older runs of the same turn have left the platform alone."""
         for run in older:
             run.lose()
             if run.task:
                 await asyncio.wait([run.task])
-            if self.turn.answer is not None:
-                self.reply.finish()  # again: the same turn's older run has left just now

@@ -1,4 +1,4 @@
-"""Claims turns, carries them out side by side, keeps them leased, and stops gently."""
+"""A worker claims turns, carries them out side by side, keeps them leased, and stops gently."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,8 @@ from functools import partial
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import inbox
-from core.adapter import Adapter
+from core import fleet, inbox, posts
+from core.adapter import Account, Adapter
 from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Sessions, notify, transact
 from core.errors import (
@@ -23,7 +23,7 @@ from core.errors import (
     Undeliverable,
     Unreachable,
 )
-from core.gates import LATE, Gate, Gates, happens
+from core.gates import Gates, happens
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
 from core.worker._keeper import BEAT, Keeper
@@ -39,8 +39,8 @@ FAULTS = 5
 AGE = timedelta(hours=24)
 """After so many faults or so long a time a turn ends with a sentence instead of an answer."""
 REACHABLE = timedelta(hours=2)
-"""How old a turn gets whose answer is whole while its platform does not answer. What is said in
-its chat meanwhile waits for it: should the platform fail at this one answer alone, not for ever."""
+"""The age at which a whole answer is given up whose platform does not answer. Its lane waits for
+it: should the platform fail at this one answer alone, not for ever."""
 SELDOM = 300.0
 """Seconds between its attempts, at most."""
 
@@ -53,7 +53,7 @@ class Worker:
         worker_id: str,
         sessions: Sessions,
         chat: Chat,
-        adapters: Mapping[inbox.Account, Adapter],
+        adapters: Mapping[Account, Adapter],
         *,
         now: Callable[[], datetime],
         concurrency: int,
@@ -189,8 +189,6 @@ class Worker:
             gates.of(turn.address).pause((turn.paused_until - self._now()).total_seconds())
         adapter = self._adapters[account]
         reply = Reply(adapter, gates, self._sessions, turn, lease, self._now)
-        if turn.answer is not None:
-            reply.finish()
         run = Run(turn, reply, lease)
         over = [self._runs[each] for each in (turn.id, turn.replaces_id) if each in self._runs]
         self._runs[turn.id] = run
@@ -219,7 +217,6 @@ class Worker:
             self._end(run)
 
     def _end(self, run: Run) -> None:
-        run.reply.leave()
         if self._runs.get(run.turn.id) is run:
             del self._runs[run.turn.id]
         if len(self._runs) == self._concurrency - 1:
@@ -233,39 +230,21 @@ class Worker:
         if turn.attempt == 1 and turn.replaces_id is None and turn.kind != "summary":
             run.reply.resume([None])  # as it was accepted
         else:
-            posts = await transact(self._sessions, lambda s: inbox.posts(s, turn.id))
-            run.reply.resume(posts)
-        over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
+            run.reply.resume(await transact(self._sessions, lambda s: posts.of(s, turn.id)))
+        is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
         if turn.answer is None:
-            end = self._chat.fail if over else self._chat.answer
-            answered = await end(turn, run.reply)
-            run.turn = answered.turn
-            if answered.followed:
-                self._wake.set()
-        elif over:
+            answer = self._chat.fail if is_over else self._chat.answer
+            run.turn = await answer(turn, run.reply)
+        elif is_over:
             raise Undeliverable("the platform did not take it in time")
-        await self._await_turn(run.turn)
         try:
-            await self._chat.deliver(run.turn, run.reply)
+            is_followed = await self._chat.deliver(run.turn, run.reply)
         except Unreachable as error:
             if self._now() - turn.created_at > REACHABLE:
                 raise Undeliverable(f"the platform did not answer in time: {error}") from error
             raise
-
-    async def _await_turn(self, turn: Turn) -> None:
-        """Raise RetryAfter while an answer that was put off has to be delivered before this one.
-
-        Answers in hand order themselves; what was put off is in nobody's hand.
-        """
-        gate, thread = self._gate(turn), turn.address.thread
-        if not (turn.preceded or gate.is_late(thread) or gate.is_paused()):
-            return
-        if await transact(self._sessions, lambda s: inbox.is_preceded(s, turn)):
-            raise RetryAfter(LATE)
-        gate.caught_up(thread, turn.id)
-
-    def _gate(self, turn: Turn) -> Gate:
-        return self._gates[turn.address.platform, turn.address.bot_id].of(turn.address)
+        if is_followed:
+            self._wake.set()
 
     def _again(self, turn: Turn, error: ModelError | DeliveryError) -> tuple[float, bool]:
         """Seconds until the next attempt, and whether this one was a fault of the turn's own."""
@@ -286,8 +265,6 @@ class Worker:
 
     async def _put_back(self, run: Run, seconds: float, *, fault: bool) -> None:
         turn, text = run.turn, run.reply.text
-        if turn.answer is not None:
-            self._gate(turn).put_off(turn.address.thread, turn.id)
         ready_at = self._now() + timedelta(seconds=seconds)
         # What people see must be known should no further attempt get as far.
         is_further = turn.answer is None and len(text) > len(turn.draft)
@@ -303,10 +280,11 @@ class Worker:
 
     async def _give_up(self, turn: Turn) -> None:
         with contextlib.suppress(LeaseLost):
-            await transact(
+            if await transact(
                 self._sessions,
                 lambda s: inbox.delivered(s, turn, Outcome.UNDELIVERABLE, now=self._now()),
-            )
+            ):
+                self._wake.set()
 
     async def _hand_back(self) -> None:
         """Stop what is under way; the next process answers it again in the same messages."""
@@ -319,4 +297,4 @@ class Worker:
 
     async def _leave(self, session: AsyncSession) -> None:
         await inbox.hand_back(session, self.id)
-        await inbox.leave(session, self.id)
+        await fleet.leave(session, self.id)

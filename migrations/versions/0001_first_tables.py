@@ -334,7 +334,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_summaries")),
     )
-    # Conversations and messages point at each other, so this key comes when both are there.
+    # Conversations and messages refer to each other, so this key follows both tables.
     with op.batch_alter_table("conversations") as batch_op:
         batch_op.create_foreign_key(
             op.f("fk_conversations_head_id"), "messages", ["head_id"], ["id"], ondelete="SET NULL"

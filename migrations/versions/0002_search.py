@@ -2,10 +2,9 @@
 
 Revision 0002, follows 0001, 2026-11-24.
 
-On SQLite an FTS5 table `search` holds the text of each message, kept in step by triggers. On
-PostgreSQL messages get a generated column `search`, which keeps itself in step.
-`core/history.py` reads both. What the person and the model said is found; instructions and results
-of tools are not.
+On SQLite triggers keep an FTS5 table `search` with the text of each message. On PostgreSQL messages
+get a generated column `search`. `core/search.py` reads both. The search finds the words of people
+and of the model, but no instructions and no results of tools.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -28,7 +27,7 @@ SQLITE = (
     CREATE VIRTUAL TABLE search
     USING fts5(text, tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'")
     """,
-    # The content of a message is a string, or parts of which some are text.
+    # The content of a message is a string, or a list of blocks, some of them text.
     """
     CREATE TRIGGER search_added AFTER INSERT ON messages
     WHEN json_extract(new.body, '$.role') IN ('user', 'assistant')
@@ -55,8 +54,8 @@ SQLITE = (
 )
 
 POSTGRESQL = (
-    # A text that PostgreSQL cannot hold, such as one with a zero in it, is stored as JSON all the
-    # same: it is not found, but that must not keep its message from being remembered.
+    # PostgreSQL cannot hold some texts, such as one with a NUL, but stores their JSON. The search
+    # does not find such a text, but its message is remembered all the same.
     r"""
     CREATE FUNCTION search_text(body json) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$

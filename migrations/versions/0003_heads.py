@@ -1,8 +1,8 @@
-"""Find the conversation whose head a message is.
+"""Index the heads of conversations.
 
 Revision 0003, follows 0002, 2026-11-24.
 
-Deleting a message clears the head that it is; without an index each one deleted reads all
+Deleting a message clears the head that refers to it. Without an index each deletion would read all
 conversations.
 """
 

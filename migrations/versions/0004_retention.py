@@ -1,9 +1,10 @@
-"""Let what is old go, and only that.
+"""Prepare the deletion of old texts.
 
 Revision 0004, follows 0003, 2026-11-24.
 
-A summary knows the age of the oldest thing it tells, a conversation its current instructions, and
-a turn that its texts are gone. Two indexes find what is old without reading the rest.
+A summary stores the age of the oldest message that it tells of, a conversation its current
+instructions, and a turn whether its texts are deleted. Two indexes find old rows without reading
+the others.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.

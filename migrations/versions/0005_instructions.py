@@ -2,8 +2,8 @@
 
 Revision 0005, follows 0004, 2026-11-24.
 
-They are its newest system message: `/new` says them again. A conversation that has none in its
-epoch keeps one message more than it must.
+They are its newest system message, because `/new` repeats them. A conversation without instructions
+in its epoch keeps one message more than necessary.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -19,7 +19,7 @@ branch_labels = None
 depends_on = None
 
 BATCH = 1000
-"""Conversations whose messages are read by one statement."""
+"""The number of conversations whose messages one statement reads."""
 
 FILL = """
 UPDATE conversations SET instructed_id = (
@@ -41,4 +41,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The column goes with 0004."""
+    """Do nothing: 0004 drops the column."""

@@ -1,16 +1,16 @@
-"""Search in one conversation without looking at all the others, on SQLite.
+"""Search in one conversation without reading all the others, on SQLite.
 
 Revision 0006, follows 0005, 2026-11-24.
 
-The index gets the conversation of each message as a column of its own: a match names it, so that
-only its messages are ranked. PostgreSQL finds a conversation's messages by their own index.
+The index gets a column for the conversation of each message. A match names the conversation, so
+that only its messages are ranked. PostgreSQL finds a conversation's messages by another index.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
 # Add a column as nullable or with a server default; drop or rename one only a release after the
 # code has stopped using it. Fill rows in a migration of its own, in batches.
 #
-# SQLite has one process, so no other release runs meanwhile, and the index can be made anew.
+# SQLite has one process, so no other release runs meanwhile and the index can be rebuilt.
 #
 # On SQLite a batch operation copies `messages` and drops the old table with its triggers: such a
 # migration makes the three triggers anew.
@@ -60,7 +60,7 @@ SCOPED = (
     ), conversation_id
     FROM messages WHERE json_extract(body, '$.role') IN ('user', 'assistant')
     """,
-    # What was deleted from the old index is in the log still: `privacy.erase` cuts it off.
+    # Words deleted from the old index are still in the log, which `privacy.erase` truncates.
     "PRAGMA user_version = 1",
 )
 PLAIN = (

@@ -27,7 +27,7 @@ Measure = Callable[[Stage], Awaitable[Iterable[Figure]]]
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How much of everything is done."""
+    """The sizes of all measurements."""
 
     starts: int
     watched: int
@@ -91,7 +91,7 @@ class Databases:
 
 
 def plan(amounts: Amounts) -> Iterator[tuple[str, Measure]]:
-    """What is measured, and on which engine."""
+    """Yield each measurement with its engine."""
     for engine in ("sqlite", "postgresql"):
         yield engine, partial(turns.start, times=amounts.starts)
         yield engine, partial(turns.latency, turns=amounts.watched)

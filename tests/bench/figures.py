@@ -1,4 +1,4 @@
-"""What was measured, as a table."""
+"""The results of the measurements, as a table."""
 
 import math
 import os
@@ -43,7 +43,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def machine(today: date) -> str:
-    """Where and when it was measured."""
+    """Describe the machine and the time of the measurement."""
     cores = len(os.sched_getaffinity(0))
     return (
         f"{_processor()}, {cores} cores for the bot, the fakes and the database together;"

@@ -30,7 +30,7 @@ ENDLESS = {"memory_high_tokens": 900_000, "memory_low_tokens": 800_000}
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a conversation came to with some marks."""
+    """The costs of a conversation with some marks."""
 
     marks: str
     usd: float
@@ -40,7 +40,7 @@ class Price:
     longest: int
     """Tokens of the longest prompt."""
     seen: int
-    """How many of the questions asked for stood before the model word for word."""
+    """The number of old questions that the prompt still held word for word."""
     found: int
     """And how many it knew with a search besides."""
 
@@ -77,7 +77,7 @@ async def look_up(ada: Desk, number: int) -> list[ModelRequest]:
 
 
 def beginning(number: int) -> str:
-    """What a question is known by; a search tells about so much of it."""
+    """Return the beginning of a question, about as much as a search shows."""
     return talk.question(number)[:100]
 
 

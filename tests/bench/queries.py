@@ -1,4 +1,4 @@
-"""What a turn asks of the database, counted while the bot runs in this process."""
+"""The statements of a turn, counted while the bot runs in this process."""
 
 import statistics as stats
 import time
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, insert, s
 from bots.__main__ import Platform
 from core import db, memory, models
 from core.adapter import Address
-from core.memory import PLACES, Marks
+from core.memory import IDS_PER_TURN, Marks
 from core.messages import assistant, user
 from core.models import table
 from core.turns import Question, Turn
@@ -35,7 +35,7 @@ messages = table(models.Message)
 
 @dataclass(slots=True)
 class Asked:
-    """How much was asked of the database."""
+    """The statements and transactions that were counted."""
 
     statements: int = 0
     transactions: int = 0
@@ -84,7 +84,7 @@ async def statements(stage: Stage) -> Iterator[Figure]:
 
 
 async def depth(stage: Stage, sizes: Sequence[int]) -> Iterator[Figure]:
-    """What a turn costs at the n-th message of a conversation, as compaction leaves it."""
+    """Measure a turn at the n-th message of a conversation, as compaction leaves it."""
     [person] = stage.people(1)
     recalls, counts = [], []
     for size in sizes:
@@ -162,13 +162,13 @@ def _turn(newest: Any, turn_id: int) -> dict[str, Any]:
 
 def _messages(turn: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A question of the turn before's answer, and its own answer."""
-    first = turn["id"] * PLACES
+    first = turn["id"] * IDS_PER_TURN
     for place, said in enumerate((user(TEXT), assistant(f"Answer {turn['id']}. " + SENTENCE))):
         yield {
             "id": first + place,
             "conversation_id": turn["conversation_id"],
             "turn_id": turn["id"],
-            "parent_id": first if place else first - PLACES + 1,
+            "parent_id": first if place else first - IDS_PER_TURN + 1,
             "body": said,
             "tokens": 20,
             "total": 2000 if place else None,

@@ -15,7 +15,7 @@ CHANNELS = 10
 
 
 async def latency(stage: Stage, turns: int) -> Iterator[Figure]:
-    """What Parley adds to the model's own time, one turn after the other on a quiet bot."""
+    """Measure the time that Parley adds to the model's, one turn after the other on a quiet bot."""
     stage.model.respond = lambda _: Answer("word " * WORDS, pace=PACE)
     async with DiscordServer(limits=False) as server:
         ada = server.person("Ada")

@@ -1,4 +1,4 @@
-"""What every measurement stands on: the fakes, a database, and the bot as a process."""
+"""The stage of every measurement: the fakes, a database, and the bot as a process."""
 
 import asyncio
 import os
@@ -61,7 +61,7 @@ class Stage:
 
     @property
     def records(self) -> Records:
-        """What the bot has stored."""
+        """The records of the bot's database."""
         return Records(self.url)
 
     def people(self, number: int, first: int = 1000) -> list["Person"]:
@@ -154,7 +154,7 @@ class Person:
         return self.chat.messages[self.last()]
 
     def has_answer(self, since: int = 0) -> bool:
-        """Whether the newest message is a whole answer: one that still grows has a button."""
+        """Return True if the newest message is a whole answer; a growing one has a button."""
         newest = self.chat.messages.get(self.last())
         return (
             newest is not None

@@ -30,7 +30,7 @@ async def start(stage: Stage, times: int) -> Iterator[Figure]:
 
 
 async def latency(stage: Stage, turns: int) -> Iterator[Figure]:
-    """What Parley adds to the model's own time, one turn after the other on a quiet bot."""
+    """Measure the time that Parley adds to the model's, one turn after the other on a quiet bot."""
     stage.model.respond = lambda _: Answer("word " * WORDS, pace=PACE)
     people = stage.people(10)
     async with stage.bot():

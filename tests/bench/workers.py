@@ -46,7 +46,7 @@ def _rate(people: Sequence[Person]) -> float:
 
 
 def figures(database: str, measured: dict[int, tuple[float, float]]) -> Iterator[Figure]:
-    """What more processes gain, beside one."""
+    """Compare more processes with one."""
     one_rate, one_cost = measured[1]
     for number, (rate, cost) in measured.items():
         value = f"{rate:.1f} turns/s, {cost * 1000:.1f} ms CPU a turn"

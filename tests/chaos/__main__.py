@@ -55,7 +55,7 @@ async def _told(trial: Trial, ground: Ground, name: str) -> Row:
 
 
 def _broken(row: Row) -> Sequence[str]:
-    """What tells of the promises that were not kept."""
+    """Return the evidence of broken promises."""
     return () if row.is_kept else (*row.broken, *row.verdict.notes[:8])
 
 

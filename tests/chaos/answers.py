@@ -1,4 +1,4 @@
-"""What people ask here, and what the model has to answer: every word tells where it belongs."""
+"""Questions and the answers that the model must give; every word of them tells its position."""
 
 import random
 import re
@@ -28,7 +28,7 @@ class Wish:
 
     @property
     def text(self) -> str:
-        """How it is asked."""
+        """The text of the question."""
         return f"{self.tag} {self.kind}, please"
 
 
@@ -50,7 +50,7 @@ def end_of(tag: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """What is said, whatever markup the platform shows it in."""
+    """Return the words of a text, without the platform's markup."""
     return _WORD.findall(text.replace("```python", ""))
 
 

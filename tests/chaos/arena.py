@@ -1,4 +1,4 @@
-"""Where the chaos happens: a platform, a model and a database, with the bot between them."""
+"""The arena of the chaos: a platform, a model and a database, with the bot between them."""
 
 import asyncio
 import random
@@ -77,7 +77,7 @@ class Arena:
     choice: random.Random
 
     def sight(self) -> Sight:
-        """What happens from now on."""
+        """Return a sight of everything from now on."""
         return Sight(self.scene, self.model, self.crowd, self.choice)
 
     async def query(self, query: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What the chaos has left behind, seen from outside: transcripts, memory, ledger."""
+"""The audit after the chaos, from outside: transcripts, memory, ledger."""
 
 import json
 from collections import defaultdict
@@ -15,7 +15,7 @@ from tests.fakes.model import ModelRequest
 from tests.records import PATH, Records
 
 NOTICE = "Our conversation has grown long"
-"""How a person is told of a summary."""
+"""The sentence that tells a person of a summary."""
 BROKE_OFF = "My answer broke off here"
 BEFORE, AFTER = 0.5, 0.5
 """Seconds around a kill in which a message may have been taken whose id was never stored: taken
@@ -27,7 +27,7 @@ Interval = tuple[float, float]
 
 @dataclass
 class Verdict:
-    """How many promises were broken, and what tells of each."""
+    """The broken promises, with the evidence of each."""
 
     asked: int = 0
     lost: int = 0
@@ -52,7 +52,7 @@ class Verdict:
 
     @property
     def is_clean(self) -> bool:
-        """Whether every promise was kept."""
+        """True if every promise was kept."""
         free = ("asked", "ended", "in_window", "window", "notes")
         return not any(getattr(self, each.name) for each in fields(self) if each.name not in free)
 
@@ -78,9 +78,9 @@ class Auditor:
     """All that the model was asked."""
     kills: Sequence[float] = ()
     unheard: Sequence[Interval] = ()
-    """When a connection could break after the platform took a message and before it said so."""
+    """The times at which a connection could break between a message and the platform's answer."""
     may_end: bool = False
-    """Whether the model broke so often that an answer may end with a sentence."""
+    """The model broke so often that an answer may end with a sentence."""
 
     def audit(self) -> Verdict:
         """Look at everything."""
@@ -143,7 +143,7 @@ class Auditor:
         return chain
 
     def _is_code(self, asked: Asked, chain: list[Said]) -> bool:
-        """Whether each line stands where it belongs, and is shown as code."""
+        """Return True if each line is in its position and shown as code."""
         told = lines("\n".join(said.text for said in chain))
         return told == lines(answer(asked.wish, self.scene.limit)) and chain[0].code
 
@@ -180,7 +180,7 @@ class Auditor:
                 verdict.note("doubled", f"{asked.wish.text}: {said.text[:20]!r}, {told}")
 
     def _is_unheard(self, said: Said) -> bool:
-        """Whether the bot does not know a message, and why it could not."""
+        """Return True if the bot does not know a message, and a kill or a cut explains it."""
         killed = -AFTER <= self._to_kill(said) <= BEFORE
         cut = any(begin <= said.sent_at <= end for begin, end in self.unheard)
         return (killed or cut) and not self._is_known(said)
@@ -190,7 +190,7 @@ class Auditor:
         return min((kill - said.sent_at for kill in self.kills), key=abs, default=inf)
 
     def _is_known(self, said: Said) -> bool:
-        """Whether the bot has stored the id of a message."""
+        """Return True if the bot has stored the id of a message."""
         known = "SELECT count(*) FROM posts WHERE message_id = :message AND part IS NOT NULL"
         return bool(self.records.one(known, message=said.message_id))
 
@@ -210,7 +210,7 @@ class Auditor:
                 verdict.note("memory", f"{place}: {tag}: {reply[:40]!r}")
 
     def _remembered(self, asked: Sequence[Asked]) -> list[str]:
-        """What is said on the path to the head of the conversation of these questions."""
+        """Return the texts on the path to the head of the conversation of these questions."""
         if not asked:
             return []
         like = f"%{asked[0].wish.text}%"

@@ -15,7 +15,7 @@ BOOKED = "SELECT coalesce(sum(cost), 0) FROM calls"
 
 
 def faults(records: Records, requests: Sequence[ModelRequest]) -> Iterator[str]:
-    """What the books get wrong, line by line."""
+    """Yield the errors in the books, one line each."""
     yield from records.drift()
     if opened := records.one("SELECT count(*) FROM calls WHERE settled_at IS NULL"):
         yield f"{opened} calls are open"

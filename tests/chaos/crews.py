@@ -40,7 +40,7 @@ def most_calls(arena: Arena) -> int:
 
 
 async def take_over(arena: Arena) -> tuple[Verdict, float]:
-    """Who listens is killed; the seconds until the other one hears what is said."""
+    """Kill the listener; return the seconds until the other process hears a message."""
     await arena.fleet.start("w0")
     await arena.acquaint()
     await arena.fleet.start("w1")

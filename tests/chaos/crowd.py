@@ -14,12 +14,12 @@ from tests.chaos.scenes import Scene
 
 KINDS: tuple[Kind, ...] = ("short", "short", "short", "long", "code")
 QUICK = 0.25
-"""How often a second message follows at once."""
+"""The share of messages that a second one follows at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody asked, and when on the monotonic clock."""
+    """A question, with its time on the monotonic clock."""
 
     wish: Wish
     place: str
@@ -74,13 +74,13 @@ class Crowd:
             await asyncio.sleep(0.05)
 
     def is_answered(self, asked: Asked) -> bool:
-        """Whether the end of the answer stands."""
+        """Return True if the end of the answer is posted."""
         end = end_of(asked.wish.tag)
         newest = self.scene.answers(asked.place)[-12:]
         return any(end in said.text and not said.growing for said in newest)
 
     def by_place(self) -> dict[str, list[Asked]]:
-        """What was asked in each place, in order."""
+        """Return the questions of each place, in order."""
         found: dict[str, list[Asked]] = defaultdict(list)
         for asked in self.asked:
             found[asked.place].append(asked)

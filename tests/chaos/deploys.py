@@ -16,7 +16,7 @@ SILENCE = 3.0
 
 @dataclass
 class Deployed:
-    """What came of some deploys."""
+    """The outcome of some deploys."""
 
     verdict: Verdict
     silence: float
@@ -45,8 +45,10 @@ async def deploy(arena: Arena, times: int, *, drain_seconds: float = 20) -> Depl
 
 
 def silences(arena: Arena, asked: list[Asked]) -> list[float]:
-    """How long each waited for a first text, alone with the bot and with nothing else under way:
-    in a group it is the platform's pace that people wait for."""
+    """Return the seconds that each person waited for a first text, if nothing else of theirs ran.
+
+    Groups are left out, because people there wait for the platform's pace.
+    """
     found: list[float] = []
     done: dict[str, float] = {}
     for each in asked:

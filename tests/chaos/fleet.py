@@ -27,11 +27,11 @@ class Member:
         return self.running.process.pid
 
     def is_listening(self) -> bool:
-        """Whether it hears what people write."""
+        """Return True if the process listens to the platform."""
         return any(LISTENING in line for line in self.running.lines())
 
     def is_alive(self) -> bool:
-        """Whether the process runs."""
+        """Return True while the process runs."""
         return self.running.process.returncode is None
 
 
@@ -44,7 +44,7 @@ class Fleet:
     directory: Path
     members: dict[str, Member] = field(default_factory=dict)
     kills: list[float] = field(default_factory=list)
-    """When a process was killed, on the monotonic clock."""
+    """The times of the kills, on the monotonic clock."""
     starts: int = 0
 
     async def start(self, key: str, **environment: str) -> Member:
@@ -79,7 +79,7 @@ class Fleet:
             await member.stack.aclose()
 
     def listener(self) -> str | None:
-        """Who hears what people write, as far as the logs tell."""
+        """Return the key of the process that listens, according to the logs."""
         heard = [key for key, member in self.members.items() if member.is_listening()]
         return heard[-1] if heard else None
 

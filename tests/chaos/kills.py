@@ -19,13 +19,13 @@ WEARY = "SELECT count(*) FROM turns WHERE answered_at IS NULL AND faults >= 3"
 
 @dataclass
 class Killed:
-    """What came of some kills."""
+    """The outcome of some kills."""
 
     verdict: Verdict
     came: Counter[str]
-    """How often each moment came, and a process died in it."""
+    """The number of processes that died in each moment."""
     missed: Counter[str]
-    """How often it did not, and a process died at any moment."""
+    """The number of processes that died at another moment, because this one did not come."""
 
 
 async def kill(arena: Arena, kills: int, *, workers: int = 1) -> Killed:

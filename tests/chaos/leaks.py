@@ -15,12 +15,12 @@ GROWTH = 24 * MEGABYTE
 """Bytes that caches may still fill after the first half."""
 DESCRIPTORS = 12
 THREADS = 2
-"""How many more there may be at one moment than at another."""
+"""The tolerated difference between two moments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a process holds at a moment."""
+    """The resources of a process at one moment."""
 
     bytes: int
     descriptors: int
@@ -29,7 +29,7 @@ class Held:
 
 @dataclass
 class Leaks:
-    """What a process held in the middle and in the end."""
+    """The resources of a process in the middle and at the end."""
 
     verdict: Verdict
     middle: Held
@@ -37,7 +37,7 @@ class Leaks:
 
     @property
     def is_flat(self) -> bool:
-        """Whether it held the same."""
+        """True if the two are the same, within the tolerance."""
         return (
             self.end.bytes - self.middle.bytes < GROWTH
             and self.end.descriptors - self.middle.descriptors <= DESCRIPTORS
@@ -65,7 +65,7 @@ async def persist(arena: Arena, turns: int) -> Leaks:
 
 
 def held(pid: int) -> Held:
-    """What a process holds, as the kernel tells."""
+    """Read the resources of a process from the kernel."""
     status = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )

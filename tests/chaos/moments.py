@@ -16,14 +16,14 @@ LOOK = 0.004
 
 @dataclass
 class Sight:
-    """What happens in front of the fakes from now on."""
+    """The view of everything that the fakes see from now on."""
 
     scene: Scene
     model: ModelServer
     crowd: Crowd
     choice: random.Random
     owners: dict[str, str] = field(default_factory=dict)
-    """Whose key asked the model last for the answer of a tag."""
+    """The key that last asked the model for the answer of a tag."""
     _requests: int = 0
 
     def owner(self, tag: str | None) -> str | None:
@@ -72,7 +72,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 def key_of(request: ModelRequest) -> str:
-    """Whose request it is."""
+    """Return the key of a request."""
     return request.headers.get("Authorization", "").removeprefix("Bearer ")
 
 

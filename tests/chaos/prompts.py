@@ -1,4 +1,4 @@
-"""What the model was shown: who asks again is answered by one who knows the answer before."""
+"""The prompts of the model: a second question of a person must follow the first answer."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from tests.fakes.model import ModelRequest
 
 
 def faults(asked: Sequence[Asked], requests: Sequence[ModelRequest]) -> Iterator[str]:
-    """What is wrong with the prompts of a private chat, where these questions were asked."""
+    """Yield the faults in the prompts of a private chat in which these questions were asked."""
     prompts = defaultdict[str, list[ModelRequest]](list)
     for request in requests:
         if wish := wish_in(request.text):
@@ -27,5 +27,5 @@ def faults(asked: Sequence[Asked], requests: Sequence[ModelRequest]) -> Iterator
 
 
 def _shows(request: ModelRequest, tag: str) -> bool:
-    """Whether a prompt holds the question of a tag, or its answer."""
+    """Return True if a prompt holds the question of a tag, or its answer."""
     return any(tag_of(str(message.get("content"))) == tag for message in request.messages)

@@ -39,7 +39,7 @@ class Proxy:
     cut_after: bytes = b""
     """The next piece to the server that ends with this arrives; its answer does not."""
     cuts: int = 0
-    """How often that has happened."""
+    """The number of times that it has happened."""
     _silent: bool = False
     _lines: set[_Line] = field(default_factory=set)
 

@@ -21,7 +21,7 @@ class Said:
     text: str
     growing: bool
     code: bool
-    """Whether something in it is shown as code."""
+    """True if some of it is shown as code."""
     sent_at: float
     changed_at: float
 
@@ -42,7 +42,7 @@ class Scene(Protocol):
     limit: int
     """Characters of a message."""
     doubles: bool
-    """Whether the platform makes a second message of a create that is repeated."""
+    """True if a repeated create makes a second message."""
     places: Sequence[str]
     """Chats; the first ones are private, the last is a group."""
 
@@ -50,32 +50,32 @@ class Scene(Protocol):
         """The settings of Parley that name this platform."""
 
     def speakers(self, place: str) -> Sequence[str]:
-        """Who writes there."""
+        """Return the people who write in a place."""
 
     def is_group(self, place: str) -> bool:
-        """Whether several people write there."""
+        """Return True if several people write in a place."""
 
     def is_heard(self) -> bool:
-        """Whether the bot hears what is said now."""
+        """Return True if the bot listens now."""
 
     async def say(self, place: str, who: str, text: str) -> None:
         """Somebody writes; in a group to the bot."""
 
     def answers(self, place: str) -> list[Said]:
-        """What the bot's messages say now, oldest first."""
+        """Return the bot's messages as they are now, the oldest first."""
 
     def offers(self, label: str) -> bool:
-        """Whether a message of the bot's has a button with this label."""
+        """Return True if a message of the bot has a button with this label."""
 
     def calls(self) -> int:
-        """How many calls there have been."""
+        """Return the number of calls so far."""
 
     def acts(self, since: int) -> Iterator[Act]:
-        """What people can see of the calls from a number on."""
+        """Yield the calls from a number on that people can see."""
 
     @property
     def violations(self) -> list[str]:
-        """What the service would hold against the bot."""
+        """The calls that break the rules of the real service."""
 
 
 class TelegramScene:

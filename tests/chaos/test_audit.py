@@ -1,4 +1,4 @@
-"""What the auditor finds in transcripts that were made by hand."""
+"""The auditor finds the faults in transcripts made by hand."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ def audit(url: str, said: Mapping[str, Sequence[Said]], *asked: Wish, kill: floa
 
 
 def counts(verdict: Verdict) -> dict[str, int]:
-    """What people could see of broken promises."""
+    """Return the broken promises that people could see."""
     names = ("lost", "cut", "doubled", "in_window", "swapped", "strange")
     return {name: getattr(verdict, name) for name in names if getattr(verdict, name)}
 

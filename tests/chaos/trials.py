@@ -21,17 +21,17 @@ KILLED_AFTER = 30.0
 
 @dataclass(frozen=True)
 class Ground:
-    """What a trial stands on."""
+    """The ground of a trial."""
 
     databases: Databases
     directory: Path
-    """Where the logs of the processes go."""
+    """The folder for the logs of the processes."""
     seed: int
     size: float = 1.0
     """1 for the whole trial, less for a shorter one."""
 
     def times(self, whole: int, least: int = 1) -> int:
-        """How often something is done, by the size."""
+        """Scale a number of repetitions by the size."""
         return max(round(whole * self.size), least)
 
     @asynccontextmanager
@@ -64,7 +64,7 @@ class Ground:
 
 @dataclass
 class Row:
-    """What came of a trial."""
+    """The outcome of a trial."""
 
     runs: int
     verdict: Verdict
@@ -76,7 +76,7 @@ class Row:
 
     @property
     def is_kept(self) -> bool:
-        """Whether every promise was kept."""
+        """True if every promise was kept."""
         return self.verdict.is_clean and not self.broken
 
     def demand(self, kept: bool, promise: str) -> None:
@@ -107,7 +107,7 @@ def killing(platform: str, engine: str, kills_: int, workers: int) -> Trial:
 
 
 def _window(verdict: Verdict, kills_: int) -> str:
-    """How often the named window was hit, and how wide it was."""
+    """Report the doubles per kill in the known window, and its width."""
     if not verdict.in_window:
         return ""
     first, last = max(verdict.window), min(verdict.window)
@@ -158,7 +158,7 @@ async def rush(ground: Ground, name: str) -> Row:
 
 
 async def take_over(ground: Ground, name: str) -> Row:
-    """Who stands by listens soon after the listener's death."""
+    """A process on standby listens soon after the listener's death."""
     async with ground.arena(name, "telegram", "postgresql") as stage:
         verdict, seconds = await crews.take_over(stage)
     row = Row(1, verdict, f"after {seconds:.1f} s")

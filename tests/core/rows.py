@@ -11,7 +11,7 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import identity, inbox, models
-from core.adapter import Address, Author, InboundMessage
+from core.adapter import Account, Address, Author, InboundMessage
 from core.db import Sessions
 from core.turns import Outcome, Question, Speaker, Turn
 
@@ -32,7 +32,7 @@ def later(seconds: float) -> datetime:
 
 
 async def commit(sessions: Sessions, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """What `work` returns, done in one transaction; unlike `transact` it never tries again."""
+    """Run `work` in one transaction and return its result; unlike `transact`, never try again."""
     async with sessions.begin() as session:
         return await work(session)
 
@@ -127,7 +127,7 @@ async def claim(
     *,
     now: datetime = NOW,
     limit: int = 20,
-    accounts: Collection[inbox.Account] = (ACCOUNT,),
+    accounts: Collection[Account] = (ACCOUNT,),
     kept: Collection[int] = (),
 ) -> list[Turn]:
     """Claim as a worker does."""
@@ -159,19 +159,16 @@ async def ids(sessions: Sessions, worker_id: str = "worker", **how: Any) -> list
 
 async def answer(
     sessions: Sessions, turn: Turn, outcome: Outcome = Outcome.OK, *, now: datetime = NOW
-) -> bool:
-    """Store an answer; whether another turn may wait for it."""
-    place = await commit(
-        sessions, lambda s: inbox.answered(s, turn, f"answer {turn.id}", outcome, now=now)
-    )
-    return place.followed
+) -> None:
+    """Store an answer."""
+    await commit(sessions, lambda s: inbox.answered(s, turn, f"answer {turn.id}", outcome, now=now))
 
 
 async def deliver(
     sessions: Sessions, turn: Turn, outcome: Outcome = Outcome.OK, *, now: datetime = NOW
-) -> None:
-    """Note that the answer stands on the platform."""
-    await commit(sessions, lambda s: inbox.delivered(s, turn, outcome, now=now))
+) -> bool:
+    """Note that the answer stands on the platform; return whether another turn may wait for it."""
+    return await commit(sessions, lambda s: inbox.delivered(s, turn, outcome, now=now))
 
 
 async def finish(sessions: Sessions, turn: Turn, outcome: Outcome = Outcome.OK) -> None:
@@ -192,7 +189,7 @@ async def stored(sessions: Sessions, turn_id: int) -> models.Turn:
 
 
 async def count(sessions: Sessions, table: type[models.Base]) -> int:
-    """How many rows a table has."""
+    """Count the rows of a table."""
     return await commit(sessions, lambda s: s.scalar(select(func.count()).select_from(table))) or 0
 
 

@@ -49,7 +49,7 @@ async def listen(llm: LLM, heard: list[Event], said: str = "Go", **more: Any) ->
 
 
 def text_of(events: Iterable[Event]) -> str:
-    """What an answer says."""
+    """Return the text of an answer."""
     return "".join(event.text for event in events if isinstance(event, Text))
 
 

@@ -20,7 +20,7 @@ from core.attachments._content import understand
 from core.attachments._store import keep
 from core.db import Sessions
 from core.errors import AttachmentError
-from core.messages import ChatMessage, Part, assistant, system, user
+from core.messages import Block, ChatMessage, assistant, system, user
 from core.models import AttachmentUse, Blob
 from core.turns import Question, Turn
 from tests.core import rows
@@ -38,11 +38,11 @@ KINDS: list[tuple[str, str, dict[str, Any]]] = [
     ("WEBP", "image/webp", {"exif": b"Exif\0\0"}),
 ]
 
-Loading = Callable[..., Awaitable[list[Part]]]
+Loading = Callable[..., Awaitable[list[Block]]]
 
 
 class Files:
-    """What a platform has, handed out by name as an adapter does, and what was asked of it."""
+    """The files of a platform, handed out by name as an adapter does, with the calls for them."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
@@ -74,7 +74,7 @@ async def load(
     *claims: tuple[str, int | None],
     text: str = "look",
     number: str = "1",
-) -> list[Part]:
+) -> list[Block]:
     """Ask with these files, or with files of which the platform claims a name and a size."""
     if not isinstance(files, Files):
         claims = claims or tuple((name, len(data)) for name, data in files.items())
@@ -89,7 +89,7 @@ async def expand(sessions: Sessions, *messages: ChatMessage) -> list[ChatMessage
         return await attachments.expand(session, messages)
 
 
-def question(*parts: Part) -> ChatMessage:
+def question(*parts: Block) -> ChatMessage:
     return {"role": "user", "content": list(parts)}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from core import inbox, models
+from core import fleet, inbox, models
 from core.adapter import Address, Author
 from core.db import Sessions
 from core.turns import Outcome, Speaker, Turn
@@ -21,11 +21,56 @@ async def test_a_lane_is_answered_in_its_order(sessions: Sessions, ada: Speaker)
     turn = await rows.claimed(sessions)
     assert turn.id == first
     assert await ids(sessions) == []
-    # The lane is free when the answer is stored, not only when it is delivered.
+    # The lane is taken until the answer stands.
     await rows.answer(sessions, turn)
+    assert await ids(sessions) == []
+    await rows.deliver(sessions, turn)
     assert await ids(sessions) == [second]
     assert await ids(sessions) == []
     assert third not in await ids(sessions, now=later(5))
+
+
+async def test_a_lane_waits_for_a_delivery_that_is_put_off(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    first, second = [await ask(sessions, ada, str(number)) for number in range(2)]
+    turn = await rows.claimed(sessions)
+    await rows.answer(sessions, turn)
+    await rows.put_back(sessions, turn, later(60))
+    assert await ids(sessions, now=later(59)) == []
+    turn = await rows.claimed(sessions, now=later(60))
+    assert (turn.id, turn.answer) == (first, f"answer {first}")
+    await rows.deliver(sessions, turn)
+    assert await ids(sessions, now=later(60)) == [second]
+
+
+async def test_in_a_group_nobody_waits_for_somebody_else(sessions: Sessions) -> None:
+    """Neither for an answer that runs, nor for one whose delivery is put off, nor for commands."""
+    first = await ask_in_group(sessions, ADA, "1")
+    turn = await rows.claimed(sessions)
+    await rows.answer(sessions, turn)
+    await rows.put_back(sessions, turn, later(60))
+    await ask_in_group(sessions, ADA, "2")
+    for number in range(3):
+        await ask_in_group(sessions, ADA, f"c{number}", kind="command", lane=None, answer="text")
+    bobs = await ask_in_group(sessions, BOB, "3")
+    assert turn.id == first
+    assert await ids(sessions, limit=10) == [bobs - 3, bobs - 2, bobs - 1, bobs]
+
+
+async def test_a_delivery_tells_whether_another_turn_may_wait_for_it(
+    sessions: Sessions,
+) -> None:
+    first = await ask_in_group(sessions, ADA, "1")
+    turn = await rows.claimed(sessions)
+    await rows.answer(sessions, turn)
+    assert not await rows.deliver(sessions, turn)
+    second = await ask_in_group(sessions, ADA, "2", follows_id=first)
+    third = await ask_in_group(sessions, BOB, "3", follows_id=second)
+    turn = await rows.claimed(sessions)
+    await rows.answer(sessions, turn)
+    assert await rows.deliver(sessions, turn)
+    assert await ids(sessions) == [third]
 
 
 async def test_the_second_of_a_lane_waits_while_the_first_is_put_back(
@@ -45,7 +90,7 @@ async def test_the_second_of_a_lane_waits_for_the_first_over_a_dead_worker(
     assert await ids(sessions, "alive", now=later(14.9)) == []
     turn = await rows.claimed(sessions, "alive", now=later(15))
     assert turn.id == first
-    await rows.answer(sessions, turn)
+    await rows.finish(sessions, turn)
     assert await ids(sessions, "alive", now=later(15)) == [second]
 
 
@@ -70,10 +115,10 @@ async def test_a_turn_that_is_queued_again_waits_for_the_one_that_runs(
 
     assert running.id == second
     assert await ids(sessions) == []
-    await rows.answer(sessions, running)
+    await rows.finish(sessions, running)
     again = await rows.claimed(sessions)
     assert again.id == first
-    await rows.answer(sessions, again)
+    await rows.finish(sessions, again)
     assert await ids(sessions) == [third]
 
 
@@ -90,7 +135,7 @@ async def test_a_lane_goes_on_when_a_worker_dies_after_an_older_turn_was_queued_
     turn = await rows.claimed(sessions, "alive", now=later(20))
 
     assert turn.id == second
-    await rows.answer(sessions, turn)
+    await rows.finish(sessions, turn)
     assert await ids(sessions, "alive", now=later(20)) == [first]
 
 
@@ -101,7 +146,10 @@ async def test_a_reply_to_an_unfinished_answer_waits_for_it(sessions: Sessions) 
     assert turn.id == first
     await rows.put_back(sessions, turn, later(5))
     assert await ids(sessions) == []
-    await rows.answer(sessions, await rows.claimed(sessions, now=later(5)))
+    turn = await rows.claimed(sessions, now=later(5))
+    await rows.answer(sessions, turn)
+    assert await ids(sessions) == []
+    await rows.deliver(sessions, turn)
     assert await ids(sessions) == [reply]
 
 
@@ -241,43 +289,30 @@ async def test_the_only_process_frees_what_the_one_before_held(
 # Deliveries
 
 
-async def test_answers_are_delivered_in_the_order_of_their_address(
+async def test_a_lane_goes_on_with_the_delivery_of_a_dead_worker(
     sessions: Sessions, ada: Speaker
 ) -> None:
-    topic = replace(GROUP, thread="7")
-    main = [await ask_in_group(sessions, who, who.name, lane=None) for who in (ADA, BOB)]
-    topics = [
-        await ask_in_group(sessions, who, f"{who.name} there", address=topic, lane=None)
-        for who in (ADA, BOB)
-    ]
-    turns = {turn.id: turn for turn in await rows.claim(sessions, "dead")}
-    # Answered in another order than they were asked.
-    for turn_id in (main[1], main[0], topics[1]):
-        await rows.answer(sessions, turns[turn_id])
-
-    found = await rows.claim(sessions, now=later(20))
-
-    # Of the main topic the first, of the other one what is not answered yet and what is.
-    assert [turn.id for turn in found] == [main[0], *topics]
-    assert [turn.answer for turn in found] == [f"answer {main[0]}", None, f"answer {topics[1]}"]
-    await rows.deliver(sessions, found[0])
-    assert await ids(sessions, now=later(20)) == [main[1]]
+    first, second = [await ask(sessions, ada, str(number)) for number in range(2)]
+    await rows.answer(sessions, await rows.claimed(sessions, "dead"))
+    assert await ids(sessions, now=later(14)) == []
+    turn = await rows.claimed(sessions, now=later(20))
+    assert (turn.id, turn.answer) == (first, f"answer {first}")
+    assert await ids(sessions, now=later(20)) == []
+    await rows.deliver(sessions, turn)
+    assert await ids(sessions, now=later(20)) == [second]
 
 
-async def test_a_delivery_that_was_put_off_holds_back_those_after_it(
+async def test_a_command_that_is_put_off_holds_back_nothing(
     sessions: Sessions, ada: Speaker
 ) -> None:
-    first, second = [
+    _, second = [
         await ask(sessions, ada, str(number), kind="command", lane=None, answer="text")
         for number in range(2)
     ]
-    turn = await rows.claimed(sessions)
+    [turn] = await rows.claim(sessions, limit=1)
     await rows.put_back(sessions, turn, later(60))
-    assert await ids(sessions, now=later(59)) == []
-    turn = await rows.claimed(sessions, now=later(60))
-    assert turn.id == first
-    await rows.deliver(sessions, turn)
-    assert await ids(sessions, now=later(60)) == [second]
+    question = await ask(sessions, ada, "question")
+    assert await ids(sessions, now=later(59)) == [second, question]
 
 
 async def test_a_command_waits_for_no_answer_that_is_not_ready(
@@ -298,7 +333,7 @@ async def test_a_claim_tells_until_when_its_chat_is_paused(
     elsewhere = replace(GROUP, chat="-2")
     for address, until in ((elsewhere, 5), (GROUP, 30), (GROUP, 20)):
         async with sessions.begin() as session:
-            await inbox.pause(session, address, until=later(until))
+            await fleet.pause(session, address, until=later(until))
     await ask(sessions, ada, "1")
     await ask_in_group(sessions, ADA, "2")
 
@@ -319,41 +354,11 @@ async def test_who_is_stopped_need_not_wait_for_its_time(sessions: Sessions, ada
 
     stopped = await rows.claimed(sessions)
     assert (stopped.id, stopped.cancel) == (first.id, True)
-    await rows.answer(sessions, stopped, Outcome.STOPPED)
+    await rows.finish(sessions, stopped, Outcome.STOPPED)
     assert await ids(sessions) == [second]
 
 
 # Several workers
-
-
-async def test_an_answer_tells_whether_one_before_it_is_in_another_s_hand(
-    postgres_sessions: Sessions,
-) -> None:
-    """Two processes claim at one moment; neither sees what the other takes."""
-    sessions = postgres_sessions
-    first = await ask_in_group(sessions, ADA, "1")
-    second = await ask_in_group(sessions, BOB, "2")
-    async with sessions() as one:
-        [before] = await inbox.claim(
-            one,
-            "one",
-            [ACCOUNT],
-            now=NOW,
-            ended_at=NOW,
-            lease_until=later(15),
-            limit=1,
-        )
-        [after] = await rows.claim(sessions, "two")
-        await one.commit()
-    assert (before.id, after.id, after.preceded) == (first, second, False)
-
-    async def answered(turn: Turn) -> inbox.Place:
-        return await commit(
-            sessions, lambda s: inbox.answered(s, turn, "answer", Outcome.OK, now=NOW)
-        )
-
-    assert not (await answered(before)).preceded
-    assert (await answered(after)).preceded
 
 
 async def test_a_chat_that_another_live_worker_answers_is_left_to_it(sessions: Sessions) -> None:
@@ -401,11 +406,14 @@ async def test_many_workers_take_each_turn_once_and_never_two_of_a_lane(
     assert len(seen) == len(set(seen)) == lanes * of_each
 
 
-async def test_the_database_itself_refuses_two_running_turns_in_a_lane(
-    sessions: Sessions, ada: Speaker
+@pytest.mark.parametrize("is_answered", [False, True], ids=["that run", "in hand"])
+async def test_the_database_itself_refuses_two_turns_in_a_lane(
+    sessions: Sessions, ada: Speaker, is_answered: bool
 ) -> None:
     _, second = [await ask(sessions, ada, str(number)) for number in range(2)]
-    await rows.claimed(sessions)
+    turn = await rows.claimed(sessions)
+    if is_answered:
+        await rows.answer(sessions, turn)
     async with sessions() as session:
         row = await session.get_one(models.Turn, second)
         row.worker_id = "another"

@@ -1,4 +1,4 @@
-"""What each command answers, and what it leaves to be done."""
+"""Each command gives its answer and leaves its work."""
 
 from itertools import count
 from typing import Any
@@ -8,12 +8,12 @@ import pytest
 from core import commands, memory, quota
 from core.commands import COMMANDS, Call, Offer, Result
 from core.commands._style import BACK
-from core.commands._words import dollars, price
 from core.db import Sessions
 from core.messages import Usage
 from core.quota import Rules
 from core.settings import LONGEST_PERSONA, parse_limits
 from core.turns import Speaker
+from core.words import dollars, price
 from tests.core import rows
 from tests.core.rows import NOW, commit
 

@@ -1,4 +1,4 @@
-"""What a plain turn asks of the database, counted on its whole way through the running bot."""
+"""A plain turn takes a known number of statements, counted in the running bot."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ def person(stage: Stage) -> Person:
 
 
 async def usual(ada: Person) -> Asked:
-    """What a turn asks for when the person is known."""
+    """Count the statements of a turn of a known person."""
     async with running(ada.stage):
         await plain_turn(ada, times=1)
         return await plain_turn(ada)

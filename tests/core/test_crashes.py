@@ -34,13 +34,13 @@ class Walk:
     choice: random.Random
     now: datetime = NOW
     hands: dict[str, list[Turn]] = field(default_factory=lambda: {name: [] for name in WORKERS})
-    """What each worker believes to hold, rightly or not."""
+    """The turns that each worker believes to hold, rightly or not."""
     lanes: dict[int, str | None] = field(default_factory=dict)
     follows: dict[int, int] = field(default_factory=dict)
     answers: list[int] = field(default_factory=list)
     deliveries: Counter[int] = field(default_factory=Counter)
     generations: Counter[int] = field(default_factory=Counter)
-    """How often a turn was to be delivered: once more for each time it was queued again."""
+    """The number of deliveries of each turn: one, and one for each time it was queued again."""
 
     async def go(self, *people: Callable[[], Awaitable[None]]) -> None:
         """Many random moves, and then an end to all of them."""

@@ -1,4 +1,4 @@
-"""When the next call to a platform may start, by a clock that the tests move."""
+"""A call to a platform starts at the right time, by a clock that the tests move."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.adapter import Adapter, Address
-from core.errors import RetryAfter
-from core.gates import BURST, ROOM, Gate, Gates, happens
+from core.gates import BURST, SPARE, Gate, Gates, happens
 
 
 @dataclass
@@ -49,10 +48,10 @@ def gates(clock: Clock) -> Gates:
     return Gates(PLATFORM, clock)
 
 
-def through(gates: Gates, address: Address, most: int = 1000, room: float = 0) -> int:
-    """How many calls may start at this moment."""
+def through(gates: Gates, address: Address, most: int = 1000, spare: float = 0) -> int:
+    """Count the calls that may start now."""
     count = 0
-    while count < most and gates.wait(address, room) == 0:
+    while count < most and gates.wait(address, spare) == 0:
         gates.count(address)
         count += 1
     return count
@@ -91,10 +90,10 @@ def test_threads_share_their_chat_and_chats_share_nothing(gates: Gates) -> None:
     assert gates.wait(chat("b")) == 0
 
 
-def test_previews_leave_room_for_what_must_not_wait(clock: Clock, gates: Gates) -> None:
-    assert through(gates, chat("a"), room=ROOM) == BURST - ROOM
-    assert gates.wait(chat("a"), ROOM) == pytest.approx(1)
-    assert through(gates, chat("a")) == ROOM
+def test_previews_leave_calls_free_for_what_must_not_wait(clock: Clock, gates: Gates) -> None:
+    assert through(gates, chat("a"), spare=SPARE) == BURST - SPARE
+    assert gates.wait(chat("a"), SPARE) == pytest.approx(1)
+    assert through(gates, chat("a")) == SPARE
 
 
 def test_the_account_limits_all_chats_together(clock: Clock, gates: Gates) -> None:
@@ -118,9 +117,9 @@ def test_an_account_is_shared_among_processes(clock: Clock, gates: Gates) -> Non
 
 def test_however_many_share_an_account_previews_come_through(clock: Clock, gates: Gates) -> None:
     gates.share(30)
-    assert through(gates, chat("a"), room=ROOM) == 1
-    clock.now += gates.wait(chat("a"), ROOM)
-    assert through(gates, chat("a"), room=ROOM) == 1
+    assert through(gates, chat("a"), spare=SPARE) == 1
+    clock.now += gates.wait(chat("a"), SPARE)
+    assert through(gates, chat("a"), spare=SPARE) == 1
 
 
 def test_a_pause_holds_its_chat_and_a_shorter_one_does_not_end_it(
@@ -161,72 +160,6 @@ def test_idle_gates_are_forgotten_and_busy_ones_are_not(clock: Clock, gates: Gat
     assert gates.of(chat("busy 0")).wait(BURST - 1) == 0
 
 
-async def test_a_gate_through_which_an_answer_has_to_go_is_not_idle(clock: Clock) -> None:
-    gate = Gate(1, BURST, clock)
-    assert gate.is_idle()
-    gate.finish(1)
-    assert not gate.is_idle()
-    gate.leave(1)
-    assert gate.is_idle()
-
-
-async def test_who_waited_for_an_answer_that_is_put_off_waits_on(clock: Clock) -> None:
-    gate = Gate(1, BURST, clock)
-    for turn_id in (1, 2):
-        gate.finish(turn_id)
-
-    async def put_up() -> None:
-        async with gate.order("thread", 2):
-            pass
-
-    waiting = asyncio.create_task(put_up())
-    await asyncio.sleep(0)
-    gate.put_off("thread", 1)
-    gate.leave(1)
-    with pytest.raises(RetryAfter):
-        await waiting
-
-
-async def test_answers_go_up_in_the_order_of_their_turns(clock: Clock) -> None:
-    gate, told = Gate(1, BURST, clock), list[int]()
-
-    async def put_up(turn_id: int) -> None:
-        async with gate.order("", turn_id):
-            told.append(turn_id)
-            await asyncio.sleep(0)
-        gate.leave(turn_id)
-
-    for turn_id in (3, 1, 2):
-        gate.finish(turn_id)
-    await asyncio.gather(*map(put_up, (3, 2, 1)))
-    assert told == [1, 2, 3]
-
-
-async def test_what_still_grows_waits_for_what_is_whole(clock: Clock) -> None:
-    gate = Gate(1, BURST, clock)
-    gate.finish(1)
-    assert gate.is_due("any")
-    gate.leave(1)
-    gate.put_off("topic", 1)
-    assert gate.is_due("topic")
-    assert not gate.is_due("")
-
-
-async def test_what_was_put_off_is_looked_for_until_a_later_turn_finds_nothing(
-    clock: Clock,
-) -> None:
-    gate = Gate(1, BURST, clock)
-    gate.put_off("topic", 3)
-    gate.put_off("topic", 2)
-    gate.caught_up("topic", 2)
-    assert gate.is_late("topic"), "the third is still to come"
-    gate.caught_up("other", 4)
-    assert gate.is_late("topic")
-    gate.caught_up("topic", 4)
-    assert not gate.is_late("topic")
-    assert gate.is_idle()
-
-
 @given(
     interval=st.floats(0.01, 10),
     burst=st.integers(1, 30),
@@ -238,10 +171,10 @@ def test_no_window_has_more_calls_than_the_burst_and_its_share(
     clock = Clock()
     gate = Gate(interval, burst, clock)
     starts: list[float] = []
-    for seconds, room in tries:
+    for seconds, spare in tries:
         # Either some time goes by, or exactly as much as the gate asks for.
-        clock.now += seconds if room else gate.wait()
-        if gate.wait(room) == 0:
+        clock.now += seconds if spare else gate.wait()
+        if gate.wait(spare) == 0:
             gate.enter()
             starts.append(clock.now)
     for first, start in enumerate(starts):

@@ -1,4 +1,4 @@
-"""What a turn needs to survive its worker, its database and its release."""
+"""A turn survives its worker, its database and its release."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,10 +13,10 @@ from core import inbox, quota
 from core.db import Sessions
 from core.quota import Rules
 from core.settings import Limit
-from core.turns import Outcome, Question, Speaker, Turn
+from core.turns import Outcome, Question, Speaker
 from tests import postgres
 from tests.core import rows
-from tests.core.rows import NOW, ask, commit, later
+from tests.core.rows import NOW, ask, commit
 from tests.dialogs.stages import DiscordStage, TelegramStage, World
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
@@ -79,28 +79,6 @@ async def test_an_attempt_knows_that_its_answer_is_stored(sessions: Sessions, ad
     assert await commit(sessions, lambda s: inbox.is_answered(s, turn))
     older = replace(turn, attempt=turn.attempt - 1)
     assert not await commit(sessions, lambda s: inbox.is_answered(s, older))
-
-
-async def test_an_answer_that_was_put_off_precedes_later_ones(
-    sessions: Sessions, ada: Speaker
-) -> None:
-    for message_id in ("1", "2"):
-        await ask(sessions, ada, message_id)
-    first = await rows.claimed(sessions)
-    await rows.answer(sessions, first)
-    second = await rows.claimed(sessions)
-    await rows.answer(sessions, second)
-
-    async def is_preceded(turn: Turn) -> bool:
-        return await commit(sessions, lambda s: inbox.is_preceded(s, turn))
-
-    assert not await is_preceded(second), "answers in hand order themselves"
-    await rows.put_back(sessions, first, later(10))
-    assert await is_preceded(second)
-    assert not await is_preceded(first)
-    [again] = await rows.claim(sessions, now=later(10))
-    await rows.deliver(sessions, again)
-    assert not await is_preceded(second)
 
 
 async def test_a_call_that_nobody_heard_of_is_closed(sessions: Sessions, ada: Speaker) -> None:
@@ -228,7 +206,7 @@ def _renewed(stage: TelegramStage, began: str) -> float:
 
 
 def _expired(stage: TelegramStage) -> bool:
-    """Whether the lease of the turn has run out."""
+    """Return True if the lease of the turn has run out."""
     query = "SELECT count(*) FROM turns WHERE lease_until < datetime('now')"
     return bool(stage.records.one(query))
 

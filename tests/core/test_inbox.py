@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from core import identity, inbox, models
+from core import identity, inbox, models, posts
 from core.adapter import Attachment
 from core.db import Sessions
 from core.errors import LeaseLost
@@ -57,7 +57,7 @@ async def test_the_same_event_is_stored_once(sessions: Sessions, ada: Speaker) -
     assert isinstance(await accepted(sessions, "e", rows.entry(ada, "1")), int)
     assert await accepted(sessions, "e", rows.entry(ada, "2")) is None
     assert await count(sessions, models.Turn) == 1
-    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "2")) is None
+    assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "2")) is None
 
 
 async def test_the_same_message_in_another_event_is_no_new_turn(
@@ -66,7 +66,7 @@ async def test_the_same_message_in_another_event_is_no_new_turn(
     first = await accepted(sessions, "e1", rows.entry(ada, "1"))
     assert await accepted(sessions, "e2", rows.entry(ada, "1")) is None
     assert await count(sessions, models.Turn) == 1
-    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "1")) == first
+    assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "1")) == first
 
 
 async def test_events_and_messages_of_another_account_are_others(
@@ -154,7 +154,7 @@ async def test_a_chat_moves_with_what_is_not_delivered(sessions: Sessions) -> No
 
     assert (turn.id, turn.address, turn.message_id) == (waits, moved, None)
     assert again.conversation_id == turn.conversation_id
-    assert await commit(sessions, lambda s: inbox.turn_of(s, GROUP, "1")) == told
+    assert await commit(sessions, lambda s: posts.turn_of(s, GROUP, "1")) == told
     assert await commit(sessions, lambda s: inbox.is_new(s, moved, "another", "1"))
 
 
@@ -194,7 +194,7 @@ async def test_pieces_join_their_text_and_files_and_put_the_turn_off(
     assert await rows.claim(sessions, now=later(2.9)) == []
     turn = await rows.claimed(sessions, now=later(3))
     assert turn.question == Question("piece 1\npiece 2", attachments=(one, two), pieces=3)
-    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "2")) == turn_id
+    assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "2")) == turn_id
 
 
 async def test_a_piece_that_comes_again_changes_nothing(sessions: Sessions, ada: Speaker) -> None:
@@ -357,7 +357,7 @@ async def test_an_answer_that_no_platform_takes_is_told_by_its_outcome(
     assert (await rows.stored(sessions, turn.id)).outcome == "undeliverable"
 
 
-async def test_an_answer_tells_whether_somebody_waits_for_it(
+async def test_a_delivery_tells_whether_somebody_waits_for_it(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await rows.ask(sessions, ada, "1")
@@ -374,8 +374,9 @@ async def test_an_answer_tells_whether_somebody_waits_for_it(
 
 async def follow(sessions: Sessions, turn: Turn, *, expected: bool) -> list[Turn]:
     """Finish a turn, and claim what waited for it."""
-    assert await rows.answer(sessions, turn) is expected
-    await rows.deliver(sessions, turn)
+    await rows.answer(sessions, turn)
+    assert await rows.claim(sessions) == []
+    assert await rows.deliver(sessions, turn) is expected
     return await rows.claim(sessions)
 
 
@@ -560,8 +561,8 @@ async def test_the_last_question_of_a_person_is_found_by_kind_and_epoch(
 # Posts: the messages of an answer
 
 
-async def posts(sessions: Sessions, turn_id: int) -> tuple[str | None, ...]:
-    return await commit(sessions, lambda s: inbox.posts(s, turn_id))
+async def parts(sessions: Sessions, turn_id: int) -> tuple[str | None, ...]:
+    return await commit(sessions, lambda s: posts.of(s, turn_id))
 
 
 async def test_posts_are_intents_first_and_messages_then(sessions: Sessions, ada: Speaker) -> None:
@@ -569,16 +570,16 @@ async def test_posts_are_intents_first_and_messages_then(sessions: Sessions, ada
     turn = await rows.claimed(sessions)
     for part in (0, 1, 2, 2):
         async with sessions.begin() as session:
-            await inbox.posting(session, turn, part)
-    await commit(sessions, lambda s: inbox.posted(s, turn, 1, "sent"))
-    assert await posts(sessions, turn.id) == (None, "sent", None)
-    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "sent")) == turn.id
+            await posts.intend(session, turn, part)
+    await commit(sessions, lambda s: posts.confirm(s, turn, 1, "sent"))
+    assert await parts(sessions, turn.id) == (None, "sent", None)
+    assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "sent")) == turn.id
 
-    await commit(sessions, lambda s: inbox.withdrawn(s, turn, 1))
+    await commit(sessions, lambda s: posts.withdraw(s, turn, 1))
 
-    assert await posts(sessions, turn.id) == (None,)
-    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "sent")) is None
-    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "1")) == turn.id
+    assert await parts(sessions, turn.id) == (None,)
+    assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "sent")) is None
+    assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "1")) == turn.id
 
 
 async def test_an_intent_of_an_attempt_that_is_over_is_not_stored(
@@ -588,8 +589,8 @@ async def test_an_intent_of_an_attempt_that_is_over_is_not_stored(
     old = await rows.claimed(sessions, "dead")
     await rows.claimed(sessions, "alive", now=later(20))
     with pytest.raises(LeaseLost):
-        await commit(sessions, lambda s: inbox.posting(s, old, 1))
-    assert await posts(sessions, old.id) == (None,), "what was accepted with it"
+        await commit(sessions, lambda s: posts.intend(s, old, 1))
+    assert await parts(sessions, old.id) == (None,), "what was accepted with it"
 
 
 async def test_a_message_of_an_attempt_that_is_over_is_gone_on_in_unless_there_is_another(
@@ -598,11 +599,11 @@ async def test_a_message_of_an_attempt_that_is_over_is_gone_on_in_unless_there_i
     await rows.ask(sessions, ada, "1")
     old = await rows.claimed(sessions, "dead")
     new = await rows.claimed(sessions, "alive", now=later(20))
-    assert not await commit(sessions, lambda s: inbox.posted(s, old, 0, "late"))
-    assert await posts(sessions, new.id) == ("late",)
-    assert await commit(sessions, lambda s: inbox.posted(s, new, 0, "new"))
-    assert not await commit(sessions, lambda s: inbox.posted(s, old, 0, "later still"))
-    assert await posts(sessions, new.id) == ("new",)
+    assert not await commit(sessions, lambda s: posts.confirm(s, old, 0, "late"))
+    assert await parts(sessions, new.id) == ("late",)
+    assert await commit(sessions, lambda s: posts.confirm(s, new, 0, "new"))
+    assert not await commit(sessions, lambda s: posts.confirm(s, old, 0, "later still"))
+    assert await parts(sessions, new.id) == ("new",)
 
 
 async def test_an_attempt_that_is_over_withdraws_nothing(sessions: Sessions, ada: Speaker) -> None:
@@ -611,14 +612,14 @@ async def test_an_attempt_that_is_over_withdraws_nothing(sessions: Sessions, ada
     new = await rows.claimed(sessions, "alive", now=later(20))
     for part in (1, 2):
         async with sessions.begin() as session:
-            await inbox.posting(session, new, part)
-            await inbox.posted(session, new, part, f"sent {part}")
+            await posts.intend(session, new, part)
+            await posts.confirm(session, new, part, f"sent {part}")
     with pytest.raises(LeaseLost):
-        await commit(sessions, lambda s: inbox.withdrawn(s, old, 1))
-    assert await posts(sessions, new.id) == (None, "sent 1", "sent 2")
+        await commit(sessions, lambda s: posts.withdraw(s, old, 1))
+    assert await parts(sessions, new.id) == (None, "sent 1", "sent 2")
     for _ in range(2):  # the commit may stand although nobody heard of it
-        await commit(sessions, lambda s: inbox.withdrawn(s, new, 2))
-    assert await posts(sessions, new.id) == (None, "sent 1")
+        await commit(sessions, lambda s: posts.withdraw(s, new, 2))
+    assert await parts(sessions, new.id) == (None, "sent 1")
 
 
 async def test_what_was_seen_is_told_for_each_account_of_ours(
@@ -631,14 +632,14 @@ async def test_what_was_seen_is_told_for_each_account_of_ours(
 
     async def newest(bot_id: str, chat: str) -> str | None:
         account = ("telegram", bot_id)
-        return await commit(sessions, lambda s: inbox.newest(s, account, chat))
+        return await commit(sessions, lambda s: posts.newest(s, account, chat))
 
     assert await newest("1", HOME.chat) == "1"
     assert await newest("2", HOME.chat) == "3"
     assert await newest("1", "never seen") == "2"
     assert await newest("3", HOME.chat) is None
     for bot_id, chats in (("1", {HOME.chat, GROUP.chat}), ("2", {HOME.chat}), ("3", set())):
-        found = await commit(sessions, partial(inbox.chats, account=("telegram", bot_id)))
+        found = await commit(sessions, partial(posts.chats, account=("telegram", bot_id)))
         assert set(found) == chats
 
 
@@ -647,16 +648,16 @@ async def test_a_turn_that_replaces_another_takes_over_its_messages(
 ) -> None:
     await rows.ask(sessions, ada, "1")
     old = await rows.claimed(sessions)
-    await commit(sessions, lambda s: inbox.posting(s, old, 0))
-    await commit(sessions, lambda s: inbox.posted(s, old, 0, "sent"))
+    await commit(sessions, lambda s: posts.intend(s, old, 0))
+    await commit(sessions, lambda s: posts.confirm(s, old, 0, "sent"))
     await rows.finish(sessions, old)
 
     entry = rows.entry(ada, "1", replaces_id=old.id)
     new = await commit(sessions, lambda s: inbox.replace(s, entry, now=NOW))
 
-    assert await posts(sessions, new) == ("sent",)
-    assert await posts(sessions, old.id) == ()
-    assert await commit(sessions, lambda s: inbox.turn_of(s, HOME, "1")) == new
+    assert await parts(sessions, new) == ("sent",)
+    assert await parts(sessions, old.id) == ()
+    assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "1")) == new
     assert (await rows.claimed(sessions)).replaces_id == old.id
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from core import commands, inbox, intake, models, pieces
+from core import commands, inbox, intake, models, pieces, posts
 from core.adapter import Attachment, InboundMessage
 from core.db import Sessions
 from core.intake import Intake
@@ -162,7 +162,7 @@ async def test_an_album_is_whole_whichever_of_its_pieces_names_the_bot(sessions:
     assert files == ["file-8", "file-9", "file-10", "file-11"]
     assert (turn.message_id, turn.question.text) == ("10", "compare")
     for message_id in ("8", "9", "10", "11"):
-        find = partial(inbox.turn_of, address=GROUP, message_id=message_id)
+        find = partial(posts.turn_of, address=GROUP, message_id=message_id)
         assert await commit(sessions, find) == turn.id
 
 

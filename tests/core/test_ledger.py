@@ -103,7 +103,7 @@ def limit_of(row: Allowance) -> Limit:
 
 
 def ledger_sum(row: Allowance, calls: list[Call]) -> int:
-    """What the calls of an allowance's window come to."""
+    """Sum the calls of an allowance's window."""
     limit = limit_of(row)
     counted = [
         call

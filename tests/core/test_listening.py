@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from bots import console
-from core import inbox
+from core import fleet
 from core.adapter import Change, InboundMessage, Move
 from core.db import Sessions
 from core.listening import Listening
@@ -100,11 +100,11 @@ async def test_who_waits_for_another_listener_says_so_once(
             account = adapter.name, adapter.bot_id
             await commit(
                 sessions,
-                lambda s: inbox.may_listen(s, account, "first", now=NOW, lease_until=later(8)),
+                lambda s: fleet.may_listen(s, account, "first", now=NOW, lease_until=later(8)),
             )
             waiting = asyncio.create_task(second.listen(adapter))
             await told(caplog, "another process")
-            await commit(sessions, lambda s: inbox.stop_listening(s, account, "first"))
+            await commit(sessions, lambda s: fleet.stop_listening(s, account, "first"))
             await asyncio.wait_for(waiting, 10)
     assert caplog.text.count("another process listens") == 1
     assert socket.gethostname() in account[1]
@@ -128,7 +128,7 @@ async def test_who_loses_the_lease_stands_by_and_comes_back(
         await on_air(radio, is_on=False)
         await told(caplog, "this one waits for its end")
         account = radio.name, radio.bot_id
-        await commit(sessions, lambda s: inbox.stop_listening(s, account, "second"))
+        await commit(sessions, lambda s: fleet.stop_listening(s, account, "second"))
         await on_air(radio)
 
 

@@ -1,4 +1,4 @@
-"""What the model client sends, and what it understands of anything a server may answer."""
+"""The model client sends the right request and understands every form of an answer."""
 
 import asyncio
 import json

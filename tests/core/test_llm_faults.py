@@ -1,4 +1,4 @@
-"""What goes wrong between the model client and a model: repeated, given up, or passed on."""
+"""The model client repeats a failed request, gives up, or passes the fault on."""
 
 import asyncio
 import logging
@@ -48,7 +48,7 @@ async def llm(model: ModelServer) -> AsyncIterator[LLM]:
 
 
 async def fault(llm: LLM, within: float = 5) -> tuple[ModelError, str]:
-    """How an answer goes wrong, and what it said until then."""
+    """Return the error of an answer, and its text until then."""
     heard: list[Event] = []
     async with asyncio.timeout(within):
         with pytest.raises(ModelError) as caught:

@@ -1,4 +1,4 @@
-"""What came of a request that went wrong is told: it is charged, whatever becomes of the answer."""
+"""The client reports the received part of a failed request, because it is charged."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ NAMELESS = [{"index": 1, "id": "2", "function": {"arguments": "{}"}}]
 
 
 async def lost(*pieces: bytes, error: type[Exception] = ModelBusy) -> list[Event]:
-    """What is told of an answer that goes wrong each time, its text left out."""
+    """Return the events of an answer that always fails, without its text."""
     heard: list[Event] = []
     async with receiving(*pieces) as llm:
         with pytest.raises(error):

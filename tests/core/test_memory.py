@@ -1,4 +1,4 @@
-"""What a turn sees is the path from its parent; what it says is appended, and nothing rewritten."""
+"""A turn sees the path from its parent; its messages are appended, and none is rewritten."""
 
 import asyncio
 from base64 import b64encode
@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 
 from core import memory
 from core.db import Sessions
-from core.memory import PLACES, Context, Marks
+from core.memory import IDS_PER_TURN, Context, Marks
 from core.messages import ChatMessage, Usage, assistant, user
 from core.models import Conversation, Message, Summary, table
 from core.turns import Outcome, Speaker, Turn
@@ -82,7 +82,7 @@ async def test_a_turn_sees_what_was_said_before_in_its_order(
         last = await say(sessions, ada, name)
     context = await recall(sessions, await asked(sessions, ada, "d"))
     assert words(context) == "a? a! b? b! c? c!"
-    assert context.parent_id == last.id * PLACES + 1
+    assert context.parent_id == last.id * IDS_PER_TURN + 1
     assert await head(sessions, ada) == context.parent_id
 
 
@@ -100,7 +100,7 @@ async def test_messages_come_back_exactly_as_they_were_sent(
     context = await recall(sessions, await asked(sessions, ada, "b"))
     assert context.messages == said
     assert [list(message) for message in context.messages] == [list(message) for message in said]
-    assert context.parent_id == turn.id * PLACES + 3
+    assert context.parent_id == turn.id * IDS_PER_TURN + 3
 
 
 async def test_conversations_are_apart(sessions: Sessions, ada: Speaker) -> None:
@@ -390,7 +390,9 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
         turn = await say(sessions, ada, name)
     await say(sessions, ada, "c")
     async with sessions.begin() as session:
-        session.add(Summary(message_id=turn.id * PLACES + 1, content="Of a and b.", created_at=NOW))
+        session.add(
+            Summary(message_id=turn.id * IDS_PER_TURN + 1, content="Of a and b.", created_at=NOW)
+        )
     context = await recall(sessions, await asked(sessions, ada, "d"))
     assert words(context) == "Of a and b. c? c!"
     assert context.messages[0]["role"] == "system"
@@ -467,7 +469,7 @@ async def test_a_turn_is_recalled_in_one_statement_that_visits_only_its_path(
 
 
 async def visits(sessions: Sessions, statement: str, parameters: Any) -> int:
-    """How many rows of its tables a statement visits; on SQLite only that it scans none whole."""
+    """Count the rows that a statement visits; on SQLite check only that it scans no whole table."""
     async with sessions() as session:
         connection = await session.connection()
         if connection.dialect.name == "sqlite":

@@ -1,4 +1,4 @@
-"""What the tables themselves refuse, and how they keep time."""
+"""The tables refuse wrong rows and keep time in UTC."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone

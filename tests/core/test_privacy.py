@@ -1,4 +1,4 @@
-"""What people ask of what is stored about them: to have it, to have it gone, to have it age."""
+"""People can get their stored data, have it deleted, and have it expire."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url, select, text
 
-from core import attachments, history, inbox, memory, privacy, quota
+from core import attachments, inbox, memory, privacy, quota, search
 from core.adapter import Attachment
 from core.attachments._content import understand
 from core.attachments._store import keep
@@ -54,7 +54,7 @@ async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> N
         await keep(session, turn, [understand("secret.pdf", PDF)], now=later(seconds))
         said = user(turn.question.text), assistant(f"A secret answer to {turn.message_id}.")
         await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
-        last = turn.id * memory.PLACES + 1
+        last = turn.id * memory.IDS_PER_TURN + 1
         session.add(Summary(message_id=last, content="secret summary", since=now, created_at=now))
 
     await commit(sessions, work)
@@ -128,7 +128,7 @@ async def test_what_is_forgotten_is_in_no_table_any_more(sessions: Sessions) -> 
     await forget(sessions, await rows.speaker(sessions))
     assert "secret" not in await everything(sessions)
     assert await spent(sessions, turn) == (1, 5), "the ledger holds figures and no text"
-    found = await commit(sessions, lambda s: history.search(s, turn.conversation_id, "secret"))
+    found = await commit(sessions, lambda s: search.find(s, turn.conversation_id, "secret"))
     assert found == []
 
 
@@ -265,7 +265,7 @@ async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> 
     assert "secret answer a" not in await everything(sessions)
     assert "Bob's words" in await everything(sessions)
     assert await count(sessions, Blob) == 1
-    found = await commit(sessions, lambda s: history.search(s, bob.conversation_id, "words"))
+    found = await commit(sessions, lambda s: search.find(s, bob.conversation_id, "words"))
     assert len(found) == 1
     await forget(sessions, bob)
     assert await count(sessions, Blob) == 0
@@ -365,7 +365,7 @@ async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> Non
     context = await commit(
         sessions, lambda s: memory.recall(s, next_turn, memory.Marks(1000, 100), now=NOW)
     )
-    assert context.parent_id == new.id * memory.PLACES + 1
+    assert context.parent_id == new.id * memory.IDS_PER_TURN + 1
 
     await privacy.expire(sessions, before=later(MONTH + 1))
     await commit(sessions, attachments.sweep)

@@ -13,7 +13,7 @@ from core.db import Sessions
 from core.errors import LeaseLost, QuotaExceeded
 from core.messages import Usage
 from core.models import Allowance, Call
-from core.quota import DEPLOYMENT, Remaining, Reservation, Rules, Spent
+from core.quota import DEPLOYMENT, Remaining, Reservation, Rules, Spending
 from core.settings import Limit
 from core.turns import Turn
 from tests.core import rows
@@ -78,7 +78,7 @@ async def settle(
 
 
 async def used(sessions: Sessions, owner_id: int) -> dict[str, int]:
-    """What an owner's allowances count, by window."""
+    """Return the amounts of an owner's allowances, by window."""
     async with sessions() as session:
         found = await session.scalars(select(Allowance).where(Allowance.owner_id == owner_id))
         return {row.window: row.used for row in found}
@@ -386,12 +386,12 @@ async def test_what_was_spent_is_the_sum_of_the_settled_calls(
         await settle(sessions, await reserve(sessions, who, now=now), 42, now=now)
     await reserve(sessions, turn)
 
-    async def spent(since: datetime) -> Spent:
+    async def spent(since: datetime) -> Spending:
         return await commit(sessions, lambda s: quota.spent(s, turn.user_id, since=since))
 
-    assert await spent(NOW) == Spent(2, 200, 120, 40, 84)
-    assert await spent(later(1)) == Spent(1, 100, 60, 20, 42)
-    assert await spent(later(3601)) == Spent(0, 0, 0, 0, 0)
+    assert await spent(NOW) == Spending(2, 200, 120, 40, 84)
+    assert await spent(later(1)) == Spending(1, 100, 60, 20, 42)
+    assert await spent(later(3601)) == Spending(0, 0, 0, 0, 0)
 
 
 # Many at once

@@ -1,4 +1,4 @@
-from core.reach import Reach
+from core.worker._reach import Reach
 
 LEASE = 30.0
 

@@ -1,4 +1,4 @@
-"""What is old goes, from every place that holds it; what is not, and what still holds, stays."""
+"""Old data is deleted from every table; newer data and current instructions stay."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import event, select, text
 
-from core import history, memory, privacy
+from core import memory, privacy, search
 from core.db import MIGRATIONS, Sessions, sync_url
 from core.memory import INSTRUCTED, Context, Marks
 from core.messages import Usage, assistant, user
@@ -63,7 +63,7 @@ async def summarise(sessions: Sessions, ada: Speaker, words: str, at: float) -> 
 async def recall(
     sessions: Sessions, ada: Speaker, marks: Marks = ROOMY, at: float = 90 * DAY
 ) -> Context:
-    """What the model sees before a new question."""
+    """Return the messages that the model sees before a new question."""
     turn = await asked(sessions, ada, at)
     context = await commit(sessions, lambda s: memory.recall(s, turn, marks, now=later(at)))
     await rows.finish(sessions, turn)
@@ -223,7 +223,7 @@ async def test_what_an_older_release_stored_is_found(database_url: str) -> None:
     command.upgrade(config, "head")
     async with connected(database_url) as sessions:
         here = ada.conversation_id
-        found = await commit(sessions, lambda s: history.search(s, here, "second"))
+        found = await commit(sessions, lambda s: search.find(s, here, "second"))
         assert [each.excerpt for each in found] == ["second!", "second"]
         await privacy.expire(sessions, before=later(DAY))
         assert await prompt(sessions, ada) == [f"{INSTRUCTED}{PIRATE}"]
@@ -235,7 +235,7 @@ async def test_what_an_older_release_stored_is_found(database_url: str) -> None:
 
 @contextmanager
 def changed(sessions: Sessions) -> Iterator[list[int]]:
-    """How many rows each statement changes that deletes or updates some."""
+    """Collect the number of rows that each statement deletes or updates."""
     seen: list[int] = []
 
     def see(_c: Any, cursor: Any, statement: str, *_: Any) -> None:

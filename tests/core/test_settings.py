@@ -1,4 +1,4 @@
-"""What an operator can set, and what is said about what cannot be."""
+"""The settings read what an operator may write and explain what is wrong."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -36,7 +36,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def complaint(**values: object) -> str:
-    """What is said about settings that will not do."""
+    """Return the explanation of wrong settings."""
     with pytest.raises(SettingsError) as caught:
         load(**values)
     return str(caught.value)

@@ -10,7 +10,8 @@ import pytest
 from pydantic import Field
 
 from core.messages import ToolCall
-from core.tools import LIMIT, Function, Tool, Toolbox, tool
+from core.tools import Tool, Toolbox, tool
+from core.tools._toolbox import LIMIT, Function
 
 UNITS = Literal["celsius", "kelvin"]
 
@@ -23,7 +24,7 @@ async def weather(
 
 
 async def run(*calls: tuple[str, str], tools: list[Tool], seconds: float = 5) -> list[str]:
-    """What the model is told after these calls, of a name and arguments each."""
+    """Return the results that the model gets for these calls, each a name and arguments."""
     made = [ToolCall(f"call_{at}", name, given) for at, (name, given) in enumerate(calls)]
     answers = await Toolbox(tools, seconds=seconds).run_all(made)
     assert [answer["role"] for answer in answers] == ["tool"] * len(calls)

@@ -1,4 +1,4 @@
-"""Where people meet the bot in a test: the same few things can be done on every platform."""
+"""The stages of dialogs: each offers the same few actions, on its platform."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,7 +16,7 @@ from tests.records import Records, eventually
 
 @dataclass
 class World:
-    """What every stage stands in."""
+    """The surroundings of every stage."""
 
     model: ModelServer
     database_url: str
@@ -48,10 +48,10 @@ class Stage(Protocol):
         """Ada writes; for a command with its slash."""
 
     def heard(self, since: int = 0) -> str:
-        """What the bot has said to Ada, as she sees it now, from a place on."""
+        """Return the bot's words to Ada as she sees them now, from an index on."""
 
     def place(self) -> int:
-        """Where what the bot says next will begin."""
+        """Return the index at which the bot's next words will begin."""
 
 
 async def ask(stage: Stage, text: str) -> str:

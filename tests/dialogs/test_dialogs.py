@@ -1,4 +1,4 @@
-"""What people can rely on, whatever platform they are on."""
+"""Promises to people on every platform."""
 
 from tests.dialogs.stages import Stage, World, ask
 from tests.fakes.model import Fault

@@ -515,7 +515,7 @@ async def test_a_gateway_is_left_when_nobody_listens_and_answers_still_go_out(
         hearing.cancel()
         await asyncio.wait({hearing}, timeout=10)
         await server.wait(lambda: not is_open(server))
-        await adapter.send(place(server, channel), "Still here.", nonce="1")
+        await adapter.send(place(server, channel), "Still here.", nonce="1", final=True)
     assert [answer.content for answer in server.answers(channel)] == ["Still here."]
 
 
@@ -558,7 +558,7 @@ async def test_who_only_answers_opens_no_gateway(
     server: DiscordServer, core: Core, channel: Channel
 ) -> None:
     async with connected(server, core) as adapter:
-        await adapter.send(place(server, channel), "Hello.", nonce="1")
+        await adapter.send(place(server, channel), "Hello.", nonce="1", final=True)
     assert server.gateway.sessions == {}
     assert count(server, "GET", "/gateway/bot") == 0
 
@@ -597,7 +597,7 @@ async def test_after_a_refusal_answers_wait_for_a_new_token(
         with pytest.raises(SettingsError):
             await hear(adapter, core)
         with pytest.raises(Unreachable):
-            await adapter.send(place(server, channel), "Hello", nonce="1")
+            await adapter.send(place(server, channel), "Hello", nonce="1", final=True)
 
 
 async def test_discord_out_of_reach_is_named(core: Core, unused_tcp_port: int) -> None:
@@ -694,12 +694,22 @@ async def test_a_command_is_answered_in_place_by_another_process(
     turn = core.messages[0]
     async with connected(server, core) as other:
         sent = await other.send(
-            turn.address, "I can **do** it.", reply_to=turn.message_id, nonce="7"
+            turn.address,
+            "I can **do** it.",
+            final=True,
+            reply_to=turn.message_id,
+            ticket=turn.ticket,
+            nonce="7",
         )
         again = await other.send(
-            turn.address, "I can **do** it.", reply_to=turn.message_id, nonce="7"
+            turn.address,
+            "I can **do** it.",
+            final=True,
+            reply_to=turn.message_id,
+            ticket=turn.ticket,
+            nonce="7",
         )
-        await other.edit(turn.address, sent, "I did it.")
+        await other.edit(turn.address, sent, "I did it.", final=True)
     (answer,) = server.answers(where)
     assert answer is command.original
     assert (answer.id, answer.content) == (sent, "I did it.")
@@ -718,7 +728,14 @@ async def test_a_command_answered_late_gets_a_plain_message(
     await server.wait(lambda: core.events)
     turn = core.messages[0]
     clock.ahead += 16 * 60
-    await adapter.send(turn.address, "Sorry, late.", reply_to=turn.message_id, nonce="7")
+    await adapter.send(
+        turn.address,
+        "Sorry, late.",
+        final=True,
+        reply_to=turn.message_id,
+        ticket=turn.ticket,
+        nonce="7",
+    )
     assert server.answers(channel)[-1].content == "Sorry, late."
     assert server.answers(channel)[-1].reference is None
 
@@ -727,12 +744,12 @@ async def test_a_pressed_button_works_after_a_restart(
     server: DiscordServer, core: Core, ada: Person, channel: Channel
 ) -> None:
     async with connected(server, core) as adapter:
-        await adapter.send(place(server, channel), "Working", buttons=STOP, nonce="1")
+        await adapter.send(place(server, channel), "Working", buttons=STOP, nonce="1", final=True)
     (answer,) = server.answers(channel)
     async with listening(server, core) as adapter:
         pressed = await server.press(answer, "Stop", ada)
         await server.wait(lambda: core.events and pressed.acknowledged)
-        await adapter.edit(place(server, channel), answer.id, "Stopped.")
+        await adapter.edit(place(server, channel), answer.id, "Stopped.", final=True)
     assert pressed.responses == [{"type": 6}]
     assert [(item.kind, item.message_id) for item in core.changes] == [("stop", answer.id)]
     assert (answer.content, answer.buttons) == ("Stopped.", [])
@@ -771,26 +788,26 @@ async def test_an_answer_is_sent_edited_and_deleted(
     server: DiscordServer, channel: Channel, sender: DiscordAdapter
 ) -> None:
     here = place(server, channel)
-    message_id = await sender.send(here, "#### One", buttons=STOP, nonce="1")
+    message_id = await sender.send(here, "#### One", buttons=STOP, nonce="1", final=True)
     (answer,) = server.answers(channel)
     assert (answer.id, answer.content) == (message_id, "**One**")
     assert [button["custom_id"] for button in answer.buttons] == ["stop"]
-    await sender.edit(here, message_id, "Two")
+    await sender.edit(here, message_id, "Two", final=True)
     assert (answer.content, answer.buttons) == ("Two", [])
     await sender.typing(here)
     await sender.delete(here, message_id)
     await sender.delete(here, message_id)
     assert server.messages(channel) == []
     with pytest.raises(MessageGone):
-        await sender.edit(here, message_id, "Three")
+        await sender.edit(here, message_id, "Three", final=True)
 
 
 async def test_a_nonce_makes_one_message(
     server: DiscordServer, channel: Channel, sender: DiscordAdapter
 ) -> None:
-    first = await sender.send(place(server, channel), "Hello", nonce="1-0")
-    assert await sender.send(place(server, channel), "Hello", nonce="1-0") == first
-    assert await sender.send(place(server, channel), "Hello", nonce="1-1") != first
+    first = await sender.send(place(server, channel), "Hello", nonce="1-0", final=True)
+    assert await sender.send(place(server, channel), "Hello", nonce="1-0", final=True) == first
+    assert await sender.send(place(server, channel), "Hello", nonce="1-1", final=True) != first
     assert len(server.answers(channel)) == 2
 
 
@@ -800,7 +817,7 @@ async def test_a_fault_on_the_way_is_repeated(
 ) -> None:
     status = 503 if drop is None else None
     server.fail(CREATE, status=status, drop=drop, times=2)
-    await sender.send(place(server, channel), "Hello", nonce="1-0")
+    await sender.send(place(server, channel), "Hello", nonce="1-0", final=True)
     assert [answer.content for answer in server.answers(channel)] == ["Hello"]
 
 
@@ -809,7 +826,7 @@ async def test_a_lasting_fault_is_unreachable(
 ) -> None:
     server.fail(CREATE, status=503, times=3)
     with pytest.raises(Unreachable, match="503"):
-        await sender.send(place(server, channel), "Hello", nonce="1-0")
+        await sender.send(place(server, channel), "Hello", nonce="1-0", final=True)
 
 
 async def test_a_long_flood_limit_is_told(
@@ -817,7 +834,7 @@ async def test_a_long_flood_limit_is_told(
 ) -> None:
     server.fail(CREATE, retry_after=300)
     with pytest.raises(RetryAfter) as caught:
-        await sender.send(place(server, channel), "Hello", nonce="1-0")
+        await sender.send(place(server, channel), "Hello", nonce="1-0", final=True)
     assert caught.value.retry_after == 300
 
 
@@ -830,7 +847,7 @@ async def test_an_answer_replies_in_a_server_and_not_in_private(
     for number, (where, what) in enumerate([(channel, asked), (private, alone)]):
         for part in range(2):
             nonce = f"{number}-{part}"
-            await sender.send(place(server, where), "Hi", reply_to=what.id, nonce=nonce)
+            await sender.send(place(server, where), "Hi", reply_to=what.id, nonce=nonce, final=True)
     assert [answer.reference for answer in server.answers(channel)] == [asked.id, asked.id]
     assert [answer.reference for answer in server.answers(private)] == [None, None]
     assert all(answer.mentions == [] for answer in server.answers(channel))
@@ -842,11 +859,11 @@ async def test_an_answer_to_what_is_gone_stands_alone(
 ) -> None:
     asked = await server.say(channel, ada, "hello")
     await server.delete_by_person(asked)
-    await sender.send(place(server, channel), "Hi", reply_to=asked.id, nonce="1")
+    await sender.send(place(server, channel), "Hi", reply_to=asked.id, nonce="1", final=True)
     assert count(server, "POST", "/messages") == 1
     server.deny(channel, "READ_MESSAGE_HISTORY")
     asked = await server.say(channel, ada, "hello?")
-    await sender.send(place(server, channel), "Hi", reply_to=asked.id, nonce="2")
+    await sender.send(place(server, channel), "Hi", reply_to=asked.id, nonce="2", final=True)
     assert [answer.reference for answer in server.answers(channel)] == [None, None]
 
 
@@ -858,18 +875,18 @@ async def test_a_refusal_is_final(
     server.deny(private, "SEND_MESSAGES")
     for where in (channel, private):
         with pytest.raises(Undeliverable):
-            await sender.send(place(server, where), "Hello", reply_to="1", nonce="1")
+            await sender.send(place(server, where), "Hello", reply_to="1", nonce="1", final=True)
     nowhere = Address("discord", server.bot_id, "404")
     with pytest.raises(Undeliverable):
-        await sender.send(nowhere, "Hello", nonce="1")
+        await sender.send(nowhere, "Hello", nonce="1", final=True)
 
 
 async def test_nobody_is_pinged(
     server: DiscordServer, ada: Person, channel: Channel, sender: DiscordAdapter
 ) -> None:
     here = place(server, channel)
-    message_id = await sender.send(here, f"@everyone @here {ada.mention}", nonce="1")
-    await sender.edit(here, message_id, f"@everyone again {ada.mention}")
+    message_id = await sender.send(here, f"@everyone @here {ada.mention}", nonce="1", final=True)
+    await sender.edit(here, message_id, f"@everyone again {ada.mention}", final=True)
     (answer,) = server.answers(channel)
     assert answer.content == f"@everyone again {ada.mention}"
     assert answer.mentions == []
@@ -888,7 +905,7 @@ async def test_the_token_of_a_command_is_in_no_log(
     await server.wait(lambda: core.events)
     server.fail("PATCH /webhooks/{id}/{token}/messages/{id}", retry_after=0.1)
     turn = core.messages[0]
-    await adapter.send(turn.address, "Help.", reply_to=turn.message_id, nonce="1")
+    await adapter.send(turn.address, "Help.", final=True, ticket=turn.ticket, nonce="1")
     assert "We are being rate limited" in caplog.text
     assert command.token not in caplog.text
 
@@ -917,7 +934,7 @@ async def test_a_file_is_fetched_by_a_fresh_address(
     with pytest.raises(AttachmentError, match="larger"):
         await adapter.download(unsized, 999)
     await server.delete_by_person(message)
-    with pytest.raises(AttachmentError, match="not there"):
+    with pytest.raises(AttachmentError, match="no longer exists"):
         await adapter.download(attachment, 1000)
 
 

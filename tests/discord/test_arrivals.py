@@ -1,4 +1,4 @@
-"""How events wait for the core."""
+"""Events wait for the core in order, within the capacity."""
 
 import asyncio
 import contextlib
@@ -40,14 +40,14 @@ async def all_of(arrivals: Arrivals) -> list[Event]:
 
 
 async def test_events_come_in_the_order_of_arrival() -> None:
-    arrivals = Arrivals(room=100)
+    arrivals = Arrivals(100)
     events: list[Event] = [said(1), said(2, chat="2"), edited(1), said(3)]
     assert all(arrivals.add(event) for event in events)
     assert await all_of(arrivals) == events
 
 
 async def test_a_held_channel_waits_for_its_history_and_no_other_does() -> None:
-    arrivals = Arrivals(room=100)
+    arrivals = Arrivals(100)
     assert arrivals.hold("1")
     assert not arrivals.hold("1")
     heard: list[Event] = [said(12), edited(12), said(13), said(14, chat="2")]
@@ -61,7 +61,7 @@ async def test_a_held_channel_waits_for_its_history_and_no_other_does() -> None:
 
 
 async def test_a_message_without_room_is_left_to_the_history() -> None:
-    arrivals = Arrivals(room=2)
+    arrivals = Arrivals(2)
     assert arrivals.add(said(1))
     assert arrivals.add(said(2))
     assert not arrivals.add(said(3))
@@ -70,7 +70,7 @@ async def test_a_message_without_room_is_left_to_the_history() -> None:
 
 
 async def test_a_held_channel_tells_what_it_lost() -> None:
-    arrivals = Arrivals(room=1)
+    arrivals = Arrivals(1)
     arrivals.hold("1")
     for message_id in (1, 2, 3):
         assert arrivals.add(said(message_id))
@@ -79,7 +79,7 @@ async def test_a_held_channel_tells_what_it_lost() -> None:
 
 
 async def test_a_history_waits_for_room() -> None:
-    arrivals = Arrivals(room=1)
+    arrivals = Arrivals(1)
     arrivals.add(said(1))
     inserting = asyncio.create_task(arrivals.insert(said(2)))
     with pytest.raises(TimeoutError):
@@ -90,7 +90,7 @@ async def test_a_history_waits_for_room() -> None:
 
 
 async def test_a_command_always_finds_room() -> None:
-    arrivals = Arrivals(room=1)
+    arrivals = Arrivals(1)
     arrivals.add(said(1))
     command = replace(said(2), command="stop")
     arrivals.reserve(command).set()
@@ -98,7 +98,7 @@ async def test_a_command_always_finds_room() -> None:
 
 
 async def test_a_command_keeps_its_place_while_it_is_not_released() -> None:
-    arrivals = Arrivals(room=100)
+    arrivals = Arrivals(100)
     command = replace(said(1), command="new")
     released = arrivals.reserve(command)
     arrivals.add(said(2))

@@ -1,4 +1,4 @@
-"""What each kind of event means, from payloads as the gateway sends them."""
+"""Each kind of event is understood, from payloads as the gateway sends them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -227,12 +227,13 @@ async def test_a_deletion_carries_the_author(library: payloads.Library) -> None:
 async def test_a_slash_command_is_a_message_with_a_ticket(library: payloads.Library) -> None:
     options = [{"name": "text", "type": 3, "value": "for good"}]
     data = {"id": "1", "name": "new", "type": 1, "options": options}
-    event = parse_interaction(library.interaction(interaction(2, data)), library.me, "ticket")
+    event = parse_interaction(library.interaction(interaction(2, data)), library.me)
     assert event == InboundMessage(
         event_id="1309876543210000001",
         address=PLACE,
         author=ADA,
-        message_id="ticket",
+        message_id="1309876543210000001",
+        ticket="aW50ZXJhY3Rpb24",
         text="for good",
         private=False,
         sent_at=datetime(2024, 11, 23, 13, 41, 44, 230000, tzinfo=UTC),
@@ -243,7 +244,7 @@ async def test_a_slash_command_is_a_message_with_a_ticket(library: payloads.Libr
 async def test_an_admin_uses_commands_as_one(library: payloads.Library) -> None:
     who = {**payloads.member(), "user": payloads.user(BOB, "Bob"), "permissions": str(1 << 5)}
     body = interaction(2, {"id": "1", "name": "new", "type": 1}, member=who)
-    event = parse_interaction(library.interaction(body), library.me, "ticket")
+    event = parse_interaction(library.interaction(body), library.me)
     assert isinstance(event, InboundMessage)
     assert event.admin
 
@@ -251,7 +252,7 @@ async def test_an_admin_uses_commands_as_one(library: payloads.Library) -> None:
 async def test_a_pressed_button_is_a_change(library: payloads.Library) -> None:
     answer = message("…", author=BOT, id="99")
     body = interaction(3, {"custom_id": "stop", "component_type": 2}, message=answer)
-    event = parse_interaction(library.interaction(body), library.me, "ticket")
+    event = parse_interaction(library.interaction(body), library.me)
     assert event == Change("1309876543210000001", ChangeKind.STOP, PLACE, ADA, "99")
     other = interaction(3, {"custom_id": "page:2", "component_type": 2}, message=answer)
-    assert parse_interaction(library.interaction(other), library.me, "ticket") is None
+    assert parse_interaction(library.interaction(other), library.me) is None

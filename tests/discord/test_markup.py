@@ -1,4 +1,4 @@
-"""How Markdown is told to Discord."""
+"""Markdown is written as Discord shows it."""
 
 import pytest
 

@@ -71,7 +71,7 @@ def text(chunks: list[Any]) -> str:
 
 
 async def until_broken(client: httpx.AsyncClient, read: float = 10.0) -> bytes:
-    """What arrives of a stream that must not end well."""
+    """Return the part of a stream that arrives before it fails, as it must."""
     got = b""
     body = asking("Go", stream=True)
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadTimeout)):  # noqa: PT012 - at any piece

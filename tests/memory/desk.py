@@ -41,10 +41,10 @@ class Paper:
     bot_id: str = BOT
     rate: float = 1e6
     posts: dict[str, tuple[Address, str]] = field(default_factory=dict)
-    """What stands where, by message id."""
+    """The texts that stand in the chats, by message id."""
     uploads: list[tuple[Address, str, bytes]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
-    """What people bring along, by reference."""
+    """The files of people, by reference."""
 
     def pace(self, address: Address) -> float:
         return 1e-6
@@ -63,7 +63,9 @@ class Paper:
         address: Address,
         markdown: str,
         *,
+        final: bool,
         reply_to: str | None = None,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -72,9 +74,18 @@ class Paper:
         return message_id
 
     async def edit(
-        self, address: Address, message_id: str, markdown: str, *, buttons: tuple[Button, ...] = ()
+        self,
+        address: Address,
+        message_id: str,
+        markdown: str,
+        *,
+        final: bool,
+        buttons: tuple[Button, ...] = (),
     ) -> None:
         self.posts[message_id] = address, markdown
+
+    async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
+        """Nobody waits."""
 
     async def delete(self, address: Address, message_id: str) -> None:
         self.posts.pop(message_id, None)
@@ -102,7 +113,7 @@ class Paper:
 
 @dataclass
 class Desk:
-    """Where people sit down with the bot."""
+    """A desk at which people talk with the bot."""
 
     paper: Paper
     model: ModelServer

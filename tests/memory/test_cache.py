@@ -23,7 +23,7 @@ def begins_with(request: ModelRequest, before: ModelRequest) -> bool:
 
 
 def share(requests: Sequence[ModelRequest]) -> float:
-    """How much of the prompts the provider had seen before."""
+    """Return the share of the prompts that the provider had seen before."""
     total = sum(request.prompt_tokens for request in requests)
     return sum(request.cached_tokens for request in requests) / total
 

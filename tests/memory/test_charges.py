@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from core.chat._terms import BROKE_OFF, FAILED, UNAVAILABLE
 from core.memory import estimate
 from core.messages import assistant
+from core.words import BROKE_OFF, FAILED, UNAVAILABLE
 from tests.core.streams import chunk, delta, head, raw, sse
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.memory.desk import desk

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.chat._terms import CUT, SUMMARISED
+from core.words import CUT, SUMMARISED
 from tests.fakes.model import Answer, Fault, ModelRequest, ModelServer, Reply
 from tests.memory import talk
 from tests.memory.desk import Desk, desk
@@ -184,7 +184,7 @@ PIRATE = "You are a pirate named Flint."
 
 
 async def is_pirate(ada: Desk, *, known: bool = True) -> None:
-    """Whether the model is told, once, in the prompt of the next question."""
+    """Check that the next prompt tells the model once; not at all if not `known`."""
     request = (await ada.asking("hi"))[0]
     assert seen(request).count(PIRATE) == int(known)
 

@@ -1,4 +1,4 @@
-"""What a conversation costs, and that what was paid for once can still be asked for."""
+"""A conversation stays cheap, and its old messages can still be asked for."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from core import db, memory
 from core.adapter import Address
-from core.memory import PLACES, Marks
+from core.memory import IDS_PER_TURN, Marks
 from core.settings import Settings
 from core.turns import Question, Turn
 from tests.core import rows
@@ -83,7 +83,7 @@ async def grow(url: str, messages: int, characters: int) -> None:
         now_head = {"head": head + messages}
         await connection.execute(text("UPDATE conversations SET head_id = :head"), now_head)
         # The ids of messages begin with their turn's.
-        taken = {"turn": (head + messages) // PLACES + 1}
+        taken = {"turn": (head + messages) // IDS_PER_TURN + 1}
         await connection.execute(text("SELECT setval('turns_id_seq', :turn)"), taken)
         if messages > SEEN:
             cut = {"message": head + messages - SEEN}

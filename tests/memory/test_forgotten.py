@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core import inbox, privacy
+from core import operations, privacy
 from core.adapter import ChangeKind
-from core.intake import FORGOTTEN
+from core.words import FORGOTTEN
 from tests.core.rows import commit
 from tests.fakes.model import ModelServer
 from tests.memory.desk import Desk, desk
@@ -85,4 +85,4 @@ async def test_the_operator_cannot_replay_it(failed: Desk, sqlite_url: str, outc
     await Records(sqlite_url).write("UPDATE turns SET outcome = :outcome", outcome=outcome)
     await forget(failed, "expire")
     now = datetime.now(UTC)
-    assert await commit(failed.sessions, lambda s: inbox.replay(s, [1], now=now)) == []
+    assert await commit(failed.sessions, lambda s: operations.replay(s, [1], now=now)) == []

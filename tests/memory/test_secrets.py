@@ -1,4 +1,4 @@
-"""What was said in one place is told in no other, however somebody asks for it."""
+"""The bot tells nothing of one chat in another, however somebody asks for it."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tests.records import on_disk
 
 @dataclass(frozen=True)
 class Place:
-    """Where somebody talks with the bot; each has a secret of its own, known under many words."""
+    """A chat in which somebody talks with the bot; each has secrets of its own."""
 
     name: str
     who: Author

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from core.chat._call import MOST_TOOL_CALLS
 from core.chat._chat import ROUNDS
-from core.chat._exchange import MOST_CALLS
-from core.chat._terms import NOTHING
-from core.memory import PLACES
-from core.tools import MOST, TOO_MANY
+from core.memory import IDS_PER_TURN
+from core.tools._toolbox import MOST, TOO_MANY
+from core.words import NOTHING_ANSWERED
 from tests.fakes.model import Answer, Fault, ModelRequest, ModelServer, Reply
 from tests.memory.desk import desk
 from tests.records import Records
@@ -15,7 +15,7 @@ SIX, TWELVE = ("calculate", {"expression": "2*3"}), ("calculate", {"expression":
 
 
 def roles(request: ModelRequest) -> list[str]:
-    """Who speaks in a request, from its first question on."""
+    """Return the roles in a request, from its first question on."""
     return [message["role"] for message in request.messages if message["role"] != "system"]
 
 
@@ -80,7 +80,7 @@ async def test_who_calls_what_is_not_offered_spoils_nothing(
         [request] = await ada.asking("hi")
         assert len(model.requests) == 2
         model.respond = lambda request: Answer("", tool_calls=[SIX])
-        assert await ada.ask("What is 2*3?") == NOTHING
+        assert await ada.ask("What is 2*3?") == NOTHING_ANSWERED
     assert roles(request) == ["user", "assistant", "user"]
     assert "tool_calls" not in str(request.messages)
     assert Records(sqlite_url).drift() == []
@@ -195,7 +195,7 @@ async def test_of_very_many_calls_few_are_carried_out(sqlite_url: str, model: Mo
         assert await ada.ask("What is 2*3?") == "Six."
         model.respond = lambda request: "Well."
         assert (await ada.ask("And now?")).startswith("Well.")
-    assert results(model.requests[1]) == ["6"] * MOST + [TOO_MANY] * (MOST_CALLS - MOST)
+    assert results(model.requests[1]) == ["6"] * MOST + [TOO_MANY] * (MOST_TOOL_CALLS - MOST)
     records = Records(sqlite_url)
-    assert 500 < records.one("SELECT count(*) FROM messages WHERE turn_id = 1") <= PLACES
-    assert records.one("SELECT max(id) FROM messages WHERE turn_id = 1") < 2 * PLACES
+    assert 500 < records.one("SELECT count(*) FROM messages WHERE turn_id = 1") <= IDS_PER_TURN
+    assert records.one("SELECT max(id) FROM messages WHERE turn_id = 1") < 2 * IDS_PER_TURN

@@ -129,7 +129,7 @@ async def test_token_is_never_logged(
         assert isinstance(event, InboundMessage)
         with pytest.raises(AttachmentError) as refused:
             await adapter.download(event.attachments[0], 100)
-        await adapter.send(address(telegram, chat), "hi", nonce="n")
+        await adapter.send(address(telegram, chat), "hi", nonce="n", final=True)
     assert file.update_id is not None
     assert caplog.records
     secret = telegram.token.partition(":")[2]
@@ -213,7 +213,7 @@ async def test_failing_polls_are_repeated_and_told_once(
     telegram.fail("getUpdates", drop="before")
     await telegram.say(chat, ada, "hello")
     assert texts(await heard(adapter, 1)) == ["hello"]
-    assert caplog.text.count("No updates from Telegram") == 1
+    assert caplog.text.count("no updates from Telegram") == 1
 
 
 async def test_another_poller_is_named_and_outlasted(
@@ -226,7 +226,7 @@ async def test_another_poller_is_named_and_outlasted(
     telegram.fail("getUpdates", status=409)
     await telegram.say(chat, ada, "hello")
     assert texts(await heard(adapter, 1)) == ["hello"]
-    assert "polled by another process" in caplog.text
+    assert "another process polls with this token" in caplog.text
 
 
 async def test_flood_limit_on_polls_is_waited_out(
@@ -250,7 +250,9 @@ async def test_revoked_token_ends_listening(
 async def test_pressed_button_is_answered_once_it_is_accepted(
     telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
 ) -> None:
-    message_id = await adapter.send(address(telegram, chat), "…", buttons=(STOP,), nonce="n")
+    message_id = await adapter.send(
+        address(telegram, chat), "…", buttons=(STOP,), nonce="n", final=True
+    )
     await telegram.press(telegram.answers(chat)[0], "Stop", ada)
     async with aclosing(adapter.listen()) as listening:
         event = await anext(listening)
@@ -292,6 +294,7 @@ async def test_send_renders_and_replies_in_groups(
         reply_to=str(question.message_id),
         buttons=(STOP,),
         nonce="n",
+        final=True,
     )
     [answer] = telegram.answers(chat)
     assert (str(answer.message_id), answer.text) == (message_id, "Because of <b>")
@@ -305,7 +308,7 @@ async def test_in_private_nothing_is_quoted(
 ) -> None:
     question = await telegram.say(chat, ada, "Why?")
     await adapter.send(
-        address(telegram, chat), "Because", reply_to=str(question.message_id), nonce="n"
+        address(telegram, chat), "Because", reply_to=str(question.message_id), nonce="n", final=True
     )
     assert telegram.answers(chat)[0].reply_to is None
 
@@ -314,7 +317,7 @@ async def test_vanished_question_is_no_error(
     telegram: TelegramServer, adapter: TelegramAdapter, ada: User
 ) -> None:
     chat = telegram.group(-500, "Friends", admins=[ada])
-    await adapter.send(address(telegram, chat), "hello", reply_to="4242", nonce="n")
+    await adapter.send(address(telegram, chat), "hello", reply_to="4242", nonce="n", final=True)
     assert telegram.answers(chat)[0].text == "hello"
 
 
@@ -326,7 +329,7 @@ async def test_topic_is_answered_in_the_topic(
     await telegram.say(forum, ada, "@parley_bot hello", thread=topic)
     [event] = await heard(adapter, 1)
     await adapter.typing(event.address)
-    await adapter.send(event.address, "hi", nonce="n")
+    await adapter.send(event.address, "hi", nonce="n", final=True)
     assert event.address.thread == str(topic)
     assert telegram.answers(forum)[0].thread == topic
 
@@ -335,8 +338,8 @@ async def test_edit_replaces_text_and_buttons(
     telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
 ) -> None:
     where = address(telegram, chat)
-    message_id = await adapter.send(where, "one", buttons=(STOP,), nonce="n")
-    await adapter.edit(where, message_id, "one `two`")
+    message_id = await adapter.send(where, "one", buttons=(STOP,), nonce="n", final=True)
+    await adapter.edit(where, message_id, "one `two`", final=True)
     [answer] = telegram.answers(chat)
     assert (answer.text, answer.buttons) == ("one two", [])
     assert answer.entities == [{"type": "code", "offset": 4, "length": 3}]
@@ -345,8 +348,8 @@ async def test_edit_replaces_text_and_buttons(
 async def test_unchanged_edit_is_no_error(
     telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
 ) -> None:
-    message_id = await adapter.send(address(telegram, chat), "same", nonce="n")
-    await adapter.edit(address(telegram, chat), message_id, "same")
+    message_id = await adapter.send(address(telegram, chat), "same", nonce="n", final=True)
+    await adapter.edit(address(telegram, chat), message_id, "same", final=True)
     assert telegram.calls[-1].status == 400
 
 
@@ -354,12 +357,12 @@ async def test_deleted_message_cannot_be_edited_but_deleted(
     telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
 ) -> None:
     where = address(telegram, chat)
-    message_id = await adapter.send(where, "short-lived", nonce="n")
+    message_id = await adapter.send(where, "short-lived", nonce="n", final=True)
     await adapter.delete(where, message_id)
     assert telegram.answers(chat) == []
     await adapter.delete(where, message_id)
     with pytest.raises(MessageGone):
-        await adapter.edit(where, message_id, "again")
+        await adapter.edit(where, message_id, "again", final=True)
 
 
 async def test_typing_is_shown(
@@ -375,7 +378,7 @@ async def test_flood_limit_tells_how_long(
 ) -> None:
     telegram.fail("sendMessage", status=429, retry_after=7)
     with pytest.raises(RetryAfter) as limit:
-        await adapter.send(address(telegram, chat), "hello", nonce="n")
+        await adapter.send(address(telegram, chat), "hello", nonce="n", final=True)
     assert limit.value.retry_after == 7.0
 
 
@@ -384,7 +387,7 @@ async def test_blocked_bot_cannot_deliver(
 ) -> None:
     telegram.block(ada)
     with pytest.raises(Undeliverable):
-        await adapter.send(address(telegram, chat), "hello", nonce="n")
+        await adapter.send(address(telegram, chat), "hello", nonce="n", final=True)
 
 
 async def test_unknown_chat_cannot_be_delivered_to(
@@ -400,7 +403,7 @@ async def test_failing_service_is_unreachable(
 ) -> None:
     telegram.fail("sendMessage", status=status)
     with pytest.raises(Unreachable):
-        await adapter.send(address(telegram, chat), "hello", nonce="n")
+        await adapter.send(address(telegram, chat), "hello", nonce="n", final=True)
 
 
 async def test_cut_connection_is_unreachable_though_it_took_effect(
@@ -408,7 +411,7 @@ async def test_cut_connection_is_unreachable_though_it_took_effect(
 ) -> None:
     telegram.fail("sendMessage", drop="after")
     with pytest.raises(Unreachable):
-        await adapter.send(address(telegram, chat), "hello", nonce="n")
+        await adapter.send(address(telegram, chat), "hello", nonce="n", final=True)
     assert len(telegram.answers(chat)) == 1
 
 
@@ -417,7 +420,7 @@ async def test_group_that_became_a_supergroup_is_followed(
 ) -> None:
     group = telegram.group(-500, "Friends", admins=[ada])
     supergroup = telegram.upgrade(group)
-    await adapter.send(address(telegram, group), "hello", nonce="n")
+    await adapter.send(address(telegram, group), "hello", nonce="n", final=True)
     assert [answer.text for answer in telegram.answers(supergroup)] == ["hello"]
 
 
@@ -426,15 +429,15 @@ async def test_after_a_move_no_other_message_is_meant_by_an_old_id(
 ) -> None:
     group = telegram.group(-500, "Friends", admins=[ada])
     question = await telegram.say(group, ada, "Why?")
-    message_id = await adapter.send(address(telegram, group), "old", nonce="n")
+    message_id = await adapter.send(address(telegram, group), "old", nonce="n", final=True)
     supergroup = telegram.upgrade(group)
     while len(telegram.answers(supergroup)) < 3:
-        await adapter.send(address(telegram, supergroup), "new", nonce="n")
+        await adapter.send(address(telegram, supergroup), "new", nonce="n", final=True)
     assert message_id in {str(answer.message_id) for answer in telegram.answers(supergroup)}
     asked = str(question.message_id)
-    await adapter.send(address(telegram, group), "late", reply_to=asked, nonce="n")
+    await adapter.send(address(telegram, group), "late", reply_to=asked, nonce="n", final=True)
     with pytest.raises(MessageGone):
-        await adapter.edit(address(telegram, group), message_id, "late")
+        await adapter.edit(address(telegram, group), message_id, "late", final=True)
     await adapter.delete(address(telegram, group), message_id)
     shown = [(answer.text, answer.reply_to) for answer in telegram.answers(supergroup)]
     assert shown == [*[("new", None)] * 3, ("late", None)]
@@ -446,7 +449,7 @@ async def test_failure_after_the_move_is_translated_too(
     group = telegram.group(-500, "Friends", admins=[ada])
     telegram.fail("sendMessage", status=502, chat=telegram.upgrade(group))
     with pytest.raises(DeliveryError):
-        await adapter.send(address(telegram, group), "hello", nonce="n")
+        await adapter.send(address(telegram, group), "hello", nonce="n", final=True)
 
 
 async def test_longest_message_is_taken(
@@ -455,7 +458,7 @@ async def test_longest_message_is_taken(
     longest = "😀" * 2048
     assert adapter.fits(longest)
     assert not adapter.fits(longest + "x")
-    await adapter.send(address(telegram, chat), longest, nonce="n")
+    await adapter.send(address(telegram, chat), longest, nonce="n", final=True)
     assert telegram.answers(chat)[0].text == longest
 
 

@@ -1,4 +1,4 @@
-"""What each kind of update means, from payloads as the Bot API sends them."""
+"""Each kind of update is understood, from payloads as the Bot API sends them."""
 
 import json
 from copy import deepcopy

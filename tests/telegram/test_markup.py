@@ -1,4 +1,4 @@
-"""What Markdown looks like on Telegram, and that nothing of it is refused or lost."""
+"""Markdown looks right on Telegram, and nothing of it is refused or lost."""
 
 import re
 import time
@@ -27,7 +27,7 @@ def shown(markdown: str) -> tuple[str, Shown]:
 
 
 def posted(markdown: str) -> FormattedText:
-    """What Telegram makes of the text; it refuses what it cannot take."""
+    """Return the text as Telegram shows it, or fail if Telegram refuses it."""
     text, entities = render(markdown)
     return compose(text, "", [entity.to_dict() for entity in entities])
 

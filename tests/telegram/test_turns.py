@@ -489,6 +489,23 @@ async def test_a_flood_limit_met_when_deleting_holds_the_chat(
     assert server.violations == []
 
 
+async def test_a_message_that_cannot_be_deleted_any_more_is_emptied(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    """The answer was long two days ago; the new one is short, and stands all the same."""
+    model.enqueue("word " * 1500, "short")
+    async with stage.running():
+        question = await stage.server.say(stage.chat, stage.ada, "Hello")
+        await stage.records.idle(1)
+        for message in stage.server.answers(stage.chat):
+            message.sent_at -= 49 * 3600
+        await stage.server.edit_by_person(question, "Be brief")
+        await stage.records.idle(2)
+    assert stage.records.one("SELECT outcome FROM turns WHERE id = 2") == "ok"
+    [answer, emptied] = stage.server.answers(stage.chat)
+    assert (answer.text, emptied.text) == ("short", "…")
+
+
 async def test_a_flood_limit_met_when_uploading_holds_the_chat(stage: TelegramStage) -> None:
     stage.server.fail("sendDocument", status=429, retry_after=1)
     async with stage.running():

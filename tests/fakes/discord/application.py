@@ -13,12 +13,12 @@ CONTENT_ENABLED = 1 << 19
 
 
 def gateway(world: World, request: Request) -> Reply:
-    """Where the gateway is."""
+    """Return the address of the gateway."""
     return Reply({"url": world.gateway_url})
 
 
 def gateway_bot(world: World, request: Request) -> Reply:
-    """Where the gateway is, how many shards it wants and how many sessions may still start."""
+    """Return the address of the gateway, the number of shards and the session limit."""
     start = {
         "total": 1000,
         "remaining": world.identifies_left,

@@ -12,7 +12,7 @@ LINK_LIFE = 24 * 3600
 
 
 def path_of(upload: Upload) -> str:
-    """Where a file lies on the host."""
+    """Return the path of a file on the host."""
     return f"/attachments/{upload.channel_id}/{upload.id}/{quote(upload.name)}"
 
 
@@ -24,7 +24,7 @@ def link(origin: str, secret: bytes, upload: Upload, now: float) -> str:
 
 
 def opens(secret: bytes, upload: Upload, query: Mapping[str, str], now: float) -> bool:
-    """Whether this link was issued by us and still serves."""
+    """Return True if the fake issued this link and it has not expired."""
     issued, expires = query.get("is", ""), query.get("ex", "")
     sign = _sign(secret, upload, issued, expires)
     return hmac.compare_digest(sign, query.get("hm", "")) and int(expires, 16) > now

@@ -7,7 +7,7 @@ from tests.fakes.discord.routes import NOTHING, Reply, Request, Route
 from tests.fakes.discord.world import World
 
 MARKS = ("after", "before", "around")
-"""Where a page of the history may begin."""
+"""The parameters that begin a page of the history."""
 
 # Channels
 

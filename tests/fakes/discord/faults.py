@@ -11,7 +11,7 @@ Drop = Literal["before", "after"]
 
 @dataclass(slots=True)
 class Fault:
-    """What goes wrong with the next calls whose method and path match."""
+    """A fault of the next calls whose method and path match."""
 
     route: re.Pattern[str]
     status: int | None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from tests.fakes.discord.records import Json, Person, Pings
 
 EVERYTHING: Json = {"parse": ["users", "roles", "everyone"], "replied_user": True}
-"""What a message without `allowed_mentions` pings: all that it names."""
+"""The pings of a message without `allowed_mentions`: everything that it names."""
 USERS_ONLY: Json = {"parse": ["users"], "replied_user": True}
 """The same for the answer to an interaction."""
 

@@ -1,4 +1,4 @@
-"""What the fake Discord knows of: people, guilds, channels, messages, interactions and calls.
+"""The records of the fake Discord: people, guilds, channels, messages, interactions, calls.
 
 Ids are snowflakes as strings, as on the wire. Times are seconds of the server's monotonic clock.
 """
@@ -79,7 +79,7 @@ class Channel:
         return self.guild.id if self.guild else None
 
     def allows(self, permission: str) -> bool:
-        """Whether the bot holds a permission here; a thread inherits from its channel."""
+        """Return True if the bot has a permission here; a thread inherits from its channel."""
         return permission not in self.denied and (not self.parent or self.parent.allows(permission))
 
 
@@ -132,7 +132,7 @@ class Message:
     edited_timestamp: str | None = None
     deleted: bool = False
     history: list[tuple[float, str]] = field(default_factory=list)
-    """When it took which content, the first time included."""
+    """The contents of the message with their times, the first one included."""
     interaction: "Interaction | None" = field(default=None, repr=False)
 
     @property
@@ -177,22 +177,22 @@ class Interaction:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether a callback arrived in time."""
+        """True if a callback came in time."""
         return bool(self.responses)
 
     @property
     def late(self) -> bool:
-        """Whether the time for an acknowledgement has passed."""
+        """True once the time for an acknowledgement has passed."""
         return self.clock() - self.created_at >= ACKNOWLEDGE_WITHIN
 
     @property
     def failed(self) -> bool:
-        """Whether the person reads "The application did not respond"."""
+        """True if the person reads "The application did not respond"."""
         return self.late and not self.acknowledged
 
     @property
     def expired(self) -> bool:
-        """Whether its token serves no longer."""
+        """True once its token has expired."""
         return self.clock() - self.created_at >= TOKEN_LIFE
 
 
@@ -218,4 +218,4 @@ class Event:
     intent: int = 0
     """The intents that ask for it, any of them; 0 is for every session."""
     bare: Json | None = None
-    """What a session without the message content intent sees, where that differs."""
+    """The form for a session without the message content intent, if that differs."""

@@ -1,4 +1,4 @@
-"""How Discord says no: `{"message", "code"}` with a status, and the form errors of code 50035."""
+"""Discord's refusals: `{"message", "code"}` with a status, and form errors of code 50035."""
 
 from tests.fakes.discord.records import Json
 

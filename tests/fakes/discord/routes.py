@@ -1,4 +1,4 @@
-"""What a route of the REST API gets and gives."""
+"""Requests and replies of the routes of the REST API."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back: a JSON body, or none with 204."""
+    """A reply: a JSON body, or none with 204."""
 
     body: Any = None
     status: int = 200

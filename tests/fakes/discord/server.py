@@ -205,15 +205,15 @@ class DiscordServer:
     # What people see
 
     def messages(self, channel: Channel) -> list[Message]:
-        """What stands in a channel now, oldest first."""
+        """Return the messages of a channel, the oldest first."""
         return list(channel.posts.values())
 
     def answers(self, channel: Channel) -> list[Message]:
-        """What the bot said of it."""
+        """Return the bot's messages of a channel, the oldest first."""
         return [message for message in self.messages(channel) if message.author.bot]
 
     def doubles(self, channel: Channel) -> int:
-        """How many messages of the bot repeat another's text in answer to the same question.
+        """Count the bot's messages that repeat another's text in answer to the same question.
 
         The question is the message replied to, else the last one that a person wrote before.
         """
@@ -233,7 +233,7 @@ class DiscordServer:
 
     @property
     def violations(self) -> list[str]:
-        """What the real service would hold against the bot: limits passed, protocol broken."""
+        """The violations of the real service's rules: limits passed, protocol broken."""
         return self.world.violations
 
     async def wait(

@@ -68,7 +68,7 @@ class Connection:
 
 
 class Session:
-    """What a client identified for: a shard, its intents, and the events it was sent."""
+    """A session of a client: a shard, its intents, and the events that were sent to it."""
 
     def __init__(self, shard: tuple[int, int], intents: int) -> None:
         self.id = secrets.token_hex(16)
@@ -80,7 +80,7 @@ class Session:
         self.left_at = 0.0
 
     def serves(self, guild_id: str | None) -> bool:
-        """Whether events of this guild, or private ones (None), go to its shard."""
+        """Return True if events of this guild, or private ones (None), go to its shard."""
         number, count = self.shard
         return number == ((int(guild_id) >> 22) % count if guild_id else 0)
 

@@ -1,4 +1,4 @@
-"""What the fake Discord knows, in the JSON of API v10."""
+"""The records of the fake Discord in the JSON of API v10."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ PERMISSIONS = {
 }
 ALL = sum(PERMISSIONS.values())
 USUAL = ALL & ~PERMISSIONS["ADMINISTRATOR"] & ~PERMISSIONS["MANAGE_MESSAGES"]
-"""What @everyone may do in a guild of the fake, and with it the bot."""
+"""The permissions of @everyone in a guild of the fake, which the bot has too."""
 
 Link = Callable[[Upload], str]
 """Signs the address of a file."""
@@ -47,7 +47,7 @@ def timestamp(seconds: float) -> str:
 
 
 def born(snowflake: str) -> str:
-    """When the thing with this id was made."""
+    """Return the creation time of the object with this id."""
     return timestamp((int(snowflake) >> 22) / 1000 + EPOCH)
 
 
@@ -89,7 +89,7 @@ def member_user(guild: Guild, person: Person) -> Json:
 
 
 def permissions(channel: Channel, person: Person) -> str:
-    """What an account may do in a channel, as a decimal string."""
+    """Return the permissions of an account in a channel, as a decimal string."""
     if channel.guild and (person.id in channel.guild.admins or person == channel.guild.owner):
         return str(ALL)
     lost = [bit for name, bit in PERMISSIONS.items() if person.bot and not channel.allows(name)]
@@ -312,7 +312,7 @@ def message_event(message: Message, body: Json) -> Json:
 
 
 def typing(channel: Channel, person: Person, now: float) -> Json:
-    """What TYPING_START tells."""
+    """Return the body of TYPING_START."""
     body = {"channel_id": channel.id, "user_id": person.id, "timestamp": int(now)}
     if not channel.guild:
         return body

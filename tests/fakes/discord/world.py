@@ -70,7 +70,7 @@ class World:
 
     @property
     def gateway_url(self) -> str:
-        """Where the gateway is, on the host of the REST API."""
+        """The address of the gateway, on the host of the REST API."""
         return self.origin.replace("http", "ws", 1) + "/gateway"
 
     def snowflake(self) -> str:
@@ -95,7 +95,7 @@ class World:
         return attachments.link(self.origin, self._secret, upload, self.now())
 
     def opens(self, upload: Upload, query: dict[str, str]) -> bool:
-        """Whether a download link was issued by us and still serves."""
+        """Return True if the fake issued a download link and it has not expired."""
         return attachments.opens(self._secret, upload, query, self.now())
 
     # People and places
@@ -296,7 +296,7 @@ class World:
         self.publish(Event(name, body, place.guild_id, _intent(place), bare))
 
     def protected(self, message: Message) -> bool:
-        """Whether its content needs the message content intent."""
+        """Return True if its content needs the message content intent."""
         ours = message.author == self.bot or self.bot in message.pings.users
         return message.channel.kind != DM and not ours
 

@@ -1,4 +1,4 @@
-"""What the stand-in says: rules simple enough to predict, on nothing but the request itself."""
+"""The rules of the stand-in's answers: predictable, and based on the request alone."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from itertools import count
 from tests.fakes.model.script import Answer, Fault, ModelRequest, Reply, text_of
 
 START = r"(?:\A|\n|[:\])>] )"
-"""Where a wish may begin: after a name or a quote that a group chat puts in front, too."""
+"""The beginning of a wish, also after the name or the quote that a group chat puts in front."""
 LONGEST = 1_000_000
 SLOW_PACE = 0.25
 

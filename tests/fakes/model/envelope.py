@@ -1,4 +1,4 @@
-"""What surrounds an answer: parsing a body, headers, and the body of an error."""
+"""The envelope of an answer: parsing a body, headers, and the body of an error."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def error(fault: Fault, path: str, headers: Mapping[str, str]) -> web.Response:
 
 
 def retry_headers(fault: Fault) -> dict[str, str]:
-    """When to come back, in seconds or as a date."""
+    """Return the `Retry-After` header, in seconds or as a date."""
     if fault.retry_after is not None:
         return {"Retry-After": f"{fault.retry_after:g}"}
     at = fault.retry_after_date
@@ -68,7 +68,7 @@ def retry_headers(fault: Fault) -> dict[str, str]:
 
 
 def cost_headers(wording: Wording) -> dict[str, str]:
-    """What the answer cost, as headers tell it."""
+    """Return the headers with the cost of the answer."""
     if wording.meta is None:
         return {}
     spent = wording.usd_spent

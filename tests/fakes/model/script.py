@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says to one request, and every way in which saying it can go wrong.
+    """The answer of the model to one request, with every fault that it can have.
 
     The `…_after` faults count characters of the text; a stream takes the first one that is set.
     """
@@ -27,7 +27,7 @@ class Answer:
     cost: bool | float = field(default=True, kw_only=True)
     """A number is sent instead of what the list price makes it (USD)."""
     done: bool = field(default=True, kw_only=True)
-    """Whether `data: [DONE]` ends a stream."""
+    """True if `data: [DONE]` ends a stream."""
     cut_after: int | None = field(default=None, kw_only=True)
     """Then the connection is cut."""
     stall_after: int | None = field(default=None, kw_only=True)
@@ -89,7 +89,7 @@ class ModelRequest:
     status: int | None = None
     """None until the response begins, and where it never did."""
     usd_spent: Decimal = Decimal(0)
-    """What the service charged for it."""
+    """The cost that the service charged."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -99,7 +99,7 @@ class ModelRequest:
 
     @property
     def text(self) -> str:
-        """What the person said last."""
+        """The last message of the person."""
         said = self.said
         return said[-1] if said else ""
 

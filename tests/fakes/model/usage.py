@@ -1,4 +1,4 @@
-"""What a request weighs and costs: a stand-in tokenizer, the prompt cache and the price list."""
+"""The tokens and the cost of a request: a stand-in tokenizer, prompt cache and price list."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ def weigh_images(message: dict[str, Any]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a request weighs, in tokens."""
+    """The usage of a request, in tokens."""
 
     total: int
     cached: int
@@ -113,7 +113,7 @@ def report(prompt: Prompt, completion: int) -> dict[str, Any]:
 
 
 def price(usage: dict[str, Any]) -> Decimal:
-    """What a usage costs in USD at list price, exactly."""
+    """Return the exact cost of a usage in USD at list price."""
     prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
     details = usage.get("prompt_tokens_details") or {}
     cached = min(details.get("cached_tokens") or 0, prompt)

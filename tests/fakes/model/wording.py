@@ -20,7 +20,7 @@ class Wording:
     created: int
     model: str
     pieces: list[str]
-    """What the model says, token by token; limited as the request asked."""
+    """The answer token by token, limited as the request asks."""
     tool_calls: list[dict[str, Any]]
     finish_reason: str
     refusal: str | None
@@ -81,7 +81,7 @@ def usage_of(answer: Answer, prompt: Prompt, completion: int) -> dict[str, Any]:
 
 
 def cost_of(answer: Answer, usage: dict[str, Any]) -> Decimal:
-    """What the answer costs in USD, as it was scripted or at list price."""
+    """Return the cost of the answer in USD, from the script or at list price."""
     if isinstance(answer.cost, bool):
         return price(usage)
     return Decimal(str(answer.cost))
@@ -141,7 +141,7 @@ class Events:
                 yield self._delta({"tool_calls": [part]})
 
     def ending(self, *, usage: bool) -> bytes:
-        """What follows the last delta; the cost is on the very last chunk."""
+        """Return the chunks after the last delta; the very last one has the cost."""
         wording = self._wording
         usage = usage and wording.usage is not None
         meta = {} if wording.meta is None else {"meta": wording.meta}
@@ -151,7 +151,7 @@ class Events:
         return refusal + end + (self._chunk([], {"usage": wording.usage, **meta}) if usage else b"")
 
     def error(self) -> bytes:
-        """What follows the last delta of an answer that fails."""
+        """Return the chunks after the last delta of an answer that fails."""
         return self.event(json.dumps(BROKEN))
 
     def event(self, data: str) -> bytes:

@@ -46,7 +46,7 @@ async def show(telegram: TelegramServer, chat: Chat) -> None:
 
 
 def looks(message: Message) -> tuple[str, list[str]]:
-    """What a person sees of a message."""
+    """Return a message as a person sees it."""
     return message.text, message.buttons
 
 

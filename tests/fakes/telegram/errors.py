@@ -1,4 +1,4 @@
-"""How the Bot API refuses a call."""
+"""The Bot API's refusals of a call."""
 
 
 class Refused(Exception):

@@ -25,7 +25,7 @@ DESCRIPTIONS = {
 
 @dataclass(slots=True)
 class Fault:
-    """What is to go wrong, and how many times still."""
+    """A fault to come, with the number of times left."""
 
     method: str
     chat: int | None

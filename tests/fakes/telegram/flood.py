@@ -22,7 +22,7 @@ class Limit:
 
 
 CHAT, GROUP, TOKEN = Limit(6, 1), Limit(20, 1 / 3), Limit(30, 30)
-"""What any chat takes, what a group takes besides, and what all chats take together."""
+"""The limits of every chat, of a group besides, and of all chats together."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What becomes of a text on its way to a chat: read, checked, cleaned, trimmed, untangled."""
+"""The way of a text to a chat: read, checked, cleaned, trimmed, untangled."""
 
 import re
 from bisect import bisect_left

@@ -17,7 +17,7 @@ MARKS = {
     "![": "custom_emoji",
     "[": "text_link",
 }
-"""What begins a span in MarkdownV2, the longer mark before its prefix."""
+"""The marks that begin a span in MarkdownV2; a longer mark precedes its prefix."""
 ENDS = {kind: mark for mark, kind in MARKS.items()} | {"text_link": "]", "custom_emoji": "]"}
 RESERVED = frozenset("_*[]()~`>#+-=|{}.!\n")
 

@@ -1,4 +1,4 @@
-"""What the readers of both markup languages share: the text so far, its spans, its refusals."""
+"""The base of the readers of both markup languages: the text so far, its spans, its refusals."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ def refused(problem: str) -> Refused:
 
 
 def link(kind: str, url: str) -> Json | None:
-    """What a link span needs besides; None for an address that makes no link."""
+    """Return the extra fields of a link span, or None for an address that makes no link."""
     if user := re.fullmatch(r"tg://user\?id=(\d+)", url):
         return {"user": {"id": int(user[1]), "is_bot": False, "first_name": "User"}}
     if kind == "custom_emoji":
@@ -26,7 +26,7 @@ def link(kind: str, url: str) -> Json | None:
 
 
 def emoji(url: str) -> Json:
-    """What a custom emoji needs besides."""
+    """Return the extra fields of a custom emoji."""
     found = re.fullmatch(r"tg://emoji\?id=(\d+)", url)
     if found is None:
         raise refused("Invalid tg://emoji or tg://time URL specified")
@@ -40,7 +40,7 @@ class Open:
     kind: str
     start: int
     place: int
-    """Where its mark stands in the source."""
+    """The position of its mark in the source."""
     more: Json
 
 
@@ -72,7 +72,7 @@ class Reader:
             self.spans.append(Span(kind, start, self.length, more))
 
     def place(self) -> int:
-        """Where the reader is in the source, in UTF-8 bytes, as refusals count."""
+        """Return the reader's position in the source, in UTF-8 bytes, as refusals count."""
         return len(self.source[: self.at].encode())
 
     def since(self, start: int) -> str:

@@ -83,7 +83,7 @@ async def delete_webhook(state: State, updates: Updates, params: Params) -> bool
 
 
 async def get_webhook_info(state: State, updates: Updates, params: Params) -> Json:
-    """Where updates are posted, and how many wait."""
+    """Return the webhook's URL and the number of waiting updates."""
     return {
         "url": state.webhook,
         "has_custom_certificate": False,
@@ -166,7 +166,7 @@ async def answer_callback_query(state: State, updates: Updates, params: Params) 
 
 
 async def get_file(state: State, updates: Updates, params: Params) -> Json:
-    """Where a file can be downloaded."""
+    """Return the path at which a file can be downloaded."""
     if not params.get("file_id"):
         raise bad_request("file_id not specified")
     file = state.files.get(params["file_id"])
@@ -198,7 +198,7 @@ async def get_chat(state: State, updates: Updates, params: Params) -> Json:
 
 
 async def get_chat_member(state: State, updates: Updates, params: Params) -> Json:
-    """What an account is in a chat."""
+    """Return the status of an account in a chat."""
     chat = readable(state, params)
     user = state.people.get(params.get("user_id", 0))
     if params.get("user_id") == state.bot.id:
@@ -209,7 +209,7 @@ async def get_chat_member(state: State, updates: Updates, params: Params) -> Jso
 
 
 async def get_chat_administrators(state: State, updates: Updates, params: Params) -> list[Json]:
-    """Who administers a group."""
+    """Return the administrators of a group."""
     chat = readable(state, params)
     if chat.kind == "private":
         raise bad_request("there are no administrators in the private chat")

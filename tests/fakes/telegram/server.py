@@ -19,7 +19,7 @@ from tests.fakes.telegram.wire import Wire
 
 FIRST_SUPERGROUP = -1_002_000_000_000
 SERVICE = frozenset({"forum_topic_created", "migrate_to_chat_id", "migrate_from_chat_id"})
-"""What service messages hold."""
+"""The contents that make a message a service message."""
 
 
 class TelegramServer:
@@ -77,7 +77,7 @@ class TelegramServer:
 
     @property
     def violations(self) -> list[str]:
-        """What a strict service would dislike: calls inside a wait, two pollers, lost markup."""
+        """The calls that a strict service would refuse: inside a wait, two pollers, lost markup."""
         return self._state.violations
 
     @property
@@ -87,7 +87,7 @@ class TelegramServer:
 
     @property
     def polling(self) -> bool:
-        """Whether the bot waits for updates at this moment."""
+        """True while the bot waits for updates."""
         return self._updates.polling
 
     @property
@@ -104,11 +104,11 @@ class TelegramServer:
         return self._state.commands.get(scope, [])
 
     def messages(self, chat: Chat) -> list[Message]:
-        """What stands in a chat now, oldest first."""
+        """Return the messages of a chat, the oldest first."""
         return list(chat.messages.values())
 
     def answers(self, chat: Chat) -> list[Message]:
-        """What the bot's messages in a chat say now, oldest first."""
+        """Return the bot's messages in a chat, the oldest first."""
         return [message for message in self.messages(chat) if message.sender == self._state.bot]
 
     def document_of(self, message: Message) -> tuple[str, bytes]:
@@ -117,7 +117,7 @@ class TelegramServer:
         return document["file_name"], self._state.files[document["file_id"]].data
 
     def doubles(self, chat: Chat) -> int:
-        """How many of the bot's messages say again what another said to the same question.
+        """Count the bot's messages that repeat another's text in answer to the same question.
 
         The question is the message replied to, else the newest of a person's before it.
         """
@@ -370,7 +370,7 @@ class TelegramServer:
 
 
 def _calls(entity: Json, text: str, username: str) -> bool:
-    """Whether an entity is a mention of the bot or a command that may be for it."""
+    """Return True if an entity mentions the bot or is a command that may be for it."""
     start = entity["offset"] * 2
     data = text.encode("utf-16-le")[start : start + entity["length"] * 2]
     words = data.decode("utf-16-le").lower()

@@ -39,7 +39,7 @@ class Span:
     start: int
     end: int
     more: Json = field(default_factory=dict)
-    """What the kind needs besides: the URL, the language."""
+    """The extra fields of the kind: the URL, the language."""
 
     def json(self) -> Json:
         """The span as a MessageEntity."""
@@ -47,7 +47,7 @@ class Span:
         return {"type": self.kind, "offset": self.start, "length": length, **self.more}
 
     def meets(self, other: "Span") -> bool:
-        """Whether the two share at least one unit."""
+        """Return True if the two share at least one unit."""
         return self.start < other.end and other.start < self.end
 
 

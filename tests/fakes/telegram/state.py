@@ -1,4 +1,4 @@
-"""What the service knows: accounts, chats, messages, files, and how they look on the wire."""
+"""The state of the service: accounts, chats, messages, files, with their wire forms."""
 
 import asyncio
 import time
@@ -84,7 +84,7 @@ class Message:
     """The text or caption."""
     entities: list[Json]
     content: Json
-    """What it holds besides text, by its name on the wire: `{"photo": …}`."""
+    """The contents other than text, by their names on the wire: `{"photo": …}`."""
     reply_to: int | None = None
     thread: int | None = None
     """The forum topic it is in."""

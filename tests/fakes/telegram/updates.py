@@ -17,7 +17,7 @@ OTHER_POLLER = (
 
 
 class Updates:
-    """What the bot has not acknowledged yet. Updates of unwanted kinds never enter."""
+    """The updates that the bot has not acknowledged. Updates of unwanted kinds never enter."""
 
     def __init__(self, violations: list[str]) -> None:
         self._violations = violations
@@ -35,7 +35,7 @@ class Updates:
 
     @property
     def polling(self) -> bool:
-        """Whether a poll is waiting."""
+        """True while a poll waits."""
         return self._poller is not None
 
     def put(self, kind: str, payload: Json) -> int | None:

@@ -1,4 +1,4 @@
-"""What the processes on one database tell each other: who lives, who listens, what must wait."""
+"""The processes on one database: the living ones, the listeners, the pauses that all keep."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,20 +7,17 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
-from core.adapter import Address
+from core.adapter import Account, Address
 from core.db import insert_missing, row_count
-from core.inbox._tables import pauses
 from core.models import table
 
 _workers = table(models.WorkerRow)
 _listeners = table(models.Listener)
-
-Account = tuple[str, str]
-"""A platform and the id of our account there."""
+_pauses = table(models.Pause)
 
 
 async def alive(session: AsyncSession, worker_id: str, *, now: datetime, lease: timedelta) -> int:
-    """Say that a worker lives, and learn how many do; the dead are forgotten."""
+    """Note that a worker lives and forget the dead; return the number of the living."""
     await session.execute(delete(_workers).where(_workers.c.seen_at <= now - lease))
     seen = update(_workers).where(_workers.c.id == worker_id).values(seen_at=now)
     if not row_count(await session.execute(seen)):
@@ -30,7 +27,7 @@ async def alive(session: AsyncSession, worker_id: str, *, now: datetime, lease: 
 
 
 async def leave(session: AsyncSession, worker_id: str) -> None:
-    """A worker stops: it needs no share any more."""
+    """Forget a worker that stops: it needs no share any more."""
     await session.execute(delete(_workers).where(_workers.c.id == worker_id))
 
 
@@ -72,17 +69,19 @@ async def free_listeners(session: AsyncSession) -> None:
 
 
 async def pause(session: AsyncSession, address: Address, *, until: datetime) -> None:
-    """Let no process send to a chat before a time: the platform said so to one of them."""
+    """Let no process send to a chat before a time that the platform told one of them."""
     where = (
-        pauses.c.platform == address.platform,
-        pauses.c.bot_id == address.bot_id,
-        pauses.c.chat == address.chat,
+        _pauses.c.platform == address.platform,
+        _pauses.c.bot_id == address.bot_id,
+        _pauses.c.chat == address.chat,
     )
-    new = insert_missing(session, pauses).values(
+    new = insert_missing(session, _pauses).values(
         platform=address.platform, bot_id=address.bot_id, chat=address.chat, until=until
     )
     await session.execute(new)
-    await session.execute(update(pauses).where(*where, pauses.c.until < until).values(until=until))
+    await session.execute(
+        update(_pauses).where(*where, _pauses.c.until < until).values(until=until)
+    )
 
 
 def _is_account(account: Account) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
-"""Tools: a typed function with a docstring is what the model can call.
+"""A tool is a typed function with a docstring; a toolbox runs the model's calls of it.
 
-Only functions that may safely run twice are tools: a turn that is begun anew calls them again.
+A tool must be safe to run twice: a turn that starts again calls it again.
 """
 
 import asyncio
@@ -19,33 +19,33 @@ from core.messages import ChatMessage, ToolCall
 log = logging.getLogger(__name__)
 
 Function = Callable[..., Awaitable[str]]
-"""What it returns is told to the model. What the model has no say in is bound by `partial`."""
+"""Returns the text for the model. `partial` binds the arguments that the model may not choose."""
 
 LIMIT = 8_000
-"""Characters of one result that the model is told: about 2,000 tokens, paid in every later turn."""
+"""The length of one result in characters: about 2,000 tokens, which every later turn pays for."""
 CUT = "\n[The result is cut here.]"
 
 
 MOST = 16
-"""Calls that are carried out of one round; the model is told of those that are not."""
-TOO_MANY = f"Not carried out: only the first {MOST} calls at a time are."
+"""The number of calls that run in one round; the model is told that the others did not run."""
+TOO_MANY = f"Not run: only the first {MOST} calls of a round are."
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function on offer: how the model is told of it, and its call from JSON."""
+    """A function on offer, with the schema that describes it to the model."""
 
     name: str
     schema: dict[str, Any]
     function: Function
 
     def call(self, arguments: str) -> Awaitable[str]:
-        """Call the function with a JSON object; ValidationError if it does not fit."""
+        """Call the function with a JSON object. Raise ValidationError if that does not fit."""
         return _adapter(self.function).validate_json(arguments)
 
 
 def tool(function: Function) -> Tool:
-    """The tool that a function is: its name, its docstring and the types of its arguments."""
+    """Make a tool of a function: its name, its docstring and the types of its arguments."""
     plain = function.func if isinstance(function, partial) else function
     description = inspect.getdoc(plain)
     if not description:
@@ -59,28 +59,28 @@ def tool(function: Function) -> Tool:
 
 
 def _adapter(function: Function) -> TypeAdapter[Awaitable[str]]:
-    """Validating JSON against it is calling the function."""
+    """Return an adapter that calls the function when it validates JSON."""
     return TypeAdapter(cast("Any", function))
 
 
 class _WithoutTitles(GenerateJsonSchema):
-    """A title says again what the name says, and every prompt would pay for it."""
+    """A schema without titles: they repeat the names, and every prompt would pay for them."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
 class Toolbox:
-    """The tools on offer in one turn; a call may take `seconds`."""
+    """The tools on offer in one turn; each tool call may take `seconds`."""
 
     def __init__(self, tools: Sequence[Tool], *, seconds: float = 20) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._seconds = seconds
         self.schemas = tuple(tool.schema for tool in tools)
-        """As the API wants them: the same bytes for the same tools, or the prompt cache is lost."""
+        """The form of the API. The same tools give the same bytes, so the prompt cache holds."""
 
     async def run_all(self, calls: Sequence[ToolCall]) -> list[ChatMessage]:
-        """Carry out calls side by side; a message for each, in their order. A failure is told."""
+        """Run calls side by side. Return a message for each, in order, also for a failed one."""
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._run(call)) for call in calls[:MOST]]
         results = [_cut(task.result()) for task in running] + [TOO_MANY] * len(calls[MOST:])
@@ -94,7 +94,7 @@ class Toolbox:
         if tool is None:
             return f"There is no tool {call.name}. On offer: {', '.join(self._tools) or 'none'}."
         try:
-            # A model that has nothing to say leaves the arguments empty.
+            # Some models send an empty text when there are no arguments.
             answer = tool.call(call.arguments or "{}")
         except ValidationError as error:
             return _misfit(tool, error)
@@ -104,13 +104,13 @@ class Toolbox:
         except TimeoutError:
             log.warning("tool %s: no result within %g s", tool.name, self._seconds)
             return f"{tool.name} took longer than {self._seconds:g} seconds and was stopped."
-        except Exception:  # whatever happens to a tool, the turn goes on
+        except Exception:  # a failing tool must not end the turn
             log.exception("tool %s failed", tool.name)
             return f"{tool.name} failed unexpectedly."
 
 
 def _misfit(tool: Tool, error: ValidationError) -> str:
-    """What is wrong with the arguments, so that the model can call again."""
+    """Tell the model what is wrong with its arguments, so that it can call again."""
     faults = [
         ": ".join([*map(str, fault["loc"]), fault["msg"]])
         for fault in error.errors(include_url=False, include_context=False, include_input=False)

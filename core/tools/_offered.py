@@ -1,4 +1,4 @@
-"""The tools on offer. Their docstrings are read by the model, and paid for in every prompt."""
+"""The tools on offer. The model reads their docstrings, and every prompt pays for them."""
 
 from dataclasses import replace
 from functools import partial
@@ -6,17 +6,17 @@ from typing import Annotated, cast
 
 from pydantic import Field
 
-from core import history
+from core import search
 from core.db import Sessions, transact
-from core.history import Found
-from core.toolkit import _arithmetic
-from core.tools import Toolbox, tool
+from core.search import Found
+from core.tools import _arithmetic
+from core.tools._toolbox import Toolbox, tool
 
 
-def toolbox(sessions: Sessions, conversation_id: int) -> Toolbox:
-    """The tools for a turn of a conversation."""
-    search = partial(search_history, sessions, conversation_id)
-    return Toolbox([_CALCULATE, replace(_SEARCH, function=search)])
+def offer(sessions: Sessions, conversation_id: int) -> Toolbox:
+    """Return the tools for a turn of a conversation."""
+    bound = partial(search_history, sessions, conversation_id)
+    return Toolbox([_CALCULATE, replace(_SEARCH, function=bound)])
 
 
 async def calculate(expression: str) -> str:
@@ -33,9 +33,7 @@ async def search_history(
     query: Annotated[str, Field(description="keywords")],
 ) -> str:
     """Search all that was ever said in this chat, beyond what you see here."""
-    found = await transact(
-        sessions, lambda session: history.search(session, conversation_id, query)
-    )
+    found = await transact(sessions, lambda session: search.find(session, conversation_id, query))
     return "\n".join(map(_line, found)) or "Nothing was found."
 
 
@@ -44,5 +42,5 @@ def _line(found: Found) -> str:
 
 
 _CALCULATE = tool(calculate)
-# Made once: what the model is told is the same in every conversation, and costs a millisecond.
+# Built once: a schema takes a millisecond, and it is the same in every conversation.
 _SEARCH = tool(partial(search_history, cast("Sessions", None), 0))

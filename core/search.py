@@ -1,4 +1,4 @@
-"""What a conversation ever held, by full-text search: the head's past, branches and all epochs."""
+"""Full-text search in one conversation: the head's past, all branches, all epochs."""
 
 import re
 import unicodedata
@@ -15,21 +15,21 @@ from core.messages import Role
 from core.models import Message, table
 
 WIDTH = 300
-"""Characters of an excerpt, about."""
+"""The length of an excerpt in characters, about."""
 WORDS = 32
-"""How many words of a query count; a longer one is no query but a text."""
+"""The number of words of a query that count; the rest is ignored."""
 
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff]"
 )
-"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces tell where a word begins."""
+"""Letters of scripts without spaces: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
 ACCENTS = re.compile("[\u0300-\u036f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A message that was found: who said it, when, and the part of it that matches."""
+    """A message that matches: its role, its time, and the text around the match."""
 
     role: Role
     said_at: datetime
@@ -43,13 +43,13 @@ _vector: ColumnElement[Any] = literal_column("messages.search")
 """The words of a message on PostgreSQL."""
 
 
-async def search(
+async def find(
     session: AsyncSession, conversation_id: int, query: str, limit: int = 5
 ) -> list[Found]:
-    """What the person or the model said with any of the query's words; best first, then newest.
+    """Find the messages with any of the query's words; the best first, then the newest.
 
-    A word finds longer ones that begin with it. Case and accents make no difference; SQLite
-    knows only the accents of Latin letters.
+    A word also finds longer words that begin with it. Case and accents do not matter; SQLite
+    ignores only the accents of Latin letters.
     """
     words = _words(query)[:WORDS]
     if not words:
@@ -69,7 +69,7 @@ async def search(
 
 def _ranked_sqlite(words: Sequence[str], conversation_id: int) -> Select[Any]:
     any_word = " OR ".join(f'"{word}"{_star(word, "*")}' for word in words)
-    # The match itself names the conversation: else everybody's messages would be ranked.
+    # The match names the conversation. Without it SQLite would rank everybody's messages.
     match = f'conversation : "{conversation_id}" AND text : ({any_word})'
     return (
         select(_messages.c.id, _messages.c.body, _messages.c.created_at)
@@ -90,7 +90,7 @@ def _ranked_postgresql(words: Sequence[str]) -> Select[Any]:
 
 
 def _containing(pairs: Sequence[str], *, postgresql: bool) -> Select[Any]:
-    """Messages that contain most of these pairs of characters: no index knows such words."""
+    """Select the messages that contain most of these pairs; the index cannot find such words."""
     messages: Any = _messages
     text: ColumnElement[str] = func.search_text(_messages.c.body)
     if not postgresql:
@@ -106,20 +106,23 @@ def _containing(pairs: Sequence[str], *, postgresql: bool) -> Select[Any]:
 
 
 def _words(text: str) -> list[str]:
-    """Letters, marks and digits are words; so nothing in a query can be an operator."""
+    """Split a text into words of letters, marks and digits, so that none can be an operator."""
     composed = unicodedata.normalize("NFC", text)
-    parts = (c if unicodedata.category(c)[0] in "LMN" else " " for c in composed)
-    # An accent alone is no word: nothing is left of it where accents make no difference.
-    return [word for word in dict.fromkeys("".join(parts).split()) if _folded(word)]
+    spaced = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in composed)
+    # Folding removes accents: nothing is left of an accent that stands alone.
+    return [word for word in dict.fromkeys(spaced.split()) if _folded(word)]
 
 
 def _star(word: str, star: str) -> str:
-    """A short word stands for itself only: "a" would find everything. In Korean two are long."""
+    """Return the star that lets a word find longer ones, or "" for a short word.
+
+    As a prefix, "a" would find everything. Two letters are long enough outside of ASCII.
+    """
     return star if len(word) > 2 or not word.isascii() else ""
 
 
 def _pairs(words: Sequence[str]) -> list[str]:
-    """Each two neighbouring characters of words in a script without spaces."""
+    """Return each two neighbouring characters of the words in scripts without spaces."""
     unspaced = [word for word in words if UNSPACED.search(word)]
     pairs = (word[at : at + 2] for word in unspaced for at in range(max(1, len(word) - 1)))
     return list(dict.fromkeys(pairs))[:WORDS]
@@ -128,17 +131,17 @@ def _pairs(words: Sequence[str]) -> list[str]:
 def _found(row: Row[Any], words: Sequence[str]) -> Found:
     content = row.body["content"]
     if not isinstance(content, str):
-        content = "\n".join(part["text"] for part in content if part["type"] == "text")
+        content = "\n".join(block["text"] for block in content if block["type"] == "text")
     return Found(row.body["role"], row.created_at, _excerpt(content, words))
 
 
 def _excerpt(text: str, words: Sequence[str]) -> str:
-    """The surroundings of the first of the words, on one line."""
+    """Return the text around the first match, on one line."""
     sought = re.compile("|".join(re.escape(_folded(word)) for word in words))
     for line in text.splitlines():
         folded = _folded(line)
         if match := sought.search(folded):
-            # Folding may change a line's length, so this is a place near the word.
+            # Folding may change the line's length, so this is only near the word.
             at = match.start() * len(line) // len(folded)
             return _window(line, max(0, at - WIDTH // 3))
     return _window(" ".join(text.split()), 0)
@@ -150,5 +153,5 @@ def _window(line: str, start: int) -> str:
 
 
 def _folded(text: str) -> str:
-    """Without accents and case, as PostgreSQL is told to index it; SQLite does that by itself."""
+    """Remove accents and case, as the index of PostgreSQL does; SQLite does it by itself."""
     return ACCENTS.sub("", unicodedata.normalize("NFKD", text)).lower()

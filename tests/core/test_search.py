@@ -1,4 +1,4 @@
-"""What a conversation ever held is found again, in any language, and nothing of anybody else."""
+"""The search finds everything of its conversation, in any language, and nothing of another."""
 
 from collections.abc import Awaitable, Callable
 from itertools import count
@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text, update
 
-from core import history, memory
+from core import memory, search
 from core.db import Sessions, is_sqlite
-from core.history import Found
 from core.memory import Context
 from core.messages import ChatMessage, assistant, system, user
 from core.models import Conversation, Message
+from core.search import Found
 from core.turns import Speaker
 from tests.core import rows
 from tests.core.rows import BOB, NOW, commit, later
@@ -40,21 +40,21 @@ def say(sessions: Sessions, ada: Speaker) -> Say:
 
 
 async def find(sessions: Sessions, who: Speaker, query: str, limit: int = 5) -> list[str]:
-    return [found.excerpt for found in await search(sessions, who, query, limit)]
+    return [found.excerpt for found in await find_all(sessions, who, query, limit)]
 
 
-async def search(sessions: Sessions, who: Speaker, query: str, limit: int = 5) -> list[Found]:
+async def find_all(sessions: Sessions, who: Speaker, query: str, limit: int = 5) -> list[Found]:
     async with sessions() as session:
-        return await history.search(session, who.conversation_id, query, limit)
+        return await search.find(session, who.conversation_id, query, limit)
 
 
 async def test_finds_who_said_what_and_when(sessions: Sessions, ada: Speaker, say: Say) -> None:
     await say(user("My dog is called Biscuit."), assistant("What a lovely name!"))
-    assert await search(sessions, ada, "dog") == [Found("user", NOW, "My dog is called Biscuit.")]
-    assert await search(sessions, ada, "lovely") == [
+    assert await find_all(sessions, ada, "dog") == [Found("user", NOW, "My dog is called Biscuit.")]
+    assert await find_all(sessions, ada, "lovely") == [
         Found("assistant", later(60), "What a lovely name!")
     ]
-    assert await search(sessions, ada, "cat") == []
+    assert await find_all(sessions, ada, "cat") == []
 
 
 async def test_finds_nothing_of_another_conversation(
@@ -198,7 +198,7 @@ async def test_an_accent_alone_is_no_word(sessions: Sessions, ada: Speaker, say:
 @given(query=st.text(max_size=40))
 async def test_no_text_at_all_is_an_error(sessions: Sessions, query: str) -> None:
     async with sessions() as session:
-        assert await history.search(session, 1, query) == []
+        assert await search.find(session, 1, query) == []
 
 
 async def test_an_excerpt_shows_the_surroundings_of_the_word(
@@ -210,7 +210,7 @@ async def test_an_excerpt_shows_the_surroundings_of_the_word(
     assert "the naïve needle is here" in excerpt
     assert excerpt.startswith("…")
     assert excerpt.endswith("…")
-    assert len(excerpt) <= history.WIDTH + 2
+    assert len(excerpt) <= search.WIDTH + 2
 
 
 async def test_what_is_forgotten_is_not_found(sessions: Sessions, ada: Speaker, say: Say) -> None:

@@ -1,4 +1,4 @@
-"""Exact arithmetic: an expression as a person writes it becomes a result (pure)."""
+"""Exact arithmetic on expressions as people write them (pure)."""
 
 import ast
 import math
@@ -10,11 +10,11 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOp
 from fractions import Fraction
 
 LENGTH = 500
-"""Characters that an expression may have."""
+"""The longest expression, in characters."""
 BITS = 13_000
-"""Size of a number, about 3,900 digits: Python writes out no more than 4,300."""
-PLACES = 50
-"""Decimal places up to which a fraction that ends is written as a decimal."""
+"""The largest number, about 3,900 digits: Python writes out no more than 4,300."""
+DECIMALS = 50
+"""The most decimals of an exact result; a fraction that needs more is written as a fraction."""
 
 APPROXIMATE = Context(
     prec=50,
@@ -23,14 +23,14 @@ APPROXIMATE = Context(
     Emax=4000,
     traps=[DivisionByZero, InvalidOperation, Overflow],
 )
-"""How a root or a broken power is computed: nearly, but to far more digits than are shown."""
+"""The precision of roots and fractional powers: far more digits than are shown."""
 
 TOO_LARGE = "The result is too large to be written out."
 FUNCTIONS = "I know the functions sqrt, abs, round, min, max and factorial."
 
 SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})  # noqa: RUF001 - as typed
 PERCENT = re.compile(r"(?<![\w.])(\d[\d_]*+(?:\.\d*+)?+)\s*+%(?=\s*(?:$|[-+]\s|[)*/,]|of\b))")
-"""A percentage: unlike the sign of a remainder, it is not followed by a number."""
+"""A percentage: no number follows its sign, as one follows the sign of a remainder."""
 
 OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction | int]] = {
     ast.Add: operator.add,
@@ -43,9 +43,10 @@ OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction | in
 
 
 def evaluate(expression: str) -> str:
-    """The result of an expression; ValueError with a sentence for whoever wrote it.
+    """Return the result of an expression.
 
-    A result that is not exact begins with "≈"; a fraction is followed by its decimals.
+    A result that is not exact begins with "≈"; decimals follow a fraction. Raises ValueError with
+    a sentence for the author of the expression.
     """
     if len(expression) > LENGTH:
         raise ValueError(f"An expression may have {LENGTH} characters at most.")
@@ -64,13 +65,13 @@ def evaluate(expression: str) -> str:
 
 @dataclass(slots=True)
 class _Evaluation:
-    """The walk through one expression; `exact` until something could only be computed nearly."""
+    """The walk through one expression; `exact` until a step gives an approximation."""
 
     source: str
     exact: bool = True
 
     def value(self, node: ast.expr) -> Fraction:
-        """What a part of the expression comes to."""
+        """Return the value of a node of the expression."""
         match node:
             case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
                 return _bounded(_number(ast.get_source_segment(self.source, node) or ""))
@@ -97,8 +98,8 @@ class _Evaluation:
                 return abs(number)
             case "round", [number]:
                 return _rounded(number, 0)
-            case "round", [number, Fraction(denominator=1) as places]:
-                return _rounded(number, int(places))
+            case "round", [number, Fraction(denominator=1) as decimals]:
+                return _rounded(number, int(decimals))
             case (("min" | "max"), [_, *_]):
                 return min(arguments) if name == "min" else max(arguments)
             case "factorial", [Fraction(denominator=1) as number]:
@@ -114,7 +115,7 @@ class _Evaluation:
     def _power(self, base: Fraction, exponent: Fraction) -> Fraction:
         if exponent.denominator == 1 and self.exact:
             size = max(base.numerator.bit_length(), base.denominator.bit_length())
-            # Judged before it is computed: 2**10**9 would take the memory of a small machine.
+            # Checked before it is computed: 2**10**9 would fill the memory.
             if (size - 1) * abs(exponent) > BITS:
                 raise ValueError(TOO_LARGE)
             return _bounded(Fraction(base ** int(exponent)))
@@ -130,7 +131,7 @@ class _Evaluation:
 
 
 def _number(text: str) -> Fraction:
-    """A number as it is written, not as a float rounds it."""
+    """Return a number as it is written, not as a float rounds it."""
     if text[:2].lower() in ("0x", "0o", "0b"):
         return Fraction(int(text, 0))
     digits, _, exponent = text.replace("_", "").lower().partition("e")
@@ -145,11 +146,11 @@ def _bounded(value: Fraction) -> Fraction:
     return value
 
 
-def _rounded(number: Fraction, places: int) -> Fraction:
-    """Halves go away from zero, as people are taught."""
-    if abs(places) > LENGTH:
+def _rounded(number: Fraction, decimals: int) -> Fraction:
+    """Round a number, halves away from zero, as schools teach it."""
+    if abs(decimals) > LENGTH:
         raise ValueError(f"I round to {LENGTH} places at most.")
-    scale = Fraction(10) ** places
+    scale = Fraction(10) ** decimals
     rounded = Fraction(math.floor(abs(number) * scale + Fraction(1, 2))) / scale
     return rounded if number >= 0 else -rounded
 
@@ -167,7 +168,7 @@ def _decimal(number: Fraction) -> Decimal:
 
 
 def _digits(number: Fraction) -> str:
-    """Twelve digits, as many as a pocket calculator shows."""
+    """Write a number with twelve digits, as a pocket calculator does."""
     rounded = Context(prec=12).plus(_decimal(number)).normalize()
     return f"{rounded:f}" if -7 < rounded.adjusted() < 12 else f"{rounded:e}"
 
@@ -175,8 +176,8 @@ def _digits(number: Fraction) -> str:
 def _exact(number: Fraction) -> str:
     if number.denominator == 1:
         return str(number)
-    scaled = number * 10**PLACES
+    scaled = number * 10**DECIMALS
     if scaled.denominator == 1:
-        whole, rest = divmod(abs(scaled.numerator), 10**PLACES)
-        return f"{'-' * (number < 0)}{whole}.{rest:0{PLACES}}".rstrip("0")
+        whole, rest = divmod(abs(scaled.numerator), 10**DECIMALS)
+        return f"{'-' * (number < 0)}{whole}.{rest:0{DECIMALS}}".rstrip("0")
     return f"{number} ≈ {_digits(number)}"

@@ -1,4 +1,4 @@
-"""What an operator asks about turns: which went wrong, what became of one, and once more."""
+"""The operator's questions about turns, and the order to try some again."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,26 +8,24 @@ from typing import Any
 from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import models
+from core import inbox, models, posts
 from core.adapter import Address
 from core.db import WORK, notify
-from core.inbox._records import as_new
-from core.inbox._steps import posts
-from core.inbox._tables import turns
 from core.models import table
 from core.turns import Outcome, Question
 
 LONG = timedelta(minutes=10)
-"""A turn that is older than this and not done is in trouble."""
+"""The age from which on a turn that is not delivered counts as a trouble."""
 MOST = 200
-"""How many troubles are listed."""
+"""The number of troubles that are listed."""
 
+_turns = table(models.Turn)
 _calls = table(models.Call)
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A turn that went wrong or does not end; nothing of what was said in it."""
+    """A turn that went wrong or does not end, without the words that were said in it."""
 
     id: int
     kind: str
@@ -36,15 +34,15 @@ class Trouble:
     attempt: int
     faults: int
     outcome: str
-    """How it was answered; "" while it is not."""
+    """The outcome of the answer; "" before there is one."""
     is_done: bool
     ready_at: datetime
     worker_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """One call to the model for a turn; `cost` in micro-dollars."""
+class CallRecord:
+    """One call to the model for a turn; `cost` in micro-dollars, the reserved ones while open."""
 
     attempt: int
     model: str
@@ -55,8 +53,8 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """All that is stored of a turn, with what was said."""
+class TurnRecord:
+    """Everything that is stored of a turn, with the words that were said."""
 
     trouble: Trouble
     address: Address
@@ -67,33 +65,33 @@ class Whole:
     answered_at: datetime | None
     delivered_at: datetime | None
     posts: tuple[str | None, ...]
-    """The messages it was answered in; None for one whose posting was not confirmed."""
-    calls: tuple[Spent, ...]
+    """The ids of the answer's posts; None for a post that the platform did not confirm."""
+    calls: tuple[CallRecord, ...]
 
 
-async def troubles(session: AsyncSession, *, now: datetime) -> list[Trouble]:
-    """Turns that failed, could not be delivered, or are not done for long; the oldest first."""
+async def list_troubles(session: AsyncSession, *, now: datetime) -> list[Trouble]:
+    """List turns that failed, were undeliverable, or take longer than LONG; the oldest first."""
     found = await session.execute(
-        select(turns)
+        select(_turns)
         .where(
             or_(
-                turns.c.outcome.in_((Outcome.FAILED, Outcome.UNDELIVERABLE)),
-                and_(turns.c.delivered_at.is_(None), turns.c.created_at < now - LONG),
+                _turns.c.outcome.in_((Outcome.FAILED, Outcome.UNDELIVERABLE)),
+                and_(_turns.c.delivered_at.is_(None), _turns.c.created_at < now - LONG),
             )
         )
-        .order_by(turns.c.id.desc())
+        .order_by(_turns.c.id.desc())
         .limit(MOST)
     )
     return [_trouble(row) for row in reversed(found.all())]
 
 
-async def whole(session: AsyncSession, turn_id: int) -> Whole | None:
-    """One turn with everything, None if there is no such turn."""
-    found = await session.execute(select(turns).where(turns.c.id == turn_id))
+async def show(session: AsyncSession, turn_id: int) -> TurnRecord | None:
+    """Return everything that is stored of a turn, or None if there is no such turn."""
+    found = await session.execute(select(_turns).where(_turns.c.id == turn_id))
     row = found.one_or_none()
     if row is None:
         return None
-    return Whole(
+    return TurnRecord(
         trouble=_trouble(row),
         address=Address(row.platform, row.bot_id, row.chat, row.thread),
         message_id=row.message_id,
@@ -102,45 +100,46 @@ async def whole(session: AsyncSession, turn_id: int) -> Whole | None:
         answer=row.answer,
         answered_at=row.answered_at,
         delivered_at=row.delivered_at,
-        posts=await posts(session, turn_id),
-        calls=tuple(await _spent(session, turn_id)),
+        posts=await posts.of(session, turn_id),
+        calls=tuple(await _calls_of(session, turn_id)),
     )
 
 
 async def replay(
     session: AsyncSession, turn_ids: Collection[int], *, now: datetime
 ) -> Sequence[int]:
-    """Queue turns again: a failed one to be answered, an undeliverable one to be delivered.
+    """Queue failed turns to be answered again, and undeliverable ones to be delivered again.
 
-    Returns those that were; one that went well, is not done yet, or whose texts were deleted stays
-    as it is.
+    Returns the ids of the queued turns. A turn stays as it is if it went well, is not done yet,
+    or its texts were deleted.
     """
-    failed = update(turns).where(turns.c.outcome == Outcome.FAILED).values(as_new(now))
-    again = {name: value for name, value in as_new(now).items() if not name.startswith("answer")}
+    new = inbox.as_new(now)
+    failed = update(_turns).where(_turns.c.outcome == Outcome.FAILED).values(new)
+    again = {name: value for name, value in new.items() if not name.startswith("answer")}
     again["outcome"] = Outcome.OK
-    undelivered = update(turns).where(
-        turns.c.outcome == Outcome.UNDELIVERABLE, turns.c.answer.is_not(None)
+    undelivered = update(_turns).where(
+        _turns.c.outcome == Outcome.UNDELIVERABLE, _turns.c.answer.is_not(None)
     )
     queued: list[int] = []
     for statement in (failed, undelivered.values(again)):
         done = statement.where(
-            turns.c.id.in_(turn_ids), turns.c.delivered_at.is_not(None), ~turns.c.forgotten
+            _turns.c.id.in_(turn_ids), _turns.c.delivered_at.is_not(None), ~_turns.c.forgotten
         )
-        queued += (await session.scalars(done.returning(turns.c.id))).all()
+        queued += (await session.scalars(done.returning(_turns.c.id))).all()
     if queued:
         await notify(session, WORK)
     return sorted(queued)
 
 
-async def forgotten(session: AsyncSession, turn_ids: Collection[int]) -> Sequence[int]:
-    """Those of the turns whose texts were deleted: nothing is left to be queued again."""
+async def find_forgotten(session: AsyncSession, turn_ids: Collection[int]) -> Sequence[int]:
+    """Return the turns whose texts were deleted, so that nothing is left to be queued again."""
     found = await session.scalars(
-        select(turns.c.id).where(turns.c.id.in_(turn_ids), turns.c.forgotten)
+        select(_turns.c.id).where(_turns.c.id.in_(turn_ids), _turns.c.forgotten)
     )
     return found.all()
 
 
-async def _spent(session: AsyncSession, turn_id: int) -> list[Spent]:
+async def _calls_of(session: AsyncSession, turn_id: int) -> list[CallRecord]:
     tokens = _calls.c.prompt_tokens + _calls.c.completion_tokens
     cost = case((_calls.c.settled_at.is_(None), _calls.c.reserved), else_=_calls.c.cost)
     found = await session.execute(
@@ -155,7 +154,7 @@ async def _spent(session: AsyncSession, turn_id: int) -> list[Spent]:
         .where(_calls.c.turn_id == turn_id)
         .order_by(_calls.c.id)
     )
-    return [Spent(*row) for row in found]
+    return [CallRecord(*row) for row in found]
 
 
 def _trouble(row: Any) -> Trouble:

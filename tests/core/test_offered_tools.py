@@ -16,14 +16,13 @@ from core import memory
 from core.db import Sessions
 from core.memory import Context
 from core.messages import ToolCall, assistant, system, user
-from core.toolkit import toolbox
-from core.tools import Toolbox
+from core.tools import Toolbox, offer
 from tests.core import rows
 from tests.core.rows import NOW
 from tests.fakes.model import MODEL, ModelServer
 
-OFFLINE = toolbox(Sessions(), 1)
-"""A toolbox whose calculator can be used; there is no history to search."""
+OFFLINE = offer(Sessions(), 1)
+"""A toolbox that can only calculate; it has no history to search."""
 OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -33,7 +32,7 @@ OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
 
 
 async def call(box: Toolbox, name: str, **arguments: str) -> str:
-    """What the model is told after a call."""
+    """Return what the model is told after a call."""
     [answer] = await box.run_all([ToolCall("1", name, json.dumps(arguments))])
     return str(answer["content"])
 
@@ -166,7 +165,7 @@ def write(tree: Any) -> str:
 
 
 def value(tree: Any) -> Fraction:
-    """What a tree of operations comes to."""
+    """Return the value of a tree of operations."""
     if isinstance(tree, int):
         return Fraction(tree)
     sign, left, right = tree
@@ -180,13 +179,13 @@ async def test_what_this_conversation_held_can_be_searched(sessions: Sessions) -
     async with sessions.begin() as session:
         said = [user("My dog is called Biscuit."), assistant("Biscuit is a lovely name.")]
         await memory.remember(session, turn, Context(), said, None, now=NOW)
-    box = toolbox(sessions, ada.conversation_id)
+    box = offer(sessions, ada.conversation_id)
     assert sorted((await call(box, "search_history", query="Biscuit?")).splitlines()) == [
         "[2026-03-14 09:26 UTC] assistant: Biscuit is a lovely name.",
         "[2026-03-14 09:26 UTC] user: My dog is called Biscuit.",
     ]
     assert await call(box, "search_history", query="cat") == "Nothing was found."
-    other = toolbox(sessions, ada.conversation_id + 1)
+    other = offer(sessions, ada.conversation_id + 1)
     assert await call(other, "search_history", query="Biscuit") == "Nothing was found."
 
 
@@ -200,4 +199,4 @@ async def test_tools_cost_little_in_every_prompt(model: ModelServer) -> None:
 
 
 def test_the_prompt_is_the_same_in_every_turn() -> None:
-    assert json.dumps(OFFLINE.schemas) == json.dumps(toolbox(Sessions(), 2).schemas)
+    assert json.dumps(OFFLINE.schemas) == json.dumps(offer(Sessions(), 2).schemas)

@@ -1,0 +1,289 @@
+"""The call that an attempt has open: money is reserved when it opens, and settled when it ends."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import inbox, memory, quota, words
+from core.chat._question import question_of
+from core.chat._terms import Terms
+from core.db import Sessions, transact
+from core.errors import AttachmentError, DeliveryError, ModelError
+from core.llm import Answering, Event, Lost
+from core.memory import Context
+from core.messages import Block, ChatMessage, Finish, Text, ToolCall, Usage, assistant
+from core.quota import Reservation
+from core.reply import Reply
+from core.turns import Turn
+
+MOST_TOOL_CALLS = 100
+"""Tool calls that one call may ask for: it bounds what a turn adds to memory."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """The sum of an attempt's calls, for its line in the log; the cost in micro-dollars."""
+
+    began: datetime
+    model: str = ""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    cost: int = 0
+
+
+class OpenCall:
+    """The calls of one attempt. At most one is open in the ledger; another may take its place.
+
+    Entering recalls the conversation and reserves the first call. Leaving settles the open one. An
+    error decides: a call of which nothing came is released, and one that a crash cuts off stays
+    open for the next attempt to recover.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        terms: Terms,
+        now: Callable[[], datetime],
+        turn: Turn,
+        reply: Reply,
+    ) -> None:
+        self.turn = turn
+        self.reply = reply
+        self.context = Context()
+        self.said: list[ChatMessage] = []
+        """What is remembered in the end: the question, tool calls and their results, the answer."""
+        self.tool_calls: list[ToolCall] = []
+        self.finish_reason = ""
+        self.tally = Tally(now())
+        self._sessions = sessions
+        self._terms = terms
+        self._now = now
+        self._reservation: Reservation | None = None
+        self._prompt_tokens = 0
+        self._begins_at = 0  # where in the reply's text the open call begins
+        self._model = ""
+        self._usage: Usage | None = None
+        self._received: str | None = None  # all that came of a call that was lost
+
+    async def __aenter__(self) -> Self:
+        """Recall what was said before, and reserve the first call; QuotaExceeded."""
+        tries = count()
+
+        async def work(session: AsyncSession) -> tuple[Context, int, Reservation]:
+            again = next(tries) > 0 or self.turn.attempt > 1
+            marks = self._terms.marks
+            context = await memory.recall(session, self.turn, marks, now=self._now())
+            if context.cut:
+                notice = words.shortened(words.CUT, can_search=self._terms.tools)
+                await inbox.tell(session, self.turn, notice, now=self._now())
+            tokens = self._estimate(context)
+            counts = self.turn.kind == "chat"
+            if again and counts:
+                # An earlier attempt may have counted the turn: it counts once.
+                counts = not await quota.is_counted(session, self.turn)
+            reservation = await self._reserve(session, tokens, turns=int(counts), again=again)
+            return context, tokens, reservation
+
+        self.context, self._prompt_tokens, self._reservation = await transact(self._sessions, work)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        match error:
+            case None:
+                await self._settle_now()
+            case ModelError() if self._received is not None:
+                await self._settle_now()
+            case ModelError() | AttachmentError() | DeliveryError():
+                await self.release()
+
+    # The conversation with the model
+
+    @property
+    def request(self) -> list[ChatMessage]:
+        """All messages that the model is sent."""
+        return [*self._terms.prompt(self.context), *self.said]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the conversation has grown past the mark at which it is summarised."""
+        used = self.usage
+        return used.prompt_tokens + used.completion_tokens > self._terms.marks.high
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The size of the prompt, as far as it is known before the API tells it."""
+        return self._prompt_tokens
+
+    @property
+    def usage(self) -> Usage:
+        """What the call used: the API's own figures, or an estimate of what was received."""
+        if self._usage is not None:
+            return self._usage
+        received = self._received
+        came = self._message() if received is None else assistant(received)
+        return Usage(self._prompt_tokens, memory.estimate(came))
+
+    def hear(self, event: Event) -> None:
+        """Take in an event of the model's stream; text goes on to the reply."""
+        match event:
+            case Text(text):
+                self.reply.write(text)
+            case Answering(model):
+                self._model = model
+            case ToolCall() if len(self.tool_calls) < MOST_TOOL_CALLS:
+                self.tool_calls.append(event)
+            case Usage():
+                self._usage = event
+            case Finish(reason):
+                self.finish_reason = reason
+            case Lost(model, usage, received):
+                self._model, self._usage, self._received = model, usage, received
+
+    def wants_tools(self) -> bool:
+        """Tell whether the model asked for tools, and the person has not stopped it since."""
+        return bool(self.tool_calls) and not self.reply.stopped
+
+    def conclude(self) -> None:
+        """Keep what the model said in this call, for memory and for the next request."""
+        if self.wants_tools():
+            self.said.append(self._message())
+        elif self._text:
+            self.said.append(assistant(self._text))
+
+    # Money
+
+    async def widen(self, files: Sequence[Block]) -> None:
+        """Reserve anew with the files, whose size is known only now; QuotaExceeded."""
+        assert self._reservation is not None
+        turns = self._reservation.turns
+        self._prompt_tokens += memory.estimate({"role": "user", "content": [*files]})
+        await self.release()
+        await self._reserve_now(turns=turns)
+
+    async def again(self) -> None:
+        """Settle a call that was lost, and reserve another in its place; QuotaExceeded."""
+        await self._settle_now()
+        self.reply.rewind(self._begins_at)
+        await self._reserve_now()
+
+    async def go_on(self, results: Sequence[ChatMessage]) -> None:
+        """Settle a call that asked for tools, and reserve one that sees the results."""
+        if self._text:
+            self.reply.write("\n\n")
+        used = self.usage
+        more = sum(map(memory.estimate, results))
+        # Two transactions: settling and reserving lock the same rows in different orders.
+        await self._settle_now()
+        self._prompt_tokens = used.prompt_tokens + used.completion_tokens + more
+        self._begins_at = len(self.reply.text)
+        await self._reserve_now()
+
+    async def settle(self, session: AsyncSession) -> None:
+        """Replace what is reserved by what the call cost; nothing when no call is open."""
+        if self._reservation is None:
+            return
+        await quota.settle(
+            session,
+            self._reservation,
+            self._terms.rules,
+            self.usage,
+            self._terms.cost(self.usage),
+            model=self._model,
+            estimated=self._usage is None,
+            now=self._now(),
+        )
+
+    def settled(self) -> None:
+        """Count the call that is settled by now."""
+        if self._reservation is None:
+            return
+        used, tally = self.usage, self.tally
+        tally.model = self._model
+        tally.prompt_tokens += used.prompt_tokens
+        tally.cached_tokens += used.cached_tokens
+        tally.completion_tokens += used.completion_tokens
+        tally.cost += self._terms.cost(used)
+        self._reservation = None
+
+    async def release(self) -> None:
+        """Give back what is reserved: the model was not asked, or nothing came of it."""
+        if (reservation := self._reservation) is not None:
+            self._reservation = None
+            await transact(
+                self._sessions,
+                lambda s: quota.release(s, reservation, self._terms.rules, now=self._now()),
+            )
+
+    async def recover(self, session: AsyncSession) -> None:
+        """Close the calls that earlier attempts left open, and one that nobody heard of."""
+        await quota.recover(session, self.turn, self._terms.rules, now=self._now())
+
+    async def _settle_now(self) -> None:
+        await transact(self._sessions, self.settle)
+        self.settled()
+
+    async def _reserve_now(self, *, turns: int = 0) -> None:
+        tries = count()
+        self._reservation = await transact(
+            self._sessions,
+            lambda s: self._reserve(s, self._prompt_tokens, turns=turns, again=next(tries) > 0),
+        )
+        self.tool_calls, self._usage, self._received = [], None, None
+        self.finish_reason = ""
+
+    async def _reserve(
+        self, session: AsyncSession, tokens: int, *, turns: int, again: bool
+    ) -> Reservation:
+        """Reserve a call. `again` if one may be open that nobody knows of: its process died, or the
+        database committed it and could not say so."""
+        if again:
+            await self.recover(session)
+        return await quota.reserve(
+            session,
+            self.turn,
+            self._terms.rules,
+            model=self._terms.chosen(self.turn) or self._terms.model,
+            cost=self._terms.most(tokens),
+            turns=turns,
+            now=self._now(),
+        )
+
+    def _estimate(self, context: Context) -> int:
+        """Return the size of the first prompt: the API's last figure, the rest by estimate."""
+        question = memory.estimate(question_of(self.turn, context))
+        if context.total is not None:
+            return context.total + question
+        return question + sum(map(memory.estimate, self._terms.prompt(context)))
+
+    @property
+    def _text(self) -> str:
+        return self.reply.text[self._begins_at :]
+
+    def _message(self) -> ChatMessage:
+        """Return what the model said in this call, in the API's form."""
+        if not self.tool_calls:
+            return assistant(self._text)
+        message: ChatMessage = {
+            "role": "assistant",
+            "tool_calls": [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in self.tool_calls
+            ],
+        }
+        # The API refuses an empty content beside tool calls.
+        return {**message, "content": self._text} if self._text else message

@@ -1,0 +1,177 @@
+"""The messages of a platform, and the turn that each belongs to.
+
+A person's message belongs to the turn that answers it; ours have a part. The intent to post a part
+is stored before the message is sent, its id after it: no crash can lose a message unnoticed.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import models
+from core.adapter import Account, Address
+from core.db import row_count
+from core.errors import LeaseLost
+from core.models import FENCED, table
+from core.turns import Turn
+
+_posts = table(models.Post)
+_turns = table(models.Turn)
+
+IS_POST = (
+    _posts.c.platform == bindparam("platform"),
+    _posts.c.bot_id == bindparam("bot_id"),
+    _posts.c.chat == bindparam("chat"),
+    _posts.c.message_id == bindparam("message_id"),
+)
+"""The condition that finds a message by its id and the parameters of its `chat_of`."""
+
+
+def chat_of(address: Address) -> dict[str, str]:
+    """Return the parameters of `IS_POST` that an address has."""
+    return {"platform": address.platform, "bot_id": address.bot_id, "chat": address.chat}
+
+
+_ADD = insert(_posts)
+
+
+async def add(session: AsyncSession, address: Address, turn_id: int, message_id: str) -> None:
+    """Store a further message of the person that a turn answers."""
+    row = {**chat_of(address), "turn_id": turn_id, "message_id": message_id, "part": None}
+    await session.execute(_ADD, row)
+
+
+async def begin(
+    session: AsyncSession, address: Address, turn_id: int, message_id: str | None
+) -> None:
+    """Store the person's message, if there is one, and the intent to post the first part."""
+    post = {**chat_of(address), "turn_id": turn_id}
+    rows: list[dict[str, Any]] = [{**post, "message_id": None, "part": 0}]
+    if message_id is not None:
+        rows.insert(0, {**post, "message_id": message_id, "part": None})
+    await session.execute(_ADD, rows)
+
+
+async def of(session: AsyncSession, turn_id: int) -> tuple[str | None, ...]:
+    """Return the message ids of a turn's parts, in order; None for an unconfirmed intent."""
+    found = await session.scalars(
+        select(_posts.c.message_id)
+        .where(_posts.c.turn_id == turn_id, _posts.c.part.is_not(None))
+        .order_by(_posts.c.part)
+    )
+    return tuple(found)
+
+
+async def turn_of(session: AsyncSession, address: Address, message_id: str) -> int | None:
+    """Return the turn that a message belongs to, seen or sent; None for an unknown one."""
+    found: int | None = await session.scalar(
+        select(_posts.c.turn_id).where(*IS_POST), {**chat_of(address), "message_id": message_id}
+    )
+    return found
+
+
+_PART = (_posts.c.turn_id == bindparam("the_turn"), _posts.c.part == bindparam("the_part"))
+_INTENT_COLUMNS = ("platform", "bot_id", "chat", "turn_id", "part")
+_INTENT = select(
+    _turns.c.platform,
+    _turns.c.bot_id,
+    _turns.c.chat,
+    _turns.c.id,
+    bindparam("the_part", type_=Integer),
+).where(*FENCED, ~exists().where(*_PART))
+_INTEND = insert(_posts).from_select(_INTENT_COLUMNS, _INTENT).returning(_posts.c.id)
+_IS_OURS = exists().where(*FENCED)
+_CONFIRM = update(_posts).where(*_PART).values(message_id=bindparam("message"))
+_CONFIRM_OURS = _CONFIRM.where(_IS_OURS)
+_CONFIRM_FIRST = _CONFIRM.where(_posts.c.message_id.is_(None))
+
+
+async def intend(session: AsyncSession, turn: Turn, part: int) -> None:
+    """Store the intent to post a part; LeaseLost when the turn is another attempt's.
+
+    `begin` has stored that of the first part already.
+    """
+    stored = await session.scalar(_INTEND, {**turn.fence, "the_part": part})
+    if stored is None:
+        await _check(session, turn)
+
+
+async def confirm(session: AsyncSession, turn: Turn, part: int, message_id: str) -> bool:
+    """Store the message that a part became; return whether the turn is still this attempt's.
+
+    Another attempt goes on in this message, unless it has posted one itself.
+    """
+    values = {**turn.fence, "the_part": part, "message": message_id}
+    if row_count(await session.execute(_CONFIRM_OURS, values)):
+        return True
+    await session.execute(_CONFIRM_FIRST, values)
+    return False
+
+
+_WITHDRAW = delete(_posts).where(
+    _posts.c.turn_id == bindparam("the_turn"),
+    _posts.c.part >= bindparam("the_part"),
+    _IS_OURS,
+)
+
+
+async def withdraw(session: AsyncSession, turn: Turn, parts: int) -> None:
+    """Forget the posts from part `parts` on, whose messages are deleted; LeaseLost when the turn
+    is another attempt's."""
+    gone = await session.execute(_WITHDRAW, {**turn.fence, "the_part": parts})
+    if not row_count(gone):
+        await _check(session, turn)
+
+
+async def _check(session: AsyncSession, turn: Turn) -> None:
+    """Raise LeaseLost unless the attempt is the newest: then it only did something twice."""
+    if not await session.scalar(select(_IS_OURS), turn.fence):
+        raise LeaseLost(f"turn {turn.reference}")
+
+
+async def hand_on(session: AsyncSession, turn_id: int, new_turn_id: int) -> None:
+    """Give all messages of a turn to the one that replaces it."""
+    await session.execute(
+        update(_posts).where(_posts.c.turn_id == turn_id).values(turn_id=new_turn_id)
+    )
+
+
+async def move(session: AsyncSession, undelivered: ColumnElement[bool], chat: str) -> None:
+    """Expect the parts of these turns in another chat, in new messages.
+
+    Messages that stand in the old chat stay known by their ids there: the new one counts its own,
+    and a message that seemed to be known would never be answered.
+    """
+    theirs = _posts.c.turn_id.in_(select(_turns.c.id).where(undelivered))
+    ours = _posts.c.part.is_not(None)
+    await session.execute(update(_posts).where(theirs, ours).values(chat=chat, message_id=None))
+
+
+async def newest(session: AsyncSession, account: Account, chat: str) -> str | None:
+    """Return the newest message of a person in a chat, or in any chat if there is none."""
+    seen = (*_is_account(account), _posts.c.part.is_(None))
+    last = select(_posts.c.message_id).order_by(_posts.c.id.desc()).limit(1)
+    found: str | None = await session.scalar(last.where(*seen, _posts.c.chat == chat))
+    if found is None:
+        found = await session.scalar(last.where(*seen))
+    return found
+
+
+async def chats(session: AsyncSession, account: Account) -> list[str]:
+    """Return all chats in which an account of ours saw or said something."""
+    found = await session.scalars(select(_posts.c.chat).where(*_is_account(account)).distinct())
+    return list(found)
+
+
+def _is_account(account: Account) -> tuple[ColumnElement[bool], ...]:
+    return _posts.c.platform == account[0], _posts.c.bot_id == account[1]

@@ -1,0 +1,102 @@
+"""Every sentence that the bot itself says to people, in one place."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from core.errors import QuotaExceeded
+from core.settings import MICRO
+
+CENT = Decimal("0.01")
+
+# Buttons
+
+STOP = "Stop"
+TRY_AGAIN = "Try again"
+
+# Questions that need no model
+
+NOTHING_SAID = "Hello! What would you like to know? /help lists what I can do."
+UNREADABLE = "I cannot read {what} yet. Please write it to me."
+
+# Ends of an answer
+
+UNAVAILABLE = "I cannot answer at the moment. The people who run me have been told."
+FAILED = "Something went wrong while I was answering. Please try again."
+BROKE_OFF = "*My answer broke off here. Please try again.*"
+NOTHING_ANSWERED = "I have no answer to that. Please ask me in other words."
+NOTES = {
+    "length": "*This is as long as one answer may be. Ask me to go on.*",
+    "content_filter": "*The provider of my language model ended this answer here.*",
+}
+"""The note below an answer, by the reason for which the model ended it."""
+NOT_SENT = (
+    "The file cannot be sent here; it may be too large. The people who run me can give it to you."
+)
+
+EMPTY = "…"
+"""The text of a message that is left over and cannot be deleted."""
+
+# Long conversations
+
+SUMMARISED = "Our conversation has grown long: I keep its earlier part as a summary from now on."
+CUT = "Our conversation has grown long: I no longer see its earlier part from now on."
+
+# Questions that are asked again
+
+MOVED_ON = "The conversation has moved on since then. Please ask again."
+NOTHING_ASKED = "There is nothing to answer again yet."
+FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
+STILL_ANSWERING = "I am still answering your last message."
+
+
+def below(shown: str, sentence: str) -> str:
+    """Return a sentence below the text that people see already."""
+    return f"{shown.rstrip()}\n\n{sentence}" if shown.strip() else sentence
+
+
+def with_reference(sentence: str, reference: str) -> str:
+    """Return a sentence with the reference that a person can give to the operator."""
+    return f"{sentence} (Reference {reference})"
+
+
+def shortened(sentence: str, *, can_search: bool) -> str:
+    """Return `SUMMARISED` or `CUT` with the remedy that there is."""
+    remedy = "; ask me for anything said before, and I look it up" if can_search else ""
+    return f"*{sentence} Nothing is deleted{remedy}.*"
+
+
+def refused(refusal: QuotaExceeded, now: datetime) -> str:
+    """Name the limit that is reached, and tell when the person can go on."""
+    limit = "there is a limit for everybody together"
+    if not refusal.shared:
+        limit = f"your limit is {refusal.limit}"
+    if refusal.needed > refusal.most:
+        return f"This is too much at once: {limit}. Send less, or begin anew with /new."
+    rest = ", and too little of it is left for this" if refusal.left else ""
+    return f"That was all for now: {limit}{rest}. You can go on {until(refusal.resets_at, now)}."
+
+
+def dollars(amount: int) -> str:
+    """Return micro-dollars as people write money, to the cent."""
+    value = Decimal(amount) / MICRO
+    return "less than $0.01" if 0 < value < CENT else f"${value:.2f}"
+
+
+def price(amount: int) -> str:
+    """Return micro-dollars as an operator set them: "$1.00", "$0.005"."""
+    value = Decimal(amount) / MICRO
+    return f"${value:.2f}" if value == round(value, 2) else f"${value.normalize():f}"
+
+
+def until(moment: datetime, now: datetime) -> str:
+    """Return the time that is left until a moment: "in 40 seconds"."""
+    seconds = max(int((moment - now).total_seconds()) + 1, 1)
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 2 * size:
+            return f"in {count(round(seconds / size), unit)}"
+    return f"in {count(seconds, 'second')}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things: "1 answer", "2 answers"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
