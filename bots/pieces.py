@@ -7,29 +7,29 @@ from datetime import datetime, timedelta
 from core.adapter import Address, InboundMessage
 
 WITHIN = timedelta(seconds=2)
-"""How long after what was said to the bot a further piece of it is sent, at most."""
+"""The longest time from a message to the bot to a further piece of it."""
 
 Who = tuple[Address, str]
-"""Who says something, and where."""
+"""An author at an address."""
 
 
 @dataclass(slots=True)
 class Pieces:
-    """Sifts what a group says by what may be a piece of a message to the bot; the core decides."""
+    """A sieve for groups: it passes messages that may be pieces of one to the bot."""
 
     _said: dict[Who, InboundMessage] = field(default_factory=dict)
-    """The last that each author said to the bot, or that may be a piece of it."""
+    """Each author's last message to the bot, or possible piece of one."""
     _begun_at: datetime | None = None
-    """When the first message was sent."""
+    """The time of the first message."""
     _heard: set[Who] = field(default_factory=set)
-    """Who said anything in the first moments."""
+    """The authors of the first moments."""
 
     def hear(
         self, called: InboundMessage | None, as_piece: Callable[[], InboundMessage | None]
     ) -> InboundMessage | None:
-        """A message to the bot, or one that may be a piece, which is then not `addressed`.
+        """Return a message to the bot, or a possible piece of one; None for anything else.
 
-        `as_piece` reads a message that is not `called` as if it were.
+        `called` is a message that names the bot; `as_piece` reads one that does not.
         """
         message = called or as_piece()
         if message is None or message.private:
@@ -42,13 +42,16 @@ class Pieces:
         return message
 
     def _before(self, who: Who, message: InboundMessage) -> InboundMessage | None:
-        """What the author said to the bot just before; all that is older is forgotten."""
+        """Return the author's message to the bot just before this one; forget all older ones."""
         since = message.sent_at - WITHIN
         self._said = {who: said for who, said in self._said.items() if said.sent_at >= since}
         return self._said.pop(who, None)
 
     def _is_first(self, who: Who, message: InboundMessage) -> bool:
-        """Whether it may go on what another process heard: the author's first, at the beginning."""
+        """Return whether a message may be a piece of one that another process heard.
+
+        It is its author's first, at the beginning.
+        """
         self._begun_at = self._begun_at or message.sent_at
         if message.sent_at > self._begun_at + WITHIN:
             self._heard.clear()

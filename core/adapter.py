@@ -77,10 +77,10 @@ class InboundMessage:
     partial: bool = False
     """As long as the platform lets a message be: the rest of a split text may follow at once."""
     forwarded: bool = False
-    """Said by somebody else before: its author shows it, and may comment on it beside it."""
+    """A message of somebody else, shown by its author, who may comment on it beside it."""
     addressed: bool = True
-    """Said to the bot. False for a group's message that does not call it, but may be a piece of
-    what does: of an album, of a split text, a forward. It is of no other use."""
+    """Said to the bot. False for a group's message that does not name the bot but may be a piece
+    of one that does: of an album, of a split text, a forward. It is of no other use."""
     admin: bool | None = False
     """The author may administer the chat (always so in a private one); None when the platform
     was asked and did not tell. It matters for commands that hold for everybody in the chat."""

@@ -72,7 +72,7 @@ async def resolve(
 async def find(
     session: AsyncSession, author: Author, address: Address, *, private: bool
 ) -> Speaker | None:
-    """The same without making anything: None for who has never spoken to the bot there."""
+    """Return a person in their conversation; None if they have never spoken to the bot there."""
     found = await _find(session, author, address, private=private)
     if found is None or found.conversation_id is None:
         return None

@@ -19,30 +19,30 @@ from core.turns import Outcome, Question, Speaker
 log = logging.getLogger(__name__)
 
 LOOKS = 5
-"""How often an event is tried that cannot be stored, though the database is there."""
+"""The number of tries to store an event before it is passed over."""
 LOOK_AGAIN = 0.05
-"""Seconds between two of these tries."""
+"""The seconds between two of these tries."""
 
 ASIDE = 200
-"""Pieces of albums in groups that are kept until one of them may name the bot."""
+"""The most pieces of albums in groups that are kept until another piece names the bot."""
 ASIDE_FOR = timedelta(seconds=10)
-"""How long they are kept."""
+"""The time for which they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What has to be told after the commit."""
+    """News to be told after the commit."""
 
     changed: bool = False
     """A turn that may be running was stopped or got another question."""
     forgot: bool = False
     """Words were deleted, and have to leave the database's file too."""
     ready_at: datetime | None = None
-    """When there may be something to claim; None is now."""
+    """The time from which there may be something to claim; None means now."""
 
 
 class Intake:
-    """Where the events of all platforms go; `handle` returns when they are safe."""
+    """The way in for the events of all platforms; `handle` returns when they are safe."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Intake:
         self._now = now
         self._accepted = accepted
         self._changed = changed
-        # Not stored: nobody has said it to the bot yet, and most of it nobody will have.
+        # Not stored: these pieces were not said to the bot, and most of them never will be.
         self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
 
     async def handle(self, event: InboundMessage | Change | Move) -> None:
@@ -94,7 +94,7 @@ class Intake:
             await asyncio.sleep(LOOK_AGAIN)
 
     async def _pass_over(self, event: InboundMessage | Change | Move) -> None:
-        """Note an event as seen that cannot be stored, or it would come back for ever."""
+        """Note an event as seen, or it would come back for ever."""
         log.error("event %s cannot be stored: it is passed over", event.event_id)
         try:
             await transact(
@@ -139,7 +139,7 @@ class Intake:
     async def _unaddressed(
         self, session: AsyncSession, message: InboundMessage, now: datetime
     ) -> Accepted:
-        """Nothing to the bot, unless it is a piece of what was said to it."""
+        """Store a message that does not name the bot if it is a piece of one that does."""
         speaker = await identity.find(
             session, message.author, message.address, private=message.private
         )
@@ -153,7 +153,7 @@ class Intake:
     async def _said(
         self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
-        """A piece of the person's last question, or a question of its own."""
+        """Add a message to its author's last question, or store a question of its own."""
         last = await inbox.latest(session, speaker, message.address)
         if last is not None and pieces.goes_on(last.question, message):
             return await self._piece(session, message, speaker, last, now)
@@ -171,7 +171,7 @@ class Intake:
         last: inbox.Record,
         now: datetime,
     ) -> Accepted:
-        """Let the last question grow; when it is answered, a turn of its own follows."""
+        """Add a piece to the last question; once that is answered, store a turn that follows it."""
         ready_at = _ready_at(message, now)
         growth = await inbox.extend(session, last.id, message, ready_at=ready_at, now=now)
         if growth is None:
@@ -190,7 +190,7 @@ class Intake:
         ready_at = _ready_at(message, now)
         entry = replace(_entry(message, speaker, ready_at), follows_id=follows_id)
         answer = entry.question.ready_answer
-        if answer and not pieces.gathers(message):  # else what follows may hold something to answer
+        if answer and not pieces.gathers(message):  # else a later piece may hold a question
             entry = _answered(entry, answer)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if turn_id is not None and message.album:
@@ -199,14 +199,14 @@ class Intake:
         return Accepted(ready_at=ready_at)
 
     def _put_aside(self, message: InboundMessage) -> None:
-        """Keep a piece of an album in which the bot is not named yet; forget what is old."""
+        """Keep a piece of an album in which the bot is not named yet; forget old ones."""
         while self._aside and self._aside[0].sent_at < message.sent_at - ASIDE_FOR:
             self._aside.popleft()
         if message.album and not message.addressed:
             self._aside.append(message)
 
     def _set_aside(self, message: InboundMessage) -> list[InboundMessage]:
-        """The pieces of its album that came before a message, the last one first."""
+        """Return the pieces of a message's album that were put aside, the last one first."""
         return [
             piece
             for piece in reversed(self._aside)
@@ -235,7 +235,7 @@ class Intake:
     async def _again(
         self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
-        """`/retry`: the person's last question once more, in place of its answer in memory."""
+        """Ask the person's last question once more, in place of its answer in memory."""
         last = await inbox.last_question(session, speaker)
         entry = _entry(message, speaker, now)
         if last is None:
@@ -252,7 +252,7 @@ class Intake:
         return Accepted()
 
     async def _move(self, session: AsyncSession, move: Move) -> Accepted:
-        """What is stored of a chat belongs to another one; told again, nothing is left to move."""
+        """Move everything stored of a chat to another; the second time there is nothing left."""
         if await inbox.note(session, move.address, move.event_id):
             await identity.move(session, move.address, move.chat)
             await inbox.move(session, move.address, move.chat)
@@ -310,7 +310,7 @@ class Intake:
 
 
 def _ready_at(message: InboundMessage, now: datetime) -> datetime:
-    """When a question may be answered: at once, unless more pieces are likely to follow."""
+    """Return the time from which a question may be answered: now, or after a wait for pieces."""
     return now + pieces.GATHER if pieces.gathers(message) else now
 
 

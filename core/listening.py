@@ -1,4 +1,4 @@
-"""Who listens: of all processes on a database, one for each account of ours, by a lease."""
+"""The lease to listen: one process on the database listens for each account of ours."""
 
 import asyncio
 import logging
@@ -14,13 +14,13 @@ from core.db import TRANSIENT, Sessions, reason, transact
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=8)
-"""How long an account is ours; a dead process is replaced after it."""
+"""The time for which a process may listen; a dead one is replaced after it."""
 STAND_BY = 1.0
-"""Seconds between a standing-by process's attempts to take the lease."""
+"""The seconds between attempts to take a lease that another process has."""
 
 
 class Listening:
-    """One process's part in listening; the others stand by."""
+    """One process that listens for accounts, or stands by while others do."""
 
     def __init__(
         self,
@@ -31,20 +31,20 @@ class Listening:
         now: Callable[[], datetime],
         lease: timedelta = LEASE,
     ) -> None:
-        """`handle` stores an event; only then the next is asked for."""
+        """Make a listener; it asks for the next event when `handle` has stored the last."""
         self._sessions = sessions
         self._worker_id = worker_id
         self._handle = handle
         self._now = now
         self._lease = lease
-        # A third of it passes between renewals; who could not renew it lets go before its end.
+        # This process stops before its lease ends, so that the next one never listens beside it.
         self._renewal = lease.total_seconds() / 3
         self._held = lease.total_seconds() * 3 / 4
 
     async def listen(self, adapter: Adapter) -> None:
-        """Handle what an account hears, whenever this is the process that listens for it.
+        """Handle an account's events while this process has the lease; else stand by.
 
-        Returns when there is nothing more to hear; what the adapter raises ends it too.
+        Return when the adapter has no more events; raise what the adapter raises.
         """
         account = adapter.name, adapter.bot_id
         while True:
@@ -65,7 +65,7 @@ class Listening:
                 await self._handle(event)
 
     async def _stand_by(self, account: Account) -> float:
-        """Wait for the lease, and return until when to hold it; say once that it has to wait."""
+        """Wait for the lease and return its end here; log once that another process has it."""
         if until := await self._take(account):
             return until
         log.warning("another process listens on %s as %s: this one waits for its end", *account)
@@ -75,7 +75,7 @@ class Listening:
 
     @asynccontextmanager
     async def _renewing(self, account: Account, lease: asyncio.Timeout) -> AsyncIterator[None]:
-        """Renew a lease meanwhile, and leave it to the next process at once."""
+        """Renew a lease meanwhile, and give it up at the end."""
         renewing = asyncio.create_task(self._renew(account, lease))
         try:
             yield
@@ -85,7 +85,7 @@ class Listening:
             await self._leave(account)
 
     async def _renew(self, account: Account, lease: asyncio.Timeout) -> None:
-        """Put the end of a lease off; nobody has to notice should this fail, for it ends then."""
+        """Put the end of a lease off again and again; if this fails, the lease ends by itself."""
         until: float | None = lease.when()
         while until:
             await asyncio.sleep(self._renewal)
@@ -100,9 +100,9 @@ class Listening:
                     lease.reschedule(until or 0)
 
     async def _take(self, account: Account, *, patience: float = math.inf) -> float | None:
-        """Take or renew a lease; until when to hold it, on the event loop's clock.
+        """Take or renew a lease; return its end here, on the event loop's clock.
 
-        None while another process has it.
+        Return None while another process has it.
         """
         until = asyncio.get_running_loop().time() + self._held
         now = self._now()

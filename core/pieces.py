@@ -1,6 +1,6 @@
 """Pieces: several messages that are one question to the person who sent them (pure).
 
-What tells so is stored with the question, so that any process joins them, also after a restart.
+The facts that decide are stored with the question, so any process can join them after a restart.
 """
 
 from datetime import timedelta
@@ -9,22 +9,22 @@ from core.adapter import InboundMessage
 from core.turns import Question
 
 SPLIT = timedelta(seconds=1)
-"""How much later the rest of a split text is sent, at most: a client sends all of it at once."""
+"""The longest time from one piece of a split text to the next; clients send them all at once."""
 FORWARD = timedelta(seconds=2)
-"""How far a forward is from its comment, or from another forward, at most."""
+"""The longest time between a forward and its comment or another forward."""
 GATHER = timedelta(seconds=0.6)
-"""How long a question waits for its next piece: a second start would cost another call."""
+"""The time that a question waits for its next piece: a second start would cost another call."""
 MOST = 100
-"""Pieces of one question; Telegram forwards no more at once."""
+"""The most pieces of one question; Telegram forwards no more at once."""
 
 
 def gathers(message: InboundMessage) -> bool:
-    """Whether more pieces are likely to follow at once."""
+    """Return whether more pieces are likely to follow at once."""
     return message.partial or message.forwarded or bool(message.album)
 
 
 def goes_on(question: Question, message: InboundMessage) -> bool:
-    """Whether a message is a further piece of the last question that its author asked there."""
+    """Return whether a message is a further piece of its author's last question."""
     if message.command is not None or question.pieces >= MOST:
         return False
     if message.album and message.album == question.album:

@@ -35,7 +35,7 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked, in one message or in several pieces: all of them that the turn keeps."""
+    """A question in one message or in several pieces: all that the turn keeps of them."""
 
     text: str
     private: bool = True
@@ -47,13 +47,13 @@ class Question:
     export: bool = False
     """A file with all that is stored about the person goes with the answer."""
     pieces: int = 1
-    """How many messages were gathered into it."""
-    # Whether another message is a further piece of it, its newest piece tells.
+    """The number of messages that were gathered into it."""
+    # The newest piece tells whether another message is a further piece.
     album: str = field(default="", compare=False)
     partial: bool = field(default=False, compare=False)
     forwarded: bool = field(default=False, compare=False)
     sent_at: float = field(default=0.0, compare=False)
-    """Unix time."""
+    """Seconds since 1970 UTC, by the platform's clock."""
 
     @classmethod
     def of(cls, message: InboundMessage) -> Self:
@@ -92,7 +92,7 @@ class Question:
         return words.NOTHING_SAID
 
     def joined(self, other: "Question") -> "Question":
-        """This question with a piece that was sent after it."""
+        """Return this question with a piece that was sent after it."""
         return replace(
             self,
             text=_both(self.text, other.text, "\n"),
@@ -112,8 +112,8 @@ def _both(first: str, second: str, between: str) -> str:
 
 
 def _once(first: str, second: str, between: str) -> str:
-    """Both texts, but what stands in the first is not said again."""
-    return first if second in first else _both(first, second, between)
+    """Join two texts, but leave out a second that is in the first already."""
+    return first if second in first.split(between) else _both(first, second, between)
 
 
 def _known(kind: type[T], stored: dict[str, Any]) -> T:

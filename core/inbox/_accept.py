@@ -191,7 +191,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
 
 
 async def is_new(session: AsyncSession, address: Address, event_id: str, message_id: str) -> bool:
-    """Whether neither the event nor its message is known."""
+    """Return whether neither the event nor its message is known."""
     known = {**chat_of(address), "event_id": event_id, "message_id": message_id}
     return bool(await session.scalar(select(~_KNOWN), known))
 
@@ -206,14 +206,14 @@ async def note(session: AsyncSession, address: Address, event_id: str) -> bool:
 
 
 class Growth(Enum):
-    """What became of a turn whose question got a further piece."""
+    """The state of a turn that was given a further piece."""
 
     WAITING = auto()
-    """Nobody works at it: it is answered with the piece as soon as it is ready."""
+    """No worker has it; it will be answered with the piece."""
     RESTARTED = auto()
-    """Somebody worked at it: it starts again."""
+    """A worker had it; it starts again with the piece."""
     KNOWN = auto()
-    """Nothing: the piece was stored before."""
+    """It is as it was: the piece was stored before."""
 
 
 _GROWING = (
@@ -236,9 +236,10 @@ async def extend(
     ready_at: datetime,
     now: datetime,
 ) -> Growth | None:
-    """Add a piece to a turn's question, in the order of the messages' ids; it waits until then.
+    """Add a piece to a turn's question, in the order of their message ids.
 
-    None, and nothing changed, when the turn is answered or about to be stopped.
+    The turn may run from `ready_at` on. Return None, and change nothing, when it is answered or
+    about to be stopped.
     """
     turn = (await session.execute(_GROWING, {"the_turn": turn_id})).one_or_none()
     if turn is None:
@@ -253,7 +254,7 @@ async def extend(
     if turn.worker_id is not None:
         await amend(session, turn_id, question, now=now, ready_at=ready_at)
         return Growth.RESTARTED
-    # What was tried before waits for its next attempt anyway.
+    # A turn that was tried before waits for its next attempt anyway.
     ready_at = turn.ready_at if turn.attempt else ready_at
     await session.execute(
         update(turns).where(turns.c.id == turn_id).values(input=question.dump(), ready_at=ready_at)
@@ -262,5 +263,5 @@ async def extend(
 
 
 def _number(message_id: str | None) -> tuple[int, str]:
-    """The order of messages: platforms count them, in decimal digits."""
+    """Return a key that sorts message ids: platforms count them in decimal digits."""
     return len(message_id or ""), message_id or ""
