@@ -48,7 +48,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """Something a person said to the bot. Adapters hand over nothing that is not meant for it."""
+    """Something a person said to the bot, or what may be a piece of it."""
 
     event_id: str
     """Identifies the delivery on the platform; the same id twice is the same event."""
@@ -76,6 +76,11 @@ class InboundMessage:
     """Messages with the same album id are one message to the person who sent them."""
     partial: bool = False
     """As long as the platform lets a message be: the rest of a split text may follow at once."""
+    forwarded: bool = False
+    """A message of somebody else, shown by its author, who may comment on it beside it."""
+    addressed: bool = True
+    """Said to the bot. False for a group's message that does not name the bot but may be a piece
+    of one that does: of an album, of a split text, a forward. It is of no other use."""
     admin: bool | None = False
     """The author may administer the chat (always so in a private one); None when the platform
     was asked and did not tell. It matters for commands that hold for everybody in the chat."""
@@ -120,6 +125,53 @@ class Button:
 
     kind: ChangeKind
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that people may give, as `/name` or from a platform's menu."""
+
+    name: str
+    summary: str
+    """A short line for a menu, as the bot would say it."""
+    hint: str = ""
+    """A few words on the text that may follow; "" where none may."""
+    admins_only: bool = False
+    """In a group, its admins alone may change with it what holds for everybody there."""
+
+
+START = "start"
+"""The command that a client gives by itself when a person meets the bot."""
+
+COMMANDS = (
+    Command(START, "What I am"),
+    Command("help", "What I can do"),
+    Command("new", "Start a new conversation"),
+    Command("usage", "What you have used and what is left"),
+    Command("stop", "Stop the answer that is being written"),
+    Command("retry", "Answer your last message again"),
+    Command(
+        "persona",
+        "How I should behave in this conversation",
+        hint="Your instructions, or: reset",
+        admins_only=True,
+    ),
+    Command(
+        "model",
+        "Which language model answers here",
+        hint="The model to choose",
+        admins_only=True,
+    ),
+    Command("privacy", "What is stored, and where it is sent"),
+    Command("export", "All that is stored about you, as a file"),
+    Command(
+        "forget",
+        "Delete this conversation for good",
+        hint="yes, if you are sure",
+        admins_only=True,
+    ),
+)
+"""The one catalogue of commands, in the order of menus. Names are unique."""
 
 
 class Adapter(Protocol):

@@ -13,9 +13,17 @@ from telegram import (
 )
 
 from bots.telegram.page import units
-from bots.telegram.session import COMMANDS
 from bots.telegram.written import entity_text, to_markdown
-from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage, Move
+from core.adapter import (
+    COMMANDS,
+    Address,
+    Attachment,
+    Author,
+    Change,
+    ChangeKind,
+    InboundMessage,
+    Move,
+)
 
 PLATFORM = "telegram"
 LONGEST_QUOTE = 1000
@@ -23,6 +31,7 @@ PARTIAL = 4000
 """UTF-16 units; a client cuts a long paste into messages of up to 4096, at a space if it can."""
 
 _KINDS = frozenset(ChangeKind)
+_COMMANDS = frozenset(command.name for command in COMMANDS)
 # A GIF comes with a document and a venue with a location; the first that is there is the one.
 _UNREADABLE = {
     "animation": "GIFs",
@@ -58,11 +67,11 @@ def parse(update: Update, me: User) -> InboundMessage | Change | Move | None:
     return _moved(event_id, update.message, me) or _said(event_id, update.message, me)
 
 
-def parse_part(update: Update, me: User) -> InboundMessage | None:
-    """What an update says if another part of the same message calls the account `me`."""
+def parse_piece(update: Update, me: User) -> InboundMessage | None:
+    """What an update says if another piece of the same message calls the account `me`."""
     if update.message is None:
         return None
-    return _said(str(update.update_id), update.message, me, part=True)
+    return _said(str(update.update_id), update.message, me, piece=True)
 
 
 def _moved(event_id: str, message: Message, me: User) -> Move | None:
@@ -75,17 +84,17 @@ def _moved(event_id: str, message: Message, me: User) -> Move | None:
 
 
 def _said(
-    event_id: str, message: Message, me: User, *, part: bool = False
+    event_id: str, message: Message, me: User, *, piece: bool = False
 ) -> InboundMessage | None:
     author, words = message.from_user, _read(message, me)
     private = message.chat.type == Chat.PRIVATE
-    if author is None or not _by_person(message, author) or not (private or words.called or part):
+    if author is None or not _by_person(message, author) or not (private or words.called or piece):
         return None
     answered = _answered(message)
     quote = message.quote.text if message.quote else _text(answered) if answered else ""
     attachments, unreadable = _attachments(message), _unreadable(message)
     # Who says nothing but the bot's name means what they answer or show, or just calls it.
-    shown = words.mentioned or (unreadable and (private or part))
+    shown = words.mentioned or (unreadable and (private or piece))
     if not (words.text or words.command or attachments or shown):
         return None
     return InboundMessage(
@@ -103,6 +112,8 @@ def _said(
         quote=quote[:LONGEST_QUOTE],
         album=message.media_group_id or "",
         partial=units(message.text or "") >= PARTIAL,
+        forwarded=message.forward_origin is not None,
+        addressed=not piece,
         # In a group only another call to the API can tell; the adapter asks for who commands.
         admin=private,
     )
@@ -146,7 +157,7 @@ def _read(message: Message, me: User) -> _Words:
     name, _, bot = entity_text(text, call)[1:].lower().partition("@") if call else ("", "", "")
     elsewhere = bool(bot) and bot != str(me.username).lower()
     # In a group a bare command that we do not have is another bot's, or a path.
-    known = bool(bot) or name in COMMANDS or message.chat.type == Chat.PRIVATE
+    known = bool(bot) or name in _COMMANDS or message.chat.type == Chat.PRIVATE
     ours = call is not None and known and not elsewhere
     return _Words(
         text=to_markdown(text, entities, [*mentions, call] if call and ours else mentions),

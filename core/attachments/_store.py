@@ -5,11 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Row, delete, exists, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.attachments._content import REFERENCE, Content, text_block
-from core.db import Sessions, insert_missing, transact
+from core.db import Session, Sessions, insert, insert_missing, transact
 from core.errors import LeaseLost
 from core.messages import Block, ChatMessage
 from core.models import AttachmentUse, Blob, table
@@ -23,9 +21,7 @@ LIMIT = 20_000_000
 UNSEEN = text_block("[An image was attached, but you cannot see images: say so.]")
 
 
-async def keep(
-    session: AsyncSession, turn: Turn, contents: Iterable[Content], *, now: datetime
-) -> None:
+async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now: datetime) -> None:
     """Store the bytes of a turn's files once; a repetition changes nothing.
 
     Raises LeaseLost if another attempt owns the turn or its conversation was forgotten.
@@ -34,10 +30,9 @@ async def keep(
     mine = select(_turns.c.id).where(_turns.c.id == turn.id, _turns.c.attempt == turn.attempt)
     if await session.scalar(mine.with_for_update(key_share=True)) is None:
         raise LeaseLost
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     by_digest = {content.digest: content for content in contents}
     for digest, content in sorted(by_digest.items()):
-        blob = dialect.insert(Blob).values(
+        blob = insert(session, Blob).values(
             digest=digest, media_type=content.media_type, data=content.data, created_at=now
         )
         # Updating an existing row locks it, so that `sweep` cannot delete it before the commit.
@@ -47,7 +42,7 @@ async def keep(
     await session.execute(insert_missing(session, AttachmentUse).values(uses))
 
 
-async def sweep(session: AsyncSession) -> None:
+async def sweep(session: Session) -> None:
     """Delete the bytes that no turn uses any more."""
     unused = ~exists().where(AttachmentUse.digest == Blob.digest)
     # Lock first, then look again: a turn may just have begun to use them.
@@ -79,7 +74,7 @@ def _without_images(message: ChatMessage) -> ChatMessage:
     return {**message, "content": blocks}
 
 
-async def _expand(session: AsyncSession, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+async def _expand(session: Session, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     first = _first_kept([_weight(message) for message in messages])
     digests = {digest for message in messages[first:] for digest, _ in _references(message)}
     blobs = await _blobs(session, digests)
@@ -129,7 +124,7 @@ def _reference(block: Block) -> str:
     return ""
 
 
-async def _blobs(session: AsyncSession, digests: Iterable[str]) -> dict[str, Row[str, str, bytes]]:
+async def _blobs(session: Session, digests: Iterable[str]) -> dict[str, Row[str, str, bytes]]:
     if not digests:
         return {}
     columns = select(Blob.digest, Blob.media_type, Blob.data)

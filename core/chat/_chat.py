@@ -10,14 +10,12 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import attachments, inbox, memory, privacy, tools, words
 from core.adapter import Button, ChangeKind
 from core.chat._call import OpenCall
 from core.chat._question import question_of
 from core.chat._terms import Terms
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.errors import (
     AttachmentError,
     ModelBroke,
@@ -185,7 +183,7 @@ class Chat:
         is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
         tries = count()
 
-        async def work(session: AsyncSession) -> str:
+        async def work(session: Session) -> str:
             now, answer = self._now(), text
             if next(tries) and await inbox.is_answered(session, turn):
                 return answer  # the commit stands whose end nobody heard
@@ -206,7 +204,7 @@ class Chat:
         self._log(call, outcome)
         return replace(turn, answer=answer, outcome=outcome)
 
-    async def _summarise(self, session: AsyncSession, call: OpenCall) -> str:
+    async def _summarise(self, session: Session, call: OpenCall) -> str:
         """Let the model's words stand for the earlier part; return a notice the first time."""
         first = await memory.summarise(session, call.context, call.reply.text, now=self._now())
         if not first:

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import posts
 from core.adapter import Address, InboundMessage
-from core.db import LOOK, insert_missing, notify
-from core.inbox._tables import IS_EVENT, events, turns, waiting
+from core.db import LOOK, Session, insert_missing, notify
+from core.inbox._records import amend
+from core.inbox._tables import IS_EVENT, events, turns
 from core.posts import IS_POST, chat_of
 from core.turns import Kind, Outcome, Question, Turn
 
@@ -53,9 +54,7 @@ _SUMMARISE = insert(turns).from_select(_COLUMNS, _ROW.where(~_IS_SUMMARISED))
 _EVENT = insert(events)
 
 
-async def accept(
-    session: AsyncSession, event_id: str, entry: Entry, *, now: datetime
-) -> int | None:
+async def accept(session: Session, event_id: str, entry: Entry, *, now: datetime) -> int | None:
     """Store a turn for a message; None, and nothing changed, when event or message are known.
 
     Raises IntegrityError when another process stores the same event at this moment.
@@ -78,7 +77,7 @@ async def accept(
     return turn_id
 
 
-async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
+async def replace(session: Session, entry: Entry, *, now: datetime) -> int:
     """Store a turn that answers a question anew, in the messages of the turn that it replaces.
 
     An old answer that does not stand yet never will: its worker is fenced off.
@@ -102,13 +101,13 @@ async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
     return turn_id
 
 
-async def say(session: AsyncSession, entry: Entry, *, now: datetime) -> None:
+async def say(session: Session, entry: Entry, *, now: datetime) -> None:
     """Store something to tell a person: a turn that only has to be delivered."""
     turn_id = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
     await posts.begin(session, entry.address, turn_id, None)
 
 
-async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -> None:
+async def tell(session: Session, turn: Turn, text: str, *, now: datetime) -> None:
     """Store something that a person is to be told beside the answer to a turn."""
     entry = Entry(
         kind="command",
@@ -125,7 +124,7 @@ async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -
     await say(session, entry, now=now)
 
 
-async def move(session: AsyncSession, address: Address, chat: str) -> None:
+async def move(session: Session, address: Address, chat: str) -> None:
     """Deliver in another chat what is not delivered yet, in new messages and not as a reply."""
     undelivered = and_(
         turns.c.platform == address.platform,
@@ -145,7 +144,7 @@ SUMMARISE = (
 """The instruction of a summary: a question like any other, below the same prompt."""
 
 
-async def summarise(session: AsyncSession, turn: Turn, *, now: datetime) -> None:
+async def summarise(session: Session, turn: Turn, *, now: datetime) -> None:
     """Store a turn that summarises what led to an answer, unless another summary is under way."""
     lane = f"summary/{turn.conversation_id}"
     entry = Entry(
@@ -189,13 +188,13 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
     }
 
 
-async def is_new(session: AsyncSession, address: Address, event_id: str, message_id: str) -> bool:
-    """Whether neither the event nor its message is known."""
+async def is_new(session: Session, address: Address, event_id: str, message_id: str) -> bool:
+    """Return whether neither the event nor its message is known."""
     known = {**chat_of(address), "event_id": event_id, "message_id": message_id}
     return bool(await session.scalar(select(~_KNOWN), known))
 
 
-async def note(session: AsyncSession, address: Address, event_id: str) -> bool:
+async def note(session: Session, address: Address, event_id: str) -> bool:
     """Store an event that makes no turn; False when it is known."""
     statement = insert_missing(session, events).values(
         platform=address.platform, bot_id=address.bot_id, event_id=event_id
@@ -204,24 +203,63 @@ async def note(session: AsyncSession, address: Address, event_id: str) -> bool:
     return noted.first() is not None
 
 
-async def extend(
-    session: AsyncSession, turn_id: int, message: InboundMessage, *, ready_at: datetime
-) -> bool:
-    """Add a further part to a turn that still waits; False when it waits no more.
+class Growth(Enum):
+    """The state of a turn that was given a further piece."""
 
-    A part that is known already changes nothing.
-    """
-    stored = await session.scalar(
-        select(turns.c.input).where(turns.c.id == turn_id, waiting(turns)).with_for_update()
+    WAITING = auto()
+    """No worker has it; it will be answered with the piece."""
+    RESTARTED = auto()
+    """A worker had it; it starts again with the piece."""
+    KNOWN = auto()
+    """It is as it was: the piece was stored before."""
+
+
+_GROWING = (
+    select(turns.c.input, turns.c.message_id, turns.c.worker_id, turns.c.attempt, turns.c.ready_at)
+    .where(
+        turns.c.id == bindparam("the_turn"),
+        turns.c.answered_at.is_(None),
+        ~turns.c.cancel,
+        ~turns.c.forgotten,
     )
-    if stored is None:
-        return False
+    .with_for_update()
+)
+
+
+async def extend(
+    session: Session,
+    turn_id: int,
+    message: InboundMessage,
+    *,
+    ready_at: datetime,
+    now: datetime,
+) -> Growth | None:
+    """Add a piece to a turn's question, in the order of their message ids.
+
+    The turn may run from `ready_at` on. Return None, and change nothing, when it is answered or
+    about to be stopped.
+    """
+    turn = (await session.execute(_GROWING, {"the_turn": turn_id})).one_or_none()
+    if turn is None:
+        return None
     if not await is_new(session, message.address, message.event_id, message.message_id):
-        return True
+        return Growth.KNOWN
     await note(session, message.address, message.event_id)
     await posts.add(session, message.address, turn_id, message.message_id)
-    question = Question.load(stored).joined(Question.of(message))
+    question, piece = Question.load(turn.input), Question.of(message)
+    came_before = _number(message.message_id) < _number(turn.message_id)
+    question = piece.joined(question) if came_before else question.joined(piece)
+    if turn.worker_id is not None:
+        await amend(session, turn_id, question, now=now, ready_at=ready_at)
+        return Growth.RESTARTED
+    # A turn that was tried before waits for its next attempt anyway.
+    ready_at = turn.ready_at if turn.attempt else ready_at
     await session.execute(
         update(turns).where(turns.c.id == turn_id).values(input=question.dump(), ready_at=ready_at)
     )
-    return True
+    return Growth.WAITING
+
+
+def _number(message_id: str | None) -> tuple[int, str]:
+    """Return a key that sorts message ids: platforms count them in decimal digits."""
+    return len(message_id or ""), message_id or ""

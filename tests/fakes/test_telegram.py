@@ -18,6 +18,7 @@ from telegram import (
     InlineKeyboardMarkup,
     Message,
     MessageEntity,
+    MessageOriginHiddenUser,
     ReplyParameters,
     Update,
 )
@@ -245,7 +246,7 @@ async def test_given_entities_stay_beside_found_ones(
     assert kinds == [("code", 0), ("bot_command", 5)]
 
 
-async def test_a_reply_carries_what_it_answers(
+async def test_a_reply_carries_the_message_that_it_answers(
     telegram: TelegramServer, bot: Bot, ada: User, chat: Chat
 ) -> None:
     first = await telegram.say(chat, ada, "one two three")
@@ -607,7 +608,7 @@ MARKED = st.builds(
 
 
 @given(SIGNS, st.sampled_from(["", "HTML", "MarkdownV2"]), st.lists(MARKED, max_size=5))
-def test_what_stands_in_a_chat_could_be_sent_again(
+def test_a_text_in_a_chat_could_be_sent_again(
     text: str, mode: str, entities: list[dict[str, Any]]
 ) -> None:
     """Whatever the service accepts is in its own final form, and all else it refuses in words."""
@@ -743,7 +744,7 @@ async def test_a_late_answer_took_effect(telegram: TelegramServer, bot: Bot, cha
     assert [answer.text for answer in telegram.answers(chat)] == ["hi"]
 
 
-async def test_waiting_in_vain_tells_what_happened(
+async def test_a_wait_in_vain_tells_the_events(
     telegram: TelegramServer, bot: Bot, chat: Chat
 ) -> None:
     with pytest.raises(TimeoutError, match="getMe"):
@@ -837,6 +838,15 @@ async def test_message_ids_are_counted_as_the_service_counts(
     super_ = [telegram.supergroup(-1001, "A"), telegram.supergroup(-1002, "B")]
     ids = [(await telegram.say(chat, ada, "hi")).message_id for chat in private + super_]
     assert ids == [1, 2, 3, 1, 1]
+
+
+async def test_a_forward_tells_its_origin(telegram: TelegramServer, bot: Bot, ada: User) -> None:
+    await telegram.forward(telegram.private(ada), ada, "All cats are grey.")
+    [update] = await bot.get_updates()
+    origin = text_message(update).forward_origin
+    assert isinstance(origin, MessageOriginHiddenUser)
+    assert origin.sender_user_name == "Somebody"
+    assert text_message(update).text == "All cats are grey."
 
 
 @pytest.mark.parametrize(("privacy", "told"), [(False, 3), (True, 1)])

@@ -1,4 +1,4 @@
-"""The server itself, with the people's side for whoever tests a bot."""
+"""The server itself, with the people's side for tests."""
 
 import asyncio
 from collections import Counter
@@ -239,6 +239,16 @@ class TelegramServer:
         step = LONGEST_TEXT if text.isascii() else LONGEST_TEXT // 2
         parts = [text[at : at + step] for at in range(0, len(text), step)]
         return [await self.say(chat, who, part) for part in parts]
+
+    async def forward(self, chat: Chat, who: User, text: str) -> Message:
+        """A person forwards what somebody said who hides their account."""
+        message = self._state.post(chat, who, text)
+        message.origin = {
+            "type": "hidden_user",
+            "sender_user_name": "Somebody",
+            "date": message.date - 60,
+        }
+        return self._tell(message)
 
     async def photo(
         self, chat: Chat, who: User, data: bytes, caption: str = "", album: str | None = None

@@ -92,6 +92,8 @@ class Message:
     """In a supergroup without topics: the message that began the chain of replies."""
     quote: str = ""
     album: str | None = None
+    origin: Json = field(default_factory=dict)
+    """The `forward_origin` of a forwarded message."""
     keyboard: Rows = field(default_factory=list)
     date: int = field(default_factory=lambda: int(time.time()))
     sent_at: float = field(default_factory=time.monotonic)
@@ -111,7 +113,7 @@ class Message:
         return [button["text"] for row in self.keyboard for button in row]
 
     def change(self, text: str, entities: list[Json], keyboard: Rows) -> None:
-        """Replace what it says and the buttons below it."""
+        """Replace its text and its buttons."""
         self.edited_at = time.monotonic()
         if text != self.text:
             self.history.append((self.edited_at, text))
@@ -134,6 +136,8 @@ class Message:
             message["edit_date"] = self.date + int(self.edited_at - self.sent_at)
         if self.album is not None:
             message["media_group_id"] = self.album
+        if self.origin:
+            message["forward_origin"] = self.origin
         if self.keyboard:
             message["reply_markup"] = {"inline_keyboard": self.keyboard}
         return message
@@ -275,7 +279,7 @@ class State:
             _root(chat, answered),
             quote,
             album,
-            keyboard or [],
+            keyboard=keyboard or [],
         )
         chat.messages[message.message_id] = message
         if not sender.is_bot:
