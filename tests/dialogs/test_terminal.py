@@ -12,7 +12,7 @@ from tests.bot import ROOT
 from tests.dialogs.stages import World, env
 from tests.fakes.model import Answer
 from tests.records import eventually
-from tests.test_console import Side
+from tests.test_console import PROMPTED, Side
 
 
 @asynccontextmanager
@@ -33,6 +33,7 @@ async def seated(world: World) -> AsyncIterator[Side]:
         )
     side = Side(person, person)
     try:
+        await eventually(lambda: PROMPTED in side.raw, within=30)  # a process takes time to start
         yield side
         side.type("\x04")
         async with asyncio.timeout(30):
@@ -49,7 +50,6 @@ async def seated(world: World) -> AsyncIterator[Side]:
 async def test_ctrl_c_before_the_first_text_brings_the_prompt_back(world: World) -> None:
     world.model.enqueue(Answer("never said", stall_after=0))
     async with seated(world) as side:
-        await side.prompts()
         side.type("Hello\r")
         await world.model.seen(1)
         side.type("\x03")
