@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import words
+from core.db import Session
 from core.quota import Rules
 from core.turns import Speaker
 
