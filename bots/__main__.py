@@ -24,6 +24,7 @@ from core.chat import Chat, Terms
 from core.commands import Offer
 from core.errors import SettingsError
 from core.intake import Intake
+from core.listening import Listening
 from core.memory import Marks
 from core.quota import Rules
 from core.settings import Settings
@@ -150,7 +151,8 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             beside.append(_hear_others(loaded, worker))
         for work in beside:
             stack.push_async_callback(_cancel, asyncio.create_task(work))
-        connections = Connections(open_ones, partial(_use, worker, intake if listen else None))
+        listening = Listening(sessions, worker.id, intake.handle, now=_now) if listen else None
+        connections = Connections(open_ones, partial(_use, worker, listening))
         connects = [partial(_connect, platform, loaded, sessions) for platform in platforms]
         await _work(worker, connections.run(connects), loaded.drain_seconds)
 
@@ -218,14 +220,14 @@ async def _hear(listening: Coroutine[Any, Any, None], worker: Worker) -> None:
     await worker.settled()
 
 
-async def _use(worker: Worker, intake: Intake | None, adapter: Adapter) -> None:
+async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) -> None:
     """Answer for an account, and listen for it unless others do, until it is refused."""
     worker.serve(adapter)
-    if intake is None:
+    if listening is None:
         await asyncio.Event().wait()
         return
     try:
-        await intake.listen(adapter, worker.id)
+        await listening.listen(adapter)
     except SettingsError:
         worker.dismiss(adapter)
         raise

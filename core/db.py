@@ -203,7 +203,10 @@ def _postgresql(url: URL, connections: int) -> Engine:
         hide_parameters=True,
         connect_args={
             "connect_timeout": 5,
-            "options": "-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s",
+            # A wait for a lock may be repeated for ever, as when a migration holds a table; a
+            # statement that takes too long by itself is given up after a few tries.
+            "options": "-c lock_timeout=10s -c statement_timeout=15s"
+            " -c idle_in_transaction_session_timeout=30s",
             # A server that vanished without a word must not hold a connection for hours.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
