@@ -192,6 +192,6 @@ def load(**values: object) -> Settings:
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
-    name = "_".join(str(part) for part in found["loc"][:1]).upper()
+    name = "_".join(str(name) for name in found["loc"][:1]).upper()
     message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return f"{name}: {message}" if name else message
