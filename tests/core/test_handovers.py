@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from bots import console
+from bots.console import adapter as console
 from core import fleet, inbox, quota
 from core.commands import Offer
 from core.db import Sessions
