@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import commands, fleet, identity, inbox, memory, posts, privacy, words
 from core.adapter import (
@@ -21,7 +20,7 @@ from core.adapter import (
     InboundMessage,
     Move,
 )
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.turns import Outcome, Question, Speaker
 
 log = logging.getLogger(__name__)
@@ -149,7 +148,7 @@ class Intake:
         if done.forgot:
             await privacy.erase(self._sessions)
 
-    async def _stored(self, work: Callable[[AsyncSession], Awaitable[Accepted]]) -> Accepted:
+    async def _stored(self, work: Callable[[Session], Awaitable[Accepted]]) -> Accepted:
         for _ in range(LOOKS - 1):
             try:
                 return await transact(self._sessions, work)
@@ -158,7 +157,7 @@ class Intake:
                 log.info("an event came twice at once")
         return await transact(self._sessions, work)
 
-    async def _message(self, session: AsyncSession, message: InboundMessage) -> Accepted:
+    async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()
         if part_of := self._part_of(message, now):
             ready_at = now + GATHER
@@ -174,7 +173,7 @@ class Intake:
         return await self._question(session, message, speaker, now)
 
     async def _question(
-        self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         gathers = message.partial or bool(message.album)
         ready_at = now + GATHER if gathers else now
@@ -192,7 +191,7 @@ class Intake:
         return Accepted(gathering=Gathering(turn_id, message.album, ready_at))
 
     async def _command(
-        self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """A command is a turn that is answered when it is accepted; only its delivery is left."""
         if not await inbox.is_new(session, message.address, message.event_id, message.message_id):
@@ -210,7 +209,7 @@ class Intake:
         return Accepted(changed=result.stopped, forgot=result.forgot)
 
     async def _again(
-        self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """`/retry`: the person's last question once more, in place of its answer in memory."""
         last = await inbox.last_question(session, speaker)
@@ -228,14 +227,14 @@ class Intake:
         await inbox.accept(session, message.event_id, entry, now=now)
         return Accepted()
 
-    async def _move(self, session: AsyncSession, move: Move) -> Accepted:
+    async def _move(self, session: Session, move: Move) -> Accepted:
         """What is stored of a chat belongs to another one; told again, nothing is left to move."""
         if await inbox.note(session, move.address, move.event_id):
             await identity.move(session, move.address, move.chat)
             await inbox.move(session, move.address, move.chat)
         return Accepted()
 
-    async def _change(self, session: AsyncSession, change: Change) -> Accepted:
+    async def _change(self, session: Session, change: Change) -> Accepted:
         if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
         turn_id = await posts.turn_of(session, change.address, change.message_id)
@@ -250,9 +249,7 @@ class Intake:
             case ChangeKind.EDITED:
                 return await self._edited(session, change, record)
 
-    async def _regenerate(
-        self, session: AsyncSession, change: Change, record: inbox.Record
-    ) -> Accepted:
+    async def _regenerate(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         now = self._now()
         if record.forgotten:
             entry = _instead(change, record, record.question, now)
@@ -269,9 +266,7 @@ class Intake:
             await inbox.say(session, _said(entry, words.MOVED_ON), now=now)
         return Accepted()
 
-    async def _edited(
-        self, session: AsyncSession, change: Change, record: inbox.Record
-    ) -> Accepted:
+    async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """An edited question is answered anew while its answer is the newest; else it stays."""
         now = self._now()
         question = replace(record.question, text=change.text)

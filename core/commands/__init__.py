@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import words
 from core.adapter import COMMANDS, Command
 from core.commands import _everyday, _privacy, _style
 from core.commands._call import Call, CarryOut, Offer, Result
+from core.db import Session
 
 _CATALOGUE: Mapping[str, Command] = {command.name: command for command in COMMANDS}
 _CARRY_OUT: Mapping[str, CarryOut] = {
@@ -26,7 +25,7 @@ _CARRY_OUT: Mapping[str, CarryOut] = {
 """`/retry` is not among them: it asks a question again, and so is a turn for the model."""
 
 
-async def run(session: AsyncSession, name: str, call: Call) -> Result:
+async def run(session: Session, name: str, call: Call) -> Result:
     """Carry out a command by its name; an unknown one is answered too."""
     carry_out = _CARRY_OUT.get(name)
     if carry_out is None:

@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import words
+from core.db import Session
 from core.quota import Rules
 from core.turns import Speaker
 
@@ -63,5 +62,5 @@ class Result:
     """A file with all that is stored about the person goes with the answer."""
 
 
-CarryOut = Callable[[AsyncSession, Call], Awaitable[Result]]
+CarryOut = Callable[[Session, Call], Awaitable[Result]]
 """Carries out one command in a transaction."""

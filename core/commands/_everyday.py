@@ -2,26 +2,25 @@
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import inbox, memory, quota, words
 from core.commands._call import Call, Result
 from core.commands._style import BACK
+from core.db import Session
 from core.settings import Limit
 from core.words import count, dollars, price, until
 
 
-async def start(session: AsyncSession, call: Call) -> Result:
+async def start(session: Session, call: Call) -> Result:
     """Say hello, and what happens with what people write."""
     return Result(words.HELLO.format(privacy=call.offer.privacy))
 
 
-async def help_(session: AsyncSession, call: Call) -> Result:
+async def help_(session: Session, call: Call) -> Result:
     """List the commands."""
     return Result(words.list_commands())
 
 
-async def new(session: AsyncSession, call: Call) -> Result:
+async def new(session: Session, call: Call) -> Result:
     """Begin a new conversation; what was said before stays stored."""
     kept = await memory.instructions(session, call.speaker.conversation_id)
     await memory.reset(session, call.speaker.conversation_id)
@@ -29,14 +28,14 @@ async def new(session: AsyncSession, call: Call) -> Result:
     return Result(words.NEW_CONVERSATION, instructions=kept)
 
 
-async def stop(session: AsyncSession, call: Call) -> Result:
+async def stop(session: Session, call: Call) -> Result:
     """Stop what the person is waiting for in this conversation."""
     waiting = await inbox.unanswered(session, call.speaker)
     stopped = await inbox.cancel(session, waiting)
     return Result(words.STOPPED if stopped else words.NOTHING_TO_STOP, stopped)
 
 
-async def usage(session: AsyncSession, call: Call) -> Result:
+async def usage(session: Session, call: Call) -> Result:
     """Tell what was used this month, and what is left."""
     month = Limit(0, "usd", "month")
     used = await quota.spent(session, call.speaker.user_id, since=month.start(call.now))

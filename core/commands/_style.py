@@ -3,16 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import memory, words
 from core.commands._call import Call, Result
+from core.db import Session
 from core.settings import LONGEST_PERSONA, RESET
 
 BACK = "From now on, follow only your first instructions again."
 
 
-async def persona(session: AsyncSession, call: Call) -> Result:
+async def persona(session: Session, call: Call) -> Result:
     """Show, set or reset the conversation's instructions."""
     wish = call.arguments.strip()
     if not wish:
@@ -27,7 +26,7 @@ async def persona(session: AsyncSession, call: Call) -> Result:
     return Result(words.PERSONA_SET, instructions=instructions)
 
 
-async def _shown(session: AsyncSession, call: Call) -> str:
+async def _shown(session: Session, call: Call) -> str:
     current = await memory.instructions(session, call.speaker.conversation_id)
     lines = [words.NO_PERSONA, words.PERSONA_EXAMPLE]
     if current and current != BACK:
@@ -37,7 +36,7 @@ async def _shown(session: AsyncSession, call: Call) -> str:
     return "\n".join(lines)
 
 
-async def model(session: AsyncSession, call: Call) -> Result:
+async def model(session: Session, call: Call) -> Result:
     """Show or choose the model that answers in this conversation."""
     models = call.offer.models
     if len(models) < 2:

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import LOOK, notify, row_count
+from core.db import LOOK, Session, notify, row_count
 from core.inbox._tables import turns
 from core.turns import Outcome, Question, Speaker
 
@@ -31,12 +30,12 @@ class Record:
     """Its text was deleted: nothing is left that could be asked again."""
 
 
-async def get(session: AsyncSession, turn_id: int) -> Record | None:
+async def get(session: Session, turn_id: int) -> Record | None:
     """Return a question's turn by its id; until the transaction ends nobody else changes it."""
     return await _record(session, turns.c.id == turn_id, hold=True)
 
 
-async def last_question(session: AsyncSession, speaker: Speaker) -> Record | None:
+async def last_question(session: Session, speaker: Speaker) -> Record | None:
     """Return the newest question of a person in their conversation since its last new beginning."""
     return await _record(
         session,
@@ -47,7 +46,7 @@ async def last_question(session: AsyncSession, speaker: Speaker) -> Record | Non
 
 
 async def _record(
-    session: AsyncSession, *where: ColumnElement[bool], hold: bool = False
+    session: Session, *where: ColumnElement[bool], hold: bool = False
 ) -> Record | None:
     statement = (
         select(
@@ -108,13 +107,13 @@ def as_new(now: datetime) -> dict[str, Any]:
     }
 
 
-async def requeue(session: AsyncSession, turn_id: int, *, now: datetime) -> None:
+async def requeue(session: Session, turn_id: int, *, now: datetime) -> None:
     """Answer a turn again that was not answered well, in the messages that stand."""
     again = update(turns).where(turns.c.id == turn_id, _NOT_WELL, ~turns.c.forgotten)
     await session.execute(again.values(as_new(now)))
 
 
-async def amend(session: AsyncSession, turn_id: int, question: Question, *, now: datetime) -> None:
+async def amend(session: Session, turn_id: int, question: Question, *, now: datetime) -> None:
     """Replace the question of a turn that has no answer yet, or no good one; it starts again."""
     await session.execute(
         update(turns)
@@ -128,7 +127,7 @@ async def amend(session: AsyncSession, turn_id: int, question: Question, *, now:
     await notify(session, LOOK)
 
 
-async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
+async def cancel(session: Session, turn_ids: Collection[int]) -> bool:
     """Stop unanswered turns as soon as their worker sees it; return whether there were any."""
     stopped = await session.execute(
         update(turns)
@@ -139,7 +138,7 @@ async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
     return row_count(stopped) > 0
 
 
-async def unanswered(session: AsyncSession, speaker: Speaker) -> list[int]:
+async def unanswered(session: Session, speaker: Speaker) -> list[int]:
     """Return the questions of a person in their conversation that have no answer yet."""
     found = await session.scalars(
         select(turns.c.id).where(

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Boolean, bindparam, case, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.db import Session
 from core.memory._context import Context
 from core.memory._estimate import estimate
 from core.memory._path import HEAD, IDS_PER_TURN, IN_EPOCH, conversations, ids_of, in_epoch
@@ -29,7 +29,7 @@ _MOVE_HEAD_FROM = _MOVE_HEAD.where(
 
 
 async def remember(
-    session: AsyncSession,
+    session: Session,
     turn: Turn,
     context: Context,
     messages: Sequence[ChatMessage],
@@ -89,7 +89,7 @@ def _answer_at(messages: Sequence[ChatMessage]) -> int:
     return max((n for n in at if messages[n]["role"] == "assistant"), default=len(messages) - 1)
 
 
-async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_id: int) -> None:
+async def _move_head(session: Session, turn: Turn, context: Context, head_id: int) -> None:
     """Move the head, but not for a branch from an older message or a turn from before `/new`."""
     values = {**in_epoch(turn), "head": head_id}
     if turn.replaces_id is not None:
@@ -103,7 +103,7 @@ async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_i
 
 
 async def instruct(
-    session: AsyncSession, speaker: Speaker, turn_id: int, instructions: str, *, now: datetime
+    session: Session, speaker: Speaker, turn_id: int, instructions: str, *, now: datetime
 ) -> None:
     """Append instructions at the head, so that the earlier messages stay as they were sent."""
     message_id = turn_id * IDS_PER_TURN

@@ -24,7 +24,7 @@ class Settings(Environment):
     empty_means_none = frozenset({"quota", "budget"})
 
     database_url: Annotated[str, AfterValidator(check_database_url)] = Field(
-        default="sqlite+aiosqlite:///parley.db", repr=False
+        default="sqlite:///parley.db", repr=False
     )
     database_connections: int = Field(default=5, ge=1)
 

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import fleet, inbox, posts
 from core.adapter import Account, Adapter
 from core.chat import Chat
-from core.db import LOOK, TRANSIENT, WORK, Sessions, may_pass, notify, reason, transact
+from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
 from core.errors import (
     DeliveryError,
     LeaseLost,
@@ -171,7 +170,7 @@ class Worker:
             if len(turns) < limit:
                 return
 
-    async def _take(self, session: AsyncSession, *, limit: int) -> tuple[float, list[Turn]]:
+    async def _take(self, session: Session, *, limit: int) -> tuple[float, list[Turn]]:
         """Claim turns; until when they are ours, on the event loop's clock."""
         now, until = self._now(), self._clock() + self._lease.total_seconds()
         return until, await inbox.claim(
@@ -285,7 +284,7 @@ class Worker:
         # What people see must be known should no further attempt get as far.
         is_further = turn.answer is None and len(text) > len(turn.draft)
 
-        async def work(session: AsyncSession) -> None:
+        async def work(session: Session) -> None:
             if is_further:
                 await inbox.save_drafts(session, [(turn, text)])
             await inbox.retry(session, turn, ready_at=ready_at, fault=fault)
@@ -311,6 +310,6 @@ class Worker:
         with contextlib.suppress(*TRANSIENT):
             await transact(self._sessions, self._leave, patience=BEAT)
 
-    async def _leave(self, session: AsyncSession) -> None:
+    async def _leave(self, session: Session) -> None:
         await inbox.hand_back(session, self.id)
         await fleet.leave(session, self.id)

@@ -37,7 +37,7 @@ async def give(sessions: Sessions, who: Speaker, command: str, **more: Any) -> R
 
 
 async def instruct(sessions: Sessions, who: Speaker, result: Result) -> None:
-    """Do what a result leaves to be done about instructions."""
+    """Carry out a result's change of the instructions."""
     words = result.instructions
     assert words is not None
     turn_id = await rows.ask(sessions, who, f"instructions {next(_numbers)}", lane=None)

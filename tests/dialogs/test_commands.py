@@ -1,4 +1,4 @@
-"""The commands by which people choose how they are answered, and what is kept of them."""
+"""The commands for the style of answers and for stored data."""
 
 import json
 from datetime import UTC, datetime, timedelta
