@@ -26,6 +26,7 @@ from core.chat import Chat, Terms
 from core.commands import Offer
 from core.errors import SettingsError
 from core.intake import Intake
+from core.listening import Listening
 from core.memory import Marks
 from core.quota import Rules
 from core.settings import Settings
@@ -159,7 +160,8 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             beside["hearing other processes"] = partial(_hear_others, loaded, worker)
         for name, work in beside.items():
             stack.push_async_callback(_cancel, asyncio.create_task(tasks.keep(name, work)))
-        connections = Connections(open_ones, partial(_use, worker, intake if listen else None))
+        listening = Listening(sessions, worker.id, intake.handle, now=_now) if listen else None
+        connections = Connections(open_ones, partial(_use, worker, listening))
         connects = [
             partial(platform.connect, _Stored(sessions, platform.name)) for platform in platforms
         ]
@@ -229,14 +231,14 @@ async def _hear(listening: Coroutine[Any, Any, None], worker: Worker) -> None:
     await worker.settled()
 
 
-async def _use(worker: Worker, intake: Intake | None, adapter: Adapter) -> None:
+async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) -> None:
     """Answer for an account, and listen for it unless others do, until it is refused."""
     worker.serve(adapter)
-    if intake is None:
+    if listening is None:
         await asyncio.Event().wait()
         return
     try:
-        await intake.listen(adapter, worker.id)
+        await listening.listen(adapter)
     except SettingsError:
         worker.dismiss(adapter)
         raise

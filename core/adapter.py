@@ -48,7 +48,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """Something a person said to the bot. Adapters hand over nothing that is not meant for it."""
+    """Something a person said to the bot, or what may be a piece of it."""
 
     event_id: str
     """Identifies the delivery on the platform; the same id twice is the same event."""
@@ -76,6 +76,11 @@ class InboundMessage:
     """Messages with the same album id are one message to the person who sent them."""
     partial: bool = False
     """As long as the platform lets a message be: the rest of a split text may follow at once."""
+    forwarded: bool = False
+    """A message of somebody else, shown by its author, who may comment on it beside it."""
+    addressed: bool = True
+    """Said to the bot. False for a group's message that does not name the bot but may be a piece
+    of one that does: of an album, of a split text, a forward. It is of no other use."""
     admin: bool | None = False
     """The author may administer the chat (always so in a private one); None when the platform
     was asked and did not tell. It matters for commands that hold for everybody in the chat."""

@@ -203,8 +203,8 @@ def _postgresql(url: URL, connections: int) -> Engine:
         hide_parameters=True,
         connect_args={
             "connect_timeout": 5,
-            # Who waits for a lock waits on, as long as a migration holds the table; a statement
-            # that takes too long by itself is given up in the end. See `may_pass` and TIMEOUTS.
+            # A wait for a lock may be repeated for ever, as when a migration holds a table; a
+            # statement that takes too long by itself is given up after a few tries.
             "options": "-c lock_timeout=10s -c statement_timeout=15s"
             " -c idle_in_transaction_session_timeout=30s",
             # A server that vanished without a word must not hold a connection for hours.

@@ -68,6 +68,16 @@ async def resolve(
     return Speaker(found.user_id, found.conversation_id, found.epoch)
 
 
+async def find(
+    session: Session, author: Author, address: Address, *, private: bool
+) -> Speaker | None:
+    """Return a person in their conversation; None if they have never spoken to the bot there."""
+    found = await _find(session, author, address, private=private)
+    if found is None or found.conversation_id is None:
+        return None
+    return Speaker(found.user_id, found.conversation_id, found.epoch)
+
+
 async def move(session: Session, address: Address, chat: str) -> None:
     """Move a group's conversations to another chat, except threads that have one there already."""
     there = _conversations.alias("there")

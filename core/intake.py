@@ -2,62 +2,46 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
-from core import commands, fleet, identity, inbox, memory, posts, privacy, words
-from core.adapter import (
-    Account,
-    Adapter,
-    Address,
-    Author,
-    Change,
-    ChangeKind,
-    InboundMessage,
-    Move,
-)
-from core.db import Session, Sessions, transact
+from core import commands, identity, inbox, memory, pieces, posts, privacy, words
+from core.adapter import Change, ChangeKind, InboundMessage, Move
+from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.turns import Outcome, Question, Speaker
 
 log = logging.getLogger(__name__)
 
-GATHER = timedelta(seconds=0.6)
-"""How long a message waits for its next part: the rest of a split text, of an album."""
-
-LISTENING = timedelta(seconds=8)
-"""How long the lease to listen for an account lasts; a dead process is replaced after it."""
-STAND_BY = 1.0
-"""Seconds between a standing-by process's attempts to take it."""
 LOOKS = 5
-"""How often an event is stored that another process seems to be storing too."""
+"""The number of tries to store an event before it is passed over."""
+LOOK_AGAIN = 0.05
+"""The seconds between two of these tries."""
 
-
-@dataclass(frozen=True, slots=True)
-class Gathering:
-    """A turn that waits for further parts of its message."""
-
-    turn_id: int
-    album: str
-    ready_at: datetime
+ASIDE = 200
+"""The most pieces of albums in groups that are kept until another piece names the bot."""
+ASIDE_FOR = timedelta(seconds=10)
+"""The time for which they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What has to be told after the commit."""
+    """News to be told after the commit."""
 
     changed: bool = False
     """A turn that may be running was stopped or got another question."""
     forgot: bool = False
     """Words were deleted, and have to leave the database's file too."""
-    gathering: Gathering | None = None
+    ready_at: datetime | None = None
+    """The time from which there may be something to claim; None means now."""
 
 
 class Intake:
-    """Where the events of all platforms go; `handle` returns when they are safe."""
+    """The way in for the events of all platforms; `handle` returns when they are safe."""
 
     def __init__(
         self,
@@ -74,121 +58,158 @@ class Intake:
         self._now = now
         self._accepted = accepted
         self._changed = changed
-        # A hint only: a process that starts anew answers the parts one by one.
-        self._gathering: dict[tuple[Address, Author], Gathering] = {}
-
-    async def listen(self, adapter: Adapter, worker_id: str) -> None:
-        """Handle what an account hears, while this is the one process that listens for it.
-
-        Other processes stand by. Returns when there is nothing more to hear.
-        """
-        account = adapter.name, adapter.bot_id
-        while True:
-            await self._stand_by(account, worker_id)
-            try:
-                async with self._lease(account, worker_id), aclosing(adapter.listen()) as events:
-                    log.info("listening on %s as %s", *account)
-                    async for event in events:
-                        await self.handle(event)
-                return
-            except TimeoutError:
-                log.warning("another process listens on %s as %s now", *account)
-
-    async def _stand_by(self, account: Account, worker_id: str) -> None:
-        """Return when this process may listen for an account; say so once if it has to wait."""
-        if await self._may_listen(account, worker_id):
-            return
-        log.warning("another process listens on %s as %s: this one waits for its end", *account)
-        while not await self._may_listen(account, worker_id):  # noqa: ASYNC110 - a lease runs out
-            await asyncio.sleep(STAND_BY)
-
-    @asynccontextmanager
-    async def _lease(self, account: Account, worker_id: str) -> AsyncIterator[None]:
-        """The time in which an account is ours; TimeoutError as soon as it is another's."""
-        async with asyncio.timeout(None) as lease:
-            renewing = asyncio.create_task(self._renew(account, worker_id, lease))
-            try:
-                yield
-            finally:
-                renewing.cancel()
-                await asyncio.wait([renewing])  # it may be in the middle of a transaction
-                await transact(
-                    self._sessions,
-                    lambda session: fleet.stop_listening(session, account, worker_id),
-                    patience=STAND_BY,
-                )
-
-    async def _renew(self, account: Account, worker_id: str, lease: asyncio.Timeout) -> None:
-        while await self._may_listen(account, worker_id):  # noqa: ASYNC110 - in time, not on an event
-            await asyncio.sleep(LISTENING.total_seconds() / 3)
-        lease.reschedule(0)
-
-    async def _may_listen(self, account: Account, worker_id: str) -> bool:
-        now = self._now()
-        return await transact(
-            self._sessions,
-            lambda session: fleet.may_listen(
-                session, account, worker_id, now=now, lease_until=now + LISTENING
-            ),
-        )
+        # Not stored: these pieces were not said to the bot, and most of them never will be.
+        self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
 
     async def handle(self, event: InboundMessage | Change | Move) -> None:
-        """Store an event. While the database is away this waits, and so does the platform."""
-        match event:
-            case Change():
-                done = await self._stored(lambda session: self._change(session, event))
-            case Move():
-                done = await self._stored(lambda session: self._move(session, event))
-            case InboundMessage():
-                done = await self._stored(lambda session: self._message(session, event))
-                self._gather(event, done.gathering)
+        """Store an event. While the database is away this waits, and so does the platform.
+
+        An event that cannot be stored for another reason is logged and passed over.
+        """
+        if isinstance(event, InboundMessage):
+            self._put_aside(event)
+        done = await self._stored(event)
         if done.changed:
             self._changed()
-        self._accepted(done.gathering.ready_at if done.gathering else None)
+        self._accepted(done.ready_at)
         if done.forgot:
-            await privacy.erase(self._sessions)
+            await self._erase()
 
-    async def _stored(self, work: Callable[[Session], Awaitable[Accepted]]) -> Accepted:
-        for _ in range(LOOKS - 1):
+    async def _stored(self, event: InboundMessage | Change | Move) -> Accepted:
+        tries = 0
+        while True:
             try:
-                return await transact(self._sessions, work)
-            except IntegrityError:
-                # Another process stored the same event meanwhile; a second look finds it.
-                log.info("an event came twice at once")
-        return await transact(self._sessions, work)
+                return await transact(self._sessions, partial(self._store, event=event))
+            except (DBAPIError, *TRANSIENT) as error:
+                # Another process may have stored the same event meanwhile; a second look finds it.
+                tries += not may_pass(error)
+                log.warning("event %s is not stored: %s", event.event_id, reason(error))
+            except Exception:  # one event must not stop the others
+                tries += 1
+                log.exception("event %s is not stored", event.event_id)
+            if tries == LOOKS:
+                await self._pass_over(event)
+                return Accepted()
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def _pass_over(self, event: InboundMessage | Change | Move) -> None:
+        """Note an event as seen, or it would come back for ever."""
+        log.error("event %s cannot be stored: it is passed over", event.event_id)
+        try:
+            await transact(
+                self._sessions,
+                lambda session: inbox.note(session, event.address, event.event_id),
+            )
+        except Exception:  # as above
+            log.exception("event %s cannot be noted as seen", event.event_id)
+
+    async def _store(self, session: Session, event: InboundMessage | Change | Move) -> Accepted:
+        match event:
+            case Change():
+                return await self._change(session, event)
+            case Move():
+                return await self._move(session, event)
+            case InboundMessage():
+                return await self._message(session, event)
+
+    async def _erase(self) -> None:
+        try:
+            await privacy.erase(self._sessions)
+        except TRANSIENT:
+            log.exception("traces of what was deleted are left; they are erased within the hour")
 
     async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()
-        if part_of := self._part_of(message, now):
-            ready_at = now + GATHER
-            if await inbox.extend(session, part_of.turn_id, message, ready_at=ready_at):
-                return Accepted(gathering=replace(part_of, ready_at=ready_at))
+        if not message.addressed:
+            return await self._unaddressed(session, message, now)
         speaker = await identity.resolve(
             session, message.author, message.address, private=message.private, now=now
         )
-        if message.command == "retry":
-            return await self._again(session, message, speaker, now)
-        if message.command is not None:
-            return await self._command(session, message, speaker, now)
-        return await self._question(session, message, speaker, now)
+        match message.command:
+            case None:
+                return await self._said(session, message, speaker, now)
+            case "retry":
+                return await self._again(session, message, speaker, now)
+            case _:
+                return await self._command(session, message, speaker, now)
 
-    async def _question(
+    async def _unaddressed(
+        self, session: Session, message: InboundMessage, now: datetime
+    ) -> Accepted:
+        """Store a message that does not name the bot if it is a piece of one that does."""
+        speaker = await identity.find(
+            session, message.author, message.address, private=message.private
+        )
+        if speaker is None:
+            return Accepted()
+        last = await inbox.latest(session, speaker, message.address)
+        if last is None or not pieces.goes_on(last.question, message):
+            return Accepted()
+        return await self._piece(session, message, speaker, last, now)
+
+    async def _said(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
-        gathers = message.partial or bool(message.album)
-        ready_at = now + GATHER if gathers else now
-        entry = _entry(message, speaker, ready_at)
-        answer = entry.question.ready_answer
-        if answer and not gathers:  # else the parts that follow may hold what can be answered
-            entry = _said(entry, answer)
-        elif not message.private and message.reply_to is not None:
+        """Add a message to its author's last question, or store a question of its own."""
+        last = await inbox.latest(session, speaker, message.address)
+        if last is not None and pieces.goes_on(last.question, message):
+            return await self._piece(session, message, speaker, last, now)
+        follows_id = None
+        if not message.private and message.reply_to is not None:
             # In a group a reply branches from what it answers; a private talk stays one line.
             follows_id = await posts.turn_of(session, message.address, message.reply_to)
-            entry = replace(entry, follows_id=follows_id)
+        return await self._question(session, message, speaker, now, follows_id)
+
+    async def _piece(
+        self,
+        session: Session,
+        message: InboundMessage,
+        speaker: Speaker,
+        last: inbox.Record,
+        now: datetime,
+    ) -> Accepted:
+        """Add a piece to the last question; once that is answered, store a turn that follows it."""
+        ready_at = _ready_at(message, now)
+        growth = await inbox.extend(session, last.id, message, ready_at=ready_at, now=now)
+        if growth is None:
+            follows_id = None if message.private else last.id
+            return await self._question(session, message, speaker, now, follows_id)
+        return Accepted(changed=growth is inbox.Growth.RESTARTED, ready_at=ready_at)
+
+    async def _question(
+        self,
+        session: Session,
+        message: InboundMessage,
+        speaker: Speaker,
+        now: datetime,
+        follows_id: int | None,
+    ) -> Accepted:
+        ready_at = _ready_at(message, now)
+        entry = replace(_entry(message, speaker, ready_at), follows_id=follows_id)
+        answer = entry.question.ready_answer
+        if answer and not pieces.gathers(message):  # else a later piece may hold a question
+            entry = _answered(entry, answer)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
-        if turn_id is None or not gathers:
-            return Accepted()
-        return Accepted(gathering=Gathering(turn_id, message.album, ready_at))
+        if turn_id is not None and message.album:
+            for piece in self._set_aside(message):
+                await inbox.extend(session, turn_id, piece, ready_at=ready_at, now=now)
+        return Accepted(ready_at=ready_at)
+
+    def _put_aside(self, message: InboundMessage) -> None:
+        """Keep a piece of an album in which the bot is not named yet; forget old ones."""
+        while self._aside and self._aside[0].sent_at < message.sent_at - ASIDE_FOR:
+            self._aside.popleft()
+        if message.album and not message.addressed:
+            self._aside.append(message)
+
+    def _set_aside(self, message: InboundMessage) -> list[InboundMessage]:
+        """Return the pieces of a message's album that were put aside, the last one first."""
+        return [
+            piece
+            for piece in reversed(self._aside)
+            if (piece.address, piece.author, piece.album)
+            == (message.address, message.author, message.album)
+        ]
 
     async def _command(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
@@ -200,7 +221,7 @@ class Intake:
             speaker, message.text, message.private, message.admin, self._offer, now
         )
         result = await commands.run(session, message.command or "", call)
-        entry = _said(_entry(message, speaker, now), result.text)
+        entry = _answered(_entry(message, speaker, now), result.text)
         if result.export:
             entry = replace(entry, question=replace(entry.question, export=True))
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
@@ -211,15 +232,15 @@ class Intake:
     async def _again(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
-        """`/retry`: the person's last question once more, in place of its answer in memory."""
+        """Ask the person's last question once more, in place of its answer in memory."""
         last = await inbox.last_question(session, speaker)
         entry = _entry(message, speaker, now)
         if last is None:
-            entry = _said(entry, words.NOTHING_ASKED)
+            entry = _answered(entry, words.NOTHING_ASKED)
         elif last.outcome is None:
-            entry = _said(entry, words.STILL_ANSWERING)
+            entry = _answered(entry, words.STILL_ANSWERING)
         elif last.forgotten:
-            entry = _said(entry, words.FORGOTTEN)
+            entry = _answered(entry, words.FORGOTTEN)
         else:
             entry = replace(entry, question=last.question, follows_id=last.follows_id)
             if await memory.is_head(session, speaker.conversation_id, last.id):
@@ -228,7 +249,7 @@ class Intake:
         return Accepted()
 
     async def _move(self, session: Session, move: Move) -> Accepted:
-        """What is stored of a chat belongs to another one; told again, nothing is left to move."""
+        """Move everything stored of a chat to another; the second time there is nothing left."""
         if await inbox.note(session, move.address, move.event_id):
             await identity.move(session, move.address, move.chat)
             await inbox.move(session, move.address, move.chat)
@@ -253,7 +274,7 @@ class Intake:
         now = self._now()
         if record.forgotten:
             entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _said(entry, words.FORGOTTEN), now=now)
+            await inbox.say(session, _answered(entry, words.FORGOTTEN), now=now)
         elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
             await inbox.requeue(session, record.id, now=now)
         elif record.outcome is None:
@@ -263,14 +284,14 @@ class Intake:
             return Accepted(changed=True)
         else:
             entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _said(entry, words.MOVED_ON), now=now)
+            await inbox.say(session, _answered(entry, words.MOVED_ON), now=now)
         return Accepted()
 
     async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """An edited question is answered anew while its answer is the newest; else it stays."""
         now = self._now()
         question = replace(record.question, text=change.text)
-        if record.forgotten or question.parts > 1 or question == record.question:
+        if record.forgotten or question.pieces > 1 or question == record.question:
             return Accepted()
         if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
             await inbox.amend(session, record.id, question, now=now)
@@ -280,25 +301,10 @@ class Intake:
             return Accepted(changed=True)
         return Accepted()
 
-    def _part_of(self, message: InboundMessage, now: datetime) -> Gathering | None:
-        """The turn that this message continues: the same album, or a text that was split."""
-        gathering = self._gathering.get((message.address, message.author))
-        if gathering is None or gathering.ready_at <= now or message.command is not None:
-            return None
-        return gathering if gathering.album == message.album else None
 
-    def _gather(self, message: InboundMessage, gathering: Gathering | None) -> None:
-        """Remember what waits for further parts; anything else said in between ends the wait."""
-        key = message.address, message.author
-        self._gathering.pop(key, None)
-        if gathering is None:
-            return
-        now = self._now()
-        for other, begun in list(self._gathering.items()):
-            if begun.ready_at > now:
-                break  # the oldest come first
-            del self._gathering[other]
-        self._gathering[key] = gathering
+def _ready_at(message: InboundMessage, now: datetime) -> datetime:
+    """Return the time from which a question may be answered: now, or after a wait for pieces."""
+    return now + pieces.GATHER if pieces.gathers(message) else now
 
 
 def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inbox.Entry:
@@ -337,6 +343,6 @@ def _instead(
     )
 
 
-def _said(entry: inbox.Entry, text: str) -> inbox.Entry:
+def _answered(entry: inbox.Entry, text: str) -> inbox.Entry:
     """A turn that needs no model: it is answered already and waits for nothing."""
     return replace(entry, kind="command", lane=None, follows_id=None, replaces_id=None, answer=text)

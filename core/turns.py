@@ -1,6 +1,6 @@
 """A turn as a value: what everything above the tables hands around."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self, TypeVar
@@ -35,7 +35,7 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked: the part of an inbound message that is kept with the turn."""
+    """A question in one message or in several pieces: all that the turn keeps of them."""
 
     text: str
     private: bool = True
@@ -46,8 +46,14 @@ class Question:
     attachments: tuple[Attachment, ...] = ()
     export: bool = False
     """A file with all that is stored about the person goes with the answer."""
-    parts: int = 1
-    """How many messages were gathered into it."""
+    pieces: int = 1
+    """The number of messages that were gathered into it."""
+    # The newest piece tells whether another message is a further piece.
+    album: str = field(default="", compare=False)
+    partial: bool = field(default=False, compare=False)
+    forwarded: bool = field(default=False, compare=False)
+    sent_at: float = field(default=0.0, compare=False)
+    """Seconds since 1970 UTC, by the platform's clock."""
 
     @classmethod
     def of(cls, message: InboundMessage) -> Self:
@@ -59,13 +65,18 @@ class Question:
             quote=message.quote,
             unreadable=message.unreadable,
             attachments=message.attachments,
+            album=message.album,
+            partial=message.partial,
+            forwarded=message.forwarded,
+            sent_at=message.sent_at.timestamp(),
         )
 
     @classmethod
     def load(cls, stored: dict[str, Any]) -> Self:
         """From the form it is stored in; what a newer release adds to it is passed over."""
         attachments = tuple(_known(Attachment, item) for item in stored.get("attachments", ()))
-        return _known(cls, {**stored, "attachments": attachments})
+        pieces = stored.get("pieces", stored.get("parts", 1))  # the older name
+        return _known(cls, {**stored, "attachments": attachments, "pieces": pieces})
 
     def dump(self) -> dict[str, Any]:
         """The form it is stored in."""
@@ -81,16 +92,28 @@ class Question:
         return words.NOTHING_SAID
 
     def joined(self, other: "Question") -> "Question":
-        """This question with a further part of the same message: a split text, an album."""
-        return Question(
-            text="\n".join(text for text in (self.text, other.text) if text),
-            private=self.private,
-            name=self.name,
-            quote=self.quote or other.quote,
-            unreadable=self.unreadable or other.unreadable,
+        """Return this question with a piece that was sent after it."""
+        return replace(
+            self,
+            text=_both(self.text, other.text, "\n"),
+            quote=_once(self.quote, other.quote, "\n\n"),
+            unreadable=_once(self.unreadable, other.unreadable, " and "),
             attachments=self.attachments + other.attachments,
-            parts=self.parts + other.parts,
+            pieces=self.pieces + other.pieces,
+            album=other.album or self.album,
+            partial=other.partial,
+            forwarded=other.forwarded,
+            sent_at=max(self.sent_at, other.sent_at),
         )
+
+
+def _both(first: str, second: str, between: str) -> str:
+    return between.join(text for text in (first, second) if text)
+
+
+def _once(first: str, second: str, between: str) -> str:
+    """Join two texts, but leave out a second that is in the first already."""
+    return first if second in first.split(between) else _both(first, second, between)
 
 
 def _known(kind: type[T], stored: dict[str, Any]) -> T:

@@ -15,7 +15,7 @@ from discord.utils import time_snowflake, utcnow
 from bots.discord.arrivals import Arrivals
 from bots.discord.inbound import read
 from bots.discord.rest import call, translating
-from bots.parts import Parts
+from bots.pieces import Pieces
 from core.adapter import InboundMessage, Known
 from core.errors import DeliveryError, RetryAfter, Unreachable
 
@@ -135,11 +135,11 @@ class Backlog:
 
     async def _read_on(self, chat: str, channel: discord.abc.Messageable, after: int) -> int:
         """Hand over page after page, and return the id of the last message."""
-        parts = Parts()
+        pieces = Pieces()
         while True:
             page = await self._patiently(chat, partial(_page, channel, after))
             for message in page:
-                for said in read(parts, message, self._me):
+                if said := read(pieces, message, self._me):
                     self._remember(said)
                     await self._arrivals.insert(said)
             after = page[-1].id if page else after

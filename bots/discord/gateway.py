@@ -17,7 +17,7 @@ from bots.discord.commands import register
 from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, read
 from bots.discord.interactions import acknowledge
 from bots.discord.rest import Json, call
-from bots.parts import Parts
+from bots.pieces import Pieces
 from core.adapter import InboundMessage, Known
 from core.errors import DeliveryError, SettingsError
 
@@ -61,7 +61,7 @@ class Gateway(discord.AutoShardedClient):
         self._backlog: Backlog
         self._known = known
         self._said: dict[str, InboundMessage] = {}
-        self._parts = Parts()
+        self._pieces = Pieces()
         self._starting: set[int]  # shards whose servers are not all there yet
         self._identified: deque[float] = deque(maxlen=1)
 
@@ -184,7 +184,7 @@ class Gateway(discord.AutoShardedClient):
 
     async def on_message(self, message: discord.Message) -> None:
         """Something was said."""
-        for said in read(self._parts, message, self.me):
+        if said := read(self._pieces, message, self.me):
             self._remember(said)
             self._hear(said, message.guild.id if message.guild else 0)
 

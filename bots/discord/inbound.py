@@ -9,7 +9,7 @@ import discord
 from discord.abc import Snowflake
 
 from bots.discord import Discord
-from bots.parts import Parts
+from bots.pieces import Pieces
 from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
 
 PLATFORM = Discord.name
@@ -24,14 +24,14 @@ _UNREADABLE = {"audio": "audio files", "video": "videos"}
 
 
 def parse_message(
-    message: discord.Message, me: Snowflake, *, part: bool = False
+    message: discord.Message, me: Snowflake, *, piece: bool = False
 ) -> InboundMessage | None:
     """What was said to the account `me`, live or in a history; None if it is not for it.
 
-    A `part` is for it, though only another part of the same text may name the bot.
+    A `piece` is read, though only another piece of the same text may name the bot.
     """
     private = message.channel.type is discord.ChannelType.private
-    if not (_by_person(message) and (private or part or _addressed(message, me))):
+    if not (_by_person(message) and (private or piece or _addressed(message, me))):
         return None
     text, unreadable = _text(message, me), _unreadable(message)
     attachments = tuple(_attachment(message, file) for file in _files(message) if _readable(file))
@@ -51,14 +51,16 @@ def parse_message(
         reply_to=str(reference.message_id) if reference and _is_reply(message) else None,
         quote=_quote(message, me)[:LONGEST_QUOTE],
         partial=len(message.content) >= PARTIAL,
+        forwarded=bool(message.message_snapshots),
+        addressed=not piece,
         admin=private or _is_admin(message),
     )
 
 
-def read(parts: Parts, message: discord.Message, me: Snowflake) -> list[InboundMessage]:
-    """What a message says to the account `me`, by itself or as the rest of a split text."""
+def read(pieces: Pieces, message: discord.Message, me: Snowflake) -> InboundMessage | None:
+    """What a message says to the account `me`, by itself or as a piece of what does."""
     said = parse_message(message, me)
-    return parts.hear(said, lambda: parse_message(message, me, part=True))
+    return pieces.hear(said, lambda: parse_message(message, me, piece=True))
 
 
 def parse_edit(message: discord.Message, me: Snowflake) -> Change | None:

@@ -22,10 +22,10 @@ from telegram import (
 from telegram.constants import ChatAction, ChatMemberStatus
 from telegram.error import ChatMigrated, TelegramError
 
-from bots.parts import Parts
+from bots.pieces import Pieces
 from bots.telegram.failures import UNCHANGED, translated
 from bots.telegram.files import fetch
-from bots.telegram.inbound import PLATFORM, parse, parse_part
+from bots.telegram.inbound import PLATFORM, parse, parse_piece
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import Json, updates
 from bots.telegram.session import open_session
@@ -73,7 +73,7 @@ class TelegramAdapter:
         self._client = client
         self._me: User = bot.bot
         self._answers: set[asyncio.Task[None]] = set()
-        self._parts = Parts()
+        self._pieces = Pieces()
         self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
 
     @property
@@ -103,7 +103,7 @@ class TelegramAdapter:
         """Events by long polling; SettingsError when the token is revoked."""
         async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
             async for update in incoming:
-                for event in self._read(update):
+                if event := self._read(update):
                     yield await self._with_rights(event)
                 if "callback_query" in update:
                     self._answer(update["callback_query"]["id"])
@@ -212,16 +212,16 @@ class TelegramAdapter:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
 
-    def _read(self, update: Json) -> Sequence[InboundMessage | Change | Move]:
+    def _read(self, update: Json) -> InboundMessage | Change | Move | None:
         try:
             read = Update.de_json(update, None)
             event = parse(read, self._me)
             if isinstance(event, Change | Move):
-                return [event]
-            return self._parts.hear(event, lambda: parse_part(read, self._me))
+                return event
+            return self._pieces.hear(event, lambda: parse_piece(read, self._me))
         except Exception:  # whatever an update holds, the ones after it are heard
             log.exception("Cannot read update %s", update["update_id"])
-            return ()
+            return None
 
     async def _with_rights(
         self, event: InboundMessage | Change | Move

@@ -68,11 +68,11 @@ def parse(update: Update, me: User) -> InboundMessage | Change | Move | None:
     return _moved(event_id, update.message, me) or _said(event_id, update.message, me)
 
 
-def parse_part(update: Update, me: User) -> InboundMessage | None:
-    """What an update says if another part of the same message calls the account `me`."""
+def parse_piece(update: Update, me: User) -> InboundMessage | None:
+    """What an update says if another piece of the same message calls the account `me`."""
     if update.message is None:
         return None
-    return _said(str(update.update_id), update.message, me, part=True)
+    return _said(str(update.update_id), update.message, me, piece=True)
 
 
 def _moved(event_id: str, message: Message, me: User) -> Move | None:
@@ -85,17 +85,17 @@ def _moved(event_id: str, message: Message, me: User) -> Move | None:
 
 
 def _said(
-    event_id: str, message: Message, me: User, *, part: bool = False
+    event_id: str, message: Message, me: User, *, piece: bool = False
 ) -> InboundMessage | None:
     author, words = message.from_user, _read(message, me)
     private = message.chat.type == Chat.PRIVATE
-    if author is None or not _by_person(message, author) or not (private or words.called or part):
+    if author is None or not _by_person(message, author) or not (private or words.called or piece):
         return None
     answered = _answered(message)
     quote = message.quote.text if message.quote else _text(answered) if answered else ""
     attachments, unreadable = _attachments(message), _unreadable(message)
     # Who says nothing but the bot's name means what they answer or show, or just calls it.
-    shown = words.mentioned or (unreadable and (private or part))
+    shown = words.mentioned or (unreadable and (private or piece))
     if not (words.text or words.command or attachments or shown):
         return None
     return InboundMessage(
@@ -113,6 +113,8 @@ def _said(
         quote=quote[:LONGEST_QUOTE],
         album=message.media_group_id or "",
         partial=units(message.text or "") >= PARTIAL,
+        forwarded=message.forward_origin is not None,
+        addressed=not piece,
         # In a group only another call to the API can tell; the adapter asks for who commands.
         admin=private,
     )

@@ -2,6 +2,7 @@
 
 from core.inbox._accept import (
     Entry,
+    Growth,
     accept,
     extend,
     is_new,
@@ -28,6 +29,7 @@ from core.inbox._records import (
     cancel,
     get,
     last_question,
+    latest,
     requeue,
     unanswered,
 )
@@ -35,6 +37,7 @@ from core.inbox._steps import answered, delivered, is_answered, retry
 
 __all__ = [
     "Entry",
+    "Growth",
     "Held",
     "Record",
     "accept",
@@ -52,6 +55,7 @@ __all__ = [
     "is_busy",
     "is_new",
     "last_question",
+    "latest",
     "move",
     "note",
     "renew",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, insert, select, update
@@ -9,7 +10,8 @@ from sqlalchemy import and_, bindparam, exists, insert, select, update
 from core import posts
 from core.adapter import Address, InboundMessage
 from core.db import LOOK, Session, insert_missing, notify
-from core.inbox._tables import IS_EVENT, events, turns, waiting
+from core.inbox._records import amend
+from core.inbox._tables import IS_EVENT, events, turns
 from core.posts import IS_POST, chat_of
 from core.turns import Kind, Outcome, Question, Turn
 
@@ -186,7 +188,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
 
 
 async def is_new(session: Session, address: Address, event_id: str, message_id: str) -> bool:
-    """Whether neither the event nor its message is known."""
+    """Return whether neither the event nor its message is known."""
     known = {**chat_of(address), "event_id": event_id, "message_id": message_id}
     return bool(await session.scalar(select(~_KNOWN), known))
 
@@ -200,24 +202,63 @@ async def note(session: Session, address: Address, event_id: str) -> bool:
     return noted.first() is not None
 
 
-async def extend(
-    session: Session, turn_id: int, message: InboundMessage, *, ready_at: datetime
-) -> bool:
-    """Add a further part to a turn that still waits; False when it waits no more.
+class Growth(Enum):
+    """The state of a turn that was given a further piece."""
 
-    A part that is known already changes nothing.
-    """
-    stored = await session.scalar(
-        select(turns.c.input).where(turns.c.id == turn_id, waiting(turns)).with_for_update()
+    WAITING = auto()
+    """No worker has it; it will be answered with the piece."""
+    RESTARTED = auto()
+    """A worker had it; it starts again with the piece."""
+    KNOWN = auto()
+    """It is as it was: the piece was stored before."""
+
+
+_GROWING = (
+    select(turns.c.input, turns.c.message_id, turns.c.worker_id, turns.c.attempt, turns.c.ready_at)
+    .where(
+        turns.c.id == bindparam("the_turn"),
+        turns.c.answered_at.is_(None),
+        ~turns.c.cancel,
+        ~turns.c.forgotten,
     )
-    if stored is None:
-        return False
+    .with_for_update()
+)
+
+
+async def extend(
+    session: Session,
+    turn_id: int,
+    message: InboundMessage,
+    *,
+    ready_at: datetime,
+    now: datetime,
+) -> Growth | None:
+    """Add a piece to a turn's question, in the order of their message ids.
+
+    The turn may run from `ready_at` on. Return None, and change nothing, when it is answered or
+    about to be stopped.
+    """
+    turn = (await session.execute(_GROWING, {"the_turn": turn_id})).one_or_none()
+    if turn is None:
+        return None
     if not await is_new(session, message.address, message.event_id, message.message_id):
-        return True
+        return Growth.KNOWN
     await note(session, message.address, message.event_id)
     await posts.add(session, message.address, turn_id, message.message_id)
-    question = Question.load(stored).joined(Question.of(message))
+    question, piece = Question.load(turn.input), Question.of(message)
+    came_before = _number(message.message_id) < _number(turn.message_id)
+    question = piece.joined(question) if came_before else question.joined(piece)
+    if turn.worker_id is not None:
+        await amend(session, turn_id, question, now=now, ready_at=ready_at)
+        return Growth.RESTARTED
+    # A turn that was tried before waits for its next attempt anyway.
+    ready_at = turn.ready_at if turn.attempt else ready_at
     await session.execute(
         update(turns).where(turns.c.id == turn_id).values(input=question.dump(), ready_at=ready_at)
     )
-    return True
+    return Growth.WAITING
+
+
+def _number(message_id: str | None) -> tuple[int, str]:
+    """Return a key that sorts message ids: platforms count them in decimal digits."""
+    return len(message_id or ""), message_id or ""

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import Select, bindparam, or_, select, update
 
+from core.adapter import Address
 from core.db import LOOK, Session, notify, row_count
 from core.inbox._tables import turns
+from core.posts import chat_of
 from core.turns import Outcome, Question, Speaker
 
 
@@ -30,46 +32,66 @@ class Record:
     """Its text was deleted: nothing is left that could be asked again."""
 
 
+_RECORD = (
+    select(
+        turns.c.id,
+        turns.c.user_id,
+        turns.c.conversation_id,
+        turns.c.epoch,
+        turns.c.lane,
+        turns.c.message_id,
+        turns.c.input,
+        turns.c.follows_id,
+        turns.c.outcome,
+        turns.c.forgotten,
+    )
+    .where(turns.c.kind == "chat")
+    .order_by(turns.c.id.desc())
+    .limit(1)
+)
+# Held, or an answer could be stored in between, and an edit would change nothing.
+_BY_ID = _RECORD.where(turns.c.id == bindparam("turn_id")).with_for_update(key_share=True)
+_LAST = _RECORD.where(
+    turns.c.conversation_id == bindparam("the_conversation"),
+    turns.c.user_id == bindparam("the_user"),
+    turns.c.epoch == bindparam("the_epoch"),
+)
+_LATEST = _LAST.where(
+    turns.c.platform == bindparam("platform"),
+    turns.c.bot_id == bindparam("bot_id"),
+    turns.c.chat == bindparam("chat"),
+    turns.c.thread == bindparam("thread"),
+)
+
+
 async def get(session: Session, turn_id: int) -> Record | None:
     """Return a question's turn by its id; until the transaction ends nobody else changes it."""
-    return await _record(session, turns.c.id == turn_id, hold=True)
+    return await _record(session, _BY_ID, {"turn_id": turn_id})
 
 
 async def last_question(session: Session, speaker: Speaker) -> Record | None:
     """Return the newest question of a person in their conversation since its last new beginning."""
-    return await _record(
-        session,
-        turns.c.conversation_id == speaker.conversation_id,
-        turns.c.user_id == speaker.user_id,
-        turns.c.epoch == speaker.epoch,
-    )
+    return await _record(session, _LAST, _by(speaker))
+
+
+async def latest(session: Session, speaker: Speaker, address: Address) -> Record | None:
+    """Return the last question of a person at an address: the next message may be its piece."""
+    there = {**chat_of(address), "thread": address.thread}
+    return await _record(session, _LATEST, _by(speaker) | there)
+
+
+def _by(speaker: Speaker) -> dict[str, Any]:
+    return {
+        "the_conversation": speaker.conversation_id,
+        "the_user": speaker.user_id,
+        "the_epoch": speaker.epoch,
+    }
 
 
 async def _record(
-    session: Session, *where: ColumnElement[bool], hold: bool = False
+    session: Session, statement: Select[Any], values: dict[str, Any]
 ) -> Record | None:
-    statement = (
-        select(
-            turns.c.id,
-            turns.c.user_id,
-            turns.c.conversation_id,
-            turns.c.epoch,
-            turns.c.lane,
-            turns.c.message_id,
-            turns.c.input,
-            turns.c.follows_id,
-            turns.c.outcome,
-            turns.c.forgotten,
-        )
-        .where(turns.c.kind == "chat", *where)
-        .order_by(turns.c.id.desc())
-        .limit(1)
-    )
-    if hold:
-        # Else an answer could be stored in between, and an edit would change nothing.
-        statement = statement.with_for_update(key_share=True)
-    found = await session.execute(statement)
-    row = found.one_or_none()
+    row = (await session.execute(statement, values)).one_or_none()
     if row is None:
         return None
     return Record(
@@ -113,8 +135,17 @@ async def requeue(session: Session, turn_id: int, *, now: datetime) -> None:
     await session.execute(again.values(as_new(now)))
 
 
-async def amend(session: Session, turn_id: int, question: Question, *, now: datetime) -> None:
-    """Replace the question of a turn that has no answer yet, or no good one; it starts again."""
+async def amend(
+    session: Session,
+    turn_id: int,
+    question: Question,
+    *,
+    now: datetime,
+    ready_at: datetime | None = None,
+) -> None:
+    """Replace the question of a turn that has no answer yet, or no good one.
+
+    It starts again in the messages that stand, at once or at `ready_at`."""
     await session.execute(
         update(turns)
         .where(
@@ -122,7 +153,7 @@ async def amend(session: Session, turn_id: int, question: Question, *, now: date
             or_(turns.c.answered_at.is_(None), _NOT_WELL),
             ~turns.c.forgotten,
         )
-        .values(as_new(now) | {"input": question.dump()})
+        .values(as_new(now) | {"input": question.dump(), "ready_at": ready_at or now})
     )
     await notify(session, LOOK)
 

@@ -20,11 +20,6 @@ IS_EVENT = (
 )
 
 
-def waiting(turn: Any) -> ColumnElement[bool]:
-    """Return the condition of a turn that has no answer and no worker."""
-    return and_(turn.c.answered_at.is_(None), turn.c.worker_id.is_(None))
-
-
 def running(turn: Any) -> ColumnElement[bool]:
     """Return the condition of a turn that has no answer and a worker."""
     return and_(turn.c.answered_at.is_(None), turn.c.worker_id.is_not(None))

@@ -1,8 +1,6 @@
 """A turn survives its worker, its database and its release."""
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -11,17 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from bots.console import adapter as console
-from core import fleet, inbox, quota
-from core.commands import Offer
+from core import inbox, quota
 from core.db import Sessions
-from core.intake import Intake
 from core.quota import Rules
 from core.settings import Limit
 from core.turns import Outcome, Question, Speaker
 from tests import postgres
 from tests.core import rows
-from tests.core.rows import NOW, ask, commit, later
+from tests.core.rows import NOW, ask, commit
 from tests.dialogs.stages import DiscordStage, TelegramStage, World
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
@@ -84,26 +79,6 @@ async def test_an_attempt_knows_that_its_answer_is_stored(sessions: Sessions, ad
     assert await commit(sessions, lambda s: inbox.is_answered(s, turn))
     older = replace(turn, attempt=turn.attempt - 1)
     assert not await commit(sessions, lambda s: inbox.is_answered(s, older))
-
-
-async def test_who_waits_for_another_listener_says_so_once(
-    sessions: Sessions, caplog: pytest.LogCaptureFixture
-) -> None:
-    offer = Offer(RULES, "vendor/small")
-    intake = Intake(sessions, offer, now=lambda: NOW, accepted=lambda _: None, changed=lambda: None)
-    with open(os.devnull, encoding="utf-8") as source, open(os.devnull, "w") as sink:  # noqa: ASYNC230 - opens at once
-        async with console.connect(source, sink) as adapter:
-            account = adapter.name, adapter.bot_id
-            await commit(
-                sessions,
-                lambda s: fleet.may_listen(s, account, "first", now=NOW, lease_until=later(8)),
-            )
-            waiting = asyncio.create_task(intake.listen(adapter, "second"))
-            await rows.until(lambda: asyncio.sleep(0, "another process" in caplog.text))
-            await commit(sessions, lambda s: fleet.stop_listening(s, account, "first"))
-            await asyncio.wait_for(waiting, 10)
-    assert caplog.text.count("another process listens") == 1
-    assert socket.gethostname() in account[1]
 
 
 async def test_a_call_that_nobody_heard_of_is_closed(sessions: Sessions, ada: Speaker) -> None:

@@ -11,6 +11,7 @@ from core import identity, inbox, models, posts
 from core.adapter import Attachment
 from core.db import Sessions
 from core.errors import LeaseLost
+from core.inbox import Growth
 from core.turns import Outcome, Question, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import GROUP, HOME, NOW, commit, count, later
@@ -166,58 +167,91 @@ async def test_a_chat_that_has_begun_anew_keeps_what_it_has(sessions: Sessions) 
     assert again.conversation_id == begun.conversation_id != before.conversation_id
 
 
-# Gathering the parts of an album or of a split text
+# A question grows by the pieces of an album, of a split text
 
 
-async def extend(sessions: Sessions, turn_id: int, message_id: str, **changes: object) -> bool:
-    part = rows.message(message_id, **{"text": f"part {message_id}", **changes})
+async def extend(
+    sessions: Sessions, turn_id: int, message_id: str, **changes: object
+) -> Growth | None:
+    piece = rows.message(message_id, **{"text": f"piece {message_id}", **changes})
+    ready_at = later(float(message_id))
     return await commit(
-        sessions, lambda s: inbox.extend(s, turn_id, part, ready_at=later(float(message_id)))
+        sessions, lambda s: inbox.extend(s, turn_id, piece, ready_at=ready_at, now=NOW)
     )
 
 
-async def test_parts_join_their_text_and_files_and_put_the_turn_off(
+async def test_pieces_join_their_text_and_files_and_put_the_turn_off(
     sessions: Sessions, ada: Speaker
 ) -> None:
     one, two = (Attachment(f"file-{n}", f"{n}.png", "image/png", None) for n in "12")
     turn_id = await rows.ask(
-        sessions, ada, "1", question=Question("part 1", attachments=(one,)), ready_at=later(1)
+        sessions, ada, "1", question=Question("piece 1", attachments=(one,)), ready_at=later(1)
     )
 
-    assert await extend(sessions, turn_id, "2", attachments=(two,))
-    assert await extend(sessions, turn_id, "3", text="")
+    assert await extend(sessions, turn_id, "2", attachments=(two,)) is Growth.WAITING
+    assert await extend(sessions, turn_id, "3", text="") is Growth.WAITING
 
     assert await rows.claim(sessions, now=later(2.9)) == []
     turn = await rows.claimed(sessions, now=later(3))
-    assert turn.question == Question("part 1\npart 2", attachments=(one, two), parts=3)
+    assert turn.question == Question("piece 1\npiece 2", attachments=(one, two), pieces=3)
     assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "2")) == turn_id
 
 
-async def test_a_part_that_comes_again_changes_nothing(sessions: Sessions, ada: Speaker) -> None:
+async def test_a_piece_that_comes_again_changes_nothing(sessions: Sessions, ada: Speaker) -> None:
     turn_id = await rows.ask(sessions, ada, "1")
     await extend(sessions, turn_id, "2")
-    assert await extend(sessions, turn_id, "2")
-    assert await extend(sessions, turn_id, "2", event_id="another event of the same message")
-    assert await extend(sessions, turn_id, "1", event_id="another event of the first message")
+    for message_id, event_id in (("2", "event 2"), ("2", "another"), ("1", "another of the first")):
+        assert await extend(sessions, turn_id, message_id, event_id=event_id) is Growth.KNOWN
 
     turn = await rows.claimed(sessions, now=later(2))
-    assert turn.question == Question("question 1\npart 2", parts=2)
+    assert turn.question == Question("question 1\npiece 2", pieces=2)
 
 
-async def test_a_turn_that_was_claimed_takes_no_more_parts(
+async def test_a_piece_that_comes_late_stands_where_it_was_sent(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    turn_id = await rows.ask(sessions, ada, "10")
+    await extend(sessions, turn_id, "9")
+    assert (await rows.stored(sessions, turn_id)).input["text"] == "piece 9\nquestion 10"
+
+
+async def test_a_turn_that_runs_starts_again_with_its_new_piece(
     sessions: Sessions, ada: Speaker
 ) -> None:
     turn_id = await rows.ask(sessions, ada, "1")
-    turn = await rows.claimed(sessions)
-    assert not await extend(sessions, turn_id, "2")
-    await rows.answer(sessions, turn)
-    assert not await extend(sessions, turn_id, "2")
+    old = await rows.claimed(sessions)
+
+    assert await extend(sessions, turn_id, "2") is Growth.RESTARTED
+
+    with pytest.raises(LeaseLost):
+        await rows.answer(sessions, old)
+    assert await rows.claim(sessions, now=later(1.9)) == []
+    new = await rows.claimed(sessions, now=later(2))
+    assert (new.id, new.question.text) == (turn_id, "question 1\npiece 2")
+
+
+async def test_what_is_put_back_grows_and_keeps_its_time(sessions: Sessions, ada: Speaker) -> None:
+    turn_id = await rows.ask(sessions, ada, "1")
+    await rows.put_back(sessions, await rows.claimed(sessions), later(9))
+    assert await extend(sessions, turn_id, "2") is Growth.WAITING
+    assert await rows.claim(sessions, now=later(8)) == []
+    assert (await rows.claimed(sessions, now=later(9))).question.pieces == 2
+
+
+async def test_what_is_answered_or_stopped_takes_no_more_pieces(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    stopped = await rows.ask(sessions, ada, "1")
+    await commit(sessions, lambda s: inbox.cancel(s, [stopped]))
+    assert await extend(sessions, stopped, "2") is None
+    await rows.finish(sessions, await rows.claimed(sessions))
+    assert await extend(sessions, stopped, "2") is None
 
     assert await commit(sessions, lambda s: inbox.is_new(s, HOME, "event 2", "2"))
-    assert (await rows.stored(sessions, turn_id)).input["text"] == "question 1"
+    assert (await rows.stored(sessions, stopped)).input["text"] == "question 1"
 
 
-async def test_a_part_and_a_claim_at_once_lose_nothing(postgres_sessions: Sessions) -> None:
+async def test_a_piece_and_a_claim_at_once_lose_nothing(postgres_sessions: Sessions) -> None:
     ada = await rows.speaker(postgres_sessions)
     turn_id = await rows.ask(postgres_sessions, ada, "1")
 
@@ -226,8 +260,33 @@ async def test_a_part_and_a_claim_at_once_lose_nothing(postgres_sessions: Sessio
     )
 
     stored = await rows.stored(postgres_sessions, turn_id)
-    assert stored.input["parts"] == (2 if grown else 1)
-    assert [turn.question.parts for turn in turns] in ([], [stored.input["parts"]])
+    assert stored.input["pieces"] == 2
+    if grown is Growth.RESTARTED:
+        [turn] = turns
+        assert (turn.question.pieces, stored.attempt) == (1, turn.attempt + 1)
+    else:
+        assert grown is Growth.WAITING
+        assert [turn.question.pieces for turn in turns] in ([], [2])
+
+
+async def test_a_piece_and_an_answer_at_once_lose_nothing(postgres_sessions: Sessions) -> None:
+    ada = await rows.speaker(postgres_sessions)
+    turn_id = await rows.ask(postgres_sessions, ada, "1")
+    turn = await rows.claimed(postgres_sessions)
+
+    grown, answered = await asyncio.gather(
+        extend(postgres_sessions, turn_id, "2"),
+        rows.answer(postgres_sessions, turn),
+        return_exceptions=True,
+    )
+
+    stored = await rows.stored(postgres_sessions, turn_id)
+    if grown is Growth.RESTARTED:
+        assert isinstance(answered, LeaseLost)
+        assert (stored.answer, stored.input["pieces"]) == (None, 2)
+    else:
+        assert (grown, stored.input["pieces"]) == (None, 1)
+        assert stored.answer == f"answer {turn_id}"
 
 
 # The fence: what an attempt that is over writes changes nothing

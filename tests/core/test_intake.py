@@ -1,35 +1,254 @@
-"""The core stores an event, or the platform keeps it."""
+"""What comes in is stored, pieces in one question, or it is passed over."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
-from core import commands, intake
+from core import commands, inbox, intake, models, pieces, posts
+from core.adapter import Attachment, InboundMessage
+from core.db import Sessions
 from core.intake import Intake
 from core.quota import Rules
+from core.turns import Turn
 from tests.core import rows
 from tests.core.conftest import connected
-from tests.core.rows import NOW, message
+from tests.core.rows import BOB, GROUP, NOW, claim, commit, count, later, message
+
+Said = Callable[..., Awaitable[None]]
+GATHERED = NOW + pieces.GATHER
+
+
+class Told:
+    """What an intake tells its worker."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self.times: list[datetime | None] = []
+
+    def change(self) -> None:
+        self.changes += 1
+
+
+def an_intake(sessions: Sessions, told: Told | None = None) -> Intake:
+    """A process's intake, which knows nothing but what is stored."""
+    told = told or Told()
+    return Intake(
+        sessions,
+        commands.Offer(Rules((), ()), "m"),
+        now=lambda: NOW,
+        accepted=told.times.append,
+        changed=told.change,
+    )
+
+
+def in_group(message_id: str, **changes: Any) -> InboundMessage:
+    """Something that Ada says in a group, by default not to the bot."""
+    standard: dict[str, Any] = {"address": GROUP, "private": False, "addressed": False}
+    return message(message_id, **(standard | changes))
+
+
+def photo(message_id: str, **changes: Any) -> InboundMessage:
+    """A photo of an album, in a group."""
+    file = Attachment(f"file-{message_id}", "photo.jpg", "image/jpeg", 1)
+    standard: dict[str, Any] = {"text": "", "album": "77", "attachments": (file,)}
+    return in_group(message_id, **(standard | changes))
+
+
+async def say(sessions: Sessions, *messages: InboundMessage) -> None:
+    """Hear each message in a process of its own: nothing but what is stored joins them."""
+    for each in messages:
+        await an_intake(sessions).handle(each)
+
+
+async def questions(sessions: Sessions, *, now: datetime = GATHERED) -> list[Turn]:
+    """What can be answered."""
+    return await claim(sessions, now=now)
+
+
+# Pieces of one question
+
+
+async def test_a_pasted_text_is_one_question_in_any_process(sessions: Sessions) -> None:
+    one, two = (message(number, text=number, partial=True) for number in "12")
+    await say(sessions, one, two)
+    assert await questions(sessions, now=NOW) == [], "the rest may follow at once"
+    await say(sessions, message("3", text="3", sent_at=later(1)))
+    [turn] = await questions(sessions, now=NOW)
+    assert (turn.question.text, turn.question.pieces) == ("1\n2\n3", 3)
+
+
+async def test_an_ordinary_text_waits_for_nothing(sessions: Sessions) -> None:
+    told = Told()
+    await an_intake(sessions, told).handle(message("1"))
+    assert told.times == [NOW]
+    assert len(await questions(sessions, now=NOW)) == 1
+
+
+async def test_a_comment_and_what_is_forwarded_with_it_are_one_question(
+    sessions: Sessions,
+) -> None:
+    told = Told()
+    await say(sessions, message("1", text="Summarise this"))
+    [begun] = await questions(sessions, now=NOW)
+    process = an_intake(sessions, told)
+    await process.handle(message("2", text="first", forwarded=True, sent_at=later(1)))
+    await process.handle(message("3", text="second", forwarded=True, sent_at=later(3)))
+    assert (told.changes, told.times) == (1, [GATHERED, GATHERED]), "it starts again once"
+    [turn] = await questions(sessions)
+    assert (turn.id, turn.question.text) == (begun.id, "Summarise this\nfirst\nsecond")
+    assert turn.attempt == 3, "who answers the comment alone is fenced off"
+
+
+async def test_a_piece_of_what_is_answered_is_a_turn_of_its_own(sessions: Sessions) -> None:
+    await say(sessions, replace(photo("1"), address=rows.HOME, private=True, addressed=True))
+    [first] = await questions(sessions)
+    await rows.finish(sessions, first)
+    await say(sessions, replace(photo("2"), address=rows.HOME, private=True, addressed=True))
+    [turn] = await questions(sessions)
+    assert turn.id != first.id
+    assert [file.reference for file in turn.question.attachments] == ["file-2"]
+    assert turn.follows_id is None, "a private talk is one line"
+
+
+async def test_what_was_stopped_is_not_begun_again_by_a_piece(sessions: Sessions) -> None:
+    await say(sessions, message("1", partial=True))
+    [stopped] = await questions(sessions)
+    await commit(sessions, lambda s: inbox.cancel(s, [stopped.id]))
+    await say(sessions, message("2"))
+    assert (await rows.stored(sessions, stopped.id)).input["pieces"] == 1
+    assert await count(sessions, models.Turn) == 2
+
+
+async def test_a_new_beginning_takes_no_pieces_of_what_was_before(sessions: Sessions) -> None:
+    await say(sessions, message("1", partial=True), message("2", command="new", text=""))
+    await say(sessions, message("3"))
+    assert await count(sessions, models.Turn) == 3
+
+
+async def test_a_piece_that_comes_twice_is_stored_once(sessions: Sessions) -> None:
+    one, two = message("1", partial=True), message("2", text="the rest")
+    await say(sessions, one, one, two, two, replace(two, event_id="another"), one)
+    [turn] = await questions(sessions)
+    assert turn.question.pieces == 2
+    await rows.finish(sessions, turn)
+    await say(sessions, one, two)
+    assert await count(sessions, models.Turn) == 1
+
+
+async def test_people_and_places_are_not_mixed_up(sessions: Sessions) -> None:
+    await say(sessions, in_group("1", partial=True, addressed=True))
+    await say(sessions, in_group("2", author=BOB))
+    await say(sessions, in_group("3", address=replace(GROUP, thread="7")))
+    await say(sessions, in_group("4", author=BOB, addressed=True), message("5"))
+    found = await questions(sessions)
+    assert [turn.question.pieces for turn in found] == [1, 1, 1]
+
+
+# In a group, where one piece names the bot
+
+
+async def test_an_album_is_whole_whichever_of_its_pieces_names_the_bot(sessions: Sessions) -> None:
+    process = an_intake(sessions)
+    for piece in (photo("8"), photo("9"), photo("10", text="compare", addressed=True), photo("11")):
+        await process.handle(piece)
+    [turn] = await questions(sessions)
+    files = [file.reference for file in turn.question.attachments]
+    assert files == ["file-8", "file-9", "file-10", "file-11"]
+    assert (turn.message_id, turn.question.text) == ("10", "compare")
+    for message_id in ("8", "9", "10", "11"):
+        find = partial(posts.turn_of, address=GROUP, message_id=message_id)
+        assert await commit(sessions, find) == turn.id
+
+
+async def test_a_piece_that_names_nobody_joins_in_any_process(sessions: Sessions) -> None:
+    await say(sessions, in_group("1", partial=True, addressed=True), in_group("2"))
+    [turn] = await questions(sessions)
+    assert turn.question.text == "question 1\nquestion 2"
+
+
+async def test_a_late_piece_of_an_answered_album_follows_the_answer(sessions: Sessions) -> None:
+    await say(sessions, photo("1", addressed=True))
+    [first] = await questions(sessions)
+    await rows.finish(sessions, first)
+    await say(sessions, photo("2"))
+    [turn] = await questions(sessions)
+    assert turn.follows_id == first.id
+
+
+async def test_pieces_of_another_album_are_left_out(sessions: Sessions) -> None:
+    process = an_intake(sessions)
+    for piece in (
+        photo("1", album="76"),
+        photo("2", author=BOB),
+        photo("3"),
+        photo("4", text="compare", addressed=True),
+        photo("5", album="76"),
+    ):
+        await process.handle(piece)
+    [turn] = await questions(sessions)
+    assert [file.reference for file in turn.question.attachments] == ["file-3", "file-4"]
+
+
+async def test_what_is_not_for_the_bot_leaves_no_trace(sessions: Sessions) -> None:
+    await say(sessions, photo("1"), in_group("2"), in_group("3", forwarded=True))
+    for table in (models.Turn, models.Event, models.Post, models.User, models.Conversation):
+        assert await count(sessions, table) == 0
+
+
+async def test_an_album_is_not_kept_for_long(sessions: Sessions) -> None:
+    process = an_intake(sessions)
+    await process.handle(photo("1"))
+    await process.handle(message("2", sent_at=NOW + intake.ASIDE_FOR + timedelta(seconds=1)))
+    await process.handle(photo("3", addressed=True))
+    album = (await questions(sessions))[-1]
+    assert [file.reference for file in album.question.attachments] == ["file-3"]
+
+
+# What cannot be stored
+
+
+async def refuse(sessions: Sessions, what: str = "turns") -> None:
+    """Let the database refuse rows of a table, though nobody else stores them."""
+    raising = f"CREATE TRIGGER no BEFORE INSERT ON {what} BEGIN SELECT RAISE(ABORT, 'no'); END"
+    await commit(sessions, lambda session: session.execute(text(raising)))
 
 
 async def test_what_cannot_be_stored_is_not_tried_for_ever(
     sqlite_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The database refuses it each time, though nobody else stores it."""
-    refuse = "CREATE TRIGGER no BEFORE INSERT ON turns BEGIN SELECT RAISE(ABORT, 'no'); END"
-    caplog.set_level("INFO")
     async with connected(sqlite_url) as sessions:
-        await rows.commit(sessions, lambda session: session.execute(text(refuse)))
-        heard = Intake(
-            sessions,
-            commands.Offer(Rules((), ()), "m"),
-            now=lambda: NOW,
-            accepted=lambda at: None,
-            changed=lambda: None,
-        )
+        await refuse(sessions)
         async with asyncio.timeout(5):
-            with pytest.raises(IntegrityError):
-                await heard.handle(message("1"))
-    assert caplog.text.count("came twice") == intake.LOOKS - 1
+            await say(sessions, message("1"))
+        assert caplog.text.count("event event 1 is not stored: no") == intake.LOOKS
+        assert "event event 1 cannot be stored: it is passed over" in caplog.text
+
+        await commit(sessions, lambda session: session.execute(text("DROP TRIGGER no")))
+        await say(sessions, message("1"), message("2"))
+        assert [turn.message_id for turn in await questions(sessions)] == ["2"], "1 was seen"
+
+
+async def test_what_cannot_even_be_noted_stops_nobody(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(sqlite_url) as sessions:
+        await refuse(sessions, "events")
+        async with asyncio.timeout(5):
+            await say(sessions, message("1"))
+    assert "event event 1 cannot be noted as seen" in caplog.text
+
+
+async def test_an_event_that_the_code_fails_on_is_passed_over(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of ours, which a message without a time stands for."""
+    await say(sessions, message("1", sent_at=None), message("2"))
+    assert [turn.message_id for turn in await questions(sessions)] == ["2"]
+    assert "event event 1 cannot be stored: it is passed over" in caplog.text
+    assert not await commit(sessions, lambda s: inbox.note(s, rows.HOME, "event 1"))

@@ -12,7 +12,7 @@ from bots.discord.inbound import (
     parse_message,
     read,
 )
-from bots.parts import Parts
+from bots.pieces import Pieces
 from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
 from tests.discord import payloads
 from tests.discord.payloads import (
@@ -54,15 +54,18 @@ def heard(library: payloads.Library, body: Json) -> InboundMessage | None:
     return parse_message(library.message(body), library.me)
 
 
-async def test_the_rest_of_a_split_text_is_for_the_bot_too(library: payloads.Library) -> None:
-    parts = Parts()
+async def test_the_rest_of_a_split_text_may_be_for_the_bot_too(library: payloads.Library) -> None:
+    pieces = Pieces()
+    read(
+        pieces, library.message(message("before", id=str(int(MESSAGE) - (9_000 << 22)))), library.me
+    )
     long, rest = message(f"<@{BOT}> " + "word " * 398, **NAMED), message("and the rest")
-    spoken = [read(parts, library.message(body), library.me) for body in (rest, long, rest, rest)]
-    assert [[said.text[-8:] for said in each] for each in spoken] == [
-        [],
-        ["ord word"],
-        ["the rest"],
-        [],
+    spoken = [read(pieces, library.message(body), library.me) for body in (rest, long, rest, rest)]
+    assert [said and (said.text[-8:], said.addressed) for said in spoken] == [
+        None,
+        ("ord word", True),
+        ("the rest", False),
+        None,
     ]
 
 
@@ -180,6 +183,7 @@ async def test_what_is_forwarded_is_quoted(library: payloads.Library) -> None:
     body = private("", message_reference=reference, message_snapshots=[{"message": snapshot}])
     event = said(library, body)
     assert (event.quote, event.reply_to) == ("All cats are grey.", None)
+    assert event.forwarded
     assert [file.name for file in event.attachments] == ["cat.png"]
 
 

@@ -18,6 +18,7 @@ from telegram import (
     InlineKeyboardMarkup,
     Message,
     MessageEntity,
+    MessageOriginHiddenUser,
     ReplyParameters,
     Update,
 )
@@ -837,6 +838,15 @@ async def test_message_ids_are_counted_as_the_service_counts(
     super_ = [telegram.supergroup(-1001, "A"), telegram.supergroup(-1002, "B")]
     ids = [(await telegram.say(chat, ada, "hi")).message_id for chat in private + super_]
     assert ids == [1, 2, 3, 1, 1]
+
+
+async def test_a_forward_tells_its_origin(telegram: TelegramServer, bot: Bot, ada: User) -> None:
+    await telegram.forward(telegram.private(ada), ada, "All cats are grey.")
+    [update] = await bot.get_updates()
+    origin = text_message(update).forward_origin
+    assert isinstance(origin, MessageOriginHiddenUser)
+    assert origin.sender_user_name == "Somebody"
+    assert text_message(update).text == "All cats are grey."
 
 
 @pytest.mark.parametrize(("privacy", "told"), [(False, 3), (True, 1)])

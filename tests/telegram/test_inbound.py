@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from telegram import Update, User
 
-from bots.telegram.inbound import parse, parse_part
+from bots.telegram.inbound import parse, parse_piece
 from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage, Move
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -131,7 +131,7 @@ def test_caption_of_what_cannot_be_read_is_said() -> None:
 
 def test_forwarded_message_is_said_by_who_forwards_it() -> None:
     event = message("private_forwarded")
-    assert (event.author, event.text) == (ADA, "Is this true?")
+    assert (event.author, event.text, event.forwarded) == (ADA, "Is this true?", True)
 
 
 def test_command_for_another_bot_is_mere_text_in_private() -> None:
@@ -228,15 +228,16 @@ def test_what_looks_like_a_command_is_text_when_it_answers_us() -> None:
 
 
 @pytest.mark.parametrize("name", ["group_talk", "group_sticker_reply"])
-def test_part_of_what_is_said_to_the_bot_needs_no_mention(name: str) -> None:
-    event = parse_part(Update.de_json(payload(name), None), ME)
+def test_a_piece_of_what_is_said_to_the_bot_needs_no_mention(name: str) -> None:
+    event = parse_piece(Update.de_json(payload(name), None), ME)
     assert isinstance(event, InboundMessage)
     assert event.text or event.unreadable
+    assert not event.addressed
 
 
 @pytest.mark.parametrize("name", ["group_other_bot", "group_edited_talk", "pressed_foreign"])
-def test_what_no_person_says_is_no_part(name: str) -> None:
-    assert parse_part(Update.de_json(payload(name), None), ME) is None
+def test_what_no_person_says_is_no_piece(name: str) -> None:
+    assert parse_piece(Update.de_json(payload(name), None), ME) is None
 
 
 @pytest.mark.parametrize(

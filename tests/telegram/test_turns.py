@@ -132,6 +132,70 @@ async def test_all_photos_of_an_album_in_a_group_are_seen(
     assert stage.records.turns() == 2
 
 
+async def test_a_comment_and_the_forwards_after_it_are_one_question(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        with model.hold():
+            await stage.say("Summarise this")
+            await model.seen(1)
+            for text in ("All cats are grey.", "All dogs bark."):
+                await server.forward(stage.chat, stage.ada, text)
+            await model.seen(2)
+        await stage.records.idle(1)
+    asked = model.requests[-1].messages[-1]["content"]
+    assert asked.endswith("Summarise this\nAll cats are grey.\nAll dogs bark.")
+    assert (len(model.requests), stage.records.turns()) == (2, 1)
+    assert len(server.answers(stage.chat)) == 1
+    assert stage.records.drift() == []
+
+
+async def test_a_forward_follows_its_comment_in_a_group_too(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server, group = stage.server, stage.group()
+    async with stage.running():
+        await server.forward(group, stage.ada, "not for the bot")
+        await server.say(group, stage.ada, f"@{server.username} Summarise this")
+        await server.forward(group, stage.ada, "All cats are grey.")
+        await eventually(lambda: "grey" in str([each.messages for each in model.requests]))
+        await stage.records.idle(1)
+    assert "not for the bot" not in str(model.requests[-1].messages)
+    assert len(server.answers(group)) == stage.records.turns() == 1
+
+
+async def test_a_photo_that_comes_late_starts_its_album_again(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    async with stage.running():
+        with model.hold():
+            await server.photo(stage.chat, stage.ada, photo("red"), "compare", album="77")
+            await model.seen(1)
+            await server.photo(stage.chat, stage.ada, photo("blue"), album="77")
+            await model.seen(2)
+        await stage.records.idle(1)
+    kinds = [part["type"] for part in model.requests[1].messages[-1]["content"]]
+    assert kinds == ["text", "image_url", "image_url"]
+    assert len(server.answers(stage.chat)) == stage.records.turns() == 1
+    assert stage.records.drift() == []
+
+
+async def test_a_photo_of_an_answered_album_is_a_question_that_knows_of_it(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server, group = stage.server, stage.group()
+    async with stage.running():
+        call = f"@{server.username} compare"
+        await server.photo(group, stage.ada, photo("red"), call, album="77")
+        await stage.records.idle(1)
+        await server.photo(group, stage.ada, photo("blue"), album="77")
+        await stage.records.idle(2)
+    assert "compare" in str(model.requests[1].messages)
+    assert len(server.answers(group)) == stage.records.turns() == 2
+
+
 async def test_a_photo_outlives_a_fault_of_telegram(
     stage: TelegramStage, model: ModelServer
 ) -> None:

@@ -240,6 +240,16 @@ class TelegramServer:
         parts = [text[at : at + step] for at in range(0, len(text), step)]
         return [await self.say(chat, who, part) for part in parts]
 
+    async def forward(self, chat: Chat, who: User, text: str) -> Message:
+        """A person forwards what somebody said who hides their account."""
+        message = self._state.post(chat, who, text)
+        message.origin = {
+            "type": "hidden_user",
+            "sender_user_name": "Somebody",
+            "date": message.date - 60,
+        }
+        return self._tell(message)
+
     async def photo(
         self, chat: Chat, who: User, data: bytes, caption: str = "", album: str | None = None
     ) -> Message:

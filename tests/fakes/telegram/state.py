@@ -92,6 +92,8 @@ class Message:
     """In a supergroup without topics: the message that began the chain of replies."""
     quote: str = ""
     album: str | None = None
+    origin: Json = field(default_factory=dict)
+    """The `forward_origin` of a forwarded message."""
     keyboard: Rows = field(default_factory=list)
     date: int = field(default_factory=lambda: int(time.time()))
     sent_at: float = field(default_factory=time.monotonic)
@@ -134,6 +136,8 @@ class Message:
             message["edit_date"] = self.date + int(self.edited_at - self.sent_at)
         if self.album is not None:
             message["media_group_id"] = self.album
+        if self.origin:
+            message["forward_origin"] = self.origin
         if self.keyboard:
             message["reply_markup"] = {"inline_keyboard": self.keyboard}
         return message
@@ -275,7 +279,7 @@ class State:
             _root(chat, answered),
             quote,
             album,
-            keyboard or [],
+            keyboard=keyboard or [],
         )
         chat.messages[message.message_id] = message
         if not sender.is_bot:

@@ -1,0 +1,230 @@
+"""One process listens for an account, and another takes over, but never both."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import make_url, text
+
+from bots.console import adapter as console
+from core import fleet
+from core.adapter import Change, InboundMessage, Move
+from core.db import Sessions
+from core.listening import Listening
+from tests import postgres
+from tests.core import rows
+from tests.core.conftest import connected
+from tests.core.rows import NOW, commit, later, message
+from tests.memory.desk import Paper
+
+LEASE = timedelta(seconds=3)
+REFUSE = "CREATE TRIGGER no BEFORE UPDATE ON listeners BEGIN SELECT RAISE(ABORT, 'no'); END"
+
+
+@dataclass
+class Radio(Paper):
+    """An account that is on the air from when it is listened to until nobody does any more."""
+
+    events: "asyncio.Queue[InboundMessage | None]" = field(default_factory=asyncio.Queue)
+    spans: list[list[float]] = field(default_factory=list)
+    fault: Exception | None = None
+
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+        clock = asyncio.get_running_loop().time
+        self.spans.append([clock()])
+        try:
+            while event := await self.events.get():
+                yield event
+            if self.fault:
+                raise self.fault
+        finally:
+            self.spans[-1].append(clock())
+
+    def is_on(self) -> bool:
+        return bool(self.spans) and len(self.spans[-1]) == 1
+
+
+def listening(
+    sessions: Sessions, worker_id: str, heard: list[InboundMessage | Change | Move] | None = None
+) -> Listening:
+    async def handle(event: InboundMessage | Change | Move) -> None:
+        if heard is not None:
+            heard.append(event)
+
+    return Listening(sessions, worker_id, handle, now=lambda: datetime.now(UTC), lease=LEASE)
+
+
+@asynccontextmanager
+async def begun(
+    radio: Radio, sessions: Sessions, worker_id: str
+) -> AsyncIterator["asyncio.Task[None]"]:
+    """A process that would listen."""
+    task = asyncio.create_task(listening(sessions, worker_id).listen(radio))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def on_air(radio: Radio, *, is_on: bool = True) -> None:
+    await rows.until(lambda: asyncio.sleep(0, radio.is_on() is is_on))
+
+
+async def told(caplog: pytest.LogCaptureFixture, words: str) -> None:
+    await rows.until(lambda: asyncio.sleep(0, words in caplog.text))
+
+
+async def test_what_is_heard_is_handled_in_order_until_nothing_more_comes(
+    sessions: Sessions,
+) -> None:
+    radio, heard = Radio(), list[InboundMessage | Change | Move]()
+    for event in (message("1"), message("2"), None):
+        radio.events.put_nowait(event)
+    await listening(sessions, "first", heard).listen(radio)
+    assert heard == [message("1"), message("2")]
+    assert await commit(sessions, lambda s: s.scalar(text("SELECT count(*) FROM listeners"))) == 0
+
+
+async def test_who_waits_for_another_listener_says_so_once(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    second = Listening(sessions, "second", lambda _: asyncio.sleep(0), now=lambda: NOW)
+    with open(os.devnull, encoding="utf-8") as source, open(os.devnull, "w") as sink:  # noqa: ASYNC230 - opens at once
+        async with console.connect(source, sink) as adapter:
+            account = adapter.name, adapter.bot_id
+            await commit(
+                sessions,
+                lambda s: fleet.may_listen(s, account, "first", now=NOW, lease_until=later(8)),
+            )
+            waiting = asyncio.create_task(second.listen(adapter))
+            await told(caplog, "another process")
+            await commit(sessions, lambda s: fleet.stop_listening(s, account, "first"))
+            await asyncio.wait_for(waiting, 10)
+    assert caplog.text.count("another process listens") == 1
+    assert socket.gethostname() in account[1]
+
+
+async def test_a_timeout_of_the_platform_is_no_lost_lease(sessions: Sessions) -> None:
+    radio = Radio(fault=TimeoutError("the platform's own"))
+    radio.events.put_nowait(None)
+    with pytest.raises(TimeoutError, match="the platform's own"):
+        await listening(sessions, "first").listen(radio)
+
+
+async def test_who_loses_the_lease_stands_by_and_comes_back(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    radio = Radio()
+    async with begun(radio, sessions, "first"):
+        await on_air(radio)
+        stolen = "UPDATE listeners SET worker_id = 'second', lease_until = '9999-01-01 00:00:00+00'"
+        await commit(sessions, lambda s: s.execute(text(stolen)))
+        await on_air(radio, is_on=False)
+        await told(caplog, "this one waits for its end")
+        account = radio.name, radio.bot_id
+        await commit(sessions, lambda s: fleet.stop_listening(s, account, "second"))
+        await on_air(radio)
+
+
+async def test_a_renewal_that_fails_is_told_and_tried_again(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    until = text("SELECT lease_until FROM listeners")
+    async with connected(sqlite_url) as sessions:
+        radio = Radio()
+        async with begun(radio, sessions, "first"):
+            await on_air(radio)
+            first = await commit(sessions, lambda s: s.scalar(until))
+            refuse = (
+                "CREATE TRIGGER no BEFORE UPDATE ON listeners BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+            await commit(sessions, lambda s: s.execute(text(refuse)))
+            await told(caplog, "is not renewed")
+            await commit(sessions, lambda s: s.execute(text("DROP TRIGGER no")))
+
+            async def renewed() -> bool:
+                return bool(await commit(sessions, lambda s: s.scalar(until)) > first)
+
+            await rows.until(renewed)
+        assert len(radio.spans) == 1, "it listened all the time"
+
+
+# Two processes on PostgreSQL
+
+
+@contextmanager
+def a_role(url: str) -> Iterator[tuple[str, str]]:
+    """Somebody who may work on a database, by name and URL, until they are shut out."""
+    owner = make_url(url)
+    name = f"role_{owner.database}"
+    with postgres.administer(owner) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN SUPERUSER")
+        try:
+            yield name, owner.set(username=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(f"DROP ROLE {name}")
+
+
+def shut_out(url: str, role: str) -> None:
+    """As if the network between the database and one process were cut."""
+    with postgres.administer(make_url(url)) as connection:
+        connection.execute(f"ALTER ROLE {role} NOLOGIN")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role]
+        )
+
+
+def overlap(one: Radio, other: Radio) -> bool:
+    """Whether both were on the air at some moment."""
+    return any(a[0] < b[1] and b[0] < a[1] for a in one.spans for b in other.spans)
+
+
+async def test_who_cannot_renew_its_lease_is_silent_before_another_listens(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = Radio(), Radio()
+    with a_role(postgres_url) as (role, url):
+        async with AsyncExitStack() as stack:
+            cut_off = await stack.enter_async_context(connected(url))
+            sessions = await stack.enter_async_context(connected(postgres_url))
+            await stack.enter_async_context(begun(one, cut_off, "first"))
+            await on_air(one)
+            await stack.enter_async_context(begun(other, sessions, "second"))
+            await told(caplog, "this one waits for its end")
+            await asyncio.to_thread(shut_out, postgres_url, role)
+            await on_air(other)
+            assert not one.is_on()
+            assert "its lease is over" in caplog.text
+    assert not overlap(one, other)
+
+
+async def test_a_renewal_that_hangs_ends_the_listening_too(postgres_sessions: Sessions) -> None:
+    one, other = Radio(), Radio()
+    async with begun(one, postgres_sessions, "first"):
+        await on_air(one)
+        async with begun(other, postgres_sessions, "second"):
+            async with rows.talk(postgres_sessions) as holding:
+                await holding.execute(text("SELECT * FROM listeners FOR UPDATE"))
+                await on_air(one, is_on=False)
+            await rows.until(lambda: asyncio.sleep(0, one.is_on() or other.is_on()))
+    assert not overlap(one, other)
+
+
+async def test_who_stops_leaves_the_account_at_once(
+    postgres_sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = Radio(), Radio()
+    async with begun(one, postgres_sessions, "first") as first:
+        await on_air(one)
+        async with begun(other, postgres_sessions, "second"):
+            await told(caplog, "this one waits for its end")
+            first.cancel()
+            await on_air(other)
+    assert other.spans[0][0] - one.spans[0][1] < LEASE.total_seconds() / 2
+    assert not overlap(one, other)

@@ -1,0 +1,82 @@
+"""Which messages are one question to the person who sends them."""
+
+from dataclasses import replace
+
+import pytest
+
+from core import pieces
+from core.adapter import InboundMessage
+from core.turns import Question
+from tests.core.rows import NOW, later, message
+
+LONG = message("1", text="word " * 800, partial=True)
+PHOTO = message("1", text="", album="77")
+COMMENT = message("1", text="Summarise this")
+FORWARD = message("2", text="All cats are grey.", forwarded=True, sent_at=later(2))
+REST = message("2", text="the rest", sent_at=later(1))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (LONG, REST),
+        (LONG, replace(LONG, message_id="2")),
+        (PHOTO, replace(PHOTO, message_id="2")),
+        (PHOTO, replace(PHOTO, message_id="2", sent_at=later(60))),
+        (COMMENT, FORWARD),
+        (FORWARD, replace(COMMENT, sent_at=later(3))),
+        (FORWARD, replace(FORWARD, message_id="3", sent_at=later(4))),
+        (replace(PHOTO, forwarded=True), replace(PHOTO, message_id="2", forwarded=True)),
+    ],
+)
+def test_what_is_sent_at_once_is_one_question(
+    before: InboundMessage, after: InboundMessage
+) -> None:
+    assert pieces.goes_on(Question.of(before), after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (COMMENT, REST),
+        (LONG, replace(REST, sent_at=later(2))),
+        (LONG, replace(REST, command="dance")),
+        (LONG, replace(REST, album="78")),
+        (PHOTO, REST),
+        (PHOTO, replace(PHOTO, message_id="2", album="78")),
+        (PHOTO, replace(PHOTO, message_id="2", command="persona")),
+        (COMMENT, replace(FORWARD, sent_at=later(2.1))),
+    ],
+)
+def test_what_else_is_said_is_not(before: InboundMessage, after: InboundMessage) -> None:
+    assert not pieces.goes_on(Question.of(before), after)
+
+
+def test_the_newest_piece_tells_what_follows() -> None:
+    question = Question.of(LONG).joined(Question.of(REST))
+    assert not pieces.goes_on(question, replace(REST, message_id="3"))
+    question = Question.of(LONG).joined(Question.of(replace(LONG, sent_at=later(1))))
+    assert pieces.goes_on(question, replace(REST, message_id="3", sent_at=later(2)))
+
+
+def test_what_is_stored_tells_it_too() -> None:
+    for before, after in ((LONG, REST), (PHOTO, PHOTO), (FORWARD, FORWARD)):
+        assert pieces.goes_on(Question.load(Question.of(before).dump()), after)
+
+
+def test_no_question_has_pieces_without_end() -> None:
+    question = replace(Question.of(LONG), pieces=pieces.MOST)
+    assert not pieces.goes_on(question, replace(LONG, message_id="2"))
+
+
+def test_nothing_of_a_piece_is_dropped() -> None:
+    first = Question("one", quote="a", unreadable="videos", sent_at=NOW.timestamp())
+    second = Question("", quote="b", unreadable="stickers")
+    joined = first.joined(second)
+    assert (joined.text, joined.quote, joined.unreadable) == (
+        "one",
+        "a\n\nb",
+        "videos and stickers",
+    )
+    again = joined.joined(second)
+    assert (again.quote, again.unreadable, again.pieces) == ("a\n\nb", "videos and stickers", 3)
