@@ -20,7 +20,7 @@ import typer
 from bots.connections import Connections
 from bots.platform import Platform
 from bots.registry import PLATFORMS
-from core import attachments, db, environment, inbox, llm, posts, privacy, quota, tasks
+from core import attachments, db, environment, inbox, llm, posts, privacy, quota
 from core.adapter import Adapter
 from core.chat import Chat, Terms
 from core.commands import Offer
@@ -30,6 +30,7 @@ from core.listening import Listening
 from core.memory import Marks
 from core.quota import Rules
 from core.settings import Settings
+from core.tasks import keep
 from core.worker import Worker
 
 log = logging.getLogger("parley")
@@ -159,7 +160,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         if not db.is_sqlite(loaded.database_url):
             beside["hearing other processes"] = partial(_hear_others, loaded, worker)
         for name, work in beside.items():
-            stack.push_async_callback(_cancel, asyncio.create_task(tasks.keep(name, work)))
+            stack.push_async_callback(_cancel, asyncio.create_task(keep(name, work)))
         listening = Listening(sessions, worker.id, intake.handle, now=_now) if listen else None
         connections = Connections(open_ones, partial(_use, worker, listening))
         connects = [
