@@ -56,7 +56,6 @@ Missing for what is to run. Set it, in the environment or in a file .env:
 
 NO_KEY = "MODEL_API_KEY: not set; get a key at https://aimlapi.com/app/keys"
 
-
 NAMES = ", ".join(platform.name for platform in PLATFORMS)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -247,7 +246,7 @@ async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) ->
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What the database holds of a platform's accounts, for the seam's `Known`."""
+    """The stored messages of one platform's accounts, read from the database."""
 
     sessions: db.Sessions
     platform: str

@@ -1,4 +1,4 @@
-"""The platforms there are: each is a package of its own beside this file, and one line here."""
+"""The registry of platforms: each is a package beside this file and one entry here."""
 
 from bots import console, discord, telegram
 from bots.platform import Platform

@@ -175,7 +175,7 @@ COMMANDS = (
 
 
 class Known(Protocol):
-    """What is stored already of one platform's accounts, for an adapter that has to catch up."""
+    """The stored messages of one platform's accounts, for an adapter that has to catch up."""
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
         """Return the id of the newest message of a person that our account has heard in a chat.

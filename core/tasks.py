@@ -43,7 +43,7 @@ async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _is_bug(error: Exception) -> bool:
-    """Tell failures that somebody has to mend in the code or schema from those of the world."""
+    """Return whether the code or the schema has to be mended; else the world around it failed."""
     if isinstance(error, db.TRANSIENT):
         return not db.may_pass(error)
     return not isinstance(error, (ParleyError, OSError))

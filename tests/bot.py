@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bots.__main__ import load, run
-from core import settings as core_settings
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -21,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 async def bot(*names: str, **values: object) -> AsyncIterator[None]:
     """Parley as `python -m bots` composes it, on its own task; it must not end by itself."""
     loaded, platforms = load(_env_file=None, **values)
-    chosen = [platform for platform in platforms if platform.name in names]
-    running = asyncio.create_task(run(loaded, chosen))
+    by_name = {platform.name: platform for platform in platforms}
+    running = asyncio.create_task(run(loaded, [by_name[name] for name in names]))
     try:
         yield
     finally:
@@ -35,7 +34,8 @@ async def bot(*names: str, **values: object) -> AsyncIterator[None]:
 
 def settings(**values: object) -> Settings:
     """Settings from these values alone: nothing of the machine's environment."""
-    return core_settings.load(_env_file=None, **values)
+    loaded, _ = load(_env_file=None, **values)
+    return loaded
 
 
 @dataclass
