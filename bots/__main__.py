@@ -124,10 +124,9 @@ def main() -> None:
 async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool = True) -> None:
     """Build everything, run until a signal or the end of what there is to hear, and stop gently."""
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(
+        sessions = await stack.enter_async_context(
             db.serving(loaded.database_url, loaded.database_connections)
         )
-        sessions = db.sessions_of(engine)
         if db.is_sqlite(loaded.database_url):
             await db.transact(sessions, inbox.free)
         client = await stack.enter_async_context(httpx.AsyncClient(limits=llm.LIMITS))

@@ -98,11 +98,11 @@ def _with_database(work: Work[T]) -> T:
 
 async def _transact(url: str, work: Work[T]) -> T:
     db.require(url)
-    engine = db.connect(url, connections=1)
+    sessions = db.connect(url, connections=1)
     try:
-        return await db.transact(db.sessions_of(engine), work, patience=PATIENCE)
+        return await db.transact(sessions, work, patience=PATIENCE)
     finally:
-        await engine.dispose()
+        sessions.close()
 
 
 def _table(found: list[operations.Trouble], now: datetime) -> Table:

@@ -11,7 +11,10 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import in_terminal
+from prompt_toolkit.application import get_app, in_terminal
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input, create_input
@@ -23,6 +26,8 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.spinner import Spinner
+
+from core.adapter import COMMANDS
 
 PROMPT = ANSI("\x1b[1;36m>\x1b[0m ")
 
@@ -178,6 +183,31 @@ class Block:
         return [replace(first, content="\n".join(code))]
 
 
+class Commands(Completer):
+    """Completes the name of a command while a line has nothing else."""
+
+    def get_completions(self, document: Document, event: CompleteEvent) -> Iterator[Completion]:
+        """Yield the commands that begin as the line does up to the cursor."""
+        typed = document.text_before_cursor
+        for command in COMMANDS:
+            name = f"/{command.name}"
+            if typed.startswith("/") and name.startswith(typed):
+                text = f"{name} " if command.hint else name
+                yield Completion(
+                    text,
+                    start_position=-len(typed),
+                    display=name,
+                    display_meta=command.summary,
+                )
+
+
+@Condition
+def _begins_a_command() -> bool:
+    """Whether a menu of commands may open; while none may, no rows are kept free for it."""
+    text = get_app().current_buffer.text
+    return text.startswith("/") and " " not in text
+
+
 def is_empty(line: Sequence[Segment]) -> bool:
     """Return True if a line shows nothing, not even a coloured background."""
     return all(
@@ -208,6 +238,8 @@ def connect(source: TextIO, sink: TextIO, history: Path | None = None) -> Iterat
     keys = create_input(source)
     session: PromptSession[str] = PromptSession(
         history=open_history(history or default_history()),
+        completer=Commands(),
+        complete_while_typing=_begins_a_command,
         input=keys,
         output=create_output(sink),
     )

@@ -127,6 +127,53 @@ class Button:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that people may give, as `/name` or from a platform's menu."""
+
+    name: str
+    summary: str
+    """A short line for a menu, as the bot would say it."""
+    hint: str = ""
+    """A few words on the text that may follow; "" where none may."""
+    admins_only: bool = False
+    """In a group, its admins alone may change with it what holds for everybody there."""
+
+
+START = "start"
+"""The command that a client gives by itself when a person meets the bot."""
+
+COMMANDS = (
+    Command(START, "What I am"),
+    Command("help", "What I can do"),
+    Command("new", "Start a new conversation"),
+    Command("usage", "What you have used and what is left"),
+    Command("stop", "Stop the answer that is being written"),
+    Command("retry", "Answer your last message again"),
+    Command(
+        "persona",
+        "How I should behave in this conversation",
+        hint="Your instructions, or: reset",
+        admins_only=True,
+    ),
+    Command(
+        "model",
+        "Which language model answers here",
+        hint="The model to choose",
+        admins_only=True,
+    ),
+    Command("privacy", "What is stored, and where it is sent"),
+    Command("export", "All that is stored about you, as a file"),
+    Command(
+        "forget",
+        "Delete this conversation for good",
+        hint="yes, if you are sure",
+        admins_only=True,
+    ),
+)
+"""The one catalogue of commands, in the order of menus. Names are unique."""
+
+
 class Adapter(Protocol):
     """One account of ours on one platform. All texts are Markdown that `fits` in one message.
 

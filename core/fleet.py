@@ -4,11 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
 from core.adapter import Account, Address
-from core.db import insert_missing, row_count
+from core.db import Session, insert_missing, row_count
 from core.models import table
 
 _workers = table(models.WorkerRow)
@@ -16,7 +15,7 @@ _listeners = table(models.Listener)
 _pauses = table(models.Pause)
 
 
-async def alive(session: AsyncSession, worker_id: str, *, now: datetime, lease: timedelta) -> int:
+async def alive(session: Session, worker_id: str, *, now: datetime, lease: timedelta) -> int:
     """Note that a worker lives and forget the dead; return the number of the living."""
     await session.execute(delete(_workers).where(_workers.c.seen_at <= now - lease))
     seen = update(_workers).where(_workers.c.id == worker_id).values(seen_at=now)
@@ -26,13 +25,13 @@ async def alive(session: AsyncSession, worker_id: str, *, now: datetime, lease: 
     return living
 
 
-async def leave(session: AsyncSession, worker_id: str) -> None:
+async def leave(session: Session, worker_id: str) -> None:
     """Forget a worker that stops: it needs no share any more."""
     await session.execute(delete(_workers).where(_workers.c.id == worker_id))
 
 
 async def may_listen(
-    session: AsyncSession,
+    session: Session,
     account: Account,
     worker_id: str,
     *,
@@ -56,19 +55,19 @@ async def may_listen(
     return await session.scalar(new.returning(_listeners.c.worker_id)) is not None
 
 
-async def stop_listening(session: AsyncSession, account: Account, worker_id: str) -> None:
+async def stop_listening(session: Session, account: Account, worker_id: str) -> None:
     """Leave an account to the next process at once."""
     await session.execute(
         delete(_listeners).where(*_is_account(account), _listeners.c.worker_id == worker_id)
     )
 
 
-async def free_listeners(session: AsyncSession) -> None:
+async def free_listeners(session: Session) -> None:
     """Forget who listened, at the start of the only process there is."""
     await session.execute(delete(_listeners))
 
 
-async def pause(session: AsyncSession, address: Address, *, until: datetime) -> None:
+async def pause(session: Session, address: Address, *, until: datetime) -> None:
     """Let no process send to a chat before a time that the platform told one of them."""
     where = (
         _pauses.c.platform == address.platform,

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from core.adapter import Adapter, Address
@@ -26,6 +27,8 @@ class Gate:
     paused_until: float = 0.0
     _level: float = field(init=False)
     _at: float = field(init=False)
+    _front: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lines: dict[int, asyncio.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin full."""
@@ -45,6 +48,17 @@ class Gate:
         """Count a call that starts now."""
         self._level = self._fill(self.clock()) - 1
 
+    @asynccontextmanager
+    async def at_the_front(self, person: int) -> AsyncIterator[None]:
+        """Wait in line, in which each person has one place: many calls of one hold up nobody."""
+        line = self._lines.setdefault(person, asyncio.Lock())
+        try:
+            async with line, self._front:
+                yield
+        finally:
+            if not line.locked():
+                self._lines.pop(person, None)
+
     def pause(self, seconds: float) -> None:
         """Let nothing through for a time, as the platform asked."""
         self.paused_until = max(self.paused_until, self.clock() + seconds)
@@ -52,7 +66,7 @@ class Gate:
     def is_idle(self) -> bool:
         """Tell whether forgetting this gate changes nothing."""
         now = self.clock()
-        return self.paused_until <= now and self._fill(now) >= self.burst
+        return self.paused_until <= now and self._fill(now) >= self.burst and not self._lines
 
     def _fill(self, now: float) -> float:
         self._level = min(self.burst, self._level + (now - self._at) / self.interval)
@@ -89,11 +103,12 @@ class Gates:
         """Return the seconds until a call to a chat may start that leaves `spare` calls free."""
         return max(self.of(address).wait(spare), self._account.wait(spare))
 
-    async def enter(self, address: Address) -> None:
-        """Wait until a call to a chat may start, and count it."""
-        while seconds := self.wait(address):  # noqa: ASYNC110 - a gate opens in time, not by an event
-            await asyncio.sleep(seconds)
-        self.count(address)
+    async def enter(self, address: Address, person: int) -> None:
+        """Wait until a call to a chat may start for a person, and count it."""
+        async with self.of(address).at_the_front(person):
+            while seconds := self.wait(address):  # noqa: ASYNC110 - it opens in time, not by an event
+                await asyncio.sleep(seconds)
+            self.count(address)
 
     def share(self, processes: int) -> None:
         """Divide the account's rate among so many processes."""

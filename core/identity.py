@@ -15,10 +15,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address, Author
-from core.db import insert_missing
+from core.db import Session, insert_missing
 from core.models import Conversation, Identity, Turn, User, table
 from core.turns import Speaker
 
@@ -69,7 +68,7 @@ _IN_GROUP = _speakers(_IS_ADDRESS)
 
 
 async def resolve(
-    session: AsyncSession, author: Author, address: Address, *, private: bool, now: datetime
+    session: Session, author: Author, address: Address, *, private: bool, now: datetime
 ) -> Speaker:
     """Find the person behind an account and their conversation; create both if they are new."""
     found = await _find(session, author, address, private=private)
@@ -86,7 +85,7 @@ async def resolve(
 
 
 async def find(
-    session: AsyncSession, author: Author, address: Address, *, private: bool
+    session: Session, author: Author, address: Address, *, private: bool
 ) -> Speaker | None:
     """Return a person in their conversation; None if they have never spoken to the bot there."""
     found = await _find(session, author, address, private=private)
@@ -100,7 +99,7 @@ def _speaker(found: Any) -> Speaker:
     return Speaker(found.user_id, found.conversation_id, found.epoch, may_go_on=may_go_on)
 
 
-async def move(session: AsyncSession, address: Address, chat: str) -> None:
+async def move(session: Session, address: Address, chat: str) -> None:
     """Move a group's conversations to another chat, except threads that have one there already."""
     there = _conversations.alias("there")
     begun = exists().where(
@@ -121,7 +120,7 @@ async def move(session: AsyncSession, address: Address, chat: str) -> None:
     )
 
 
-async def user_of(session: AsyncSession, author: Author) -> int | None:
+async def user_of(session: Session, author: Author) -> int | None:
     """Return the person behind an account, or None if it never spoke."""
     found: int | None = await session.scalar(
         select(_identities.c.user_id).where(*_IS_AUTHOR),
@@ -130,14 +129,14 @@ async def user_of(session: AsyncSession, author: Author) -> int | None:
     return found
 
 
-async def _find(session: AsyncSession, author: Author, address: Address, *, private: bool) -> Any:
+async def _find(session: Session, author: Author, address: Address, *, private: bool) -> Any:
     statement = _IN_PRIVATE if private else _IN_GROUP
     values = {**_columns(address), "account_id": author.account_id}
     return (await session.execute(statement, values)).one_or_none()
 
 
 async def _create(
-    session: AsyncSession, author: Author, address: Address, *, private: bool, now: datetime
+    session: Session, author: Author, address: Address, *, private: bool, now: datetime
 ) -> None:
     user_id = await user_of(session, author)
     if user_id is None:
@@ -148,7 +147,7 @@ async def _create(
     )
 
 
-async def _create_identity(session: AsyncSession, author: Author, now: datetime) -> int:
+async def _create_identity(session: Session, author: Author, now: datetime) -> int:
     """Create an identity. If another transaction created it first, use that one."""
     created = insert(User).values(created_at=now).returning(User.id)
     user_id = (await session.execute(created)).scalar_one()

@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import commands, identity, inbox, memory, pieces, posts, privacy, words
 from core.adapter import Change, ChangeKind, InboundMessage, Move
-from core.db import TRANSIENT, Sessions, may_pass, reason, transact
+from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.turns import Outcome, Question, Speaker
 
 log = logging.getLogger(__name__)
@@ -104,9 +103,7 @@ class Intake:
         except Exception:  # as above
             log.exception("event %s cannot be noted as seen", event.event_id)
 
-    async def _store(
-        self, session: AsyncSession, event: InboundMessage | Change | Move
-    ) -> Accepted:
+    async def _store(self, session: Session, event: InboundMessage | Change | Move) -> Accepted:
         match event:
             case Change():
                 return await self._change(session, event)
@@ -121,7 +118,7 @@ class Intake:
         except TRANSIENT:
             log.exception("traces of what was deleted are left; they are erased within the hour")
 
-    async def _message(self, session: AsyncSession, message: InboundMessage) -> Accepted:
+    async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()
         if not message.addressed:
             return await self._unaddressed(session, message, now)
@@ -137,7 +134,7 @@ class Intake:
                 return await self._command(session, message, speaker, now)
 
     async def _unaddressed(
-        self, session: AsyncSession, message: InboundMessage, now: datetime
+        self, session: Session, message: InboundMessage, now: datetime
     ) -> Accepted:
         """Store a message that does not name the bot if it is a piece of one that does."""
         speaker = await identity.find(
@@ -151,7 +148,7 @@ class Intake:
         return await self._piece(session, message, speaker, last, now)
 
     async def _said(
-        self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """Add a message to its author's last question, or store a question of its own."""
         if message.album or message.forwarded or speaker.may_go_on:
@@ -166,7 +163,7 @@ class Intake:
 
     async def _piece(
         self,
-        session: AsyncSession,
+        session: Session,
         message: InboundMessage,
         speaker: Speaker,
         last: inbox.Record,
@@ -182,7 +179,7 @@ class Intake:
 
     async def _question(
         self,
-        session: AsyncSession,
+        session: Session,
         message: InboundMessage,
         speaker: Speaker,
         now: datetime,
@@ -216,7 +213,7 @@ class Intake:
         ]
 
     async def _command(
-        self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """A command is a turn that is answered when it is accepted; only its delivery is left."""
         if not await inbox.is_new(session, message.address, message.event_id, message.message_id):
@@ -234,7 +231,7 @@ class Intake:
         return Accepted(changed=result.stopped, forgot=result.forgot)
 
     async def _again(
-        self, session: AsyncSession, message: InboundMessage, speaker: Speaker, now: datetime
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """Ask the person's last question once more, in place of its answer in memory."""
         last = await inbox.last_question(session, speaker)
@@ -252,14 +249,14 @@ class Intake:
         await inbox.accept(session, message.event_id, entry, now=now)
         return Accepted()
 
-    async def _move(self, session: AsyncSession, move: Move) -> Accepted:
+    async def _move(self, session: Session, move: Move) -> Accepted:
         """Move everything stored of a chat to another; the second time there is nothing left."""
         if await inbox.note(session, move.address, move.event_id):
             await identity.move(session, move.address, move.chat)
             await inbox.move(session, move.address, move.chat)
         return Accepted()
 
-    async def _change(self, session: AsyncSession, change: Change) -> Accepted:
+    async def _change(self, session: Session, change: Change) -> Accepted:
         if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
         turn_id = await posts.turn_of(session, change.address, change.message_id)
@@ -274,9 +271,7 @@ class Intake:
             case ChangeKind.EDITED:
                 return await self._edited(session, change, record)
 
-    async def _regenerate(
-        self, session: AsyncSession, change: Change, record: inbox.Record
-    ) -> Accepted:
+    async def _regenerate(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         now = self._now()
         if record.forgotten:
             entry = _instead(change, record, record.question, now)
@@ -293,9 +288,7 @@ class Intake:
             await inbox.say(session, _answered(entry, words.MOVED_ON), now=now)
         return Accepted()
 
-    async def _edited(
-        self, session: AsyncSession, change: Change, record: inbox.Record
-    ) -> Accepted:
+    async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """An edited question is answered anew while its answer is the newest; else it stays."""
         now = self._now()
         question = replace(record.question, text=change.text)

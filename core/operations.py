@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, case, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import inbox, models, posts
 from core.adapter import Address
-from core.db import WORK, notify
+from core.db import WORK, Session, notify
 from core.models import table
 from core.turns import Outcome, Question
 
@@ -69,7 +68,7 @@ class TurnRecord:
     calls: tuple[CallRecord, ...]
 
 
-async def list_troubles(session: AsyncSession, *, now: datetime) -> list[Trouble]:
+async def list_troubles(session: Session, *, now: datetime) -> list[Trouble]:
     """List turns that failed, were undeliverable, or take longer than LONG; the oldest first."""
     found = await session.execute(
         select(_turns)
@@ -85,7 +84,7 @@ async def list_troubles(session: AsyncSession, *, now: datetime) -> list[Trouble
     return [_trouble(row) for row in reversed(found.all())]
 
 
-async def show(session: AsyncSession, turn_id: int) -> TurnRecord | None:
+async def show(session: Session, turn_id: int) -> TurnRecord | None:
     """Return everything that is stored of a turn, or None if there is no such turn."""
     found = await session.execute(select(_turns).where(_turns.c.id == turn_id))
     row = found.one_or_none()
@@ -105,9 +104,7 @@ async def show(session: AsyncSession, turn_id: int) -> TurnRecord | None:
     )
 
 
-async def replay(
-    session: AsyncSession, turn_ids: Collection[int], *, now: datetime
-) -> Sequence[int]:
+async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) -> Sequence[int]:
     """Queue failed turns to be answered again, and undeliverable ones to be delivered again.
 
     Returns the ids of the queued turns. A turn stays as it is if it went well, is not done yet,
@@ -131,7 +128,7 @@ async def replay(
     return sorted(queued)
 
 
-async def find_forgotten(session: AsyncSession, turn_ids: Collection[int]) -> Sequence[int]:
+async def find_forgotten(session: Session, turn_ids: Collection[int]) -> Sequence[int]:
     """Return the turns whose texts were deleted, so that nothing is left to be queued again."""
     found = await session.scalars(
         select(_turns.c.id).where(_turns.c.id.in_(turn_ids), _turns.c.forgotten)
@@ -139,7 +136,7 @@ async def find_forgotten(session: AsyncSession, turn_ids: Collection[int]) -> Se
     return found.all()
 
 
-async def _calls_of(session: AsyncSession, turn_id: int) -> list[CallRecord]:
+async def _calls_of(session: Session, turn_id: int) -> list[CallRecord]:
     tokens = _calls.c.prompt_tokens + _calls.c.completion_tokens
     cost = case((_calls.c.settled_at.is_(None), _calls.c.reserved), else_=_calls.c.cost)
     found = await session.execute(

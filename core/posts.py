@@ -16,11 +16,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
 from core.adapter import Account, Address
-from core.db import row_count
+from core.db import Session, row_count
 from core.errors import LeaseLost
 from core.models import FENCED, table
 from core.turns import Turn
@@ -45,15 +44,13 @@ def chat_of(address: Address) -> dict[str, str]:
 _ADD = insert(_posts)
 
 
-async def add(session: AsyncSession, address: Address, turn_id: int, message_id: str) -> None:
+async def add(session: Session, address: Address, turn_id: int, message_id: str) -> None:
     """Store a further message of the person that a turn answers."""
     row = {**chat_of(address), "turn_id": turn_id, "message_id": message_id, "part": None}
     await session.execute(_ADD, row)
 
 
-async def begin(
-    session: AsyncSession, address: Address, turn_id: int, message_id: str | None
-) -> None:
+async def begin(session: Session, address: Address, turn_id: int, message_id: str | None) -> None:
     """Store the person's message, if there is one, and the intent to post the first part."""
     post = {**chat_of(address), "turn_id": turn_id}
     rows: list[dict[str, Any]] = [{**post, "message_id": None, "part": 0}]
@@ -62,7 +59,7 @@ async def begin(
     await session.execute(_ADD, rows)
 
 
-async def of(session: AsyncSession, turn_id: int) -> tuple[str | None, ...]:
+async def of(session: Session, turn_id: int) -> tuple[str | None, ...]:
     """Return the message ids of a turn's parts, in order; None for an unconfirmed intent."""
     found = await session.scalars(
         select(_posts.c.message_id)
@@ -72,7 +69,7 @@ async def of(session: AsyncSession, turn_id: int) -> tuple[str | None, ...]:
     return tuple(found)
 
 
-async def turn_of(session: AsyncSession, address: Address, message_id: str) -> int | None:
+async def turn_of(session: Session, address: Address, message_id: str) -> int | None:
     """Return the turn that a message belongs to, seen or sent; None for an unknown one."""
     found: int | None = await session.scalar(
         select(_posts.c.turn_id).where(*IS_POST), {**chat_of(address), "message_id": message_id}
@@ -96,7 +93,7 @@ _CONFIRM_OURS = _CONFIRM.where(_IS_OURS)
 _CONFIRM_FIRST = _CONFIRM.where(_posts.c.message_id.is_(None))
 
 
-async def intend(session: AsyncSession, turn: Turn, part: int) -> None:
+async def intend(session: Session, turn: Turn, part: int) -> None:
     """Store the intent to post a part; LeaseLost when the turn is another attempt's.
 
     `begin` has stored that of the first part already.
@@ -106,7 +103,7 @@ async def intend(session: AsyncSession, turn: Turn, part: int) -> None:
         await _check(session, turn)
 
 
-async def confirm(session: AsyncSession, turn: Turn, part: int, message_id: str) -> bool:
+async def confirm(session: Session, turn: Turn, part: int, message_id: str) -> bool:
     """Store the message that a part became; return whether the turn is still this attempt's.
 
     Another attempt goes on in this message, unless it has posted one itself.
@@ -125,7 +122,7 @@ _WITHDRAW = delete(_posts).where(
 )
 
 
-async def withdraw(session: AsyncSession, turn: Turn, parts: int) -> None:
+async def withdraw(session: Session, turn: Turn, parts: int) -> None:
     """Forget the posts from part `parts` on, whose messages are deleted; LeaseLost when the turn
     is another attempt's."""
     gone = await session.execute(_WITHDRAW, {**turn.fence, "the_part": parts})
@@ -133,20 +130,20 @@ async def withdraw(session: AsyncSession, turn: Turn, parts: int) -> None:
         await _check(session, turn)
 
 
-async def _check(session: AsyncSession, turn: Turn) -> None:
+async def _check(session: Session, turn: Turn) -> None:
     """Raise LeaseLost unless the attempt is the newest: then it only did something twice."""
     if not await session.scalar(select(_IS_OURS), turn.fence):
         raise LeaseLost(f"turn {turn.reference}")
 
 
-async def hand_on(session: AsyncSession, turn_id: int, new_turn_id: int) -> None:
+async def hand_on(session: Session, turn_id: int, new_turn_id: int) -> None:
     """Give all messages of a turn to the one that replaces it."""
     await session.execute(
         update(_posts).where(_posts.c.turn_id == turn_id).values(turn_id=new_turn_id)
     )
 
 
-async def move(session: AsyncSession, undelivered: ColumnElement[bool], chat: str) -> None:
+async def move(session: Session, undelivered: ColumnElement[bool], chat: str) -> None:
     """Expect the parts of these turns in another chat, in new messages.
 
     Messages that stand in the old chat stay known by their ids there: the new one counts its own,
@@ -157,7 +154,7 @@ async def move(session: AsyncSession, undelivered: ColumnElement[bool], chat: st
     await session.execute(update(_posts).where(theirs, ours).values(chat=chat, message_id=None))
 
 
-async def newest(session: AsyncSession, account: Account, chat: str) -> str | None:
+async def newest(session: Session, account: Account, chat: str) -> str | None:
     """Return the newest message of a person in a chat, or in any chat if there is none."""
     seen = (*_is_account(account), _posts.c.part.is_(None))
     last = select(_posts.c.message_id).order_by(_posts.c.id.desc()).limit(1)
@@ -167,7 +164,7 @@ async def newest(session: AsyncSession, account: Account, chat: str) -> str | No
     return found
 
 
-async def chats(session: AsyncSession, account: Account) -> list[str]:
+async def chats(session: Session, account: Account) -> list[str]:
     """Return all chats in which an account of ours saw or said something."""
     found = await session.scalars(select(_posts.c.chat).where(*_is_account(account)).distinct())
     return list(found)

@@ -359,7 +359,7 @@ class Reply:
         seconds = self.gates.wait(self.turn.address)
         if seconds > SHORT_WAIT:
             raise RetryAfter(seconds)
-        await self.gates.enter(self.turn.address)
+        await self.gates.enter(self.turn.address, self.turn.user_id)
         await self._hold()
 
     async def _hold(self) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, case, column, func, literal_column, select
 from sqlalchemy import table as plain_table
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.db import Session
 from core.messages import Role
 from core.models import Message, table
 
@@ -43,9 +43,7 @@ _vector: ColumnElement[Any] = literal_column("messages.search")
 """The words of a message on PostgreSQL."""
 
 
-async def find(
-    session: AsyncSession, conversation_id: int, query: str, limit: int = 5
-) -> list[Found]:
+async def find(session: Session, conversation_id: int, query: str, limit: int = 5) -> list[Found]:
     """Find the messages with any of the query's words; the best first, then the newest.
 
     A word also finds longer words that begin with it. Case and accents do not matter; SQLite
@@ -54,7 +52,7 @@ async def find(
     words = _words(query)[:WORDS]
     if not words:
         return []
-    postgresql = session.get_bind().dialect.name == "postgresql"
+    postgresql = session.dialect == "postgresql"
     ranked = _ranked_postgresql(words) if postgresql else _ranked_sqlite(words, conversation_id)
     statements = [ranked]
     if pairs := _pairs(words):

@@ -1,8 +1,10 @@
 """Every sentence that the bot itself says to people, in one place."""
 
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 
+from core.adapter import COMMANDS, START
 from core.errors import QuotaExceeded
 from core.settings import MICRO
 
@@ -47,6 +49,82 @@ MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
 FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
 STILL_ANSWERING = "I am still answering your last message."
+
+# Commands
+
+NO_SUCH_COMMAND = "I do not know /{name}. /help lists what I can do."
+ADMINS_ONLY = "Only the admins of this group can do that."
+ADMINS_UNKNOWN = (
+    "I could not find out just now who the admins are here. Please try again in a moment."
+)
+NOT_IN_A_GROUP = "I send that only in a private chat with you."
+
+HELLO = """\
+Hello! I am Parley. Ask me anything, in any language.
+
+{privacy}
+
+/new starts a new conversation, /help lists what else I can do."""
+HELP = "Write to me and I answer. In a group, mention me or reply to one of my messages."
+PRIVACY = """\
+What you write to me and what I answer is stored{days}, so that I remember our conversation.
+It is sent to the language {models}, and to nobody else.
+/export gives you all of it, /forget deletes it."""
+
+NEW_CONVERSATION = "A new conversation. What would you like to talk about?"
+STOPPED = "Stopped."
+NOTHING_TO_STOP = "There is nothing to stop."
+
+SURE = """\
+This deletes our conversation for good: every message, file and summary. It cannot be undone. \
+To do it, send /forget yes"""
+ALL_FORGOTTEN = "Everything of this conversation is deleted. What would you like to talk about?"
+EXPORTED = """\
+This is all that is stored about you. Files are listed in it by kind, size and SHA-256, \
+without their contents."""
+
+NO_PERSONA = "I am myself."
+PERSONA_SHOWN = "My instructions here: {instructions}"
+PERSONA_EXAMPLE = "Tell me how to behave: /persona You are a patient teacher of French."
+PERSONAS_OFFERED = "Or choose one: {names}."
+PERSONA_SET = "From now on I will do so. /persona reset ends it."
+PERSONA_RESET = "I am myself again."
+PERSONA_TOO_LONG = "That is too long: {most:,} characters are the most."
+
+ONE_MODEL = "{model} answers here; there is no other to choose."
+MODEL_SHOWN = "{model} answers here. Choose:"
+MODEL_CHOSEN = "{model} answers here from now on."
+
+USED = "This month: {answers}, for {money}."
+LEFT = "Left: {left} of {amount} a {window}; the next {window} begins {begins}."
+READ = (
+    "For these answers I read and wrote {tokens}, which are pieces of words."
+    " {cached} % of what I read was still cached from before, which costs less."
+)
+
+
+def list_commands() -> str:
+    """Return the text of /help: a sentence, and each command on a line of its own."""
+    lines = [
+        f"/{each.name} – {each.summary[0].lower()}{each.summary[1:]}"
+        for each in COMMANDS
+        if each.name != START
+    ]
+    return "\n".join([HELP, "", *lines])
+
+
+def privacy(models: Collection[str], days: int | None) -> str:
+    """Tell in three lines for how many days words are stored and which models read them."""
+    write = "model that writes" if len(models) == 1 else "models that write"
+    return PRIVACY.format(
+        days="" if days is None else f" for {days} days",
+        models=f"{write} my answers ({', '.join(models)})",
+    )
+
+
+def list_models(current: str, names: Iterable[str]) -> str:
+    """Tell which model answers, and for each that may be chosen the command that chooses it."""
+    return "\n".join([MODEL_SHOWN.format(model=current), *(f"/model {name}" for name in names)])
 
 
 def below(shown: str, sentence: str) -> str:

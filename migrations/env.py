@@ -16,7 +16,7 @@ from sqlalchemy import Connection, TypeDecorator, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from core import settings
-from core.db import sync_url
+from core.db import normal_url
 from core.models import Base
 
 LOCK = 0x5061726C6579  # "Parley"
@@ -131,7 +131,7 @@ def main() -> None:
     if url is None:
         logging.getLogger("alembic").setLevel(logging.INFO)  # for the person at the command line
         url = settings.load().database_url
-    with connect(sync_url(url)) as connection, alone(connection):
+    with connect(normal_url(url)) as connection, alone(connection):
         migrate(connection)
 
 

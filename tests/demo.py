@@ -41,7 +41,7 @@ def environment(model_url: str) -> dict[str, str]:
     """The bot's settings: they win over those of an operator's `.env`."""
     return {
         **os.environ,
-        "DATABASE_URL": f"sqlite+aiosqlite:///{DATA}/demo.db",
+        "DATABASE_URL": f"sqlite:///{DATA}/demo.db",
         "MODEL_API_URL": model_url,
         "MODEL_API_KEY": "demo",
         "MODEL": MODEL,

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from core.db import sync_url
+from core.db import normal_url
 
 PATH = """
 WITH RECURSIVE path AS (
@@ -33,7 +33,7 @@ class Records:
 
     def all(self, query: str, **values: object) -> list[Any]:
         """The rows of a query."""
-        engine = create_engine(sync_url(self.url), poolclass=NullPool)
+        engine = create_engine(normal_url(self.url), poolclass=NullPool)
         with engine.connect() as connection:
             return list(connection.execute(text(query), values))
 
@@ -42,14 +42,14 @@ class Records:
         await asyncio.to_thread(self._write, statement, values)
 
     def _write(self, statement: str, values: dict[str, object]) -> None:
-        engine = create_engine(sync_url(self.url), poolclass=NullPool)
+        engine = create_engine(normal_url(self.url), poolclass=NullPool)
         with engine.begin() as connection:
             connection.execute(text(statement), values)
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """An SQLite file that nobody else can write to meanwhile."""
-        engine = create_engine(sync_url(self.url), poolclass=NullPool)
+        engine = create_engine(normal_url(self.url), poolclass=NullPool)
         with engine.connect() as connection:
             connection.execute(text("BEGIN IMMEDIATE"))
             yield
@@ -111,6 +111,6 @@ async def eventually(condition: Callable[[], bool], within: float = 10) -> None:
 
 
 def on_disk(url: str) -> bytes:
-    """SQLite's file and its log, as whoever copies them reads them."""
+    """Return the bytes of SQLite's file and its log, as a copy would hold them."""
     path = Path(make_url(url).database or "")
     return path.read_bytes() + Path(f"{path}-wal").read_bytes()

@@ -32,7 +32,7 @@ AGAIN = (Button(ChangeKind.REGENERATE, "Again"),)
 HERE = Address("console", f"{person()}@{socket.gethostname()}", "console")
 PATIENCE = 10
 PROMPTED = "\x1b[?2004h"
-"""The line editor asks the terminal to bracket what is pasted: it is ready for input."""
+"""The sign that the line editor is ready: it asks the terminal to bracket pasted text."""
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[@-Z\\-_=>])")
 
@@ -367,9 +367,7 @@ class TestOnATerminal:
         seen = await seated.side.shows("Second one.")
         assert seen.count("First block") == 1, "a complete block is printed once"
 
-    async def test_what_looks_like_a_tag_is_kept_and_control_codes_are_not(
-        self, seated: Dialog
-    ) -> None:
+    async def test_tags_are_kept_and_control_codes_are_not(self, seated: Dialog) -> None:
         await seated.ask("hello")
         await seated.send("a <div> and \x1b]52;c;ZXZpbA==\x07 b\r\n\r\n- item")
         await seated.side.shows("• item")
@@ -438,7 +436,7 @@ class TestOnATerminal:
         seated.side.type(key)
         assert await seated.ended()
 
-    async def test_what_is_typed_ahead_is_the_next_message(self, seated: Dialog) -> None:
+    async def test_text_typed_ahead_is_the_next_message(self, seated: Dialog) -> None:
         await seated.ask("hello")
         seated.side.type("and then?\r")
         await breathe()
@@ -457,6 +455,14 @@ class TestOnATerminal:
         await seated.side.until(lambda seen: "half a ques" in seen.partition("A late answer")[2])
         seated.side.type("tion\r")
         assert (await seated.message()).text == "half a question"
+
+    async def test_the_names_of_commands_are_completed(self, seated: Dialog) -> None:
+        await seated.side.prompts()
+        seated.side.type("/pers")
+        await seated.side.shows("How I should behave")
+        seated.side.type("\tYou are a cat.\r")
+        message = await seated.message()
+        assert (message.command, message.text) == ("persona", "You are a cat.")
 
     async def test_the_history_is_for_its_owner_alone(self, seated: Dialog, history: Path) -> None:
         await seated.ask("remember this")

@@ -1,4 +1,4 @@
-"""The process: what it says when something is wrong, and how it stops."""
+"""The process: its messages when something is wrong, and its stop."""
 
 import asyncio
 import json

@@ -1,13 +1,66 @@
-"""The platforms' menus offer exactly the commands of the core."""
+"""The catalogue of commands: the core can carry out all of it, and every platform offers it."""
 
-from bots.discord import commands as discord
-from bots.telegram import session as telegram
-from core import commands
+from pathlib import Path
 
-POSSIBLE = {*commands.COMMANDS, "retry"}
+from sqlalchemy import select
+
+from core import words
+from core.adapter import COMMANDS
+from core.commands import Offer
+from core.intake import Intake
+from core.models import Turn
+from core.quota import Rules
+from tests.core.conftest import connected
+from tests.core.rows import NOW, commit, message
+from tests.dialogs.stages import DiscordStage, TelegramStage, World
+from tests.fakes.discord import DiscordServer
+from tests.fakes.model import ModelServer
+from tests.fakes.telegram import TelegramServer
+
+NAMES = [command.name for command in COMMANDS]
 
 
-def test_every_platform_offers_every_command() -> None:
-    assert set(telegram.COMMANDS) == POSSIBLE
-    # Discord shows no start: people see the commands themselves.
-    assert set(discord.COMMANDS) == POSSIBLE - {"start"}
+def test_each_command_has_a_name_of_its_own() -> None:
+    assert len(NAMES) == len(set(NAMES))
+
+
+async def test_the_core_can_carry_out_every_command(sqlite_url: str) -> None:
+    async with connected(sqlite_url) as sessions:
+        intake = Intake(
+            sessions,
+            Offer(Rules((), ()), "m"),
+            now=lambda: NOW,
+            accepted=lambda at: None,
+            changed=lambda: None,
+        )
+        for name in ("dance", *NAMES):
+            await intake.handle(message(name, text="", command=name, admin=True))
+        said = await commit(sessions, lambda s: s.scalars(select(Turn).order_by(Turn.id)))
+        answers = [turn.answer for turn in said]
+    unknown = words.NO_SUCH_COMMAND.partition("{")[0]
+    assert [bool(answer) for answer in answers] == [True] * (1 + len(NAMES))
+    assert [str(answer).startswith(unknown) for answer in answers] == [True] + [False] * len(NAMES)
+
+
+async def test_telegram_offers_every_command(
+    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    stage = TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+    async with stage.running():
+        await telegram_server.wait(lambda: telegram_server.polling)
+        offered = [(each["command"], each["description"]) for each in telegram_server.commands()]
+    assert offered == [(command.name, command.summary) for command in COMMANDS]
+
+
+async def test_discord_offers_every_command_but_the_greeting(
+    model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    stage = DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
+    async with stage.running():
+        offered = {each["name"]: each for each in discord_server.commands}
+    assert list(offered) == [name for name in NAMES if name != "start"]
+    for command in COMMANDS[1:]:
+        form = offered[command.name]
+        hints = [option["description"] for option in form.get("options", ())]
+        assert form["description"] == command.summary
+        assert hints == ([command.hint] if command.hint else [])

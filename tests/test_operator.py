@@ -1,4 +1,4 @@
-"""`python -m bots turns`: what an operator sees of turns in trouble, and how they go on."""
+"""`python -m bots turns`: an operator lists turns in trouble, shows them and queues them again."""
 
 import re
 from pathlib import Path
@@ -46,7 +46,7 @@ async def test_without_troubles_it_says_so(stage: TelegramStage) -> None:
         assert await turns(stage) == (0, "No turn is in trouble.\n")
 
 
-async def test_what_failed_is_listed_without_what_was_said(
+async def test_failed_turns_are_listed_without_their_words(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     async with stage.running():
@@ -96,7 +96,7 @@ async def test_one_turn_is_shown_whole_by_the_reference_that_people_are_told(
     assert re.search(rf"messages\s+{answer.message_id}\b", said)
 
 
-async def test_markup_in_what_was_said_is_shown_as_it_is(stage: TelegramStage) -> None:
+async def test_markup_in_a_turn_is_shown_as_it_is(stage: TelegramStage) -> None:
     async with stage.running():
         await stage.say("say [bold]this[/bold] [/]")
         await stage.records.idle(1)
@@ -132,7 +132,7 @@ async def test_a_running_worker_hears_of_it_at_once(
     assert "work" in heard
 
 
-async def test_what_could_not_be_delivered_is_delivered_again(stage: TelegramStage) -> None:
+async def test_an_undeliverable_answer_is_delivered_again(stage: TelegramStage) -> None:
     server = stage.server
     async with stage.running():
         server.block(stage.ada)
@@ -146,7 +146,9 @@ async def test_what_could_not_be_delivered_is_delivered_again(stage: TelegramSta
     assert len(stage.world.model.requests) == 1, "the stored answer was delivered"
 
 
-async def test_what_went_well_is_left_alone(stage: TelegramStage, model: ModelServer) -> None:
+async def test_a_turn_that_went_well_is_left_alone(
+    stage: TelegramStage, model: ModelServer
+) -> None:
     async with stage.running():
         await stage.say("say it")
         await stage.records.idle(1)
@@ -156,7 +158,7 @@ async def test_what_went_well_is_left_alone(stage: TelegramStage, model: ModelSe
     assert len(model.requests) == 1
 
 
-async def test_what_was_forgotten_is_not_asked_again(
+async def test_a_forgotten_question_is_not_asked_again(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     async with stage.running():
@@ -168,7 +170,7 @@ async def test_what_was_forgotten_is_not_asked_again(
     assert len(model.requests) == 1
 
 
-async def test_what_is_no_number_is_refused(stage: TelegramStage) -> None:
+async def test_a_word_in_place_of_a_number_is_refused(stage: TelegramStage) -> None:
     status, said = await turns(stage, "show", "first")
     assert status == 2
     assert "'first' is not the number of a turn" in said
@@ -194,7 +196,7 @@ async def test_in_the_wrong_folder_it_makes_no_database(
 async def test_without_a_database_it_says_which_setting_is_wrong(
     stage: TelegramStage, tmp_path: Path
 ) -> None:
-    stage.world.database_url = f"sqlite+aiosqlite:///{tmp_path}/nowhere/parley.db"
+    stage.world.database_url = f"sqlite:///{tmp_path}/nowhere/parley.db"
     status, said = await turns(stage)
     assert status == 2
     assert said.startswith("DATABASE_URL")

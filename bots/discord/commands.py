@@ -6,29 +6,13 @@ import logging
 import discord
 
 from bots.discord.rest import Json, call
+from core.adapter import COMMANDS, START, Command
 from core.errors import DeliveryError
 
 log = logging.getLogger(__name__)
 
-COMMANDS = {
-    "new": "Start a new conversation",
-    "usage": "What you have used and what is left",
-    "stop": "Stop the answer that is being written",
-    "retry": "Answer your last message again",
-    "persona": "How I should behave in this conversation",
-    "model": "Which language model answers here",
-    "privacy": "What is stored, and where it is sent",
-    "export": "All that is stored about you, as a file",
-    "forget": "Delete this conversation for good",
-    "help": "What I can do",
-}
-
-TEXTS = {
-    "persona": "Your instructions, or: reset",
-    "model": "The model to choose",
-    "forget": "yes, if you are sure",
-}
-"""What may be typed behind a command."""
+OFFERED = tuple(command for command in COMMANDS if command.name != START)
+"""Discord greets nobody: people find the commands by themselves."""
 
 _PATH = "/applications/{application_id}/commands"
 _SLASH = 1
@@ -39,7 +23,7 @@ _PATIENCE = 5.0
 async def register(client: discord.Client) -> None:
     """Offer the commands unless they are on offer; without them people can still talk."""
     application = client.application_id or 0
-    wanted = [_command(name, text) for name, text in COMMANDS.items()]
+    wanted = [_form(command) for command in OFFERED]
     try:
         async with asyncio.timeout(_PATIENCE):
             offered = await call(client, "GET", _PATH, application_id=application)
@@ -49,12 +33,13 @@ async def register(client: discord.Client) -> None:
         log.warning("Discord does not take the slash commands: %r", error)
 
 
-def _command(name: str, text: str) -> Json:
-    command: Json = {"type": _SLASH, "name": name, "description": text}
-    if name in TEXTS:
-        option = {"type": _TEXT, "name": "text", "description": TEXTS[name], "required": False}
-        command["options"] = [option]
-    return command
+def _form(command: Command) -> Json:
+    """Return a command as Discord takes it, with one option where a text may follow it."""
+    form: Json = {"type": _SLASH, "name": command.name, "description": command.summary}
+    if command.hint:
+        option = {"type": _TEXT, "name": "text", "description": command.hint, "required": False}
+        form["options"] = [option]
+    return form
 
 
 def _names(commands: list[Json]) -> set[tuple[int, str, str, int]]:

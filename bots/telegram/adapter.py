@@ -29,7 +29,7 @@ from bots.telegram.inbound import PLATFORM, parse, parse_piece
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import Json, updates
 from bots.telegram.session import open_session
-from core.adapter import Address, Attachment, Button, Change, InboundMessage, Move
+from core.adapter import COMMANDS, Address, Attachment, Button, Change, InboundMessage, Move
 from core.errors import MessageGone, Undeliverable
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """Seconds between edits that hold for long; a group takes 20 messages a minute."""
 
 ADMINS = (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
-FOR_ADMINS = ("persona", "model", "forget")
-"""Commands that a group's admins alone may give."""
+FOR_ADMINS = {command.name for command in COMMANDS if command.admins_only}
+"""Commands for which a group's admins have to be known."""
 REMEMBERED = 60.0
 """Seconds for which it is known who administers a group."""
 PATIENCE = 3.0

@@ -13,9 +13,17 @@ from telegram import (
 )
 
 from bots.telegram.page import units
-from bots.telegram.session import COMMANDS
 from bots.telegram.written import entity_text, to_markdown
-from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage, Move
+from core.adapter import (
+    COMMANDS,
+    Address,
+    Attachment,
+    Author,
+    Change,
+    ChangeKind,
+    InboundMessage,
+    Move,
+)
 
 PLATFORM = "telegram"
 LONGEST_QUOTE = 1000
@@ -23,6 +31,7 @@ PARTIAL = 4000
 """UTF-16 units; a client cuts a long paste into messages of up to 4096, at a space if it can."""
 
 _KINDS = frozenset(ChangeKind)
+_COMMANDS = frozenset(command.name for command in COMMANDS)
 # A GIF comes with a document and a venue with a location; the first that is there is the one.
 _UNREADABLE = {
     "animation": "GIFs",
@@ -148,7 +157,7 @@ def _read(message: Message, me: User) -> _Words:
     name, _, bot = entity_text(text, call)[1:].lower().partition("@") if call else ("", "", "")
     elsewhere = bool(bot) and bot != str(me.username).lower()
     # In a group a bare command that we do not have is another bot's, or a path.
-    known = bool(bot) or name in COMMANDS or message.chat.type == Chat.PRIVATE
+    known = bool(bot) or name in _COMMANDS or message.chat.type == Chat.PRIVATE
     ours = call is not None and known and not elsewhere
     return _Words(
         text=to_markdown(text, entities, [*mentions, call] if call and ours else mentions),

@@ -10,23 +10,11 @@ from telegram import Bot, BotCommand
 from telegram.error import InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
+from core.adapter import COMMANDS
 from core.errors import SettingsError, Unreachable
 
 log = logging.getLogger(__name__)
 
-COMMANDS = {
-    "start": "What I am",
-    "help": "What I can do",
-    "new": "Start a new conversation",
-    "usage": "What you have used and what is left",
-    "stop": "Stop the answer that is being written",
-    "retry": "Answer your last message again",
-    "persona": "How I should behave in this conversation",
-    "model": "Which language model answers here",
-    "privacy": "What is stored, and where it is sent",
-    "export": "All that is stored about you, as a file",
-    "forget": "Delete this conversation for good",
-}
 _TOKEN = re.compile(r"\d+:[\w-]+")
 _SIMULTANEOUS = 256
 # httpx searches all idle connections at every request: with many it spends its time on that.
@@ -97,6 +85,6 @@ async def _prepare(bot: Bot) -> None:
         if (await bot.get_webhook_info()).url:
             log.warning("A webhook was set for this bot and is removed now: updates are polled")
             await bot.delete_webhook()
-        await bot.set_my_commands([BotCommand(*command) for command in COMMANDS.items()])
+        await bot.set_my_commands([BotCommand(each.name, each.summary) for each in COMMANDS])
     except TelegramError as error:
         log.warning("Telegram does not take the command menu: %s", error)

@@ -5,11 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Row, delete, exists, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.attachments._content import REFERENCE, Content, text_block
-from core.db import insert_missing
+from core.db import Session, Sessions, insert, insert_missing, transact
 from core.errors import LeaseLost
 from core.messages import Block, ChatMessage
 from core.models import AttachmentUse, Blob, table
@@ -20,11 +18,10 @@ _turns = table(TurnRow)
 
 LIMIT = 20_000_000
 """The most bytes of the files of one message, and of all files of one request."""
+UNSEEN = text_block("[An image was attached, but you cannot see images: say so.]")
 
 
-async def keep(
-    session: AsyncSession, turn: Turn, contents: Iterable[Content], *, now: datetime
-) -> None:
+async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now: datetime) -> None:
     """Store the bytes of a turn's files once; a repetition changes nothing.
 
     Raises LeaseLost if another attempt owns the turn or its conversation was forgotten.
@@ -33,10 +30,9 @@ async def keep(
     mine = select(_turns.c.id).where(_turns.c.id == turn.id, _turns.c.attempt == turn.attempt)
     if await session.scalar(mine.with_for_update(key_share=True)) is None:
         raise LeaseLost
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     by_digest = {content.digest: content for content in contents}
     for digest, content in sorted(by_digest.items()):
-        blob = dialect.insert(Blob).values(
+        blob = insert(session, Blob).values(
             digest=digest, media_type=content.media_type, data=content.data, created_at=now
         )
         # Updating an existing row locks it, so that `sweep` cannot delete it before the commit.
@@ -46,7 +42,7 @@ async def keep(
     await session.execute(insert_missing(session, AttachmentUse).values(uses))
 
 
-async def sweep(session: AsyncSession) -> None:
+async def sweep(session: Session) -> None:
     """Delete the bytes that no turn uses any more."""
     unused = ~exists().where(AttachmentUse.digest == Blob.digest)
     # Lock first, then look again: a turn may just have begun to use them.
@@ -55,11 +51,30 @@ async def sweep(session: AsyncSession) -> None:
         await session.execute(delete(Blob).where(Blob.digest.in_(digests), unused))
 
 
-async def expand(session: AsyncSession, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+async def expand(
+    sessions: Sessions, messages: Sequence[ChatMessage], *, vision: bool
+) -> Sequence[ChatMessage]:
     """Replace the references in messages by bytes, with the same result each time.
 
-    Texts replace the files past the limit, the oldest first; see `_first_kept`.
+    Texts replace the files past the limit, the oldest first; see `_first_kept`. For a model without
+    `vision` a text replaces each image.
     """
+    if not any(isinstance(message.get("content"), list) for message in messages):
+        return messages
+    if not vision:
+        messages = [_without_images(message) for message in messages]
+    return await transact(sessions, lambda s: _expand(s, messages))
+
+
+def _without_images(message: ChatMessage) -> ChatMessage:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    blocks = [UNSEEN if block["type"] == "image_url" else block for block in content]
+    return {**message, "content": blocks}
+
+
+async def _expand(session: Session, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     first = _first_kept([_weight(message) for message in messages])
     digests = {digest for message in messages[first:] for digest, _ in _references(message)}
     blobs = await _blobs(session, digests)
@@ -109,7 +124,7 @@ def _reference(block: Block) -> str:
     return ""
 
 
-async def _blobs(session: AsyncSession, digests: Iterable[str]) -> dict[str, Row[str, str, bytes]]:
+async def _blobs(session: Session, digests: Iterable[str]) -> dict[str, Row[str, str, bytes]]:
     if not digests:
         return {}
     columns = select(Blob.digest, Blob.media_type, Blob.data)

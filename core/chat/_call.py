@@ -7,12 +7,10 @@ from itertools import count
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import inbox, memory, quota, words
 from core.chat._question import question_of
 from core.chat._terms import Terms
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.errors import AttachmentError, DeliveryError, ModelError
 from core.llm import Answering, Event, Lost
 from core.memory import Context
@@ -75,7 +73,7 @@ class OpenCall:
         """Recall what was said before, and reserve the first call; QuotaExceeded."""
         tries = count()
 
-        async def work(session: AsyncSession) -> tuple[Context, int, Reservation]:
+        async def work(session: Session) -> tuple[Context, int, Reservation]:
             again = next(tries) > 0 or self.turn.attempt > 1
             marks = self._terms.marks
             context = await memory.recall(session, self.turn, marks, now=self._now())
@@ -189,7 +187,7 @@ class OpenCall:
         self._begins_at = len(self.reply.text)
         await self._reserve_now()
 
-    async def settle(self, session: AsyncSession) -> None:
+    async def settle(self, session: Session) -> None:
         """Replace what is reserved by what the call cost; nothing when no call is open."""
         if self._reservation is None:
             return
@@ -225,7 +223,7 @@ class OpenCall:
                 lambda s: quota.release(s, reservation, self._terms.rules, now=self._now()),
             )
 
-    async def recover(self, session: AsyncSession) -> None:
+    async def recover(self, session: Session) -> None:
         """Close the calls that earlier attempts left open, and one that nobody heard of."""
         await quota.recover(session, self.turn, self._terms.rules, now=self._now())
 
@@ -243,7 +241,7 @@ class OpenCall:
         self.finish_reason = ""
 
     async def _reserve(
-        self, session: AsyncSession, tokens: int, *, turns: int, again: bool
+        self, session: Session, tokens: int, *, turns: int, again: bool
     ) -> Reservation:
         """Reserve a call. `again` if one may be open that nobody knows of: its process died, or the
         database committed it and could not say so."""

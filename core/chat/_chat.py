@@ -10,14 +10,12 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import attachments, inbox, memory, privacy, tools, words
 from core.adapter import Button, ChangeKind
 from core.chat._call import OpenCall
-from core.chat._question import blinded, has_files, question_of
+from core.chat._question import question_of
 from core.chat._terms import Terms
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.errors import (
     AttachmentError,
     ModelBroke,
@@ -27,7 +25,7 @@ from core.errors import (
     Undeliverable,
 )
 from core.llm import LLM, Again
-from core.messages import ChatMessage, ToolCall
+from core.messages import ToolCall
 from core.reply import Reply
 from core.tools import Toolbox
 from core.turns import Outcome, Turn
@@ -74,8 +72,11 @@ class Chat:
             if turn.kind == "chat" and (ready := turn.question.ready_answer):
                 return await self._store(call, _Ending(ready, Outcome.OK))
             async with call:
-                ask = self._ask_for_summary if turn.kind == "summary" else self._ask
-                return await self._store(call, await ask(call))
+                if turn.kind == "summary":
+                    ending = await self._ask_for_summary(call)
+                else:
+                    ending = await self._ask(call)
+                return await self._store(call, ending)
         except QuotaExceeded as refusal:
             sentence, outcome = words.refused(refusal, self._now()), Outcome.REFUSED
         except AttachmentError as error:
@@ -142,7 +143,7 @@ class Chat:
 
         A stream that breaks is begun anew; ModelBroke when none of the tries came to an end.
         """
-        request = await self._with_files(call.request)
+        request = await attachments.expand(self._sessions, call.request, vision=self._terms.vision)
         for pause in (*PAUSES, None):
             stream = self._llm.stream(
                 request,
@@ -168,14 +169,6 @@ class Chat:
             await call.again()
         call.conclude()
 
-    async def _with_files(self, messages: list[ChatMessage]) -> list[ChatMessage]:
-        """Return the request with the bytes of its files, as far as the model can see them."""
-        if not has_files(messages):
-            return messages
-        if not self._terms.vision:
-            messages = [blinded(message) for message in messages]
-        return await transact(self._sessions, lambda s: attachments.expand(s, messages))
-
     def _toolbox(self, turn: Turn) -> Toolbox:
         if not self._terms.tools:
             return Toolbox(())
@@ -190,7 +183,7 @@ class Chat:
         is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
         tries = count()
 
-        async def work(session: AsyncSession) -> str:
+        async def work(session: Session) -> str:
             now, answer = self._now(), text
             if next(tries) and await inbox.is_answered(session, turn):
                 return answer  # the commit stands whose end nobody heard
@@ -211,7 +204,7 @@ class Chat:
         self._log(call, outcome)
         return replace(turn, answer=answer, outcome=outcome)
 
-    async def _summarise(self, session: AsyncSession, call: OpenCall) -> str:
+    async def _summarise(self, session: Session, call: OpenCall) -> str:
         """Let the model's words stand for the earlier part; return a notice the first time."""
         first = await memory.summarise(session, call.context, call.reply.text, now=self._now())
         if not first:

@@ -6,8 +6,6 @@ from core.memory import Context
 from core.messages import Block, ChatMessage, user
 from core.turns import Turn
 
-UNSEEN = "[An image was attached, but you cannot see images: say so.]"
-
 
 def question_of(turn: Turn, context: Context, files: Sequence[Block] = ()) -> ChatMessage:
     """Return the day if it changed, the quote, the author's name and words, and the files."""
@@ -21,20 +19,3 @@ def question_of(turn: Turn, context: Context, files: Sequence[Block] = ()) -> Ch
     if not files:
         return user(text)
     return {"role": "user", "content": [{"type": "text", "text": text}, *files]}
-
-
-def has_files(messages: Sequence[ChatMessage]) -> bool:
-    """Tell whether any message holds more than text."""
-    return any(isinstance(message.get("content"), list) for message in messages)
-
-
-def blinded(message: ChatMessage) -> ChatMessage:
-    """Return a message for a model that cannot see: a sentence stands in the place of an image."""
-    content = message.get("content")
-    if not isinstance(content, list):
-        return message
-    return {**message, "content": [_blinded(block) for block in content]}
-
-
-def _blinded(block: Block) -> Block:
-    return {"type": "text", "text": UNSEEN} if block["type"] == "image_url" else block

@@ -4,15 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from core import words
+from core.db import Session
 from core.quota import Rules
 from core.turns import Speaker
-
-PRIVACY = """\
-What you write to me and what I answer is stored{days}, so that I remember our conversation.
-It is sent to the language {models}, and to nobody else.
-/export gives you all of it, /forget deletes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +27,9 @@ class Offer:
 
     @property
     def privacy(self) -> str:
-        """What is stored and where it is sent, in three lines."""
-        days = "" if self.retention_days is None else f" for {self.retention_days} days"
-        named = list(dict.fromkeys((self.model, *self.fallbacks, *self.models)))
-        write = "model that writes" if len(named) == 1 else "models that write"
-        return PRIVACY.format(days=days, models=f"{write} my answers ({', '.join(named)})")
+        """Three lines that tell what is stored and where it is sent."""
+        models = dict.fromkeys((self.model, *self.fallbacks, *self.models))
+        return words.privacy(models, self.retention_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +43,8 @@ class Call:
     admin: bool | None
     offer: Offer
     now: datetime
+    refusal: str = ""
+    """Why this person may not change what holds for everybody here; "" where they may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +62,5 @@ class Result:
     """A file with all that is stored about the person goes with the answer."""
 
 
-Command = Callable[[AsyncSession, Call], Awaitable[Result]]
+CarryOut = Callable[[Session, Call], Awaitable[Result]]
+"""Carries out one command in a transaction."""

@@ -6,11 +6,10 @@ from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import posts
 from core.adapter import Address, InboundMessage
-from core.db import LOOK, insert_missing, notify
+from core.db import LOOK, Session, insert_missing, notify
 from core.inbox._records import amend
 from core.inbox._tables import IS_EVENT, events, turns
 from core.posts import IS_POST, chat_of
@@ -55,9 +54,7 @@ _SUMMARISE = insert(turns).from_select(_COLUMNS, _ROW.where(~_IS_SUMMARISED))
 _EVENT = insert(events)
 
 
-async def accept(
-    session: AsyncSession, event_id: str, entry: Entry, *, now: datetime
-) -> int | None:
+async def accept(session: Session, event_id: str, entry: Entry, *, now: datetime) -> int | None:
     """Store a turn for a message; None, and nothing changed, when event or message are known.
 
     Raises IntegrityError when another process stores the same event at this moment.
@@ -80,7 +77,7 @@ async def accept(
     return turn_id
 
 
-async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
+async def replace(session: Session, entry: Entry, *, now: datetime) -> int:
     """Store a turn that answers a question anew, in the messages of the turn that it replaces.
 
     An old answer that does not stand yet never will: its worker is fenced off.
@@ -103,13 +100,13 @@ async def replace(session: AsyncSession, entry: Entry, *, now: datetime) -> int:
     return turn_id
 
 
-async def say(session: AsyncSession, entry: Entry, *, now: datetime) -> None:
+async def say(session: Session, entry: Entry, *, now: datetime) -> None:
     """Store something to tell a person: a turn that only has to be delivered."""
     turn_id = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
     await posts.begin(session, entry.address, turn_id, None)
 
 
-async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -> None:
+async def tell(session: Session, turn: Turn, text: str, *, now: datetime) -> None:
     """Store something that a person is to be told beside the answer to a turn."""
     entry = Entry(
         kind="command",
@@ -126,7 +123,7 @@ async def tell(session: AsyncSession, turn: Turn, text: str, *, now: datetime) -
     await say(session, entry, now=now)
 
 
-async def move(session: AsyncSession, address: Address, chat: str) -> None:
+async def move(session: Session, address: Address, chat: str) -> None:
     """Deliver in another chat what is not delivered yet, in new messages and not as a reply."""
     undelivered = and_(
         turns.c.platform == address.platform,
@@ -146,7 +143,7 @@ SUMMARISE = (
 """The instruction of a summary: a question like any other, below the same prompt."""
 
 
-async def summarise(session: AsyncSession, turn: Turn, *, now: datetime) -> None:
+async def summarise(session: Session, turn: Turn, *, now: datetime) -> None:
     """Store a turn that summarises what led to an answer, unless another summary is under way."""
     lane = f"summary/{turn.conversation_id}"
     entry = Entry(
@@ -190,13 +187,13 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
     }
 
 
-async def is_new(session: AsyncSession, address: Address, event_id: str, message_id: str) -> bool:
+async def is_new(session: Session, address: Address, event_id: str, message_id: str) -> bool:
     """Return whether neither the event nor its message is known."""
     known = {**chat_of(address), "event_id": event_id, "message_id": message_id}
     return bool(await session.scalar(select(~_KNOWN), known))
 
 
-async def note(session: AsyncSession, address: Address, event_id: str) -> bool:
+async def note(session: Session, address: Address, event_id: str) -> bool:
     """Store an event that makes no turn; False when it is known."""
     statement = insert_missing(session, events).values(
         platform=address.platform, bot_id=address.bot_id, event_id=event_id
@@ -229,7 +226,7 @@ _GROWING = (
 
 
 async def extend(
-    session: AsyncSession,
+    session: Session,
     turn_id: int,
     message: InboundMessage,
     *,

@@ -23,10 +23,10 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import fleet
 from core.adapter import Account, Address
+from core.db import Session
 from core.inbox._tables import in_hand, running, turns
 from core.models import FENCED, Conversation, Instant, table
 from core.turns import Outcome, Question, Turn
@@ -101,7 +101,7 @@ _CLAIM = (
 
 
 async def claim(
-    session: AsyncSession,
+    session: Session,
     worker_id: str,
     accounts: Collection[Account],
     *,
@@ -158,7 +158,7 @@ def _turn(row: Any) -> Turn:
     )
 
 
-async def is_busy(session: AsyncSession, accounts: Collection[Account]) -> bool:
+async def is_busy(session: Session, accounts: Collection[Account]) -> bool:
     """Tell whether any turn of these accounts is not delivered yet."""
     left = exists().where(
         turns.c.delivered_at.is_(None), tuple_(turns.c.platform, turns.c.bot_id).in_(accounts)
@@ -176,7 +176,7 @@ class Held:
 
 
 async def renew(
-    session: AsyncSession, worker_id: str, turn_ids: Collection[int], *, lease_until: datetime
+    session: Session, worker_id: str, turn_ids: Collection[int], *, lease_until: datetime
 ) -> list[Held]:
     """Hold turns for longer; one that does not come back was lost to another attempt."""
     renewed = await session.execute(
@@ -196,13 +196,13 @@ _DRAFT = update(turns).where(*FENCED, turns.c.answered_at.is_(None))
 _DRAFT = _DRAFT.values(draft=bindparam("text"))
 
 
-async def save_drafts(session: AsyncSession, drafts: Sequence[tuple[Turn, str]]) -> None:
+async def save_drafts(session: Session, drafts: Sequence[tuple[Turn, str]]) -> None:
     """Store the text so far: for a Stop, and for a new start in messages that show it."""
     rows = [{**turn.fence, "text": draft} for turn, draft in drafts]
     await session.execute(_DRAFT, rows)
 
 
-async def free(session: AsyncSession) -> None:
+async def free(session: Session) -> None:
     """Take every turn and every account from its process, at the start of the only one there is."""
     await fleet.free_listeners(session)
     await session.execute(
@@ -216,7 +216,7 @@ async def free(session: AsyncSession) -> None:
     )
 
 
-async def hand_back(session: AsyncSession, worker_id: str) -> None:
+async def hand_back(session: Session, worker_id: str) -> None:
     """Give back everything a worker holds: it stops, and this is no fault of the turns."""
     await session.execute(
         update(turns)

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.adapter import Address
-from core.db import LOOK, notify, row_count
+from core.db import LOOK, Session, notify, row_count
 from core.inbox._tables import turns
 from core.posts import chat_of
 from core.turns import Outcome, Question, Speaker
@@ -65,17 +64,17 @@ _LATEST = _LAST.where(
 )
 
 
-async def get(session: AsyncSession, turn_id: int) -> Record | None:
+async def get(session: Session, turn_id: int) -> Record | None:
     """Return a question's turn by its id; until the transaction ends nobody else changes it."""
     return await _record(session, _BY_ID, {"turn_id": turn_id})
 
 
-async def last_question(session: AsyncSession, speaker: Speaker) -> Record | None:
+async def last_question(session: Session, speaker: Speaker) -> Record | None:
     """Return the newest question of a person in their conversation since its last new beginning."""
     return await _record(session, _LAST, _by(speaker))
 
 
-async def latest(session: AsyncSession, speaker: Speaker, address: Address) -> Record | None:
+async def latest(session: Session, speaker: Speaker, address: Address) -> Record | None:
     """Return the last question of a person at an address: the next message may be its piece."""
     there = {**chat_of(address), "thread": address.thread}
     return await _record(session, _LATEST, _by(speaker) | there)
@@ -90,7 +89,7 @@ def _by(speaker: Speaker) -> dict[str, Any]:
 
 
 async def _record(
-    session: AsyncSession, statement: Select[Any], values: dict[str, Any]
+    session: Session, statement: Select[Any], values: dict[str, Any]
 ) -> Record | None:
     row = (await session.execute(statement, values)).one_or_none()
     if row is None:
@@ -130,14 +129,14 @@ def as_new(now: datetime) -> dict[str, Any]:
     }
 
 
-async def requeue(session: AsyncSession, turn_id: int, *, now: datetime) -> None:
+async def requeue(session: Session, turn_id: int, *, now: datetime) -> None:
     """Answer a turn again that was not answered well, in the messages that stand."""
     again = update(turns).where(turns.c.id == turn_id, _NOT_WELL, ~turns.c.forgotten)
     await session.execute(again.values(as_new(now)))
 
 
 async def amend(
-    session: AsyncSession,
+    session: Session,
     turn_id: int,
     question: Question,
     *,
@@ -159,7 +158,7 @@ async def amend(
     await notify(session, LOOK)
 
 
-async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
+async def cancel(session: Session, turn_ids: Collection[int]) -> bool:
     """Stop unanswered turns as soon as their worker sees it; return whether there were any."""
     stopped = await session.execute(
         update(turns)
@@ -170,7 +169,7 @@ async def cancel(session: AsyncSession, turn_ids: Collection[int]) -> bool:
     return row_count(stopped) > 0
 
 
-async def unanswered(session: AsyncSession, speaker: Speaker) -> list[int]:
+async def unanswered(session: Session, speaker: Speaker) -> list[int]:
     """Return the questions of a person in their conversation that have no answer yet."""
     found = await session.scalars(
         select(turns.c.id).where(

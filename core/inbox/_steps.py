@@ -4,9 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Boolean, Integer, bindparam, literal, literal_column, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import row_count
+from core.db import Session, row_count
 from core.errors import LeaseLost
 from core.inbox._tables import turns
 from core.models import FENCED, Instant
@@ -25,7 +24,7 @@ _ANSWERED = (
 
 
 async def answered(
-    session: AsyncSession, turn: Turn, answer: str, outcome: Outcome, *, now: datetime
+    session: Session, turn: Turn, answer: str, outcome: Outcome, *, now: datetime
 ) -> None:
     """Store the whole answer; LeaseLost when the turn is another attempt's."""
     await _write(session, turn, _ANSWERED, {"text": answer, "ended": outcome, "at": now})
@@ -34,7 +33,7 @@ async def answered(
 _IS_ANSWERED = select(literal(1)).where(*FENCED, turns.c.answered_at.is_not(None))
 
 
-async def is_answered(session: AsyncSession, turn: Turn) -> bool:
+async def is_answered(session: Session, turn: Turn) -> bool:
     """Tell whether this very attempt has stored its answer."""
     return await session.scalar(_IS_ANSWERED, turn.fence) is not None
 
@@ -61,7 +60,7 @@ _DELIVERED = (
 )
 
 
-async def delivered(session: AsyncSession, turn: Turn, outcome: Outcome, *, now: datetime) -> bool:
+async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: datetime) -> bool:
     """Note that the answer stands on the platform, or never can, as `outcome` tells; free the lane.
 
     Returns whether another turn may have waited for it. LeaseLost when the turn is another
@@ -86,12 +85,12 @@ _RETRY = (
 )
 
 
-async def retry(session: AsyncSession, turn: Turn, *, ready_at: datetime, fault: bool) -> None:
+async def retry(session: Session, turn: Turn, *, ready_at: datetime, fault: bool) -> None:
     """Put a turn back until `ready_at`; a fault counts towards its end, waiting does not."""
     await _write(session, turn, _RETRY, {"at": ready_at, "fault": int(fault)})
 
 
-async def _write(session: AsyncSession, turn: Turn, statement: Any, values: dict[str, Any]) -> None:
+async def _write(session: Session, turn: Turn, statement: Any, values: dict[str, Any]) -> None:
     written = await session.execute(statement, {**turn.fence, **values})
     if not row_count(written):
         raise LeaseLost(f"turn {turn.reference}")

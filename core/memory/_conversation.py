@@ -1,14 +1,14 @@
 """The state of a conversation as a whole: its instructions, its model, its epoch."""
 
 from sqlalchemy import null, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.db import Session
 from core.memory._path import conversations, ids_of, path_from
 from core.memory._summaries import INSTRUCTED, instructed
 from core.models import Conversation
 
 
-async def instructions(session: AsyncSession, conversation_id: int) -> str | None:
+async def instructions(session: Session, conversation_id: int) -> str | None:
     """Return the newest instructions of a conversation since its last `/new`, if any."""
     head = select(conversations.c.head_id).where(conversations.c.id == conversation_id)
     path = path_from(head.scalar_subquery())
@@ -16,7 +16,7 @@ async def instructions(session: AsyncSession, conversation_id: int) -> str | Non
     return instructed(rows).removeprefix(INSTRUCTED) or None
 
 
-async def model_of(session: AsyncSession, conversation_id: int) -> str | None:
+async def model_of(session: Session, conversation_id: int) -> str | None:
     """Return the model that was chosen for a conversation, if any."""
     chosen: str | None = await session.scalar(
         select(conversations.c.model).where(conversations.c.id == conversation_id)
@@ -24,14 +24,14 @@ async def model_of(session: AsyncSession, conversation_id: int) -> str | None:
     return chosen
 
 
-async def choose_model(session: AsyncSession, conversation_id: int, model: str) -> None:
+async def choose_model(session: Session, conversation_id: int, model: str) -> None:
     """Choose the model that answers in a conversation."""
     await session.execute(
         update(conversations).where(conversations.c.id == conversation_id).values(model=model)
     )
 
 
-async def reset(session: AsyncSession, conversation_id: int) -> None:
+async def reset(session: Session, conversation_id: int) -> None:
     """Begin a new epoch without a head; older messages stay stored."""
     await session.execute(
         update(Conversation)
@@ -40,7 +40,7 @@ async def reset(session: AsyncSession, conversation_id: int) -> None:
     )
 
 
-async def is_head(session: AsyncSession, conversation_id: int, turn_id: int) -> bool:
+async def is_head(session: Session, conversation_id: int, turn_id: int) -> bool:
     """Return True if a turn's answer is still the newest message of its conversation."""
     head = await session.scalar(
         select(Conversation.head_id).where(Conversation.id == conversation_id)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ScalarSelect, Select, bindparam, func, literal, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.db import Session
 from core.models import Conversation, Message, Summary, table
 from core.turns import Turn
 
@@ -79,7 +79,7 @@ _FROM_ANSWER = path_from(
 )
 
 
-async def path_of(session: AsyncSession, turn: Turn) -> Sequence[Any]:
+async def path_of(session: Session, turn: Turn) -> Sequence[Any]:
     """Return the rows of the path before a turn, the oldest first, by one statement."""
     if turn.replaces_id is not None:
         found = await session.execute(_FROM_PARENT, {"first": turn.replaces_id * IDS_PER_TURN})

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from core.db import Session
 from core.memory._context import Context, Marks
 from core.memory._path import path_of
 from core.memory._summaries import cut, cut_index, instructed, is_shortened, since
@@ -13,7 +12,7 @@ from core.messages import ChatMessage, system
 from core.turns import Turn
 
 
-async def recall(session: AsyncSession, turn: Turn, marks: Marks, *, now: datetime) -> Context:
+async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -> Context:
     """Return the path from the turn's parent to the root or the nearest summary; one statement.
 
     A path larger than twice the high mark is cut down to the low mark. The cut is stored, so that

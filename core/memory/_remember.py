@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Boolean, bindparam, case, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.db import Session
 from core.memory._context import Context
 from core.memory._estimate import estimate
 from core.memory._path import HEAD, IDS_PER_TURN, IN_EPOCH, conversations, ids_of, in_epoch
@@ -29,7 +29,7 @@ _MOVE_HEAD_FROM = _MOVE_HEAD.where(
 
 
 async def remember(
-    session: AsyncSession,
+    session: Session,
     turn: Turn,
     context: Context,
     messages: Sequence[ChatMessage],
@@ -58,25 +58,38 @@ async def remember(
         for index, message in enumerate(messages)
     ]
     if usage is not None:
-        rows[-1]["total"] = usage.prompt_tokens + usage.completion_tokens
+        beyond = sum(sizes[_answer_at(messages) + 1 :])
+        rows[-1]["total"] = usage.prompt_tokens + usage.completion_tokens + beyond
     await session.execute(_REMEMBER, rows)
     await _move_head(session, turn, context, first + len(rows) - 1)
 
 
-def _sizes(
-    context: Context, messages: Sequence[ChatMessage], usage: Usage | None
-) -> list[int | None]:
-    """Return the tokens of each message: the API's figures if there are any, else estimates."""
-    sizes: list[int | None] = [estimate(message) for message in messages]
-    if usage is not None:
-        sizes[-1] = usage.completion_tokens
-        if context.total is not None and usage.prompt_tokens > context.total:
-            sizes[0] = usage.prompt_tokens - context.total - sum(s or 0 for s in sizes[1:-1])
-        sizes[0] = min(sizes[0] or 0, usage.prompt_tokens)
-    return sizes
+def _sizes(context: Context, messages: Sequence[ChatMessage], usage: Usage | None) -> list[int]:
+    """Return the tokens of each message: the API's figures if there are any, else estimates.
+
+    The API counts all messages before the answer together: each gets its share of that.
+    """
+    sizes = [estimate(message) for message in messages]
+    if usage is None:
+        return sizes
+    answer_at = _answer_at(messages)
+    sizes[answer_at] = usage.completion_tokens
+    before = sizes[:answer_at]
+    if context.total is not None and usage.prompt_tokens > context.total:
+        counted = usage.prompt_tokens - context.total
+        before = [size * counted // sum(before) for size in before]
+        before[0] += counted - sum(before)
+    before[0] = min(before[0], usage.prompt_tokens)
+    return before + sizes[answer_at:]
 
 
-async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_id: int) -> None:
+def _answer_at(messages: Sequence[ChatMessage]) -> int:
+    """Return the index of the answer that the API counted last; tool results may follow it."""
+    at = range(len(messages))
+    return max((n for n in at if messages[n]["role"] == "assistant"), default=len(messages) - 1)
+
+
+async def _move_head(session: Session, turn: Turn, context: Context, head_id: int) -> None:
     """Move the head, but not for a branch from an older message or a turn from before `/new`."""
     values = {**in_epoch(turn), "head": head_id}
     if turn.replaces_id is not None:
@@ -90,7 +103,7 @@ async def _move_head(session: AsyncSession, turn: Turn, context: Context, head_i
 
 
 async def instruct(
-    session: AsyncSession, speaker: Speaker, turn_id: int, instructions: str, *, now: datetime
+    session: Session, speaker: Speaker, turn_id: int, instructions: str, *, now: datetime
 ) -> None:
     """Append instructions at the head, so that the earlier messages stay as they were sent."""
     message_id = turn_id * IDS_PER_TURN

@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import insert_missing, row_count
+from core.db import Session, insert_missing, row_count
 from core.memory._context import Context
 from core.memory._path import path_of, summaries
 from core.models import Summary
@@ -33,7 +32,7 @@ def cut_index(path: Sequence[Any], low: int) -> int:
 
 
 async def cut(
-    session: AsyncSession, turn: Turn, path: Sequence[Any], low: int, now: datetime
+    session: Session, turn: Turn, path: Sequence[Any], low: int, now: datetime
 ) -> Sequence[Any]:
     """Keep the newest exchanges, and store a cut with the words of an older summary, if any."""
     if not (index := cut_index(path, low)):
@@ -94,9 +93,7 @@ def _content(instructed: str, words: str) -> str:
     return "\n\n".join(filter(None, (instructed, words and f"{SUMMARY}{words}")))
 
 
-async def summarise(
-    session: AsyncSession, context: Context, content: str, *, now: datetime
-) -> bool:
+async def summarise(session: Session, context: Context, content: str, *, now: datetime) -> bool:
     """Replace the path up to the context's cut by a summary. Return True if it is the first."""
     words = content.strip()
     if context.cut_id is None or not words:

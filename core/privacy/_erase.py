@@ -8,9 +8,8 @@ import logging
 from functools import partial
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +19,13 @@ PATIENCE_MS = 100
 """The milliseconds to wait for readers in other processes before the log is truncated."""
 
 
-async def leave_words(session: AsyncSession) -> None:
+async def leave_words(session: Session) -> None:
     """Note that deleted words are still in the file. Call it in the transaction that deletes them.
 
     SQLite's `user_version` counts the deletions that `erase` has not erased yet, so that a crash
     loses none.
     """
-    if session.get_bind().dialect.name == "sqlite":
+    if session.dialect == "sqlite":
         await session.execute(text(f"PRAGMA user_version = {await _left(session) + 1}"))
 
 
@@ -47,13 +46,13 @@ async def erase(sessions: Sessions) -> None:
         log.warning("another process reads the database's log: deleted words are still in it")
 
 
-async def _left(session: AsyncSession) -> int:
-    if session.get_bind().dialect.name != "sqlite":
+async def _left(session: Session) -> int:
+    if session.dialect != "sqlite":
         return 0
     return await session.scalar(text("PRAGMA user_version")) or 0
 
 
-async def _merge(session: AsyncSession, pages: int) -> bool:
+async def _merge(session: Session, pages: int) -> bool:
     """Merge a little of the index. Return True if there is more to do."""
     changes = text("SELECT total_changes()")
     before = await session.scalar(changes) or 0
@@ -63,7 +62,7 @@ async def _merge(session: AsyncSession, pages: int) -> bool:
     return pages < 0 or (await session.scalar(changes) or 0) - before > 1
 
 
-async def _truncate_log(session: AsyncSession) -> bool:
+async def _truncate_log(session: Session) -> bool:
     """Move the log into the file and truncate it. Return False if somebody still reads it.
 
     This needs a session without a transaction; a pragma does not begin one.
@@ -75,7 +74,7 @@ async def _truncate_log(session: AsyncSession) -> bool:
     return not busy
 
 
-async def _done(session: AsyncSession, left: int) -> None:
+async def _done(session: Session, left: int) -> None:
     """Note that everything is erased, unless more was deleted meanwhile."""
     if await _left(session) == left:
         await session.execute(text("PRAGMA user_version = 0"))

@@ -4,10 +4,9 @@ from datetime import datetime
 from functools import partial
 
 from sqlalchemy import delete, exists, null, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.models import table
 from core.privacy._erase import leave_words
 from core.privacy._strip import strip
@@ -35,7 +34,7 @@ async def expire(sessions: Sessions, *, before: datetime) -> None:
             pass
 
 
-async def _expire_summaries(session: AsyncSession, *, before: datetime) -> bool:
+async def _expire_summaries(session: Session, *, before: datetime) -> bool:
     """Take one step. Return True if there may be more to do."""
     since = _summaries.c.since
     found = await session.execute(
@@ -58,7 +57,7 @@ async def _expire_summaries(session: AsyncSession, *, before: datetime) -> bool:
     return len(ids) == FEW
 
 
-async def _expire_messages(session: AsyncSession, *, before: datetime) -> bool:
+async def _expire_messages(session: Session, *, before: datetime) -> bool:
     """Take one step. Return True if there may be more to do.
 
     Messages whose parent is deleted become children of the current instructions.
@@ -90,7 +89,7 @@ async def _expire_messages(session: AsyncSession, *, before: datetime) -> bool:
     return len(ids) == BATCH
 
 
-async def _expire_turns(session: AsyncSession, *, before: datetime) -> bool:
+async def _expire_turns(session: Session, *, before: datetime) -> bool:
     """Take one step. Return True if there may be more to do."""
     old = (
         _turns.c.created_at < before,

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
+from core.db import Session
 from core.models import table
 
 _turns = table(models.Turn)
@@ -19,7 +19,7 @@ _files = table(models.Blob)
 _uses = table(models.AttachmentUse)
 
 
-async def export(session: AsyncSession, user_id: int) -> dict[str, Any]:
+async def export(session: Session, user_id: int) -> dict[str, Any]:
     """Return everything that is stored about a person, as JSON values, without others' words.
 
     Files are listed by kind, size and digest, without their bytes. From groups come only the
@@ -112,7 +112,7 @@ def _without_others(turn: dict[str, Any]) -> dict[str, Any]:
     return {**turn, "input": {**turn["input"], "quote": ""}}
 
 
-async def _rows(session: AsyncSession, statement: Any) -> list[dict[str, Any]]:
+async def _rows(session: Session, statement: Any) -> list[dict[str, Any]]:
     found = await session.execute(statement)
     return [
         {

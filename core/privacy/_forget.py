@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, literal, null, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
-from core.db import LOOK, notify
+from core.db import LOOK, Session, notify
 from core.models import table
 from core.privacy._erase import leave_words
 from core.privacy._strip import strip
@@ -18,7 +17,7 @@ _messages = table(models.Message)
 _conversations = table(models.Conversation)
 
 
-async def forget(session: AsyncSession, conversation_id: int, *, now: datetime) -> Sequence[int]:
+async def forget(session: Session, conversation_id: int, *, now: datetime) -> Sequence[int]:
     """Delete the contents of a conversation: messages, summaries, search index, texts of turns.
 
     Ends the turns that are not delivered yet and returns their ids. The ledger keeps its figures,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
+from core.db import Session
 from core.models import table
 from core.turns import Question
 
@@ -21,7 +21,7 @@ _WITHOUT_TEXT: Mapping[str, Any] = {
 }
 
 
-async def strip(session: AsyncSession, which: ColumnElement[bool]) -> None:
+async def strip(session: Session, which: ColumnElement[bool]) -> None:
     """Delete the texts and files of turns, and mark the turns as forgotten."""
     await session.execute(update(_turns).where(which).values(_WITHOUT_TEXT))
     stripped = select(_turns.c.id).where(which)

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import insert_missing
+from core.db import Session, insert_missing
 from core.models import Allowance, Call, Instant, table
 from core.settings import Limit
 
@@ -57,7 +56,7 @@ def key(owner: int, limit: Limit) -> dict[str, Any]:
 
 
 async def lock(
-    session: AsyncSession, limits: Sequence[tuple[int, Limit]], now: datetime
+    session: Session, limits: Sequence[tuple[int, Limit]], now: datetime
 ) -> dict[tuple[int, str, str], Any]:
     """Lock the rows of limits, the budget last, and create missing ones.
 
@@ -73,7 +72,7 @@ async def lock(
 
 
 async def _lock_own(
-    session: AsyncSession, owner: int, limits: Sequence[Limit], now: datetime
+    session: Session, owner: int, limits: Sequence[Limit], now: datetime
 ) -> Sequence[Any]:
     keys = {"keys": [(owner, limit.unit, limit.window) for limit in limits]}
     found: Sequence[Any] = (await session.execute(_LOCK, keys)).all()
@@ -83,9 +82,7 @@ async def _lock_own(
     return found
 
 
-async def _create(
-    session: AsyncSession, owner: int, limits: Sequence[Limit], now: datetime
-) -> None:
+async def _create(session: Session, owner: int, limits: Sequence[Limit], now: datetime) -> None:
     """Create rows that start at the ledger's sum, because a limit may be newer than the calls."""
     # Lock the open calls: if one were settled between the sum and the new row, the row would keep
     # the reserved amount for ever.
@@ -108,7 +105,7 @@ async def _create(
     await session.execute(insert_missing(session, Allowance).values(rows))
 
 
-async def ledger_sum(session: AsyncSession, owner: int, limit: Limit, now: datetime) -> int:
+async def ledger_sum(session: Session, owner: int, limit: Limit, now: datetime) -> int:
     """Sum an owner's calls in the current window, in turns or micro-dollars."""
     paid = Call.cost if owner == DEPLOYMENT else Call.charged
     spent = case((Call.settled_at.is_(None), Call.reserved), else_=paid)
@@ -129,7 +126,7 @@ def used_now(row: Any, limit: Limit, now: datetime) -> int:
     return used
 
 
-async def prune(session: AsyncSession, rules: Rules) -> None:
+async def prune(session: Session, rules: Rules) -> None:
     """Delete the allowances of limits that no longer exist; the ledger can restore them."""
     kept = [(allowances.c.owner_id != DEPLOYMENT, rules.quota)]
     kept.append((allowances.c.owner_id == DEPLOYMENT, rules.budget))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.db import Session
 from core.models import Allowance, Call
 from core.quota._allowances import Rules, ledger_sum, used_now
 from core.settings import Limit
@@ -21,11 +21,11 @@ class Remaining:
 
 
 async def remaining(
-    session: AsyncSession, user_id: int, rules: Rules, *, now: datetime
+    session: Session, user_id: int, rules: Rules, *, now: datetime
 ) -> list[Remaining]:
     """Return the rest of each limit of a person, in the operator's order."""
     found = await session.execute(select(Allowance).where(Allowance.owner_id == user_id))
-    rows = {(row.unit, row.window): row for row in found.scalars()}
+    rows = {(row.unit, row.window): row for row in found}
     left = []
     for limit in rules.quota:
         row = rows.get((limit.unit, limit.window))
@@ -49,7 +49,7 @@ class Spending:
     charged: int
 
 
-async def spent(session: AsyncSession, user_id: int, *, since: datetime) -> Spending:
+async def spent(session: Session, user_id: int, *, since: datetime) -> Spending:
     """Sum the settled calls of a person since a moment."""
     row = await session.execute(
         select(

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import BigInteger, bindparam, case, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import models
-from core.db import row_count
+from core.db import Session, row_count
 from core.errors import LeaseLost, QuotaExceeded
 from core.models import Call, table
 from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, allowances, key, lock, used_now
@@ -58,7 +57,7 @@ _OPEN = (
 
 
 async def reserve(
-    session: AsyncSession,
+    session: Session,
     turn: Turn,
     rules: Rules,
     *,
@@ -84,7 +83,7 @@ async def reserve(
 
 
 async def _take(
-    session: AsyncSession, limits: Sequence[tuple[int, Limit, int]], now: datetime
+    session: Session, limits: Sequence[tuple[int, Limit, int]], now: datetime
 ) -> datetime:
     """Take the amounts from every allowance. Return the moment at which they count."""
     rows = await lock(session, [(owner, limit) for owner, limit, _ in limits], now)

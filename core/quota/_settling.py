@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, exists, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import row_count
+from core.db import Session, row_count
 from core.messages import Usage
 from core.models import Call, table
 from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, allowances, key, lock
@@ -27,7 +26,7 @@ _SETTLE = update(_calls).where(_calls.c.id == bindparam("the_call"), _calls.c.se
 
 
 async def settle(
-    session: AsyncSession,
+    session: Session,
     reservation: Reservation,
     rules: Rules,
     usage: Usage,
@@ -56,7 +55,7 @@ async def settle(
 
 
 async def release(
-    session: AsyncSession, reservation: Reservation, rules: Rules, *, now: datetime
+    session: Session, reservation: Reservation, rules: Rules, *, now: datetime
 ) -> None:
     """Give the whole reservation back: the call failed, and a failed request costs nothing."""
     await _settle(
@@ -67,7 +66,7 @@ async def release(
     )
 
 
-async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datetime) -> None:
+async def recover(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> None:
     """Settle the calls that a turn left open, before it opens another.
 
     The budget pays the reserved amount, which may have been spent; the person pays nothing.
@@ -77,31 +76,31 @@ async def recover(session: AsyncSession, turn: Turn, rules: Rules, *, now: datet
 
 
 async def abandon(
-    session: AsyncSession, turn_ids: Collection[int], rules: Rules, *, now: datetime
+    session: Session, turn_ids: Collection[int], rules: Rules, *, now: datetime
 ) -> None:
     """Settle the open calls of turns that people gave up; they pay the reserved amounts."""
     open_calls = Call.turn_id.in_(turn_ids)
     await _settle_all(session, open_calls, rules, now, lambda call: {"charged": call.reserved})
 
 
-async def is_counted(session: AsyncSession, turn: Turn) -> bool:
+async def is_counted(session: Session, turn: Turn) -> bool:
     """Return True if a settled call of this turn counts as the person's turn already."""
     counted = exists().where(_calls.c.turn_id == turn.id, _calls.c.turns > 0)
     return bool(await session.scalar(select(counted.where(_calls.c.settled_at.is_not(None)))))
 
 
 async def _settle_all(
-    session: AsyncSession,
+    session: Session,
     which: ColumnElement[bool],
     rules: Rules,
     now: datetime,
-    paid: Callable[[Call], dict[str, Any]],
+    paid: Callable[[Any], dict[str, Any]],
 ) -> None:
     """Settle open calls; the budget pays the reserved amounts, the people what `paid` says."""
     left = await session.execute(
         select(Call).where(which, Call.settled_at.is_(None)).with_for_update()
     )
-    calls = left.scalars().all()
+    calls = left.all()
     if calls:
         # Lock all rows now, in their order: a later reservation in this transaction must not wait
         # for rows that precede these.
@@ -122,7 +121,7 @@ def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
 
 
 async def _settle(
-    session: AsyncSession, reservation: Reservation, rules: Rules, values: dict[str, Any]
+    session: Session, reservation: Reservation, rules: Rules, values: dict[str, Any]
 ) -> None:
     settled = await session.execute(_SETTLE.values(values), {"the_call": reservation.call_id})
     if not row_count(settled):

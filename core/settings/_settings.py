@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     )
 
     database_url: Annotated[str, AfterValidator(check_database_url)] = Field(
-        default="sqlite+aiosqlite:///parley.db", repr=False
+        default="sqlite:///parley.db", repr=False
     )
     database_connections: int = Field(default=5, ge=1)
 

@@ -7,11 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core import fleet, inbox
 from core.adapter import Account
-from core.db import TRANSIENT, Sessions, transact
+from core.db import TRANSIENT, Session, Sessions, may_pass, transact
 from core.gates import Gates, happens
 from core.worker._reach import Reach
 from core.worker._run import Run
@@ -60,7 +58,7 @@ class Keeper:
         return [run.turn.id for run in self._runs.values() if run.lease.is_short()]
 
     async def transact(
-        self, work: Callable[[AsyncSession], Awaitable[T]], *, patience: float = math.inf
+        self, work: Callable[[Session], Awaitable[T]], *, patience: float = math.inf
     ) -> T:
         """Run a transaction on the turns and note that their table was reached."""
         done = await transact(self._sessions, work, patience=patience)
@@ -83,6 +81,8 @@ class Keeper:
                     await self._renew()
                     renewed_at = began
             except TRANSIENT as error:
+                if not may_pass(error):
+                    raise
                 log.warning("database: %s; leases not renewed", type(error).__name__)
 
     async def _save_drafts(self) -> None:

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import fleet, inbox, posts
 from core.adapter import Account, Adapter
 from core.chat import Chat
-from core.db import LOOK, TRANSIENT, WORK, Sessions, notify, transact
+from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
 from core.errors import (
     DeliveryError,
     LeaseLost,
@@ -161,12 +160,17 @@ class Worker:
                 until, turns = await self._keeper.transact(partial(self._take, limit=limit))
             except IntegrityError:
                 return  # another process took a turn of the same lane: nothing to claim
+            except TRANSIENT as error:
+                if not may_pass(error):
+                    raise
+                log.error("nothing is claimed: %s: %s", type(error).__name__, reason(error))
+                return
             for turn in turns:
                 self._begin(turn, until)
             if len(turns) < limit:
                 return
 
-    async def _take(self, session: AsyncSession, *, limit: int) -> tuple[float, list[Turn]]:
+    async def _take(self, session: Session, *, limit: int) -> tuple[float, list[Turn]]:
         """Claim turns; until when they are ours, on the event loop's clock."""
         now, until = self._now(), self._clock() + self._lease.total_seconds()
         return until, await inbox.claim(
@@ -196,25 +200,36 @@ class Worker:
         run.task = asyncio.create_task(self._carry_out(run, over), name=f"turn {turn.reference}")
 
     async def _carry_out(self, run: Run, over: Sequence[Run]) -> None:
+        """Carry a turn out to one of its ends; whatever goes wrong, the others go on."""
         try:
             await run.take_over(over)
-            await self._both_steps(run)
+            await self._attempt(run)
         except LeaseLost:
             log.info("turn %s: another attempt owns it now", run.turn.reference)
         except asyncio.CancelledError:
             if not run.lease.lost:
                 raise
+        except TRANSIENT as error:
+            told = f"{type(error).__name__}: {reason(error)}"
+            log.error("turn %s: waits for its lease to run out: %s", run.turn.reference, told)
+        finally:
+            self._end(run)
+
+    async def _attempt(self, run: Run) -> None:
+        """Make an attempt at both steps; a failure puts the turn back or gives it up."""
+        try:
+            await self._both_steps(run)
         except Undeliverable as error:
             log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
             await self._give_up(run.turn)
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
             await self._put_back(run, seconds, fault=fault)
+        except (LeaseLost, *TRANSIENT):
+            raise
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
             await self._put_back(run, self._pause(run.turn), fault=True)
-        finally:
-            self._end(run)
 
     def _end(self, run: Run) -> None:
         if self._runs.get(run.turn.id) is run:
@@ -269,7 +284,7 @@ class Worker:
         # What people see must be known should no further attempt get as far.
         is_further = turn.answer is None and len(text) > len(turn.draft)
 
-        async def work(session: AsyncSession) -> None:
+        async def work(session: Session) -> None:
             if is_further:
                 await inbox.save_drafts(session, [(turn, text)])
             await inbox.retry(session, turn, ready_at=ready_at, fault=fault)
@@ -295,6 +310,6 @@ class Worker:
         with contextlib.suppress(*TRANSIENT):
             await transact(self._sessions, self._leave, patience=BEAT)
 
-    async def _leave(self, session: AsyncSession) -> None:
+    async def _leave(self, session: Session) -> None:
         await inbox.hand_back(session, self.id)
         await fleet.leave(session, self.id)

@@ -40,7 +40,7 @@ class Amounts:
     turns: int
     """For each process."""
     questions: int
-    """Of the conversation whose price is told."""
+    """The length of the conversation whose price is measured."""
 
 
 FULL = Amounts(
@@ -81,7 +81,7 @@ class Databases:
         directory = self.directory / uuid.uuid4().hex[:8]
         directory.mkdir()
         with ExitStack() as stack:
-            url = f"sqlite+aiosqlite:///{directory}/bench.db"
+            url = f"sqlite:///{directory}/bench.db"
             if engine == "postgresql":
                 url = stack.enter_context(postgres.database(self.server, self.template))
             else:

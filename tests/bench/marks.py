@@ -17,14 +17,14 @@ from tests.memory.desk import Desk, desk
 
 QUESTIONS = 120
 ASKED_FOR = range(1, QUESTIONS + 1, 10)
-"""The questions of which it is asked in the end what was said."""
+"""The questions that the model is asked about in the end."""
 MARKS: tuple[tuple[int, int] | None, ...] = (
     (6_000, 2_000),
     (12_000, 4_000),
     (25_000, 8_000),
     None,
 )
-"""High and low ones; none: what is said is only ever appended."""
+"""The high and low marks; none means that messages are only appended."""
 ENDLESS = {"memory_high_tokens": 900_000, "memory_low_tokens": 800_000}
 
 
@@ -35,14 +35,14 @@ class Price:
     marks: str
     usd: float
     cached: float
-    """The share of what was read that came from the cache."""
+    """The share of the prompt tokens that came from the cache."""
     summaries: int
     longest: int
     """Tokens of the longest prompt."""
     seen: int
     """The number of old questions that the prompt still held word for word."""
     found: int
-    """And how many it knew with a search besides."""
+    """The number of other questions that it found with a search."""
 
 
 async def converse(marks: tuple[int, int] | None, questions: int = QUESTIONS) -> Price:
@@ -51,7 +51,7 @@ async def converse(marks: tuple[int, int] | None, questions: int = QUESTIONS) ->
     if marks is not None:
         values = {"memory_high_tokens": marks[0], "memory_low_tokens": marks[1]}
     with tempfile.TemporaryDirectory() as directory:
-        url = f"sqlite+aiosqlite:///{Path(directory)}/marks.db"
+        url = f"sqlite:///{Path(directory)}/marks.db"
         await asyncio.to_thread(db.upgrade, url)
         async with ModelServer() as model:
             model.respond = talk.respond
@@ -72,7 +72,7 @@ async def converse(marks: tuple[int, int] | None, questions: int = QUESTIONS) ->
 
 
 async def look_up(ada: Desk, number: int) -> list[ModelRequest]:
-    """Let the model search for what was said in a question."""
+    """Let the model search for the words of a question."""
     return await ada.asking(f"What did I say of {talk.topic(number)}?")
 
 

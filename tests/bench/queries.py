@@ -1,6 +1,7 @@
 """The statements of a turn, counted while the bot runs in this process."""
 
 import statistics as stats
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -43,15 +44,15 @@ class Asked:
 
 @contextmanager
 def counted() -> Iterator[Asked]:
-    """Count what goes through asynchronous engines, as the bot's is."""
+    """Count what goes through the bot's threads: the tests look at the database elsewhere."""
     asked = Asked()
 
     def execute(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if connection.dialect.is_async and not statement.startswith("BEGIN"):
+        if _is_the_bot_s() and not statement.startswith("BEGIN"):
             asked.statements += 1
 
     def begin(connection: Connection) -> None:
-        asked.transactions += connection.dialect.is_async
+        asked.transactions += _is_the_bot_s()
 
     event.listen(Engine, "before_cursor_execute", execute)
     event.listen(Engine, "begin", begin)
@@ -60,6 +61,10 @@ def counted() -> Iterator[Asked]:
     finally:
         event.remove(Engine, "before_cursor_execute", execute)
         event.remove(Engine, "begin", begin)
+
+
+def _is_the_bot_s() -> bool:
+    return threading.current_thread().name == db.THREAD
 
 
 async def plain_turn(person: Person, times: int = 3) -> Asked:
@@ -74,7 +79,7 @@ async def plain_turn(person: Person, times: int = 3) -> Asked:
 
 
 async def statements(stage: Stage) -> Iterator[Figure]:
-    """Statements and transactions of a plain turn of somebody who is known."""
+    """Count the statements and transactions of a known person's plain turn."""
     [person] = stage.people(1)
     async with running(stage):
         await person.ask(TEXT)
@@ -121,24 +126,27 @@ def running(stage: Stage, **values: object) -> AbstractAsyncContextManager[None]
 
 
 async def recall(url: str, times: int = 50) -> float:
-    """The median seconds to read what the model will see, in the one conversation there is."""
+    """Return the median seconds of a recall in the only conversation."""
     now = datetime.now(UTC)
     address = Address("telegram", "1", "1")
     turn = Turn(0, "chat", 1, 1, 0, address, None, Question(TEXT), 1, created_at=now)
-    engine = db.connect(url)
-    seconds = []
-    async with db.sessions_of(engine)() as session:
+    sessions = db.connect(url)
+    seconds: list[float] = []
+
+    async def work(session: db.Session) -> None:
         for _ in range(times):
             began = time.perf_counter()
             await memory.recall(session, turn, Marks(12_000, 4_000), now=now)
             seconds.append(time.perf_counter() - began)
-    await engine.dispose()
+
+    await sessions.run(work)
+    sessions.close()
     return stats.median(seconds)
 
 
 def fill(url: str, number: int) -> None:
     """Let the one conversation there is have `number` messages more."""
-    engine = create_engine(db.sync_url(url))
+    engine = create_engine(db.normal_url(url))
     with engine.begin() as connection:
         newest = connection.execute(select(turns).order_by(turns.c.id.desc()).limit(1)).one()
         written = [_turn(newest, newest.id + 1 + n) for n in range(number // 2)]

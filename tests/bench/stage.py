@@ -126,7 +126,7 @@ def _last_lines(log: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who talks alone with the bot."""
+    """A person in a private chat with the bot."""
 
     stage: Stage
     user: User

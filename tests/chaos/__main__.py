@@ -1,4 +1,4 @@
-"""`make chaos`: every fault, and one table of what became of the messages."""
+"""`make chaos`: every fault, and one table of the outcome for the messages."""
 
 import argparse
 import asyncio

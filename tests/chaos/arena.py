@@ -62,7 +62,7 @@ class Databases:
             db.upgrade(f"sqlite:///{template_file}")
         with tempfile.TemporaryDirectory(dir=self.directory) as directory:
             path = shutil.copy(template_file, Path(directory) / "parley.db")
-            yield f"sqlite+aiosqlite:///{path}"
+            yield f"sqlite:///{path}"
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Arena:
         self.fleet.check()
 
     def audit(self, *, unheard: Sequence[Interval] = (), may_end: bool = False) -> Verdict:
-        """Compare what stands with what should."""
+        """Compare the transcripts with the promises."""
         return Auditor(
             self.scene,
             self.crowd,

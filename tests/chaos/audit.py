@@ -47,7 +47,7 @@ class Verdict:
     left: int = 0
     """Turns that are not done."""
     strange: int = 0
-    """Messages that answer nothing that was asked there, and what the platform objected to."""
+    """Messages that answer no question of their place, and violations of the platform's rules."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -62,14 +62,14 @@ class Verdict:
         self.notes.append(f"{name}: {text}")
 
     def add(self, other: "Verdict") -> None:
-        """Take over what another one counts."""
+        """Add the counts of another verdict."""
         for each in fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 @dataclass(frozen=True)
 class Auditor:
-    """Compares what stands with what should."""
+    """The comparison of the transcripts with the promises."""
 
     scene: Scene
     crowd: Crowd

@@ -1,4 +1,4 @@
-"""The ledger held against what the model was really asked."""
+"""The comparison of the ledger with the model's requests."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""People who keep writing, whatever becomes of the bot."""
+"""People who keep writing, even while the bot is down."""
 
 import asyncio
 import random

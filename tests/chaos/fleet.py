@@ -14,7 +14,7 @@ LISTENING = "listening on"
 
 @dataclass
 class Member:
-    """One process after the other; its key of the model API tells whose call it is."""
+    """A process. Its key for the model API tells its calls from those of others."""
 
     key: str
     log: Path
@@ -102,7 +102,7 @@ class Fleet:
 async def fleet(
     arguments: Sequence[str], environment: Mapping[str, str], directory: Path
 ) -> AsyncIterator[Fleet]:
-    """A fleet that is gone in the end, whatever happens."""
+    """Run a fleet and end all of its processes afterwards."""
     ships = Fleet(arguments, environment, directory)
     try:
         yield ships

@@ -1,4 +1,4 @@
-"""Many turns through one process: what it holds stays the same."""
+"""Many turns through one process: its resources stay the same."""
 
 import asyncio
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The moments at which a process dies, told by what the fakes see: no hook in the product."""
+"""The moments at which a process dies, recognised by the fakes, without a hook in the product."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from tests.chaos.scenes import Act, Scene
 from tests.fakes.model import ModelRequest, ModelServer
 
 LOOK = 0.004
-"""Seconds between two looks at what the fakes have seen."""
+"""The seconds between two looks at the fakes."""
 
 
 @dataclass

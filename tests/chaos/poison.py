@@ -15,7 +15,7 @@ QUICK = {"RETRY_SECONDS": "1"}
 
 
 async def unanswerable(arena: Arena) -> Verdict:
-    """The model fails at one question for ever; what is asked after it is answered."""
+    """The model fails at one question for ever; later questions are answered."""
     well = arena.model.respond
     bad = ""
 

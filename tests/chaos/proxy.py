@@ -58,7 +58,7 @@ class Proxy:
         self._silent = True
 
     def heal(self) -> None:
-        """All is well again: what was held back goes on, what is half-open is broken."""
+        """Return to normal: send on the bytes held back, and break half-open connections."""
         self._silent = False
         self.latency, self.rate = 0.0, 0
         for line in [line for line in self._lines if line.frozen]:
@@ -111,7 +111,7 @@ class Proxy:
             await asyncio.sleep(0.05)
 
     async def _cut(self, line: _Line) -> None:
-        """The server has what it was sent; nobody will hear what it says."""
+        """Cut a line after the server got the bytes and before anybody gets its answer."""
         self.cut_after = b""
         self.cuts += 1
         line.frozen = True

@@ -1,4 +1,4 @@
-"""A platform with people on it: who writes where, what stands there, what the bot has called."""
+"""A platform with people on it: its places, its messages, the bot's calls."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ LIMIT = 4096
 
 @dataclass
 class Transcript:
-    """A platform on which the bot has said what it is told to have said."""
+    """A platform with invented messages of the bot."""
 
     said: Mapping[str, Sequence[Said]]
     platform: str = "telegram"
@@ -89,7 +89,7 @@ def counts(verdict: Verdict) -> dict[str, int]:
         ("short", [told(1), told(2, text="Something went wrong.")], {"strange": 1}),
     ],
 )
-def test_what_is_wrong_with_an_answer_is_found(
+def test_the_auditor_finds_the_fault_of_an_answer(
     sqlite_url: str, kind: Kind, messages: list[Said], found: dict[str, int]
 ) -> None:
     assert counts(audit(sqlite_url, {"P0": messages}, Wish("q1", kind))) == found

@@ -326,7 +326,7 @@ WAVES: Sequence[Mapping[str, Trial]] = (
         "leaks discord": persisting("discord", 13_000, 200),
     },
 )
-"""Trials of a wave run side by side: what they do with the time, above all, is wait."""
+"""The trials of a wave run side by side, because they mostly wait."""
 
 
 async def run(trial: Trial, ground: Ground, name: str) -> Row:

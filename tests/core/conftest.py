@@ -1,4 +1,4 @@
-"""Sessions on databases that hold the schema and nothing else, and somebody who talks there."""
+"""Fixtures: sessions on databases with an empty schema, and a person."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,22 +20,29 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
 
 @pytest.fixture
 async def postgres_sessions(postgres_url: str) -> AsyncIterator[Sessions]:
-    """Sessions on a fresh PostgreSQL database, for what only several processes can do."""
+    """Sessions on a fresh PostgreSQL database, for tests of several processes."""
     async with connected(postgres_url) as sessions:
         yield sessions
 
 
 @pytest.fixture
+async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
+    """Sessions on a fresh SQLite database."""
+    async with connected(sqlite_url) as sessions:
+        yield sessions
+
+
+@pytest.fixture
 async def ada(sessions: Sessions) -> Speaker:
-    """A person who talks alone with the bot."""
+    """A person in a private chat with the bot."""
     return await rows.speaker(sessions)
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Sessions]:
     """Sessions as the bot has them, with as many connections as several processes would use."""
-    engine = db.connect(url, connections=20)
+    sessions = db.connect(url, connections=20)
     try:
-        yield db.sessions_of(engine)
+        yield sessions
     finally:
-        await engine.dispose()
+        sessions.close()

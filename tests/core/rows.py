@@ -1,21 +1,22 @@
 """Rows to test with: people, their questions, and the steps of a turn, at a time the test tells."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import event, func, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import CursorResult, Executable, event, func, select, text
+from sqlalchemy.orm import Session as OrmSession
 
 from core import identity, inbox, models
 from core.adapter import Account, Address, Author, InboundMessage
-from core.db import Sessions
+from core.db import Session, Sessions, Values
 from core.turns import Outcome, Question, Speaker, Turn
 
 T = TypeVar("T")
+M = TypeVar("M")
 
 NOW = datetime(2026, 3, 14, 9, 26, 30, tzinfo=UTC)
 LEASE = timedelta(seconds=15)
@@ -31,10 +32,36 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-async def commit(sessions: Sessions, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+async def commit(sessions: Sessions, work: Callable[[Session], Awaitable[T]]) -> T:
     """Run `work` in one transaction and return its result; unlike `transact`, never try again."""
-    async with sessions.begin() as session:
-        return await work(session)
+    return await sessions.run(work)
+
+
+class Talk(Session):
+    """A transaction that a test carries out beside others, a visit to a thread for a statement."""
+
+    async def execute(
+        self, statement: Executable, values: Values | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Execute a statement while the loop goes on: it may wait for another transaction."""
+        return await asyncio.to_thread(self.connection.execute, statement, values)
+
+    async def get(self, model: type[M], key: object) -> M:
+        """Return a row by its primary key, as it is now."""
+        with OrmSession(self.connection, expire_on_commit=False) as orm:
+            return await asyncio.to_thread(orm.get_one, model, key)
+
+
+@asynccontextmanager
+async def begin(sessions: Sessions) -> AsyncIterator[Talk]:
+    """Begin a transaction that ends with the block: committed, or rolled back by an error."""
+    connection = await asyncio.to_thread(sessions.engine.connect)
+    try:
+        transaction = await asyncio.to_thread(connection.begin)
+        with transaction:
+            yield Talk(connection)
+    finally:
+        connection.close()
 
 
 async def until(happened: Callable[[], Awaitable[bool]]) -> None:
@@ -68,7 +95,7 @@ async def speaker(
 
 
 def entry(speaker: Speaker, message_id: str, **changes: Any) -> inbox.Entry:
-    """A question of a person who talks alone with the bot."""
+    """A question of a person in a private chat with the bot."""
     standard = inbox.Entry(
         kind="chat",
         address=HOME,
@@ -184,8 +211,8 @@ async def put_back(sessions: Sessions, turn: Turn, until: datetime, *, fault: bo
 
 async def stored(sessions: Sessions, turn_id: int) -> models.Turn:
     """The row of a turn."""
-    async with sessions() as session:
-        return await session.get_one(models.Turn, turn_id)
+    async with begin(sessions) as session:
+        return await session.get(models.Turn, turn_id)
 
 
 async def count(sessions: Sessions, table: type[models.Base]) -> int:
@@ -202,7 +229,7 @@ def statements(sessions: Sessions) -> Iterator[list[tuple[str, Any]]]:
         if not statement.startswith("BEGIN"):
             seen.append((statement, parameters))
 
-    engine = sessions.kw["bind"].sync_engine
+    engine = sessions.engine
     event.listen(engine, "before_cursor_execute", see)
     try:
         yield seen

@@ -84,7 +84,7 @@ class Pieces(httpx.AsyncByteStream):
 async def receiving(
     *pieces: bytes, headers: dict[str, str] | None = None, **more: Any
 ) -> AsyncIterator[LLM]:
-    """A model whose every answer arrives in these pieces."""
+    """A model whose answers all arrive in these pieces."""
     given = {"Content-Type": EVENT_STREAM, **(headers or {})}
     transport = httpx.MockTransport(
         lambda request: httpx.Response(200, headers=given, stream=Pieces(pieces))
@@ -105,7 +105,7 @@ Step = bytes | float | None
 
 @dataclass
 class RawServer:
-    """A server that says to each request what it was told to, byte for byte."""
+    """A server that answers each request with the given bytes."""
 
     url: str = ""
     connections: int = 0

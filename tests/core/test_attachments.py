@@ -85,8 +85,7 @@ async def load(
 
 
 async def expand(sessions: Sessions, *messages: ChatMessage) -> list[ChatMessage]:
-    async with sessions() as session:
-        return await attachments.expand(session, messages)
+    return list(await attachments.expand(sessions, messages, vision=True))
 
 
 def question(*parts: Block) -> ChatMessage:
@@ -190,7 +189,9 @@ async def test_parts_come_in_the_order_of_the_files(sessions: Sessions) -> None:
         pytest.param(b"\xfc" * 400_001, "up to 400,000 characters", id="long latin"),
     ],
 )
-async def test_what_cannot_be_read_is_told(sessions: Sessions, data: bytes, sentence: str) -> None:
+async def test_an_unreadable_file_is_explained(
+    sessions: Sessions, data: bytes, sentence: str
+) -> None:
     with pytest.raises(AttachmentError, match="thing") as told:
         await load(sessions, {"thing.png": data}, text="")
     assert sentence in str(told.value)
@@ -276,7 +277,7 @@ async def test_bytes_that_a_turn_takes_up_again_are_not_swept(postgres_sessions:
     await load(sessions, {"a": image()})
     await commit(sessions, lambda s: s.execute(delete(models.Turn)))
     turn = await asked(sessions, "look", "2")
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         await keep(session, turn, [understand("a", image())], now=NOW)
         sweeping = asyncio.create_task(commit(sessions, attachments.sweep))
         await rows.locked(sessions)
@@ -297,7 +298,7 @@ async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
     await commit(sessions, lambda s: s.execute(delete(AttachmentUse)))
     turn = await asked(sessions, "look", "2")
     await commit(sessions, lambda s: keep(s, turn, [used], now=NOW))
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         # Held up here, the turn has found the unused bytes and not yet said that it uses them.
         hold = select(Blob.digest).where(Blob.digest == used.digest).with_for_update()
         await session.execute(hold)
@@ -328,7 +329,9 @@ async def test_a_request_reads_its_files_with_one_statement(sessions: Sessions) 
     assert seen == []
 
 
-async def test_the_model_api_takes_what_is_sent(sessions: Sessions, model: ModelServer) -> None:
+async def test_the_model_api_accepts_the_expanded_messages(
+    sessions: Sessions, model: ModelServer
+) -> None:
     kinds = {f"{kind} {at}": image(kind, **options) for at, (kind, _, options) in enumerate(KINDS)}
     parts = await load(sessions, {**kinds, "paper": PDF, "notes": b"text"})
     body = {"model": MODEL, "messages": await expand(sessions, question(*parts))}

@@ -1,9 +1,10 @@
-"""Which turns a worker gets: the oldest whose lane is free, each by one worker at a time."""
+"""A worker gets the oldest turn whose lane is free, and no other worker gets it too."""
 
 import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from core import fleet, inbox, models
@@ -332,7 +333,7 @@ async def test_a_claim_tells_until_when_its_chat_is_paused(
 ) -> None:
     elsewhere = replace(GROUP, chat="-2")
     for address, until in ((elsewhere, 5), (GROUP, 30), (GROUP, 20)):
-        async with sessions.begin() as session:
+        async with rows.begin(sessions) as session:
             await fleet.pause(session, address, until=later(until))
     await ask(sessions, ada, "1")
     await ask_in_group(sessions, ADA, "2")
@@ -414,8 +415,6 @@ async def test_the_database_itself_refuses_two_turns_in_a_lane(
     turn = await rows.claimed(sessions)
     if is_answered:
         await rows.answer(sessions, turn)
-    async with sessions() as session:
-        row = await session.get_one(models.Turn, second)
-        row.worker_id = "another"
-        with pytest.raises(IntegrityError):
-            await session.flush()
+    taken = update(models.Turn).where(models.Turn.id == second).values(worker_id="another")
+    with pytest.raises(IntegrityError):
+        await commit(sessions, lambda s: s.execute(taken))

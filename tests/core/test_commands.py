@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from core import commands, memory, quota
-from core.commands import COMMANDS, Call, Offer, Result
+from core.adapter import COMMANDS
+from core.commands import Call, Offer, Result
 from core.commands._style import BACK
 from core.db import Sessions
 from core.messages import Usage
@@ -36,7 +37,7 @@ async def give(sessions: Sessions, who: Speaker, command: str, **more: Any) -> R
 
 
 async def instruct(sessions: Sessions, who: Speaker, result: Result) -> None:
-    """Do what a result leaves to be done about instructions."""
+    """Carry out a result's change of the instructions."""
     words = result.instructions
     assert words is not None
     turn_id = await rows.ask(sessions, who, f"instructions {next(_numbers)}", lane=None)
@@ -45,7 +46,7 @@ async def instruct(sessions: Sessions, who: Speaker, result: Result) -> None:
 
 async def test_help_lists_what_there_is(sessions: Sessions, ada: Speaker) -> None:
     listed = (await give(sessions, ada, "help")).text
-    assert [name for name in COMMANDS if f"/{name}" not in listed] == ["start"]
+    assert [each.name for each in COMMANDS if f"/{each.name} –" not in listed] == ["start"]
 
 
 async def test_an_unknown_command_is_answered(sessions: Sessions, ada: Speaker) -> None:

@@ -15,7 +15,7 @@ from tests.records import eventually
 
 @pytest.fixture
 async def ada(database_url: str, model: ModelServer, tmp_path: Path) -> AsyncIterator[Person]:
-    """Somebody who talks alone with the bot, on either database."""
+    """A person in a private chat with the bot, on either database."""
     async with TelegramServer(flood=False) as telegram:
         yield person(Stage("", database_url, tmp_path, model, telegram))
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import inbox
 from core.adapter import Address, Author
-from core.db import Sessions
+from core.db import Session, Sessions
 from core.errors import LeaseLost
 from core.turns import Outcome, Question, Turn
 from tests.core import rows
@@ -28,7 +27,7 @@ WORKERS = ("one", "two", "three")
 
 @dataclass
 class Walk:
-    """A world of workers and people, and what has become of the turns in it."""
+    """A world of workers and people, with the fate of its turns."""
 
     sessions: Sessions
     choice: random.Random
@@ -136,7 +135,7 @@ class Walk:
         """Somebody presses "Try again" below an answer."""
         await self._again(lambda s, turn_id: inbox.requeue(s, turn_id, now=self.now))
 
-    async def _again(self, change: Callable[[AsyncSession, int], Awaitable[None]]) -> None:
+    async def _again(self, change: Callable[[Session, int], Awaitable[None]]) -> None:
         if not self.lanes:
             return
         turn_id = self.choice.choice([*self.lanes, *self.answers])

@@ -7,18 +7,19 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import event, insert, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import db
-from core.db import Sessions
+from core.db import Session, Sessions
 from core.errors import SettingsError
 from core.models import User
 from tests import postgres
@@ -29,16 +30,14 @@ from tests.core.rows import NOW
 ROOT = Path(__file__).parent.parent.parent
 
 
-async def add_user(session: AsyncSession) -> int:
+async def add_user(session: Session) -> int:
     """A row, and its id."""
-    user = User(created_at=NOW)
-    session.add(user)
-    await session.flush()
-    return user.id
+    added = insert(User).values(created_at=NOW).returning(User.id)
+    return int((await session.execute(added)).scalar_one())
 
 
 async def users(sessions: Sessions) -> int:
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         return await session.scalar(text("SELECT count(*) FROM users")) or 0
 
 
@@ -55,23 +54,20 @@ async def until_tried_again(caplog: pytest.LogCaptureFixture, times: int = 1) ->
 
 
 @pytest.mark.parametrize(
-    ("url", "normal", "sync", "sqlite"),
+    ("url", "normal", "sqlite"),
     [
-        ("sqlite:///a.db", "sqlite+aiosqlite:///a.db", "sqlite:///a.db", True),
-        ("sqlite+aiosqlite:////x/a.db", "sqlite+aiosqlite:////x/a.db", "sqlite:////x/a.db", True),
-        ("postgres://u:p@h:1/d", *["postgresql+psycopg://u:p@h:1/d"] * 2, False),
-        ("postgresql://h/d?x=1", *["postgresql+psycopg://h/d?x=1"] * 2, False),
-        ("postgresql+psycopg://h/d", *["postgresql+psycopg://h/d"] * 2, False),
-        ("postgresql+psycopg2://h/d", *["postgresql+psycopg://h/d"] * 2, False),
-        ("postgresql+asyncpg://h/d", *["postgresql+psycopg://h/d"] * 2, False),
-        ("sqlite+pysqlite:///a.db", "sqlite+aiosqlite:///a.db", "sqlite:///a.db", True),
+        ("sqlite:///a.db", "sqlite:///a.db", True),
+        ("sqlite+aiosqlite:////x/a.db", "sqlite:////x/a.db", True),
+        ("postgres://u:p@h:1/d", "postgresql+psycopg://u:p@h:1/d", False),
+        ("postgresql://h/d?x=1", "postgresql+psycopg://h/d?x=1", False),
+        ("postgresql+psycopg://h/d", "postgresql+psycopg://h/d", False),
+        ("postgresql+psycopg2://h/d", "postgresql+psycopg://h/d", False),
+        ("postgresql+asyncpg://h/d", "postgresql+psycopg://h/d", False),
+        ("sqlite+pysqlite:///a.db", "sqlite:///a.db", True),
     ],
 )
-def test_urls_get_the_driver_that_parley_uses(
-    url: str, normal: str, sync: str, sqlite: bool
-) -> None:
+def test_urls_get_the_driver_that_parley_uses(url: str, normal: str, sqlite: bool) -> None:
     assert db.normal_url(url) == normal
-    assert db.sync_url(url) == sync
     assert db.is_sqlite(url) is sqlite
 
 
@@ -92,7 +88,7 @@ async def test_what_transact_returned_is_seen_by_everybody(database_url: str) ->
 
 
 async def test_nothing_stays_of_work_that_failed(sessions: Sessions) -> None:
-    async def fails(session: AsyncSession) -> None:
+    async def fails(session: Session) -> None:
         await add_user(session)
         raise KeyError
 
@@ -104,7 +100,7 @@ async def test_nothing_stays_of_work_that_failed(sessions: Sessions) -> None:
 async def test_an_error_that_no_waiting_mends_is_not_tried_again(sessions: Sessions) -> None:
     tries = []
 
-    async def fails(session: AsyncSession) -> None:
+    async def fails(session: Session) -> None:
         tries.append(1)
         await session.execute(text("INSERT INTO identities VALUES (1, 99, 'p', 'a', 'n')"))
 
@@ -123,10 +119,10 @@ async def test_what_no_time_mends_is_not_tried_again_either(
     assert "trying again" not in caplog.text
 
 
-def _executing(statement: str, **values: object) -> Callable[[AsyncSession], Awaitable[object]]:
+def _executing(statement: str, **values: object) -> Callable[[Session], Awaitable[object]]:
     """Work that is one statement."""
 
-    async def work(session: AsyncSession) -> object:
+    async def work(session: Session) -> object:
         return await session.execute(text(statement), values)
 
     return work
@@ -137,7 +133,7 @@ async def test_what_failed_is_told_in_one_line_without_what_people_said(
 ) -> None:
     tries = []
 
-    async def work(session: AsyncSession) -> None:
+    async def work(session: Session) -> None:
         tries.append(1)
         if len(tries) == 1:
             raising = "DO $$ BEGIN RAISE 'the disk is full' USING ERRCODE = '53100'; END $$"
@@ -199,7 +195,7 @@ def test_so_does_the_code_of_sqlite(code: int, may_pass: bool) -> None:
 async def test_a_statement_that_hangs_is_tried_a_few_times(postgres_sessions: Sessions) -> None:
     tries = []
 
-    async def work(session: AsyncSession) -> None:
+    async def work(session: Session) -> None:
         tries.append(1)
         await session.execute(text("SET LOCAL statement_timeout = '20ms'"))
         await session.execute(text("SELECT pg_sleep(20)"))
@@ -210,25 +206,69 @@ async def test_a_statement_that_hangs_is_tried_a_few_times(postgres_sessions: Se
 
 
 async def test_values_outlive_their_transaction(sessions: Sessions) -> None:
-    async def add(session: AsyncSession) -> User:
-        session.add(user := User(created_at=NOW))
-        return user
+    async def add(session: Session) -> Any:
+        added = insert(User).values(created_at=NOW)
+        return (await session.execute(added.returning(User.id, User.created_at))).one()
 
     user = await db.transact(sessions, add)
     assert (user.id, user.created_at) == (1, NOW)
 
 
-async def test_a_transaction_that_is_cancelled_ends_first(sessions: Sessions) -> None:
-    started, go_on = asyncio.Event(), asyncio.Event()
+async def test_a_transaction_that_waits_for_anything_else_is_refused(sessions: Sessions) -> None:
+    async def waits(session: Session) -> None:
+        await add_user(session)
+        await asyncio.sleep(0)
 
-    async def slow(session: AsyncSession) -> None:
+    with pytest.raises(RuntimeError, match="nothing but its database"):
+        await db.transact(sessions, waits)
+    assert await users(sessions) == 0
+
+
+HANG = """
+import asyncio, sys, threading
+from core import db
+
+async def hang(session):
+    print("hangs", flush=True)
+    threading.Event().wait()
+
+async def main():
+    sessions = db.connect(sys.argv[1])
+    sessions.run(hang)
+    await asyncio.to_thread(sys.stdin.readline)
+
+asyncio.run(main())
+"""
+
+
+def test_a_database_that_hangs_keeps_no_process_from_its_end(sqlite_url: str) -> None:
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and words
+        [sys.executable, "-c", HANG, sqlite_url],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "hangs\n"
+            process.communicate("end\n", timeout=20)
+            assert process.returncode == 0
+        finally:
+            process.kill()
+
+
+async def test_a_transaction_that_is_cancelled_ends_first(sessions: Sessions) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    async def slow(session: Session) -> None:
         await add_user(session)
         started.set()
-        await go_on.wait()
+        go_on.wait(10)
         await add_user(session)
 
     task = asyncio.create_task(db.transact(sessions, slow))
-    await started.wait()
+    await asyncio.to_thread(started.wait, 10)
     task.cancel()
     await asyncio.sleep(0)
     assert not task.done(), "its connection would be left half-way"
@@ -242,7 +282,7 @@ async def test_a_transaction_that_is_cancelled_ends_first(sessions: Sessions) ->
 
 
 async def test_sqlite_keeps_its_promises_about_files_and_keys(sqlite_url: str) -> None:
-    async with connected(sqlite_url) as sessions, sessions() as session:
+    async with connected(sqlite_url) as sessions, rows.begin(sessions) as session:
         found = {
             name: await session.scalar(text(f"PRAGMA {name}"))
             for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
@@ -271,7 +311,7 @@ async def impatient(url: str) -> AsyncIterator[Sessions]:
     """Sessions to whom SQLite says at once that it is locked."""
     async with connected(url) as sessions:
 
-        @event.listens_for(sessions.kw["bind"].sync_engine, "connect")
+        @event.listens_for(sessions.engine, "connect")
         def hurry(connection: sqlite3.Connection, _: object) -> None:
             connection.execute("PRAGMA busy_timeout = 0")
 
@@ -303,7 +343,7 @@ async def test_a_transaction_that_read_first_may_write(sqlite_url: str) -> None:
     """It has the lock from its beginning: nobody can write between its reading and its writing."""
     async with connected(sqlite_url) as sessions:
 
-        async def work(session: AsyncSession) -> int:
+        async def work(session: Session) -> int:
             before: int = (await session.execute(text("SELECT count(*) FROM users"))).scalar_one()
             other = sqlite3.connect(make_url(sqlite_url).database or "", timeout=0)
             with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -322,7 +362,7 @@ async def test_a_connection_that_was_cut_is_replaced(
 ) -> None:
     tries = []
 
-    async def work(session: AsyncSession) -> int:
+    async def work(session: Session) -> int:
         tries.append(1)
         pid: int = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
         added = await add_user(session)
@@ -397,7 +437,7 @@ async def test_patience_with_a_server_ends_too(postgres_url: str) -> None:
 
 
 async def test_a_statement_that_hangs_is_ended_by_the_server(postgres_sessions: Sessions) -> None:
-    async with postgres_sessions() as session:
+    async with rows.begin(postgres_sessions) as session:
         timeout = await session.scalar(text("SHOW statement_timeout"))
         idle = await session.scalar(text("SHOW idle_in_transaction_session_timeout"))
         assert (timeout, idle) == ("15s", "30s")
@@ -414,7 +454,7 @@ async def test_a_statement_that_hangs_is_ended_by_the_server(postgres_sessions: 
 async def test_processes_hear_what_others_commit_even_after_a_cut(
     postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def cut(session: AsyncSession) -> None:
+    async def cut(session: Session) -> None:
         await session.execute(
             text(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -428,8 +468,9 @@ async def test_processes_hear_what_others_commit_even_after_a_cut(
         asyncio.timeout(30),
     ):
         told = await hear(sessions, heard, "first")
-        async with sessions() as session:
+        async with rows.begin(sessions) as session:
             await db.notify(session, "rolled back")
+            session.connection.rollback()
         told += await hear(sessions, heard, "second")
         await rows.commit(sessions, cut)
         told += await hear(sessions, heard, "third")
@@ -526,13 +567,13 @@ def test_a_place_that_holds_no_files_is_named(tmp_path: Path) -> None:
 
 
 async def test_sqlite_is_brought_up_to_date_at_the_start(tmp_path: Path) -> None:
-    async with db.serving(f"sqlite:///{tmp_path}/new.db") as engine:
-        assert await users(db.sessions_of(engine)) == 0
+    async with db.serving(f"sqlite:///{tmp_path}/new.db") as sessions:
+        assert await users(sessions) == 0
 
 
 async def test_postgresql_without_tables_is_refused_with_what_to_do(postgres_url: str) -> None:
-    async with db.serving(postgres_url) as engine:
-        assert await users(db.sessions_of(engine)) == 0
+    async with db.serving(postgres_url) as sessions:
+        assert await users(sessions) == 0
         await set_revision(postgres_url, "DELETE FROM alembic_version")
     with pytest.raises(SettingsError, match="alembic upgrade head"):
         async with db.serving(postgres_url):
@@ -541,12 +582,12 @@ async def test_postgresql_without_tables_is_refused_with_what_to_do(postgres_url
 
 async def test_postgresql_of_a_newer_release_serves_during_a_deploy(postgres_url: str) -> None:
     await set_revision(postgres_url, "UPDATE alembic_version SET version_num = 'newer'")
-    async with db.serving(postgres_url) as engine:
-        assert await users(db.sessions_of(engine)) == 0
+    async with db.serving(postgres_url) as sessions:
+        assert await users(sessions) == 0
 
 
 async def set_revision(url: str, statement: str) -> None:
-    async with connected(url) as sessions, sessions.begin() as session:
+    async with connected(url) as sessions, rows.begin(sessions) as session:
         await session.execute(text(statement))
 
 

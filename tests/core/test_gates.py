@@ -190,7 +190,7 @@ async def test_entering_waits_for_the_gate_of_the_chat() -> None:
     begin = clock()
     async with asyncio.timeout(5):
         for _ in range(BURST + 4):
-            await gates.enter(chat("a"))
+            await gates.enter(chat("a"), 1)
     assert clock() - begin >= 4 * 0.05 - 0.001
 
 
@@ -199,8 +199,27 @@ async def test_entering_waits_for_the_gate_of_the_account() -> None:
     gates, begin = Gates(PLATFORM, clock), clock()
     async with asyncio.timeout(5):
         for number in range(6 + 4):
-            await gates.enter(chat(str(number)))
+            await gates.enter(chat(str(number)), 1)
     assert clock() - begin >= 4 / PLATFORM.rate - 0.001
+
+
+async def test_many_calls_of_one_person_hold_up_nobody_else() -> None:
+    gates = Gates(PLATFORM, asyncio.get_running_loop().time)
+    gates.of(chat("a")).interval = 0.01
+    entered: list[str] = []
+
+    async def enter(name: str, person: int) -> None:
+        await gates.enter(chat("a"), person)
+        entered.append(name)
+
+    noisy = [asyncio.create_task(enter("Ada", 1)) for _ in range(40)]
+    await asyncio.wait(noisy[:BURST])  # the gate is empty from now on
+    async with asyncio.timeout(5):
+        await enter("Bob", 2)
+        assert entered.count("Ada") <= BURST + 2
+        await asyncio.gather(*noisy)
+    await asyncio.sleep(0.05)  # the gate fills meanwhile
+    assert gates.of(chat("a")).is_idle(), "lines are forgotten"
 
 
 async def test_something_that_happens_is_waited_for_no_longer_than_told() -> None:

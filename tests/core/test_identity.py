@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from core import identity, memory, models
 from core.adapter import Address, Author
@@ -27,7 +27,7 @@ async def test_an_account_is_the_same_person_again(sessions: Sessions) -> None:
     assert await count(sessions, models.User) == await count(sessions, models.Identity) == 1
 
 
-async def test_who_never_spoke_is_nobody(sessions: Sessions) -> None:
+async def test_an_account_that_never_spoke_has_no_user(sessions: Sessions) -> None:
     await rows.speaker(sessions)
     assert await commit(sessions, lambda s: identity.user_of(s, BOB)) is None
 
@@ -43,12 +43,11 @@ async def test_two_accounts_of_one_person_share_their_private_conversation(
     sessions: Sessions,
 ) -> None:
     here = await rows.speaker(sessions)
-    async with sessions.begin() as session:
-        session.add(
-            models.Identity(
-                user_id=here.user_id, platform="discord", account_id=ADA.account_id, name="ada"
-            )
+    async with rows.begin(sessions) as session:
+        there = insert(models.Identity).values(
+            user_id=here.user_id, platform="discord", account_id=ADA.account_id, name="ada"
         )
+        await session.execute(there)
     assert await rows.speaker(sessions, ADA_ON_DISCORD, DISCORD) == here
 
 
@@ -79,7 +78,7 @@ async def test_a_new_name_is_stored(sessions: Sessions) -> None:
     before = await rows.speaker(sessions)
     await rows.speaker(sessions, BOB, Address("telegram", "1", "200"))
     assert await rows.speaker(sessions, replace(ADA, name="Ada L.")) == before
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         names = await session.scalars(select(models.Identity.name).order_by(models.Identity.id))
         assert list(names) == ["Ada L.", "Bob"]
 
@@ -91,7 +90,7 @@ async def test_the_epoch_is_the_conversation_s_now(sessions: Sessions) -> None:
     assert (await in_group(sessions, ADA)).epoch == 0
 
 
-async def test_who_is_known_costs_one_statement(sessions: Sessions) -> None:
+async def test_a_known_person_costs_one_statement(sessions: Sessions) -> None:
     await rows.speaker(sessions)
     await in_group(sessions, ADA)
     with rows.statements(sessions) as seen:

@@ -111,9 +111,9 @@ async def test_a_message_that_comes_in_many_events_at_once_is_one_turn(
 async def test_nothing_stays_of_a_turn_whose_transaction_failed(
     sessions: Sessions, ada: Speaker
 ) -> None:
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         await inbox.accept(session, "e", rows.entry(ada, "1"), now=NOW)
-        await session.rollback()
+        session.connection.rollback()
 
     assert await count(sessions, models.Turn) == 0
     assert await commit(sessions, lambda s: inbox.is_new(s, HOME, "e", "1"))
@@ -460,7 +460,7 @@ async def test_an_edit_and_an_answer_at_one_moment_follow_each_other(
     ada = await rows.speaker(postgres_sessions)
     await rows.ask(postgres_sessions, ada, "1")
     turn = await rows.claimed(postgres_sessions)
-    async with postgres_sessions.begin() as editing:
+    async with rows.begin(postgres_sessions) as editing:
         record = await inbox.get(editing, turn.id)
         assert record is not None
         answering = asyncio.create_task(rows.answer(postgres_sessions, turn))
@@ -569,7 +569,7 @@ async def test_posts_are_intents_first_and_messages_then(sessions: Sessions, ada
     await rows.ask(sessions, ada, "1")
     turn = await rows.claimed(sessions)
     for part in (0, 1, 2, 2):
-        async with sessions.begin() as session:
+        async with rows.begin(sessions) as session:
             await posts.intend(session, turn, part)
     await commit(sessions, lambda s: posts.confirm(s, turn, 1, "sent"))
     assert await parts(sessions, turn.id) == (None, "sent", None)
@@ -611,7 +611,7 @@ async def test_an_attempt_that_is_over_withdraws_nothing(sessions: Sessions, ada
     old = await rows.claimed(sessions, "dead")
     new = await rows.claimed(sessions, "alive", now=later(20))
     for part in (1, 2):
-        async with sessions.begin() as session:
+        async with rows.begin(sessions) as session:
             await posts.intend(session, new, part)
             await posts.confirm(session, new, part, f"sent {part}")
     with pytest.raises(LeaseLost):

@@ -1,4 +1,4 @@
-"""Allowances equal the sum of the ledger, whatever happens side by side.
+"""Allowances equal the sum of the ledger, also when calls overlap.
 
 Ten people spend at random, each in two conversations at once, over the end of a minute, an hour, a
 day and a month; calls are settled, released, left open and recovered.
@@ -8,13 +8,14 @@ import asyncio
 import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core import models, quota
 from core.adapter import Address, Author
-from core.db import Sessions
+from core.db import Session, Sessions
 from core.errors import QuotaExceeded
 from core.messages import Usage
 from core.models import Allowance, Call
@@ -38,7 +39,7 @@ USED = Usage(prompt_tokens=1, completion_tokens=1)
 
 @dataclass
 class World:
-    """The time that passes for all, what chance decides, and how often somebody was refused."""
+    """The common clock, the random choices, and the number of refusals."""
 
     sessions: Sessions
     choice: random.Random
@@ -67,15 +68,17 @@ class World:
     async def _reserve(self, turn: Turn, *, died: bool) -> Reservation:
         cost, turns = self.choice.randint(0, 300), self.choice.choice((0, 1, 1))
         now = self.now
-        async with self.sessions.begin() as session:
-            row = await session.get_one(models.Turn, turn.id)
-            row.attempt = turn.attempt
-            await session.flush()
+
+        async def work(session: Session) -> Reservation:
+            is_it = models.Turn.id == turn.id
+            await session.execute(update(models.Turn).where(is_it).values(attempt=turn.attempt))
             if died:
                 await quota.recover(session, turn, RULES, now=now)
             return await quota.reserve(
                 session, turn, RULES, model="m", cost=cost, turns=turns, now=now
             )
+
+        return await commit(self.sessions, work)
 
     async def _close(self, call: Reservation) -> None:
         now = self.now
@@ -91,9 +94,8 @@ class World:
             assert row.used <= limit_of(row).amount
 
 
-async def allowances(sessions: Sessions) -> list[Allowance]:
-    async with sessions() as session:
-        return list(await session.scalars(select(Allowance)))
+async def allowances(sessions: Sessions) -> list[Any]:
+    return list(await commit(sessions, lambda s: s.execute(select(Allowance))))
 
 
 def limit_of(row: Allowance) -> Limit:
@@ -102,7 +104,7 @@ def limit_of(row: Allowance) -> Limit:
     return limit
 
 
-def ledger_sum(row: Allowance, calls: list[Call]) -> int:
+def ledger_sum(row: Allowance, calls: list[Any]) -> int:
     """Sum the calls of an allowance's window."""
     limit = limit_of(row)
     counted = [
@@ -134,8 +136,8 @@ async def test_allowances_equal_the_ledger_after_anything(sessions: Sessions, se
 
     await asyncio.gather(*(world.spend(turn) for turn in turns))
 
-    async with sessions() as session:
-        calls = list(await session.scalars(select(Call)))
+    async with rows.begin(sessions) as session:
+        calls = list(await session.execute(select(Call)))
     stored = await allowances(sessions)
     assert len(turns) == 20
     assert world.refused > 20

@@ -88,7 +88,7 @@ async def test_a_request_holds_nothing_that_nobody_set(model: ModelServer, llm: 
     }
 
 
-async def test_a_request_holds_what_the_operator_set(model: ModelServer) -> None:
+async def test_a_request_holds_the_operators_settings(model: ModelServer) -> None:
     async with asking(model.url, temperature=0.0, top_p=0.5) as llm:
         await hear(llm, tools=[TOOL])
     body = model.requests[0].body
@@ -427,7 +427,7 @@ MALFORMED: list[Any] = [
 
 
 @pytest.mark.parametrize("chunk", MALFORMED, ids=lambda each: repr(each)[:40])
-async def test_what_is_no_chunk_is_a_fault_before_and_after_the_first_token(chunk: Any) -> None:
+async def test_a_malformed_chunk_is_a_fault_before_and_after_the_first_token(chunk: Any) -> None:
     with pytest.raises(ModelBusy):
         await heard_from(sse(chunk, STOP))
     heard: list[Event] = []

@@ -66,7 +66,7 @@ def page(status: str, body: bytes = b"", **headers: str) -> bytes:
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
 @pytest.mark.parametrize("html", [False, True])
-async def test_what_may_pass_is_repeated(
+async def test_a_passing_fault_is_repeated(
     model: ModelServer, llm: LLM, status: int, html: bool
 ) -> None:
     model.enqueue(*[Fault(status, html=html)] * 3, "At last.")
@@ -88,7 +88,7 @@ async def test_it_is_repeated_until_patience_ends(model: ModelServer) -> None:
 
 
 @pytest.mark.parametrize("last", [Fault(504), Answer("")])
-async def test_what_is_dear_to_repeat_is_repeated_once(
+async def test_an_expensive_fault_is_repeated_once(
     model: ModelServer, llm: LLM, last: Fault | Answer
 ) -> None:
     model.respond = lambda request: last
@@ -297,7 +297,7 @@ REFUSALS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("body", REFUSALS)
-async def test_what_a_refusal_says_is_kept_short_and_without_the_key(body: str) -> None:
+async def test_the_message_of_a_refusal_is_short_and_without_the_key(body: str) -> None:
     told, kept = REFUSALS[body]
     script = [page("422 Unprocessable", told)]
     async with raw(script) as server, asking(server.url) as llm:
@@ -332,7 +332,7 @@ async def test_a_refusal_that_does_not_end_is_a_refusal() -> None:
         (405, "MODEL_API_URL"),
     ],
 )
-async def test_what_the_operator_must_mend_names_the_setting(
+async def test_a_fault_for_the_operator_names_the_setting(
     model: ModelServer, llm: LLM, status: int, setting: str
 ) -> None:
     model.enqueue(Fault(status))

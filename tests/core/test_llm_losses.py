@@ -74,9 +74,7 @@ async def test_no_call_of_an_answer_that_went_wrong_is_carried_out() -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault(503), Fault(drop=True), Answer("Hi", error_after=0)])
-async def test_where_nothing_came_nothing_is_told(
-    model: ModelServer, fault: Fault | Answer
-) -> None:
+async def test_an_empty_answer_is_no_loss(model: ModelServer, fault: Fault | Answer) -> None:
     model.enqueue(fault, "Well.")
     async with asking(model.url) as llm:
         assert not any(isinstance(event, Lost | Again) for event in await hear(llm))

@@ -9,7 +9,7 @@ from hashlib import sha256, sha512
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from core import memory
 from core.db import Sessions
@@ -24,7 +24,7 @@ MARKS = Marks(high=1000, low=300)
 
 
 async def asked(sessions: Sessions, who: Speaker, name: str, **changes: Any) -> Turn:
-    """A turn that is being answered; `name` is what is said in it."""
+    """Return a turn that is being answered; `name` is its question."""
     turn_id = await rows.ask(sessions, who, name, lane=None, **changes)
     return next(turn for turn in await rows.claim(sessions) if turn.id == turn_id)
 
@@ -64,8 +64,8 @@ def words(context: Context) -> str:
 
 
 async def head(sessions: Sessions, who: Speaker) -> int | None:
-    async with sessions() as session:
-        return (await session.get_one(Conversation, who.conversation_id)).head_id
+    async with rows.begin(sessions) as session:
+        return (await session.get(Conversation, who.conversation_id)).head_id
 
 
 # The path
@@ -75,9 +75,7 @@ async def test_a_first_turn_sees_nothing(sessions: Sessions, ada: Speaker) -> No
     assert await recall(sessions, await asked(sessions, ada, "a")) == Context()
 
 
-async def test_a_turn_sees_what_was_said_before_in_its_order(
-    sessions: Sessions, ada: Speaker
-) -> None:
+async def test_a_turn_sees_the_earlier_messages_in_order(sessions: Sessions, ada: Speaker) -> None:
     for name in "abc":
         last = await say(sessions, ada, name)
     context = await recall(sessions, await asked(sessions, ada, "d"))
@@ -110,7 +108,7 @@ async def test_conversations_are_apart(sessions: Sessions, ada: Speaker) -> None
     assert await seen(sessions, ada) == "a? a!"
 
 
-async def test_a_reply_sees_the_path_of_what_it_answers_and_leaves_the_head(
+async def test_a_reply_sees_the_path_of_its_message_and_leaves_the_head(
     sessions: Sessions, ada: Speaker
 ) -> None:
     first = await say(sessions, ada, "a")
@@ -131,7 +129,7 @@ async def test_a_reply_to_the_newest_answer_goes_on_with_the_conversation(
 
 
 @pytest.mark.parametrize("before", ["", "a"], ids=["at the beginning", "later"])
-async def test_a_reply_to_what_left_nothing_in_memory_goes_on_from_the_head(
+async def test_a_reply_to_a_turn_without_messages_goes_on_from_the_head(
     sessions: Sessions, ada: Speaker, before: str
 ) -> None:
     """A turn that failed, or the reply of a command."""
@@ -245,7 +243,7 @@ async def test_a_second_answer_waits_until_the_first_is_stored(
     ada = await rows.speaker(postgres_sessions)
     first, second = [await asked(postgres_sessions, ada, name) for name in "ab"]
     exchange = user("a?"), assistant("a!")
-    async with postgres_sessions.begin() as session:
+    async with rows.begin(postgres_sessions) as session:
         await memory.remember(session, first, Context(), exchange, None, now=NOW)
         waiting = asyncio.create_task(remember(postgres_sessions, second, Context()))
         await rows.locked(postgres_sessions)
@@ -262,11 +260,37 @@ async def test_sizes_are_those_that_the_api_told(sessions: Sessions, ada: Speake
     assert context.total == 57
     await say(sessions, ada, "b", Usage(prompt_tokens=60, completion_tokens=4))
 
-    async with sessions() as session:
-        stored = (await session.scalars(select(Message).order_by(Message.id))).all()
+    async with rows.begin(sessions) as session:
+        stored = (await session.execute(select(Message).order_by(Message.id))).all()
     estimated = memory.estimate(user("a?"))
     assert [row.tokens for row in stored] == [estimated, 7, 60 - 57, 4]
     assert [row.total for row in stored] == [None, 57, None, 64]
+
+
+async def test_messages_that_the_api_counted_together_share_what_it_told(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    """Our estimates of tool calls and results are higher than what the API counts."""
+    call: ChatMessage = {"role": "assistant", "tool_calls": [{"id": "1", "function": "f" * 900}]}
+    result: ChatMessage = {"role": "tool", "tool_call_id": "1", "content": "r" * 900}
+    await say(sessions, ada, "a", Usage(prompt_tokens=50, completion_tokens=7))
+    turn = await asked(sessions, ada, "b")
+    said = (user("b?"), call, result, assistant("b!"))
+    await remember(sessions, turn, await recall(sessions, turn), Usage(157, 4), said)
+    # Stopped after its tools: nothing followed the results, which the API has not seen.
+    turn = await asked(sessions, ada, "c")
+    cut = (user("c?"), call, result)
+    await remember(sessions, turn, await recall(sessions, turn), Usage(171, 30), cut)
+
+    async with rows.begin(sessions) as session:
+        stored = (await session.scalars(select(Message).order_by(Message.id))).all()
+    whole, stopped = stored[2:6], stored[6:]
+    assert sum(row.tokens or 0 for row in whole[:3]) == 157 - 57
+    assert all((row.tokens or 0) > 0 for row in stored)
+    assert (whole[3].tokens, whole[3].total) == (4, 161)
+    beyond = memory.estimate(result)
+    assert [row.tokens for row in stopped] == [171 - 161, 30, beyond]
+    assert stopped[2].total == 171 + 30 + beyond
 
 
 async def test_an_answer_without_usage_leaves_the_last_total(
@@ -305,7 +329,7 @@ def test_an_estimate_is_never_zero_and_grows_with_the_text(content: Any) -> None
     ],
     ids=["hex", "base64", "dump", "figures", "pictures"],
 )
-def test_an_estimate_of_what_is_no_language_is_from_above(text: str, tokens: float) -> None:
+def test_an_estimate_of_text_without_words_is_from_above(text: str, tokens: float) -> None:
     assert tokens < memory.estimate(user(text)) <= len(text.encode()) + 8
 
 
@@ -330,8 +354,8 @@ async def test_a_first_question_is_no_larger_than_its_prompt(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await say(sessions, ada, "a" * 3000, Usage(prompt_tokens=50, completion_tokens=7))
-    async with sessions() as session:
-        stored = (await session.scalars(select(Message).order_by(Message.id))).all()
+    async with rows.begin(sessions) as session:
+        stored = (await session.execute(select(Message).order_by(Message.id))).all()
     assert [row.tokens for row in stored] == [50, 7]
 
 
@@ -365,7 +389,7 @@ async def test_a_long_talk_is_cut_seldom_and_every_cut_lasts(
     # An exchange is about 70 tokens, so that from the low mark it takes some 24 turns.
     assert 6 <= len(broken) <= 9
     assert all(MARKS.low - 120 < kept <= MARKS.low for kept in broken), broken
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         cuts = (await session.scalars(select(Summary.content))).all()
     assert cuts == [""] * len(broken)
 
@@ -389,10 +413,9 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
     for name in "ab":
         turn = await say(sessions, ada, name)
     await say(sessions, ada, "c")
-    async with sessions.begin() as session:
-        session.add(
-            Summary(message_id=turn.id * IDS_PER_TURN + 1, content="Of a and b.", created_at=NOW)
-        )
+    async with rows.begin(sessions) as session:
+        summary = {"message_id": turn.id * IDS_PER_TURN + 1, "content": "Of a and b."}
+        await session.execute(insert(Summary), summary | {"created_at": NOW})
     context = await recall(sessions, await asked(sessions, ada, "d"))
     assert words(context) == "Of a and b. c? c!"
     assert context.messages[0]["role"] == "system"
@@ -402,7 +425,7 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
     assert await seen(sessions, ada, "f", follows_id=turn.id) == "Of a and b."
 
 
-async def test_a_summary_is_written_for_what_exceeds_the_low_mark(
+async def test_a_summary_replaces_the_messages_beyond_the_low_mark(
     sessions: Sessions, ada: Speaker
 ) -> None:
     for number, name in enumerate("abcd", start=1):
@@ -440,14 +463,14 @@ async def fill(sessions: Sessions, turn: Turn, count: int) -> None:
         }
         for number in range(count)
     ]
-    async with sessions.begin() as session:
-        connection = await session.connection()
+    async with rows.begin(sessions) as session:
         for begin in range(0, count, 1000):
-            await connection.execute(insert(table(Message)), filler[begin : begin + 1000])
-        conversation = await session.get_one(Conversation, turn.conversation_id)
-        conversation.head_id = first + count - 1
+            await session.execute(insert(table(Message)), filler[begin : begin + 1000])
+        is_here = Conversation.id == turn.conversation_id
+        await session.execute(update(Conversation).where(is_here).values(head_id=first + count - 1))
         if count > 20:
-            session.add(Summary(message_id=first + count - 21, content="", created_at=NOW))
+            cut = {"message_id": first + count - 21, "content": "", "created_at": NOW}
+            await session.execute(insert(Summary), cut)
 
 
 async def test_a_turn_is_recalled_in_one_statement_that_visits_only_its_path(
@@ -470,15 +493,15 @@ async def test_a_turn_is_recalled_in_one_statement_that_visits_only_its_path(
 
 async def visits(sessions: Sessions, statement: str, parameters: Any) -> int:
     """Count the rows that a statement visits; on SQLite check only that it scans no whole table."""
-    async with sessions() as session:
-        connection = await session.connection()
-        if connection.dialect.name == "sqlite":
-            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    async with rows.begin(sessions) as session:
+        connection = session.connection
+        if session.dialect == "sqlite":
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps = [row.detail for row in plan]
             assert not [step for step in steps if step.startswith("SCAN messages")]
             return 0
         explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
-        [plan] = (await connection.exec_driver_sql(explain, parameters)).scalar_one()
+        [plan] = connection.exec_driver_sql(explain, parameters).scalar_one()
         return sum(scanned(node) for node in nodes(plan["Plan"]))
 
 
@@ -494,7 +517,7 @@ def scanned(node: dict[str, Any]) -> int:
 async def test_every_message_has_one_place(sessions: Sessions, ada: Speaker) -> None:
     for name in "ab":
         await say(sessions, ada, name)
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         total, distinct = (
             await session.execute(select(func.count(), func.count(Message.parent_id.distinct())))
         ).one()

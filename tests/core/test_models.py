@@ -25,7 +25,7 @@ INDIA = timezone(timedelta(hours=5, minutes=30))
 @pytest.fixture
 async def eastern_sessions(postgres_url: str) -> AsyncIterator[Sessions]:
     """Sessions on a PostgreSQL whose own clock is far from UTC."""
-    async with connected(postgres_url) as sessions, sessions.begin() as session:
+    async with connected(postgres_url) as sessions, rows.begin(sessions) as session:
         database = await session.scalar(text("SELECT current_database()"))
         await session.execute(text(f"ALTER DATABASE {database} SET timezone = 'Asia/Kolkata'"))
     async with connected(postgres_url) as sessions:
@@ -37,10 +37,10 @@ async def eastern_sessions(postgres_url: str) -> AsyncIterator[Sessions]:
 
 async def stored_times(sessions: Sessions, time: datetime) -> tuple[datetime | None, bool]:
     """A time after its way through the database, and whether the database finds it equal."""
-    async with sessions.begin() as session:
-        session.add(user_row := User(created_at=time))
-        await session.flush()
-        found = await session.scalar(select(User.created_at).where(User.id == user_row.id))
+    async with rows.begin(sessions) as session:
+        added = insert(User).values(created_at=time).returning(User.id)
+        user_id = await session.scalar(added)
+        found = await session.scalar(select(User.created_at).where(User.id == user_id))
         equal = await session.scalar(select(func.count()).where(User.created_at == time))
     return found, bool(equal)
 
@@ -66,11 +66,11 @@ async def test_the_server_s_own_zone_moves_no_window(eastern_sessions: Sessions)
     rules = Rules((Limit(5, "turns", "day"),))
     for day in range(2):
         now = NOW + timedelta(days=day)
-        async with eastern_sessions.begin() as session:
+        async with rows.begin(eastern_sessions) as session:
             call = await quota.reserve(session, turn, rules, model="m", cost=0, turns=1, now=now)
     await commit(eastern_sessions, lambda s: quota.release(s, call, rules, now=now))
-    async with eastern_sessions() as session:
-        row = (await session.scalars(select(Allowance))).one()
+    async with rows.begin(eastern_sessions) as session:
+        row = (await session.execute(select(Allowance))).one()
     assert (row.window_start, row.used) == (datetime(2026, 3, 15, tzinfo=UTC), 0)
 
 
@@ -121,29 +121,29 @@ async def test_nobody_is_left_of_a_person_who_was_deleted_but_the_ledger(
     turn = await rows.claimed(sessions)
     rules = Rules((Limit(5, "turns", "day"),))
     said = user("1?"), assistant("1!")
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         call = await quota.reserve(session, turn, rules, model="m", cost=5, turns=1, now=NOW)
         await memory.remember(session, turn, Context(), said, None, now=NOW)
         await quota.settle(session, call, rules, Usage(1, 1), 5, now=NOW)
 
     await commit(sessions, lambda s: s.execute(delete(User).where(User.id == ada.user_id)))
 
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         left = {
             name
             for name, table in Base.metadata.tables.items()
             if await session.scalar(select(func.count()).select_from(table))
         }
         assert left == {"calls", "allowances"}
-        found = (await session.scalars(select(models.Call))).one()
+        found = (await session.execute(select(models.Call))).one()
         assert (found.turn_id, found.cost) == (None, 5)
 
 
 async def test_big_ids_fit(sessions: Sessions) -> None:
     """Message ids are turn ids times 1024; those of platforms are text anyway."""
     key = {"unit": "usd", "window": "day", "window_start": NOW}
-    async with sessions.begin() as session:
-        session.add(Allowance(owner_id=2**53, used=2**53, **key))
-    async with sessions() as session:
-        row = (await session.scalars(select(Allowance))).one()
+    async with rows.begin(sessions) as session:
+        await session.execute(insert(Allowance), {"owner_id": 2**53, "used": 2**53, **key})
+    async with rows.begin(sessions) as session:
+        row = (await session.execute(select(Allowance))).one()
     assert (row.owner_id, row.used) == (2**53, 2**53)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import memory
+from core import db, memory
 from core.db import Sessions
 from core.memory import Context
 from core.messages import ToolCall, assistant, system, user
@@ -21,7 +21,7 @@ from tests.core import rows
 from tests.core.rows import NOW
 from tests.fakes.model import MODEL, ModelServer
 
-OFFLINE = offer(Sessions(), 1)
+OFFLINE = offer(db.connect("sqlite://"), 1)
 """A toolbox that can only calculate; it has no history to search."""
 OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
     "+": operator.add,
@@ -32,7 +32,7 @@ OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
 
 
 async def call(box: Toolbox, name: str, **arguments: str) -> str:
-    """Return what the model is told after a call."""
+    """Return the result of a call, as the model gets it."""
     [answer] = await box.run_all([ToolCall("1", name, json.dumps(arguments))])
     return str(answer["content"])
 
@@ -109,7 +109,7 @@ async def test_results_are_exact_or_say_that_they_are_not(expression: str, resul
         ("(lambda: 1)()", "I cannot compute this part: (lambda: 1)()"),
     ],
 )
-async def test_what_cannot_be_computed_is_told_in_a_sentence(
+async def test_a_sentence_tells_why_an_expression_cannot_be_computed(
     expression: str, sentence: str
 ) -> None:
     assert (await calculate(expression)).startswith(sentence)
@@ -172,11 +172,11 @@ def value(tree: Any) -> Fraction:
     return OPERATORS[sign](value(left), value(right))
 
 
-async def test_what_this_conversation_held_can_be_searched(sessions: Sessions) -> None:
+async def test_the_model_can_search_this_conversation(sessions: Sessions) -> None:
     ada = await rows.speaker(sessions)
     await rows.ask(sessions, ada, "1")
     turn = await rows.claimed(sessions)
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         said = [user("My dog is called Biscuit."), assistant("Biscuit is a lovely name.")]
         await memory.remember(session, turn, Context(), said, None, now=NOW)
     box = offer(sessions, ada.conversation_id)
@@ -199,4 +199,4 @@ async def test_tools_cost_little_in_every_prompt(model: ModelServer) -> None:
 
 
 def test_the_prompt_is_the_same_in_every_turn() -> None:
-    assert json.dumps(OFFLINE.schemas) == json.dumps(offer(Sessions(), 2).schemas)
+    assert json.dumps(OFFLINE.schemas) == json.dumps(offer(db.connect("sqlite://"), 2).schemas)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from typing import Any
@@ -97,10 +98,10 @@ async def spent(sessions: Sessions, turn: Turn) -> tuple[int, int]:
 async def everything(sessions: Sessions) -> str:
     """All that is stored, in every table and in the search index."""
     found = []
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         for table in Base.metadata.sorted_tables:
             found += [str(tuple(row)) for row in await session.execute(select(table))]
-        if session.get_bind().dialect.name == "sqlite":
+        if session.dialect == "sqlite":
             found += [
                 str(tuple(row)) for row in await session.execute(text("SELECT * FROM search"))
             ]
@@ -119,7 +120,7 @@ def leaves(value: Any) -> Iterator[str]:
 # To have it gone
 
 
-async def test_what_is_forgotten_is_in_no_table_any_more(sessions: Sessions) -> None:
+async def test_forgotten_words_are_in_no_table(sessions: Sessions) -> None:
     turn = await said(sessions, "a")
     call = await reserve(sessions, turn, 9)
     await commit(sessions, lambda s: quota.settle(s, call, RULES, Usage(9, 9), 5, now=NOW))
@@ -205,7 +206,7 @@ async def test_a_call_that_is_being_reserved_when_its_conversation_goes_is_close
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:
     group, first, second = await in_group(postgres_sessions)
-    async with postgres_sessions.begin() as session:
+    async with rows.begin(postgres_sessions) as session:
         await quota.reserve(session, second, RULES, model="m", cost=7, turns=1, now=NOW)
         forgetting = asyncio.create_task(forget(postgres_sessions, group))
         await rows.locked(postgres_sessions)
@@ -217,18 +218,18 @@ async def test_a_call_that_is_being_reserved_when_its_conversation_goes_is_close
 async def test_no_call_stays_open_that_is_reserved_while_its_conversation_goes(
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:
-    """Each transaction wants what the other one holds: the database ends one, which starts anew."""
+    """Each transaction waits for the other's lock: the database ends one, which starts again."""
     group, first, second = await in_group(postgres_sessions)
-    gone, awaited = asyncio.Event(), asyncio.Event()
+    gone, awaited = threading.Event(), threading.Event()
 
     async def go(session: Any) -> None:
         cut_off = await privacy.forget(session, group.conversation_id, now=NOW)
         gone.set()
-        await awaited.wait()
+        awaited.wait(20)
         await quota.abandon(session, cut_off, RULES, now=NOW)
 
     going = asyncio.create_task(transact(postgres_sessions, go))
-    await gone.wait()
+    await asyncio.to_thread(gone.wait, 20)
     opening = asyncio.create_task(opens(postgres_sessions, second, 7))
     await rows.locked(postgres_sessions)
     awaited.set()
@@ -272,9 +273,9 @@ async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> 
 
 
 async def test_forgetting_looks_at_no_other_conversation(postgres_sessions: Sessions) -> None:
-    """Each message that goes asks whose head it is: an index knows, or all would be read."""
+    """Deleting a message looks up the conversation whose head it is; an index must find that."""
     await said(postgres_sessions, "a")
-    async with postgres_sessions.begin() as session:
+    async with rows.begin(postgres_sessions) as session:
         for statement in (
             "INSERT INTO users (id, created_at) SELECT n, now() FROM generate_series(50, 2050) n",
             "INSERT INTO conversations (user_id, epoch, created_at)"
@@ -295,7 +296,7 @@ async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
         yield sessions
 
 
-async def test_what_is_forgotten_is_not_in_the_file_any_more(
+async def test_forgotten_words_are_not_in_the_file(
     sqlite_sessions: Sessions, sqlite_url: str
 ) -> None:
     for number in range(9):
@@ -306,7 +307,7 @@ async def test_what_is_forgotten_is_not_in_the_file_any_more(
     assert b"secret" not in on_disk(sqlite_url)
 
 
-async def test_what_is_too_old_is_not_in_the_file_any_more(
+async def test_expired_words_are_not_in_the_file(
     sqlite_sessions: Sessions, sqlite_url: str
 ) -> None:
     await said(sqlite_sessions, "old")
@@ -342,7 +343,7 @@ async def test_nothing_is_erased_twice(sqlite_sessions: Sessions) -> None:
 # To have it age
 
 
-async def test_what_is_old_goes_and_what_is_new_stays(sessions: Sessions) -> None:
+async def test_old_data_is_deleted_and_new_data_stays(sessions: Sessions) -> None:
     await said(sessions, "old")
     new = await said(sessions, "new", seconds=MONTH)
     waiting = await rows.ask(

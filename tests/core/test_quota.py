@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -64,7 +65,7 @@ async def reserve(
 
 async def begin(sessions: Sessions, turn: Turn, attempt: int) -> Turn:
     """Another attempt at a turn."""
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         await session.execute(
             update(models.Turn).where(models.Turn.id == turn.id).values(attempt=attempt)
         )
@@ -79,14 +80,14 @@ async def settle(
 
 async def used(sessions: Sessions, owner_id: int) -> dict[str, int]:
     """Return the amounts of an owner's allowances, by window."""
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         found = await session.scalars(select(Allowance).where(Allowance.owner_id == owner_id))
         return {row.window: row.used for row in found}
 
 
-async def calls(sessions: Sessions) -> list[Call]:
-    async with sessions() as session:
-        return list(await session.scalars(select(Call).order_by(Call.id)))
+async def calls(sessions: Sessions) -> list[Any]:
+    async with rows.begin(sessions) as session:
+        return list(await session.execute(select(Call).order_by(Call.id)))
 
 
 # Reserving
@@ -112,7 +113,7 @@ async def test_a_reservation_counts_in_every_limit_and_opens_a_call(
         ([998, 1], "0.001 usd/month", datetime(2026, 4, 1, tzinfo=UTC)),
     ],
 )
-async def test_what_exceeds_a_limit_is_refused_with_its_name_and_its_end(
+async def test_exceeding_a_limit_is_refused_with_its_name_and_its_end(
     sessions: Sessions, turn: Turn, spend: list[int], limit: str, resets_at: datetime
 ) -> None:
     for cost in spend:
@@ -171,9 +172,7 @@ async def test_without_limits_a_call_is_written_all_the_same(
     assert await used(sessions, turn.user_id) == {}
 
 
-async def test_a_limit_that_was_added_later_counts_what_was_spent_before(
-    sessions: Sessions, turn: Turn
-) -> None:
+async def test_a_limit_added_later_counts_earlier_calls(sessions: Sessions, turn: Turn) -> None:
     bob = await turn_of(sessions, rows.BOB)
     old = await reserve(sessions, turn, rules=Rules((DAY,)), now=later(-120))
     await commit(sessions, lambda s: quota.settle(s, old, Rules((DAY,)), USED, 42, now=NOW))
@@ -196,7 +195,7 @@ async def test_a_limit_that_was_added_while_a_call_was_open_blocks_nobody(
     assert await used(sessions, DEPLOYMENT) == {"month": 105}
 
 
-async def test_a_limit_that_was_gone_for_a_time_counts_what_was_spent_meanwhile(
+async def test_a_limit_that_returns_counts_the_calls_made_meanwhile(
     sessions: Sessions, turn: Turn
 ) -> None:
     await reserve(sessions, turn, 30)
@@ -225,7 +224,7 @@ async def test_a_new_limit_misses_no_call_that_is_closed_at_that_moment(
 ) -> None:
     sessions, turn, month = postgres_sessions, turn_on_postgres, Rules((MONTH,))
     old = await reserve(sessions, turn, 300, rules=Rules())
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         # The row is begun, and not yet to be seen.
         await quota.reserve(session, turn, month, model="m", cost=1, turns=0, now=NOW)
         closing = asyncio.create_task(
@@ -271,7 +270,7 @@ async def test_a_clock_that_is_late_reserves_in_the_window_that_has_begun(
 # Settling, releasing, recovering
 
 
-async def test_a_settled_call_costs_what_it_cost(sessions: Sessions, turn: Turn) -> None:
+async def test_a_settled_call_counts_its_cost(sessions: Sessions, turn: Turn) -> None:
     reservation = await reserve(sessions, turn)
     await settle(sessions, reservation, 42, now=later(7))
 
@@ -338,7 +337,7 @@ async def test_no_attempt_begins_between_a_reservation_and_its_commit(
 ) -> None:
     """It would look for open calls, and not see this one."""
     sessions, turn = postgres_sessions, turn_on_postgres
-    async with sessions.begin() as session:
+    async with rows.begin(sessions) as session:
         await quota.reserve(session, turn, RULES, model="m", cost=1, turns=1, now=NOW)
         beginning = asyncio.create_task(begin(sessions, turn, 2))
         done, _ = await asyncio.wait([beginning], timeout=0.3)
@@ -358,7 +357,7 @@ async def test_calls_of_other_turns_are_left_open(sessions: Sessions, turn: Turn
 # What is told
 
 
-async def test_what_remains_is_told_for_each_limit(sessions: Sessions, turn: Turn) -> None:
+async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: Turn) -> None:
     async def left(now: datetime) -> list[Remaining]:
         return await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=now))
 
@@ -373,14 +372,12 @@ async def test_what_remains_is_told_for_each_limit(sessions: Sessions, turn: Tur
     ]
     assert [item.left for item in await left(later(30))] == [3, 4, 958]
     smaller = Rules((Limit(0, "turns", "day"),))
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         [item] = await quota.remaining(session, turn.user_id, smaller, now=NOW)
     assert item.left == 0
 
 
-async def test_what_was_spent_is_the_sum_of_the_settled_calls(
-    sessions: Sessions, turn: Turn
-) -> None:
+async def test_spent_is_the_sum_of_the_settled_calls(sessions: Sessions, turn: Turn) -> None:
     bob = await turn_of(sessions, rows.BOB)
     for who, now in ((turn, NOW), (turn, later(3600)), (bob, NOW)):
         await settle(sessions, await reserve(sessions, who, now=now), 42, now=now)
@@ -433,7 +430,7 @@ async def test_people_who_share_a_budget_never_lock_each_other_out(
     async def spend(turn: Turn) -> None:
         for _ in range(10):
             call = await reserve(postgres_sessions, turn, rules=rules)
-            async with postgres_sessions.begin() as session:
+            async with rows.begin(postgres_sessions) as session:
                 if call.call_id % 2:
                     await quota.release(session, call, rules, now=NOW)
                 else:

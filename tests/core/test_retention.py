@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import event, select, text
 
 from core import memory, privacy, search
-from core.db import MIGRATIONS, Sessions, sync_url
+from core.db import MIGRATIONS, Sessions, normal_url
 from core.memory import INSTRUCTED, Context, Marks
 from core.messages import Usage, assistant, user
 from core.models import Conversation, Message, Summary
@@ -86,7 +86,7 @@ async def instruct(sessions: Sessions, ada: Speaker, words: str, at: float) -> N
 # Summaries
 
 
-async def test_a_summary_goes_with_the_oldest_of_what_it_tells(
+async def test_a_summary_expires_with_the_oldest_message_it_tells_of(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await talk(sessions, ada, "first", 0)
@@ -109,7 +109,7 @@ async def test_a_summary_goes_with_the_oldest_of_what_it_tells(
     assert "Of the second." in (await prompt(sessions, ada, at=94 * DAY))[0], "summarised anew"
 
 
-async def test_a_cut_tells_what_the_summary_before_it_did_and_goes_with_it(
+async def test_a_cut_keeps_the_words_of_the_summary_before_it_and_expires_with_it(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await talk(sessions, ada, "first", 0)
@@ -156,7 +156,7 @@ async def test_a_summary_of_unknown_age_is_too_old(sessions: Sessions, ada: Spea
 # Instructions
 
 
-async def test_the_current_instructions_outlive_what_was_said(
+async def test_the_current_instructions_outlive_the_messages(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await instruct(sessions, ada, "You are a cat.", 0)
@@ -203,14 +203,14 @@ async def test_instructions_that_hold_no_more_go(sessions: Sessions, ada: Speake
     await instruct(sessions, again, PIRATE, DAY)
     await commit(sessions, lambda s: privacy.forget(s, again.conversation_id, now=later(DAY)))
     assert await count(sessions, Message) == 0
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         assert await session.scalar(select(Conversation.instructed_id)) is None
 
 
-async def test_what_an_older_release_stored_is_found(database_url: str) -> None:
+async def test_instructions_stored_by_an_older_release_are_found(database_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["url"] = sync_url(database_url)
+    config.attributes["url"] = normal_url(database_url)
     command.downgrade(config, "0004")
     async with connected(database_url) as sessions:
         ada = await rows.speaker(sessions)
@@ -242,7 +242,7 @@ def changed(sessions: Sessions) -> Iterator[list[int]]:
         if statement.startswith(("DELETE", "UPDATE")):
             seen.append(cursor.rowcount)
 
-    engine = sessions.kw["bind"].sync_engine
+    engine = sessions.engine
     event.listen(engine, "after_cursor_execute", see)
     try:
         yield seen
@@ -274,17 +274,17 @@ async def crowded(sessions: Sessions, ada: Speaker) -> Sessions:
     return sessions
 
 
-async def test_what_is_old_goes_step_by_step(crowded: Sessions) -> None:
+async def test_old_data_is_deleted_step_by_step(crowded: Sessions) -> None:
     with changed(crowded) as seen:
         await privacy.expire(crowded, before=later(1))
     assert max(seen) <= BATCH
     assert sum(each == BATCH for each in seen) >= 10
     assert await count(crowded, Message) == 0
-    async with crowded() as session:
+    async with rows.begin(crowded) as session:
         assert await session.scalar(text("SELECT count(*) FROM turns WHERE answer <> ''")) == 0
 
 
-async def test_what_is_gone_is_not_touched_again(crowded: Sessions) -> None:
+async def test_deleted_data_is_not_touched_again(crowded: Sessions) -> None:
     await privacy.expire(crowded, before=later(1))
     with rows.statements(crowded) as seen:
         await privacy.expire(crowded, before=later(1))

@@ -32,7 +32,7 @@ def say(sessions: Sessions, ada: Speaker) -> Say:
             now = later(60 * next(minutes))
             await rows.ask(sessions, who, str(now), now=now)
             turn = await rows.claimed(sessions, now=now)
-            async with sessions.begin() as session:
+            async with rows.begin(sessions) as session:
                 await memory.remember(session, turn, Context(), [message], None, now=now)
             await rows.finish(sessions, turn)
 
@@ -44,11 +44,11 @@ async def find(sessions: Sessions, who: Speaker, query: str, limit: int = 5) -> 
 
 
 async def find_all(sessions: Sessions, who: Speaker, query: str, limit: int = 5) -> list[Found]:
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         return await search.find(session, who.conversation_id, query, limit)
 
 
-async def test_finds_who_said_what_and_when(sessions: Sessions, ada: Speaker, say: Say) -> None:
+async def test_finds_role_text_and_time(sessions: Sessions, ada: Speaker, say: Say) -> None:
     await say(user("My dog is called Biscuit."), assistant("What a lovely name!"))
     assert await find_all(sessions, ada, "dog") == [Found("user", NOW, "My dog is called Biscuit.")]
     assert await find_all(sessions, ada, "lovely") == [
@@ -75,14 +75,14 @@ async def test_nothing_of_another_conversation_is_ranked(
     await say(user("Bob's secret"), who=bob)
     with rows.statements(sessions) as seen:
         assert await find(sessions, bob, "secret") == ["Bob's secret"]
-    if is_sqlite(str(sessions.kw["bind"].url)):
+    if is_sqlite(str(sessions.engine.url)):
         [(_, (match, *_))] = seen
-        async with sessions() as session:
+        async with rows.begin(sessions) as session:
             matches = text("SELECT count(*) FROM search WHERE search MATCH :match")
             assert await session.scalar(matches, {"match": match}) == 1
 
 
-async def test_what_moves_to_another_conversation_is_found_there(
+async def test_a_message_that_moves_to_another_conversation_is_found_there(
     sessions: Sessions, ada: Speaker, say: Say
 ) -> None:
     bob = await rows.speaker(sessions, BOB, rows.GROUP, private=False)
@@ -139,7 +139,7 @@ async def test_instructions_and_tools_are_not_found(
     assert await find(sessions, ada, "walrus") == []
 
 
-async def test_finds_the_texts_among_the_parts_of_a_message(
+async def test_finds_the_texts_among_the_blocks_of_a_message(
     sessions: Sessions, ada: Speaker, say: Say
 ) -> None:
     picture = {"type": "image_url", "image_url": {"url": "attachment:zebra"}}
@@ -197,7 +197,7 @@ async def test_an_accent_alone_is_no_word(sessions: Sessions, ada: Speaker, say:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(max_size=40))
 async def test_no_text_at_all_is_an_error(sessions: Sessions, query: str) -> None:
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         assert await search.find(session, 1, query) == []
 
 
@@ -213,13 +213,13 @@ async def test_an_excerpt_shows_the_surroundings_of_the_word(
     assert len(excerpt) <= search.WIDTH + 2
 
 
-async def test_what_is_forgotten_is_not_found(sessions: Sessions, ada: Speaker, say: Say) -> None:
+async def test_forgotten_messages_are_not_found(sessions: Sessions, ada: Speaker, say: Say) -> None:
     await say(user("a thing to forget"))
     forget = delete(Conversation).where(Conversation.id == ada.conversation_id)
     await commit(sessions, lambda s: s.execute(forget))
     assert await find(sessions, ada, "forget") == []
-    if is_sqlite(str(sessions.kw["bind"].url)):
-        async with sessions() as session:
+    if is_sqlite(str(sessions.engine.url)):
+        async with rows.begin(sessions) as session:
             assert await session.scalar(text("SELECT count(*) FROM search")) == 0
 
 
@@ -237,7 +237,7 @@ async def test_whatever_is_said_is_remembered(
     sessions: Sessions, ada: Speaker, say: Say, content: str
 ) -> None:
     await say(user(content), user("an ordinary message"))
-    async with sessions() as session:
+    async with rows.begin(sessions) as session:
         stored = await session.scalars(select(Message.body).order_by(Message.id))
         assert [body["content"] for body in stored] == [content, "an ordinary message"]
     assert await find(sessions, ada, "ordinary") == ["an ordinary message"]

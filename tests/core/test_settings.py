@@ -1,4 +1,4 @@
-"""The settings read what an operator may write and explain what is wrong."""
+"""The settings accept everything that an operator may write, and explain errors."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

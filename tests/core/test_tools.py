@@ -64,7 +64,7 @@ def test_the_schema_is_made_of_name_docstring_and_types() -> None:
     }
 
 
-def test_what_is_bound_is_none_of_the_models_business() -> None:
+def test_bound_arguments_are_hidden_from_the_model() -> None:
     assert tool(partial(weather, "Oslo")).schema["function"]["name"] == "weather"
     parameters = tool(partial(weather, "Oslo")).schema["function"]["parameters"]
     assert list(parameters["properties"]) == ["days", "unit"]

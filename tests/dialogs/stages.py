@@ -55,7 +55,7 @@ class Stage(Protocol):
 
 
 async def ask(stage: Stage, text: str) -> str:
-    """Say something, wait until all is answered, and return what the bot's messages add up to."""
+    """Say something, wait until everything is answered, and return the bot's new words."""
     turns, place = stage.records.turns(), stage.place()
     await stage.say(text)
     await stage.records.idle(turns + 1)
@@ -133,7 +133,7 @@ class DiscordStage:
             yield started
 
     async def _met(self) -> None:
-        """Wait for the first session: what was said before it, nobody has to answer."""
+        """Wait for the first session, because the bot need not answer anything earlier."""
         await self.server.wait(lambda: self.server.gateway.sessions)
 
     async def say(self, text: str) -> None:

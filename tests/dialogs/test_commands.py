@@ -1,4 +1,4 @@
-"""The commands by which people choose how they are answered, and what is kept of them."""
+"""The commands for the style of answers and for stored data."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.commands._call import PRIVACY
+from core.words import PRIVACY
 from tests.dialogs.stages import DiscordStage, Stage, TelegramStage, World, ask
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import MODEL, ModelServer

@@ -10,7 +10,7 @@ async def test_hello(stage: Stage) -> None:
         assert "How can I help you?" in await ask(stage, "Hello")
 
 
-async def test_what_was_said_is_remembered_across_a_restart(stage: Stage) -> None:
+async def test_memory_survives_a_restart(stage: Stage) -> None:
     async with stage.running():
         await ask(stage, "say that I like tea")
     async with stage.running():
@@ -88,7 +88,7 @@ async def test_a_quota_is_refused_kindly(stage: Stage, world: World) -> None:
     assert stage.records.drift() == []
 
 
-async def test_new_begins_without_what_was_said(stage: Stage, world: World) -> None:
+async def test_new_begins_without_the_old_messages(stage: Stage, world: World) -> None:
     async with stage.running():
         await ask(stage, "say secret")
         assert "A new conversation" in await ask(stage, "/new")
@@ -96,7 +96,7 @@ async def test_new_begins_without_what_was_said(stage: Stage, world: World) -> N
     assert "secret" not in str(world.model.requests[-1].messages)
 
 
-async def test_usage_tells_what_is_left(stage: Stage) -> None:
+async def test_usage_tells_the_rest_of_each_limit(stage: Stage) -> None:
     async with stage.running(quota="5 turns/day"):
         await ask(stage, "Hello")
         answer = await ask(stage, "/usage")

@@ -17,7 +17,7 @@ from core.text import split
         "a | b\nno table",
     ],
 )
-def test_what_discord_shows_by_itself_stays(text: str) -> None:
+def test_markup_that_discord_shows_stays(text: str) -> None:
     assert render(text) == text
 
 
@@ -39,7 +39,7 @@ def test_what_discord_shows_by_itself_stays(text: str) -> None:
         ("\n\nx\n", "x"),
     ],
 )
-def test_what_discord_does_not_show_is_told_another_way(markdown: str, text: str) -> None:
+def test_other_markup_is_written_another_way(markdown: str, text: str) -> None:
     assert render(markdown) == text
 
 
@@ -71,7 +71,7 @@ def test_a_row_loses_nothing() -> None:
     assert "\n4 │\n" in render(table)
 
 
-def test_lengths_count_code_points_of_what_is_sent() -> None:
+def test_lengths_count_code_points_of_the_rendered_text() -> None:
     assert fits("x" * 2000)
     assert not fits("x" * 2001)
     assert fits("😀" * 2000)

@@ -1,4 +1,4 @@
-"""Whole turns on Discord: what people see in servers, and what trouble with the gateway costs."""
+"""Whole turns on Discord: in servers, and with trouble at the gateway."""
 
 from pathlib import Path
 

@@ -29,7 +29,7 @@ class Clock:
 
 
 class Bot(discord.AutoShardedClient):
-    """A client that remembers what it was told."""
+    """A client that records its events."""
 
     def __init__(self, intents: discord.Intents) -> None:
         super().__init__(intents=intents, guild_ready_timeout=0.1)
@@ -213,7 +213,7 @@ async def test_the_next_identify_can_be_refused(server: DiscordServer, code: int
         assert bot.up.is_set()
 
 
-async def test_members_are_told_to_who_may_ask(server: DiscordServer, guild: Guild) -> None:
+async def test_the_bot_can_query_members(server: DiscordServer, guild: Guild) -> None:
     async with connected(server, discord.Intents(guilds=True, members=True)) as bot:
         seen = bot.get_guild(int(guild.id))
         assert seen is not None
@@ -630,7 +630,7 @@ async def test_a_command_of_one_guild_is_known_there_only(
 # Trouble at the gateway
 
 
-async def test_what_is_missed_in_a_short_drop_is_replayed(
+async def test_events_missed_in_a_short_drop_are_replayed(
     server: DiscordServer, bot: Bot, ada: Person, channel: Channel
 ) -> None:
     await server.say(channel, ada, "before")
@@ -881,9 +881,7 @@ async def test_a_call_can_be_slow(server: DiscordServer, call: Call) -> None:
     assert time.monotonic() - before >= 0.2
 
 
-async def test_what_the_fake_does_not_know_is_a_violation(
-    server: DiscordServer, call: Call
-) -> None:
+async def test_an_unknown_route_is_a_violation(server: DiscordServer, call: Call) -> None:
     assert (await call("GET", "/voice/regions"))[0] == 404
     assert server.violations == ["GET /voice/regions: no such route"]
 

@@ -52,7 +52,7 @@ async def ask(client: httpx.AsyncClient, *said: str | dict[str, Any], **more: An
 
 
 async def stream(client: httpx.AsyncClient, said: str = "Go", **more: Any) -> list[Any]:
-    """The chunks of a streamed answer; what is no JSON stays a string."""
+    """Return the chunks of a streamed answer; one that is not JSON stays a string."""
     body = asking(said, stream=True, **more)
     async with aconnect_sse(client, "POST", PATH, json=body) as source:
         return [decoded(event) async for event in source.aiter_sse()]
@@ -399,7 +399,7 @@ async def test_malformed_request_id_is_dropped(
         assert model.requests[-1].request_id is None
 
 
-async def test_balance_shrinks_by_what_is_spent(
+async def test_the_balance_shrinks_by_the_cost(
     model: ModelServer, client: httpx.AsyncClient
 ) -> None:
     url = model.url.removesuffix("/v1") + "/v2/billing"
@@ -543,7 +543,7 @@ async def test_rules(client: httpx.AsyncClient, asked: str, answer: str) -> None
     assert await ask(client, asked) == answer
 
 
-async def test_memory_is_what_the_request_holds(client: httpx.AsyncClient) -> None:
+async def test_the_fake_remembers_only_the_request(client: httpx.AsyncClient) -> None:
     said = ["I am Ada", "remember my cat is Ben", "and 1 more"]
     assert await ask(client, *said, "What did I say first?") == "I am Ada"
     assert await ask(client, *said, "what did I say before?") == "and 1 more"

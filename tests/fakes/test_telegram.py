@@ -246,7 +246,7 @@ async def test_given_entities_stay_beside_found_ones(
     assert kinds == [("code", 0), ("bot_command", 5)]
 
 
-async def test_a_reply_carries_what_it_answers(
+async def test_a_reply_carries_the_message_that_it_answers(
     telegram: TelegramServer, bot: Bot, ada: User, chat: Chat
 ) -> None:
     first = await telegram.say(chat, ada, "one two three")
@@ -608,7 +608,7 @@ MARKED = st.builds(
 
 
 @given(SIGNS, st.sampled_from(["", "HTML", "MarkdownV2"]), st.lists(MARKED, max_size=5))
-def test_what_stands_in_a_chat_could_be_sent_again(
+def test_a_text_in_a_chat_could_be_sent_again(
     text: str, mode: str, entities: list[dict[str, Any]]
 ) -> None:
     """Whatever the service accepts is in its own final form, and all else it refuses in words."""
@@ -744,7 +744,7 @@ async def test_a_late_answer_took_effect(telegram: TelegramServer, bot: Bot, cha
     assert [answer.text for answer in telegram.answers(chat)] == ["hi"]
 
 
-async def test_waiting_in_vain_tells_what_happened(
+async def test_a_wait_in_vain_tells_the_events(
     telegram: TelegramServer, bot: Bot, chat: Chat
 ) -> None:
     with pytest.raises(TimeoutError, match="getMe"):

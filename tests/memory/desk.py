@@ -30,7 +30,7 @@ PLATFORM, BOT = "desk", "1"
 ADA, BOB = Author(PLATFORM, "100", "Ada"), Author(PLATFORM, "200", "Bob")
 PLENTY = "1000000 turns/minute, 1000 usd/month"
 _numbers = count(1)
-"""Of messages and files: a desk that is opened again gives none a second time."""
+"""The ids of messages and files, which a desk that is opened again does not repeat."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Paper:
         return len(markdown) <= 4000
 
     async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
-        """Nothing: what is said is put down on the desk."""
+        """Listen to nothing: the desk puts messages down by itself."""
         nothing: tuple[InboundMessage, ...] = ()
         for event in nothing:
             yield event
@@ -175,7 +175,7 @@ class Desk:
         return "\n".join(said for post, (_, said) in self.paper.posts.items() if post not in before)
 
     async def asking(self, text: str, **how: Any) -> list[ModelRequest]:
-        """Say something, and see what the model was asked because of it."""
+        """Say something, and return the requests that the model got for it."""
         before = len(self.model.requests)
         await self.ask(text, **how)
         return self.model.requests[before:]
@@ -194,8 +194,7 @@ async def desk(url: str, model: ModelServer, **values: object) -> AsyncIterator[
         }
     )
     rules, paper = Rules(loaded.quota, loaded.budget), Paper()
-    async with db.serving(url) as engine, httpx.AsyncClient(limits=llm.LIMITS) as client:
-        sessions = db.sessions_of(engine)
+    async with db.serving(url) as sessions, httpx.AsyncClient(limits=llm.LIMITS) as client:
         asked = llm.LLM(client, entry._endpoint(loaded))
         chat = Chat(sessions, asked, entry._terms(loaded, rules), now=entry._now)
         worker = Worker(

@@ -31,7 +31,7 @@ def words(seed: int, number: int) -> str:
 
 
 def respond(request: ModelRequest) -> Reply:
-    """Answer at length; summarise as asked; look up what is asked for and cannot be seen."""
+    """Answer at length; summarise on request; search for topics that the prompt lacks."""
     if request.messages[-1]["role"] == "tool" or "Summarise our" in request.text:
         return converse(request)
     if sought := re.search(r"What did I say of (\w+)\?", request.text):

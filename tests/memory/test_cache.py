@@ -1,4 +1,4 @@
-"""The provider's prompt cache pays: what was sent once is sent again, byte for byte."""
+"""The provider's prompt cache pays: every message is sent again byte for byte."""
 
 import json
 from collections.abc import Sequence

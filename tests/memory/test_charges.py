@@ -1,4 +1,4 @@
-"""Whatever the service charges is a row of the ledger, and what people saw stays before them."""
+"""Every charge of the service is a row of the ledger, and shown text stays."""
 
 from typing import Any
 
@@ -84,7 +84,7 @@ async def test_a_tool_call_counts_where_the_api_tells_no_usage(
 @pytest.mark.parametrize(
     ("fault", "sentence"), [(Fault(401), UNAVAILABLE), (Fault(400), FAILED)], ids=["401", "400"]
 )
-async def test_what_was_shown_stays_when_a_later_call_is_refused(
+async def test_the_shown_text_stays_when_a_later_call_is_refused(
     sqlite_url: str, model: ModelServer, fault: Fault, sentence: str
 ) -> None:
     model.enqueue(Answer("Let me see.", tool_calls=[SIX]), fault)
@@ -97,7 +97,7 @@ async def test_what_was_shown_stays_when_a_later_call_is_refused(
     assert records.drift() == []
 
 
-async def test_what_was_shown_stays_when_the_model_is_too_busy_to_go_on(
+async def test_the_shown_text_stays_when_the_model_is_too_busy_to_go_on(
     sqlite_url: str, model: ModelServer
 ) -> None:
     model.enqueue(Answer("Let me see.", tool_calls=[SIX]))
@@ -107,7 +107,7 @@ async def test_what_was_shown_stays_when_the_model_is_too_busy_to_go_on(
     assert heard == f"Let me see.\n\n{FAILED} (Reference 1-6)"
 
 
-async def test_what_was_shown_stays_when_the_quota_ends_in_a_later_attempt(
+async def test_the_shown_text_stays_when_the_quota_ends_in_a_later_attempt(
     sqlite_url: str, model: ModelServer
 ) -> None:
     dear = Answer("", cost=0.9999)
@@ -117,7 +117,7 @@ async def test_what_was_shown_stays_when_the_quota_ends_in_a_later_attempt(
     assert heard.startswith("Let me see.\n\nThat was all for now")
 
 
-async def test_what_broke_off_stays(sqlite_url: str, model: ModelServer) -> None:
+async def test_a_broken_off_answer_stays(sqlite_url: str, model: ModelServer) -> None:
     model.respond = lambda request: Answer("It is six", cut_after=5)
     async with desk(sqlite_url, model) as ada:
         assert await ada.ask("What is 2*3?") == f"It is\n\n{BROKE_OFF} (Reference 1-1)"
@@ -137,7 +137,9 @@ async def test_a_budget_is_not_told_as_somebody_s_own_limit(
     assert "your limit" not in heard
 
 
-async def test_what_can_never_fit_is_told_so(sqlite_url: str, model: ModelServer) -> None:
+async def test_a_question_that_can_never_fit_is_told_so(
+    sqlite_url: str, model: ModelServer
+) -> None:
     async with desk(sqlite_url, model, quota="0.01 usd/day") as ada:
         heard = await ada.ask("word " * 70_000)
     assert heard == (
@@ -145,7 +147,7 @@ async def test_what_can_never_fit_is_told_so(sqlite_url: str, model: ModelServer
     )
 
 
-async def test_what_is_left_but_too_little_is_told_so(sqlite_url: str, model: ModelServer) -> None:
+async def test_a_rest_that_is_too_small_is_told(sqlite_url: str, model: ModelServer) -> None:
     model.enqueue(Answer("Hello", cost=0.004))
     async with desk(sqlite_url, model, quota="0.005 usd/day") as ada:
         await ada.ask("hi")

@@ -47,7 +47,7 @@ async def test_the_person_is_told_once_and_nothing_is_deleted(
     assert [talk.topic(number) in text for number, text in enumerate(said, start=1)] == [True] * 25
 
 
-async def test_what_was_summarised_stands_before_what_is_word_for_word(
+async def test_the_summary_precedes_the_messages_kept_word_for_word(
     sqlite_url: str, model: ModelServer
 ) -> None:
     async with desk(sqlite_url, model, **MARKS) as ada:
@@ -75,7 +75,7 @@ async def test_without_tools_nobody_is_promised_that_things_are_looked_up(
     assert "I look it up" not in heard
 
 
-async def test_who_asks_on_while_it_is_summarised_is_summarised_once(
+async def test_questions_during_a_summary_cause_no_second_one(
     sqlite_url: str, model: ModelServer
 ) -> None:
     model.respond = talk.respond

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from core import db, memory
+from core import memory
 from core.adapter import Address
 from core.memory import IDS_PER_TURN, Marks
 from core.settings import Settings
@@ -73,8 +73,7 @@ def test_the_marks_keep_a_prompt_cheap_by_default() -> None:
 
 async def grow(url: str, messages: int, characters: int) -> None:
     """Let the one conversation there is have so many messages more, the last hundred seen."""
-    engine = db.connect(url)
-    async with engine.begin() as connection:
+    async with connected(url) as sessions, rows.begin(sessions) as connection:
         head, turn_id = (
             await connection.execute(text("SELECT max(id), max(turn_id) FROM messages"))
         ).one()
@@ -88,7 +87,6 @@ async def grow(url: str, messages: int, characters: int) -> None:
         if messages > SEEN:
             cut = {"message": head + messages - SEEN}
             await connection.execute(text(CUT), cut)
-    await engine.dispose()
 
 
 SEEN = 100
@@ -141,7 +139,7 @@ async def test_sixty_thousand_tokens_are_read_by_one_statement(
         await ada.ask("Hello")
     await grow(postgres_url, SEEN, 2400)
     turn = Turn(0, "chat", 1, 1, 0, ADDRESS, None, Question("hi"), 1, created_at=rows.NOW)
-    async with connected(postgres_url) as sessions, sessions() as session:
+    async with connected(postgres_url) as sessions, rows.begin(sessions) as session:
         for marks, most in ((Marks(100_000, 1_000), 1), (Marks(900, 500), 3)):
             with rows.statements(sessions) as seen:
                 context = await memory.recall(session, turn, marks, now=rows.NOW)

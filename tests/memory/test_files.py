@@ -158,7 +158,9 @@ UNREADABLE = {
 }
 
 
-async def test_what_cannot_be_read_is_one_sentence(stage: Files, model: ModelServer) -> None:
+async def test_an_unreadable_file_is_answered_with_one_sentence(
+    stage: Files, model: ModelServer
+) -> None:
     async with stage.running():
         for name, (data, sentence) in UNREADABLE.items():
             assert sentence in await bring(stage, "", (name, data))
@@ -171,7 +173,7 @@ async def test_what_cannot_be_read_is_one_sentence(stage: Files, model: ModelSer
     assert stage.records.drift() == []
 
 
-async def test_what_claims_two_gigabytes_is_not_asked_for(
+async def test_a_file_that_claims_two_gigabytes_is_not_downloaded(
     telegram: TelegramFiles, model: ModelServer
 ) -> None:
     server = telegram.server
@@ -185,7 +187,7 @@ async def test_what_claims_two_gigabytes_is_not_asked_for(
     assert model.requests == []
 
 
-async def test_what_is_larger_than_it_claims_is_not_read_to_its_end(
+async def test_a_file_larger_than_it_claims_is_not_read_to_its_end(
     telegram: TelegramFiles, model: ModelServer
 ) -> None:
     server = telegram.server
@@ -231,7 +233,7 @@ async def test_a_platform_that_hands_nothing_out_is_asked_again_later(
     assert stage.records.drift() == []
 
 
-async def test_what_files_cost_is_reserved_before_the_call(
+async def test_the_cost_of_files_is_reserved_before_the_call(
     telegram: TelegramFiles, model: ModelServer
 ) -> None:
     """A text of 100,000 tokens is not read on an allowance that cannot pay for it."""
@@ -244,7 +246,7 @@ async def test_what_files_cost_is_reserved_before_the_call(
     assert telegram.records.drift() == []
 
 
-async def test_what_a_pdf_costs_is_reserved_by_its_size(
+async def test_the_cost_of_a_pdf_is_reserved_by_its_size(
     telegram: TelegramFiles, model: ModelServer
 ) -> None:
     paper = ("paper.pdf", b"%PDF-1.4\n" + b"x" * 500_000)

@@ -116,7 +116,7 @@ async def test_commands_show_nothing_of_another_place(planted: Desk) -> None:
     assert planted.paper.uploads == []
 
 
-async def test_what_is_forgotten_in_one_place_stays_in_the_others(planted: Desk) -> None:
+async def test_forgetting_in_one_chat_keeps_the_others(planted: Desk) -> None:
     first, *others = PLACES
     await planted.ask("/forget yes", **first.where)
     for place in others:
@@ -126,9 +126,7 @@ async def test_what_is_forgotten_in_one_place_stays_in_the_others(planted: Desk)
     assert "secret word" not in told(requests)
 
 
-async def test_what_somebody_asks_to_forget_leaves_the_file_at_once(
-    sqlite_url: str, model: ModelServer
-) -> None:
+async def test_forgotten_words_leave_the_file_at_once(sqlite_url: str, model: ModelServer) -> None:
     model.respond = look_up
     async with desk(sqlite_url, model) as here:
         await here.ask("The zebra is secret.", files={"zebra.txt": b"A zebra."})

@@ -1,4 +1,4 @@
-"""The model uses tools: what they said is remembered and paid for, what goes wrong is told."""
+"""The model uses tools: their results are remembered and paid for, their faults are told."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ async def test_one_tool_after_another_but_not_for_ever(sqlite_url: str, model: M
     assert results(model.requests[-1]) == ["6"] * (ROUNDS - 1)
 
 
-async def test_who_calls_what_is_not_offered_spoils_nothing(
+async def test_a_call_of_an_unknown_tool_spoils_nothing(
     sqlite_url: str, model: ModelServer
 ) -> None:
     """A call without its result would make every later request an invalid one."""

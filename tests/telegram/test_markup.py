@@ -73,7 +73,7 @@ def test_markup(markdown: str, text: str, entities: Shown) -> None:
         "open **bold and `code and [link](https://e",
     ],
 )
-def test_what_is_no_markup_stays_as_it_is(text: str) -> None:
+def test_text_without_markup_stays(text: str) -> None:
     assert render(text) == (text, ())
 
 
@@ -248,7 +248,7 @@ def entity(kind: str, offset: int, length: int, **more: str) -> MessageEntity:
         ("out", [entity("bold", 0, 99), entity("bold", 50, 3)], "**out**"),
     ],
 )
-def test_what_people_write_becomes_markdown(
+def test_text_with_entities_becomes_markdown(
     text: str, entities: list[MessageEntity], markdown: str
 ) -> None:
     assert to_markdown(text, entities) == markdown

@@ -1,4 +1,4 @@
-"""Whole turns on Telegram: what people see in private chats and in groups."""
+"""Whole turns on Telegram, in private chats and in groups."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def stage(
 async def discreet(
     model: ModelServer, sqlite_url: str, tmp_path: Path
 ) -> AsyncIterator[TelegramStage]:
-    """The same in privacy mode, Telegram's default: of a group the bot is told what is for it."""
+    """The same in privacy mode, Telegram's default: the bot gets only a group's messages for it."""
     async with TelegramServer(privacy=True) as server:
         yield TelegramStage(World(model, sqlite_url, tmp_path), server)
 

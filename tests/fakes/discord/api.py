@@ -121,7 +121,7 @@ def _written(reply: Reply, headers: Headers) -> web.StreamResponse:
 
 
 def _cut(request: web.Request) -> web.StreamResponse:
-    """Reset the connection, so that the caller cannot know what was done."""
+    """Reset the connection, so that the caller cannot know whether the call was done."""
     if request.transport:
         plug = request.transport.get_extra_info("socket")
         plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

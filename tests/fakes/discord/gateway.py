@@ -234,7 +234,7 @@ class Gateway:
     # What a test orders
 
     def drop(self, resumable: bool) -> None:
-        """Cut every connection at once; what happens until a RESUME is kept if it may come."""
+        """Cut every connection at once, and keep the events for a RESUME if one may come."""
         for connection in list(self.connections):
             self._leave(connection)
             connection.cut()

@@ -33,7 +33,7 @@ class Bucket:
 
 
 def _ceil(seconds: float) -> float:
-    """Milliseconds, never less: who waits that long comes in time."""
+    """Round milliseconds up, so that waiting that long is enough."""
     return math.ceil(seconds * 1000) / 1000
 
 
@@ -88,7 +88,7 @@ class Limits:
         self._recent.append(now)
 
     def take(self, call: str, bucket: str, major: str) -> Headers:
-        """Count a call against its route and channel; the headers of what is left."""
+        """Count a call against its route and channel, and return the rate-limit headers."""
         if not self._enabled:
             return {}
         now = self._clock()

@@ -19,7 +19,7 @@ def pings(
     roles: Iterable[str],
     replied: Person | None = None,
 ) -> Pings:
-    """Those of the named people and roles that are pinged; `people` are those who read along."""
+    """Return the pinged ones of the named people and roles; `people` are the readers."""
     parse = allowed.get("parse", [])
     named = _named(r"<@!?(\d+)>", content, "users" in parse, allowed.get("users", []))
     users = [people[user] for user in named if user in people]

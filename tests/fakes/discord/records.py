@@ -156,7 +156,7 @@ def _buttons(components: list[Json]) -> Iterator[Json]:
 
 @dataclass(slots=True, eq=False)
 class Interaction:
-    """A slash command or a pressed button, and what the bot made of it."""
+    """A slash command or a pressed button, with the bot's responses."""
 
     id: str
     token: str = field(repr=False)

@@ -33,7 +33,7 @@ NOTHING = Reply(status=204)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method and a path under `/api/v10`, and what is done there.
+    """A method and a path under `/api/v10`, with the function that answers.
 
     An interaction's token in the path stands for the bot's token, and counts towards no global
     limit. `major` names the part of the path that has rate limits of its own.

@@ -1,4 +1,4 @@
-"""The server of the fake Discord, and what a test does and sees as a person there."""
+"""The server of the fake Discord, with the people's side for tests."""
 
 import asyncio
 import contextlib
@@ -161,7 +161,7 @@ class DiscordServer:
         ping: bool = True,
         attachments: Sequence[Attachment] = (),
     ) -> Message:
-        """A person writes; a reply pings the author of what it answers unless `ping` is off."""
+        """A person writes; a reply pings the author of its message unless `ping` is off."""
         _require_place(channel, who)
         files = [File(name, data, media_type) for name, data, media_type in attachments]
         allowed = {"parse": ["users", "roles", "everyone"], "replied_user": ping}
@@ -277,9 +277,9 @@ class DiscordServer:
         )
 
     async def drop_gateway(self, resumable: bool = True) -> None:
-        """Cut all websockets; a client that resumes gets what it missed, or an invalid session.
+        """Cut all websockets; a client that resumes gets the missed events, or an invalid session.
 
-        What the same task does next, before it waits, is sure to fall into the gap.
+        The next actions of the same task, before it waits, are sure to fall into the gap.
         """
         self.gateway.drop(resumable)
 

@@ -28,7 +28,7 @@ class Close(Exception):
 
 
 class Connection:
-    """One websocket: what is to be sent waits in a queue, so that telling it never blocks."""
+    """One websocket; events to send wait in a queue, so that sending never blocks."""
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         self.socket = socket
@@ -50,7 +50,7 @@ class Connection:
         self.commands.append(now)
 
     async def pump(self) -> None:
-        """Send what waits until the connection is gone."""
+        """Send the queued events until the connection is gone."""
         while True:
             text = json.dumps(await self._queue.get())
             try:

@@ -244,7 +244,7 @@ def attachment(upload: Upload, link: Link) -> Json:
 
 
 def message(message: Message, link: Link) -> Json:
-    """A message object as REST gives it: with what it replies to, without guild and member."""
+    """A message object as REST gives it: with the message replied to, without guild and member."""
     body = _alone(message, link)
     if message.reference:
         replied = message.channel.posts.get(message.reference)
@@ -320,7 +320,7 @@ def typing(channel: Channel, person: Person, now: float) -> Json:
 
 
 def bare(body: Json) -> Json:
-    """A message without what the message content intent protects."""
+    """A message without the fields that the message content intent protects."""
     return {**body, "content": "", "embeds": [], "attachments": [], "components": []}
 
 

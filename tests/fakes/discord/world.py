@@ -1,4 +1,4 @@
-"""The state of the fake Discord and every change to it, told to whoever subscribed."""
+"""The state of the fake Discord and every change to it, sent to the subscribers."""
 
 import asyncio
 import secrets
@@ -80,12 +80,12 @@ class World:
         return str(self._latest_id)
 
     def changed(self) -> None:
-        """Wake whoever waits for a condition."""
+        """Wake all who wait for a condition."""
         self.change.set()
         self.change = asyncio.Event()
 
     def publish(self, event: Event) -> None:
-        """Tell the gateway, and whoever waits."""
+        """Tell the gateway and all who wait."""
         for tell in self.subscribers:
             tell(event)
         self.changed()

@@ -27,7 +27,7 @@ def converse(request: ModelRequest, *, standin: bool = False) -> Reply:
 
 
 def answer(text: str, request: ModelRequest, *, standin: bool = False) -> Reply:
-    """Answer by the first rule that fits; without one, say what was heard."""
+    """Answer by the first rule that fits; without one, repeat the question."""
     for pattern, rule in RULES:
         if match := re.search(pattern, text, re.IGNORECASE | re.DOTALL):
             return rule(match, request)
@@ -37,7 +37,7 @@ def answer(text: str, request: ModelRequest, *, standin: bool = False) -> Reply:
 
 
 def slowly(text: str, request: ModelRequest) -> Reply:
-    """Do the rest of what a message asks for, at leisure."""
+    """Do the rest of a message's wish, slowly."""
     rest = re.sub(r"\W*\bbe slow\b(?:\W+and\b)?\W*", "", text, count=1, flags=re.IGNORECASE)
     reply = answer(rest, request) if rest else prose(400)
     slow = Answer(reply) if isinstance(reply, str) else reply

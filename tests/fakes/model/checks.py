@@ -13,7 +13,7 @@ Check = Callable[[Any, str], None]
 
 
 class Invalid(Exception):
-    """The body breaks the schema; the message is what the service answers."""
+    """The body breaks the schema; the error has the service's message."""
 
     def __init__(self, at: str, expected: str, received: str) -> None:
         super().__init__(f"{at or 'body'}: Expected {expected}, received {received}")
@@ -129,7 +129,7 @@ def shape(required: Mapping[str, Check], optional: Mapping[str, Check] | None = 
 
 
 def tagged(tag: str, variants: Mapping[str, Check]) -> Check:
-    """An object whose `tag` says which of the variants it is."""
+    """An object whose `tag` names its variant."""
 
     def check(value: Any, at: str) -> None:
         typed("object")(value, at)

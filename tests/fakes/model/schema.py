@@ -1,4 +1,4 @@
-"""The request schema of the model API: what a strict service lets through."""
+"""The request schema of the model API, as a strict service checks it."""
 
 from typing import Any
 

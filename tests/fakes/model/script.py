@@ -1,4 +1,4 @@
-"""The words a test and the model server share: what to answer, what to break, what was asked."""
+"""The values that a test and the model server share: answers, faults, requests."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class Answer:
     usage: bool | dict[str, Any] = field(default=True, kw_only=True)
     """A dict is sent as it is and decides the cost."""
     cost: bool | float = field(default=True, kw_only=True)
-    """A number is sent instead of what the list price makes it (USD)."""
+    """A number (USD) replaces the cost at list price."""
     done: bool = field(default=True, kw_only=True)
     """True if `data: [DONE]` ends a stream."""
     cut_after: int | None = field(default=None, kw_only=True)
@@ -71,7 +71,7 @@ Reply = str | Answer | Fault
 
 @dataclass(slots=True)
 class ModelRequest:
-    """A POST that arrived, and what became of it. Times are `time.monotonic()`."""
+    """A POST that arrived, with its outcome. Times are `time.monotonic()`."""
 
     body: dict[str, Any]
     headers: Mapping[str, str]

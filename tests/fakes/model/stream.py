@@ -1,4 +1,4 @@
-"""A streamed answer on its way: its pace, what holds it up and how it goes wrong."""
+"""A streamed answer on its way: its pace, its delays and its faults."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -110,13 +110,13 @@ def split(pieces: list[str], at: int) -> tuple[list[str], list[str]]:
 
 
 async def cut(http: web.Request) -> NoReturn:
-    """Close the connection after what was written."""
+    """Close the connection after the bytes written so far."""
     if http.transport is not None:
         http.transport.close()
     await silence()
 
 
 async def silence() -> NoReturn:
-    """Do nothing until the connection is lost, which cancels whoever answers it."""
+    """Do nothing until the connection is lost, which cancels this task."""
     await asyncio.Event().wait()
     raise AssertionError("nobody sets this event")

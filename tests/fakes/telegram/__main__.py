@@ -14,7 +14,7 @@ from tests.fakes.telegram.state import Chat, Message, User
 
 
 async def lines() -> AsyncIterator[str]:
-    """Lines from standard input, whatever it is connected to."""
+    """Yield lines from standard input, of any kind."""
     queue: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -30,7 +30,7 @@ async def lines() -> AsyncIterator[str]:
 
 
 async def show(telegram: TelegramServer, chat: Chat) -> None:
-    """Print what the bot writes and every edit of it."""
+    """Print the bot's messages and every edit of them."""
     shown: dict[int, tuple[str, list[str]]] = {}
 
     def news() -> list[Message]:
@@ -51,7 +51,7 @@ def looks(message: Message) -> tuple[str, list[str]]:
 
 
 async def talk(telegram: TelegramServer, chat: Chat, who: User) -> None:
-    """Pass on what is typed."""
+    """Pass on the typed lines."""
     async for line in lines():
         if line.startswith(":press "):
             await press(telegram, chat, who, line.removeprefix(":press "))

@@ -2,7 +2,7 @@
 
 
 class Refused(Exception):
-    """A refusal in the service's own words; `parameters` tell a client what to do about it."""
+    """A refusal in the service's own words; `parameters` help a client to react."""
 
     def __init__(self, status: int, description: str, **parameters: int) -> None:
         super().__init__(description)

@@ -1,4 +1,4 @@
-"""Faults on order: what goes wrong with the next calls of a method."""
+"""Faults on order, for the next calls of a method."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -35,7 +35,7 @@ class Fault:
     description: str
     drop: Drop | None
     delay: float
-    """Seconds that the answer is late; what was asked is done at once."""
+    """The seconds by which the answer is late; the call itself is done at once."""
 
     def refusal(self) -> Refused | None:
         """The refusal it stands for, if it is one."""

@@ -1,4 +1,4 @@
-"""Flood limits: how often a bot may write, and what a wait costs that is not kept."""
+"""Flood limits: the rates for a bot, and the penalty for calls during a wait."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The parameters of a call, from whatever form they were sent in."""
+"""The parameters of a call, from every form in which they can be sent."""
 
 import json
 from collections.abc import Iterable

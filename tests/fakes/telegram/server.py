@@ -1,4 +1,4 @@
-"""The server itself, with the people's side for whoever tests a bot."""
+"""The server itself, with the people's side for tests."""
 
 import asyncio
 from collections import Counter

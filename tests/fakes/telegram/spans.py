@@ -16,7 +16,7 @@ FOUND = frozenset(
     {"mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number"}
     | {"bank_card_number"}
 )
-"""Kinds that Telegram finds by itself, whatever a caller claims."""
+"""The kinds that Telegram finds by itself and never takes from a caller."""
 GIVEN = SOFT | QUOTES | RAW | {"text_link", "text_mention", "custom_emoji", "date_time"}
 
 RANK = {"pre": 1, "code": 2, "text_link": 4, "text_mention": 4}
@@ -33,7 +33,7 @@ DISCOVERED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch `[start, end)` of a text and what it is marked as."""
+    """A stretch `[start, end)` of a text and its kind of markup."""
 
     kind: str
     start: int

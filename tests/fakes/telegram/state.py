@@ -113,7 +113,7 @@ class Message:
         return [button["text"] for row in self.keyboard for button in row]
 
     def change(self, text: str, entities: list[Json], keyboard: Rows) -> None:
-        """Replace what it says and the buttons below it."""
+        """Replace its text and its buttons."""
         self.edited_at = time.monotonic()
         if text != self.text:
             self.history.append((self.edited_at, text))

@@ -1,0 +1,54 @@
+"""Threads for work that blocks: first come, first served."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Threads:
+    """Some threads with one queue.
+
+    A process that ends does not wait for them, as it would for those of `concurrent.futures`.
+    """
+
+    def __init__(self, name: str, number: int) -> None:
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._number = number
+        for _ in range(number):
+            Thread(target=self._run, name=name, daemon=True).start()
+
+    def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Return the future result of `work`, which goes on though the future is cancelled."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def carry_out() -> None:
+            try:
+                end = partial(future.set_result, work())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                end = partial(future.set_exception, error)
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                loop.call_soon_threadsafe(_end, future, end)
+
+        self._queue.put(carry_out)
+        return future
+
+    def stop(self) -> None:
+        """Let each thread end when the work that is queued is done."""
+        for _ in range(self._number):
+            self._queue.put(None)
+
+    def _run(self) -> None:
+        while (work := self._queue.get()) is not None:
+            work()
+
+
+def _end(future: asyncio.Future[Any], end: Callable[[], None]) -> None:
+    if not future.done():
+        end()
