@@ -207,7 +207,7 @@ class Intake:
         """Return the pieces of a message's album that were put aside, the last one first."""
         return [
             piece
-            for piece in reversed(self._aside)
+            for piece in reversed(self._aside.copy())  # a transaction is no part of the event loop
             if (piece.address, piece.author, piece.album)
             == (message.address, message.author, message.album)
         ]
