@@ -35,7 +35,7 @@ async def test_the_core_can_carry_out_every_command(sqlite_url: str) -> None:
         )
         for name in ("dance", *NAMES):
             await intake.handle(message(name, text="", command=name, admin=True))
-        said = await commit(sessions, lambda s: s.scalars(select(Turn).order_by(Turn.id)))
+        said = await commit(sessions, lambda s: s.execute(select(Turn).order_by(Turn.id)))
         answers = [turn.answer for turn in said]
     unknown = words.NO_SUCH_COMMAND.partition("{")[0]
     assert [bool(answer) for answer in answers] == [True] * (1 + len(NAMES))

@@ -63,10 +63,8 @@ async def _merge(session: Session, pages: int) -> bool:
 
 
 async def _truncate_log(session: Session) -> bool:
-    """Move the log into the file and truncate it. Return False if somebody still reads it.
-
-    This needs a session without a transaction; a pragma does not begin one.
-    """
+    """Move the log into the file and truncate it. Return False if somebody still reads it."""
+    await session.execute(text("COMMIT"))  # no log is truncated inside a transaction
     patience = await session.scalar(text("PRAGMA busy_timeout"))
     await session.execute(text(f"PRAGMA busy_timeout = {PATIENCE_MS}"))
     busy = await session.scalar(text("PRAGMA wal_checkpoint(TRUNCATE)"))

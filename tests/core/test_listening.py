@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import make_url, text
 
-from bots import console
+from bots.console import adapter as console
 from core import fleet
 from core.adapter import Change, InboundMessage, Move
 from core.db import Sessions
@@ -209,7 +209,7 @@ async def test_a_renewal_that_hangs_ends_the_listening_too(postgres_sessions: Se
     async with begun(one, postgres_sessions, "first"):
         await on_air(one)
         async with begun(other, postgres_sessions, "second"):
-            async with rows.talk(postgres_sessions) as holding:
+            async with rows.begin(postgres_sessions) as holding:
                 await holding.execute(text("SELECT * FROM listeners FOR UPDATE"))
                 await on_air(one, is_on=False)
             await rows.until(lambda: asyncio.sleep(0, one.is_on() or other.is_on()))

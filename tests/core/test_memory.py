@@ -283,7 +283,7 @@ async def test_messages_that_the_api_counted_together_share_what_it_told(
     await remember(sessions, turn, await recall(sessions, turn), Usage(171, 30), cut)
 
     async with rows.begin(sessions) as session:
-        stored = (await session.scalars(select(Message).order_by(Message.id))).all()
+        stored = (await session.execute(select(Message).order_by(Message.id))).all()
     whole, stopped = stored[2:6], stored[6:]
     assert sum(row.tokens or 0 for row in whole[:3]) == 157 - 57
     assert all((row.tokens or 0) > 0 for row in stored)

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, select, text
+from sqlalchemy import insert, make_url, select, text
 
 from core import attachments, inbox, memory, privacy, quota, search
 from core.adapter import Attachment
@@ -56,7 +56,8 @@ async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> N
         said = user(turn.question.text), assistant(f"A secret answer to {turn.message_id}.")
         await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
         last = turn.id * memory.IDS_PER_TURN + 1
-        session.add(Summary(message_id=last, content="secret summary", since=now, created_at=now))
+        summary = {"message_id": last, "content": "secret summary"}
+        await session.execute(insert(Summary), summary | {"since": now, "created_at": now})
 
     await commit(sessions, work)
 

@@ -81,7 +81,7 @@ async def settle(
 async def used(sessions: Sessions, owner_id: int) -> dict[str, int]:
     """Return the amounts of an owner's allowances, by window."""
     async with rows.begin(sessions) as session:
-        found = await session.scalars(select(Allowance).where(Allowance.owner_id == owner_id))
+        found = await session.execute(select(Allowance).where(Allowance.owner_id == owner_id))
         return {row.window: row.used for row in found}
 
 
