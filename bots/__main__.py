@@ -1,4 +1,4 @@
-"""The entry point and composition root: `python -m bots [telegram] [discord] [console]`."""
+"""The entry point and composition root: `python -m bots [PLATFORM ...]`."""
 
 import asyncio
 import logging
@@ -8,9 +8,9 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any
 
@@ -18,7 +18,9 @@ import httpx
 import typer
 
 from bots.connections import Connections
-from core import attachments, db, inbox, llm, posts, privacy, quota, settings
+from bots.platform import Platform
+from bots.registry import PLATFORMS
+from core import attachments, db, environment, inbox, llm, posts, privacy, quota
 from core.adapter import Adapter
 from core.chat import Chat, Terms
 from core.commands import Offer
@@ -28,6 +30,7 @@ from core.listening import Listening
 from core.memory import Marks
 from core.quota import Rules
 from core.settings import Settings
+from core.tasks import keep
 from core.worker import Worker
 
 log = logging.getLogger("parley")
@@ -35,13 +38,13 @@ log = logging.getLogger("parley")
 NOTHING_TO_RUN = """\
 Nothing to run: no platform has a token. Set at least one, in the environment or in a file .env:
 
-{tokens}
+{needs}
 
 and the key of the language model:
 
   MODEL_API_KEY    from https://aimlapi.com/app/keys
 
-`python -m bots console` needs only MODEL_API_KEY; `make demo` needs nothing at all."""
+`python -m bots {free}` needs only MODEL_API_KEY; `make demo` needs nothing at all."""
 
 LAST_SECONDS = 8.0
 """Seconds for stopping after the drain; a dyno kills what it asked to stop 30 seconds ago."""
@@ -49,29 +52,19 @@ LAST_SECONDS = 8.0
 SET_FIRST = """\
 Missing for what is to run. Set it, in the environment or in a file .env:
 
-{tokens}"""
+{needs}"""
 
 NO_KEY = "MODEL_API_KEY: not set; get a key at https://aimlapi.com/app/keys"
 
-
-class Platform(StrEnum):
-    """Where people can talk to the bot."""
-
-    TELEGRAM = "telegram"
-    DISCORD = "discord"
-    CONSOLE = "console"
-
-
-TOKENS = {
-    Platform.TELEGRAM: "  TELEGRAM_TOKEN   from @BotFather on Telegram: send it /newbot",
-    Platform.DISCORD: (
-        "  DISCORD_TOKEN    from https://discord.com/developers/applications: Bot, Reset Token;\n"
-        "                   switch on Message Content Intent there"
-    ),
-}
-"""Where to get the token of a platform that needs one."""
+NAMES = ", ".join(platform.name for platform in PLATFORMS)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def _check_name(name: str) -> str:
+    if name not in {platform.name for platform in PLATFORMS}:
+        raise typer.BadParameter(f"{name!r} is not one of {NAMES}.")
+    return name
 
 
 @app.command(
@@ -80,26 +73,39 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 )
 def serve(
     platforms: Annotated[
-        list[Platform] | None,
-        typer.Argument(help="Platforms to run; none named: those that have a token."),
+        list[str] | None,
+        typer.Argument(
+            parser=_check_name,
+            help=f"Platforms to run, of {NAMES}; none named: those that have a token.",
+        ),
     ] = None,
     listen: Annotated[
         bool, typer.Option(help="Listen for messages; without it only answer what is stored.")
     ] = True,
 ) -> None:
-    """Answer people on Telegram, Discord or in the terminal."""
+    """Answer people on the platforms where they talk to the bot."""
     try:
-        loaded = settings.load()
-        chosen = _chosen(loaded, platforms or [])
+        loaded, known = load()
+        chosen = _choose(known, platforms or [])
         if not loaded.model_api_key.get_secret_value():
             raise SettingsError(NO_KEY)
-        _log_to_stderr(loaded, quiet=Platform.CONSOLE in chosen)
+        _log_to_stderr(chosen)
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(run(loaded, chosen, listen=listen))
     except* SettingsError as group:
         for error in _leaves(group):
             typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+
+
+def load(**values: object) -> tuple[Settings, list[Platform]]:
+    """Read the settings of the core and of all platforms; `values` override the environment.
+
+    SettingsError names all that is wrong.
+    """
+    found = environment.read(Settings, *PLATFORMS, **values)
+    [loaded] = [each for each in found if isinstance(each, Settings)]
+    return loaded, [each for each in found if isinstance(each, Platform)]
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -146,14 +152,19 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         )
         offer = _offer(loaded, rules)
         intake = Intake(sessions, offer, now=_now, accepted=worker.wake, changed=worker.look)
-        beside = [_check_key(model), _expire(sessions, loaded.retention_days)]
+        beside = {
+            "checking the model's key": partial(_check_key, model),
+            "the hourly retention": partial(_expire, sessions, loaded.retention_days),
+        }
         if not db.is_sqlite(loaded.database_url):
-            beside.append(_hear_others(loaded, worker))
-        for work in beside:
-            stack.push_async_callback(_cancel, asyncio.create_task(work))
+            beside["hearing other processes"] = partial(_hear_others, loaded, worker)
+        for name, work in beside.items():
+            stack.push_async_callback(_cancel, asyncio.create_task(keep(name, work)))
         listening = Listening(sessions, worker.id, intake.handle, now=_now) if listen else None
         connections = Connections(open_ones, partial(_use, worker, listening))
-        connects = [partial(_connect, platform, loaded, sessions) for platform in platforms]
+        connects = [
+            partial(platform.connect, _Stored(sessions, platform.name)) for platform in platforms
+        ]
         await _work(worker, connections.run(connects), loaded.drain_seconds)
 
 
@@ -233,49 +244,39 @@ async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) ->
         raise
 
 
-def _connect(
-    platform: Platform, loaded: Settings, sessions: db.Sessions
-) -> AbstractAsyncContextManager[Adapter]:
-    # Imported where they are needed: a platform that does not run costs no memory.
-    match platform:
-        case Platform.TELEGRAM:
-            from bots.telegram import adapter as telegram  # noqa: PLC0415 - see above
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The stored messages of one platform's accounts, read from the database."""
 
-            token = loaded.telegram_token.get_secret_value()
-            return telegram.connect(token, loaded.telegram_api_url)
-        case Platform.CONSOLE:
-            from bots import console  # noqa: PLC0415 - see above
+    sessions: db.Sessions
+    platform: str
 
-            return console.connect()
-        case Platform.DISCORD:
-            from bots.discord import adapter as discord  # noqa: PLC0415 - see above
+    async def newest(self, bot_id: str, chat: str) -> str | None:
+        account = self.platform, bot_id
+        return await db.transact(
+            self.sessions, lambda session: posts.newest(session, account, chat)
+        )
 
-            return discord.connect(
-                loaded.discord_token.get_secret_value(),
-                loaded.discord_api_url,
-                newest=lambda bot_id, chat: db.transact(
-                    sessions, lambda session: posts.newest(session, (platform, bot_id), chat)
-                ),
-                channels=lambda bot_id: db.transact(
-                    sessions, lambda session: posts.chats(session, (platform, bot_id))
-                ),
-            )
+    async def chats(self, bot_id: str) -> list[str]:
+        account = self.platform, bot_id
+        return await db.transact(self.sessions, lambda session: posts.chats(session, account))
 
 
-def _chosen(loaded: Settings, named: Sequence[Platform]) -> list[Platform]:
-    """The platforms to run; SettingsError tells where to get the tokens that are missing."""
-    tokens = {Platform.TELEGRAM: loaded.telegram_token, Platform.DISCORD: loaded.discord_token}
-    without = [platform for platform, token in tokens.items() if not token.get_secret_value()]
-    chosen = list(dict.fromkeys(named)) or [each for each in tokens if each not in without]
+def _choose(platforms: Sequence[Platform], names: Sequence[str]) -> list[Platform]:
+    """Return the platforms to run; SettingsError tells what is missing and where to get it."""
+    named = {platform.name: platform for platform in platforms}
+    chosen = [named[name] for name in dict.fromkeys(names)]
+    chosen = chosen or [platform for platform in platforms if platform.is_set]
     if not chosen:
-        raise SettingsError(NOTHING_TO_RUN.format(tokens=_where(without)))
-    if missing := [platform for platform in chosen if platform in without]:
-        raise SettingsError(SET_FIRST.format(tokens=_where(missing)))
+        free = " ".join(platform.name for platform in platforms if not platform.needs)
+        raise SettingsError(NOTHING_TO_RUN.format(needs=_needs(platforms), free=free))
+    if needs := _needs(chosen):
+        raise SettingsError(SET_FIRST.format(needs=needs))
     return chosen
 
 
-def _where(platforms: Sequence[Platform]) -> str:
-    return "\n".join(TOKENS[platform] for platform in platforms)
+def _needs(platforms: Sequence[Platform]) -> str:
+    return "\n".join(each.needs for each in platforms if each.needs and not each.is_set)
 
 
 def _endpoint(loaded: Settings) -> llm.Endpoint:
@@ -318,13 +319,18 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
     )
 
 
-def _log_to_stderr(loaded: Settings, *, quiet: bool) -> None:
-    level = logging.WARNING if quiet else logging.INFO
+def _log_to_stderr(platforms: Sequence[Platform]) -> None:
+    on_terminal = any(platform.on_terminal for platform in platforms)
     logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=logging.WARNING if on_terminal else logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    for name in ("httpx", "httpcore", "alembic", "telegram", "discord"):
-        # httpx logs every URL at INFO, and a Telegram URL holds the token.
+    # httpx logs every URL at INFO, and a URL may hold a token.
+    libraries = ["httpx", "httpcore", "alembic"]
+    for platform in platforms:
+        libraries.extend(platform.loggers)
+    for name in libraries:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -174,6 +174,19 @@ COMMANDS = (
 """The one catalogue of commands, in the order of menus. Names are unique."""
 
 
+class Known(Protocol):
+    """The stored messages of one platform's accounts, for an adapter that has to catch up."""
+
+    async def newest(self, bot_id: str, chat: str) -> str | None:
+        """Return the id of the newest message of a person that our account has heard in a chat.
+
+        Where nothing is stored of the chat, it is the newest of all chats; None if there is none.
+        """
+
+    async def chats(self, bot_id: str) -> list[str]:
+        """Return the ids of all chats in which our account has heard something."""
+
+
 class Adapter(Protocol):
     """One account of ours on one platform. All texts are Markdown that `fits` in one message.
 

@@ -11,17 +11,19 @@ from sqlalchemy import (
     delete,
     exists,
     insert,
+    or_,
     select,
     update,
 )
 
 from core.adapter import Address, Author
 from core.db import Session, insert_missing
-from core.models import Conversation, Identity, User, table
+from core.models import Conversation, Identity, Turn, User, table
 from core.turns import Speaker
 
 _identities = table(Identity)
 _conversations = table(Conversation)
+_turns = table(Turn)
 _IS_AUTHOR = (
     _identities.c.platform == bindparam("platform"),
     _identities.c.account_id == bindparam("account_id"),
@@ -33,6 +35,19 @@ _IS_ADDRESS = and_(
     _conversations.c.thread == bindparam("thread"),
 )
 
+# A part of the statement that finds the speaker: one of its own for each message costs more.
+_MAY_GO_ON = (
+    select(or_(_turns.c.input["partial"].as_boolean(), _turns.c.input["forwarded"].as_boolean()))
+    .where(
+        _turns.c.conversation_id == _conversations.c.id,
+        _turns.c.user_id == _identities.c.user_id,
+        _turns.c.kind == "chat",
+    )
+    .order_by(_turns.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+
 
 def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
     return (
@@ -41,6 +56,7 @@ def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
             _identities.c.name,
             _conversations.c.id.label("conversation_id"),
             _conversations.c.epoch,
+            _MAY_GO_ON.label("may_go_on"),
         )
         .select_from(_identities.outerjoin(_conversations, conversation))
         .where(*_IS_AUTHOR)
@@ -65,7 +81,7 @@ async def resolve(
             .where(Identity.platform == author.platform, Identity.account_id == author.account_id)
             .values(name=author.name)
         )
-    return Speaker(found.user_id, found.conversation_id, found.epoch)
+    return _speaker(found)
 
 
 async def find(
@@ -75,7 +91,12 @@ async def find(
     found = await _find(session, author, address, private=private)
     if found is None or found.conversation_id is None:
         return None
-    return Speaker(found.user_id, found.conversation_id, found.epoch)
+    return _speaker(found)
+
+
+def _speaker(found: Any) -> Speaker:
+    may_go_on = bool(found.may_go_on)
+    return Speaker(found.user_id, found.conversation_id, found.epoch, may_go_on=may_go_on)
 
 
 async def move(session: Session, address: Address, chat: str) -> None:

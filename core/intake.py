@@ -151,9 +151,10 @@ class Intake:
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """Add a message to its author's last question, or store a question of its own."""
-        last = await inbox.latest(session, speaker, message.address)
-        if last is not None and pieces.goes_on(last.question, message):
-            return await self._piece(session, message, speaker, last, now)
+        if message.album or message.forwarded or speaker.may_go_on:
+            last = await inbox.latest(session, speaker, message.address)
+            if last is not None and pieces.goes_on(last.question, message):
+                return await self._piece(session, message, speaker, last, now)
         follows_id = None
         if not message.private and message.reply_to is not None:
             # In a group a reply branches from what it answers; a private talk stays one line.
@@ -206,7 +207,7 @@ class Intake:
         """Return the pieces of a message's album that were put aside, the last one first."""
         return [
             piece
-            for piece in reversed(self._aside)
+            for piece in reversed(self._aside.copy())  # a transaction is no part of the event loop
             if (piece.address, piece.author, piece.album)
             == (message.address, message.author, message.album)
         ]

@@ -212,7 +212,7 @@ class Turn(Base):
     chat: Mapped[str]
     thread: Mapped[str]
     message_id: Mapped[str | None]
-    ticket: Mapped[str] = mapped_column(default="", server_default="")
+    ticket: Mapped[str] = mapped_column(default="", server_default=text("''"))
     """What the platform wants back with the answer, until that stands."""
     input: Mapped[dict[str, Any]]
     follows_id: Mapped[int | None] = mapped_column(Key)

@@ -31,6 +31,8 @@ class Speaker:
     user_id: int
     conversation_id: int
     epoch: int
+    may_go_on: bool = field(default=False, compare=False)
+    """Their last question was cut by the platform, or forwarded: its rest may follow."""
 
 
 @dataclass(frozen=True, slots=True)

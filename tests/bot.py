@@ -10,16 +10,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bots.__main__ import Platform, run
-from core.settings import Settings, load
+from bots.__main__ import load, run
+from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 
 
 @asynccontextmanager
-async def bot(*platforms: Platform, **values: object) -> AsyncIterator[None]:
+async def bot(*names: str, **values: object) -> AsyncIterator[None]:
     """Parley as `python -m bots` composes it, on its own task; it must not end by itself."""
-    running = asyncio.create_task(run(settings(**values), platforms))
+    loaded, platforms = load(_env_file=None, **values)
+    by_name = {platform.name: platform for platform in platforms}
+    running = asyncio.create_task(run(loaded, [by_name[name] for name in names]))
     try:
         yield
     finally:
@@ -32,7 +34,8 @@ async def bot(*platforms: Platform, **values: object) -> AsyncIterator[None]:
 
 def settings(**values: object) -> Settings:
     """Settings from these values alone: nothing of the machine's environment."""
-    return load(_env_file=None, **values)
+    loaded, _ = load(_env_file=None, **values)
+    return loaded
 
 
 @dataclass

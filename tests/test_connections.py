@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from bots.__main__ import Platform
 from tests.bot import bot, process
 from tests.dialogs.stages import DiscordStage, TelegramStage, World, ask, env
 from tests.fakes.discord import DiscordServer
@@ -14,7 +13,7 @@ from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.records import eventually
 
-BOTH = (Platform.TELEGRAM, Platform.DISCORD)
+BOTH = ("telegram", "discord")
 CONNECTIONS = "bots.connections"
 
 

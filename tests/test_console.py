@@ -15,7 +15,7 @@ from typing import Literal, TextIO
 
 import pytest
 
-from bots.console import READER, ConsoleAdapter, connect, person
+from bots.console.adapter import READER, ConsoleAdapter, connect, person
 from core.adapter import (
     Adapter,
     Address,
@@ -328,7 +328,7 @@ class TestThroughPipes:
 
     async def test_a_waiting_reader_does_not_hold_up_the_end(self) -> None:
         code = (
-            "import asyncio, bots.console as console\n"
+            "import asyncio, bots.console.adapter as console\n"
             "async def main():\n"
             "    async with console.connect() as adapter:\n"
             "        async with asyncio.timeout(0.1):\n"

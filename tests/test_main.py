@@ -220,3 +220,12 @@ async def test_no_log_line_holds_what_was_said_or_a_token(
     assert "private" not in said
     assert stage.server.token not in said
     assert "test-key" not in json.dumps(said)
+
+
+async def test_a_platform_that_does_not_exist_is_refused_with_the_names_of_those_that_do(
+    log: Path,
+) -> None:
+    status, said = await outcome(log, "nowhere", MODEL_API_KEY="key", COLUMNS="200")
+    assert status == 2
+    assert "'nowhere' is not one of telegram, discord, console" in said
+    assert "Traceback" not in said

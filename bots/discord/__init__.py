@@ -1,5 +1,33 @@
 """Discord: the gateway and channel histories in, Markdown over REST out."""
 
-from bots.discord.adapter import DiscordAdapter, connect
+from contextlib import AbstractAsyncContextManager
 
-__all__ = ["DiscordAdapter", "connect"]
+from pydantic import SecretStr
+
+from bots.platform import Platform, Secret, Url
+from core.adapter import Adapter, Known
+
+
+class Discord(Platform):
+    """The account of one bot on Discord."""
+
+    name = "discord"
+    needs = (
+        "  DISCORD_TOKEN    from https://discord.com/developers/applications: Bot, Reset Token;\n"
+        "                   switch on Message Content Intent there"
+    )
+    loggers = ("discord",)
+
+    discord_token: Secret = SecretStr("")
+    discord_api_url: Url = "https://discord.com/api/v10"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a token."""
+        return bool(self.discord_token.get_secret_value())
+
+    def connect(self, known: Known) -> AbstractAsyncContextManager[Adapter]:
+        """Make one attempt to log in; missed messages are read from what is known on."""
+        from bots.discord.adapter import connect  # noqa: PLC0415 - see Platform
+
+        return connect(self.discord_token.get_secret_value(), self.discord_api_url, known)

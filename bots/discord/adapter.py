@@ -9,14 +9,13 @@ import discord
 from discord.http import Route
 
 from bots.discord.arrivals import CAPACITY
-from bots.discord.backlog import Channels, Newest
 from bots.discord.files import fetch
 from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.interactions import respond, withdraw
 from bots.discord.markup import fits, render
 from bots.discord.rest import Json, Refused, call, hide_tokens, translating
-from core.adapter import Address, Attachment, Button, Change, InboundMessage
+from core.adapter import Address, Attachment, Button, Change, InboundMessage, Known
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
 RATE = 40.0
@@ -43,21 +42,18 @@ _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 async def connect(
     token: str,
     api_url: str,
-    newest: Newest,
-    channels: Channels,
+    known: Known,
     *,
     room: int = CAPACITY,
 ) -> AsyncIterator["DiscordAdapter"]:
     """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable (or
     RetryAfter) if Discord does not answer.
 
-    Of what is stored for an account, `newest` tells the newest message of a person in a channel
-    (else in any), `channels` all channels: from there missed messages are read.
-    `room` is for events that wait.
+    Missed messages are read from what is `known` on; `room` is for events that wait.
     """
     hide_tokens()
     Route.BASE = api_url.rstrip("/")
-    client = await _log_in(token, Gateway(newest, channels, room))
+    client = await _log_in(token, Gateway(known, room))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         files = await stack.enter_async_context(aiohttp.ClientSession())

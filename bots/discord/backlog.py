@@ -16,18 +16,12 @@ from bots.discord.arrivals import Arrivals
 from bots.discord.inbound import read
 from bots.discord.rest import call, translating
 from bots.pieces import Pieces
-from core.adapter import InboundMessage
+from core.adapter import InboundMessage, Known
 from core.errors import DeliveryError, RetryAfter, Unreachable
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-Newest = Callable[[str, str], Awaitable[str | None]]
-"""Returns the id of the newest stored message of a person, by our account and the channel; an
-empty channel means all channels."""
-Channels = Callable[[str], Awaitable[list[str]]]
-"""Returns the ids of all channels with stored messages, by our account."""
 
 LOOKBACK = timedelta(hours=24)
 """The greatest age of a question that is still answered when nobody heard it."""
@@ -52,14 +46,14 @@ class Backlog:
         client: discord.Client,
         me: Snowflake,
         arrivals: Arrivals,
-        newest: Newest,
+        known: Known,
         remember: Callable[[InboundMessage], None],
     ) -> None:
         """Make a backlog; it calls `remember` with each message before it hands that over."""
         self._client = client
         self._me = me
         self._arrivals = arrivals
-        self._newest = newest
+        self._known = known
         self._remember = remember
         self._over = False
         self._again: set[str] = set()
@@ -109,7 +103,7 @@ class Backlog:
 
     async def _start(self, chat: str) -> int:
         async with self._looking:
-            newest = await self._newest(str(self._me.id), chat)
+            newest = await self._known.newest(str(self._me.id), chat)
         digits = re.match(r"\d+", newest or "")
         start = int(digits[0]) - OVERLAP if digits else self._began
         return max(start, time_snowflake(utcnow() - LOOKBACK))

@@ -12,13 +12,13 @@ from discord.gateway import DiscordWebSocket
 from yarl import URL
 
 from bots.discord.arrivals import Arrivals, Event
-from bots.discord.backlog import LOOKBACK, Backlog, Channels, Newest, ServerChannel
+from bots.discord.backlog import LOOKBACK, Backlog, ServerChannel
 from bots.discord.commands import register
 from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, read
 from bots.discord.interactions import acknowledge
 from bots.discord.rest import Json, call
 from bots.pieces import Pieces
-from core.adapter import InboundMessage
+from core.adapter import InboundMessage, Known
 from core.errors import DeliveryError, SettingsError
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Gateway(discord.AutoShardedClient):
     """Handlers run in the order of the events, each up to its first await: none awaits before
     it has put its event in the queue."""
 
-    def __init__(self, newest: Newest, channels: Channels, room: int) -> None:
+    def __init__(self, known: Known, room: int) -> None:
         # Voice is not for us; the library would warn that it is not installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -59,8 +59,7 @@ class Gateway(discord.AutoShardedClient):
         self._room = room
         self._arrivals: Arrivals
         self._backlog: Backlog
-        self._newest = newest
-        self._channels = channels
+        self._known = known
         self._said: dict[str, InboundMessage] = {}
         self._pieces = Pieces()
         self._starting: set[int]  # shards whose servers are not all there yet
@@ -79,7 +78,7 @@ class Gateway(discord.AutoShardedClient):
         taken the last time is read from the history.
         """
         arrivals = self._arrivals = Arrivals(self._room)
-        self._backlog = Backlog(self, self.me, arrivals, self._newest, self._remember)
+        self._backlog = Backlog(self, self.me, arrivals, self._known, self._remember)
         self._starting = set()
         hearing = asyncio.create_task(_first_to_end(self._backlog.run(), self._open()))
         try:
@@ -176,7 +175,7 @@ class Gateway(discord.AutoShardedClient):
     async def _catch_up_private(self, shard_id: int) -> None:
         """Catch up with the channels of no server, which belong to the first shard."""
         if shard_id == 0:
-            for chat in await self._channels(str(self.me.id)):
+            for chat in await self._known.chats(str(self.me.id)):
                 if self.get_channel(int(chat)) is None:
                     self._backlog.catch_up(chat)
         self._starting.discard(shard_id)

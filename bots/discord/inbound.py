@@ -8,10 +8,11 @@ from typing import Any
 import discord
 from discord.abc import Snowflake
 
+from bots.discord import Discord
 from bots.pieces import Pieces
 from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
 
-PLATFORM = "discord"
+PLATFORM = Discord.name
 LONGEST_QUOTE = 1000
 PARTIAL = 1990
 """Characters; a message of most people holds up to 2000."""

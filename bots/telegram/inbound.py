@@ -12,6 +12,7 @@ from telegram import (
     User,
 )
 
+from bots.telegram import Telegram
 from bots.telegram.page import units
 from bots.telegram.written import entity_text, to_markdown
 from core.adapter import (
@@ -25,7 +26,7 @@ from core.adapter import (
     Move,
 )
 
-PLATFORM = "telegram"
+PLATFORM = Telegram.name
 LONGEST_QUOTE = 1000
 PARTIAL = 4000
 """UTF-16 units; a client cuts a long paste into messages of up to 4096, at a space if it can."""

@@ -22,7 +22,7 @@ class Answering:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A request that failed after part of its answer had come, so that it is charged."""
+    """A request that failed after some of its answer had come, so that it is charged."""
 
     model: str
     usage: Usage | None

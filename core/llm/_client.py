@@ -82,7 +82,7 @@ class LLM:
         """Yield the answer as it comes: Answering, Text, ToolCall, Usage if reported, Finish.
 
         `model`, if given, is asked before the endpoint's own models. A request that fails after
-        part of its answer has come yields Lost; then follows an error, or Again and an answer.
+        some of its answer has come yields Lost; then follows an error, or Again and an answer.
 
         Raises ModelBusy, ModelUnavailable or ModelRejected before the first text, after retries
         where they may help, and ModelBroke after it.

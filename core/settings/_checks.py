@@ -2,9 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from pydantic import SecretStr
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -57,19 +55,6 @@ def _check_persona(name: str, text: str) -> None:
         raise ValueError(f"{name!r} has {len(text):,} characters; {LONGEST_PERSONA:,} are the most")
 
 
-def check_url(url: str) -> str:
-    """Check the URL of a server and return it without a slash at its end."""
-    try:
-        split = urlsplit(url)
-        # Reading the port is the only check that it is a number.
-        _ = split.port
-    except ValueError:
-        raise ValueError("not a URL") from None
-    if split.scheme not in ("http", "https") or not split.hostname:
-        raise ValueError("not of the form https://host/path")
-    return url.rstrip("/")
-
-
 def check_database_url(url: str) -> str:
     """Check that a URL names one of the two engines, with any driver."""
     try:
@@ -87,11 +72,3 @@ def check_database_url(url: str) -> str:
 def _in_memory(url: URL) -> bool:
     path = url.database or ":memory:"
     return ":memory:" in path or url.query.get("mode") == "memory"
-
-
-def check_secret(secret: SecretStr) -> SecretStr:
-    """Check that a header can carry a key or token."""
-    value = secret.get_secret_value()
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("has spaces or other characters that no key has; copy it again")
-    return secret

@@ -2,26 +2,12 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from core.errors import SettingsError
-from core.settings._checks import (
-    check_database_url,
-    check_secret,
-    check_url,
-    parse_models,
-    read_personas,
-)
+from core.environment import Environment, Secret, Url, read
+from core.settings._checks import check_database_url, parse_models, read_personas
 from core.settings._limits import MICRO, Limit, Prices, parse_limits, parse_prices
 
 DEFAULT_MODEL = "x-ai/grok-4-fast-non-reasoning"
@@ -29,25 +15,13 @@ DEFAULT_PRICES = Prices(Decimal("0.20"), Decimal("0.05"), Decimal("0.50"), long_
 """xAI's list price of the default model."""
 
 Limits = Annotated[tuple[Limit, ...], BeforeValidator(parse_limits)]
-Secret = Annotated[SecretStr, AfterValidator(check_secret)]
-Url = Annotated[str, AfterValidator(check_url)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
-EMPTY_MEANS_NONE = {"quota", "budget"}
-"""Settings for which an empty value means "none"; for all others it means the default."""
 
+class Settings(Environment):
+    """The settings of an operator, but for those of the platforms."""
 
-class Settings(BaseSettings):
-    """The settings of an operator. Every field is an environment variable of the same name."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
-        extra="ignore",
-        frozen=True,
-        enable_decoding=False,
-        hide_input_in_errors=True,
-    )
+    empty_means_none = frozenset({"quota", "budget"})
 
     database_url: Annotated[str, AfterValidator(check_database_url)] = Field(
         default="sqlite:///parley.db", repr=False
@@ -84,11 +58,6 @@ class Settings(BaseSettings):
     )
     """PERSONAS_FILE: instructions by a short name, in TOML."""
 
-    telegram_token: Secret = SecretStr("")
-    telegram_api_url: Url = "https://api.telegram.org"
-    discord_token: Secret = SecretStr("")
-    discord_api_url: Url = "https://discord.com/api/v10"
-
     quota: Limits = parse_limits("10 turns/minute, 200 turns/day, 1 usd/month")  # type: ignore[assignment]  # the parser is typed for any input
     budget: Limits = ()
 
@@ -108,18 +77,6 @@ class Settings(BaseSettings):
     retry_seconds: Seconds = Field(default=60, gt=0)
     """The time for which one attempt asks a model that does not answer. The pauses between
     attempts grow from a twelfth of it."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Strip blanks and drop empty values, which `.env` files use for settings not set."""
-        tidy = {
-            name: value.strip() if isinstance(value, str) else value
-            for name, value in values.items()
-        }
-        return {
-            name: value for name, value in tidy.items() if value != "" or name in EMPTY_MEANS_NONE
-        }
 
     @property
     def model(self) -> str:
@@ -182,16 +139,4 @@ class Settings(BaseSettings):
 
 def load(**values: object) -> Settings:
     """Read settings from the environment; `values` override it. Raise SettingsError for faults."""
-    try:
-        return Settings(**values)  # type: ignore[arg-type]  # pydantic checks them
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise SettingsError("\n".join(_sentence(dict(each)) for each in found)) from None
-    except UnicodeDecodeError:
-        raise SettingsError(".env: not a text in UTF-8") from None
-
-
-def _sentence(found: Mapping[str, Any]) -> str:
-    name = "_".join(str(part) for part in found["loc"][:1]).upper()
-    message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return f"{name}: {message}" if name else message
+    return read(Settings, **values)[0]

@@ -57,7 +57,7 @@ def evaluate(expression: str) -> str:
     except ZeroDivisionError:
         raise ValueError("A division by zero has no result.") from None
     except (SyntaxError, MemoryError, RecursionError):
-        raise ValueError(f"This is no expression that I can compute: {expression}") from None
+        raise ValueError(f"I cannot compute this expression: {expression}") from None
     except (Overflow, InvalidOperation):
         raise ValueError(TOO_LARGE) from None
     return _exact(value) if evaluation.exact else f"≈ {_digits(value)}"
@@ -88,7 +88,7 @@ class _Evaluation:
                 return self._call(name, [self.value(argument) for argument in node.args])
             case ast.Tuple():
                 raise ValueError("Numbers are written without commas: 1234.5")
-        raise ValueError(f"I cannot compute this part: {ast.unparse(node)}")
+        raise ValueError(f"I cannot compute this: {ast.unparse(node)}")
 
     def _call(self, name: str, arguments: Sequence[Fraction]) -> Fraction:
         match name, arguments:

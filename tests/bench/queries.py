@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, update
 
-from bots.__main__ import Platform
 from core import db, memory, models
 from core.adapter import Address
 from core.memory import IDS_PER_TURN, Marks
@@ -114,7 +113,7 @@ async def depth(stage: Stage, sizes: Sequence[int]) -> Iterator[Figure]:
 def running(stage: Stage, **values: object) -> AbstractAsyncContextManager[None]:
     """The bot, in this process, with these settings on top."""
     return bot(
-        Platform.TELEGRAM,
+        "telegram",
         quota=NO_LIMIT,
         database_url=stage.url,
         model_api_key="test-key",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import make_url, text
 
-from bots import console
+from bots.console import adapter as console
 from core import fleet
 from core.adapter import Change, InboundMessage, Move
 from core.db import Sessions

@@ -211,7 +211,6 @@ async def test_instructions_stored_by_an_older_release_are_found(database_url: s
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = normal_url(database_url)
-    command.downgrade(config, "0004")
     async with connected(database_url) as sessions:
         ada = await rows.speaker(sessions)
         await instruct(sessions, ada, "You are a cat.", 0)
@@ -220,6 +219,7 @@ async def test_instructions_stored_by_an_older_release_are_found(database_url: s
         await talk(sessions, ada, "second", 3)
         unset = text("UPDATE conversations SET instructed_id = NULL")
         await commit(sessions, lambda s: s.execute(unset))
+    command.downgrade(config, "0004")
     command.upgrade(config, "head")
     async with connected(database_url) as sessions:
         here = ada.conversation_id

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bots.__main__ import Platform
 from tests.bot import Process, bot, process
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
@@ -35,7 +34,7 @@ class World:
 class Stage(Protocol):
     """A platform where Ada talks to the bot alone."""
 
-    platform: Platform
+    platform: str
     records: Records
 
     def running(self, **values: object) -> AbstractAsyncContextManager[None]:
@@ -66,7 +65,7 @@ async def ask(stage: Stage, text: str) -> str:
 class TelegramStage:
     """A private chat on Telegram."""
 
-    platform = Platform.TELEGRAM
+    platform = "telegram"
 
     def __init__(self, world: World, server: TelegramServer) -> None:
         self.world = world
@@ -105,7 +104,7 @@ class TelegramStage:
 class DiscordStage:
     """A direct message on Discord."""
 
-    platform = Platform.DISCORD
+    platform = "discord"
 
     def __init__(self, world: World, server: DiscordServer) -> None:
         self.world = world
@@ -154,7 +153,7 @@ class DiscordStage:
 class ConsoleStage:
     """A pipe to the terminal's adapter, which is always a process of its own."""
 
-    platform = Platform.CONSOLE
+    platform = "console"
 
     def __init__(self, world: World) -> None:
         self.world = world

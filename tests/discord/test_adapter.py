@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bots.discord import DiscordAdapter, connect
+from bots.discord.adapter import DiscordAdapter, connect
 from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
 from core.errors import (
     AttachmentError,
@@ -68,7 +68,7 @@ class Core:
         ids = [item.event_id for item in here or ours]
         return max(ids, key=int, default=None)
 
-    async def channels(self, bot_id: str) -> list[str]:
+    async def chats(self, bot_id: str) -> list[str]:
         self.starts += 1
         ours = [event.address for event in self.events if event.address.bot_id == bot_id]
         return sorted({address.chat for address in ours})
@@ -110,7 +110,7 @@ async def core() -> Core:
 async def connected(
     server: DiscordServer, core: Core, room: int = 1000
 ) -> AsyncIterator[DiscordAdapter]:
-    async with connect(server.token, server.url, core.newest, core.channels, room=room) as adapter:
+    async with connect(server.token, server.url, core, room=room) as adapter:
         yield adapter
 
 
@@ -568,7 +568,7 @@ async def test_who_only_answers_opens_no_gateway(
 
 async def test_a_wrong_token_is_named(server: DiscordServer, core: Core) -> None:
     with pytest.raises(SettingsError, match="DISCORD_TOKEN") as caught:
-        async with connect("sesame-open", server.url, core.newest, core.channels):
+        async with connect("sesame-open", server.url, core):
             pass
     assert "sesame" not in str(caught.value)
     assert "https://discord.com/developers/applications" in str(caught.value)
@@ -603,7 +603,7 @@ async def test_after_a_refusal_answers_wait_for_a_new_token(
 async def test_discord_out_of_reach_is_named(core: Core, unused_tcp_port: int) -> None:
     url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
     with pytest.raises(Unreachable, match=f"DISCORD_API_URL: no answer from {url}"):
-        async with connect("token", url, core.newest, core.channels):
+        async with connect("token", url, core):
             pass
 
 

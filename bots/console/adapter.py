@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from bots import terminal
+from bots.console import Console, terminal
 from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
 from core.errors import AttachmentError, MessageGone, Undeliverable
 
@@ -56,7 +56,7 @@ class Screen(Protocol):
 class ConsoleAdapter:
     """The adapter of the terminal; its `listen` asks again when the answer has been shown."""
 
-    name = "console"
+    name = Console.name
     rate = 1000.0
 
     def __init__(self, screen: Screen, person: str) -> None:

@@ -1,0 +1,96 @@
+"""Settings as classes whose fields are environment variables, or lines of a file `.env`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
+
+E = TypeVar("E", bound="Environment")
+
+
+class Environment(BaseSettings):
+    """Settings of one owner. Every field is an environment variable of the same name."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        enable_decoding=False,
+        hide_input_in_errors=True,
+    )
+
+    empty_means_none: ClassVar[frozenset[str]] = frozenset()
+    """Settings for which an empty value means "none"; for all others it means the default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Strip blanks and drop empty values, which `.env` files use for settings not set."""
+        tidy = {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in values.items()
+        }
+        return {
+            name: value
+            for name, value in tidy.items()
+            if value != "" or name in cls.empty_means_none
+        }
+
+
+def read(*kinds: type[E], **values: object) -> list[E]:
+    """Read settings of several kinds from the environment; `values` override it.
+
+    SettingsError names every wrong setting of all kinds, one a line.
+    """
+    found: list[E] = []
+    faults: list[str] = []
+    for kind in kinds:
+        try:
+            found.append(kind(**values))
+        except ValidationError as error:
+            told = error.errors(include_url=False, include_input=False, include_context=False)
+            faults.extend(_sentence(dict(each)) for each in told)
+        except UnicodeDecodeError:
+            raise SettingsError(".env: not a text in UTF-8") from None
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return found
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    name = "_".join(str(part) for part in found["loc"][:1]).upper()
+    message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return f"{name}: {message}" if name else message
+
+
+# Checks of values. No error repeats a value, which may be a secret.
+
+
+def check_url(url: str) -> str:
+    """Check the URL of a server and return it without a slash at its end."""
+    try:
+        split = urlsplit(url)
+        # Reading the port is the only check that it is a number.
+        _ = split.port
+    except ValueError:
+        raise ValueError("not a URL") from None
+    if split.scheme not in ("http", "https") or not split.hostname:
+        raise ValueError("not of the form https://host/path")
+    return url.rstrip("/")
+
+
+def check_secret(secret: SecretStr) -> SecretStr:
+    """Check that a header can carry a key or token."""
+    value = secret.get_secret_value()
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("has spaces or other characters that no key has; copy it again")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(check_secret)]
+Url = Annotated[str, AfterValidator(check_url)]

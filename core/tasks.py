@@ -1,0 +1,49 @@
+"""Work in the background that does not end unseen."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from core import db
+from core.errors import ParleyError
+
+log = logging.getLogger(__name__)
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+"""Seconds before work that failed starts again; each pause is twice the one before."""
+
+
+async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work` until it ends by itself, and start it again whenever it fails.
+
+    Each failure is one line of the log with its reason; a bug comes with its traceback. After a
+    run that took longer than the longest pause, pauses begin anew. A cancellation passes through.
+    """
+    clock = asyncio.get_running_loop().time
+    pause = SHORTEST_PAUSE
+    while True:
+        began = clock()
+        try:
+            await work()
+        except Exception as error:
+            if clock() - began > LONGEST_PAUSE:
+                pause = SHORTEST_PAUSE
+            log.error(
+                "%s failed: %s: %s; it starts again in %g s",
+                name,
+                type(error).__name__,
+                db.reason(error),
+                pause,
+                exc_info=error if _is_bug(error) else None,
+            )
+        else:
+            return
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _is_bug(error: Exception) -> bool:
+    """Return whether the code or the schema has to be mended; else the world around it failed."""
+    if isinstance(error, db.TRANSIENT):
+        return not db.may_pass(error)
+    return not isinstance(error, (ParleyError, OSError))

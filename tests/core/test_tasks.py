@@ -1,0 +1,79 @@
+"""Work in the background: a failure is told and the work starts again."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from core.tasks import SHORTEST_PAUSE, keep
+from tests.dialogs.stages import TelegramStage, World, ask
+from tests.fakes.model import ModelServer
+from tests.fakes.telegram import TelegramServer
+from tests.records import eventually
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == "core.tasks"]
+
+
+async def test_a_retention_that_fails_is_told_and_starts_again(
+    model: ModelServer,
+    telegram_server: TelegramServer,
+    postgres_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = TelegramStage(World(model, postgres_url, tmp_path), telegram_server)
+    records = stage.records
+    async with stage.running():
+        await ask(stage, "Hello")
+    await records.write("UPDATE messages SET created_at = created_at - interval '3 days'")
+    await records.write("ALTER TABLE summaries RENAME TO elsewhere")
+    async with stage.running(retention_days=1):
+        await eventually(lambda: bool(told(caplog)))
+        assert records.one("SELECT count(*) FROM messages") == 2
+        await records.write("ALTER TABLE elsewhere RENAME TO summaries")
+        await eventually(lambda: records.one("SELECT count(*) FROM messages") == 0)
+        assert "How can I help you?" in await ask(stage, "Hello")
+    first = told(caplog)[0]
+    assert first.getMessage() == (
+        'the hourly retention failed: ProgrammingError: relation "summaries" does not exist;'
+        f" it starts again in {SHORTEST_PAUSE:g} s"
+    )
+    assert first.exc_info, "what only a change of the schema can mend comes with its traceback"
+
+
+async def test_work_starts_again_after_growing_pauses_until_it_ends(
+    unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def greet() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.close()
+
+    kept = asyncio.create_task(keep("greeting", greet))
+    async with asyncio.timeout(10):
+        while len(told(caplog)) < 2:  # noqa: ASYNC110 - a log has no events
+            await asyncio.sleep(0.01)
+        server = await asyncio.start_server(lambda _, writer: writer.close(), port=unused_tcp_port)
+        async with server:
+            await kept
+    lines = [record.getMessage() for record in told(caplog)]
+    assert all(line.startswith("greeting failed: ConnectionRefusedError: ") for line in lines)
+    assert [line.rpartition(" again in ")[2] for line in lines] == ["0.5 s", "1 s"]
+    assert not any(record.exc_info for record in told(caplog)), "the world's failure is no bug"
+
+
+async def test_a_cancellation_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    began = asyncio.Event()
+
+    async def wait() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    kept = asyncio.create_task(keep("waiting", wait))
+    await began.wait()
+    kept.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await kept
+    assert not told(caplog)
