@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from bots.trust import trust
 from core import attachments, db, environment, inbox, llm, posts, privacy, quota
 from core.adapter import Adapter
 from core.chat import Chat, Terms
+from core.clock import Clock
 from core.commands import Offer
 from core.errors import SettingsError
 from core.intake import Intake
@@ -110,7 +111,7 @@ def load(**values: object) -> tuple[Settings, list[Platform]]:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """The fastest event loop of this system; psycopg cannot work with the usual one of Windows."""
+    """Make the fastest loop of this system; psycopg cannot work with the usual one of Windows."""
     new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
     if sys.platform != "win32":
         import uvloop  # noqa: PLC0415 - there is none for Windows
@@ -134,6 +135,8 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         sessions = await stack.enter_async_context(
             db.serving(loaded.database_url, loaded.database_connections)
         )
+        clock = Clock()
+        await db.transact(sessions, clock.read)
         if db.is_sqlite(loaded.database_url):
             await db.transact(sessions, inbox.free)
         client = await stack.enter_async_context(
@@ -146,24 +149,25 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         worker = Worker(
             f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
             sessions,
-            Chat(sessions, model, _terms(loaded, rules), now=_now),
+            Chat(sessions, model, _terms(loaded, rules), now=clock.now),
             {},
-            now=_now,
+            now=clock.now,
             concurrency=loaded.concurrency,
             lease_seconds=loaded.lease_seconds,
             backoff=loaded.retry_seconds / 12,
         )
         offer = _offer(loaded, rules)
-        intake = Intake(sessions, offer, now=_now, accepted=worker.wake, changed=worker.look)
+        intake = Intake(sessions, offer, now=clock.now, accepted=worker.wake, changed=worker.look)
         beside = {
             "checking the model's key": partial(_check_key, model),
-            "the hourly retention": partial(_expire, sessions, loaded.retention_days),
+            "the hourly retention": partial(_expire, sessions, clock, loaded.retention_days),
+            "the database's clock": partial(clock.follow, sessions),
         }
         if not db.is_sqlite(loaded.database_url):
             beside["hearing other processes"] = partial(_hear_others, loaded, worker)
         for name, work in beside.items():
             stack.push_async_callback(_cancel, asyncio.create_task(keep(name, work)))
-        listening = Listening(sessions, worker.id, intake.handle, now=_now) if listen else None
+        listening = Listening(sessions, worker.id, intake.handle, now=clock.now) if listen else None
         connections = Connections(open_ones, partial(_use, worker, listening))
         connects = [
             partial(platform.connect, _Stored(sessions, platform.name)) for platform in platforms
@@ -209,14 +213,14 @@ async def _check_key(model: llm.LLM) -> None:
         log.error("%s", problem)
 
 
-async def _expire(sessions: db.Sessions, days: int | None) -> None:
+async def _expire(sessions: db.Sessions, clock: Clock, days: int | None) -> None:
     """Every hour, delete what is older than the operator wants it kept, and erase its traces.
 
     Traces may be left of an earlier process too, or of a `/forget` while another process read.
     """
     while True:
         if days is not None:
-            before = _now() - timedelta(days=days)
+            before = clock.now() - timedelta(days=days)
             await privacy.expire(sessions, before=before)
             await db.transact(sessions, attachments.sweep)
         await privacy.erase(sessions)
@@ -342,10 +346,6 @@ def _leaves(group: BaseExceptionGroup[SettingsError]) -> list[SettingsError]:
     for error in group.exceptions:
         found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
     return found
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from bots import __main__ as entry
 from core import db, llm
 from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
 from core.chat import Chat
+from core.clock import machine_time
 from core.db import Sessions
 from core.errors import AttachmentError
 from core.intake import Intake
@@ -196,19 +197,21 @@ async def desk(url: str, model: ModelServer, **values: object) -> AsyncIterator[
     rules, paper = Rules(loaded.quota, loaded.budget), Paper()
     async with db.serving(url) as sessions, httpx.AsyncClient(limits=llm.LIMITS) as client:
         asked = llm.LLM(client, entry._endpoint(loaded))
-        chat = Chat(sessions, asked, entry._terms(loaded, rules), now=entry._now)
+        chat = Chat(sessions, asked, entry._terms(loaded, rules), now=machine_time)
         worker = Worker(
             "desk",
             sessions,
             chat,
             {(PLATFORM, BOT): paper},
-            now=entry._now,
+            now=machine_time,
             concurrency=100,
             lease_seconds=15,
             backoff=0.1,
         )
         offer = entry._offer(loaded, rules)
-        intake = Intake(sessions, offer, now=entry._now, accepted=worker.wake, changed=worker.look)
+        intake = Intake(
+            sessions, offer, now=machine_time, accepted=worker.wake, changed=worker.look
+        )
         working = asyncio.create_task(worker.run())
         try:
             yield Desk(paper, model, sessions, intake, worker)
