@@ -20,6 +20,7 @@ import typer
 from bots.connections import Connections
 from bots.platform import Platform
 from bots.registry import PLATFORMS
+from bots.trust import trust
 from core import attachments, db, environment, inbox, llm, posts, privacy, quota
 from core.adapter import Adapter
 from core.chat import Chat, Terms
@@ -138,7 +139,9 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         await db.transact(sessions, clock.read)
         if db.is_sqlite(loaded.database_url):
             await db.transact(sessions, inbox.free)
-        client = await stack.enter_async_context(httpx.AsyncClient(limits=llm.LIMITS))
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(verify=trust(), limits=llm.LIMITS)
+        )
         open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget)
         await db.transact(sessions, partial(quota.prune, rules=rules))

@@ -111,9 +111,9 @@ class Sessions:
             return finish(work(Session(connection)))
 
     def close(self) -> None:
-        """Close what is not in use; transactions in hand come to their end."""
-        self._threads.stop()
-        self.engine.dispose()
+        """Close the connections that are not in use, and the others when their work is done."""
+        self._threads.stop(self.engine.pool.dispose)
+        self.engine.pool.dispose()
 
 
 def finish(work: Awaitable[T]) -> T:

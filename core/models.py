@@ -68,6 +68,15 @@ class Base(DeclarativeBase):
     }
 
 
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Return an index of the rows for which a condition holds.
+
+    Only migrations read the condition. A keyword of one engine, such as `postgresql_where`, loads
+    that engine's dialect in every process: 2.3 MB.
+    """
+    return Index(name, *columns, unique=unique, info={"where": where})
+
+
 def table(row: type[Base]) -> Table:
     """The table of rows: statements on it cost less than those on the mapped class."""
     return cast("Table", row.__table__)
@@ -169,33 +178,16 @@ class Turn(Base):
     __tablename__ = "turns"
     __table_args__ = (
         # The guard of the order in a lane: a worker has one undelivered turn of it at most.
-        Index(
+        partial_index(
             "uq_turns_in_hand",
             "lane",
             unique=True,
-            postgresql_where=text("worker_id IS NOT NULL AND delivered_at IS NULL"),
-            sqlite_where=text("worker_id IS NOT NULL AND delivered_at IS NULL"),
+            where="worker_id IS NOT NULL AND delivered_at IS NULL",
         ),
-        Index(
-            "ix_turns_lane",
-            "lane",
-            "id",
-            postgresql_where=text("delivered_at IS NULL"),
-            sqlite_where=text("delivered_at IS NULL"),
-        ),
-        Index(
-            "ix_turns_undelivered",
-            "id",
-            postgresql_where=text("delivered_at IS NULL"),
-            sqlite_where=text("delivered_at IS NULL"),
-        ),
+        partial_index("ix_turns_lane", "lane", "id", where="delivered_at IS NULL"),
+        partial_index("ix_turns_undelivered", "id", where="delivered_at IS NULL"),
         # What `RETENTION_DAYS` has to look at: turns that still hold text.
-        Index(
-            "ix_turns_kept",
-            "created_at",
-            postgresql_where=text("NOT forgotten"),
-            sqlite_where=text("forgotten = 0"),
-        ),
+        partial_index("ix_turns_kept", "created_at", where="NOT forgotten"),
         Index("ix_turns_latest", "conversation_id", "user_id", "id"),
         CheckConstraint("kind IN ('chat', 'command', 'summary')", name="kind"),
         CheckConstraint("delivered_at IS NULL OR answered_at IS NOT NULL", name="order"),

@@ -20,6 +20,7 @@ class Threads:
     def __init__(self, name: str, number: int) -> None:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._number = number
+        self._last: Callable[[], None] = lambda: None
         for _ in range(number):
             Thread(target=self._run, name=name, daemon=True).start()
 
@@ -39,14 +40,16 @@ class Threads:
         self._queue.put(carry_out)
         return future
 
-    def stop(self) -> None:
-        """Let each thread end when the work that is queued is done."""
+    def stop(self, last: Callable[[], None]) -> None:
+        """Let each thread end when the queued work is done, with `last` as its last work."""
+        self._last = last
         for _ in range(self._number):
             self._queue.put(None)
 
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:
             work()
+        self._last()
 
 
 def _end(future: asyncio.Future[Any], end: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, TypeDecorator, create_engine, event
+from sqlalchemy import Connection, MetaData, TypeDecorator, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from core import settings
@@ -38,8 +38,16 @@ def include(name: str | None, kind: str, parents: Any) -> bool:
     return not (name or "").startswith("search")
 
 
+def tell_conditions(metadata: MetaData) -> None:
+    """Give partial indexes their condition, on every engine."""
+    for index in (index for table in metadata.tables.values() for index in table.indexes):
+        for dialect in ("postgresql", "sqlite") if "where" in index.info else ():
+            index.dialect_options[dialect]["where"] = text(index.info["where"])
+
+
 def migrate(connection: Connection) -> None:
     """Run the operation that Alembic was asked for."""
+    tell_conditions(Base.metadata)
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

@@ -10,6 +10,7 @@ from telegram import Bot, BotCommand
 from telegram.error import InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
+from bots.trust import trust
 from core.adapter import COMMANDS
 from core.errors import SettingsError, Unreachable
 
@@ -27,15 +28,14 @@ async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, htt
     if not _TOKEN.fullmatch(token):
         raise SettingsError("TELEGRAM_TOKEN is no token; @BotFather shows it as 123456:ABC-DEF")
     _hush()
-    trust = httpx.create_ssl_context()  # one for all: each takes megabytes
     bot = Bot(
         token,
         base_url=f"{api_url.rstrip('/')}/bot",
         base_file_url=f"{api_url.rstrip('/')}/file/bot",
-        request=_request(trust, _SIMULTANEOUS),
-        get_updates_request=_request(trust, 1),  # never used, see polling
+        request=_request(_SIMULTANEOUS),
+        get_updates_request=_request(1),  # never used, see polling
     )
-    async with httpx.AsyncClient(verify=trust, limits=_limits(_SIMULTANEOUS)) as client:
+    async with httpx.AsyncClient(verify=trust(), limits=_limits(_SIMULTANEOUS)) as client:
         try:
             await _greet(bot, api_url)
             await _prepare(bot)
@@ -50,14 +50,14 @@ def _hush() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _request(trust: object, connections: int) -> HTTPXRequest:
+def _request(connections: int) -> HTTPXRequest:
     return HTTPXRequest(
         connection_pool_size=connections,
         connect_timeout=10,
         read_timeout=20,
         write_timeout=20,
         pool_timeout=10,
-        httpx_kwargs={"verify": trust, "limits": _limits(connections)},
+        httpx_kwargs={"verify": trust(), "limits": _limits(connections)},
     )
 
 

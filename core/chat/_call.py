@@ -228,8 +228,9 @@ class OpenCall:
         await quota.recover(session, self.turn, self._terms.rules, now=self._now())
 
     async def _settle_now(self) -> None:
-        await transact(self._sessions, self.settle)
-        self.settled()
+        if self._reservation is not None:
+            await transact(self._sessions, self.settle)
+            self.settled()
 
     async def _reserve_now(self, *, turns: int = 0) -> None:
         tries = count()
