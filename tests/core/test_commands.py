@@ -7,7 +7,7 @@ import pytest
 
 from core import commands, memory, quota
 from core.adapter import COMMANDS
-from core.commands import Call, Offer, Result
+from core.commands import Offer, Request, Result
 from core.commands._style import BACK
 from core.db import Sessions
 from core.messages import Usage
@@ -32,8 +32,8 @@ async def give(sessions: Sessions, who: Speaker, command: str, **more: Any) -> R
     """Give a command, as its author writes it behind the slash."""
     name, _, arguments = command.partition(" ")
     standard = {"private": True, "admin": True, "offer": OFFER, "now": NOW}
-    call = Call(who, arguments, **{**standard, **more})
-    return await commit(sessions, lambda s: commands.run(s, name, call))
+    request = Request(who, arguments, **{**standard, **more})
+    return await commit(sessions, lambda s: commands.run(s, name, request))
 
 
 async def instruct(sessions: Sessions, who: Speaker, result: Result) -> None:
