@@ -1,4 +1,4 @@
-"""Parley's adapters and its entry point. They know no database."""
+"""Parley's platforms and its entry point. They know no database."""
 
 import sys
 

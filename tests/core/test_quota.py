@@ -419,7 +419,7 @@ async def test_of_fifty_that_race_for_the_last_unit_one_wins(
     assert len(await calls(sessions)) == 1
 
 
-async def test_people_who_share_a_budget_never_lock_each_other_out(
+async def test_people_with_one_budget_never_lock_each_other_out(
     postgres_sessions: Sessions,
 ) -> None:
     people = [Author("telegram", str(number), str(number)) for number in range(8)]

@@ -97,7 +97,7 @@ async def test_an_invalid_session_is_caught_up_with(
     assert len(model.requests) == 2
 
 
-async def test_what_was_said_while_it_was_down_is_answered_once_in_order(
+async def test_messages_sent_while_it_was_down_are_answered_once_in_order(
     stage: DiscordStage, channel: Channel, model: ModelServer
 ) -> None:
     server = stage.server
@@ -208,7 +208,7 @@ async def test_a_slash_command_is_answered_in_its_place(stage: DiscordStage) -> 
 async def test_a_command_that_comes_to_nothing_stops_thinking(
     stage: DiscordStage, model: ModelServer, late: bool
 ) -> None:
-    """`/retry`, stopped before its first text: nothing is said, and nothing is waited for."""
+    """A /retry that is stopped before its first text leaves no message and no "is thinking…"."""
     server = stage.server
     async with stage.running():
         await stage.say("Hello")
