@@ -49,7 +49,7 @@ and the key of the language model:
 `python -m bots {free}` needs only MODEL_API_KEY; `make demo` needs nothing at all."""
 
 LAST_SECONDS = 8.0
-"""Seconds for stopping after the drain; a dyno kills what it asked to stop 30 seconds ago."""
+"""The most seconds to stop after the drain; a dyno kills a process 30 seconds after its signal."""
 
 SET_FIRST = """\
 Missing for what is to run. Set it, in the environment or in a file .env:

@@ -119,7 +119,7 @@ class Intake:
         try:
             await privacy.erase(self._sessions)
         except TRANSIENT:
-            log.exception("traces of what was deleted are left; they are erased within the hour")
+            log.exception("traces of deleted texts are left; they are erased within the hour")
 
     async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()
@@ -160,7 +160,7 @@ class Intake:
                 return await self._piece(session, message, speaker, last, now)
         follows_id = None
         if not message.private and message.reply_to is not None:
-            # In a group a reply branches from what it answers; a private talk stays one line.
+            # In a group a reply branches from its message; a private chat stays one line.
             follows_id = await posts.turn_of(session, message.address, message.reply_to)
         return await self._question(session, message, speaker, now, follows_id)
 

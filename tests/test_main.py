@@ -19,7 +19,7 @@ from tests.records import eventually
 
 
 async def outcome(log: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """The exit status and the words of a process that should end by itself."""
+    """Return the exit status and the output of a process that should end by itself."""
     async with process(*arguments, log=log, environment=environment) as started:
         status = await started.wait()
     return status, "\n".join(started.lines())

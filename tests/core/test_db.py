@@ -308,7 +308,7 @@ def locked(url: str) -> Iterator[sqlite3.Connection]:
 
 @asynccontextmanager
 async def impatient(url: str) -> AsyncIterator[Sessions]:
-    """Sessions to whom SQLite says at once that it is locked."""
+    """Sessions that get an error at once if SQLite is locked."""
     async with connected(url) as sessions:
 
         @event.listens_for(sessions.engine, "connect")

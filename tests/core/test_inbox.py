@@ -291,7 +291,7 @@ async def test_a_piece_and_an_answer_at_once_lose_nothing(postgres_sessions: Ses
         assert stored.answer == f"answer {turn_id}"
 
 
-# The fence: what an attempt that is over writes changes nothing
+# The fence: a write of an old attempt changes nothing
 
 
 async def test_drafts_are_saved_for_the_attempt_that_owns_the_turn(
@@ -375,14 +375,14 @@ async def test_a_delivery_tells_whether_somebody_waits_for_it(
 
 
 async def follow(sessions: Sessions, turn: Turn, *, expected: bool) -> list[Turn]:
-    """Finish a turn, and claim what waited for it."""
+    """Finish a turn, and claim the turn that waited for it."""
     await rows.answer(sessions, turn)
     assert await rows.claim(sessions) == []
     assert await rows.deliver(sessions, turn) is expected
     return await rows.claim(sessions)
 
 
-# What people do to turns
+# Changes by people
 
 
 async def test_a_failed_turn_is_answered_again_as_if_it_were_new(

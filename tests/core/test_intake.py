@@ -210,7 +210,7 @@ async def test_an_album_is_not_kept_for_long(sessions: Sessions) -> None:
     assert [file.reference for file in album.question.attachments] == ["file-3"]
 
 
-# What cannot be stored
+# Events that cannot be stored
 
 
 async def refuse(sessions: Sessions, what: str = "turns") -> None:

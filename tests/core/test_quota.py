@@ -354,7 +354,7 @@ async def test_calls_of_other_turns_are_left_open(sessions: Sessions, turn: Turn
     assert await used(sessions, other.user_id) == {"minute": 1, "day": 1, "month": 100}
 
 
-# What is told
+# Figures for people
 
 
 async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: Turn) -> None:

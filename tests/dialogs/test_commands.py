@@ -206,7 +206,7 @@ async def test_a_conversation_chooses_its_model(
         await telegram.server.say(telegram.server.private(bob), bob, "Hello")
         await telegram.records.idle(5)
     async with telegram.running():
-        await ask(telegram, "Hello")  # what is no longer on offer is no longer asked
+        await ask(telegram, "Hello")  # a model that is no longer on offer is not asked
         assert "there is no other to choose" in await ask(telegram, "/model")
     assert [request.body["model"] for request in models.requests] == [OTHER, MODEL, MODEL]
     stored = telegram.records.all("SELECT model FROM calls ORDER BY id")

@@ -64,7 +64,7 @@ def address(telegram: TelegramServer, chat: Chat, thread: str = "") -> Address:
 
 
 async def heard(adapter: TelegramAdapter, count: int) -> list[InboundMessage | Change]:
-    """The next events, all acknowledged but the last."""
+    """Return the next events; all but the last are acknowledged."""
     events: list[InboundMessage | Change] = []
     async with asyncio.timeout(10), aclosing(adapter.listen()) as listening:
         async for event in listening:
