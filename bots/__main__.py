@@ -182,7 +182,7 @@ async def _work(worker: Worker, listening: Coroutine[Any, Any, None], drain_seco
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as tasks:
-        working = tasks.create_task(worker.run())
+        working = tasks.create_task(keep("answering", worker.run))
         hearing = tasks.create_task(_hear(listening, worker))
         stopping = tasks.create_task(stop.wait())
         await asyncio.wait((hearing, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -235,7 +235,7 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 async def _hear(listening: Coroutine[Any, Any, None], worker: Worker) -> None:
     """Listen until the last event, then wait until everything is answered."""
     await listening
-    await worker.settled()
+    await keep("waiting for the last answers", worker.settled)
 
 
 async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) -> None:
@@ -245,7 +245,7 @@ async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) ->
         await asyncio.Event().wait()
         return
     try:
-        await listening.listen(adapter)
+        await keep(f"listening on {adapter.name}", partial(listening.listen, adapter))
     except SettingsError:
         worker.dismiss(adapter)
         raise

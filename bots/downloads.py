@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable
 
+from core import words
 from core.adapter import Attachment
 from core.errors import AttachmentError, Unreachable
 
@@ -23,16 +24,15 @@ async def read(
     except TimeoutError:
         if not time.expired():
             raise
-        raise AttachmentError(f"“{attachment.name}” takes too long to load.") from None
+        raise AttachmentError(words.FILE_SLOW.format(name=attachment.name)) from None
     return bytes(data)
 
 
 def check(attachment: Attachment, size: int, limit: int) -> None:
     """Raise AttachmentError for a file of more than `limit` bytes."""
     if size > limit:
-        raise AttachmentError(
-            f"“{attachment.name}” is larger than the {limit / 1_000_000:g} MB that I can read."
-        )
+        megabytes = limit / 1_000_000
+        raise AttachmentError(words.FILE_LARGE.format(name=attachment.name, megabytes=megabytes))
 
 
 def check_status(status: int, refusal: str) -> None:

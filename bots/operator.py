@@ -13,6 +13,7 @@ from rich.text import Text
 
 from core import db, operations, settings
 from core.errors import SettingsError
+from core.money import MICRO
 
 T = TypeVar("T")
 
@@ -158,7 +159,7 @@ def _record(found: operations.TurnRecord) -> Table:
 
 def _call(call: operations.CallRecord) -> str:
     end = "settled" if call.settled_at else "open"
-    cost = f"{call.cost / settings.MICRO:.6f} usd"
+    cost = f"{call.cost / MICRO:.6f} usd"
     return f"attempt {call.attempt}: {call.model}, {call.tokens} tokens, {cost}, {end}"
 
 

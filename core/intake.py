@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from core import commands, identity, inbox, memory, pieces, posts, privacy, words
 from core.adapter import Change, ChangeKind, InboundMessage, Move
@@ -67,7 +67,8 @@ class Intake:
     async def handle(self, event: InboundMessage | Change | Move) -> None:
         """Store an event; it is safe when this returns. Wait while the database is away.
 
-        An event that cannot be stored for another reason is logged and passed over.
+        An event that cannot be stored for a reason of its own is logged and passed over. Raises
+        DBAPIError when the tables are broken, and keeps nothing then.
         """
         if isinstance(event, InboundMessage):
             self._put_aside(event)
@@ -83,9 +84,13 @@ class Intake:
         while True:
             try:
                 return await transact(self._sessions, partial(self._store, event=event))
-            except (DBAPIError, *TRANSIENT) as error:
+            except (IntegrityError, DataError) as error:
                 # Another process may have stored the same event meanwhile; the next try finds it.
-                tries += not may_pass(error)
+                tries += 1
+                log.warning("event %s is not stored: %s", event.event_id, reason(error))
+            except (DBAPIError, *TRANSIENT) as error:
+                if not may_pass(error):
+                    raise  # the tables are at fault, and the platform sends the event again later
                 log.warning("event %s is not stored: %s", event.event_id, reason(error))
             except Exception:  # one event must not stop the others
                 tries += 1

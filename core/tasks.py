@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from core import db
-from core.errors import ParleyError
+from core.errors import ParleyError, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,8 @@ async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Run `work` until it ends by itself, and start it again whenever it fails.
 
     Each failure is logged in one line with its reason; a bug is logged with its traceback. After a
-    run longer than the longest pause, the next pause is the shortest. Cancellation passes through.
+    run longer than the longest pause, the next pause is the shortest. Cancellation passes through,
+    and so does SettingsError, because the operator has to change something.
     """
     clock = asyncio.get_running_loop().time
     pause = SHORTEST_PAUSE
@@ -25,6 +26,8 @@ async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
         began = clock()
         try:
             await work()
+        except SettingsError:
+            raise
         except Exception as error:
             if clock() - began > LONGEST_PAUSE:
                 pause = SHORTEST_PAUSE

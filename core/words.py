@@ -2,13 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from decimal import Decimal
 
 from core.adapter import COMMANDS, START
 from core.errors import QuotaExceeded
-from core.settings import MICRO
-
-CENT = Decimal("0.01")
 
 # Buttons
 
@@ -19,6 +15,47 @@ TRY_AGAIN = "Try again"
 
 NOTHING_SAID = "Hello! What would you like to know? /help lists what I can do."
 UNREADABLE = "I cannot read {what} yet. Please write it to me."
+
+# A GIF of Telegram comes with a document and a venue with a location: the earlier kind counts.
+UNREADABLE_KINDS = {
+    "animation": "GIFs",
+    "live_photo": "live photos",
+    "voice": "voice messages",
+    "audio": "audio files",
+    "video": "videos",
+    "video_note": "video messages",
+    "sticker": "stickers",
+    "venue": "places",
+    "location": "locations",
+    "contact": "contacts",
+    "poll": "polls",
+    "checklist": "checklists",
+    "dice": "dice",
+    "game": "games",
+    "story": "stories",
+    "paid_media": "paid media",
+    "invoice": "invoices",
+    "giveaway": "giveaways",
+}
+"""The kinds of messages that the bot cannot read."""
+
+# Files
+
+NO_FILES_HERE = "The terminal has no attachments."
+FILE_EMPTY = "“{name}” is empty."
+FILE_DAMAGED = "“{name}” is damaged."
+FILE_GONE = "“{name}” no longer exists."
+FILE_SLOW = "“{name}” takes too long to load."
+FILE_REFUSED = "{platform} does not hand out “{name}”."
+FILE_LARGE = "“{name}” is larger than the {megabytes:g} MB that I can read."
+FILES_LARGE = "“{name}” is too large: the files of a message may have {megabytes} MB together."
+FILES_MANY = "“{name}” is left out: I read {number} files at a time."
+FILE_UNKNOWN = "I cannot read “{name}”, only images (JPEG, PNG, GIF, WEBP), PDF and text files."
+TEXT_LONG = "“{name}” is too long: I read texts of up to {characters:,} characters."
+IMAGE_LARGE = (
+    "“{name}” is {width} × {height} pixels large;"
+    " I look at images of up to {megapixels} megapixels."
+)
 
 # Ends of an answer
 
@@ -152,18 +189,6 @@ def refused(refusal: QuotaExceeded, now: datetime) -> str:
         return f"This is too much at once: {limit}. Send less, or begin anew with /new."
     rest = ", and too little of it is left for this" if refusal.left else ""
     return f"That was all for now: {limit}{rest}. You can go on {until(refusal.resets_at, now)}."
-
-
-def dollars(amount: int) -> str:
-    """Return micro-dollars as an amount rounded to the cent: "$0.25"."""
-    value = Decimal(amount) / MICRO
-    return "less than $0.01" if 0 < value < CENT else f"${value:.2f}"
-
-
-def price(amount: int) -> str:
-    """Return micro-dollars as an exact amount: "$1.00", "$0.005"."""
-    value = Decimal(amount) / MICRO
-    return f"${value:.2f}" if value == round(value, 2) else f"${value.normalize():f}"
 
 
 def until(moment: datetime, now: datetime) -> str:

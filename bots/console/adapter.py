@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from bots.console import Console, terminal
+from core import words
 from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
 from core.errors import AttachmentError, MessageGone, Undeliverable
 
@@ -218,7 +219,7 @@ class ConsoleAdapter:
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Raise AttachmentError, because a terminal has no attachments."""
-        raise AttachmentError("The terminal has no attachments.")
+        raise AttachmentError(words.NO_FILES_HERE)
 
 
 class Pipe:

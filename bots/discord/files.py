@@ -7,6 +7,7 @@ import discord
 
 from bots.discord.rest import Json, call
 from bots.downloads import check, check_status, read
+from core import words
 from core.adapter import Attachment
 from core.errors import AttachmentError, MessageGone, Undeliverable, Unreachable
 
@@ -25,7 +26,9 @@ async def fetch(
     url = await _address(client, attachment)
     try:
         async with files.get(url, timeout=PATIENCE) as response:
-            check_status(response.status, f"Discord does not hand out “{attachment.name}”.")
+            check_status(
+                response.status, words.FILE_REFUSED.format(platform="Discord", name=attachment.name)
+            )
             return await read(response.content.iter_chunked(_CHUNK), attachment, limit)
     except (aiohttp.ClientError, TimeoutError) as error:
         # The address is signed, so no message may quote it.
@@ -38,11 +41,11 @@ async def _address(client: discord.Client, attachment: Attachment) -> str:
     try:
         message = await call(client, "GET", path, channel_id=chat, message_id=message_id)
     except (MessageGone, Undeliverable):
-        raise AttachmentError(f"“{attachment.name}” no longer exists.") from None
+        raise AttachmentError(words.FILE_GONE.format(name=attachment.name)) from None
     for file in _files(message):
         if file["id"] == file_id:
             return str(file["url"])
-    raise AttachmentError(f"“{attachment.name}” no longer exists.")
+    raise AttachmentError(words.FILE_GONE.format(name=attachment.name))
 
 
 def _files(message: Json) -> Iterator[Json]:

@@ -10,6 +10,7 @@ from discord.abc import Snowflake
 
 from bots.discord import Discord
 from bots.pieces import Pieces
+from core import words
 from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
 
 PLATFORM = Discord.name
@@ -21,7 +22,7 @@ PARTIAL = 1990
 _BY_PEOPLE = (discord.MessageType.default, discord.MessageType.reply)
 _KINDS = frozenset(ChangeKind)
 _MARK = re.compile(r"<(?:(?P<kind>@!?|@&|#)|a?(?P<emoji>:\w+:))(?P<id>\d+)>")
-_UNREADABLE = {"audio": "audio files", "video": "videos"}
+_UNREADABLE = {kind: words.UNREADABLE_KINDS[kind] for kind in ("audio", "video")}
 
 
 def parse_message(
@@ -226,10 +227,10 @@ def _readable(file: discord.Attachment) -> bool:
 
 def _unreadable(message: discord.Message) -> str:
     if message.flags.voice:
-        return "voice messages"
+        return words.UNREADABLE_KINDS["voice"]
     for file in _files(message):
         if not _readable(file):
             return _UNREADABLE[_media_type(file).partition("/")[0]]
     if message.poll:
-        return "polls"
-    return "stickers" if message.stickers else ""
+        return words.UNREADABLE_KINDS["poll"]
+    return words.UNREADABLE_KINDS["sticker"] if message.stickers else ""

@@ -6,6 +6,7 @@ from telegram.error import TelegramError
 
 from bots.downloads import check, check_status, read
 from bots.telegram.failures import translated
+from core import words
 from core.adapter import Attachment
 from core.errors import AttachmentError, RetryAfter, Unreachable
 
@@ -40,4 +41,4 @@ async def _find(bot: Bot, attachment: Attachment) -> File:
 
 
 def _refusal(attachment: Attachment) -> str:
-    return f"Telegram does not hand out “{attachment.name}”."
+    return words.FILE_REFUSED.format(platform="Telegram", name=attachment.name)

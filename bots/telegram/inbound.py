@@ -15,6 +15,7 @@ from telegram import (
 from bots.telegram import Telegram
 from bots.telegram.page import units
 from bots.telegram.written import entity_text, to_markdown
+from core import words
 from core.adapter import (
     COMMANDS,
     Address,
@@ -34,27 +35,6 @@ paste into messages of up to 4096 units, at a space if it can."""
 
 _KINDS = frozenset(ChangeKind)
 _COMMANDS = frozenset(command.name for command in COMMANDS)
-# In this order, because a GIF also has a document, and a venue also has a location.
-_UNREADABLE = {
-    "animation": "GIFs",
-    "live_photo": "live photos",
-    "voice": "voice messages",
-    "audio": "audio files",
-    "video": "videos",
-    "video_note": "video messages",
-    "sticker": "stickers",
-    "venue": "places",
-    "location": "locations",
-    "contact": "contacts",
-    "poll": "polls",
-    "checklist": "checklists",
-    "dice": "dice",
-    "game": "games",
-    "story": "stories",
-    "paid_media": "paid media",
-    "invoice": "invoices",
-    "giveaway": "giveaways",
-}
 
 
 def parse(update: Update, me: User) -> InboundMessage | Change | Move | None:
@@ -213,7 +193,8 @@ def _attachments(message: Message) -> tuple[Attachment, ...]:
 
 
 def _unreadable(message: Message) -> str:
-    return next((words for name, words in _UNREADABLE.items() if getattr(message, name)), "")
+    found = (told for name, told in words.UNREADABLE_KINDS.items() if getattr(message, name))
+    return next(found, "")
 
 
 def _address(message: MaybeInaccessibleMessage, me: User) -> Address:

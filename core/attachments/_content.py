@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from core import words
 from core.attachments import _images
 from core.errors import AttachmentError
 from core.messages import Block
@@ -45,7 +46,7 @@ class Content:
 def understand(name: str, data: bytes) -> Content:
     """Make content of a file. Raise AttachmentError, with a sentence, if it cannot be read."""
     if not data:
-        raise AttachmentError(f"“{name}” is empty.")
+        raise AttachmentError(words.FILE_EMPTY.format(name=name))
     digest = hashlib.sha256(data).hexdigest()
     reference = f"attachment:{digest}:{len(data)}"
     if media_type := _image(name, data):
@@ -75,27 +76,22 @@ def _image(name: str, data: bytes) -> str:
     try:
         image = _images.identify(data)
     except ValueError:
-        raise AttachmentError(f"“{name}” is damaged.") from None
+        raise AttachmentError(words.FILE_DAMAGED.format(name=name)) from None
     if image is None:
         return ""
     if not 0 < image.width * image.height <= PIXELS:
-        raise AttachmentError(
-            f"“{name}” is {image.width} × {image.height} pixels large;"
-            f" I look at images of up to {PIXELS // 1_000_000} megapixels."
-        )
+        size = {"width": image.width, "height": image.height}
+        megapixels = PIXELS // 1_000_000
+        raise AttachmentError(words.IMAGE_LARGE.format(name=name, megapixels=megapixels, **size))
     return image.media_type
 
 
 def _text(name: str, data: bytes) -> str:
     text = _decoded(data)
     if text is None:
-        raise AttachmentError(
-            f"I cannot read “{name}”, only images (JPEG, PNG, GIF, WEBP), PDF and text files."
-        )
+        raise AttachmentError(words.FILE_UNKNOWN.format(name=name))
     if len(text) > CHARACTERS:
-        raise AttachmentError(
-            f"“{name}” is too long: I read texts of up to {CHARACTERS:,} characters."
-        )
+        raise AttachmentError(words.TEXT_LONG.format(name=name, characters=CHARACTERS))
     return text
 
 

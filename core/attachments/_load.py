@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from itertools import accumulate
 
+from core import words
 from core.adapter import Attachment
 from core.attachments._content import Content, understand, unreadable
 from core.attachments._store import LIMIT, keep
@@ -49,7 +50,7 @@ async def _read_all(attachments: Sequence[Attachment], download: Download) -> li
             for attachment, before in zip(attachments[:COUNT], taken, strict=False)
         ]
     surplus = [
-        unreadable(AttachmentError(f"“{_name(left)}” is left out: I read {COUNT} files at a time."))
+        unreadable(AttachmentError(words.FILES_MANY.format(name=_name(left), number=COUNT)))
         for left in attachments[COUNT:]
     ]
     return [_readable(task.result()) for task in reading] + surplus
@@ -66,10 +67,8 @@ async def _read(attachment: Attachment, download: Download, most: int) -> Conten
     name = _name(attachment)
     try:
         if (attachment.size or 0) > most:
-            raise AttachmentError(
-                f"“{name}” is too large: the files of a message may have"
-                f" {LIMIT // 1_000_000} MB together."
-            )
+            megabytes = LIMIT // 1_000_000
+            raise AttachmentError(words.FILES_LARGE.format(name=name, megabytes=megabytes))
         data = await download(attachment, most)
         # In a thread: hashing and decoding many megabytes would delay all other answers.
         return await asyncio.to_thread(understand, name, data)

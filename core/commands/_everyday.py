@@ -6,8 +6,9 @@ from core import inbox, memory, quota, words
 from core.commands._request import Request, Result
 from core.commands._style import BACK
 from core.db import Session
+from core.money import dollars, price
 from core.settings import Limit
-from core.words import count, dollars, price, until
+from core.words import count, until
 
 
 async def start(session: Session, request: Request) -> Result:

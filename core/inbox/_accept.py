@@ -95,6 +95,7 @@ async def replace(session: Session, entry: Entry, *, now: datetime) -> int:
             worker_id=None,
             lease_until=None,
             draft="",
+            ticket="",
             delivered_at=now,
         )
     )

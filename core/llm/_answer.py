@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import ModelBroke, ModelBusy, ModelError
 from core.llm._faults import TryOnce, words
 from core.messages import Finish, Text, ToolCall, Usage
-from core.settings import MICRO
+from core.money import MICRO
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,13 @@
 """The settings. The entry point reads them once from the environment and `.env`."""
 
 from core.settings._checks import LONGEST_PERSONA, RESET
-from core.settings._limits import MICRO, Limit, Prices, parse_limits
+from core.settings._limits import Limit, Prices, parse_limits
 from core.settings._settings import DEFAULT_MODEL, DEFAULT_PRICES, Settings, load
 
 __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_PRICES",
     "LONGEST_PERSONA",
-    "MICRO",
     "RESET",
     "Limit",
     "Prices",

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-MICRO = 1_000_000
-"""The micro-dollars in a dollar; money is never a float."""
+from core.money import MICRO
+
 MOST = 1_000_000_000
 """The largest amount or price; sums of larger ones would not fit the database."""
 

@@ -7,8 +7,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from core.environment import Environment, Secret, Url, read
+from core.money import MICRO
 from core.settings._checks import check_database_url, parse_models, read_personas
-from core.settings._limits import MICRO, Limit, Prices, parse_limits, parse_prices
+from core.settings._limits import Limit, Prices, parse_limits, parse_prices
 
 DEFAULT_MODEL = "x-ai/grok-4-fast-non-reasoning"
 DEFAULT_PRICES = Prices(Decimal("0.20"), Decimal("0.05"), Decimal("0.50"), long_context=128_000)

@@ -11,10 +11,10 @@ from core.commands import Offer, Request, Result
 from core.commands._style import BACK
 from core.db import Sessions
 from core.messages import Usage
+from core.money import dollars, price
 from core.quota import Rules
 from core.settings import LONGEST_PERSONA, parse_limits
 from core.turns import Speaker
-from core.words import dollars, price
 from tests.core import rows
 from tests.core.rows import NOW, commit
 

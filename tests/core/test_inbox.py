@@ -666,7 +666,7 @@ async def test_a_turn_that_replaces_another_takes_over_its_messages(
 async def test_an_answer_that_is_replaced_on_its_way_does_not_arrive(
     sessions: Sessions, ada: Speaker
 ) -> None:
-    await rows.ask(sessions, ada, "1")
+    await rows.ask(sessions, ada, "1", ticket="secret")
     old = await rows.claimed(sessions)
     await rows.answer(sessions, old)
     entry = rows.entry(ada, "1", replaces_id=old.id)
@@ -674,6 +674,7 @@ async def test_an_answer_that_is_replaced_on_its_way_does_not_arrive(
     with pytest.raises(LeaseLost):
         await rows.deliver(sessions, old)
     assert [turn.id for turn in await rows.claim(sessions, now=later(20))] == [new]
+    assert (await rows.stored(sessions, old.id)).ticket == "", "no ticket outlives its turn"
 
 
 async def test_something_to_say_needs_only_its_delivery(sessions: Sessions, ada: Speaker) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from core import commands, inbox, intake, models, pieces, posts
 from core.adapter import Attachment, InboundMessage
-from core.db import Sessions
+from core.db import Sessions, Work
 from core.intake import Intake
 from core.quota import Rules
 from core.turns import Turn
@@ -232,6 +233,20 @@ async def test_an_event_that_cannot_be_stored_is_passed_over(
         await commit(sessions, lambda session: session.execute(text("DROP TRIGGER no")))
         await say(sessions, message("1"), message("2"))
         assert [turn.message_id for turn in await questions(sessions)] == ["2"], "1 was seen"
+
+
+async def test_an_event_is_not_passed_over_because_a_table_is_missing(
+    sessions: Sessions,
+) -> None:
+    def rename(old: str, new: str) -> Work[object]:
+        return lambda session: session.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    await commit(sessions, rename("events", "gone"))
+    with pytest.raises(DBAPIError):
+        await say(sessions, message("1"))
+    await commit(sessions, rename("gone", "events"))
+    await say(sessions, message("1"))
+    assert [turn.message_id for turn in await questions(sessions)] == ["1"]
 
 
 async def test_an_event_that_cannot_even_be_noted_stops_nobody(

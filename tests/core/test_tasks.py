@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import SettingsError
 from core.tasks import SHORTEST_PAUSE, keep
 from tests.dialogs.stages import TelegramStage, World, ask
 from tests.fakes.model import ModelServer
@@ -42,6 +43,47 @@ async def test_a_retention_that_fails_is_told_and_starts_again(
         f" it starts again in {SHORTEST_PAUSE:g} s"
     )
     assert first.exc_info, "what only a change of the schema can mend comes with its traceback"
+
+
+async def test_tables_that_are_missing_for_a_while_end_neither_listening_nor_answering(
+    model: ModelServer,
+    telegram_server: TelegramServer,
+    postgres_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = TelegramStage(World(model, postgres_url, tmp_path), telegram_server)
+    records = stage.records
+
+    def is_told(work: str, table: str) -> bool:
+        begin = f'{work} failed: ProgrammingError: relation "{table}" does not exist'
+        return any(record.getMessage().startswith(begin) for record in told(caplog))
+
+    async with stage.running():
+        await ask(stage, "Hello")
+        for table in ("turns", "listeners"):
+            await records.write(f"ALTER TABLE {table} RENAME TO {table}_elsewhere")
+        await eventually(lambda: is_told("answering", "turns"))
+        # The lease is not renewed, then it ends, then it cannot be taken.
+        await eventually(lambda: is_told("listening on telegram", "listeners"), within=20)
+        for table in ("turns", "listeners"):
+            await records.write(f"ALTER TABLE {table}_elsewhere RENAME TO {table}")
+        await stage.say("say well")
+        await eventually(lambda: records.turns() == 2, within=20)
+        await records.idle(2)
+    assert [message.text for message in stage.server.answers(stage.chat)][1:] == ["well"]
+    assert records.drift() == []
+
+
+async def test_what_an_operator_has_to_change_is_not_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def refuse() -> None:
+        raise SettingsError("TOKEN: not accepted")
+
+    with pytest.raises(SettingsError):
+        await keep("listening", refuse)
+    assert not told(caplog)
 
 
 async def test_work_starts_again_after_growing_pauses_until_it_ends(

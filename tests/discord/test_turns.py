@@ -202,26 +202,3 @@ async def test_a_slash_command_is_answered_in_its_place(stage: DiscordStage) -> 
     assert not interaction.failed
     assert interaction.original is not None
     assert "This month: 1 answer" in interaction.original.content
-
-
-@pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
-async def test_a_command_that_comes_to_nothing_stops_thinking(
-    stage: DiscordStage, model: ModelServer, late: bool
-) -> None:
-    """A /retry that is stopped before its first text leaves no message and no "is thinking…"."""
-    server = stage.server
-    async with stage.running():
-        await stage.say("Hello")
-        await stage.records.idle(1)
-        model.enqueue(Answer("never said", stall_after=0))
-        retry = await server.slash(stage.channel, stage.ada, "retry")
-        await model.seen(2)
-        if late:
-            server.fail("DELETE /webhooks/{id}/{token}/messages/{id}", code=50027)
-        await server.slash(stage.channel, stage.ada, "stop")
-        await stage.records.idle(3)
-    assert retry.original is not None
-    assert retry.original.deleted is not late
-    assert [answer.content for answer in server.answers(stage.channel)][-1] == "Stopped."
-    assert stage.records.all("SELECT ticket FROM turns WHERE ticket <> ''") == []
-    assert server.violations == []

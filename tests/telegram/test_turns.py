@@ -50,6 +50,28 @@ async def test_in_a_group_nobody_waits_for_somebody_else(
     assert "Ada: " in asked or "Bob: " in asked, "the model is told who speaks"
 
 
+async def test_a_noisy_neighbour_in_a_group_holds_up_nobody(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    """Ada has twenty commands and twenty refusals on their way; Bob asks one question."""
+    server = stage.server
+    bob = server.person(1002, "Bob")
+    group = stage.group(bob)
+    async with stage.running(quota="1 turn/day"):
+        await server.say(group, stage.ada, f"@{server.username} say hello")
+        await stage.records.idle(1)
+        for number in range(20):
+            await server.say(group, stage.ada, f"@{server.username} say {number}")
+            await server.say(group, stage.ada, "/usage")
+        await eventually(lambda: stage.records.turns() == 41)
+        before = len(server.answers(group))
+        await server.say(group, bob, f"@{server.username} say from Bob")
+        await server.wait(
+            lambda: "from Bob" in [answer.text for answer in server.answers(group)], timeout=30
+        )
+        assert len(server.answers(group)) <= before + 4, "of the forty that wait"
+
+
 async def test_a_killed_answer_is_finished_in_its_message(
     stage: TelegramStage, model: ModelServer
 ) -> None:

@@ -1,0 +1,105 @@
+"""Tickets of slash commands: an answer replaces "is thinking…", or "is thinking…" goes away."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.dialogs.stages import DiscordStage, World
+from tests.fakes.discord import DiscordServer
+from tests.fakes.discord.records import Interaction
+from tests.fakes.model import Answer, ModelServer
+
+NEVER = Answer("never said", stall_after=0)
+
+
+@pytest.fixture
+def stage(
+    model: ModelServer, discord_server: DiscordServer, database_url: str, tmp_path: Path
+) -> DiscordStage:
+    """Ada alone with Parley, once on each database."""
+    return DiscordStage(World(model, database_url, tmp_path), discord_server)
+
+
+@pytest.fixture
+def tickets(stage: DiscordStage) -> Callable[[], int]:
+    """Count the tickets that are stored."""
+    return lambda: stage.records.one("SELECT count(*) FROM turns WHERE ticket <> ''")
+
+
+async def retry_stalled(stage: DiscordStage, model: ModelServer) -> Interaction:
+    """Let Ada ask, then `/retry`; return the interaction while the model says nothing."""
+    await stage.say("Hello")
+    await stage.records.idle(1)
+    model.enqueue(NEVER)
+    retry = await stage.server.slash(stage.channel, stage.ada, "retry")
+    await model.seen(2)
+    return retry
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
+async def test_a_command_that_is_stopped_before_its_first_text_stops_thinking(
+    stage: DiscordStage, model: ModelServer, tickets: Callable[[], int], late: bool
+) -> None:
+    server = stage.server
+    async with stage.running():
+        retry = await retry_stalled(stage, model)
+        assert tickets() == 1
+        if late:
+            server.fail("DELETE /webhooks/{id}/{token}/messages/{id}", code=50027)
+        await server.slash(stage.channel, stage.ada, "stop")
+        await stage.records.idle(3)
+    assert retry.original is not None
+    assert retry.original.deleted is not late
+    assert [answer.content for answer in server.answers(stage.channel)][-1] == "Stopped."
+    assert tickets() == 0
+    assert server.violations == []
+
+
+async def test_a_command_that_is_forgotten_stops_thinking(
+    stage: DiscordStage, model: ModelServer, tickets: Callable[[], int]
+) -> None:
+    async with stage.running():
+        retry = await retry_stalled(stage, model)
+        await stage.say("/forget yes")
+        await stage.records.idle(3)
+    assert retry.original is not None
+    assert retry.original.deleted
+    assert "is deleted" in stage.heard()
+    assert tickets() == 0
+    assert stage.server.violations == []
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["answered", "stopped"])
+async def test_a_ticket_that_the_release_before_stored_still_serves(
+    stage: DiscordStage, model: ModelServer, stopped: bool
+) -> None:
+    """That release wrote the token behind the message's id, in the turn and in its post."""
+    async with stage.process() as process:
+        retry = await retry_stalled(stage, model)
+        process.kill()
+        await process.wait()
+    records = stage.records
+    token = records.one("SELECT ticket FROM turns WHERE ticket <> ''")
+    old = {"new": retry.id, "old": f"{retry.id}/{token}"}
+    await records.write("UPDATE posts SET message_id = :old WHERE message_id = :new", **old)
+    await records.write(
+        "UPDATE turns SET message_id = :old, ticket = '' WHERE message_id = :new", **old
+    )
+    if stopped:
+        await records.write("UPDATE turns SET cancel = true WHERE message_id = :old", **old)
+    async with stage.running():
+        await records.idle(2)
+    assert retry.original is not None
+    assert retry.original.deleted is stopped
+    assert stopped or "How can I help you?" in retry.original.content
+    assert stage.server.violations == []
+
+
+async def test_no_ticket_is_kept_among_the_posts(stage: DiscordStage) -> None:
+    async with stage.running():
+        command = await stage.server.slash(stage.channel, stage.ada, "usage")
+        await stage.records.idle(1)
+    known = [row.message_id for row in stage.records.all("SELECT message_id FROM posts")]
+    assert command.id in known
+    assert not any(command.token in str(message_id) for message_id in known)
