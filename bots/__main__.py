@@ -7,15 +7,15 @@ import signal
 import socket
 import sys
 import uuid
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
-import typer
 
 from bots.connections import Connections
 from bots.platform import Platform
@@ -60,44 +60,57 @@ NO_KEY = "MODEL_API_KEY: not set; get a key at https://aimlapi.com/app/keys"
 
 NAMES = ", ".join(platform.name for platform in PLATFORMS)
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+EPILOG = """\
+`turns`, `turns show N` and `turns replay N` in place of platforms tell what became of turns that
+failed, and queue them again."""
 
 
-def _check_name(name: str) -> str:
-    if name not in {platform.name for platform in PLATFORMS}:
-        raise typer.BadParameter(f"{name!r} is not one of {NAMES}.")
-    return name
+def _name(told: str) -> str:
+    """Return the name of a platform as it was typed; ArgumentTypeError for an unknown one."""
+    if told not in {platform.name for platform in PLATFORMS}:
+        raise ArgumentTypeError(f"{told!r} is not one of {NAMES}.")
+    return told
 
 
-@app.command(
-    epilog="What became of turns that failed: `turns`, `turns show N` and `turns replay N`"
-    " in place of platforms."
-)
-def serve(
-    platforms: Annotated[
-        list[str] | None,
-        typer.Argument(
-            parser=_check_name,
-            help=f"Platforms to run, of {NAMES}; none named: those that have a token.",
-        ),
-    ] = None,
-    listen: Annotated[
-        bool, typer.Option(help="Listen for messages; without it only answer what is stored.")
-    ] = True,
-) -> None:
-    """Answer people on the platforms where they talk to the bot."""
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="parley",
+        description="Answer people on the platforms where they talk to the bot.",
+        epilog=EPILOG,
+    )
+    parser.add_argument(
+        "platforms",
+        metavar="PLATFORM",
+        nargs="*",
+        type=_name,
+        help=f"a platform to run, of {NAMES}; none named: those that have a token",
+    )
+    parser.add_argument(
+        "--listen",
+        action=BooleanOptionalAction,
+        default=True,
+        help="listen for messages; without it only answer what is stored",
+    )
+    return parser
+
+
+def serve(platforms: Sequence[str], *, listen: bool) -> int:
+    """Run the bot until it is stopped; return its exit status."""
     try:
         loaded, known = load()
-        chosen = _choose(known, platforms or [])
+        chosen = _choose(known, platforms)
         if not loaded.model_api_key.get_secret_value():
             raise SettingsError(NO_KEY)
         _log_to_stderr(chosen)
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(run(loaded, chosen, listen=listen))
     except* SettingsError as group:
-        for error in _leaves(group):
-            typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        errors = _leaves(group)
+    else:
+        return 0
+    for error in errors:
+        sys.stderr.write(f"{error}\n")
+    return 2
 
 
 def load(**values: object) -> tuple[Settings, list[Platform]]:
@@ -122,11 +135,13 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def main() -> None:
     """Run the console script `parley`."""
-    if sys.argv[1:2] == ["turns"]:
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["turns"]:
         from bots import operator  # noqa: PLC0415 - a running bot needs no tables
 
-        operator.app(sys.argv[2:], prog_name="parley turns")
-    app()
+        sys.exit(operator.main(arguments[1:]))
+    told = _parser().parse_args(arguments)
+    sys.exit(serve(told.platforms, listen=told.listen))
 
 
 async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool = True) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,78 +24,98 @@ Work = Callable[[Any], Awaitable[T]]
 PATIENCE = 5.0
 """The seconds for which work is tried again on a busy database."""
 GONE = "the question was deleted, so there is nothing to answer again"
-
-Number = Annotated[str, typer.Argument(metavar="N", help="The number of a turn, or its reference.")]
-Numbers = Annotated[
-    list[str], typer.Argument(metavar="N...", help="The numbers of turns, or references.")
-]
-
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=False,
-    help="Look at turns and queue them again; works beside a running bot.",
-)
+NOT_FAILED = "did not fail, left alone"
 
 
-@app.callback(invoke_without_command=True)
-def list_troubles(context: typer.Context) -> None:
+class _Stop(Exception):
+    """The end of a command that failed: a sentence for the operator and an exit status."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one of the operator's commands; return the exit status."""
+    told = _parser().parse_args(arguments)
+    try:
+        told.carry_out(told)
+    except _Stop as stop:
+        sys.stderr.write(f"{stop}\n")
+        return stop.status
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="parley turns",
+        description="List turns that failed, could not be delivered or do not end."
+        " Works beside a running bot.",
+    )
+    parser.set_defaults(carry_out=list_troubles)
+    commands = parser.add_subparsers(title="commands", metavar="[COMMAND]")
+    help_ = "show everything that is stored of one turn, with the words that were said"
+    one = commands.add_parser("show", help=help_, description=help_)
+    help_ = "queue failed turns again, and deliver undeliverable ones again"
+    several = commands.add_parser("replay", help=help_, description=help_)
+    help_ = "the number of a turn, or its reference"
+    one.add_argument("number", metavar="N", type=_number, help=help_)
+    several.add_argument("numbers", metavar="N", type=_number, nargs="+", help=help_)
+    one.set_defaults(carry_out=show)
+    several.set_defaults(carry_out=replay)
+    return parser
+
+
+def list_troubles(told: Namespace) -> None:
     """List turns that failed, could not be delivered or do not end."""
-    if context.invoked_subcommand is not None:
-        return
     now = datetime.now(UTC)
     found = _with_database(lambda session: operations.list_troubles(session, now=now))
-    if not found:
-        typer.echo("No turn is in trouble.")
-        return
-    Console().print(_table(found, now))
+    if found:
+        Console().print(_table(found, now))
+    else:
+        sys.stdout.write("No turn is in trouble.\n")
 
 
-@app.command()
-def show(number: Number) -> None:
+def show(told: Namespace) -> None:
     """Show everything that is stored of one turn, with the words that were said."""
-    turn_id = _number(number)
-    found = _with_database(lambda session: operations.show(session, turn_id))
+    found = _with_database(lambda session: operations.show(session, told.number))
     if found is None:
-        typer.echo(f"There is no turn {turn_id}.", err=True)
-        raise typer.Exit(1)
+        raise _Stop(f"There is no turn {told.number}.", 1)
     Console().print(_record(found))
 
 
-@app.command()
-def replay(numbers: Numbers) -> None:
+def replay(told: Namespace) -> None:
     """Queue failed turns again, and deliver undeliverable ones again."""
-    turn_ids = [_number(number) for number in numbers]
+    turn_ids = list(dict.fromkeys(told.numbers))
     now = datetime.now(UTC)
     queued = _with_database(lambda session: operations.replay(session, turn_ids, now=now))
     forgotten = _with_database(lambda session: operations.find_forgotten(session, turn_ids))
-    for turn_id in dict.fromkeys(turn_ids):
-        done = turn_id in queued
-        left = GONE if turn_id in forgotten else "did not fail, left alone"
-        typer.echo(f"{turn_id}: {'queued' if done else left}", err=not done)
-    if len(queued) < len(set(turn_ids)):
-        raise typer.Exit(1)
+    for turn_id in queued:
+        sys.stdout.write(f"{turn_id}: queued\n")
+    left = [turn_id for turn_id in turn_ids if turn_id not in queued]
+    if left:
+        why = {turn_id: GONE if turn_id in forgotten else NOT_FAILED for turn_id in left}
+        raise _Stop("\n".join(f"{turn_id}: {reason}" for turn_id, reason in why.items()), 1)
 
 
 def _number(told: str) -> int:
     """Return the number of a turn from its reference, which is `number` or `number-attempt`."""
     number, _, _ = told.partition("-")
     if not number.isdecimal():
-        raise typer.BadParameter(f"{told!r} is not the number of a turn")
+        raise ArgumentTypeError(f"{told!r} is not the number of a turn")
     return int(number)
 
 
 def _with_database(work: Work[T]) -> T:
-    """Run `work` and return its result. Exit with a sentence if the database cannot be used."""
+    """Run `work` and return its result. Stop with a sentence if the database cannot be used."""
     logging.basicConfig(level=logging.ERROR)  # retries are no news here
     try:
         return asyncio.run(_transact(settings.load().database_url, work))
     except SettingsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        raise _Stop(str(error), 2) from None
     except db.TRANSIENT as error:
-        typer.echo(f"DATABASE_URL: the database cannot be used: {db.reason(error)}", err=True)
-        raise typer.Exit(2) from None
+        reason = f"DATABASE_URL: the database cannot be used: {db.reason(error)}"
+        raise _Stop(reason, 2) from None
 
 
 async def _transact(url: str, work: Work[T]) -> T:
