@@ -352,5 +352,10 @@ def _instead(
 
 
 def _answered(entry: inbox.Entry, text: str) -> inbox.Entry:
-    """A turn that needs no model: it is answered already and waits for nothing."""
-    return replace(entry, kind="command", lane=None, follows_id=None, replaces_id=None, answer=text)
+    """A turn that needs no model: it is answered already and waits for no question.
+
+    Such turns of one person follow each other: many of them would take all that a process can
+    carry out at once, only to wait for the gate of one chat.
+    """
+    lane = f"{entry.lane}/commands"
+    return replace(entry, kind="command", lane=lane, follows_id=None, replaces_id=None, answer=text)
