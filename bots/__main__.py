@@ -49,7 +49,7 @@ and the key of the language model:
 `python -m bots {free}` needs only MODEL_API_KEY; `make demo` needs nothing at all."""
 
 LAST_SECONDS = 8.0
-"""Seconds for stopping after the drain; a dyno kills what it asked to stop 30 seconds ago."""
+"""The most seconds to stop after the drain; a dyno kills a process 30 seconds after its signal."""
 
 SET_FIRST = """\
 Missing for what is to run. Set it, in the environment or in a file .env:
@@ -103,7 +103,7 @@ def serve(
 def load(**values: object) -> tuple[Settings, list[Platform]]:
     """Read the settings of the core and of all platforms; `values` override the environment.
 
-    SettingsError names all that is wrong.
+    Raises SettingsError, which names every wrong setting.
     """
     found = environment.read(Settings, *PLATFORMS, **values)
     [loaded] = [each for each in found if isinstance(each, Settings)]
@@ -111,7 +111,7 @@ def load(**values: object) -> tuple[Settings, list[Platform]]:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """Make the fastest loop of this system; psycopg cannot work with the usual one of Windows."""
+    """Make the fastest event loop of this system; psycopg does not work with Windows' default."""
     new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
     if sys.platform != "win32":
         import uvloop  # noqa: PLC0415 - there is none for Windows
@@ -121,7 +121,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 def main() -> None:
-    """The console script `parley`."""
+    """Run the console script `parley`."""
     if sys.argv[1:2] == ["turns"]:
         from bots import operator  # noqa: PLC0415 - a running bot needs no tables
 
@@ -130,7 +130,7 @@ def main() -> None:
 
 
 async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool = True) -> None:
-    """Build everything, run until a signal or the end of what there is to hear, and stop gently."""
+    """Build everything, run until a signal or the last event, and stop gently."""
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(
             db.serving(loaded.database_url, loaded.database_connections)
@@ -176,7 +176,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
 
 
 async def _work(worker: Worker, listening: Coroutine[Any, Any, None], drain_seconds: float) -> None:
-    """Listen and answer; on a signal stop listening at once, then let the answers end."""
+    """Listen and answer; on a signal, stop listening at once and give answers time to end."""
     stop = asyncio.Event()
     with suppress(NotImplementedError):  # on Windows, where Ctrl-C ends the process at once
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -196,7 +196,7 @@ async def _work(worker: Worker, listening: Coroutine[Any, Any, None], drain_seco
 
 
 def _leave() -> None:
-    """End the process where it stands: a database that hangs would keep it until it is killed."""
+    """End the process at once, because a database that hangs would keep it until it is killed."""
     log.error("stopping took too long; what is left is taken over when its lease has run out")
     logging.shutdown()
     os._exit(1)
@@ -208,15 +208,15 @@ async def _hear_others(loaded: Settings, worker: Worker) -> None:
 
 
 async def _check_key(model: llm.LLM) -> None:
-    """Tell the operator at once when people would get no answers; it costs nothing to ask."""
+    """Log a problem with the model's key or endpoint at the start; the check is free."""
     if problem := await model.check():
         log.error("%s", problem)
 
 
 async def _expire(sessions: db.Sessions, clock: Clock, days: int | None) -> None:
-    """Every hour, delete what is older than the operator wants it kept, and erase its traces.
+    """Every hour, delete texts older than `days` and erase the traces of deleted texts.
 
-    Traces may be left of an earlier process too, or of a `/forget` while another process read.
+    An earlier process may have left traces too, and so may a `/forget` while another process read.
     """
     while True:
         if days is not None:
@@ -233,13 +233,13 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 
 
 async def _hear(listening: Coroutine[Any, Any, None], worker: Worker) -> None:
-    """Listen until there is nothing more to hear and everything is answered."""
+    """Listen until the last event, then wait until everything is answered."""
     await listening
     await keep("waiting for the last answers", worker.settled)
 
 
 async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) -> None:
-    """Answer for an account, and listen for it unless others do, until it is refused."""
+    """Answer for an account, and listen for it unless `listening` is None, until it is refused."""
     worker.serve(adapter)
     if listening is None:
         await asyncio.Event().wait()
@@ -270,7 +270,7 @@ class _Stored:
 
 
 def _choose(platforms: Sequence[Platform], names: Sequence[str]) -> list[Platform]:
-    """Return the platforms to run; SettingsError tells what is missing and where to get it."""
+    """Return the platforms to run; raises SettingsError, which tells how to get what is missing."""
     named = {platform.name: platform for platform in platforms}
     chosen = [named[name] for name in dict.fromkeys(names)]
     chosen = chosen or [platform for platform in platforms if platform.is_set]

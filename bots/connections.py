@@ -1,4 +1,4 @@
-"""Connecting the accounts of a process; the failure of one does not disturb the others."""
+"""The connections of a process to its accounts; a failure of one does not disturb the others."""
 
 import asyncio
 import logging
@@ -11,20 +11,20 @@ from core.errors import DeliveryError, RetryAfter, SettingsError
 log = logging.getLogger(__name__)
 
 Connect = Callable[[], AbstractAsyncContextManager[Adapter]]
-"""Tries once to reach a platform. Raises DeliveryError if it does not answer, and SettingsError if
-the operator has to change something."""
+"""Makes one attempt to reach a platform. Raises DeliveryError if it does not answer, and
+SettingsError if the operator has to change something."""
 Use = Callable[[Adapter], Awaitable[None]]
-"""Works with an account until nothing is left to do."""
+"""Uses an account until nothing is left to do."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""The seconds between two attempts to reach a platform that does not answer."""
+"""The seconds between two attempts to reach a platform; the pause doubles each time."""
 
 
 class Connections:
-    """Accounts; each is used as soon as its platform answers."""
+    """The accounts of a process; each is used as soon as its platform answers."""
 
     def __init__(self, stack: AsyncExitStack, use: Use) -> None:
-        """Make connections that `stack` closes, because answers need them longer than `use`."""
+        """Make connections; `stack` closes them, because answers need them longer than `use`."""
         self._stack = stack
         self._use = use
         self._left = 0

@@ -1,4 +1,4 @@
-"""The pieces of one message in a group: only one of them names the bot, all are for it."""
+"""The pieces of one message in a group: all are for the bot, but only one of them names it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,29 +7,29 @@ from datetime import datetime, timedelta
 from core.adapter import Address, InboundMessage
 
 WITHIN = timedelta(seconds=2)
-"""The longest time from a message to the bot to a further piece of it."""
+"""The longest time between a message to the bot and a further piece of it."""
 
 Who = tuple[Address, str]
-"""An author at an address."""
+"""An address and the account id of an author there."""
 
 
 @dataclass(slots=True)
 class Pieces:
-    """A sieve for groups: it passes messages that may be pieces of one to the bot."""
+    """A filter for groups: it lets messages to the bot pass, and possible pieces of one."""
 
     _said: dict[Who, InboundMessage] = field(default_factory=dict)
-    """Each author's last message to the bot, or possible piece of one."""
+    """The last message of each author that has passed."""
     _begun_at: datetime | None = None
     """The time of the first message."""
     _heard: set[Who] = field(default_factory=set)
-    """The authors of the first moments."""
+    """The authors who have spoken within the first `WITHIN`."""
 
     def hear(
         self, called: InboundMessage | None, as_piece: Callable[[], InboundMessage | None]
     ) -> InboundMessage | None:
         """Return a message to the bot, or a possible piece of one; None for anything else.
 
-        `called` is a message that names the bot; `as_piece` reads one that does not.
+        `called` is the message if it names the bot. Otherwise `as_piece` reads the message.
         """
         message = called or as_piece()
         if message is None or message.private:
@@ -42,15 +42,15 @@ class Pieces:
         return message
 
     def _before(self, who: Who, message: InboundMessage) -> InboundMessage | None:
-        """Return the author's message to the bot just before this one; forget all older ones."""
+        """Return the author's last message to the bot within `WITHIN`; drop all older messages."""
         since = message.sent_at - WITHIN
         self._said = {who: said for who, said in self._said.items() if said.sent_at >= since}
         return self._said.pop(who, None)
 
     def _is_first(self, who: Who, message: InboundMessage) -> bool:
-        """Return whether a message may be a piece of one that another process heard.
+        """Return whether an earlier process may have heard the piece before this message.
 
-        It is its author's first, at the beginning.
+        That is so for each author's first message within the first `WITHIN`.
         """
         self._begun_at = self._begun_at or message.sent_at
         if message.sent_at > self._begun_at + WITHIN:

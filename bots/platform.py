@@ -1,4 +1,4 @@
-"""A platform as the entry point sees it: its name, its settings and the way to its account."""
+"""A platform for the entry point: its name, its settings and the connection to its account."""
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
@@ -11,30 +11,29 @@ __all__ = ["Platform", "Secret", "Url"]
 
 
 class Platform(Environment, ABC):
-    """One platform with its own settings: fields are environment variables of the same name.
+    """One platform with its own settings: a field is an environment variable of the same name.
 
-    All platforms are loaded at every start, to read their settings. A platform's module imports
-    its library inside `connect`, so that a platform that does not run costs no memory.
+    Every start loads all platforms to read their settings. A platform imports its library inside
+    `connect`, so that it costs no memory unless it runs.
     """
 
     name: ClassVar[str]
-    """The name in addresses, logs and on the command line."""
+    """The name in addresses, in logs and on the command line."""
     needs: ClassVar[str] = ""
-    """The lines that tell an operator what to set and where to get it; "" where nothing is needed.
-    """
+    """The lines that tell an operator what to set and where to get it; "" if nothing is needed."""
     on_terminal: ClassVar[bool] = False
-    """A person uses the process's terminal, so that the log may show warnings only."""
+    """True if a person uses the process's terminal; then the log shows warnings only."""
     loggers: ClassVar[tuple[str, ...]] = ()
-    """The loggers of its libraries; of them the log shows warnings only."""
+    """The names of its libraries' loggers; the log shows only their warnings."""
 
     @property
     @abstractmethod
     def is_set(self) -> bool:
-        """Whether the operator has set what it needs; then it runs without being named."""
+        """True if all needed settings are set; then the platform runs without being named."""
 
     @abstractmethod
     def connect(self, known: Known) -> AbstractAsyncContextManager[Adapter]:
-        """Make one attempt to reach the account.
+        """Make one attempt to reach the account; `known` serves to catch up on missed messages.
 
         Entering raises SettingsError when the operator has to change something, and DeliveryError
         when the platform does not answer.

@@ -1,4 +1,4 @@
-"""The registry of platforms: each is a package beside this file and one entry here."""
+"""The registry of platforms. Each platform is a package beside this file, and one entry here."""
 
 from bots import console, discord, telegram
 from bots.platform import Platform
@@ -8,4 +8,4 @@ PLATFORMS: tuple[type[Platform], ...] = (
     discord.Discord,
     console.Console,
 )
-"""In the order in which they are named and started."""
+"""All platforms, in the order in which messages name them."""

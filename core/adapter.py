@@ -1,7 +1,7 @@
-"""The seam: all that `core` and `bots` know of each other.
+"""The seam: everything that `core` and `bots` know of each other.
 
 An adapter translates one platform's events into inbound messages and changes, and carries
-replies back as Markdown. It knows neither database nor model; the core knows no platform.
+replies back as Markdown. It knows neither the database nor the model; the core knows no platform.
 """
 
 from collections.abc import AsyncGenerator
@@ -16,13 +16,13 @@ Account = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a reply goes: a chat of a platform, seen by one account of ours, and a thread in it."""
+    """The destination of a reply: a chat, as one account of ours sees it, and a thread in it."""
 
     platform: str
     bot_id: str
     chat: str
     thread: str = ""
-    """The topic or thread that is a conversation of its own in the chat; "" where there is none."""
+    """The id of a topic or thread with a conversation of its own; "" for the chat itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,58 +36,57 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that came with a message, as a reference that `Adapter.download` understands."""
+    """A file that came with a message."""
 
     reference: str
-    """Opaque outside the adapter; holds no secret and no URL that does."""
+    """The file's id for `Adapter.download`. It contains no secret, and no URL with one."""
     name: str
     media_type: str
     size: int | None
-    """Bytes, as the platform claims."""
+    """The size in bytes that the platform tells."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """Something a person said to the bot, or what may be a piece of it."""
+    """A message from a person to the bot, or a possible piece of one."""
 
     event_id: str
-    """Identifies the delivery on the platform; the same id twice is the same event."""
+    """The platform's id of the event. Two events with the same id are one event."""
     address: Address
     author: Author
     message_id: str
     text: str
-    """What was said, in Markdown where the platform has markup, without the mention of the bot;
-    for a command its arguments."""
+    """The text as Markdown, without the mention of the bot; the arguments of a command."""
     private: bool
-    """Only the author and the bot read here: the conversation belongs to the author."""
+    """True if only the author and the bot read the chat: the conversation is the author's."""
     sent_at: datetime
     command: str | None = None
     """The name of a command (`new`), without slash and bot name."""
     attachments: tuple[Attachment, ...] = ()
     unreadable: str = ""
-    """What it holds that the bot cannot read, in words for a person: "voice messages"."""
+    """The kind of content that the bot cannot read, in people's words: "voice messages"."""
     ticket: str = ""
-    """What the platform wants back with the answer; opaque outside of the adapter."""
+    """An opaque value that the adapter gets back with the answer."""
     reply_to: str | None = None
-    """The message id of the message it answers on the platform."""
+    """The id of the message that this one replies to on the platform."""
     quote: str = ""
-    """The text of that message, or the part of it that was selected."""
+    """The text of that message, or the passage that the author selected in it."""
     album: str = ""
-    """Messages with the same album id are one message to the person who sent them."""
+    """The id of an album; to people, the messages of an album are one message."""
     partial: bool = False
-    """As long as the platform lets a message be: the rest of a split text may follow at once."""
+    """True if the text is as long as one message may be: the rest of it may follow at once."""
     forwarded: bool = False
-    """A message of somebody else, shown by its author, who may comment on it beside it."""
+    """True for somebody else's message that the author passes on, often beside a comment."""
     addressed: bool = True
-    """Said to the bot. False for a group's message that does not name the bot but may be a piece
-    of one that does: of an album, of a split text, a forward. It is of no other use."""
+    """True if the message is for the bot. False for a group's message that does not name the bot
+    but may be a piece of one that does: of an album, of a split text, a forward."""
     admin: bool | None = False
-    """The author may administer the chat (always so in a private one); None when the platform
-    was asked and did not tell. It matters for commands that hold for everybody in the chat."""
+    """True if the author administers the chat, as everybody does in a private one; None if the
+    platform was asked and did not tell. Only commands that need an admin look at it."""
 
 
 class ChangeKind(StrEnum):
-    """What can happen to a message that is known already."""
+    """The kinds of change to a known message."""
 
     STOP = "stop"
     REGENERATE = "regenerate"
@@ -110,18 +109,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A chat goes on under another id; the platform may tell so more than once."""
+    """The move of a chat to another id; the platform may tell of it more than once."""
 
     event_id: str
     address: Address
-    """The chat as it was."""
+    """The chat under its old id."""
     chat: str
-    """Its new id. The messages of the old one can be neither edited nor replied to there."""
+    """The new id. Under it, messages of the old chat can be neither edited nor replied to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button below a message; pressing it comes back as a `Change` of that kind."""
+    """A button below a message; a press arrives as a `Change` of the same kind."""
 
     kind: ChangeKind
     label: str
@@ -133,15 +132,15 @@ class Command:
 
     name: str
     summary: str
-    """A short line for a menu, as the bot would say it."""
+    """A short line for a menu, in the bot's own words."""
     hint: str = ""
-    """A few words on the text that may follow; "" where none may."""
+    """A few words about the argument; "" for a command without one."""
     admins_only: bool = False
-    """In a group, its admins alone may change with it what holds for everybody there."""
+    """True if only a group's admins may change something with it."""
 
 
 START = "start"
-"""The command that a client gives by itself when a person meets the bot."""
+"""The command that a client sends when a person opens the chat with the bot."""
 
 COMMANDS = (
     Command(START, "What I am"),
@@ -178,9 +177,9 @@ class Known(Protocol):
     """The stored messages of one platform's accounts, for an adapter that has to catch up."""
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
-        """Return the id of the newest message of a person that our account has heard in a chat.
+        """Return the id of the newest message from a person to our account in a chat.
 
-        Where nothing is stored of the chat, it is the newest of all chats; None if there is none.
+        If nothing is stored of the chat, return the newest of all chats; None if there is none.
         """
 
     async def chats(self, bot_id: str) -> list[str]:
@@ -188,10 +187,10 @@ class Known(Protocol):
 
 
 class Adapter(Protocol):
-    """One account of ours on one platform. All texts are Markdown that `fits` in one message.
+    """One account of ours on one platform. Every text is Markdown that `fits` in one message.
 
     `send`, `edit`, `delete` and `typing` make one attempt and raise the errors under
-    `DeliveryError`; whoever calls them decides what is worth repeating.
+    `DeliveryError`; the caller decides whether to try again.
     """
 
     @property
@@ -204,16 +203,19 @@ class Adapter(Protocol):
 
     @property
     def rate(self) -> float:
-        """Calls a second that our account may make over all chats together."""
+        """The calls a second that our account may make in all chats together."""
 
     def pace(self, address: Address) -> float:
-        """Seconds between two previews of a growing message at this address."""
+        """Return the seconds between two previews of a growing message at this address."""
 
     def fits(self, markdown: str) -> bool:
-        """Whether one message can hold this text, in the units the platform counts."""
+        """Return whether one message can hold this text, counted as the platform counts."""
 
     def listen(self) -> AsyncGenerator[InboundMessage | Change | Move, None]:
-        """Events in the order of their arrival; asking for the next acknowledges the one before."""
+        """Yield events in the order of their arrival.
+
+        A request for the next event acknowledges the one before.
+        """
 
     async def send(
         self,
@@ -228,10 +230,10 @@ class Adapter(Protocol):
     ) -> str:
         """Post a message and return its id.
 
-        A `final` one will not grow any more. `reply_to` is the message it answers and `ticket` what
-        came with that: the adapter decides where people see the reply, and a message that is gone
-        is no error. A repeat with the same nonce (at most 25 characters) makes no second message
-        where the platform can tell.
+        A `final` text does not grow any more. `reply_to` is the id of the message that it answers,
+        and `ticket` the ticket of that message. The adapter decides where the reply appears; a
+        deleted message is no error. On a platform that knows nonces, a repeat with the same nonce
+        (at most 25 characters) makes no second message.
         """
 
     async def edit(
@@ -249,14 +251,16 @@ class Adapter(Protocol):
         """
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
-        """Let people know that no answer comes to a message; `ticket` is what came with it.
+        """End whatever shows that an answer to a message is on its way: none will come.
 
-        Whatever shows that one is on its way goes away.
+        `ticket` is the ticket of that message.
         """
 
     async def delete(self, address: Address, message_id: str) -> None:
-        """Delete a message of ours. One that is gone already is no error; Undeliverable where the
-        platform lets us delete it no more."""
+        """Delete a message of ours; a message that is gone already is no error.
+
+        Raises Undeliverable when the platform does not let us delete it any more.
+        """
 
     async def upload(
         self,
@@ -273,5 +277,8 @@ class Adapter(Protocol):
         """Show for some seconds that an answer is on its way."""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
-        """The bytes of an attachment; AttachmentError past `limit` bytes or when it is gone,
-        RetryAfter or Unreachable when it may be had later."""
+        """Return the bytes of an attachment.
+
+        Raises AttachmentError when it has more than `limit` bytes or is gone, and RetryAfter or
+        Unreachable when a later attempt may succeed.
+        """

@@ -1,4 +1,4 @@
-"""The time that all processes share: the database's."""
+"""The clock that all processes share: the database's."""
 
 import asyncio
 import time
@@ -23,9 +23,9 @@ def machine_time() -> datetime:
 class Clock:
     """The database's time, as this process knows it.
 
-    Processes compare moments that others have stored: when a lease ends, when a turn is ready. So
-    all take them from one clock, whatever the clocks of their machines say. A reading is counted
-    on by a clock that nobody sets. SQLite has no clock but the machine's.
+    Processes compare times that other processes have stored, such as the end of a lease. The
+    clocks of their machines may differ, so all use the database's. Between two readings of it, a
+    monotonic clock counts on. SQLite has no clock of its own: there it is the machine's.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Clock:
         told = self._machine()
         if session.dialect == "postgresql":
             told = (await session.execute(_NOW)).scalar_one()
-        # The server looked at its clock somewhere between asking and hearing.
+        # The server read its clock at some moment between our question and its answer.
         self._zero = told.astimezone(UTC) - timedelta(seconds=(before + self._monotonic()) / 2)
 
     async def follow(self, sessions: Sessions) -> None:
-        """Read the database's clock now and then, until cancelled."""
+        """Read the database's clock every `EVERY` seconds, until cancelled."""
         while True:
             await asyncio.sleep(EVERY)
             await transact(sessions, self.read)

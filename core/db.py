@@ -54,15 +54,15 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
-"""Parameters of a statement by their names, or a list of such sets: it is executed with each."""
+"""A statement's parameters by name, or a list of such sets: the statement runs once for each."""
 
 
 THREAD = "database"
-"""The name of the threads in which transactions are carried out."""
+"""The name of the threads that carry out transactions."""
 
 
 class Session:
-    """A transaction as functions on the database see it: it executes statements."""
+    """An open transaction, which executes statements."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -72,7 +72,7 @@ class Session:
     async def execute(
         self, statement: Executable, values: Values | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
-        """Execute a statement; DBAPIError when the database refuses it."""
+        """Execute a statement; raises DBAPIError when the database refuses it."""
         return self.connection.execute(statement, values)
 
     async def scalar(self, statement: Executable, values: Values | None = None) -> Any:
@@ -87,15 +87,15 @@ class Session:
 
 
 Work = Callable[[Session], Awaitable[T]]
-"""A transaction's statements. Work waits for nothing but its session."""
+"""Executes the statements of one transaction; it may await nothing but its session."""
 
 
 class Sessions:
     """The connections of one database, each with a thread that carries transactions out.
 
-    A transaction is one visit to a thread, however many statements it has. In that thread a
-    session never suspends: one step carries work through. That takes a third of the CPU that
-    SQLAlchemy's asyncio takes on SQLite, and two thirds of it on PostgreSQL.
+    A transaction runs in one thread from begin to end, however many statements it has. A session
+    never suspends there, so one step of the coroutine runs the whole of it. That takes a third of
+    the CPU of SQLAlchemy's asyncio on SQLite, and two thirds of it on PostgreSQL.
     """
 
     def __init__(self, engine: Engine, connections: int) -> None:
@@ -111,26 +111,26 @@ class Sessions:
             return finish(work(Session(connection)))
 
     def close(self) -> None:
-        """Close the connections that are not in use, and the others when their work is done."""
+        """Close the idle connections at once, and the others when their work is done."""
         self._threads.stop(self.engine.pool.dispose)
         self.engine.pool.dispose()
 
 
 def finish(work: Awaitable[T]) -> T:
-    """Return the result of something that never suspends; RuntimeError when it does."""
+    """Return the result of an awaitable that never suspends; raises RuntimeError if it does."""
     step = work.__await__()
     try:
         next(step)
     except StopIteration as end:
         result: T = end.value
         return result
-    raise RuntimeError("a transaction may wait for nothing but its database")
+    raise RuntimeError("a transaction may await nothing but its database")
 
 
 TRANSIENT = (OperationalError, InternalError, InterfaceError, PoolTimeoutError, ConnectionError)
-"""How a database fails that is away, locked or full; which of these may pass, `may_pass` tells."""
+"""The errors of a database that is away, locked or full; `may_pass` tells whether one may pass."""
 TIMEOUTS = 5
-"""How often a statement is tried that the server ends each time because it takes too long."""
+"""The most tries of a statement that the server ends each time because it takes too long."""
 _TIMED_OUT = "57014"
 _MAY_PASS_SQLITE = {
     sqlite3.SQLITE_BUSY,
@@ -149,7 +149,7 @@ _MAY_PASS_POSTGRESQL = (
     "57P",  # shut down, starting
     "58030",  # input or output
 )
-"""SQLSTATEs, or how they begin."""
+"""SQLSTATEs, or the beginnings of some."""
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -159,19 +159,19 @@ _DRIVERS = {
 
 
 def normal_url(url: str) -> str:
-    """The URL with the driver Parley uses, whichever it names; `postgres://` is fine too."""
+    """Return a URL with the driver that Parley uses; `postgres://` becomes `postgresql://`."""
     scheme, separator, rest = url.partition("://")
     driver = _DRIVERS.get(scheme.partition("+")[0], scheme)
     return f"{driver}{separator}{rest}"
 
 
 def is_sqlite(url: str) -> bool:
-    """Whether the database is a file that one bot process owns."""
+    """Return whether the database is a file that one bot process owns."""
     return normal_url(url).startswith("sqlite")
 
 
 def require(url: str) -> None:
-    """SettingsError when there is no SQLite file: who only looks must not make an empty one."""
+    """Raise SettingsError if the SQLite file is missing, so that a reader does not create it."""
     path = make_url(normal_url(url)).database if is_sqlite(url) else None
     if path and path != ":memory:" and not Path(path).exists():
         raise SettingsError(
@@ -181,7 +181,7 @@ def require(url: str) -> None:
 
 
 def connect(url: str, connections: int = 5) -> Sessions:
-    """Return sessions; SettingsError when the URL is not one of SQLite or PostgreSQL."""
+    """Return sessions; raises SettingsError if the URL is not one of SQLite or PostgreSQL."""
     try:
         parsed = make_url(normal_url(url))
     except ArgumentError:
@@ -203,11 +203,11 @@ def _postgresql(url: URL, connections: int) -> Engine:
         hide_parameters=True,
         connect_args={
             "connect_timeout": 5,
-            # A wait for a lock may be repeated for ever, as when a migration holds a table; a
-            # statement that takes too long by itself is given up after a few tries.
+            # `transact` repeats a wait for a lock for ever, as when a migration holds a table. It
+            # gives up a statement that takes too long by itself after a few tries.
             "options": "-c lock_timeout=10s -c statement_timeout=15s"
             " -c idle_in_transaction_session_timeout=30s",
-            # A server that vanished without a word must not hold a connection for hours.
+            # Without these, a connection to a server that vanished would hang for hours.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
@@ -222,9 +222,12 @@ async def transact(
     *,
     patience: float = math.inf,
 ) -> T:
-    """What `work` returns, done in one transaction; tried again for `patience` seconds while the
-    database is away, locked or full, and a few times when a statement takes too long. `work` may
-    run several times and must have no effect elsewhere."""
+    """Run `work` in one transaction and return its result.
+
+    While the database is away, locked or full, try again for `patience` seconds; when a statement
+    takes too long, try a few times. Then raise the last error. `work` may run several times and
+    must have no effect elsewhere.
+    """
     clock = asyncio.get_running_loop().time
     give_up = clock() + patience
     pause, timeouts = 0.05, 0
@@ -241,60 +244,60 @@ async def transact(
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether the same work may succeed later, though nobody changes the work or the schema."""
+    """Return whether the same work may succeed later without a change of the code or the schema."""
     if not isinstance(error, DBAPIError) or error.connection_invalidated:
         return True
     if isinstance(error.orig, sqlite3.Error):
-        # The upper bits tell more of the same.
+        # The lower bits are the code; the upper ones tell details.
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _MAY_PASS_SQLITE
     state = _state(error)
     if state is None:
-        # The server said nothing: it was not reached, or went away.
+        # The server gave no code: it was not reached, or it went away.
         return isinstance(error, (OperationalError, InterfaceError))
     return state == _TIMED_OUT or state.startswith(_MAY_PASS_POSTGRESQL)
 
 
 def _state(error: Exception) -> str | None:
-    """PostgreSQL's code of an error."""
+    """Return PostgreSQL's code of an error; None if there is none."""
     state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
     return state
 
 
 def reason(error: Exception) -> str:
-    """What went wrong in one line, in the driver's words; never with a statement's parameters."""
+    """Return an error in one line, in the driver's words, without the statement's parameters."""
     told = str(getattr(error, "orig", error)).strip()
     return told.splitlines()[0] if told else "no reason given"
 
 
 def insert(session: Session, table: Any) -> Any:
-    """Return an INSERT that can tell what to do with rows which are there already."""
-    # The dialect in use is loaded; an import of both costs 4 MB.
+    """Return an INSERT of the engine's own dialect, which has `on_conflict_do_nothing`."""
+    # The dialect in use is loaded already; an import of both costs 4 MB.
     return import_module(f"sqlalchemy.dialects.{session.dialect}").insert(table)
 
 
 def insert_missing(session: Session, table: Any) -> Any:
-    """An INSERT that leaves rows alone which are there already."""
+    """Return an INSERT that skips rows whose keys exist already."""
     return insert(session, table).on_conflict_do_nothing()
 
 
 CHANNEL = "parley"
-"""Where processes on PostgreSQL call each other: hints only, the tables are the truth."""
+"""The channel for hints between processes on PostgreSQL; only the tables hold facts."""
 
 
 LOOK = "look"
-"""Tells workers that a turn they hold was stopped or changed."""
+"""The hint that a running turn was stopped or changed."""
 WORK = "work"
-"""Tells workers that there is more to do than one of them can take."""
+"""The hint that there is more work than one worker can take."""
 
 
 async def notify(session: Session, what: str) -> None:
-    """Tell the other processes of a change, when it is committed; nothing on SQLite."""
+    """Send a hint to the other processes at the commit; do nothing on SQLite."""
     if session.dialect == "postgresql":
         await session.execute(select(func.pg_notify(CHANNEL, what)))
 
 
 async def notifications(url: str) -> AsyncGenerator[str, None]:
-    """What other processes tell; silent, and tried again, while the database is away."""
+    """Yield the hints of all processes; while the database is away, try to connect again."""
     import psycopg  # noqa: PLC0415 - not needed on SQLite, and large
 
     conninfo = make_url(normal_url(url)).set(drivername="postgresql")
@@ -313,32 +316,32 @@ async def notifications(url: str) -> AsyncGenerator[str, None]:
 
 
 def row_count(result: CursorResult[*tuple[Any, ...]]) -> int:
-    """How many rows an UPDATE or DELETE touched; an INSERT does not tell on every engine."""
+    """Return the number of rows of an UPDATE or DELETE; not every engine tells it for an INSERT."""
     return result.rowcount
 
 
 MERCY = 5.0
-"""Seconds that cancelled work has to end by itself."""
+"""The seconds that `undivided` work may still take after a cancellation."""
 
 
 async def undivided(work: Awaitable[T]) -> T:
-    """Let work come to its end before a cancellation goes on: nothing is left half-way."""
+    """Return the result of work; a cancellation waits until the work has ended."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         asyncio.get_running_loop().call_later(MERCY, task.cancel)
         while not task.done():
-            with suppress(asyncio.CancelledError):  # asking again makes it no faster
+            with suppress(asyncio.CancelledError):  # a second cancellation changes nothing
                 await asyncio.wait([task])
         raise
 
 
 @contextmanager
 def exclusive(url: str) -> Iterator[None]:
-    """Hold an SQLite database for this process alone; SettingsError when another one has it.
+    """Hold an SQLite database for this process alone; raises SettingsError if another has it.
 
-    The lock is the operating system's and goes with the process, however it ends.
+    The operating system releases the lock when the process ends, even when it is killed.
     """
     path = make_url(normal_url(url)).database
     lock = FileLock(f"{path}.lock")
@@ -361,8 +364,8 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def upgrade(url: str) -> None:
-    """Bring the schema up to date; blocks."""
-    # Imported here: a start that finds the schema up to date does without the memory it takes.
+    """Bring the schema up to date; this blocks."""
+    # Imported here, because most starts find the schema up to date and can save the memory.
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
 
@@ -374,10 +377,11 @@ def upgrade(url: str) -> None:
 
 @asynccontextmanager
 async def serving(url: str, connections: int = 5) -> AsyncIterator[Sessions]:
-    """Sessions for the bot, on a schema that is up to date; SettingsError says what to do.
+    """Yield sessions for the bot, on a schema that is up to date.
 
-    SQLite is held by this process alone and upgraded at once. PostgreSQL may serve several
-    releases during a deploy, so it is upgraded by a command of its own.
+    An SQLite database is held by this process alone and upgraded here. A PostgreSQL database may
+    serve several releases during a deploy, so a command of its own upgrades it. Raises
+    SettingsError, which tells the operator what to do.
     """
     sessions = connect(url, connections)
     try:
@@ -404,10 +408,10 @@ async def _prepare(sessions: Sessions, url: str) -> None:
 
 
 async def _is_current(session: Session) -> bool:
-    """Whether the schema is at least as new as this code; a newer one serves too in a deploy."""
+    """Return whether the schema is at least as new as this code; in a deploy it may be newer."""
     if not inspect(session.connection).has_table("alembic_version"):
         return False
     revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
-    # A migration's file begins with its number, which is its revision.
+    # The name of a migration's file begins with its revision.
     known = sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/*_*.py"))
     return revision == known[-1] or (revision is not None and revision not in known)

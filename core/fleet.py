@@ -1,4 +1,4 @@
-"""The processes on one database: the living ones, the listeners, the pauses that all keep."""
+"""The processes on one database: the live ones, the listeners, and the pauses that all keep."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ _pauses = table(models.Pause)
 
 
 async def alive(session: Session, worker_id: str, *, now: datetime, lease: timedelta) -> int:
-    """Note that a worker lives and forget the dead; return the number of the living."""
+    """Note that a worker is alive and delete dead ones; return the number of live workers."""
     await session.execute(delete(_workers).where(_workers.c.seen_at <= now - lease))
     seen = update(_workers).where(_workers.c.id == worker_id).values(seen_at=now)
     if not row_count(await session.execute(seen)):
@@ -26,7 +26,7 @@ async def alive(session: Session, worker_id: str, *, now: datetime, lease: timed
 
 
 async def leave(session: Session, worker_id: str) -> None:
-    """Forget a worker that stops: it needs no share any more."""
+    """Delete a worker that stops, so that the others share its rate of calls."""
     await session.execute(delete(_workers).where(_workers.c.id == worker_id))
 
 
@@ -38,7 +38,10 @@ async def may_listen(
     now: datetime,
     lease_until: datetime,
 ) -> bool:
-    """Take or renew the lease to listen for an account; False while another process has it."""
+    """Take or renew the lease to listen for an account.
+
+    Return False while another process has it.
+    """
     lease: dict[str, Any] = {"worker_id": worker_id, "lease_until": lease_until}
     taken = await session.execute(
         update(_listeners)
@@ -56,19 +59,19 @@ async def may_listen(
 
 
 async def stop_listening(session: Session, account: Account, worker_id: str) -> None:
-    """Leave an account to the next process at once."""
+    """End a worker's lease to listen for an account, so that another can take it at once."""
     await session.execute(
         delete(_listeners).where(*_is_account(account), _listeners.c.worker_id == worker_id)
     )
 
 
 async def free_listeners(session: Session) -> None:
-    """Forget who listened, at the start of the only process there is."""
+    """Delete all leases to listen, at the start of the only process there is."""
     await session.execute(delete(_listeners))
 
 
 async def pause(session: Session, address: Address, *, until: datetime) -> None:
-    """Let no process send to a chat before a time that the platform told one of them."""
+    """Store that no process may send to a chat before a time; an earlier one changes nothing."""
     where = (
         _pauses.c.platform == address.platform,
         _pauses.c.bot_id == address.bot_id,

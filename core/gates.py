@@ -1,4 +1,4 @@
-"""The pace of calls to a platform: one gate for each chat, one for the account."""
+"""The pace of calls to a platform: one gate for each chat, and one for the account."""
 
 import asyncio
 import contextlib
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from core.adapter import Adapter, Address
 
 Clock = Callable[[], float]
-"""Seconds that only grow, as the event loop counts them."""
+"""Returns monotonic seconds, as the event loop counts them."""
 
 BURST = 4
-"""Calls that may follow each other at once in a chat that was quiet."""
+"""The calls that may start at once in a quiet chat."""
 SPARE = 2
-"""Calls that previews leave free, so that first and final texts need not wait."""
+"""The calls that previews leave free, so that first and final texts need not wait."""
 
 
 @dataclass(slots=True)
@@ -39,16 +39,16 @@ class Gate:
     _lines: dict[int, _Line] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Begin full."""
+        """Fill the bucket."""
         self._level = self.burst
         self._at = self.clock()
 
     def wait(self, spare: float = 0) -> float:
-        """Return the seconds until a call may start that leaves `spare` calls free."""
+        """Return the seconds until a call may start and leave `spare` calls free."""
         now = self.clock()
-        # More than a full gate holds is never free.
+        # A gate never holds more than `burst` calls.
         missing = min(spare + 1, self.burst) - self._fill(now)
-        # A sum of small waits must reach the level in spite of rounding.
+        # Rounding errors must not keep many small waits from filling the bucket.
         due = 0.0 if missing <= 1e-9 else missing * self.interval
         return max(due, self.paused_until - now, 0.0)
 
@@ -58,7 +58,7 @@ class Gate:
 
     @asynccontextmanager
     async def at_the_front(self, person: int) -> AsyncIterator[None]:
-        """Wait in line, in which each person has one place: many calls of one hold up nobody."""
+        """Wait in line; each person stands in it once, so many calls of one delay nobody else."""
         line = self._lines.setdefault(person, _Line())
         line.calls += 1
         try:
@@ -70,11 +70,11 @@ class Gate:
                 del self._lines[person]
 
     def pause(self, seconds: float) -> None:
-        """Let nothing through for a time, as the platform asked."""
+        """Let no call start for so many seconds, because the platform asked for it."""
         self.paused_until = max(self.paused_until, self.clock() + seconds)
 
     def is_idle(self) -> bool:
-        """Tell whether forgetting this gate changes nothing."""
+        """Return whether the gate can be dropped: a new one would behave the same."""
         now = self.clock()
         return self.paused_until <= now and self._fill(now) >= self.burst and not self._lines
 
@@ -94,7 +94,7 @@ class Gates:
         self._chats: dict[str, Gate] = {}
         self._limit = 256
         self.streams = 0
-        """Answers that are growing now; they share what the account may send."""
+        """The number of answers that are growing now; they share the account's rate."""
 
     def of(self, address: Address) -> Gate:
         """Return the gate of a chat; its threads share it."""
@@ -110,13 +110,13 @@ class Gates:
         return max(self._adapter.pace(address), self.streams * self._account.interval)
 
     def wait(self, address: Address, spare: float = 0) -> float:
-        """Return the seconds until a call to a chat may start that leaves `spare` calls free."""
+        """Return the seconds until a call to a chat may start and leave `spare` calls free."""
         return max(self.of(address).wait(spare), self._account.wait(spare))
 
     async def enter(self, address: Address, person: int) -> None:
         """Wait until a call to a chat may start for a person, and count it."""
         async with self.of(address).at_the_front(person):
-            while seconds := self.wait(address):  # noqa: ASYNC110 - it opens in time, not by an event
+            while seconds := self.wait(address):  # noqa: ASYNC110 - a gate opens by time alone
                 await asyncio.sleep(seconds)
             self.count(address)
 
@@ -131,7 +131,7 @@ class Gates:
         self._account.enter()
 
     def _forget_idle(self) -> None:
-        """Keep no gate for ever; look for idle ones only when the number has doubled."""
+        """Drop idle gates whenever the number of gates has doubled."""
         if len(self._chats) >= self._limit:
             self._chats = {chat: gate for chat, gate in self._chats.items() if not gate.is_idle()}
             self._limit = max(2 * len(self._chats), 256)
@@ -140,14 +140,14 @@ class Gates:
 def _burst(rate: float) -> float:
     """Return the calls that an account may start at one moment.
 
-    The second after it brings as many calls as the rate; together they must stay below the
+    In the second that follows, `rate` more calls may start. Together they must stay below the
     platform's limit for a second.
     """
     return max(rate / 5, 1)
 
 
 async def happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event for at most so many seconds; return whether it is set."""
+    """Wait for an event, at most so many seconds; return whether it is set."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,4 +1,4 @@
-"""A message comes in: stored before the platform is told, and never twice."""
+"""The way in: every event is stored once, before the platform may forget it."""
 
 import asyncio
 import logging
@@ -23,25 +23,25 @@ LOOK_AGAIN = 0.05
 """The seconds between two of these tries."""
 
 ASIDE = 200
-"""The most pieces of albums in groups that are kept until another piece names the bot."""
+"""The most pieces of groups' albums that wait in memory for a piece that names the bot."""
 ASIDE_FOR = timedelta(seconds=10)
-"""The time for which they are kept."""
+"""The time for which such a piece waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """News to be told after the commit."""
+    """The consequences of an event that has been stored."""
 
     changed: bool = False
-    """A turn that may be running was stopped or got another question."""
+    """True if a turn that may be running was stopped or has another question."""
     forgot: bool = False
-    """Words were deleted, and have to leave the database's file too."""
+    """True if texts were deleted; their traces in the database's file have to go too."""
     ready_at: datetime | None = None
-    """The time from which there may be something to claim; None means now."""
+    """The time from which there may be a turn to claim; None means now."""
 
 
 class Intake:
-    """The way in for the events of all platforms; `handle` returns when they are safe."""
+    """The way in for the events of all platforms."""
 
     def __init__(
         self,
@@ -52,17 +52,20 @@ class Intake:
         accepted: Callable[[datetime | None], None],
         changed: Callable[[], None],
     ) -> None:
-        """`accepted` wakes a worker at a time, `changed` makes it look at the turns it has."""
+        """Make an intake.
+
+        `accepted` wakes a worker at a time, and `changed` makes it look at its running turns.
+        """
         self._sessions = sessions
         self._offer = offer
         self._now = now
         self._accepted = accepted
         self._changed = changed
-        # Not stored: these pieces were not said to the bot, and most of them never will be.
+        # Not stored: most pieces that do not name the bot are not for it.
         self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
 
     async def handle(self, event: InboundMessage | Change | Move) -> None:
-        """Store an event. While the database is away this waits, and so does the platform.
+        """Store an event; it is safe when this returns. Wait while the database is away.
 
         An event that cannot be stored for a reason of its own is logged and passed over. Raises
         DBAPIError when the tables are broken, and keeps nothing then.
@@ -82,12 +85,12 @@ class Intake:
             try:
                 return await transact(self._sessions, partial(self._store, event=event))
             except (IntegrityError, DataError) as error:
-                # Another process may have stored the same event meanwhile; a second look finds it.
+                # Another process may have stored the same event meanwhile; the next try finds it.
                 tries += 1
                 log.warning("event %s is not stored: %s", event.event_id, reason(error))
             except (DBAPIError, *TRANSIENT) as error:
                 if not may_pass(error):
-                    raise  # the tables are broken, not the event: it is told again when they work
+                    raise  # the tables are at fault, and the platform sends the event again later
                 log.warning("event %s is not stored: %s", event.event_id, reason(error))
             except Exception:  # one event must not stop the others
                 tries += 1
@@ -98,7 +101,7 @@ class Intake:
             await asyncio.sleep(LOOK_AGAIN)
 
     async def _pass_over(self, event: InboundMessage | Change | Move) -> None:
-        """Note an event as seen, or it would come back for ever."""
+        """Note an event as seen, so that the platform does not send it for ever."""
         log.error("event %s cannot be stored: it is passed over", event.event_id)
         try:
             await transact(
@@ -121,7 +124,7 @@ class Intake:
         try:
             await privacy.erase(self._sessions)
         except TRANSIENT:
-            log.exception("traces of what was deleted are left; they are erased within the hour")
+            log.exception("traces of deleted texts are left; they are erased within the hour")
 
     async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()
@@ -162,7 +165,7 @@ class Intake:
                 return await self._piece(session, message, speaker, last, now)
         follows_id = None
         if not message.private and message.reply_to is not None:
-            # In a group a reply branches from what it answers; a private talk stays one line.
+            # In a group a reply branches from its message; a private chat stays one line.
             follows_id = await posts.turn_of(session, message.address, message.reply_to)
         return await self._question(session, message, speaker, now, follows_id)
 
@@ -174,7 +177,7 @@ class Intake:
         last: inbox.Record,
         now: datetime,
     ) -> Accepted:
-        """Add a piece to the last question; once that is answered, store a turn that follows it."""
+        """Add a piece to the last question; if that is answered, store a turn that follows it."""
         ready_at = _ready_at(message, now)
         growth = await inbox.extend(session, last.id, message, ready_at=ready_at, now=now)
         if growth is None:
@@ -193,7 +196,7 @@ class Intake:
         ready_at = _ready_at(message, now)
         entry = replace(_entry(message, speaker, ready_at), follows_id=follows_id)
         answer = entry.question.ready_answer
-        if answer and not pieces.gathers(message):  # else a later piece may hold a question
+        if answer and not pieces.gathers(message):  # otherwise a later piece may ask something
             entry = _answered(entry, answer)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if turn_id is not None and message.album:
@@ -202,7 +205,7 @@ class Intake:
         return Accepted(ready_at=ready_at)
 
     def _put_aside(self, message: InboundMessage) -> None:
-        """Keep a piece of an album in which the bot is not named yet; forget old ones."""
+        """Keep a piece of an album that does not name the bot; drop old pieces."""
         while self._aside and self._aside[0].sent_at < message.sent_at - ASIDE_FOR:
             self._aside.popleft()
         if message.album and not message.addressed:
@@ -212,7 +215,7 @@ class Intake:
         """Return the pieces of a message's album that were put aside, the last one first."""
         return [
             piece
-            for piece in reversed(self._aside.copy())  # a transaction is no part of the event loop
+            for piece in reversed(self._aside.copy())  # a transaction runs in another thread
             if (piece.address, piece.author, piece.album)
             == (message.address, message.author, message.album)
         ]
@@ -220,13 +223,13 @@ class Intake:
     async def _command(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
-        """A command is a turn that is answered when it is accepted; only its delivery is left."""
+        """Carry out a command and store its turn with the answer; only its delivery is left."""
         if not await inbox.is_new(session, message.address, message.event_id, message.message_id):
             return Accepted()
-        call = commands.Call(
+        request = commands.Request(
             speaker, message.text, message.private, message.admin, self._offer, now
         )
-        result = await commands.run(session, message.command or "", call)
+        result = await commands.run(session, message.command or "", request)
         entry = _answered(_entry(message, speaker, now), result.text)
         if result.export:
             entry = replace(entry, question=replace(entry.question, export=True))
@@ -238,7 +241,7 @@ class Intake:
     async def _again(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
-        """Ask the person's last question once more, in place of its answer in memory."""
+        """Ask the person's last question again; the new answer replaces the old one in memory."""
         last = await inbox.last_question(session, speaker)
         entry = _entry(message, speaker, now)
         if last is None:
@@ -255,7 +258,7 @@ class Intake:
         return Accepted()
 
     async def _move(self, session: Session, move: Move) -> Accepted:
-        """Move everything stored of a chat to another; the second time there is nothing left."""
+        """Move everything that is stored of a chat to its new id; a known event changes nothing."""
         if await inbox.note(session, move.address, move.event_id):
             await identity.move(session, move.address, move.chat)
             await inbox.move(session, move.address, move.chat)
@@ -294,7 +297,7 @@ class Intake:
         return Accepted()
 
     async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
-        """An edited question is answered anew while its answer is the newest; else it stays."""
+        """Answer an edited question anew, but only while its answer is the newest."""
         now = self._now()
         question = replace(record.question, text=change.text)
         if record.forgotten or question.pieces > 1 or question == record.question:
@@ -309,7 +312,7 @@ class Intake:
 
 
 def _ready_at(message: InboundMessage, now: datetime) -> datetime:
-    """Return the time from which a question may be answered: now, or after a wait for pieces."""
+    """Return the time from which a question may be answered: now, or after its pieces."""
     return now + pieces.GATHER if pieces.gathers(message) else now
 
 
@@ -335,7 +338,7 @@ def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inb
 def _instead(
     change: Change, record: inbox.Record, question: Question, now: datetime
 ) -> inbox.Entry:
-    """A turn that answers in place of another one."""
+    """Return an entry for a turn that replaces another one."""
     return inbox.Entry(
         kind="chat",
         address=change.address,
@@ -352,7 +355,7 @@ def _instead(
 
 
 def _answered(entry: inbox.Entry, text: str) -> inbox.Entry:
-    """A turn that needs no model: it is answered already and waits for no question.
+    """Return an entry that is answered already: it needs no model and waits for no question.
 
     Such turns of one person follow each other: many of them would take all that a process can
     carry out at once, only to wait for the gate of one chat.

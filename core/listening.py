@@ -1,4 +1,4 @@
-"""The lease to listen: one process on the database listens for each account of ours."""
+"""The lease to listen: for each account of ours, one process on the database listens."""
 
 import asyncio
 import logging
@@ -14,13 +14,13 @@ from core.db import TRANSIENT, Sessions, reason, transact
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=8)
-"""The time for which a process may listen; a dead one is replaced after it."""
+"""The time for which a process may listen; after it, another one replaces a dead process."""
 STAND_BY = 1.0
-"""The seconds between attempts to take a lease that another process has."""
+"""The seconds between two attempts to take a lease that another process has."""
 
 
 class Listening:
-    """One process that listens for accounts, or stands by while others do."""
+    """A process that listens for accounts, or stands by while other processes do."""
 
     def __init__(
         self,
@@ -31,20 +31,20 @@ class Listening:
         now: Callable[[], datetime],
         lease: timedelta = LEASE,
     ) -> None:
-        """Make a listener; it asks for the next event when `handle` has stored the last."""
+        """Make a listener; it asks for the next event when `handle` has returned."""
         self._sessions = sessions
         self._worker_id = worker_id
         self._handle = handle
         self._now = now
         self._lease = lease
-        # This process stops before its lease ends, so that the next one never listens beside it.
+        # This process stops before its lease ends, so that two never listen at the same time.
         self._renewal = lease.total_seconds() / 3
         self._held = lease.total_seconds() * 3 / 4
 
     async def listen(self, adapter: Adapter) -> None:
-        """Handle an account's events while this process has the lease; else stand by.
+        """Handle an account's events while this process has the lease; otherwise stand by.
 
-        Return when the adapter has no more events; raise what the adapter raises.
+        Return when the adapter has no more events; pass the adapter's errors on.
         """
         account = adapter.name, adapter.bot_id
         while True:
@@ -56,7 +56,7 @@ class Listening:
             except TimeoutError:
                 if not lease.expired():
                     raise
-                log.warning("this process listens no more on %s as %s: its lease is over", *account)
+                log.warning("stopped listening on %s as %s: the lease has ended", *account)
 
     async def _hear(self, adapter: Adapter) -> None:
         async with aclosing(adapter.listen()) as events:
@@ -65,27 +65,30 @@ class Listening:
                 await self._handle(event)
 
     async def _stand_by(self, account: Account) -> float:
-        """Wait for the lease and return its end here; log once that another process has it."""
+        """Wait for the lease and return its end, on the event loop's clock.
+
+        If another process has it, log that once.
+        """
         if until := await self._take(account):
             return until
-        log.warning("another process listens on %s as %s: this one waits for its end", *account)
-        while not (until := await self._take(account)):  # noqa: ASYNC110 - a lease runs out
+        log.warning("standing by: another process listens on %s as %s", *account)
+        while not (until := await self._take(account)):  # noqa: ASYNC110 - a lease ends by time
             await asyncio.sleep(STAND_BY)
         return until
 
     @asynccontextmanager
     async def _renewing(self, account: Account, lease: asyncio.Timeout) -> AsyncIterator[None]:
-        """Renew a lease meanwhile, and give it up at the end."""
+        """Renew a lease inside this context, and give it up at the end."""
         renewing = asyncio.create_task(self._renew(account, lease))
         try:
             yield
         finally:
             renewing.cancel()
-            await asyncio.wait([renewing])  # it may be in the middle of a transaction
+            await asyncio.wait([renewing])  # a transaction under way has to end first
             await self._leave(account)
 
     async def _renew(self, account: Account, lease: asyncio.Timeout) -> None:
-        """Put the end of a lease off again and again; if this fails, the lease ends by itself."""
+        """Renew a lease at intervals and move its end; without a renewal it ends by itself."""
         until: float | None = lease.when()
         while until:
             await asyncio.sleep(self._renewal)
@@ -93,14 +96,14 @@ class Listening:
                 until = await self._take(account, patience=self._renewal)
             except TRANSIENT as error:
                 log.warning("the lease on %s as %s is not renewed: %s", *account, reason(error))
-            except Exception:  # whatever it was, the next renewal may succeed
+            except Exception:  # the next renewal may succeed
                 log.exception("the lease on %s as %s is not renewed", *account)
             else:
                 if not lease.expired():
                     lease.reschedule(until or 0)
 
     async def _take(self, account: Account, *, patience: float = math.inf) -> float | None:
-        """Take or renew a lease; return its end here, on the event loop's clock.
+        """Take or renew a lease and return its end, on the event loop's clock.
 
         Return None while another process has it.
         """
@@ -123,4 +126,4 @@ class Listening:
                 patience=STAND_BY,
             )
         except TRANSIENT as error:
-            log.warning("the lease on %s as %s is left to run out: %s", *account, reason(error))
+            log.warning("the lease on %s as %s ends by itself: %s", *account, reason(error))

@@ -1,4 +1,4 @@
-"""The tables. A module of layer 4 owns each; every rule that a constraint can hold is one here."""
+"""The tables, each owned by one module of layer 4. Constraints enforce every rule that they can."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -24,17 +24,17 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Key = BigInteger().with_variant(Integer, "sqlite")
-"""A big integer that SQLite, too, counts up by itself."""
+"""A big integer key that every engine, SQLite too, counts up by itself."""
 
 
 class Instant(TypeDecorator[datetime]):
-    """A point in time: aware and UTC in Python, on every engine."""
+    """A point in time; in Python it is aware and in UTC, on every engine."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a time without zone; SQLite keeps UTC without one."""
+        """Return a time in UTC; SQLite stores it without zone. ValueError for a naive time."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -43,14 +43,14 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the time its zone back."""
+        """Return a stored time as an aware one in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
-    """The one metadata; constraint names are fixed so that a migration can name them."""
+    """The base of all tables; it names constraints so that migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -69,16 +69,16 @@ class Base(DeclarativeBase):
 
 
 def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """Return an index of the rows for which a condition holds.
+    """Return an index of the rows that meet a condition.
 
-    Only migrations read the condition. A keyword of one engine, such as `postgresql_where`, loads
-    that engine's dialect in every process: 2.3 MB.
+    Only migrations read the condition. A keyword of one engine, such as `postgresql_where`, would
+    load that engine's dialect in every process: 2.3 MB.
     """
     return Index(name, *columns, unique=unique, info={"where": where})
 
 
 def table(row: type[Base]) -> Table:
-    """The table of rows: statements on it cost less than those on the mapped class."""
+    """Return the table of a mapped class; statements on a table cost less than on a class."""
     return cast("Table", row.__table__)
 
 
@@ -105,7 +105,7 @@ class Identity(Base):
 
 
 class Conversation(Base):
-    """Messages that share memory: a person's own, or those of a group's address."""
+    """The messages that share memory: a person's own, or those at a group's address."""
 
     __tablename__ = "conversations"
     __table_args__ = (
@@ -127,15 +127,15 @@ class Conversation(Base):
     )
     model: Mapped[str | None]
     instructed_id: Mapped[int | None] = mapped_column(Key)
-    """The message that holds the current instructions: it does not go with its age."""
+    """The message with the current instructions; retention does not delete it."""
     created_at: Mapped[datetime]
 
 
 class Message(Base):
-    """One entry of memory in the API's form. `id` is the turn's id and the place in the turn.
+    """One entry of memory in the API's form. `id` is made of its turn's id and its position there.
 
-    `tokens` is its own size. `total` is that of the whole context up to and including it, as the
-    API's own usage told; it is known for answers only.
+    `tokens` is its own size. `total` is the size of the whole context up to and including it, from
+    the API's own usage; only answers have it.
     """
 
     __tablename__ = "messages"
@@ -155,7 +155,7 @@ class Message(Base):
 
 
 class Summary(Base):
-    """What stands for the path up to and including a message; empty text is a plain cut."""
+    """The text that replaces the path up to and including a message; "" only cuts the path off."""
 
     __tablename__ = "summaries"
 
@@ -164,20 +164,20 @@ class Summary(Base):
     )
     content: Mapped[str]
     since: Mapped[datetime | None]
-    """When the oldest of what it tells was said; None where an older release wrote it."""
+    """The time of the oldest message that it tells of; None in a row of an older release."""
     created_at: Mapped[datetime]
 
 
 class Turn(Base):
     """A question and its answer, or a command and its reply: the inbox.
 
-    What state a turn is in follows from its times: waiting (no worker), running (a worker),
-    answered, delivered. `attempt` is the fencing token of every write.
+    Its columns tell its state: waiting (no worker), running (a worker), answered, delivered.
+    `attempt` is the fencing token of every write.
     """
 
     __tablename__ = "turns"
     __table_args__ = (
-        # The guard of the order in a lane: a worker has one undelivered turn of it at most.
+        # Guards the order in a lane: workers hold at most one undelivered turn of it.
         partial_index(
             "uq_turns_in_hand",
             "lane",
@@ -186,7 +186,7 @@ class Turn(Base):
         ),
         partial_index("ix_turns_lane", "lane", "id", where="delivered_at IS NULL"),
         partial_index("ix_turns_undelivered", "id", where="delivered_at IS NULL"),
-        # What `RETENTION_DAYS` has to look at: turns that still hold text.
+        # The turns that still have text, for `RETENTION_DAYS`.
         partial_index("ix_turns_kept", "created_at", where="NOT forgotten"),
         Index("ix_turns_latest", "conversation_id", "user_id", "id"),
         CheckConstraint("kind IN ('chat', 'command', 'summary')", name="kind"),
@@ -205,12 +205,12 @@ class Turn(Base):
     thread: Mapped[str]
     message_id: Mapped[str | None]
     ticket: Mapped[str] = mapped_column(default="", server_default=text("''"))
-    """What the platform wants back with the answer, until that stands."""
+    """An opaque value that the adapter gets back with the answer; "" once that is delivered."""
     input: Mapped[dict[str, Any]]
     follows_id: Mapped[int | None] = mapped_column(Key)
-    """The turn whose answer it replies to: waited for, and the parent in memory."""
+    """The turn that it replies to: it waits for that answer and follows it in memory."""
     replaces_id: Mapped[int | None] = mapped_column(Key)
-    """The turn whose answer it replaces: it goes on from the same message."""
+    """The turn that it replaces: both have the same parent in memory."""
     attempt: Mapped[int] = mapped_column(default=0)
     faults: Mapped[int] = mapped_column(default=0)
     worker_id: Mapped[str | None]
@@ -221,14 +221,14 @@ class Turn(Base):
     answer: Mapped[str | None]
     outcome: Mapped[str | None]
     forgotten: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Its texts were deleted: there is nothing that could be asked again."""
+    """True once its texts are deleted; it cannot be asked again."""
     created_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
 
 
 class Event(Base):
-    """Everything accepted: the same event again changes nothing."""
+    """An accepted event; when it comes again, it changes nothing."""
 
     __tablename__ = "events"
 
@@ -241,7 +241,10 @@ class Event(Base):
 
 
 class Post(Base):
-    """A message seen or sent. Ours have a `part`; an intent to post has no `message_id` yet."""
+    """A message seen or sent, or the intent to send one, which has no `message_id` yet.
+
+    Only messages of ours have a `part`.
+    """
 
     __tablename__ = "posts"
     __table_args__ = (
@@ -259,7 +262,7 @@ class Post(Base):
 
 
 class Blob(Base):
-    """The bytes of an attachment, kept once by their SHA-256."""
+    """The bytes of an attachment, stored once for each SHA-256."""
 
     __tablename__ = "attachments"
 
@@ -270,7 +273,7 @@ class Blob(Base):
 
 
 class AttachmentUse(Base):
-    """Which turn holds which attachment; the last one to go takes the bytes with it."""
+    """The use of an attachment by a turn; the bytes go when the last use is deleted."""
 
     __tablename__ = "attachment_uses"
 
@@ -283,9 +286,9 @@ class AttachmentUse(Base):
 
 
 class Allowance(Base):
-    """What an owner has spent of a limit in the window that began at `window_start`.
+    """The amount of a limit that an owner has used in the window that began at `window_start`.
 
-    The owner is a user's id, or 0 for the deployment. Reservations count as spent.
+    The owner is a user's id, or 0 for the deployment. Reservations count as used.
     """
 
     __tablename__ = "allowances"
@@ -299,9 +302,10 @@ class Allowance(Base):
 
 
 class Call(Base):
-    """The ledger: one request to the model. Money in micro-dollars; open until `settled_at`.
+    """One request to the model, a row of the ledger; it is open until `settled_at` is set.
 
-    `cost` is what the deployment paid, `charged` what the person did: nothing after a crash.
+    Money is in micro-dollars. The deployment pays `cost`; `charged` is the person's share of it,
+    which is 0 after a crash.
     """
 
     __tablename__ = "calls"
@@ -327,7 +331,7 @@ class Call(Base):
 
 
 class WorkerRow(Base):
-    """A live worker process; one that was not seen for a lease's time is dead."""
+    """A live worker process; it is dead if it was not seen for the time of a lease."""
 
     __tablename__ = "workers"
 
@@ -336,7 +340,7 @@ class WorkerRow(Base):
 
 
 class Listener(Base):
-    """Who may listen for an account of ours: one process at a time."""
+    """The lease of the one process that listens for an account of ours."""
 
     __tablename__ = "listeners"
 
@@ -347,7 +351,7 @@ class Listener(Base):
 
 
 class Pause(Base):
-    """A flood limit that one process met and all keep: nothing goes to the chat before `until`."""
+    """A flood limit of a chat: before `until`, no process sends anything there."""
 
     __tablename__ = "pauses"
 
@@ -361,5 +365,6 @@ FENCED = (
     table(Turn).c.id == bindparam("the_turn"),
     table(Turn).c.attempt == bindparam("the_attempt"),
 )
-"""The condition of every write of an attempt: no newer one has begun. `Turn.fence` has its
-parameters."""
+"""The condition of every write of an attempt: no newer attempt has begun.
+
+`Turn.fence` has its parameters."""

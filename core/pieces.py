@@ -1,6 +1,6 @@
-"""Pieces: several messages that are one question to the person who sent them (pure).
+"""Pieces: several messages that are one question to their author (pure).
 
-The facts that decide are stored with the question, so any process can join them after a restart.
+Each question is stored with the facts that decide, so any process can join pieces after a restart.
 """
 
 from datetime import timedelta
@@ -13,9 +13,9 @@ SPLIT = timedelta(seconds=1)
 FORWARD = timedelta(seconds=2)
 """The longest time between a forward and its comment or another forward."""
 GATHER = timedelta(seconds=0.6)
-"""The time that a question waits for its next piece: a second start would cost another call."""
+"""The time that a question waits for its next piece, because a new start costs another call."""
 MOST = 100
-"""The most pieces of one question; Telegram forwards no more at once."""
+"""The most pieces of one question, as many as Telegram forwards at once."""
 
 
 def gathers(message: InboundMessage) -> bool:

@@ -1,7 +1,8 @@
 """The messages of a platform, and the turn that each belongs to.
 
-A person's message belongs to the turn that answers it; ours have a part. The intent to post a part
-is stored before the message is sent, its id after it: no crash can lose a message unnoticed.
+A person's message belongs to the turn that answers it. A message of ours is a part of an answer.
+The intent to post a part is stored before the message is sent, and the message's id after that, so
+no crash can lose a message unnoticed.
 """
 
 from typing import Any
@@ -33,11 +34,11 @@ IS_POST = (
     _posts.c.chat == bindparam("chat"),
     _posts.c.message_id == bindparam("message_id"),
 )
-"""The condition that finds a message by its id and the parameters of its `chat_of`."""
+"""The condition for one message; its parameters are a `message_id` and those of `chat_of`."""
 
 
 def chat_of(address: Address) -> dict[str, str]:
-    """Return the parameters of `IS_POST` that an address has."""
+    """Return an address as parameters of `IS_POST`."""
     return {"platform": address.platform, "bot_id": address.bot_id, "chat": address.chat}
 
 
@@ -45,7 +46,7 @@ _ADD = insert(_posts)
 
 
 async def add(session: Session, address: Address, turn_id: int, message_id: str) -> None:
-    """Store a further message of the person that a turn answers."""
+    """Store one more message of a person as a message that a turn answers."""
     row = {**chat_of(address), "turn_id": turn_id, "message_id": message_id, "part": None}
     await session.execute(_ADD, row)
 
@@ -70,7 +71,7 @@ async def of(session: Session, turn_id: int) -> tuple[str | None, ...]:
 
 
 async def turn_of(session: Session, address: Address, message_id: str) -> int | None:
-    """Return the turn that a message belongs to, seen or sent; None for an unknown one."""
+    """Return the turn of a message, seen or sent; None for an unknown message."""
     found: int | None = await session.scalar(
         select(_posts.c.turn_id).where(*IS_POST), {**chat_of(address), "message_id": message_id}
     )
@@ -94,9 +95,9 @@ _CONFIRM_FIRST = _CONFIRM.where(_posts.c.message_id.is_(None))
 
 
 async def intend(session: Session, turn: Turn, part: int) -> None:
-    """Store the intent to post a part; LeaseLost when the turn is another attempt's.
+    """Store the intent to post a part. `begin` has stored that of the first part already.
 
-    `begin` has stored that of the first part already.
+    Raises LeaseLost when another attempt owns the turn.
     """
     stored = await session.scalar(_INTEND, {**turn.fence, "the_part": part})
     if stored is None:
@@ -104,9 +105,9 @@ async def intend(session: Session, turn: Turn, part: int) -> None:
 
 
 async def confirm(session: Session, turn: Turn, part: int, message_id: str) -> bool:
-    """Store the message that a part became; return whether the turn is still this attempt's.
+    """Store the message id of a posted part; return whether this attempt still owns the turn.
 
-    Another attempt goes on in this message, unless it has posted one itself.
+    If another attempt owns it, that one goes on in this message, unless it has posted its own.
     """
     values = {**turn.fence, "the_part": part, "message": message_id}
     if row_count(await session.execute(_CONFIRM_OURS, values)):
@@ -123,15 +124,17 @@ _WITHDRAW = delete(_posts).where(
 
 
 async def withdraw(session: Session, turn: Turn, parts: int) -> None:
-    """Forget the posts from part `parts` on, whose messages are deleted; LeaseLost when the turn
-    is another attempt's."""
+    """Delete the posts from part `parts` on; their messages are deleted already.
+
+    Raises LeaseLost when another attempt owns the turn.
+    """
     gone = await session.execute(_WITHDRAW, {**turn.fence, "the_part": parts})
     if not row_count(gone):
         await _check(session, turn)
 
 
 async def _check(session: Session, turn: Turn) -> None:
-    """Raise LeaseLost unless the attempt is the newest: then it only did something twice."""
+    """Raise LeaseLost unless the attempt is the newest; the newest has only repeated itself."""
     if not await session.scalar(select(_IS_OURS), turn.fence):
         raise LeaseLost(f"turn {turn.reference}")
 
@@ -144,10 +147,10 @@ async def hand_on(session: Session, turn_id: int, new_turn_id: int) -> None:
 
 
 async def move(session: Session, undelivered: ColumnElement[bool], chat: str) -> None:
-    """Expect the parts of these turns in another chat, in new messages.
+    """Prepare the parts of these turns for new messages in another chat.
 
-    Messages that stand in the old chat stay known by their ids there: the new one counts its own,
-    and a message that seemed to be known would never be answered.
+    People's messages keep their old chat. The new chat counts its own ids, and a new message with
+    a known id would never be answered.
     """
     theirs = _posts.c.turn_id.in_(select(_turns.c.id).where(undelivered))
     ours = _posts.c.part.is_not(None)
@@ -165,7 +168,7 @@ async def newest(session: Session, account: Account, chat: str) -> str | None:
 
 
 async def chats(session: Session, account: Account) -> list[str]:
-    """Return all chats in which an account of ours saw or said something."""
+    """Return the ids of all chats with a message that an account of ours saw or sent."""
     found = await session.scalars(select(_posts.c.chat).where(*_is_account(account)).distinct())
     return list(found)
 

@@ -1,4 +1,4 @@
-"""An answer as it grows on a platform, and as it stands there in the end."""
+"""The reply: an answer while it grows on a platform, and its delivery."""
 
 import asyncio
 import logging
@@ -28,39 +28,40 @@ log = logging.getLogger(__name__)
 STOP = (Button(ChangeKind.STOP, words.STOP),)
 
 MARGIN = 3.0
-"""Seconds of lease that must be left when a call to the platform starts."""
+"""The seconds of lease that must be left when a call to the platform starts."""
 TYPING_AFTER = 0.15
-"""Seconds after which typing is shown: a quick first text needs none."""
+"""The seconds before typing is shown; a quick first text needs none."""
 TYPING_EVERY = 4.5
+"""The seconds between two calls that show typing."""
 LOOK_EVERY = 0.1
-"""Seconds between two looks at whether the lease was renewed."""
+"""The seconds between two checks for a renewal of the lease."""
 SHORT_WAIT = 10.0
-"""Seconds of a flood limit that are waited out here; a longer one puts the delivery off."""
+"""The longest flood limit, in seconds, that is waited out here; a longer one ends the attempt."""
 TRIES = 4
-"""How often one call of the final text is tried while the platform does not answer."""
+"""The most tries of one call of the delivery while the platform does not answer."""
 
 
 @dataclass(slots=True)
 class Lease:
-    """The time until which a turn is ours, on the event loop's clock; the worker renews it."""
+    """The lease of a turn, until a time of the event loop's clock; the worker renews it."""
 
     until: float
     clock: Clock
     lost: bool = False
 
     def check(self) -> None:
-        """Raise LeaseLost when a call could outlast the lease."""
+        """Raise LeaseLost if a call could outlast the lease."""
         if self.lost or self.is_short():
             raise LeaseLost
 
     def is_short(self) -> bool:
-        """Tell whether it has to be renewed before the next call; a lost one is never short."""
+        """Return whether a renewal must come before the next call; a lost lease is never short."""
         return not self.lost and self.until - self.clock() < MARGIN
 
 
 @dataclass(slots=True)
 class _Shown:
-    """The text and the buttons of a message; None where this process cannot know them."""
+    """The text and the buttons that a message shows; None for anything unknown here."""
 
     text: str | None = None
     buttons: tuple[Button, ...] | None = None
@@ -69,7 +70,7 @@ class _Shown:
 
 @dataclass(slots=True)
 class Reply:
-    """The messages of one turn. `write` only notes text; a task of its own shows it in time."""
+    """The messages of one turn. `write` only adds text; a task of its own shows it."""
 
     adapter: Adapter
     gates: Gates
@@ -78,22 +79,22 @@ class Reply:
     lease: Lease
     now: Callable[[], datetime]
     posts: list[str | None] = field(default_factory=list)
-    """The message id of each part; None for a part that was about to be posted."""
+    """The message id of each part; None for a part with an unconfirmed intent to post it."""
     text: str = ""
     stopped: bool = False
     _unsure: set[int] = field(default_factory=set)
-    """Parts that may have been posted, with an unknown text."""
+    """Parts that may be posted already, with an unknown text."""
     _gone: set[int] = field(default_factory=set)
-    """Parts whose message somebody else deleted."""
+    """Parts with a message that somebody else deleted."""
     _is_whole: bool = False
-    """The answer is stored; only its delivery is left."""
+    """True once the answer is stored and only its delivery is left."""
     _scope: asyncio.Timeout | None = None
     _shown: list[_Shown] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def resume(self, posts: Iterable[str | None]) -> None:
-        """Go on in messages that stand already; they are taken to show the text saved last."""
+        """Go on in existing messages; they are assumed to show the text that was saved last."""
         self.posts = list(posts)
         if self.turn.attempt > 1:
             self._unsure = {part for part, post in enumerate(self.posts) if post is None}
@@ -110,7 +111,7 @@ class Reply:
         self._changed.set()
 
     def rewind(self, length: int) -> None:
-        """Begin the answer anew from there; people see the old text until the new one is longer."""
+        """Cut the answer to a length; people see the old text until the new one is longer."""
         self.text = self.text[:length]
 
     def stop(self) -> None:
@@ -121,7 +122,7 @@ class Reply:
 
     @asynccontextmanager
     async def until_stopped(self) -> AsyncIterator[None]:
-        """Listen to the model inside of this scope; `stop` ends it at once, without an error."""
+        """Run the body until it ends or `stop` ends it, which raises no error."""
         try:
             async with asyncio.timeout(0 if self.stopped else None) as self._scope:
                 yield
@@ -133,7 +134,7 @@ class Reply:
 
     @asynccontextmanager
     async def growing(self) -> AsyncIterator[None]:
-        """Show typing and previews meanwhile; at the end no call is under way any more."""
+        """Show typing and previews while the body runs; at the end no such call is under way."""
         self.gates.streams += 1
         painter = asyncio.create_task(self._paint())
         try:
@@ -154,12 +155,12 @@ class Reply:
             except (Unreachable, MessageGone) as error:
                 log.debug("turn %s: preview: %s", self.turn.reference, error)
             except (Undeliverable, LeaseLost):
-                return  # the delivery will meet the same, and decide
+                return  # the delivery will fail in the same way, and decide
             await happens(self._grown, self.gates.interval(self.turn.address))
             await self._changed.wait()
 
     async def _type(self) -> None:
-        """Show typing until there is text; it is a courtesy and may fail."""
+        """Show typing until there is text; a failure of it does not matter."""
         pause = TYPING_AFTER
         while not await happens(self._changed, pause):
             if self.gates.wait(self.turn.address, SPARE) == 0:
@@ -176,7 +177,7 @@ class Reply:
             log.debug("turn %s: typing: %s", self.turn.reference, error)
 
     async def _preview(self) -> None:
-        """Show the text so far, unless the whole answer comes before the gates open."""
+        """Show the text so far, unless the answer is whole before the gates open."""
         spare = SPARE if self.posts and self.posts[0] is not None else 0
         while seconds := self.gates.wait(self.turn.address, spare):
             if await happens(self._grown, seconds):
@@ -192,16 +193,17 @@ class Reply:
             await self._show(part, text, STOP if is_last else (), final=not is_last)
 
     def _is_longer(self) -> bool:
-        """Tell whether the text is longer than what people see: a new start must not shorten it."""
+        """Return whether the text is longer than the one people see, which must not shrink."""
         return len(self.text) > sum(len(shown.text or "") for shown in self._shown)
 
     # When it is whole
 
     async def deliver(self, answer: str, buttons: tuple[Button, ...] = ()) -> None:
-        """Post or edit every part of the answer until it stands, and delete what is left over.
+        """Post or edit every part of the answer until it stands, and delete surplus messages.
 
         Raises RetryAfter when the platform wants a long pause, Unreachable when it does not
-        answer, Undeliverable when it refuses for good, LeaseLost when the turn is another's.
+        answer, Undeliverable when it refuses for good, and LeaseLost when another attempt owns the
+        turn.
         """
         self._is_whole = True
         parts = split(answer, self.adapter.fits)
@@ -213,7 +215,7 @@ class Reply:
             await self._insist(self._dismiss)
 
     async def attach(self, name: str, data: bytes) -> None:
-        """Post a file. Should it fail half-way, it is posted again: twice is better than never."""
+        """Post a file; after a failure half-way it is posted again, perhaps for the second time."""
 
         async def upload() -> None:
             await self._enter()
@@ -259,7 +261,7 @@ class Reply:
                 return
 
     async def _withdraw(self, parts: int) -> None:
-        """Delete the messages that a shorter answer does not need."""
+        """Delete the messages from part `parts` on, which a shorter answer does not need."""
         surplus = self.posts[parts:]
         if not surplus:
             return
@@ -270,18 +272,18 @@ class Reply:
         del self.posts[parts:], self._shown[parts:]
 
     async def _delete(self, message_id: str) -> None:
-        """Delete a message, or empty it where the platform lets us delete it no more."""
+        """Delete a message; if the platform does not let us, replace its text by `words.EMPTY`."""
         await self._enter()
         try:
             await self.adapter.delete(self.turn.address, message_id)
         except Undeliverable as error:
-            log.info("turn %s: a message stays: %s", self.turn.reference, error)
+            log.info("turn %s: a message cannot be deleted: %s", self.turn.reference, error)
             await self._enter()
             with suppress(MessageGone, Undeliverable):
                 await self.adapter.edit(self.turn.address, message_id, words.EMPTY, final=True)
 
     async def _dismiss(self) -> None:
-        """Tell the platform that nothing will come: nothing may go on saying that it does."""
+        """Tell the platform that no answer will come."""
         await self._enter()
         await self.adapter.dismiss(
             self.turn.address, reply_to=self.turn.message_id, ticket=self.turn.ticket
@@ -292,12 +294,12 @@ class Reply:
     async def _show(
         self, part: int, text: str, buttons: tuple[Button, ...], *, final: bool
     ) -> None:
-        """Make a part show a text: edit the message that stands, or post a new one."""
+        """Make a part show a text: edit its message, or post one if there is none."""
         wanted = _Shown(text, buttons, final)
         message_id = self.posts[part] if part < len(self.posts) else None
         if message_id is None:
             message_id = await self._post(part, wanted)
-            # A platform that knows the nonce returns the message that an earlier try has made.
+            # A platform that knows the nonce returns the message of an earlier try.
             self._shown[part] = _Shown() if part in self._unsure else wanted
             self._unsure.discard(part)
         if self._shown[part] != wanted:
@@ -316,7 +318,7 @@ class Reply:
         return await undivided(self._send(part, wanted))
 
     async def _send(self, part: int, wanted: _Shown) -> str:
-        """Post a part and store its id, or nobody would know of the message."""
+        """Post a part, and store and return its message id."""
         try:
             message_id = await self.adapter.send(
                 self.turn.address,
@@ -339,14 +341,14 @@ class Reply:
         return message_id
 
     def _nonce(self, part: int) -> str:
-        """Return the same nonce at each attempt, but another for a message that was deleted."""
+        """Return a part's nonce: the same at each attempt, but a new one after a deletion."""
         nonce = f"{self.turn.id}-{part}"
         return f"{nonce}-{self.turn.attempt}" if part in self._gone else nonce
 
     # Gates and lease
 
     async def _pause(self, limit: RetryAfter) -> None:
-        """Send nothing to this chat for a time, in no process."""
+        """Let no process send to this chat for as long as a flood limit tells."""
         self.gates.of(self.turn.address).pause(limit.retry_after)
         until = self.now() + timedelta(seconds=limit.retry_after)
         await transact(
@@ -354,7 +356,7 @@ class Reply:
         )
 
     async def _enter(self) -> None:
-        """Wait for the gates; RetryAfter when that would take too long to wait here."""
+        """Wait for the gates; raises RetryAfter if that takes longer than `SHORT_WAIT`."""
         await self._hold()
         seconds = self.gates.wait(self.turn.address)
         if seconds > SHORT_WAIT:
@@ -363,8 +365,11 @@ class Reply:
         await self._hold()
 
     async def _hold(self) -> None:
-        """Raise LeaseLost when a call could outlast the lease. A whole answer waits for the
-        renewal: while the database is away nobody else takes the turn either."""
-        while self._is_whole and self.lease.is_short():  # noqa: ASYNC110 - a renewal is no event
+        """Raise LeaseLost if a call could outlast the lease.
+
+        A delivery waits for the renewal instead: while the database is away, no other process
+        takes the turn either.
+        """
+        while self._is_whole and self.lease.is_short():  # noqa: ASYNC110 - a renewal sets no event
             await asyncio.sleep(LOOK_EVERY)
         self.lease.check()

@@ -1,4 +1,4 @@
-"""Work in the background that does not end unseen."""
+"""Background work that is logged and started again when it fails."""
 
 import asyncio
 import logging
@@ -10,15 +10,15 @@ from core.errors import ParleyError, SettingsError
 log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
-"""Seconds before work that failed starts again; each pause is twice the one before."""
+"""The seconds before failed work starts again; each pause is twice the one before."""
 
 
 async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Run `work` until it ends by itself, and start it again whenever it fails.
 
-    Each failure is one line of the log with its reason; a bug comes with its traceback. After a
-    run that took longer than the longest pause, pauses begin anew. A cancellation passes through,
-    and so does SettingsError: no repetition mends what the operator has to change.
+    Each failure is logged in one line with its reason; a bug is logged with its traceback. After a
+    run longer than the longest pause, the next pause is the shortest. Cancellation passes through,
+    and so does SettingsError, because the operator has to change something.
     """
     clock = asyncio.get_running_loop().time
     pause = SHORTEST_PAUSE
@@ -46,7 +46,7 @@ async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _is_bug(error: Exception) -> bool:
-    """Return whether the code or the schema has to be mended; else the world around it failed."""
+    """Return whether the error is in the code or the schema, and not in the world around them."""
     if isinstance(error, db.TRANSIENT):
         return not db.may_pass(error)
     return not isinstance(error, (ParleyError, OSError))

@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Threads:
     """Some threads with one queue.
 
-    A process that ends does not wait for them, as it would for those of `concurrent.futures`.
+    A process that ends does not wait for them; it would wait for those of `concurrent.futures`.
     """
 
     def __init__(self, name: str, number: int) -> None:
@@ -25,14 +25,14 @@ class Threads:
             Thread(target=self._run, name=name, daemon=True).start()
 
     def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Return the future result of `work`, which goes on though the future is cancelled."""
+        """Return the future result of `work`; to cancel the future does not stop the work."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
         def carry_out() -> None:
             try:
                 end = partial(future.set_result, work())
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            except BaseException as error:  # noqa: BLE001 - the future raises it
                 end = partial(future.set_exception, error)
             with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
                 loop.call_soon_threadsafe(_end, future, end)
@@ -41,7 +41,7 @@ class Threads:
         return future
 
     def stop(self, last: Callable[[], None]) -> None:
-        """Let each thread end when the queued work is done, with `last` as its last work."""
+        """End each thread when the queued work is done; each calls `last` before it ends."""
         self._last = last
         for _ in range(self._number):
             self._queue.put(None)

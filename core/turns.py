@@ -1,4 +1,4 @@
-"""A turn as a value: what everything above the tables hands around."""
+"""A turn as a value, for all modules above the tables."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
@@ -14,11 +14,11 @@ Kind = Literal["chat", "command", "summary"]
 
 
 class Outcome(StrEnum):
-    """How a turn was answered. Remembered is what is OK or STOPPED, as far as it came."""
+    """The kind of answer that a turn got. Memory keeps the text of OK and STOPPED answers."""
 
     OK = "ok"
     REFUSED = "refused"
-    """By a quota, or because nothing in it could be read."""
+    """A quota refused the turn, or a file in it could not be read."""
     STOPPED = "stopped"
     FAILED = "failed"
     UNDELIVERABLE = "undeliverable"
@@ -26,31 +26,32 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A person in a conversation; `epoch` is the conversation's when they spoke."""
+    """A person in a conversation, with the conversation's epoch when they spoke."""
 
     user_id: int
     conversation_id: int
     epoch: int
     may_go_on: bool = field(default=False, compare=False)
-    """Their last question was cut by the platform, or forwarded: its rest may follow."""
+    """True if their last question was as long as a message may be, or a forward: more may follow.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question in one message or in several pieces: all that the turn keeps of them."""
+    """A question in one message or in several pieces, as the turn stores it."""
 
     text: str
     private: bool = True
     name: str = ""
-    """The author's name; shown to the model where several people speak."""
+    """The author's name; the model sees it in a group."""
     quote: str = ""
     unreadable: str = ""
     attachments: tuple[Attachment, ...] = ()
     export: bool = False
-    """A file with all that is stored about the person goes with the answer."""
+    """True if a file with everything stored about the person goes with the answer."""
     pieces: int = 1
-    """The number of messages that were gathered into it."""
-    # The newest piece tells whether another message is a further piece.
+    """The number of messages that make up the question."""
+    # The following facts of the newest piece tell whether another message is a further piece.
     album: str = field(default="", compare=False)
     partial: bool = field(default=False, compare=False)
     forwarded: bool = field(default=False, compare=False)
@@ -59,7 +60,7 @@ class Question:
 
     @classmethod
     def of(cls, message: InboundMessage) -> Self:
-        """The question that a message asks."""
+        """Return the question in a message."""
         return cls(
             text=message.text,
             private=message.private,
@@ -75,18 +76,18 @@ class Question:
 
     @classmethod
     def load(cls, stored: dict[str, Any]) -> Self:
-        """From the form it is stored in; what a newer release adds to it is passed over."""
+        """Return a question from its stored form; fields of a newer release are ignored."""
         attachments = tuple(_known(Attachment, item) for item in stored.get("attachments", ()))
         pieces = stored.get("pieces", stored.get("parts", 1))  # the older name
         return _known(cls, {**stored, "attachments": attachments, "pieces": pieces})
 
     def dump(self) -> dict[str, Any]:
-        """The form it is stored in."""
+        """Return the stored form."""
         return asdict(self)
 
     @property
     def ready_answer(self) -> str | None:
-        """What is said without asking the model: nothing was said, or nothing can be read."""
+        """The answer to an empty or unreadable question; None if the model has to answer."""
         if self.text or self.quote or self.attachments:
             return None
         if self.unreadable:
@@ -114,19 +115,19 @@ def _both(first: str, second: str, between: str) -> str:
 
 
 def _once(first: str, second: str, between: str) -> str:
-    """Join two texts, but leave out a second that is in the first already."""
+    """Return two texts joined, or the first alone if it contains the second already."""
     return first if second in first.split(between) else _both(first, second, between)
 
 
 def _known(kind: type[T], stored: dict[str, Any]) -> T:
-    """A value of those fields that this release knows: in a deploy, two of them share the work."""
+    """Make a value of the fields that this release knows; in a deploy, two releases share turns."""
     names = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # a dataclass
     return kind(**{name: value for name, value in stored.items() if name in names})
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A claimed turn: everything that is needed to carry it out, by any process."""
+    """A claimed turn, with everything that any process needs to carry it out."""
 
     id: int
     kind: Kind
@@ -135,7 +136,7 @@ class Turn:
     epoch: int
     address: Address
     message_id: str | None
-    """The message it answers on the platform."""
+    """The id of the message that it answers on the platform."""
     question: Question
     attempt: int
     """The fencing token: a write with an older attempt changes nothing."""
@@ -148,15 +149,15 @@ class Turn:
     answer: str | None = None
     outcome: Outcome | None = None
     model: str | None = None
-    """The model that was chosen for the conversation."""
+    """The model that somebody has chosen for the conversation."""
     paused_until: datetime | None = None
-    """Before this the platform wants nothing sent to the chat."""
+    """The time before which nothing may be sent to the chat."""
     ticket: str = ""
-    """What the platform wants back with the answer; opaque outside of the adapter."""
+    """An opaque value that the adapter gets back with the answer."""
 
     @property
     def reference(self) -> str:
-        """The name of the attempt, for the log and for a person who asks the operator."""
+        """The name of the attempt, for the log and for people who ask the operator."""
         return f"{self.id}-{self.attempt}"
 
     @property

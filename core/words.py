@@ -1,4 +1,4 @@
-"""Every sentence that the bot itself says to people, in one place."""
+"""The catalogue of every sentence that the bot itself says to people."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -67,13 +67,13 @@ NOTES = {
     "length": "*This is as long as one answer may be. Ask me to go on.*",
     "content_filter": "*The provider of my language model ended this answer here.*",
 }
-"""The note below an answer, by the reason for which the model ended it."""
+"""The note below an answer, by the model's reason for the end of it."""
 NOT_SENT = (
     "The file cannot be sent here; it may be too large. The people who run me can give it to you."
 )
 
 EMPTY = "…"
-"""The text of a message that is left over and cannot be deleted."""
+"""The text for a surplus message that cannot be deleted."""
 
 # Long conversations
 
@@ -151,7 +151,7 @@ def list_commands() -> str:
 
 
 def privacy(models: Collection[str], days: int | None) -> str:
-    """Tell in three lines for how many days words are stored and which models read them."""
+    """Return three lines: for how many days words are stored, and which models read them."""
     write = "model that writes" if len(models) == 1 else "models that write"
     return PRIVACY.format(
         days="" if days is None else f" for {days} days",
@@ -160,12 +160,12 @@ def privacy(models: Collection[str], days: int | None) -> str:
 
 
 def list_models(current: str, names: Iterable[str]) -> str:
-    """Tell which model answers, and for each that may be chosen the command that chooses it."""
+    """Return the name of the current model, and for each model the command that chooses it."""
     return "\n".join([MODEL_SHOWN.format(model=current), *(f"/model {name}" for name in names)])
 
 
 def below(shown: str, sentence: str) -> str:
-    """Return a sentence below the text that people see already."""
+    """Return the text that people see already, with a sentence below it."""
     return f"{shown.rstrip()}\n\n{sentence}" if shown.strip() else sentence
 
 
@@ -175,13 +175,13 @@ def with_reference(sentence: str, reference: str) -> str:
 
 
 def shortened(sentence: str, *, can_search: bool) -> str:
-    """Return `SUMMARISED` or `CUT` with the remedy that there is."""
+    """Return `SUMMARISED` or `CUT` as a note that also says how to find older messages."""
     remedy = "; ask me for anything said before, and I look it up" if can_search else ""
     return f"*{sentence} Nothing is deleted{remedy}.*"
 
 
 def refused(refusal: QuotaExceeded, now: datetime) -> str:
-    """Name the limit that is reached, and tell when the person can go on."""
+    """Return a sentence that names the reached limit and tells when the person can go on."""
     limit = "there is a limit for everybody together"
     if not refusal.shared:
         limit = f"your limit is {refusal.limit}"

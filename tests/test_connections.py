@@ -1,4 +1,4 @@
-"""Several platforms in one process: the trouble of one is not the other's."""
+"""Several platforms in one process: a failure of one does not disturb the others."""
 
 import asyncio
 import logging

@@ -414,7 +414,7 @@ class TestOnATerminal:
         seated.side.type("\x03")
         assert (await seated.change()).message_id == question.message_id
 
-    async def test_when_nothing_will_come_the_prompt_comes_back(self, seated: Dialog) -> None:
+    async def test_the_prompt_comes_back_without_an_answer(self, seated: Dialog) -> None:
         question = await seated.ask("hello")
         await seated.adapter.dismiss(HERE, reply_to="another", ticket="")
         seated.side.type("\x03")

@@ -19,7 +19,7 @@ from tests.records import eventually
 
 
 async def outcome(log: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """The exit status and the words of a process that should end by itself."""
+    """Return the exit status and the output of a process that should end by itself."""
     async with process(*arguments, log=log, environment=environment) as started:
         status = await started.wait()
     return status, "\n".join(started.lines())
@@ -164,7 +164,7 @@ async def test_a_signal_lets_the_answer_in_hand_end(
     assert stage.server.unacknowledged, "what came later waits for the next process"
 
 
-async def test_what_cannot_end_in_time_is_handed_back(
+async def test_an_answer_that_cannot_end_in_time_is_handed_back(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     async with stage.process(drain_seconds=0.2) as running:
@@ -207,7 +207,7 @@ async def test_a_database_that_goes_away_loses_nothing(
     assert len(stage.server.answers(stage.chat)) == 1
 
 
-async def test_no_log_line_holds_what_was_said_or_a_token(
+async def test_no_log_line_contains_a_message_or_a_token(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     async with stage.process() as running:

@@ -1,4 +1,4 @@
-"""What a group says is sifted: what may be a piece of a message to the bot is handed over."""
+"""The filter for groups lets messages to the bot pass, and possible pieces of one."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,14 +26,14 @@ FORWARD = replace(REST, forwarded=True)
 
 @pytest.fixture
 def pieces() -> Pieces:
-    """After something was said, long ago."""
+    """A filter that has heard a message, long ago."""
     pieces = Pieces()
     hear(pieces, replace(SAID, sent_at=NOW - timedelta(minutes=1)))
     return pieces
 
 
 def hear(pieces: Pieces, message: InboundMessage, *, called: bool = False) -> bool:
-    """Whether a message is handed over."""
+    """Return whether a message passes."""
     said = pieces.hear(message if called else None, lambda: message)
     assert said in (None, message)
     return said is not None
@@ -62,12 +62,12 @@ def test_a_forward_may_follow_its_comment(pieces: Pieces) -> None:
         replace(REST, command="dance"),
     ],
 )
-def test_what_else_is_said_in_a_group_is_not(pieces: Pieces, other: InboundMessage) -> None:
+def test_other_messages_of_a_group_do_not_pass(pieces: Pieces, other: InboundMessage) -> None:
     hear(pieces, LONG, called=True)
     assert not hear(pieces, other)
 
 
-def test_what_follows_a_short_call_is_not_for_the_bot(pieces: Pieces) -> None:
+def test_a_message_after_a_short_one_to_the_bot_does_not_pass(pieces: Pieces) -> None:
     hear(pieces, SAID, called=True)
     assert not hear(pieces, REST)
 
@@ -76,8 +76,8 @@ def test_of_an_album_all_is_handed_over(pieces: Pieces) -> None:
     assert all(hear(pieces, replace(PHOTO, message_id=number)) for number in "123")
 
 
-def test_what_was_said_before_we_listened_may_go_on() -> None:
-    """This process does not know on what; what is stored tells."""
+def test_the_first_message_may_be_a_piece_of_an_unheard_one() -> None:
+    """An earlier process may have heard the first piece, so only the database can tell."""
     pieces, bob = Pieces(), Author("telegram", "1002", "Bob")
     assert hear(pieces, replace(LONG, sent_at=NOW))
     assert hear(pieces, replace(REST, sent_at=NOW + timedelta(seconds=1)))

@@ -14,11 +14,11 @@ class Console(Platform):
 
     @property
     def is_set(self) -> bool:
-        """It needs nothing, and runs only when it is named."""
+        """False, because the terminal runs only when it is named."""
         return False
 
     def connect(self, known: Known) -> AbstractAsyncContextManager[Adapter]:
-        """Open the terminal; nobody speaks there while the process is away."""
+        """Open the terminal; there are no missed messages to catch up on."""
         from bots.console.adapter import connect  # noqa: PLC0415 - see Platform
 
         return connect()

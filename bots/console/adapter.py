@@ -1,4 +1,4 @@
-"""The terminal as a platform: one person, one private chat, one answer at a time."""
+"""The adapter of the terminal: one person, one private chat, one answer at a time."""
 
 import asyncio
 import getpass
@@ -25,37 +25,37 @@ READER = "console line"
 
 _COMMAND = re.compile(r"/([a-z_]+)(?:\s+(.*))?", re.DOTALL)
 
-# An answer must not move the cursor or write to the clipboard: control codes go.
+# Control codes are removed, because they could move the cursor or write to the clipboard.
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 class Screen(Protocol):
-    """Where the person reads and writes."""
+    """The person's screen and keyboard, or the streams in their place."""
 
     async def ask(self) -> str | None:
-        """What the person says next; None when they leave."""
+        """Return the next line of the person; None when they leave."""
 
     def interruptible(self, interrupt: Callable[[], None]) -> AbstractContextManager[None]:
-        """While an answer is awaited, call `interrupt` for each Ctrl-C."""
+        """Call `interrupt` for each Ctrl-C inside this context."""
 
     def wait(self) -> None:
         """Show that an answer is on its way."""
 
     def grow(self, text: str) -> None:
-        """Show an answer as far as it has come."""
+        """Show a growing answer."""
 
     def finish(self, text: str) -> None:
         """Show the whole of the answer that was growing."""
 
     async def announce(self, text: str) -> None:
-        """Show a whole message above whatever stands there now."""
+        """Show a whole message above the prompt or the growing answer."""
 
     def drop(self) -> None:
-        """Take away what was growing."""
+        """Remove the growing answer."""
 
 
 class ConsoleAdapter:
-    """The adapter of the terminal; its `listen` asks again when the answer has been shown."""
+    """The adapter of the terminal; `listen` asks for the next line once the answer is shown."""
 
     name = Console.name
     rate = 1000.0
@@ -63,27 +63,27 @@ class ConsoleAdapter:
     def __init__(self, screen: Screen, person: str) -> None:
         self._screen = screen
         self._author = Author(self.name, person, person)
-        # On a database that several machines share, each person's terminal is an account.
+        # Machines may share a database, so each person's terminal is an account of its own.
         self.bot_id = f"{person}@{socket.gethostname()}"
         self._address = Address(self.name, self.bot_id, "console")
         self._run = uuid.uuid4().hex
         self._posts: dict[str, str] = {}  # message id to its final text, "" while it grows
-        self._aside: set[str] = set()  # messages that answer something else than the question
+        self._aside: set[str] = set()  # messages that do not answer the question
         self._question = ""
         self._growing = ""
         self._presses = 0
         self._happened: asyncio.Queue[Change | None] = asyncio.Queue()
 
     def pace(self, address: Address) -> float:
-        """Often enough to look like typing."""
+        """Return a pace that looks like typing."""
         return 0.05
 
     def fits(self, markdown: str) -> bool:
-        """A terminal scrolls: every text fits."""
+        """Return True, because a terminal scrolls."""
         return True
 
     async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
-        """A message, then Ctrl-C as a change until its answer is shown, and so on until the end.
+        """Yield each line as a message, and Ctrl-C during its answer as a change.
 
         A second Ctrl-C during one answer leaves, as Ctrl-C and Ctrl-D do at the prompt.
         """
@@ -118,7 +118,7 @@ class ConsoleAdapter:
         self._happened.put_nowait(self._stop() if self._presses == 1 else None)
 
     def _stop(self) -> Change:
-        # Before the answer has begun there is only the question to stop.
+        # Until the answer begins, the question stands for it.
         message_id = self._growing or self._question
         return Change(uuid.uuid4().hex, ChangeKind.STOP, self._address, self._author, message_id)
 
@@ -133,7 +133,7 @@ class ConsoleAdapter:
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
-        """Show a message. Its id is made of the nonce, so that a repeat is the same message."""
+        """Show a message. Its id is made from the nonce, so a repeat shows the same message."""
         message_id = f"{self._run}-{nonce}"
         if reply_to not in (None, self._question):
             self._aside.add(message_id)
@@ -149,7 +149,7 @@ class ConsoleAdapter:
         final: bool,
         buttons: tuple[Button, ...] = (),
     ) -> None:
-        """Show a message's new text; MessageGone for one of an earlier run."""
+        """Show a message's new text; raises MessageGone for a message of an earlier run."""
         if message_id not in self._posts:
             raise MessageGone(f"no message {message_id} in this run")
         await self._show(message_id, markdown, final=final)
@@ -159,7 +159,7 @@ class ConsoleAdapter:
         try:
             if not final:
                 self._grow(message_id, text)
-            elif self._posts.get(message_id) != text:  # else only its buttons changed
+            elif self._posts.get(message_id) != text:  # otherwise only the buttons changed
                 await self._finish(message_id, text)
         except OSError as error:
             raise Undeliverable(f"the terminal is gone: {error.strerror}") from error
@@ -190,7 +190,7 @@ class ConsoleAdapter:
             self._happened.put_nowait(None)
 
     async def delete(self, address: Address, message_id: str) -> None:
-        """Take away a message that still grows; what has scrolled by stays."""
+        """Remove a growing message; a whole one stays, because it has scrolled away."""
         if self._posts.pop(message_id, None) is not None and message_id == self._growing:
             self._growing = ""
             self._screen.drop()
@@ -205,7 +205,7 @@ class ConsoleAdapter:
         reply_to: str | None = None,
         nonce: str,
     ) -> None:
-        """Write a file where the bot was started, over no other, and say where."""
+        """Write a new file into the current directory and tell its path."""
         try:
             path = await asyncio.to_thread(write_new, Path.cwd() / name, data)
             await self._screen.announce(f"Written to {path}")
@@ -213,41 +213,41 @@ class ConsoleAdapter:
             raise Undeliverable(f"{name} cannot be written: {error.strerror}") from error
 
     async def typing(self, address: Address) -> None:
-        """Show that an answer is on its way, unless it is there already."""
+        """Show that an answer is on its way, unless it has begun."""
         if self._question and not self._growing:
             self._screen.wait()
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
-        """There is nothing to download: a terminal has no attachments."""
+        """Raise AttachmentError, because a terminal has no attachments."""
         raise AttachmentError(words.NO_FILES_HERE)
 
 
 class Pipe:
-    """Input and output that no person sits at: a line in is a message, Markdown comes out."""
+    """Streams without a terminal: each line of the input is a message, Markdown is the output."""
 
     def __init__(self, source: TextIO, sink: TextIO) -> None:
-        # Our own reader of it, never closed: a thread of `read_line` may wait in it to the end.
+        # A reader of our own, because a thread of `read_line` may use it until the process ends.
         self._source = open(  # noqa: SIM115 - never closed
             source.fileno(), encoding="utf-8", errors="replace", closefd=False
         )
         self._sink = sink
 
     async def ask(self) -> str | None:
-        """The next line."""
+        """Return the next line; None at the end of the input."""
         return await read_line(self._source) or None
 
     def interruptible(self, interrupt: Callable[[], None]) -> AbstractContextManager[None]:
-        """Nobody presses a key here."""
+        """Do nothing, because there are no keys."""
         return nullcontext()
 
     def wait(self) -> None:
-        """Nobody watches."""
+        """Do nothing, because nobody watches."""
 
     def grow(self, text: str) -> None:
-        """Only the whole answer is of use."""
+        """Do nothing, because only the whole answer is written."""
 
     def finish(self, text: str) -> None:
-        """Write the answer, and an empty line so that one sees where it ends."""
+        """Write the answer and an empty line, which marks its end."""
         print(text, end="\n\n", file=self._sink, flush=True)
 
     async def announce(self, text: str) -> None:
@@ -255,11 +255,11 @@ class Pipe:
         self.finish(text)
 
     def drop(self) -> None:
-        """Nothing was shown yet."""
+        """Do nothing, because a growing answer is not shown."""
 
 
 async def read_line(source: TextIO) -> str:
-    """The next line, "" at the end. Its thread cannot hold up the end of the process."""
+    """Return the next line, "" at the end. Its thread does not delay the end of the process."""
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str] = loop.create_future()
 
@@ -280,12 +280,12 @@ async def read_line(source: TextIO) -> str:
 
 
 def write_new(path: Path, data: bytes) -> Path:
-    """Write a file for its owner alone, under a name that is free; the path it got."""
+    """Write a file under a free name, readable by its owner only; return its path."""
     free, number = path, 1
     while os.path.lexists(free):
         number += 1
         free = path.with_stem(f"{path.stem}-{number}")
-    # Should another process take the name at this moment, nothing is overwritten either.
+    # O_EXCL: if another process takes the name at this moment, its file is not overwritten.
     descriptor = os.open(free, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:
         file.write(data)
@@ -293,7 +293,7 @@ def write_new(path: Path, data: bytes) -> Path:
 
 
 def person() -> str:
-    """The user of the operating system; a container may run as one without a name."""
+    """Return the name of the operating system's user, or "you" if it has none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -304,10 +304,10 @@ def person() -> str:
 async def connect(
     source: TextIO | None = None, sink: TextIO | None = None, history: Path | None = None
 ) -> AsyncIterator[ConsoleAdapter]:
-    """The adapter of this process's terminal, or of its pipes when nobody sits at them."""
+    """Yield the adapter of this process's terminal, or of its pipes."""
     source, sink = source or sys.stdin, sink or sys.stdout
     if isinstance(sink, io.TextIOWrapper):
-        sink.reconfigure(errors="replace")  # an emoji in a Latin-1 terminal must not end an answer
+        sink.reconfigure(errors="replace")  # a Latin-1 terminal cannot show an emoji
     if source.isatty() and sink.isatty() and os.environ.get("TERM") != "dumb":
         with terminal.connect(source, sink, history) as screen:
             yield ConsoleAdapter(screen, person())

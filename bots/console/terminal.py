@@ -46,7 +46,7 @@ _MARKDOWN.core.ruler.push("lines", _break_lines)
 
 
 class Terminal:
-    """The screen.
+    """The screen of a terminal.
 
     Finished blocks of an answer are printed once and scroll away. Only the last block is redrawn
     while it grows, and only as much of it as fits on the screen.
@@ -110,7 +110,7 @@ class Terminal:
             self._print_blocks(blocks(_MARKDOWN.parse(text)))
 
     def drop(self) -> None:
-        """Forget the growing answer."""
+        """Remove the growing answer."""
         self._clear()
         self._printed = ""
 
@@ -203,7 +203,7 @@ class Commands(Completer):
 
 @Condition
 def _begins_a_command() -> bool:
-    """Whether a menu of commands may open; while none may, no rows are kept free for it."""
+    """Return whether a menu of commands may open; if not, no rows are kept free for it."""
     text = get_app().current_buffer.text
     return text.startswith("/") and " " not in text
 

@@ -23,11 +23,11 @@ class Discord(Platform):
 
     @property
     def is_set(self) -> bool:
-        """Whether there is a token."""
+        """True if the operator has set a token."""
         return bool(self.discord_token.get_secret_value())
 
     def connect(self, known: Known) -> AbstractAsyncContextManager[Adapter]:
-        """Make one attempt to log in; missed messages are read from what is known on."""
+        """Make one attempt to log in; messages since the newest `known` one are caught up."""
         from bots.discord.adapter import connect  # noqa: PLC0415 - see Platform
 
         return connect(self.discord_token.get_secret_value(), self.discord_api_url, known)

@@ -1,4 +1,4 @@
-"""Discord as an adapter."""
+"""The adapter of Discord."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -19,18 +19,19 @@ from core.adapter import Address, Attachment, Button, Change, InboundMessage, Kn
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
 RATE = 40.0
-"""Calls a second over all channels; Discord allows 50, and catching up takes up to 10 of them."""
+"""The calls a second in all channels together. Discord allows 50, and catching up takes up to 10 of
+them."""
 PACE = 1.25
-"""Seconds between edits: Discord allows 5 in 5 s in a channel, and the last must find room."""
+"""The seconds between two edits. Discord allows 5 in 5 s in a channel; one is left for the last."""
 LOGIN = 10.0
-"""Seconds that one attempt to log in may take."""
+"""The most seconds for one attempt to log in."""
 REMEMBERED = 10_000
-"""Channels of which it is known whether they are private."""
+"""The most channels whose kind is remembered."""
 
 _NO_PINGS: Json = {"parse": []}
 _NO_PREVIEWS = 1 << 2
 _NO_REPLIES = {50013, 50035, 160002}
-"""Missing permissions, a form that is refused, no permission to read the history."""
+"""The codes for missing permissions, a refused form, and no permission to read the history."""
 _ROW, _BUTTON, _GREY = 1, 2, 2
 _PRIVATE = 1
 
@@ -44,16 +45,17 @@ async def connect(
     api_url: str,
     known: Known,
     *,
-    room: int = CAPACITY,
+    capacity: int = CAPACITY,
 ) -> AsyncIterator["DiscordAdapter"]:
-    """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable (or
-    RetryAfter) if Discord does not answer.
+    """Yield the adapter of a bot's account.
 
-    Missed messages are read from what is `known` on; `room` is for events that wait.
+    Messages since the newest `known` one are caught up. At most `capacity` events wait in memory.
+    Raises SettingsError if the token is wrong, and Unreachable or RetryAfter if Discord does not
+    answer.
     """
     hide_tokens()
     Route.BASE = api_url.rstrip("/")
-    client = await _log_in(token, Gateway(known, room))
+    client = await _log_in(token, Gateway(known, capacity))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         files = await stack.enter_async_context(aiohttp.ClientSession())
@@ -61,7 +63,7 @@ async def connect(
 
 
 async def _log_in(token: str, client: Gateway) -> Gateway:
-    """A client that knows who it is."""
+    """Log a client in and return it; close it if that fails."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         try:
@@ -78,7 +80,7 @@ async def _log_in(token: str, client: Gateway) -> Gateway:
 
 
 class DiscordAdapter:
-    """One bot's account on Discord. Only `listen` needs the gateway; all else is REST."""
+    """The account of one bot on Discord. Only `listen` uses the gateway; the rest uses REST."""
 
     def __init__(self, client: Gateway, files: aiohttp.ClientSession) -> None:
         self._client = client
@@ -92,26 +94,26 @@ class DiscordAdapter:
 
     @property
     def bot_id(self) -> str:
-        """Our account's id."""
+        """The id of our account."""
         return str(self._client.me.id)
 
     @property
     def rate(self) -> float:
-        """Calls a second over all channels."""
+        """The calls a second in all channels together."""
         return RATE
 
     def pace(self, address: Address) -> float:
-        """Seconds between previews."""
+        """Return the seconds between previews, which are the same everywhere."""
         return PACE
 
     def fits(self, markdown: str) -> bool:
-        """Whether the rendered text is neither empty nor longer than a message may be."""
+        """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
     async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
-        """Events of the gateway, and what was missed since the newest that is stored.
+        """Yield events of the gateway, and messages that were missed since the newest stored one.
 
-        SettingsError when Discord does not let us in.
+        Raises SettingsError when Discord refuses the login.
         """
         async with aclosing(self._client.hear()) as events:
             async for event in events:
@@ -130,12 +132,12 @@ class DiscordAdapter:
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
-        """Post a message: in a server as a reply, to a command in the place of "is thinking…"."""
+        """Post a message, in a server as a reply; a command's answer replaces "is thinking…"."""
         body = _body(markdown, buttons) | {"flags": _NO_PREVIEWS}
         if ticket := _ticket(reply_to, ticket):
             if message_id := await respond(self._client, ticket, body):
                 return message_id
-            reply_to = None  # what is answered is no message
+            reply_to = None  # an interaction is no message
         body |= {"nonce": nonce, "enforce_nonce": True}
         if reply_to and not await self._is_private(address.chat):
             with suppress(_NoReply):
@@ -143,7 +145,7 @@ class DiscordAdapter:
         return await self._post(address, body)
 
     async def _reply(self, address: Address, reply_to: str, body: Json) -> str:
-        """Post as a reply; _NoReply where that is what Discord refuses."""
+        """Post as a reply; raises _NoReply if Discord accepts the message only without one."""
         reference = {"message_id": reply_to, "fail_if_not_exists": False}
         try:
             return await self._post(address, body | {"message_reference": reference})
@@ -176,7 +178,7 @@ class DiscordAdapter:
         )
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
-        """Take "is thinking…" away."""
+        """Delete "is thinking…"."""
         if ticket := _ticket(reply_to, ticket):
             await withdraw(self._client, ticket)
 
@@ -211,11 +213,11 @@ class DiscordAdapter:
         await call(self._client, "POST", "/channels/{channel_id}/typing", channel_id=address.chat)
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
-        """The bytes of a file, whose address is asked for anew since it expires."""
+        """Return the bytes of a file; its URL has to be asked for again, because it expires."""
         return await fetch(self._client, self._files, attachment, limit)
 
     async def _is_private(self, chat: str) -> bool:
-        """Whether a channel is private; who does not listen has to ask once."""
+        """Return whether a channel is private; ask Discord unless it is known already."""
         if chat not in self._private:
             found = await call(self._client, "GET", "/channels/{channel_id}", channel_id=chat)
             self._learn(chat, found["type"] == _PRIVATE)
@@ -232,7 +234,7 @@ class _NoReply(Exception):
 
 
 def _ticket(reply_to: str | None, ticket: str) -> str:
-    """Return the ticket; the release before this one stored it behind the interaction's id."""
+    """Return the ticket; the last release stored it after a slash in the message id."""
     return ticket or (reply_to or "").partition("/")[2]
 
 
@@ -245,7 +247,7 @@ def _body(markdown: str, buttons: Sequence[Button]) -> Json:
 
 
 def _rows(buttons: Sequence[Button]) -> list[Json]:
-    """Buttons by the kind of their change: they work as long as the message stands."""
+    """Return a row of buttons; each id is the kind of its change, so it works after a restart."""
     if not buttons:
         return []
     row = [

@@ -12,7 +12,7 @@ from core.errors import DeliveryError
 log = logging.getLogger(__name__)
 
 OFFERED = tuple(command for command in COMMANDS if command.name != START)
-"""Discord greets nobody: people find the commands by themselves."""
+"""The commands without /start, because no client of Discord sends that by itself."""
 
 _PATH = "/applications/{application_id}/commands"
 _SLASH = 1
@@ -21,7 +21,7 @@ _PATIENCE = 5.0
 
 
 async def register(client: discord.Client) -> None:
-    """Offer the commands unless they are on offer; without them people can still talk."""
+    """Offer the commands unless they are on offer already; a failure is only logged."""
     application = client.application_id or 0
     wanted = [_form(command) for command in OFFERED]
     try:
@@ -30,11 +30,11 @@ async def register(client: discord.Client) -> None:
             if _names(offered) != _names(wanted):
                 await call(client, "PUT", _PATH, application_id=application, body=wanted)
     except (DeliveryError, TimeoutError) as error:
-        log.warning("Discord does not take the slash commands: %r", error)
+        log.warning("Discord does not accept the slash commands: %r", error)
 
 
 def _form(command: Command) -> Json:
-    """Return a command as Discord takes it, with one option where a text may follow it."""
+    """Return a command in Discord's form, with one option if a text may follow it."""
     form: Json = {"type": _SLASH, "name": command.name, "description": command.summary}
     if command.hint:
         option = {"type": _TEXT, "name": "text", "description": command.hint, "required": False}

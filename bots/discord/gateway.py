@@ -1,4 +1,4 @@
-"""The library's client: REST once logged in, and the gateway's events put in order."""
+"""The library's client: it makes calls over REST, and puts the gateway's events in order."""
 
 import asyncio
 import logging
@@ -30,21 +30,26 @@ WRONG_TOKEN = (
 )
 
 IDENTIFY_WINDOW = 5.5
-"""Seconds in which `max_concurrency` sessions start: Discord's 5, and some for the way there."""
+"""The seconds in which `max_concurrency` sessions may start: 5, and some for the network."""
 ACKNOWLEDGE_WITHIN = 3.0
+"""The seconds in which Discord wants an interaction acknowledged."""
 REMEMBERED = 1000
-"""Messages whose author is known when they are deleted."""
+"""The most messages that are remembered; a deletion tells only the id of one."""
 CLOSING = 3.0
+"""The most seconds for closing the gateway."""
 
 _INTENTS = discord.Intents(guilds=True, messages=True, message_content=True)
 
 
 class Gateway(discord.AutoShardedClient):
-    """Handlers run in the order of the events, each up to its first await: none awaits before
-    it has put its event in the queue."""
+    """The client of one account.
 
-    def __init__(self, known: Known, room: int) -> None:
-        # Voice is not for us; the library would warn that it is not installed.
+    The library starts the `on_…` methods in the order of the events, and runs each up to its first
+    await. To keep that order, each puts its event in the queue before it awaits anything.
+    """
+
+    def __init__(self, known: Known, capacity: int) -> None:
+        # The bot uses no voice; otherwise the library warns that it is not installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             intents=_INTENTS,
@@ -53,31 +58,31 @@ class Gateway(discord.AutoShardedClient):
             member_cache_flags=discord.MemberCacheFlags.none(),
             # Only private channels wait for the last server.
             guild_ready_timeout=0.5,
-            # The least that the library takes; it sleeps for shorter ones by itself.
+            # The least that the library accepts; shorter rate limits it waits out by itself.
             max_ratelimit_timeout=30.0,
         )
-        self._room = room
+        self._capacity = capacity
         self._arrivals: Arrivals
         self._backlog: Backlog
         self._known = known
         self._said: dict[str, InboundMessage] = {}
         self._pieces = Pieces()
-        self._starting: set[int]  # shards whose servers are not all there yet
+        self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
 
     @property
     def me(self) -> discord.ClientUser:
-        """Our account."""
+        """The account of the token."""
         assert self.user is not None, "not logged in"
         return self.user
 
     async def hear(self) -> AsyncGenerator[Event, None]:
-        """Events as long as the gateway is kept open, which is until this generator is closed.
+        """Open the gateway and yield events until this generator is closed.
 
-        SettingsError if Discord does not let us in. Each time it begins anew: what was not
-        taken the last time is read from the history.
+        Events that a former generator did not yield are read from the histories. Raises
+        SettingsError if Discord refuses the login.
         """
-        arrivals = self._arrivals = Arrivals(self._room)
+        arrivals = self._arrivals = Arrivals(self._capacity)
         self._backlog = Backlog(self, self.me, arrivals, self._known, self._remember)
         self._starting = set()
         hearing = asyncio.create_task(_first_to_end(self._backlog.run(), self._open()))
@@ -89,7 +94,7 @@ class Gateway(discord.AutoShardedClient):
             await asyncio.gather(hearing, return_exceptions=True)
 
     async def _open(self) -> None:
-        # The library keeps what its shards asked for last: one would come back that nobody closes.
+        # Without this, the library keeps requests of old shards, and would open one of them again.
         await self._async_setup_hook()
         await self._find_gateway()
         await register(self)
@@ -110,8 +115,8 @@ class Gateway(discord.AutoShardedClient):
             await self._leave(connecting)
 
     async def _leave(self, connecting: asyncio.Task[None]) -> None:
-        """Close the gateway alone: answers in hand still need REST."""
-        # While a shard connects, the library may swallow a cancellation and go on.
+        """Close the gateway, but not REST, which running answers still need."""
+        # While a shard connects, the library may swallow a cancellation.
         while not connecting.done():
             connecting.cancel()
             await asyncio.wait({connecting}, timeout=0.1)
@@ -120,17 +125,17 @@ class Gateway(discord.AutoShardedClient):
                 await asyncio.gather(*(shard.disconnect() for shard in self.shards.values()))
 
     async def _find_gateway(self) -> None:
-        """Learn the gateway's address, in how many shards to connect, and how fast."""
+        """Ask for the gateway's address, the number of shards, and the limit of their starts."""
         found = await self._ask_for_gateway()
-        # After a session that cannot be resumed the library goes to its built-in address.
+        # The library uses this address after a session that cannot be resumed.
         DiscordWebSocket.DEFAULT_GATEWAY = URL(found["url"])
         self.shard_count = found["shards"]
         limit = found["session_start_limit"]
         self._identified = deque(self._identified, maxlen=limit["max_concurrency"])
         if limit["remaining"] < found["shards"]:
-            # Who starts more of them than Discord allows in a day gets a new token.
+            # Discord revokes the token of a bot that starts more sessions than it may in a day.
             seconds = limit["reset_after"] / 1000
-            log.warning("Discord lets no session start for %.0f s", seconds)
+            log.warning("Discord allows no new session for %.0f s; waiting", seconds)
             await asyncio.sleep(seconds)
 
     async def _ask_for_gateway(self) -> Json:
@@ -140,75 +145,79 @@ class Gateway(discord.AutoShardedClient):
                 found: Json = await call(self, "GET", "/gateway/bot")
                 return found
             except DeliveryError as error:
-                log.warning("Discord tells no gateway, trying again in %g s: %s", pause, error)
+                log.warning("No gateway from Discord; trying again in %g s: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 60.0)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Start sessions as fast as Discord allows; the library would wait 5 s before each."""
+        """Wait until a session may start; the library's own hook waits 5 s before each."""
         clock = asyncio.get_running_loop().time
         if len(self._identified) == self._identified.maxlen:
             await asyncio.sleep(self._identified[0] + IDENTIFY_WINDOW - clock())
         self._identified.append(clock())
 
-    # A session starts: first what was missed, then what is heard.
+    # The start of a session: catch up on missed messages before new ones.
 
     async def on_shard_connect(self, shard_id: int) -> None:
-        """A new session, not a resumed one: what was said before it is not known yet."""
+        """Note a new session: messages from before it have to be caught up."""
         self._starting.add(shard_id)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        """Catch up with the channels of a server in which something was said lately."""
+        """Catch up on those channels of a server that have a recent message."""
         since = discord.utils.time_snowflake(discord.utils.utcnow() - LOOKBACK)
-        for room in (*guild.channels, *guild.threads):
+        for channel in (*guild.channels, *guild.threads):
             if (
-                isinstance(room, ServerChannel)
-                and (room.last_message_id or 0) > since
-                and _may_read(room)
+                isinstance(channel, ServerChannel)
+                and (channel.last_message_id or 0) > since
+                and _may_read(channel)
             ):
-                self._backlog.catch_up(str(room.id))
+                self._backlog.catch_up(str(channel.id))
 
     async def on_shard_ready(self, shard_id: int) -> None:
-        """All servers of a shard are there. The library may say so after we have left."""
+        """Catch up on private channels, now that a shard knows all its servers.
+
+        The library may call this after the gateway is closed.
+        """
         self._backlog.begin(self._catch_up_private(shard_id))
 
     async def _catch_up_private(self, shard_id: int) -> None:
-        """Catch up with the channels of no server, which belong to the first shard."""
+        """Catch up on private channels, which belong to the first shard."""
         if shard_id == 0:
             for chat in await self._known.chats(str(self.me.id)):
                 if self.get_channel(int(chat)) is None:
                     self._backlog.catch_up(chat)
         self._starting.discard(shard_id)
 
-    # What is heard.
+    # Events.
 
     async def on_message(self, message: discord.Message) -> None:
-        """Something was said."""
+        """Queue a message to the bot."""
         if said := read(self._pieces, message, self.me):
             self._remember(said)
             self._hear(said, message.guild.id if message.guild else 0)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
-        """A message was changed."""
+        """Queue the edit of a message to the bot."""
         if change := parse_edit(event.message, self.me):
             self._hear(change, event.guild_id or 0)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        """A message was deleted, by its author or by a moderator."""
+        """Queue a deletion, by the author or by a moderator."""
         self._forget(event.message_id, event.guild_id or 0)
 
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
-        """Messages were deleted together, by a moderator or another bot."""
+        """Queue the deletions that a moderator or another bot made at once."""
         for message_id in sorted(event.message_ids):
             self._forget(message_id, event.guild_id or 0)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """A command or a pressed button: acknowledged first, whatever the core is waiting for.
+        """Acknowledge a command or a pressed button, and queue it.
 
-        What is heard meanwhile comes after it: a question after `/new` is a new beginning.
+        Its position in the queue is reserved first, so that a question after `/new` comes after it.
 
-        If this process dies in between, the person sees "is thinking…" to no end and says it
-        again; stored first, a database that is away would make it fail in any case.
+        It is acknowledged before it is stored: if this process dies in between, the person sees
+        "is thinking…" without end and asks again. The other order would fail every interaction
+        while the database is away.
         """
         event = parse_interaction(interaction, self.me)
         if event is None or self._arrivals.is_full:
@@ -240,14 +249,14 @@ class Gateway(discord.AutoShardedClient):
             del self._said[next(iter(self._said))]
 
 
-def _may_read(room: ServerChannel) -> bool:
-    if isinstance(room, discord.Thread) and room.parent is None:
+def _may_read(channel: ServerChannel) -> bool:
+    if isinstance(channel, discord.Thread) and channel.parent is None:
         return False
-    return room.permissions_for(room.guild.me).read_message_history
+    return channel.permissions_for(channel.guild.me).read_message_history
 
 
 async def _unless_ended(arrivals: Arrivals, hearing: asyncio.Task[None]) -> Event | None:
-    """The next event; None, or why, when no more will come and all were taken."""
+    """Return the next event; if `hearing` ended, return None or raise its error."""
     getting = asyncio.create_task(arrivals.get())
     try:
         await asyncio.wait((getting, hearing), return_when=asyncio.FIRST_COMPLETED)
@@ -259,7 +268,7 @@ async def _unless_ended(arrivals: Arrivals, hearing: asyncio.Task[None]) -> Even
 
 
 async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
-    """Run side by side until one ends or fails, then end the others."""
+    """Run coroutines side by side until one ends or fails, then cancel the others."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

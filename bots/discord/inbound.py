@@ -1,4 +1,4 @@
-"""What Discord's events mean: something said to the bot, a change, or nothing to it."""
+"""The meaning of Discord's events: a message to the bot, a change, or nothing to it."""
 
 import mimetypes
 import re
@@ -16,7 +16,8 @@ from core.adapter import Address, Attachment, Author, Change, ChangeKind, Inboun
 PLATFORM = Discord.name
 LONGEST_QUOTE = 1000
 PARTIAL = 1990
-"""Characters; a message of most people holds up to 2000."""
+"""The characters from which a text may be the beginning of a longer one; most people may send 2000.
+"""
 
 _BY_PEOPLE = (discord.MessageType.default, discord.MessageType.reply)
 _KINDS = frozenset(ChangeKind)
@@ -27,9 +28,9 @@ _UNREADABLE = {kind: words.UNREADABLE_KINDS[kind] for kind in ("audio", "video")
 def parse_message(
     message: discord.Message, me: Snowflake, *, piece: bool = False
 ) -> InboundMessage | None:
-    """What was said to the account `me`, live or in a history; None if it is not for it.
+    """Return a message to the account `me`, live or from a history; None if it is not for it.
 
-    A `piece` is read, though only another piece of the same text may name the bot.
+    A `piece` need not name the bot, because another piece of the same text may do so.
     """
     private = message.channel.type is discord.ChannelType.private
     if not (_by_person(message) and (private or piece or _addressed(message, me))):
@@ -59,13 +60,13 @@ def parse_message(
 
 
 def read(pieces: Pieces, message: discord.Message, me: Snowflake) -> InboundMessage | None:
-    """What a message says to the account `me`, by itself or as a piece of what does."""
+    """Return a message to the account `me`, or a possible piece of one; None for any other."""
     said = parse_message(message, me)
     return pieces.hear(said, lambda: parse_message(message, me, piece=True))
 
 
 def parse_edit(message: discord.Message, me: Snowflake) -> Change | None:
-    """A message as it stands after an update; Discord updates it also to show what it links to."""
+    """Return the edit in an update; None if Discord only added the preview of a link."""
     if message.edited_at is None:
         return None
     said = parse_message(message, me)
@@ -78,7 +79,7 @@ def parse_edit(message: discord.Message, me: Snowflake) -> Change | None:
 
 
 def parse_deletion(said: InboundMessage) -> Change:
-    """The deletion of a message that was said to the bot; Discord tells only its id."""
+    """Return the deletion of a message to the bot."""
     event_id = f"{said.message_id}:deleted"
     return Change(event_id, ChangeKind.DELETED, said.address, said.author, said.message_id)
 
@@ -127,7 +128,7 @@ def _press(interaction: discord.Interaction, custom_id: Any, me: Snowflake) -> C
 
 
 def address_of(channel_id: int, me: Snowflake) -> Address:
-    """A channel's address; a thread is a channel of its own."""
+    """Return the address of a channel; a thread is a channel of its own."""
     return Address(PLATFORM, str(me.id), str(channel_id))
 
 
@@ -140,7 +141,7 @@ def _by_person(message: discord.Message) -> bool:
 
 
 def _addressed(message: discord.Message, me: Snowflake) -> bool:
-    """Whether a server's message is for the bot: by name, by its own role, as a reply to it."""
+    """Return whether a server's message mentions the bot or its own role, or replies to it."""
     if any(user.id == me.id for user in message.mentions):
         return True
     answered = _answered(message)
@@ -151,7 +152,7 @@ def _addressed(message: discord.Message, me: Snowflake) -> bool:
 
 
 def _is_admin(message: discord.Message) -> bool:
-    """Only a live message tells the author's roles; a history does not."""
+    """Return whether the author administers the server; a history tells this of its owner only."""
     author, guild = message.author, message.guild
     if isinstance(author, discord.Member):
         return author.guild_permissions.administrator or author.guild_permissions.manage_guild
@@ -162,7 +163,7 @@ def _is_admin(message: discord.Message) -> bool:
 
 
 def _text(message: discord.Message, me: Snowflake) -> str:
-    """The content without the mention of the bot, other marks as a person reads them."""
+    """Return the content without the mention of the bot, and with names in place of ids."""
     names = _names(message)
 
     def readable(mark: re.Match[str]) -> str:
@@ -178,10 +179,10 @@ def _own_mention(message: discord.Message, me: Snowflake) -> re.Pattern[str]:
 
 
 def _names(message: discord.Message) -> dict[str, str]:
-    """Readable names by the sign and the id of a mark."""
+    """Return readable names by the sign and the id of a mark, such as "@1"."""
     names = {f"@{user.id}": f"@{user.display_name}" for user in message.mentions}
     names |= {f"@&{role.id}": f"@{role.name}" for role in message.role_mentions}
-    return names | {f"#{place.id}": f"#{place.name}" for place in message.channel_mentions}
+    return names | {f"#{channel.id}": f"#{channel.name}" for channel in message.channel_mentions}
 
 
 def _is_reply(message: discord.Message) -> bool:
@@ -194,7 +195,7 @@ def _answered(message: discord.Message) -> discord.Message | None:
 
 
 def _quote(message: discord.Message, me: Snowflake) -> str:
-    """What it answers, or what it forwards."""
+    """Return the text of the message that it replies to, or of the messages that it forwards."""
     answered = _answered(message)
     if answered:
         return _text(answered, me)
@@ -210,7 +211,7 @@ def _files(message: discord.Message) -> Sequence[discord.Attachment]:
 
 
 def _attachment(message: discord.Message, file: discord.Attachment) -> Attachment:
-    """A file by where it stands, since its URL is signed and expires."""
+    """Return a file as a reference to its message, because its URL is signed and expires."""
     reference = f"{message.channel.id}/{message.id}/{file.id}"
     return Attachment(reference, file.filename, _media_type(file), file.size)
 

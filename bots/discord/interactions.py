@@ -1,8 +1,8 @@
-"""Slash commands and buttons: acknowledged at once, answered by whichever process has the turn.
+"""Interactions: slash commands and pressed buttons.
 
-Discord wants an interaction acknowledged within 3 seconds, and takes its answer for 15 minutes
-against a token. That token is a command's ticket: with it any process can put the answer in the
-place of "is thinking…". It serves for nothing else, and goes when the answer stands.
+Discord wants an interaction acknowledged within 3 seconds. For 15 minutes it accepts the answer to
+a command together with a token. That token is the command's ticket: with it, any process can
+replace "is thinking…" by the answer. It is deleted once the answer is delivered.
 """
 
 import discord
@@ -29,27 +29,27 @@ async def acknowledge(client: discord.Client, interaction: discord.Interaction) 
             webhook_token=interaction.token,
         )
     except Refused as refusal:
-        if refusal.code != _ACKNOWLEDGED:  # the first try was heard, only its answer was lost
+        if refusal.code != _ACKNOWLEDGED:  # an earlier try arrived, but its answer was lost
             raise
 
 
 async def respond(client: discord.Client, ticket: str, body: Json) -> str | None:
-    """Put an answer in the place of "is thinking…"; its message id, or None if it is too late."""
+    """Replace "is thinking…" by an answer; return its message id, or None if it is too late."""
     message = await _original(client, "PATCH", ticket, body)
     return str(message["id"]) if message else None
 
 
 async def withdraw(client: discord.Client, ticket: str) -> None:
-    """Delete "is thinking…", or the answer in its place; one that is gone is no error."""
+    """Delete "is thinking…", or the answer that replaced it; one that is gone is no error."""
     await _original(client, "DELETE", ticket)
 
 
 async def _original(
     client: discord.Client, method: str, ticket: str, body: Json | None = None
 ) -> Json | None:
-    """Change the first message of an interaction.
+    """Edit or delete the first message of an interaction.
 
-    Returns the message; None if it is deleted, now or by a person, or the ticket has expired.
+    Return the message; None if it is deleted, now or before, or if the ticket has expired.
     """
     try:
         message: Json | None = await call(

@@ -20,11 +20,11 @@ class Telegram(Platform):
 
     @property
     def is_set(self) -> bool:
-        """Whether there is a token."""
+        """True if the operator has set a token."""
         return bool(self.telegram_token.get_secret_value())
 
     def connect(self, known: Known) -> AbstractAsyncContextManager[Adapter]:
-        """Make one attempt to log in; nothing is known that Telegram does not keep by itself."""
+        """Make one attempt to log in; Telegram itself keeps missed updates."""
         from bots.telegram.adapter import connect  # noqa: PLC0415 - see Platform
 
         return connect(self.telegram_token.get_secret_value(), self.telegram_api_url)

@@ -1,4 +1,4 @@
-"""Telegram as an adapter."""
+"""The adapter of Telegram."""
 
 import asyncio
 import logging
@@ -37,36 +37,38 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RATE = 22.0
-"""Calls a second over all chats. Telegram allows about 30: bursts, and calls that bunch up on
-their way, stay below."""
+"""The calls a second in all chats together. Telegram allows about 30; the rest is left for bursts,
+and for calls that arrive closer together than they were sent."""
 PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
-"""Seconds between edits that hold for long; a group takes 20 messages a minute."""
+"""The seconds between two edits that Telegram accepts for long; a group takes 20 a minute."""
 
 ADMINS = (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
 FOR_ADMINS = {command.name for command in COMMANDS if command.admins_only}
-"""Commands for which a group's admins have to be known."""
+"""The commands that ask Telegram for a group's admins."""
 REMEMBERED = 60.0
-"""Seconds for which it is known who administers a group."""
+"""The seconds for which the answer is kept."""
 PATIENCE = 3.0
-"""Seconds in which Telegram must tell: meanwhile all else that was said waits."""
+"""The seconds that Telegram has to answer; all later updates wait meanwhile."""
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
 @asynccontextmanager
 async def connect(token: str, api_url: str) -> AsyncIterator["TelegramAdapter"]:
-    """The adapter of a bot's account; SettingsError if the token is wrong, Unreachable if Telegram
-    does not answer."""
+    """Yield the adapter of a bot's account.
+
+    Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
+    """
     async with open_session(token, api_url) as (bot, client):
         adapter = TelegramAdapter(bot, client)
         try:
             yield adapter
         finally:
-            await adapter.settle()
+            await adapter.cancel_answers()
 
 
 class TelegramAdapter:
-    """One bot's account on Telegram."""
+    """The account of one bot on Telegram."""
 
     def __init__(self, bot: Bot, client: httpx.AsyncClient) -> None:
         self._bot = bot
@@ -83,24 +85,24 @@ class TelegramAdapter:
 
     @property
     def bot_id(self) -> str:
-        """Our account's id."""
+        """The id of our account."""
         return str(self._me.id)
 
     @property
     def rate(self) -> float:
-        """Calls a second over all chats."""
+        """The calls a second in all chats together."""
         return RATE
 
     def pace(self, address: Address) -> float:
-        """Seconds between previews; the chat ids of groups are negative."""
+        """Return the seconds between previews, by the kind of the chat."""
         return GROUP_PACE if _is_group(address) else PRIVATE_PACE
 
     def fits(self, markdown: str) -> bool:
-        """Whether the rendered text is neither empty nor longer than a message may be."""
+        """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
     async def listen(self) -> AsyncGenerator[InboundMessage | Change | Move, None]:
-        """Events by long polling; SettingsError when the token is revoked."""
+        """Yield events from long polling; raises SettingsError if the token is revoked."""
         async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
             async for update in incoming:
                 if event := self._read(update):
@@ -162,16 +164,16 @@ class TelegramAdapter:
                 raise
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
-        """Do nothing: Telegram shows typing for some seconds only."""
+        """Do nothing, because Telegram ends "typing" by itself."""
 
     async def delete(self, address: Address, message_id: str) -> None:
-        """Delete a message of ours; Telegram refuses when it is older than two days."""
+        """Delete a message of ours; raises Undeliverable if it is older than two days."""
         try:
             await _attempt_there(
                 lambda: self._bot.delete_message(int(address.chat), int(message_id))
             )
         except MessageGone:
-            log.debug("Message %s was deleted before", message_id)
+            log.debug("Message %s is deleted already", message_id)
 
     async def upload(
         self,
@@ -203,11 +205,11 @@ class TelegramAdapter:
         )
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
-        """The bytes of a file, of which Telegram hands out up to 20 MB."""
+        """Return the bytes of a file; Telegram hands out files up to 20 MB."""
         return await fetch(self._bot, self._client, attachment, limit)
 
-    async def settle(self) -> None:
-        """Give up what still waits for Telegram."""
+    async def cancel_answers(self) -> None:
+        """Cancel the answers to pressed buttons that are still on their way."""
         for task in self._answers:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
@@ -219,14 +221,14 @@ class TelegramAdapter:
             if isinstance(event, Change | Move):
                 return event
             return self._pieces.hear(event, lambda: parse_piece(read, self._me))
-        except Exception:  # whatever an update holds, the ones after it are heard
+        except Exception:  # a bad update must not stop the ones after it
             log.exception("Cannot read update %s", update["update_id"])
             return None
 
     async def _with_rights(
         self, event: InboundMessage | Change | Move
     ) -> InboundMessage | Change | Move:
-        """The event, with who gives it where that matters: a command that holds for a group."""
+        """Return an event; for a command that a group's admins give, find out whether one did."""
         if not isinstance(event, InboundMessage) or event.private:
             return event
         if event.command not in FOR_ADMINS:
@@ -234,7 +236,7 @@ class TelegramAdapter:
         return replace(event, admin=await self._is_admin(event))
 
     async def _is_admin(self, message: InboundMessage) -> bool | None:
-        """Whether who said something in a group administers it; None if Telegram does not tell."""
+        """Return whether the author administers the group; None if Telegram does not tell."""
         who, now = (message.address.chat, message.author.account_id), time.monotonic()
         self._admins = {key: known for key, known in self._admins.items() if known[0] > now}
         if who not in self._admins:
@@ -242,13 +244,13 @@ class TelegramAdapter:
                 async with asyncio.timeout(PATIENCE):
                     member = await self._bot.get_chat_member(int(who[0]), int(who[1]))
             except (TelegramError, TimeoutError) as error:
-                log.warning("Cannot learn who administers a group: %s", type(error).__name__)
+                log.warning("Cannot get the admins of a group: %s", type(error).__name__)
                 return None
             self._admins[who] = now + REMEMBERED, member.status in ADMINS
         return self._admins[who][1]
 
     def _answer(self, query_id: str) -> None:
-        """Let the button stop waiting, beside the updates that come after it."""
+        """Answer the press of a button in a task, so that later updates do not wait."""
         task = asyncio.create_task(self._answer_query(query_id))
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)
@@ -257,11 +259,11 @@ class TelegramAdapter:
         try:
             await self._bot.answer_callback_query(query_id)
         except TelegramError as error:
-            log.debug("A pressed button stays busy: %s", error)
+            log.debug("The press of a button is not answered: %s", error)
 
 
 async def _attempt(address: Address, call: Callable[[int], Awaitable[T]]) -> T:
-    """One call for a chat; if that has become a supergroup, once more there."""
+    """Make a call for a chat; if that has become a supergroup, make it again there."""
     try:
         try:
             return await call(int(address.chat))
@@ -272,7 +274,10 @@ async def _attempt(address: Address, call: Callable[[int], Awaitable[T]]) -> T:
 
 
 async def _attempt_there(call: Callable[[], Awaitable[object]]) -> None:
-    """One call for a message; in a supergroup its id would be another message's."""
+    """Make a call for a message; raises MessageGone if the chat has become a supergroup.
+
+    There, the id would be another message's.
+    """
     try:
         await call()
     except ChatMigrated as moved:
@@ -290,9 +295,10 @@ def _is_group(address: Address) -> bool:
 
 
 def _reply(address: Address, message_id: str | None, chat: int) -> ReplyParameters | None:
-    """In a private chat everybody sees what is answered; a quote above it would be noise.
+    """Return the parameters of a reply in a group; None for no reply.
 
-    In a supergroup that a group became, the id would be another message's.
+    In a private chat a quote above each answer would be noise. If the group has become the
+    supergroup `chat`, the id would be another message's there.
     """
     if message_id is None or not _is_group(address) or str(chat) != address.chat:
         return None

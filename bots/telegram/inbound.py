@@ -1,4 +1,4 @@
-"""What an update of Telegram means: something said to the bot, a change, or nothing to it."""
+"""The meaning of Telegram's updates: a message to the bot, a change, a move, or nothing to it."""
 
 from dataclasses import dataclass
 
@@ -30,14 +30,15 @@ from core.adapter import (
 PLATFORM = Telegram.name
 LONGEST_QUOTE = 1000
 PARTIAL = 4000
-"""UTF-16 units; a client cuts a long paste into messages of up to 4096, at a space if it can."""
+"""The UTF-16 units from which a text may be the beginning of a longer one. A client cuts a long
+paste into messages of up to 4096 units, at a space if it can."""
 
 _KINDS = frozenset(ChangeKind)
 _COMMANDS = frozenset(command.name for command in COMMANDS)
 
 
 def parse(update: Update, me: User) -> InboundMessage | Change | Move | None:
-    """What an update means to the account `me`; None if it is not for it."""
+    """Return the event in an update for the account `me`; None if there is none."""
     event_id = str(update.update_id)
     if update.callback_query:
         return _pressed(event_id, update.callback_query, me)
@@ -49,14 +50,14 @@ def parse(update: Update, me: User) -> InboundMessage | Change | Move | None:
 
 
 def parse_piece(update: Update, me: User) -> InboundMessage | None:
-    """What an update says if another piece of the same message calls the account `me`."""
+    """Return the message in an update as a piece of one that may name the account `me`."""
     if update.message is None:
         return None
     return _said(str(update.update_id), update.message, me, piece=True)
 
 
 def _moved(event_id: str, message: Message, me: User) -> Move | None:
-    """A group became a supergroup, which is another chat: each of the two is told of the other."""
+    """Return the move of a group that became a supergroup; both chats get such a message."""
     here = message.chat.id
     old, new = message.migrate_from_chat_id or here, message.migrate_to_chat_id or here
     if old == new:
@@ -74,7 +75,7 @@ def _said(
     answered = _answered(message)
     quote = message.quote.text if message.quote else _text(answered) if answered else ""
     attachments, unreadable = _attachments(message), _unreadable(message)
-    # Who says nothing but the bot's name means what they answer or show, or just calls it.
+    # A message with nothing but the bot's name is about the message it replies to, or a greeting.
     shown = words.mentioned or (unreadable and (private or piece))
     if not (words.text or words.command or attachments or shown):
         return None
@@ -95,13 +96,13 @@ def _said(
         partial=units(message.text or "") >= PARTIAL,
         forwarded=message.forward_origin is not None,
         addressed=not piece,
-        # In a group only another call to the API can tell; the adapter asks for who commands.
+        # In a group only another call to the API can tell; the adapter makes it for commands.
         admin=private,
     )
 
 
 def _edited(event_id: str, message: Message, me: User) -> Change | None:
-    """An edit changes what was said; a command has been carried out, a place only moves on."""
+    """Return the edit of a text; None for a command, which is done already, or a location."""
     said = _said(event_id, message, me)
     if said is None or said.command or not (said.text or said.attachments):
         return None
@@ -111,7 +112,7 @@ def _edited(event_id: str, message: Message, me: User) -> Change | None:
 
 
 def _pressed(event_id: str, query: CallbackQuery, me: User) -> Change | None:
-    message = query.message  # of ours; of one that is too old only the place is known
+    message = query.message  # of ours; an old one comes with its chat and id only
     if message is None or query.data not in _KINDS:
         return None
     kind = ChangeKind(query.data)
@@ -121,13 +122,13 @@ def _pressed(event_id: str, query: CallbackQuery, me: User) -> Change | None:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """The text of a message as it is said to the bot."""
+    """The text of a message, read for the bot."""
 
     text: str
     command: str | None
     mentioned: bool
     called: bool
-    """Whether a group's message is for the bot: by name, as its command, as a reply to it."""
+    """True if a group's message is for the bot: a mention, a command or a reply."""
 
 
 def _read(message: Message, me: User) -> _Words:
@@ -137,7 +138,7 @@ def _read(message: Message, me: User) -> _Words:
     call = next((entity for entity in entities if _is_command(entity)), None)
     name, _, bot = entity_text(text, call)[1:].lower().partition("@") if call else ("", "", "")
     elsewhere = bool(bot) and bot != str(me.username).lower()
-    # In a group a bare command that we do not have is another bot's, or a path.
+    # In a group, an unknown command without a bot's name is another bot's, or a path.
     known = bool(bot) or name in _COMMANDS or message.chat.type == Chat.PRIVATE
     ours = call is not None and known and not elsewhere
     return _Words(
@@ -169,13 +170,13 @@ def _answers(message: Message, me: User) -> bool:
 
 
 def _answered(message: Message) -> Message | None:
-    """The message replied to; in a topic the topic's own first message stands for no reply."""
+    """Return the message replied to; in a topic, a reply to its first message is no reply."""
     answered = message.reply_to_message
     return None if answered is None or answered.forum_topic_created else answered
 
 
 def _by_person(message: Message, author: User) -> bool:
-    """Whether a person speaks for themselves: no bot, no channel, no anonymous admin."""
+    """Return whether a person sent a message: no bot, no channel, no anonymous admin."""
     elsewhere = message.chat.type == Chat.CHANNEL or message.is_automatic_forward
     return not (author.is_bot or message.sender_chat or message.via_bot or elsewhere)
 

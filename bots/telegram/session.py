@@ -1,4 +1,4 @@
-"""The connections to Telegram, from the first greeting to the end."""
+"""The connections to Telegram, from the login to the end."""
 
 import logging
 import re
@@ -18,13 +18,16 @@ log = logging.getLogger(__name__)
 
 _TOKEN = re.compile(r"\d+:[\w-]+")
 _SIMULTANEOUS = 256
-# httpx searches all idle connections at every request: with many it spends its time on that.
+# httpx searches all idle connections at every request, which takes long if there are many.
 _IDLE = 20
 
 
 @asynccontextmanager
 async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, httpx.AsyncClient]]:
-    """A bot that has been greeted, and a client for polls and files."""
+    """Yield a bot that is logged in, and a client for polls and files.
+
+    Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
+    """
     if not _TOKEN.fullmatch(token):
         raise SettingsError("TELEGRAM_TOKEN is no token; @BotFather shows it as 123456:ABC-DEF")
     _hush()
@@ -45,7 +48,7 @@ async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, htt
 
 
 def _hush() -> None:
-    """Silence the loggers that tell URLs, for the URLs hold the token."""
+    """Silence the loggers that log URLs, because a URL contains the token."""
     for name in ("httpx", "telegram.Bot"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -66,11 +69,11 @@ def _limits(connections: int) -> httpx.Limits:
 
 
 async def _greet(bot: Bot, api_url: str) -> None:
-    """Learn who we are."""
+    """Log in, which is to learn the account of the token."""
     try:
         await bot.initialize()
     except InvalidToken:
-        # The library's message tells the token.
+        # The library's message contains the token.
         raise SettingsError(
             f"TELEGRAM_TOKEN is not accepted by {api_url}: copy it again from @BotFather"
         ) from None
@@ -80,11 +83,11 @@ async def _greet(bot: Bot, api_url: str) -> None:
 
 
 async def _prepare(bot: Bot) -> None:
-    """Take the token over from a webhook and offer the commands; neither is worth failing for."""
+    """Remove a webhook and offer the commands; a failure of these is only logged."""
     try:
         if (await bot.get_webhook_info()).url:
-            log.warning("A webhook was set for this bot and is removed now: updates are polled")
+            log.warning("Removing the webhook of this bot, because updates are polled")
             await bot.delete_webhook()
         await bot.set_my_commands([BotCommand(each.name, each.summary) for each in COMMANDS])
     except TelegramError as error:
-        log.warning("Telegram does not take the command menu: %s", error)
+        log.warning("Telegram does not accept the command menu: %s", error)

@@ -1,4 +1,4 @@
-"""A turn is answered by the model, and its answer is delivered."""
+"""The chat: the model answers turns, and the answers are delivered."""
 
 from core.chat._chat import Chat
 from core.chat._terms import Terms

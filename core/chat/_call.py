@@ -1,4 +1,4 @@
-"""The call that an attempt has open: money is reserved when it opens, and settled when it ends."""
+"""The open call of an attempt: entering it reserves money, and leaving it settles the cost."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from core.reply import Reply
 from core.turns import Turn
 
 MOST_TOOL_CALLS = 100
-"""Tool calls that one call may ask for: it bounds what a turn adds to memory."""
+"""The most tool calls that one call may ask for; they bound the growth of memory by one turn."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """The sum of an attempt's calls, for its line in the log; the cost in micro-dollars."""
+    """The sum of an attempt's calls, for its line in the log; the cost is in micro-dollars."""
 
     began: datetime
     model: str = ""
@@ -36,11 +36,11 @@ class Tally:
 
 
 class OpenCall:
-    """The calls of one attempt. At most one is open in the ledger; another may take its place.
+    """The calls of one attempt, one after the other; at most one is open in the ledger.
 
-    Entering recalls the conversation and reserves the first call. Leaving settles the open one. An
-    error decides: a call of which nothing came is released, and one that a crash cuts off stays
-    open for the next attempt to recover.
+    Entering recalls the conversation and reserves the first call. Leaving settles the open call.
+    If an error leaves, a call that brought nothing is released. A call that a crash cuts off stays
+    open until the next attempt recovers it.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class OpenCall:
         self.reply = reply
         self.context = Context()
         self.said: list[ChatMessage] = []
-        """What is remembered in the end: the question, tool calls and their results, the answer."""
+        """The messages for memory: the question, tool calls and their results, the answer."""
         self.tool_calls: list[ToolCall] = []
         self.finish_reason = ""
         self.tally = Tally(now())
@@ -64,13 +64,13 @@ class OpenCall:
         self._now = now
         self._reservation: Reservation | None = None
         self._prompt_tokens = 0
-        self._begins_at = 0  # where in the reply's text the open call begins
+        self._begins_at = 0  # the offset in the reply's text at which the open call begins
         self._model = ""
         self._usage: Usage | None = None
-        self._received: str | None = None  # all that came of a call that was lost
+        self._received: str | None = None  # the text that came of a lost call
 
     async def __aenter__(self) -> Self:
-        """Recall what was said before, and reserve the first call; QuotaExceeded."""
+        """Recall the conversation and reserve the first call; raises QuotaExceeded."""
         tries = count()
 
         async def work(session: Session) -> tuple[Context, int, Reservation]:
@@ -83,7 +83,7 @@ class OpenCall:
             tokens = self._estimate(context)
             counts = self.turn.kind == "chat"
             if again and counts:
-                # An earlier attempt may have counted the turn: it counts once.
+                # A turn counts once, and an earlier attempt may have counted it.
                 counts = not await quota.is_counted(session, self.turn)
             reservation = await self._reserve(session, tokens, turns=int(counts), again=again)
             return context, tokens, reservation
@@ -109,23 +109,23 @@ class OpenCall:
 
     @property
     def request(self) -> list[ChatMessage]:
-        """All messages that the model is sent."""
+        """All messages of the next request to the model."""
         return [*self._terms.prompt(self.context), *self.said]
 
     @property
     def is_long(self) -> bool:
-        """Whether the conversation has grown past the mark at which it is summarised."""
+        """True if the conversation has grown past the mark at which it is summarised."""
         used = self.usage
         return used.prompt_tokens + used.completion_tokens > self._terms.marks.high
 
     @property
     def prompt_tokens(self) -> int:
-        """The size of the prompt, as far as it is known before the API tells it."""
+        """The size of the prompt, estimated until the API tells it."""
         return self._prompt_tokens
 
     @property
     def usage(self) -> Usage:
-        """What the call used: the API's own figures, or an estimate of what was received."""
+        """The usage of the call: the API's own figures, or an estimate from the received text."""
         if self._usage is not None:
             return self._usage
         received = self._received
@@ -133,7 +133,7 @@ class OpenCall:
         return Usage(self._prompt_tokens, memory.estimate(came))
 
     def hear(self, event: Event) -> None:
-        """Take in an event of the model's stream; text goes on to the reply."""
+        """Take in an event of the model's stream; write its text to the reply."""
         match event:
             case Text(text):
                 self.reply.write(text)
@@ -149,11 +149,11 @@ class OpenCall:
                 self._model, self._usage, self._received = model, usage, received
 
     def wants_tools(self) -> bool:
-        """Tell whether the model asked for tools, and the person has not stopped it since."""
+        """Return whether the model asked for tools and the person has not stopped it since."""
         return bool(self.tool_calls) and not self.reply.stopped
 
     def conclude(self) -> None:
-        """Keep what the model said in this call, for memory and for the next request."""
+        """Add the model's message in this call to `said`, for memory and the next request."""
         if self.wants_tools():
             self.said.append(self._message())
         elif self._text:
@@ -162,7 +162,7 @@ class OpenCall:
     # Money
 
     async def widen(self, files: Sequence[Block]) -> None:
-        """Reserve anew with the files, whose size is known only now; QuotaExceeded."""
+        """Reserve again with the size of the files; raises QuotaExceeded."""
         assert self._reservation is not None
         turns = self._reservation.turns
         self._prompt_tokens += memory.estimate({"role": "user", "content": [*files]})
@@ -170,13 +170,13 @@ class OpenCall:
         await self._reserve_now(turns=turns)
 
     async def again(self) -> None:
-        """Settle a call that was lost, and reserve another in its place; QuotaExceeded."""
+        """Settle a lost call and reserve another one; raises QuotaExceeded."""
         await self._settle_now()
         self.reply.rewind(self._begins_at)
         await self._reserve_now()
 
     async def go_on(self, results: Sequence[ChatMessage]) -> None:
-        """Settle a call that asked for tools, and reserve one that sees the results."""
+        """Settle a call that asked for tools, and reserve one with their results."""
         if self._text:
             self.reply.write("\n\n")
         used = self.usage
@@ -188,7 +188,7 @@ class OpenCall:
         await self._reserve_now()
 
     async def settle(self, session: Session) -> None:
-        """Replace what is reserved by what the call cost; nothing when no call is open."""
+        """Replace the reservation by the cost of the call; do nothing if no call is open."""
         if self._reservation is None:
             return
         await quota.settle(
@@ -203,7 +203,7 @@ class OpenCall:
         )
 
     def settled(self) -> None:
-        """Count the call that is settled by now."""
+        """Add the call that has been settled to the tally."""
         if self._reservation is None:
             return
         used, tally = self.usage, self.tally
@@ -215,7 +215,7 @@ class OpenCall:
         self._reservation = None
 
     async def release(self) -> None:
-        """Give back what is reserved: the model was not asked, or nothing came of it."""
+        """Give the reservation back: the model was not asked, or the call brought nothing."""
         if (reservation := self._reservation) is not None:
             self._reservation = None
             await transact(
@@ -224,7 +224,7 @@ class OpenCall:
             )
 
     async def recover(self, session: Session) -> None:
-        """Close the calls that earlier attempts left open, and one that nobody heard of."""
+        """Settle the calls that earlier attempts left open, and one with an unheard commit."""
         await quota.recover(session, self.turn, self._terms.rules, now=self._now())
 
     async def _settle_now(self) -> None:
@@ -244,8 +244,11 @@ class OpenCall:
     async def _reserve(
         self, session: Session, tokens: int, *, turns: int, again: bool
     ) -> Reservation:
-        """Reserve a call. `again` if one may be open that nobody knows of: its process died, or the
-        database committed it and could not say so."""
+        """Reserve a call.
+
+        `again` means that an unknown call may be open: its process died, or the database committed
+        it and could not say so. Such a call is recovered first.
+        """
         if again:
             await self.recover(session)
         return await quota.reserve(
@@ -259,7 +262,7 @@ class OpenCall:
         )
 
     def _estimate(self, context: Context) -> int:
-        """Return the size of the first prompt: the API's last figure, the rest by estimate."""
+        """Return the size of the first prompt: the API's last figure plus an estimate."""
         question = memory.estimate(question_of(self.turn, context))
         if context.total is not None:
             return context.total + question
@@ -270,7 +273,7 @@ class OpenCall:
         return self.reply.text[self._begins_at :]
 
     def _message(self) -> ChatMessage:
-        """Return what the model said in this call, in the API's form."""
+        """Return the model's message in this call, in the API's form."""
         if not self.tool_calls:
             return assistant(self._text)
         message: ChatMessage = {

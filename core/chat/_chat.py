@@ -1,4 +1,4 @@
-"""Turns are answered by the model, and their answers delivered."""
+"""The two steps of a turn: the model answers it, then the answer is delivered."""
 
 import asyncio
 import json
@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 EXPORT = "parley.json"
 ROUNDS = 6
-"""How many calls one answer may take; only the last of them must do without tools."""
+"""The most calls for one answer; the last of them offers no tools."""
 PAUSES = (0.5, 2.0)
-"""Seconds before a call whose stream broke is begun anew: the cause may last."""
+"""The seconds before a call is repeated because its stream broke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class _Ending:
 
 
 class Chat:
-    """The two steps of a turn: `answer` stores what is to be said, `deliver` lets it stand."""
+    """The two steps of a turn: `answer` stores the answer, and `deliver` posts it."""
 
     def __init__(
         self, sessions: Sessions, llm: LLM, terms: Terms, *, now: Callable[[], datetime]
@@ -60,7 +60,7 @@ class Chat:
         self._now = now
 
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
-        """Store the whole answer of a turn, remembered and paid; return the turn with it.
+        """Store and remember the whole answer of a turn, and settle its cost; return the new turn.
 
         Raises ModelBusy, ModelBroke or DeliveryError when the turn has to be tried again later,
         and LeaseLost when another attempt owns it.
@@ -90,7 +90,7 @@ class Chat:
         return await self._store(call, _shown_with(sentence, outcome, turn, reply))
 
     async def fail(self, turn: Turn, reply: Reply) -> Turn:
-        """End a turn that cannot be answered, with a plain sentence and its reference."""
+        """Store a plain sentence with a reference as the answer of a turn that keeps failing."""
         call = OpenCall(self._sessions, self._terms, self._now, turn, reply)
         ending = _shown_with(words.FAILED, Outcome.FAILED, turn, reply)
         return await self._store(call, ending)
@@ -98,7 +98,7 @@ class Chat:
     # Asking
 
     async def _ask(self, call: OpenCall) -> _Ending:
-        """Put the question to the model, and its tools to work, until it has answered."""
+        """Ask the model and run the tools that it calls, until it has answered."""
         turn, reply = call.turn, call.reply
         tools = self._toolbox(turn)
         async with reply.growing():
@@ -127,21 +127,21 @@ class Chat:
         return _Ending(text or words.NOTHING_ANSWERED, Outcome.OK)
 
     async def _ask_for_summary(self, call: OpenCall) -> _Ending:
-        """Ask for a summary of the earlier part of a conversation, below the same prompt."""
+        """Ask for a summary of the older messages of a conversation, below the same prompt."""
         marks = self._terms.marks
         if call.context.cut_id is None or call.prompt_tokens <= marks.high:
-            # There is nothing to leave out, or another summary came first.
+            # The conversation is short enough, or another summary came first.
             await call.release()
         else:
             call.said.append(question_of(call.turn, call.context))
-            # The model need not use the tools, but they are a part of the same prompt.
+            # The model needs no tools here, but they belong to the same prompt.
             await self._listen(call, self._toolbox(call.turn).schemas)
         return _Ending("", Outcome.OK)
 
     async def _listen(self, call: OpenCall, tools: Sequence[dict[str, Any]]) -> None:
-        """Let the answer grow with the model's stream, until it ends or the person stops it.
+        """Write the model's stream to the reply until it ends or the person stops it.
 
-        A stream that breaks is begun anew; ModelBroke when none of the tries came to an end.
+        A call whose stream breaks is repeated. Raises ModelBroke when the last try breaks too.
         """
         request = await attachments.expand(self._sessions, call.request, vision=self._terms.vision)
         for pause in (*PAUSES, None):
@@ -186,7 +186,7 @@ class Chat:
         async def work(session: Session) -> str:
             now, answer = self._now(), text
             if next(tries) and await inbox.is_answered(session, turn):
-                return answer  # the commit stands whose end nobody heard
+                return answer  # an earlier try was committed, and the database could not say so
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
             await inbox.answered(session, turn, answer, outcome, now=now)
@@ -205,7 +205,7 @@ class Chat:
         return replace(turn, answer=answer, outcome=outcome)
 
     async def _summarise(self, session: Session, call: OpenCall) -> str:
-        """Let the model's words stand for the earlier part; return a notice the first time."""
+        """Store the model's summary; return a notice for people the first time, then ""."""
         first = await memory.summarise(session, call.context, call.reply.text, now=self._now())
         if not first:
             return ""
@@ -233,9 +233,9 @@ class Chat:
     # Delivering
 
     async def deliver(self, turn: Turn, reply: Reply) -> bool:
-        """Let the stored answer stand on the platform, whatever stood there before.
+        """Post the stored answer on the platform, in the messages of earlier attempts if any.
 
-        Returns whether another turn may have waited for it.
+        Return whether another turn may have waited for it. Raises the errors of `Reply.deliver`.
         """
         assert turn.answer is not None
         assert turn.outcome is not None
@@ -249,7 +249,7 @@ class Chat:
         )
 
     async def _export(self, turn: Turn, reply: Reply) -> None:
-        """Post the file below the answer: should the answer fail, no file is posted twice."""
+        """Post the file after the answer, so that a failing answer does not post it twice."""
         stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
         data = json.dumps(stored, ensure_ascii=False, indent=1).encode()
         try:
@@ -260,8 +260,8 @@ class Chat:
 
 
 def _shown_with(sentence: str, outcome: Outcome, turn: Turn, reply: Reply) -> _Ending:
-    """Return the end with a sentence below the part of the answer that people saw."""
+    """Return an ending with a sentence below the text that people have seen."""
     if outcome is Outcome.FAILED:
         sentence = words.with_reference(sentence, turn.reference)
-    shown = max(reply.text, turn.draft, key=len)  # a new attempt may not be as far yet
+    shown = max(reply.text, turn.draft, key=len)  # an earlier attempt may have shown more
     return _Ending(words.below(shown, sentence), outcome)

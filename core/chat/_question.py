@@ -1,4 +1,4 @@
-"""The question as the model sees it (pure): the same bytes at every attempt."""
+"""The question in the form that the model gets (pure): the same bytes at every attempt."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,10 @@ from core.turns import Turn
 
 
 def question_of(turn: Turn, context: Context, files: Sequence[Block] = ()) -> ChatMessage:
-    """Return the day if it changed, the quote, the author's name and words, and the files."""
+    """Return a message with the day if it changed, the quote, the author's text, and the files.
+
+    In a group, the author's name stands before the text.
+    """
     question, day = turn.question, turn.created_at.date()
     told = f"[{day:%A}, {day.day} {day:%B %Y}]" if day != context.day else ""
     quote = "\n".join(f"> {line}" for line in question.quote.splitlines())

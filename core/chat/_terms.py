@@ -1,4 +1,4 @@
-"""The operator's terms, which hold for every answer."""
+"""The operator's terms, which apply to every answer."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from core.turns import Turn
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The settings that decide how a turn is answered and what it costs."""
+    """The settings for the answer to a turn and for its cost."""
 
     model: str
     system_prompt: str
@@ -20,26 +20,29 @@ class Terms:
     rules: Rules
     marks: Marks
     tools: bool = True
-    """The model may call tools."""
+    """True if the model may call tools."""
     vision: bool = True
-    """The model can look at images."""
+    """True if the model can look at images."""
     models: tuple[str, ...] = ()
-    """The models that people may choose among."""
+    """The models that people may choose."""
 
     def chosen(self, turn: Turn) -> str | None:
-        """Return the model that the conversation of a turn has chosen, if it is still on offer."""
+        """Return the model that somebody chose for a turn's conversation; None for the default.
+
+        A model that is no longer on offer counts as not chosen.
+        """
         return turn.model if turn.model in self.models else None
 
     def prompt(self, context: Context) -> list[ChatMessage]:
-        """Return the messages that stand before the question."""
+        """Return the messages before the question."""
         return [system(self.system_prompt), *context.messages]
 
     def most(self, prompt_tokens: int) -> int:
-        """Return the most that a call with such a prompt can cost, in micro-dollars."""
+        """Return the highest cost of a call with a prompt of this size, in micro-dollars."""
         return self.cost(Usage(prompt_tokens, self.max_completion_tokens))
 
     def cost(self, usage: Usage) -> int:
-        """Return the cost of a call in micro-dollars, by the API's own figure or the price list."""
+        """Return the cost of a call in micro-dollars, from the API's figure or the price list."""
         if usage.cost is not None:
             return usage.cost
         if self.prices is None:

@@ -1,4 +1,4 @@
-"""The commands: each makes a text, inside the transaction in which it was accepted."""
+"""The commands: each returns its answer, inside the transaction that accepts it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 from core import words
 from core.adapter import COMMANDS, Command
 from core.commands import _everyday, _privacy, _style
-from core.commands._call import Call, CarryOut, Offer, Result
+from core.commands._request import CarryOut, Offer, Request, Result
 from core.db import Session
 
 _CATALOGUE: Mapping[str, Command] = {command.name: command for command in COMMANDS}
@@ -22,22 +22,22 @@ _CARRY_OUT: Mapping[str, CarryOut] = {
     "export": _privacy.export,
     "forget": _privacy.forget,
 }
-"""`/retry` is not among them: it asks a question again, and so is a turn for the model."""
+"""The function of each command, but for `/retry`, which makes a turn for the model."""
 
 
-async def run(session: Session, name: str, call: Call) -> Result:
-    """Carry out a command by its name; an unknown one is answered too."""
+async def run(session: Session, name: str, request: Request) -> Result:
+    """Carry out a command by its name and return the result, also for an unknown name."""
     carry_out = _CARRY_OUT.get(name)
     if carry_out is None:
         return Result(words.NO_SUCH_COMMAND.format(name=name))
-    return await carry_out(session, replace(call, refusal=_refusal(_CATALOGUE[name], call)))
+    return await carry_out(session, replace(request, refusal=_refusal(_CATALOGUE[name], request)))
 
 
-def _refusal(command: Command, call: Call) -> str:
-    """Return why the person may not change anything with a command; "" where they may."""
-    if call.admin or not command.admins_only:
+def _refusal(command: Command, request: Request) -> str:
+    """Return a sentence if the person may not change anything with a command; "" if they may."""
+    if request.admin or not command.admins_only:
         return ""
-    return words.ADMINS_UNKNOWN if call.admin is None else words.ADMINS_ONLY
+    return words.ADMINS_UNKNOWN if request.admin is None else words.ADMINS_ONLY
 
 
-__all__ = ["Call", "Offer", "Result", "run"]
+__all__ = ["Offer", "Request", "Result", "run"]

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core import inbox, memory, quota, words
-from core.commands._call import Call, Result
+from core.commands._request import Request, Result
 from core.commands._style import BACK
 from core.db import Session
 from core.money import dollars, price
@@ -11,44 +11,46 @@ from core.settings import Limit
 from core.words import count, until
 
 
-async def start(session: Session, call: Call) -> Result:
-    """Say hello, and what happens with what people write."""
-    return Result(words.HELLO.format(privacy=call.offer.privacy))
+async def start(session: Session, request: Request) -> Result:
+    """Say hello and tell about privacy."""
+    return Result(words.HELLO.format(privacy=request.offer.privacy))
 
 
-async def help_(session: Session, call: Call) -> Result:
+async def help_(session: Session, request: Request) -> Result:
     """List the commands."""
     return Result(words.list_commands())
 
 
-async def new(session: Session, call: Call) -> Result:
-    """Begin a new conversation; what was said before stays stored."""
-    kept = await memory.instructions(session, call.speaker.conversation_id)
-    await memory.reset(session, call.speaker.conversation_id)
+async def new(session: Session, request: Request) -> Result:
+    """Begin a new conversation; older messages stay stored."""
+    kept = await memory.instructions(session, request.speaker.conversation_id)
+    await memory.reset(session, request.speaker.conversation_id)
     kept = None if kept == BACK else kept
     return Result(words.NEW_CONVERSATION, instructions=kept)
 
 
-async def stop(session: Session, call: Call) -> Result:
-    """Stop what the person is waiting for in this conversation."""
-    waiting = await inbox.unanswered(session, call.speaker)
+async def stop(session: Session, request: Request) -> Result:
+    """Stop all answers that the person is waiting for in this conversation."""
+    waiting = await inbox.unanswered(session, request.speaker)
     stopped = await inbox.cancel(session, waiting)
     return Result(words.STOPPED if stopped else words.NOTHING_TO_STOP, stopped)
 
 
-async def usage(session: Session, call: Call) -> Result:
-    """Tell what was used this month, and what is left."""
+async def usage(session: Session, request: Request) -> Result:
+    """Tell the use of this month and the rest of each limit."""
     month = Limit(0, "usd", "month")
-    used = await quota.spent(session, call.speaker.user_id, since=month.start(call.now))
-    left = await quota.remaining(session, call.speaker.user_id, call.offer.rules, now=call.now)
+    used = await quota.spent(session, request.speaker.user_id, since=month.start(request.now))
+    left = await quota.remaining(
+        session, request.speaker.user_id, request.offer.rules, now=request.now
+    )
     answers = count(used.turns, "answer")
     lines = [words.USED.format(answers=answers, money=dollars(used.charged))]
-    lines += [*(_left(item, call.now) for item in left), *_read(used)]
+    lines += [*(_left(item, request.now) for item in left), *_read(used)]
     return Result("\n".join(lines))
 
 
 def _read(used: quota.Spending) -> list[str]:
-    """Tell how much the model has read and written, which is what the money is for."""
+    """Return lines on the tokens that the model has read and written; none without tokens."""
     tokens = used.prompt_tokens + used.completion_tokens
     if not tokens:
         return []

@@ -1,32 +1,32 @@
-"""The commands by which people keep what is stored about them in their own hands."""
+"""The commands by which people see and delete their stored data."""
 
 from core import attachments, quota, words
 from core import privacy as stored
-from core.commands._call import Call, Result
+from core.commands._request import Request, Result
 from core.db import Session
 
 CONFIRMED = "yes"
 
 
-async def privacy(session: Session, call: Call) -> Result:
-    """Tell what is stored and where it is sent."""
-    return Result(call.offer.privacy)
+async def privacy(session: Session, request: Request) -> Result:
+    """Tell which data is stored and who receives it."""
+    return Result(request.offer.privacy)
 
 
-async def export(session: Session, call: Call) -> Result:
-    """Give a person all that is stored about them as one file."""
-    if not call.private:
+async def export(session: Session, request: Request) -> Result:
+    """Send a person everything that is stored about them, as one file."""
+    if not request.private:
         return Result(words.NOT_IN_A_GROUP)
     return Result(words.EXPORTED, export=True)
 
 
-async def forget(session: Session, call: Call) -> Result:
+async def forget(session: Session, request: Request) -> Result:
     """Delete a conversation for good, after a confirmation."""
-    if call.refusal:
-        return Result(call.refusal)
-    if call.arguments.strip().lower() != CONFIRMED:
+    if request.refusal:
+        return Result(request.refusal)
+    if request.arguments.strip().lower() != CONFIRMED:
         return Result(words.SURE)
-    cut_off = await stored.forget(session, call.speaker.conversation_id, now=call.now)
-    await quota.abandon(session, cut_off, call.offer.rules, now=call.now)
+    cut_off = await stored.forget(session, request.speaker.conversation_id, now=request.now)
+    await quota.abandon(session, cut_off, request.offer.rules, now=request.now)
     await attachments.sweep(session)
     return Result(words.ALL_FORGOTTEN, stopped=True, forgot=True)

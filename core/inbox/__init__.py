@@ -1,4 +1,4 @@
-"""Turns as durable work: accepted once, carried out by one worker at a time, delivered whole."""
+"""The inbox: turns, each accepted once, run by one worker at a time, and delivered whole."""
 
 from core.inbox._accept import (
     Entry,

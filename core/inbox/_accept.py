@@ -1,4 +1,4 @@
-"""Events come in: each is stored once, however often it is delivered."""
+"""The way into the inbox: each event is stored once, even if it comes several times."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +18,12 @@ from core.turns import Kind, Outcome, Question, Turn
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A turn to be stored: a question to answer, or a command with its answer."""
+    """A turn before it is stored: a question, or a command with its answer."""
 
     kind: Kind
     address: Address
     message_id: str | None
-    """The message it answers on the platform; None for a notice beside an answer."""
+    """The id of the message that it answers on the platform; None for a notice."""
     user_id: int
     conversation_id: int
     epoch: int
@@ -34,7 +34,7 @@ class Entry:
     replaces_id: int | None = None
     answer: str | None = None
     ticket: str = ""
-    """What the platform wants back with the answer."""
+    """An opaque value that the adapter gets back with the answer."""
 
 
 _COLUMNS = (
@@ -45,7 +45,7 @@ _COLUMNS = (
 _ROW = select(*(bindparam(name, type_=turns.c[name].type) for name in _COLUMNS))
 _KNOWN = exists().where(*IS_EVENT) | exists().where(*IS_POST)
 _INSERT = insert(turns).from_select(_COLUMNS, _ROW).returning(turns.c.id)
-# One statement looks and inserts; a race for the same event ends at the unique keys.
+# One statement checks and inserts; unique keys decide a race for the same event.
 _ACCEPT = insert(turns).from_select(_COLUMNS, _ROW.where(~_KNOWN)).returning(turns.c.id)
 _IS_SUMMARISED = exists().where(
     turns.c.lane == bindparam("the_lane"), turns.c.delivered_at.is_(None)
@@ -55,9 +55,10 @@ _EVENT = insert(events)
 
 
 async def accept(session: Session, event_id: str, entry: Entry, *, now: datetime) -> int | None:
-    """Store a turn for a message; None, and nothing changed, when event or message are known.
+    """Store a turn for a message and return its id.
 
-    Raises IntegrityError when another process stores the same event at this moment.
+    If the event or the message is known, change nothing and return None. Raises IntegrityError
+    when another process stores the same event at the same time.
     """
     row = _row(entry, now) | {"event_id": event_id}
     turn_id: int | None = await session.scalar(_ACCEPT, row)
@@ -80,7 +81,8 @@ async def accept(session: Session, event_id: str, entry: Entry, *, now: datetime
 async def replace(session: Session, entry: Entry, *, now: datetime) -> int:
     """Store a turn that answers a question anew, in the messages of the turn that it replaces.
 
-    An old answer that does not stand yet never will: its worker is fenced off.
+    If the old answer is not delivered yet, its worker is fenced off and it never will be. Return
+    the new turn's id.
     """
     assert entry.replaces_id is not None
     turn_id: int = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
@@ -102,13 +104,13 @@ async def replace(session: Session, entry: Entry, *, now: datetime) -> int:
 
 
 async def say(session: Session, entry: Entry, *, now: datetime) -> None:
-    """Store something to tell a person: a turn that only has to be delivered."""
+    """Store a turn with an answer that is no reply to a message; it only has to be delivered."""
     turn_id = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
     await posts.begin(session, entry.address, turn_id, None)
 
 
 async def tell(session: Session, turn: Turn, text: str, *, now: datetime) -> None:
-    """Store something that a person is to be told beside the answer to a turn."""
+    """Store a notice for a person, in a message of its own beside the answer to a turn."""
     entry = Entry(
         kind="command",
         address=turn.address,
@@ -125,7 +127,7 @@ async def tell(session: Session, turn: Turn, text: str, *, now: datetime) -> Non
 
 
 async def move(session: Session, address: Address, chat: str) -> None:
-    """Deliver in another chat what is not delivered yet, in new messages and not as a reply."""
+    """Move undelivered turns to another chat, to be delivered in new messages, not as replies."""
     undelivered = and_(
         turns.c.platform == address.platform,
         turns.c.bot_id == address.bot_id,
@@ -141,11 +143,11 @@ SUMMARISE = (
     " Keep names, facts, numbers, decisions, wishes and open questions; leave out small talk."
     " Write the summary only."
 )
-"""The instruction of a summary: a question like any other, below the same prompt."""
+"""The question of a summary turn; it follows the same prompt as any other question."""
 
 
 async def summarise(session: Session, turn: Turn, *, now: datetime) -> None:
-    """Store a turn that summarises what led to an answer, unless another summary is under way."""
+    """Store a turn that summarises the conversation before an answer, unless one is under way."""
     lane = f"summary/{turn.conversation_id}"
     entry = Entry(
         kind="summary",
@@ -189,13 +191,13 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
 
 
 async def is_new(session: Session, address: Address, event_id: str, message_id: str) -> bool:
-    """Return whether neither the event nor its message is known."""
+    """Return whether both the event and its message are unknown."""
     known = {**chat_of(address), "event_id": event_id, "message_id": message_id}
     return bool(await session.scalar(select(~_KNOWN), known))
 
 
 async def note(session: Session, address: Address, event_id: str) -> bool:
-    """Store an event that makes no turn; False when it is known."""
+    """Store an event that makes no turn; return False if it is known."""
     statement = insert_missing(session, events).values(
         platform=address.platform, bot_id=address.bot_id, event_id=event_id
     )
@@ -204,14 +206,14 @@ async def note(session: Session, address: Address, event_id: str) -> bool:
 
 
 class Growth(Enum):
-    """The state of a turn that was given a further piece."""
+    """The result of adding a piece to a turn."""
 
     WAITING = auto()
-    """No worker has it; it will be answered with the piece."""
+    """The turn waits for a worker and has the piece now."""
     RESTARTED = auto()
-    """A worker had it; it starts again with the piece."""
+    """The turn was running and starts again with the piece."""
     KNOWN = auto()
-    """It is as it was: the piece was stored before."""
+    """Nothing changed: the piece was stored before."""
 
 
 _GROWING = (
@@ -234,10 +236,10 @@ async def extend(
     ready_at: datetime,
     now: datetime,
 ) -> Growth | None:
-    """Add a piece to a turn's question, in the order of their message ids.
+    """Add a piece to a turn's question, in the order of message ids.
 
-    The turn may run from `ready_at` on. Return None, and change nothing, when it is answered or
-    about to be stopped.
+    The turn may run from `ready_at` on. If it is answered or about to be stopped, change nothing
+    and return None.
     """
     turn = (await session.execute(_GROWING, {"the_turn": turn_id})).one_or_none()
     if turn is None:
@@ -252,7 +254,7 @@ async def extend(
     if turn.worker_id is not None:
         await amend(session, turn_id, question, now=now, ready_at=ready_at)
         return Growth.RESTARTED
-    # A turn that was tried before waits for its next attempt anyway.
+    # A turn that was tried before keeps the time of its next attempt.
     ready_at = turn.ready_at if turn.attempt else ready_at
     await session.execute(
         update(turns).where(turns.c.id == turn_id).values(input=question.dump(), ready_at=ready_at)
@@ -261,5 +263,5 @@ async def extend(
 
 
 def _number(message_id: str | None) -> tuple[int, str]:
-    """Return a key that sorts message ids: platforms count them in decimal digits."""
+    """Return a key that sorts message ids as decimal numbers."""
     return len(message_id or ""), message_id or ""

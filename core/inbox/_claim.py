@@ -1,4 +1,4 @@
-"""Workers carry turns out: they claim them under a lease, renew it, hand them back.
+"""The claims of workers: a worker takes turns under a lease, renews it, and hands them back.
 
 One rule orders everything: in a lane, only the oldest undelivered turn may run, and the lane stays
 taken until that turn is delivered. A turn without a lane waits for nothing.
@@ -37,7 +37,8 @@ _conversations = table(Conversation)
 
 def _claimable() -> Select[Any]:
     now, ended = bindparam("now", type_=Instant), bindparam("ended", type_=Instant)
-    # A turn whose worker died goes on before what was queued again meanwhile, or both would wait.
+    # A turn whose worker died goes first, also before an older one that was queued again
+    # meanwhile; otherwise the two would wait for each other.
     is_fresh = turns.c.worker_id.is_(None)
     earlier_in_lane = exists().where(
         _other.c.lane == turns.c.lane,
@@ -48,7 +49,7 @@ def _claimable() -> Select[Any]:
     follows_undelivered = exists().where(
         is_fresh, _other.c.id == turns.c.follows_id, _other.c.delivered_at.is_(None)
     )
-    # A chat's pace is kept by one process at a time.
+    # Only one process at a time sends to a chat, because it keeps the chat's pace.
     elsewhere = exists().where(
         _other.c.platform == turns.c.platform,
         _other.c.bot_id == turns.c.bot_id,
@@ -61,7 +62,7 @@ def _claimable() -> Select[Any]:
         select(turns.c.id)
         .where(
             turns.c.delivered_at.is_(None),
-            # A turn that is to be stopped need not wait for its time.
+            # A turn that is to be stopped does not wait for its time.
             or_(turns.c.ready_at <= now, and_(turns.c.cancel, turns.c.answered_at.is_(None))),
             or_(turns.c.worker_id.is_(None), turns.c.lease_until <= ended),
             turns.c.id.not_in(bindparam("kept", expanding=True)),
@@ -76,7 +77,7 @@ def _claimable() -> Select[Any]:
     )
 
 
-# As text: for SQLite, SQLAlchemy writes all columns below RETURNING without their tables.
+# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables.
 _PAUSED = literal_column(
     "(SELECT pauses.until FROM pauses WHERE pauses.platform = turns.platform"
     " AND pauses.bot_id = turns.bot_id AND pauses.chat = turns.chat)",
@@ -111,12 +112,12 @@ async def claim(
     limit: int,
     kept: Collection[int] = (),
 ) -> list[Turn]:
-    """Take up to `limit` turns, the oldest first whose lane is free.
+    """Take up to `limit` turns with free lanes, the oldest first.
 
-    A turn whose lease had run out at `ended_at` is taken again, which counts as a fault, but for
-    those `kept` that this worker carries out and could not renew. An answered turn is taken for
-    its delivery. Raises IntegrityError when another process took a turn of the same lane at this
-    moment.
+    A turn whose lease had ended at `ended_at` is taken again, which counts as a fault. The ids in
+    `kept` are not taken: this worker still runs those turns, but could not renew their leases. An
+    answered turn is taken for its delivery. Raises IntegrityError when another process takes a
+    turn of the same lane at the same time.
     """
     claimed = await session.execute(
         _CLAIM,
@@ -159,7 +160,7 @@ def _turn(row: Any) -> Turn:
 
 
 async def is_busy(session: Session, accounts: Collection[Account]) -> bool:
-    """Tell whether any turn of these accounts is not delivered yet."""
+    """Return whether any turn of these accounts is not delivered yet."""
     left = exists().where(
         turns.c.delivered_at.is_(None),
         tuple_(turns.c.platform, turns.c.bot_id).in_(list(accounts)),
@@ -169,7 +170,7 @@ async def is_busy(session: Session, accounts: Collection[Account]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A turn that is still this worker's."""
+    """A turn that this worker still holds."""
 
     id: int
     attempt: int
@@ -179,7 +180,7 @@ class Held:
 async def renew(
     session: Session, worker_id: str, turn_ids: Collection[int], *, lease_until: datetime
 ) -> list[Held]:
-    """Hold turns for longer; one that does not come back was lost to another attempt."""
+    """Extend the leases of turns and return those turns that this worker still holds."""
     renewed = await session.execute(
         update(turns)
         .where(
@@ -198,13 +199,13 @@ _DRAFT = _DRAFT.values(draft=bindparam("text"))
 
 
 async def save_drafts(session: Session, drafts: Sequence[tuple[Turn, str]]) -> None:
-    """Store the text so far: for a Stop, and for a new start in messages that show it."""
+    """Store answers as far as they have come, for a Stop or for the next attempt."""
     rows = [{**turn.fence, "text": draft} for turn, draft in drafts]
     await session.execute(_DRAFT, rows)
 
 
 async def free(session: Session) -> None:
-    """Take every turn and every account from its process, at the start of the only one there is."""
+    """End the leases of all turns and accounts, at the start of the only process there is."""
     await fleet.free_listeners(session)
     await session.execute(
         update(turns)
@@ -218,7 +219,7 @@ async def free(session: Session) -> None:
 
 
 async def hand_back(session: Session, worker_id: str) -> None:
-    """Give back everything a worker holds: it stops, and this is no fault of the turns."""
+    """End the leases of a worker that stops; this does not count as a fault of its turns."""
     await session.execute(
         update(turns)
         .where(turns.c.worker_id == worker_id, turns.c.delivered_at.is_(None))

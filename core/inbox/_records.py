@@ -1,4 +1,4 @@
-"""People refer to turns that are stored already: again, stop, another question."""
+"""The stored turns that people refer to when they ask again, stop an answer or edit a question."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from core.turns import Outcome, Question, Speaker
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A stored turn that somebody refers to."""
+    """A stored question of a person."""
 
     id: int
     user_id: int
@@ -27,9 +27,9 @@ class Record:
     question: Question
     follows_id: int | None
     outcome: Outcome | None
-    """None while it is not answered."""
+    """None until it is answered."""
     forgotten: bool = False
-    """Its text was deleted: nothing is left that could be asked again."""
+    """True once its text is deleted; it cannot be asked again."""
 
 
 _RECORD = (
@@ -49,7 +49,7 @@ _RECORD = (
     .order_by(turns.c.id.desc())
     .limit(1)
 )
-# Held, or an answer could be stored in between, and an edit would change nothing.
+# Locked, so that no answer is stored between this look and an edit.
 _BY_ID = _RECORD.where(turns.c.id == bindparam("turn_id")).with_for_update(key_share=True)
 _LAST = _RECORD.where(
     turns.c.conversation_id == bindparam("the_conversation"),
@@ -65,17 +65,17 @@ _LATEST = _LAST.where(
 
 
 async def get(session: Session, turn_id: int) -> Record | None:
-    """Return a question's turn by its id; until the transaction ends nobody else changes it."""
+    """Return the record of a question by its turn's id, locked until the transaction ends."""
     return await _record(session, _BY_ID, {"turn_id": turn_id})
 
 
 async def last_question(session: Session, speaker: Speaker) -> Record | None:
-    """Return the newest question of a person in their conversation since its last new beginning."""
+    """Return the newest question of a person in their conversation since the last /new."""
     return await _record(session, _LAST, _by(speaker))
 
 
 async def latest(session: Session, speaker: Speaker, address: Address) -> Record | None:
-    """Return the last question of a person at an address: the next message may be its piece."""
+    """Return the last question of a person at an address, which a message may be a piece of."""
     there = {**chat_of(address), "thread": address.thread}
     return await _record(session, _LATEST, _by(speaker) | there)
 
@@ -112,9 +112,9 @@ _NOT_WELL = turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED))
 
 
 def as_new(now: datetime) -> dict[str, Any]:
-    """Return the columns of a turn that is to be carried out from the beginning."""
+    """Return the columns of a turn that starts from the beginning."""
     return {
-        # Raised at once: it fences off the attempt at the old question or the old answer.
+        # The new attempt fences off the worker of the old question or answer.
         "attempt": turns.c.attempt + 1,
         "worker_id": None,
         "lease_until": None,
@@ -130,7 +130,7 @@ def as_new(now: datetime) -> dict[str, Any]:
 
 
 async def requeue(session: Session, turn_id: int, *, now: datetime) -> None:
-    """Answer a turn again that was not answered well, in the messages that stand."""
+    """Queue a failed or refused turn again, to be answered in its messages."""
     again = update(turns).where(turns.c.id == turn_id, _NOT_WELL, ~turns.c.forgotten)
     await session.execute(again.values(as_new(now)))
 
@@ -143,9 +143,10 @@ async def amend(
     now: datetime,
     ready_at: datetime | None = None,
 ) -> None:
-    """Replace the question of a turn that has no answer yet, or no good one.
+    """Replace the question of a turn that is not answered, or failed, or was refused.
 
-    It starts again in the messages that stand, at once or at `ready_at`."""
+    The turn starts again in its messages, at once or at `ready_at`.
+    """
     await session.execute(
         update(turns)
         .where(
@@ -159,7 +160,7 @@ async def amend(
 
 
 async def cancel(session: Session, turn_ids: Collection[int]) -> bool:
-    """Stop unanswered turns as soon as their worker sees it; return whether there were any."""
+    """Mark unanswered turns to be stopped; return whether there were any."""
     stopped = await session.execute(
         update(turns)
         .where(turns.c.id.in_(turn_ids), turns.c.answered_at.is_(None))
@@ -170,10 +171,10 @@ async def cancel(session: Session, turn_ids: Collection[int]) -> bool:
 
 
 async def unanswered(session: Session, speaker: Speaker) -> list[int]:
-    """Return the questions of a person in their conversation that have no answer yet."""
+    """Return the ids of a person's unanswered questions in their conversation."""
     found = await session.scalars(
         select(turns.c.id).where(
-            # Half a summary must not stand for the whole: it is nobody's to stop.
+            # People cannot stop a summary, because half of one must not replace the messages.
             turns.c.kind == "chat",
             turns.c.user_id == speaker.user_id,
             turns.c.conversation_id == speaker.conversation_id,

@@ -26,7 +26,7 @@ _ANSWERED = (
 async def answered(
     session: Session, turn: Turn, answer: str, outcome: Outcome, *, now: datetime
 ) -> None:
-    """Store the whole answer; LeaseLost when the turn is another attempt's."""
+    """Store the whole answer; raises LeaseLost when another attempt owns the turn."""
     await _write(session, turn, _ANSWERED, {"text": answer, "ended": outcome, "at": now})
 
 
@@ -34,11 +34,11 @@ _IS_ANSWERED = select(literal(1)).where(*FENCED, turns.c.answered_at.is_not(None
 
 
 async def is_answered(session: Session, turn: Turn) -> bool:
-    """Tell whether this very attempt has stored its answer."""
+    """Return whether this attempt has stored its answer."""
     return await session.scalar(_IS_ANSWERED, turn.fence) is not None
 
 
-# As text: for SQLite, SQLAlchemy writes all columns below RETURNING without their tables.
+# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables.
 _IS_FOLLOWED = literal_column(
     "EXISTS (SELECT * FROM turns AS other"
     " WHERE (other.lane = turns.lane OR other.follows_id = turns.id)"
@@ -61,10 +61,10 @@ _DELIVERED = (
 
 
 async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: datetime) -> bool:
-    """Note that the answer stands on the platform, or never can, as `outcome` tells; free the lane.
+    """End a turn: its answer is delivered, or is UNDELIVERABLE by `outcome`; free the lane.
 
-    Returns whether another turn may have waited for it. LeaseLost when the turn is another
-    attempt's.
+    Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
+    the turn.
     """
     values = {**turn.fence, "at": now, "ended": outcome}
     is_followed = await session.scalar(_DELIVERED, values)
@@ -86,7 +86,7 @@ _RETRY = (
 
 
 async def retry(session: Session, turn: Turn, *, ready_at: datetime, fault: bool) -> None:
-    """Put a turn back until `ready_at`; a fault counts towards its end, waiting does not."""
+    """Put a turn back until `ready_at`; only a fault counts towards its end."""
     await _write(session, turn, _RETRY, {"at": ready_at, "fault": int(fault)})
 
 

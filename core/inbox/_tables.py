@@ -1,6 +1,6 @@
 """The tables of the inbox, and the conditions that several of its statements share.
 
-Statements are built once, with bound parameters: building one costs more than running it.
+Statements are built once, with bound parameters, because building one costs more than running it.
 """
 
 from typing import Any

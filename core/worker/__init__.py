@@ -1,4 +1,4 @@
-"""Turns are claimed, carried out side by side, kept leased, and handed back at the end."""
+"""The worker: it claims turns, carries them out side by side, and hands them back at the end."""
 
 from core.worker._worker import AGE, FAULTS, Worker
 

@@ -1,4 +1,4 @@
-"""The upkeep of a worker's turns: drafts are saved, leases renewed, stops seen."""
+"""The upkeep of a worker's running turns: save drafts, renew leases, notice stops."""
 
 import asyncio
 import logging
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BEAT = 2.0
-"""Seconds between savings of what is streaming, at most; leases are renewed three times over."""
+"""The most seconds between two saves of growing answers."""
 
 
 class Keeper:
-    """Keeps the runs of one worker, which adds to them and takes from them."""
+    """Keeps the leases and drafts of one worker's runs; the worker adds and removes runs."""
 
     def __init__(
         self,
@@ -46,28 +46,32 @@ class Keeper:
         self._look = asyncio.Event()
 
     def look(self) -> None:
-        """A turn that runs here may have been stopped or changed."""
+        """Look at the running turns now: one may have been stopped or changed."""
         self._look.set()
 
     def is_in_doubt(self) -> bool:
-        """Tell whether nobody may be taken for dead: the database was away, or still is."""
+        """Return whether no process may be taken for dead: the database was away, or still is."""
         return self._reach.is_in_doubt()
 
     def short(self) -> list[int]:
-        """Return the turns in hand whose leases could not be renewed in time."""
+        """Return the ids of running turns whose leases could not be renewed in time."""
         # A claim asks in a thread of the database, while turns end here: it looks at a copy.
         return [run.turn.id for run in list(self._runs.values()) if run.lease.is_short()]
 
     async def transact(
         self, work: Callable[[Session], Awaitable[T]], *, patience: float = math.inf
     ) -> T:
-        """Run a transaction on the turns and note that their table was reached."""
+        """Run a transaction on the table of turns, and note that the table was reached."""
         done = await transact(self._sessions, work, patience=patience)
         self._reach.reached()
         return done
 
     async def run(self) -> None:
-        """Save drafts, renew leases, see what was stopped; wait for a database that is away."""
+        """Save drafts, renew leases and stop cancelled turns, for ever.
+
+        Leases are renewed three times in the time of one. A failure that may pass is logged; any
+        other error of the database ends this.
+        """
         every = self._lease.total_seconds() / 3
         renewed_at = self._clock() - every
         while True:
@@ -84,7 +88,7 @@ class Keeper:
             except TRANSIENT as error:
                 if not may_pass(error):
                     raise
-                log.warning("database: %s; leases not renewed", type(error).__name__)
+                log.warning("database: %s; leases are not renewed", type(error).__name__)
 
     async def _save_drafts(self) -> None:
         changed = [run for run in self._runs.values() if run.reply.text != run.saved]
@@ -95,8 +99,8 @@ class Keeper:
             run.saved = text
 
     async def _live(self) -> None:
-        """Note that this process lives, and divide the accounts' rates among the living."""
-        # Not by `self.transact`: the table of turns may be locked all the same.
+        """Note that this process is alive, and share the accounts' rates among live processes."""
+        # Not `self.transact`, because the table of turns may still be locked.
         living = await transact(
             self._sessions,
             lambda s: fleet.alive(s, self._worker_id, now=self._now(), lease=self._lease),

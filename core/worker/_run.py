@@ -1,4 +1,4 @@
-"""A turn that a worker has in hand."""
+"""One run of a turn in a worker."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,23 +10,23 @@ from core.turns import Turn
 
 @dataclass(slots=True)
 class Run:
-    """A turn that is being carried out here."""
+    """A turn that this process carries out."""
 
     turn: Turn
     reply: Reply
     lease: Lease
     task: asyncio.Task[None] | None = None
     saved: str = ""
-    """The text that is stored as its draft."""
+    """The text that was last stored as its draft."""
 
     def lose(self) -> None:
-        """Another attempt owns the turn: end this one, as soon as its call under way is over."""
+        """End this run, because another attempt owns the turn; a call under way may finish."""
         if self.task and not self.lease.lost:
             self.task.cancel()
         self.lease.lost = True
 
     async def take_over(self, older: Sequence["Run"]) -> None:
-        """Wait until older runs of the same turn have left the platform alone."""
+        """End older runs of the same turn and wait until they send nothing more."""
         for run in older:
             run.lose()
             if run.task:

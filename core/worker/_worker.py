@@ -1,4 +1,4 @@
-"""A worker claims turns, carries them out side by side, keeps them leased, and stops gently."""
+"""The worker: it claims turns, carries them out side by side, and stops gently."""
 
 import asyncio
 import contextlib
@@ -31,17 +31,18 @@ from core.worker._run import Run
 log = logging.getLogger(__name__)
 
 BATCH = 20
-"""How many turns one claim takes at most."""
+"""The most turns of one claim."""
 POLL = 2.0
-"""Seconds after which the inbox is looked at although nothing was heard."""
+"""The seconds after which a worker looks at the inbox without any hint."""
 FAULTS = 5
+"""The faults after which a turn ends with a sentence instead of an answer."""
 AGE = timedelta(hours=24)
-"""After so many faults or so long a time a turn ends with a sentence instead of an answer."""
+"""The age at which a turn ends with a sentence instead of an answer."""
 REACHABLE = timedelta(hours=2)
-"""The age at which a whole answer is given up whose platform does not answer. Its lane waits for
-it: should the platform fail at this one answer alone, not for ever."""
+"""The age at which a stored answer is given up because its platform does not answer. Its lane waits
+for it, and the platform may fail at this answer alone."""
 SELDOM = 300.0
-"""Seconds between its attempts, at most."""
+"""The most seconds between two attempts to deliver such an answer."""
 
 
 class Worker:
@@ -59,14 +60,17 @@ class Worker:
         lease_seconds: float,
         backoff: float,
     ) -> None:
-        """`adapters` by the platform and the account that they answer for; `backoff` is for how
-        many seconds a turn is put back after its first fault; twice as long after each."""
+        """Make a worker.
+
+        `backoff` is the seconds for which a turn is put back after its first fault; each further
+        fault doubles them.
+        """
         self.id = worker_id
         self._sessions = sessions
         self._chat = chat
         self._adapters = dict(adapters)
         self._accounts = set(adapters)
-        """Those that turns are claimed for; an account that was refused has still some in hand."""
+        """The accounts to claim turns for; a refused account may still have running turns."""
         self._now = now
         self._concurrency = concurrency
         self._lease = timedelta(seconds=lease_seconds)
@@ -87,20 +91,20 @@ class Worker:
         self._draining = False
 
     def serve(self, adapter: Adapter) -> None:
-        """Answer for one more account from now on."""
+        """Claim turns for one more account from now on."""
         account = adapter.name, adapter.bot_id
         self._adapters[account] = adapter
         self._gates[account] = Gates(adapter, self._clock)
         self._accounts.add(account)
         self.wake()
-        self.look()  # how many processes share what it may send
+        self.look()  # to share the account's rate with the other processes
 
     def dismiss(self, adapter: Adapter) -> None:
-        """Claim nothing more for an account that the platform refuses."""
+        """Claim no more turns for an account that the platform refuses."""
         self._accounts.discard((adapter.name, adapter.bot_id))
 
     def wake(self, at: datetime | None = None) -> None:
-        """There may be something to claim, now or at a later time."""
+        """Look for turns to claim, now or at a later time."""
         seconds = 0.0 if at is None else (at - self._now()).total_seconds()
         if seconds <= 0:
             self._came = True
@@ -109,11 +113,11 @@ class Worker:
             asyncio.get_running_loop().call_later(seconds, self.wake)
 
     def look(self) -> None:
-        """A turn that runs here may have been stopped or changed."""
+        """Look at the running turns now: one may have been stopped or changed."""
         self._keeper.look()
 
     async def run(self) -> None:
-        """Work until cancelled; every turn in hand is then handed back."""
+        """Work until cancelled, then hand every running turn back."""
         beat = asyncio.create_task(self._keeper.run())
         try:
             while not beat.done():
@@ -121,30 +125,30 @@ class Worker:
                 came, self._came = self._came, False
                 await self._claim()
                 if came and len(self._runs) >= self._concurrency:
-                    # What came in here is more than this process can take. What others told of is
-                    # not told again: they all hear it, and would call each other without end.
+                    # More came in here than this process can take, so tell the others. A hint from
+                    # another process is not passed on: hints would go round without end.
                     await transact(self._sessions, lambda s: notify(s, WORK))
                 await happens(self._wake, min(POLL, self._lease.total_seconds() / 6))
         finally:
             beat.cancel()
-            await asyncio.wait([beat])  # it may be in the middle of a transaction
+            await asyncio.wait([beat])  # a transaction under way has to end first
             await self._hand_back()
         beat.result()
 
     def hear(self, what: str) -> None:
-        """What another process tells: `LOOK` or `WORK`."""
+        """Act on a hint of another process, `LOOK` or `WORK`."""
         if what == LOOK:
             self.look()
         else:
             self._wake.set()
 
     async def drain(self, seconds: float) -> None:
-        """Claim nothing more and wait for the turns in hand, but not longer than that."""
+        """Claim no more turns, and wait so many seconds at most until the running ones end."""
         self._draining = True
         await happens(self._idle, seconds)
 
     async def settled(self) -> None:
-        """Wait until nothing is left to do for these accounts; what is put off counts."""
+        """Wait until all turns of these accounts are delivered, also those that were put back."""
         while await transact(self._sessions, lambda s: inbox.is_busy(s, self._accounts)):
             await happens(self._done, POLL)
             self._done.clear()
@@ -154,16 +158,16 @@ class Worker:
         return bool(self._accounts) and not self._draining
 
     async def _claim(self) -> None:
-        while self._may_claim and (room := self._concurrency - len(self._runs)) > 0:
-            limit = min(room, BATCH)
+        while self._may_claim and (free := self._concurrency - len(self._runs)) > 0:
+            limit = min(free, BATCH)
             try:
                 until, turns = await self._keeper.transact(partial(self._take, limit=limit))
             except IntegrityError:
-                return  # another process took a turn of the same lane: nothing to claim
+                return  # another process took a turn of the same lane
             except TRANSIENT as error:
                 if not may_pass(error):
                     raise
-                log.error("nothing is claimed: %s: %s", type(error).__name__, reason(error))
+                log.error("cannot claim turns: %s: %s", type(error).__name__, reason(error))
                 return
             for turn in turns:
                 self._begin(turn, until)
@@ -171,14 +175,14 @@ class Worker:
                 return
 
     async def _take(self, session: Session, *, limit: int) -> tuple[float, list[Turn]]:
-        """Claim turns; until when they are ours, on the event loop's clock."""
+        """Claim turns; return the end of their lease, on the event loop's clock, and the turns."""
         now, until = self._now(), self._clock() + self._lease.total_seconds()
         return until, await inbox.claim(
             session,
             self.id,
             self._accounts,
             now=now,
-            # What ended so long ago has run out by anybody's measure.
+            # In doubt, take only leases that ended so long ago that their process must be dead.
             ended_at=now - AGE if self._keeper.is_in_doubt() else now,
             lease_until=now + self._lease,
             limit=limit,
@@ -200,7 +204,7 @@ class Worker:
         run.task = asyncio.create_task(self._carry_out(run, over), name=f"turn {turn.reference}")
 
     async def _carry_out(self, run: Run, over: Sequence[Run]) -> None:
-        """Carry a turn out to one of its ends; whatever goes wrong, the others go on."""
+        """Carry a turn out to one of its ends; a failure of it does not disturb the others."""
         try:
             await run.take_over(over)
             await self._attempt(run)
@@ -211,12 +215,12 @@ class Worker:
                 raise
         except TRANSIENT as error:
             told = f"{type(error).__name__}: {reason(error)}"
-            log.error("turn %s: waits for its lease to run out: %s", run.turn.reference, told)
+            log.error("turn %s: waits for the end of its lease: %s", run.turn.reference, told)
         finally:
             self._end(run)
 
     async def _attempt(self, run: Run) -> None:
-        """Make an attempt at both steps; a failure puts the turn back or gives it up."""
+        """Try both steps; after a failure, put the turn back or give it up."""
         try:
             await self._both_steps(run)
         except Undeliverable as error:
@@ -243,7 +247,7 @@ class Worker:
     async def _both_steps(self, run: Run) -> None:
         turn = run.turn
         if turn.attempt == 1 and turn.replaces_id is None and turn.kind != "summary":
-            run.reply.resume([None])  # as it was accepted
+            run.reply.resume([None])  # `accept` stored this intent
         else:
             run.reply.resume(await transact(self._sessions, lambda s: posts.of(s, turn.id)))
         is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
@@ -262,26 +266,29 @@ class Worker:
             self._wake.set()
 
     def _again(self, turn: Turn, error: ModelError | DeliveryError) -> tuple[float, bool]:
-        """Seconds until the next attempt, and whether this one was a fault of the turn's own."""
+        """Return the seconds until the next attempt, and whether the turn itself is at fault."""
         if isinstance(error, RetryAfter):
             return error.retry_after, False
         log.warning("turn %s: %s: %s", turn.reference, type(error).__name__, error)
         if isinstance(error, Unreachable) and turn.answer is not None:
-            # The longer a platform is away, the more seldom it is looked for.
+            # The longer a platform is away, the less often it is tried.
             age = (self._now() - turn.created_at).total_seconds()
             return min(max(age / 4, self._backoff), SELDOM), False
         told = error.retry_after if isinstance(error, ModelBusy) else None
         return self._pause(turn, told), told is None
 
     def _pause(self, turn: Turn, told: float | None = None) -> float:
-        """Seconds until the next attempt: as long as the model told to wait, but not past AGE."""
+        """Return the seconds until the next attempt.
+
+        The model may have told to wait longer; that counts up to the turn's AGE.
+        """
         left = (turn.created_at + AGE - self._now()).total_seconds()
         return max(self._backoff * 2.0**turn.faults, min(told or 0.0, left))
 
     async def _put_back(self, run: Run, seconds: float, *, fault: bool) -> None:
         turn, text = run.turn, run.reply.text
         ready_at = self._now() + timedelta(seconds=seconds)
-        # What people see must be known should no further attempt get as far.
+        # People have seen this text, and the next attempt may not get as far.
         is_further = turn.answer is None and len(text) > len(turn.draft)
 
         async def work(session: Session) -> None:
@@ -302,7 +309,7 @@ class Worker:
                 self._wake.set()
 
     async def _hand_back(self) -> None:
-        """Stop what is under way; the next process answers it again in the same messages."""
+        """Stop all runs and hand their turns back; the next process goes on in their messages."""
         tasks = [run.task for run in self._runs.values() if run.task]
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Rows to test with: people, their questions, and the steps of a turn, at a time the test tells."""
+"""Rows to test with: people, their questions, and the steps of a turn, at times of the test."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
@@ -38,7 +38,7 @@ async def commit(sessions: Sessions, work: Callable[[Session], Awaitable[T]]) ->
 
 
 class Talk(Session):
-    """A transaction that a test carries out beside others, a visit to a thread for a statement."""
+    """A transaction that a test carries out beside others, one statement at a time."""
 
     async def execute(
         self, statement: Executable, values: Values | None = None
@@ -118,7 +118,7 @@ async def ask(
     now: datetime = NOW,
     **changes: Any,
 ) -> int:
-    """Accept a question; its turn's id."""
+    """Accept a question; return its turn's id."""
     question = entry(speaker, message_id, **changes)
     turn_id = await commit(
         sessions, lambda s: inbox.accept(s, f"event {message_id}", question, now=now)
@@ -128,14 +128,14 @@ async def ask(
 
 
 async def ask_in_group(sessions: Sessions, author: Author, message_id: str, **changes: Any) -> int:
-    """Accept a question asked in a group, where each person has a lane of their own."""
+    """Accept a question in a group, in a lane of its author."""
     who = await speaker(sessions, author, GROUP, private=False)
     lane = f"{who.conversation_id}/{who.user_id}"
     return await ask(sessions, who, message_id, **{"address": GROUP, "lane": lane, **changes})
 
 
 def message(message_id: str, **changes: Any) -> InboundMessage:
-    """Something that Ada writes to the bot."""
+    """Return a message of Ada's to the bot."""
     standard = InboundMessage(
         event_id=f"event {message_id}",
         address=HOME,
@@ -174,13 +174,13 @@ async def claim(
 
 
 async def claimed(sessions: Sessions, worker_id: str = "worker", *, now: datetime = NOW) -> Turn:
-    """The one turn that can be claimed."""
+    """Claim and return the one turn that can be claimed."""
     [turn] = await claim(sessions, worker_id, now=now)
     return turn
 
 
 async def ids(sessions: Sessions, worker_id: str = "worker", **how: Any) -> list[int]:
-    """The ids of the turns that a claim takes."""
+    """Claim turns and return their ids."""
     return [turn.id for turn in await claim(sessions, worker_id, **how)]
 
 
@@ -199,18 +199,18 @@ async def deliver(
 
 
 async def finish(sessions: Sessions, turn: Turn, outcome: Outcome = Outcome.OK) -> None:
-    """Both steps of a claimed turn."""
+    """Take both steps of a claimed turn."""
     await answer(sessions, turn, outcome)
     await deliver(sessions, turn, outcome)
 
 
 async def put_back(sessions: Sessions, turn: Turn, until: datetime, *, fault: bool = False) -> None:
-    """Let a turn wait until a time."""
+    """Put a turn back until a time."""
     await commit(sessions, lambda s: inbox.retry(s, turn, ready_at=until, fault=fault))
 
 
 async def stored(sessions: Sessions, turn_id: int) -> models.Turn:
-    """The row of a turn."""
+    """Return the row of a turn."""
     async with begin(sessions) as session:
         return await session.get(models.Turn, turn_id)
 
@@ -222,7 +222,7 @@ async def count(sessions: Sessions, table: type[models.Base]) -> int:
 
 @contextmanager
 def statements(sessions: Sessions) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are executed meanwhile, with their parameters."""
+    """Record the statements that are executed inside this context, with their parameters."""
     seen: list[tuple[str, Any]] = []
 
     def see(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:

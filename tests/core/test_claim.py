@@ -1,4 +1,4 @@
-"""A worker gets the oldest turn whose lane is free, and no other worker gets it too."""
+"""A worker claims the oldest turns with free lanes, and no two workers claim the same."""
 
 import asyncio
 from dataclasses import replace
@@ -46,7 +46,7 @@ async def test_a_lane_waits_for_a_delivery_that_is_put_off(
 
 
 async def test_in_a_group_nobody_waits_for_somebody_else(sessions: Sessions) -> None:
-    """Neither for an answer that runs, nor for one whose delivery is put off, nor for commands."""
+    """A running answer holds nobody else up, nor does a delivery that is put off, nor a command."""
     first = await ask_in_group(sessions, ADA, "1")
     turn = await rows.claimed(sessions)
     await rows.answer(sessions, turn)
@@ -154,7 +154,7 @@ async def test_a_reply_to_an_unfinished_answer_waits_for_it(sessions: Sessions) 
     assert await ids(sessions) == [reply]
 
 
-async def test_a_reply_to_what_is_no_turn_any_more_waits_for_nothing(sessions: Sessions) -> None:
+async def test_a_reply_to_a_deleted_turn_waits_for_nothing(sessions: Sessions) -> None:
     reply = await ask_in_group(sessions, BOB, "1", follows_id=99)
     assert await ids(sessions) == [reply]
 
@@ -238,7 +238,7 @@ async def test_a_renewed_lease_keeps_others_out(sessions: Sessions, ada: Speaker
     assert await ids(sessions, "other", now=later(30)) == [turn_id]
 
 
-async def test_a_worker_keeps_what_it_carries_out_and_could_not_renew(
+async def test_a_worker_does_not_claim_its_own_running_turns_again(
     sessions: Sessions, ada: Speaker
 ) -> None:
     turn_id = await ask(sessions, ada, "1")
@@ -247,7 +247,7 @@ async def test_a_worker_keeps_what_it_carries_out_and_could_not_renew(
     assert await ids(sessions, now=later(20)) == [turn_id]
 
 
-async def test_what_is_handed_back_is_claimed_at_once_and_is_no_fault(
+async def test_a_turn_that_is_handed_back_is_claimed_at_once_without_a_fault(
     sessions: Sessions, ada: Speaker
 ) -> None:
     answered, running, kept = [
@@ -268,7 +268,7 @@ async def test_what_is_handed_back_is_claimed_at_once_and_is_no_fault(
     assert await ids(sessions, "other") == [kept]
 
 
-async def test_the_only_process_frees_what_the_one_before_held(
+async def test_the_only_process_frees_turns_of_the_one_before(
     sessions: Sessions, ada: Speaker
 ) -> None:
     answered, running, waiting = [
@@ -344,7 +344,7 @@ async def test_a_claim_tells_until_when_its_chat_is_paused(
     assert paused.paused_until == later(30)
 
 
-async def test_who_is_stopped_need_not_wait_for_its_time(sessions: Sessions, ada: Speaker) -> None:
+async def test_a_stopped_turn_does_not_wait_for_its_time(sessions: Sessions, ada: Speaker) -> None:
     await ask(sessions, ada, "1")
     first = await rows.claimed(sessions)
     await commit(sessions, lambda s: inbox.retry(s, first, ready_at=later(3600), fault=False))

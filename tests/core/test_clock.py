@@ -1,4 +1,4 @@
-"""The database's time: every process has the same, whatever its machine's clock says."""
+"""All processes have the database's time, even if the clocks of their machines differ."""
 
 from datetime import UTC, datetime, timedelta
 

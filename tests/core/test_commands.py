@@ -7,7 +7,7 @@ import pytest
 
 from core import commands, memory, quota
 from core.adapter import COMMANDS
-from core.commands import Call, Offer, Result
+from core.commands import Offer, Request, Result
 from core.commands._style import BACK
 from core.db import Sessions
 from core.messages import Usage
@@ -29,11 +29,11 @@ _numbers = count(1)
 
 
 async def give(sessions: Sessions, who: Speaker, command: str, **more: Any) -> Result:
-    """Give a command, as its author writes it behind the slash."""
+    """Carry out a command by its name and arguments."""
     name, _, arguments = command.partition(" ")
     standard = {"private": True, "admin": True, "offer": OFFER, "now": NOW}
-    call = Call(who, arguments, **{**standard, **more})
-    return await commit(sessions, lambda s: commands.run(s, name, call))
+    request = Request(who, arguments, **{**standard, **more})
+    return await commit(sessions, lambda s: commands.run(s, name, request))
 
 
 async def instruct(sessions: Sessions, who: Speaker, result: Result) -> None:
@@ -44,7 +44,7 @@ async def instruct(sessions: Sessions, who: Speaker, result: Result) -> None:
     await commit(sessions, lambda s: memory.instruct(s, who, turn_id, words, now=NOW))
 
 
-async def test_help_lists_what_there_is(sessions: Sessions, ada: Speaker) -> None:
+async def test_help_lists_the_commands(sessions: Sessions, ada: Speaker) -> None:
     listed = (await give(sessions, ada, "help")).text
     assert [each.name for each in COMMANDS if f"/{each.name} –" not in listed] == ["start"]
 
@@ -105,7 +105,9 @@ async def test_usage_of_nothing_tells_no_tokens(sessions: Sessions, ada: Speaker
         (1_250_500_000, "$1250.50", "$1250.50"),
     ],
 )
-def test_money_is_told_to_the_cent_but_for_what_was_set(amount: int, spent: str, set_: str) -> None:
+def test_money_is_rounded_to_the_cent_but_settings_are_exact(
+    amount: int, spent: str, set_: str
+) -> None:
     assert (dollars(amount), price(amount)) == (spent, set_)
 
 
@@ -169,7 +171,7 @@ async def test_a_model_is_chosen_by_its_name_or_a_part_of_it(
     assert "vendor/large answers here." in (await give(sessions, ada, "model medium")).text
 
 
-async def test_models_whose_short_names_are_alike_are_named_in_full(
+async def test_models_with_the_same_short_name_are_named_in_full(
     sessions: Sessions, ada: Speaker
 ) -> None:
     offer = Offer(RULES, "a/Twin", models=("a/Twin", "b/twin", "b/other"))
@@ -181,9 +183,7 @@ async def test_models_whose_short_names_are_alike_are_named_in_full(
     assert chosen == "b/twin"
 
 
-async def test_where_one_model_answers_there_is_nothing_to_choose(
-    sessions: Sessions, ada: Speaker
-) -> None:
+async def test_a_single_model_leaves_no_choice(sessions: Sessions, ada: Speaker) -> None:
     told = (await give(sessions, ada, "model large", offer=Offer(RULES, "vendor/small"))).text
     assert told == "vendor/small answers here; there is no other to choose."
 
@@ -198,9 +198,7 @@ async def test_a_model_that_is_no_longer_on_offer_answers_no_more(
 # Groups
 
 
-async def test_what_holds_for_everybody_is_the_admins_to_change(
-    sessions: Sessions, ada: Speaker
-) -> None:
+async def test_only_admins_change_settings_of_a_group(sessions: Sessions, ada: Speaker) -> None:
     group = {"private": False, "admin": False}
     for command in ("persona Be brief.", "persona reset", "model large", "forget", "forget yes"):
         result = await give(sessions, ada, command, **group)
@@ -210,7 +208,7 @@ async def test_what_holds_for_everybody_is_the_admins_to_change(
     assert await commit(sessions, lambda s: memory.model_of(s, ada.conversation_id)) is None
 
 
-async def test_who_may_be_an_admin_is_told_so(sessions: Sessions, ada: Speaker) -> None:
+async def test_a_person_of_unknown_rights_is_told_so(sessions: Sessions, ada: Speaker) -> None:
     group = {"private": False, "admin": None}
     for command in ("persona Be brief.", "model large", "forget yes"):
         assert "could not find out" in (await give(sessions, ada, command, **group)).text

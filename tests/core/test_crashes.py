@@ -1,6 +1,6 @@
-"""Whatever workers and people do: every turn is answered in its order, and delivered once.
+"""Random walks over the inbox: every turn is answered in its order and delivered once.
 
-Random walks over the inbox. Workers take turns, work on them slowly, put them back, stall past
+Workers take turns, work on them slowly, put them back, stall past
 their lease, die and come again, while people ask, edit, stop and press "Try again".
 """
 
@@ -42,7 +42,7 @@ class Walk:
     """The number of deliveries of each turn: one, and one for each time it was queued again."""
 
     async def go(self, *people: Callable[[], Awaitable[None]]) -> None:
-        """Many random moves, and then an end to all of them."""
+        """Make many random moves, and then finish all turns."""
         often = [self.ask, self.claim, self.claim, self.renew, self.pass_time, *people]
         often += [self.step] * 4
         for _ in range(STEPS):
@@ -77,7 +77,7 @@ class Walk:
         self.hands[name] += await rows.claim(self.sessions, name, now=self.now, limit=3)
 
     async def step(self) -> None:
-        """One worker does the next thing to one of its turns."""
+        """Let one worker take the next step with one of its turns."""
         name = self.choice.choice(WORKERS)
         if not self.hands[name]:
             return
@@ -104,7 +104,7 @@ class Walk:
         return None
 
     async def renew(self) -> None:
-        """A worker renews, and drops what it has lost; it may be late."""
+        """Let a worker renew its leases, perhaps late, and drop the turns that it has lost."""
         name = self.choice.choice(WORKERS)
         turn_ids = {turn.id for turn in self.hands[name]}
         held = await commit(
@@ -118,7 +118,7 @@ class Walk:
         self.hands[self.choice.choice(WORKERS)].clear()
 
     async def stop(self) -> None:
-        """A worker is asked to stop, and begins anew."""
+        """Stop a worker gently and start it again."""
         name = self.choice.choice(WORKERS)
         self.hands[name].clear()
         await commit(self.sessions, lambda s: inbox.hand_back(s, name))
@@ -127,12 +127,12 @@ class Walk:
         self.now += timedelta(seconds=self.choice.choice((0.5, 2, 2, 20)))
 
     async def edit(self) -> None:
-        """Somebody edits a question."""
+        """Edit a question."""
         question = Question(f"edited at {self.now}")
         await self._again(lambda s, turn_id: inbox.amend(s, turn_id, question, now=self.now))
 
     async def again(self) -> None:
-        """Somebody presses "Try again" below an answer."""
+        """Press "Try again" below an answer."""
         await self._again(lambda s, turn_id: inbox.requeue(s, turn_id, now=self.now))
 
     async def _again(self, change: Callable[[Session, int], Awaitable[None]]) -> None:
@@ -145,7 +145,7 @@ class Walk:
             self.generations[turn_id] += 1
 
     async def finish(self) -> None:
-        """Time passes, and one worker that does nothing wrong is left."""
+        """Let time pass until only one worker is left, which does everything right."""
         for turns in self.hands.values():
             turns.clear()
         self.now += timedelta(minutes=1)

@@ -81,7 +81,7 @@ def test_other_databases_are_refused_without_telling_the_url(url: str) -> None:
 # Transactions
 
 
-async def test_what_transact_returned_is_seen_by_everybody(database_url: str) -> None:
+async def test_a_finished_transaction_is_visible_to_all(database_url: str) -> None:
     async with connected(database_url) as ours, connected(database_url) as theirs:
         await db.transact(ours, add_user)
         assert await users(theirs) == 1
@@ -109,7 +109,7 @@ async def test_an_error_that_no_waiting_mends_is_not_tried_again(sessions: Sessi
     assert len(tries) == 1
 
 
-async def test_what_no_time_mends_is_not_tried_again_either(
+async def test_a_permanent_error_of_the_schema_is_not_tried_again(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     for statement in ("SELECT * FROM nowhere", "SELECT nothing FROM turns", "SELEKT 1"):
@@ -128,7 +128,7 @@ def _executing(statement: str, **values: object) -> Callable[[Session], Awaitabl
     return work
 
 
-async def test_what_failed_is_told_in_one_line_without_what_people_said(
+async def test_an_error_is_one_log_line_without_message_texts(
     postgres_sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries = []
@@ -186,7 +186,7 @@ async def test_the_state_of_an_error_tells_whether_it_may_pass(
         (sqlite3.SQLITE_CORRUPT, False),
     ],
 )
-def test_so_does_the_code_of_sqlite(code: int, may_pass: bool) -> None:
+def test_the_code_of_a_sqlite_error_tells_whether_it_may_pass(code: int, may_pass: bool) -> None:
     error = sqlite3.OperationalError("x")
     error.sqlite_errorcode = code
     assert db.may_pass(OperationalError("SELECT 1", {}, error)) is may_pass
@@ -308,7 +308,7 @@ def locked(url: str) -> Iterator[sqlite3.Connection]:
 
 @asynccontextmanager
 async def impatient(url: str) -> AsyncIterator[Sessions]:
-    """Sessions to whom SQLite says at once that it is locked."""
+    """Sessions that get an error at once if SQLite is locked."""
     async with connected(url) as sessions:
 
         @event.listens_for(sessions.engine, "connect")
@@ -451,7 +451,7 @@ async def test_a_statement_that_hangs_is_ended_by_the_server(postgres_sessions: 
 # Notifications
 
 
-async def test_processes_hear_what_others_commit_even_after_a_cut(
+async def test_processes_hear_hints_of_others_even_after_a_cut(
     postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def cut(session: Session) -> None:
@@ -556,7 +556,7 @@ def test_the_lock_is_free_after_its_block(sqlite_url: str) -> None:
             pass
 
 
-def test_a_place_that_holds_no_files_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     url = f"sqlite:///{tmp_path}/file/parley.db"
     with pytest.raises(SettingsError, match=r"DATABASE_URL: .*file/parley"), db.exclusive(url):
@@ -571,7 +571,7 @@ async def test_sqlite_is_brought_up_to_date_at_the_start(tmp_path: Path) -> None
         assert await users(sessions) == 0
 
 
-async def test_postgresql_without_tables_is_refused_with_what_to_do(postgres_url: str) -> None:
+async def test_postgresql_without_tables_is_refused_with_a_remedy(postgres_url: str) -> None:
     async with db.serving(postgres_url) as sessions:
         assert await users(sessions) == 0
         await set_revision(postgres_url, "DELETE FROM alembic_version")

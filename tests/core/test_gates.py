@@ -14,7 +14,7 @@ from core.gates import BURST, SPARE, Gate, Gates, happens
 
 @dataclass
 class Clock:
-    """Time as the test tells it."""
+    """A clock that the test moves."""
 
     now: float = 1000.0
 
@@ -23,7 +23,7 @@ class Clock:
 
 
 class Platform:
-    """The part of an adapter that tells its limits."""
+    """The limits of an adapter."""
 
     rate = 30.0
 
@@ -70,7 +70,7 @@ def test_a_quiet_chat_takes_a_burst_then_a_call_in_each_interval(
     assert through(gates, chat("a")) == BURST
 
 
-def test_waiting_as_long_as_told_is_enough(clock: Clock, gates: Gates) -> None:
+def test_the_told_wait_is_long_enough(clock: Clock, gates: Gates) -> None:
     through(gates, chat("a"))
     for _ in range(100):
         clock.now += gates.wait(chat("a"))
@@ -90,7 +90,7 @@ def test_threads_share_their_chat_and_chats_share_nothing(gates: Gates) -> None:
     assert gates.wait(chat("b")) == 0
 
 
-def test_previews_leave_calls_free_for_what_must_not_wait(clock: Clock, gates: Gates) -> None:
+def test_previews_leave_calls_free_for_urgent_texts(clock: Clock, gates: Gates) -> None:
     assert through(gates, chat("a"), spare=SPARE) == BURST - SPARE
     assert gates.wait(chat("a"), SPARE) == pytest.approx(1)
     assert through(gates, chat("a")) == SPARE
@@ -115,7 +115,9 @@ def test_an_account_is_shared_among_processes(clock: Clock, gates: Gates) -> Non
     assert sum(through(gates, chat(f"most {n}")) for n in range(100)) == 6
 
 
-def test_however_many_share_an_account_previews_come_through(clock: Clock, gates: Gates) -> None:
+def test_previews_come_through_if_many_processes_share_an_account(
+    clock: Clock, gates: Gates
+) -> None:
     gates.share(30)
     assert through(gates, chat("a"), spare=SPARE) == 1
     clock.now += gates.wait(chat("a"), SPARE)
@@ -261,7 +263,7 @@ async def test_a_call_that_is_given_up_leaves_the_line_to_the_others() -> None:
     assert gate.is_idle()
 
 
-async def test_something_that_happens_is_waited_for_no_longer_than_told() -> None:
+async def test_a_wait_for_an_event_has_an_end() -> None:
     event = asyncio.Event()
     assert not await happens(event, 0.01)
     asyncio.get_running_loop().call_later(0.01, event.set)

@@ -1,4 +1,4 @@
-"""A turn survives its worker, its database and its release."""
+"""A turn survives the end of its worker, of its database and of its release."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ RULES = Rules((Limit(10, "turns", "day"),), (Limit(1000, "usd", "day"),))
 
 @asynccontextmanager
 async def _refusing(url: str) -> AsyncIterator[None]:
-    """The database throws everybody out and lets nobody in."""
+    """Let the database end all connections and accept no new ones."""
     database = make_url(url).database
     with postgres.administer(make_url(url).set(database="postgres")) as connection:
         connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
@@ -41,7 +41,7 @@ async def _refusing(url: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _locking(url: str) -> AsyncIterator[None]:
-    """Somebody holds the table of turns; all else goes on, and processes know of each other."""
+    """Lock the table of turns; all other tables can be used, so processes see each other."""
     waiting = (
         "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
@@ -52,7 +52,7 @@ async def _locking(url: str) -> AsyncIterator[None]:
     ):
         connection.execute("LOCK TABLE turns IN ACCESS EXCLUSIVE MODE")
         yield
-        # As at the end of a statement's time: who waited begins anew, now that leases have run out.
+        # End waiting statements, as their timeout does: they start again after leases have ended.
         watch.execute(f"SELECT pg_terminate_backend(pid) {waiting}")
         await rows.until(
             lambda: asyncio.sleep(0, watch.execute(f"SELECT 1 {waiting}").rowcount > 1)
@@ -81,7 +81,7 @@ async def test_an_attempt_knows_that_its_answer_is_stored(sessions: Sessions, ad
     assert not await commit(sessions, lambda s: inbox.is_answered(s, older))
 
 
-async def test_a_call_that_nobody_heard_of_is_closed(sessions: Sessions, ada: Speaker) -> None:
+async def test_a_call_with_an_unheard_commit_is_settled(sessions: Sessions, ada: Speaker) -> None:
     """The database committed a reservation and could not say so, so it is made once more."""
     await ask(sessions, ada, "1")
     turn = await rows.claimed(sessions)
@@ -138,7 +138,7 @@ async def test_a_turn_that_ends_its_processes_leaves_no_call_open(
 async def test_a_delivery_outlasts_a_database_that_is_away(
     stage: TelegramStage, model: ModelServer
 ) -> None:
-    """The lease runs out meanwhile, and nobody else takes the turn: it goes on where it was."""
+    """The lease ends meanwhile, but no other process takes the turn, so it goes on."""
     model.enqueue("word " * 1500)
     async with stage.running(lease_seconds=5):
         await stage.say("Hello")
@@ -158,7 +158,7 @@ async def test_nobody_is_taken_for_dead_while_the_database_was_away(
     tmp_path: Path,
     away: Callable[[str], AbstractAsyncContextManager[None]],
 ) -> None:
-    """All leases run out meanwhile; each of two processes goes on with its own turns."""
+    """All leases end meanwhile; each of two processes goes on with its own turns."""
     stage = TelegramStage(World(model, postgres_url, tmp_path), telegram_server)
     people = [telegram_server.person(2000 + number, f"P{number}") for number in range(6)]
     chats = [telegram_server.private(person) for person in people]
@@ -178,7 +178,7 @@ async def test_nobody_is_taken_for_dead_while_the_database_was_away(
 async def test_a_full_process_takes_the_dead_for_dead(
     stage: TelegramStage, model: ModelServer
 ) -> None:
-    """It claims nothing while it is full, and reaches the database all the same."""
+    """The process claims nothing while it is full, but it still reaches the database."""
     people = [stage.server.person(2000 + number, f"P{number}") for number in range(2)]
     chats = [stage.server.private(person) for person in people]
     async with stage.running(lease_seconds=5, concurrency=1):
@@ -200,7 +200,7 @@ async def test_a_full_process_takes_the_dead_for_dead(
 
 
 def _renewed(stage: TelegramStage, began: str) -> float:
-    """Seconds for which the first turn's lease was made longer."""
+    """Return the seconds by which the first turn's lease was extended."""
     query = "SELECT (julianday(lease_until) - julianday(:began)) * 86400 FROM turns WHERE id = 1"
     return float(stage.records.one(query, began=began))
 
@@ -211,7 +211,7 @@ def _expired(stage: TelegramStage) -> bool:
     return bool(stage.records.one(query))
 
 
-async def test_what_discord_made_of_a_lost_create_is_brought_up_to_date(
+async def test_a_message_that_a_repeated_create_returns_gets_the_new_text(
     model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
 ) -> None:
     """The process died between a preview's create and the storing of its id, then the answer was

@@ -20,7 +20,7 @@ from tests.core.rows import GROUP, HOME, NOW, commit, count, later
 async def accepted(
     sessions: Sessions, event_id: str, entry: inbox.Entry
 ) -> int | IntegrityError | None:
-    """The end of one delivery of an event: its turn, nothing new, or a race that was lost."""
+    """Accept an event; return its turn, None if it is known, or the error of a lost race."""
     try:
         return await commit(sessions, lambda s: inbox.accept(s, event_id, entry, now=NOW))
     except IntegrityError as error:
@@ -119,7 +119,7 @@ async def test_nothing_stays_of_a_turn_whose_transaction_failed(
     assert await commit(sessions, lambda s: inbox.is_new(s, HOME, "e", "1"))
 
 
-async def test_what_is_new_is_neither_a_known_event_nor_a_known_message(
+async def test_a_message_is_new_if_neither_its_event_nor_its_id_is_known(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await accepted(sessions, "e", rows.entry(ada, "1"))
@@ -140,7 +140,7 @@ async def test_an_event_without_a_turn_is_noted_once(sessions: Sessions) -> None
 # A chat that goes on under another id
 
 
-async def test_a_chat_moves_with_what_is_not_delivered(sessions: Sessions) -> None:
+async def test_a_chat_moves_with_its_undelivered_turns(sessions: Sessions) -> None:
     told = await rows.ask_in_group(sessions, rows.ADA, "1")
     await rows.finish(sessions, await rows.claimed(sessions))
     waits = await rows.ask_in_group(sessions, rows.ADA, "2")
@@ -158,7 +158,7 @@ async def test_a_chat_moves_with_what_is_not_delivered(sessions: Sessions) -> No
     assert await commit(sessions, lambda s: inbox.is_new(s, moved, "another", "1"))
 
 
-async def test_a_chat_that_has_begun_anew_keeps_what_it_has(sessions: Sessions) -> None:
+async def test_a_new_chat_keeps_its_own_conversation(sessions: Sessions) -> None:
     before = await rows.speaker(sessions, rows.ADA, GROUP, private=False)
     moved = replace(GROUP, chat="-1001")
     begun = await rows.speaker(sessions, rows.ADA, moved, private=False)
@@ -207,7 +207,7 @@ async def test_a_piece_that_comes_again_changes_nothing(sessions: Sessions, ada:
     assert turn.question == Question("question 1\npiece 2", pieces=2)
 
 
-async def test_a_piece_that_comes_late_stands_where_it_was_sent(
+async def test_a_late_piece_is_put_in_the_order_of_sending(
     sessions: Sessions, ada: Speaker
 ) -> None:
     turn_id = await rows.ask(sessions, ada, "10")
@@ -230,7 +230,9 @@ async def test_a_turn_that_runs_starts_again_with_its_new_piece(
     assert (new.id, new.question.text) == (turn_id, "question 1\npiece 2")
 
 
-async def test_what_is_put_back_grows_and_keeps_its_time(sessions: Sessions, ada: Speaker) -> None:
+async def test_a_turn_that_was_put_back_grows_and_keeps_its_time(
+    sessions: Sessions, ada: Speaker
+) -> None:
     turn_id = await rows.ask(sessions, ada, "1")
     await rows.put_back(sessions, await rows.claimed(sessions), later(9))
     assert await extend(sessions, turn_id, "2") is Growth.WAITING
@@ -238,7 +240,7 @@ async def test_what_is_put_back_grows_and_keeps_its_time(sessions: Sessions, ada
     assert (await rows.claimed(sessions, now=later(9))).question.pieces == 2
 
 
-async def test_what_is_answered_or_stopped_takes_no_more_pieces(
+async def test_an_answered_or_stopped_turn_takes_no_more_pieces(
     sessions: Sessions, ada: Speaker
 ) -> None:
     stopped = await rows.ask(sessions, ada, "1")
@@ -289,7 +291,7 @@ async def test_a_piece_and_an_answer_at_once_lose_nothing(postgres_sessions: Ses
         assert stored.answer == f"answer {turn_id}"
 
 
-# The fence: what an attempt that is over writes changes nothing
+# The fence: a write of an old attempt changes nothing
 
 
 async def test_drafts_are_saved_for_the_attempt_that_owns_the_turn(
@@ -373,14 +375,14 @@ async def test_a_delivery_tells_whether_somebody_waits_for_it(
 
 
 async def follow(sessions: Sessions, turn: Turn, *, expected: bool) -> list[Turn]:
-    """Finish a turn, and claim what waited for it."""
+    """Finish a turn, and claim the turn that waited for it."""
     await rows.answer(sessions, turn)
     assert await rows.claim(sessions) == []
     assert await rows.deliver(sessions, turn) is expected
     return await rows.claim(sessions)
 
 
-# What people do to turns
+# Changes by people
 
 
 async def test_a_failed_turn_is_answered_again_as_if_it_were_new(
@@ -400,7 +402,7 @@ async def test_a_failed_turn_is_answered_again_as_if_it_were_new(
     await rows.finish(sessions, again)
 
 
-async def test_a_failed_turn_whose_answer_is_on_its_way_leaves_its_old_attempt_behind(
+async def test_a_retry_fences_off_the_delivery_of_the_failed_answer(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await rows.ask(sessions, ada, "1")
@@ -456,7 +458,7 @@ async def test_an_edited_question_that_failed_is_answered_in_its_own_turn(
 async def test_an_edit_and_an_answer_at_one_moment_follow_each_other(
     postgres_sessions: Sessions,
 ) -> None:
-    """The edit comes first here: its question must be the one that is answered."""
+    """The edit comes first here, so its question must be answered."""
     ada = await rows.speaker(postgres_sessions)
     await rows.ask(postgres_sessions, ada, "1")
     turn = await rows.claimed(postgres_sessions)
@@ -471,7 +473,7 @@ async def test_an_edit_and_an_answer_at_one_moment_follow_each_other(
     assert (await rows.claimed(postgres_sessions)).question == Question("edited")
 
 
-async def test_an_edit_of_what_was_answered_well_changes_nothing(
+async def test_an_edit_of_an_answered_question_changes_nothing(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await rows.ask(sessions, ada, "1")
@@ -489,7 +491,7 @@ async def renew(
     return await commit(sessions, lambda s: inbox.renew(s, worker_id, turn_ids, lease_until=until))
 
 
-async def test_renewing_holds_what_is_still_ours(sessions: Sessions) -> None:
+async def test_a_renewal_holds_only_turns_of_this_worker(sessions: Sessions) -> None:
     kept, lost, done = [
         await rows.ask_in_group(sessions, rows.ADA, str(number), lane=None) for number in range(3)
     ]
@@ -517,7 +519,7 @@ async def test_a_stop_is_seen_at_the_renewal_and_by_whoever_claims(
     assert not await commit(sessions, lambda s: inbox.cancel(s, [turn_id]))
 
 
-async def test_what_a_person_waits_for_is_theirs_in_this_conversation(
+async def test_unanswered_questions_are_of_one_person_in_one_conversation(
     sessions: Sessions, ada: Speaker
 ) -> None:
     done = await rows.ask(sessions, ada, "1")
@@ -593,7 +595,7 @@ async def test_an_intent_of_an_attempt_that_is_over_is_not_stored(
     assert await parts(sessions, old.id) == (None,), "what was accepted with it"
 
 
-async def test_a_message_of_an_attempt_that_is_over_is_gone_on_in_unless_there_is_another(
+async def test_the_next_attempt_uses_the_message_of_an_old_one_unless_it_has_its_own(
     sessions: Sessions, ada: Speaker
 ) -> None:
     await rows.ask(sessions, ada, "1")
@@ -622,7 +624,7 @@ async def test_an_attempt_that_is_over_withdraws_nothing(sessions: Sessions, ada
     assert await parts(sessions, new.id) == (None, "sent 1")
 
 
-async def test_what_was_seen_is_told_for_each_account_of_ours(
+async def test_the_newest_message_is_known_for_each_account(
     sessions: Sessions, ada: Speaker
 ) -> None:
     other = replace(HOME, bot_id="2")

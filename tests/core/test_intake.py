@@ -1,4 +1,4 @@
-"""What comes in is stored, pieces in one question, or it is passed over."""
+"""The intake stores each event, joins pieces into one question, or passes an event over."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ GATHERED = NOW + pieces.GATHER
 
 
 class Told:
-    """What an intake tells its worker."""
+    """The calls that an intake makes to its worker."""
 
     def __init__(self) -> None:
         self.changes = 0
@@ -37,7 +37,7 @@ class Told:
 
 
 def an_intake(sessions: Sessions, told: Told | None = None) -> Intake:
-    """A process's intake, which knows nothing but what is stored."""
+    """Make the intake of a new process, which knows only the database."""
     told = told or Told()
     return Intake(
         sessions,
@@ -49,7 +49,7 @@ def an_intake(sessions: Sessions, told: Told | None = None) -> Intake:
 
 
 def in_group(message_id: str, **changes: Any) -> InboundMessage:
-    """Something that Ada says in a group, by default not to the bot."""
+    """Return a message of Ada's in a group, by default not to the bot."""
     standard: dict[str, Any] = {"address": GROUP, "private": False, "addressed": False}
     return message(message_id, **(standard | changes))
 
@@ -62,13 +62,13 @@ def photo(message_id: str, **changes: Any) -> InboundMessage:
 
 
 async def say(sessions: Sessions, *messages: InboundMessage) -> None:
-    """Hear each message in a process of its own: nothing but what is stored joins them."""
+    """Handle each message in a process of its own, so that only the database can join them."""
     for each in messages:
         await an_intake(sessions).handle(each)
 
 
 async def questions(sessions: Sessions, *, now: datetime = GATHERED) -> list[Turn]:
-    """What can be answered."""
+    """Return the questions that can be claimed."""
     return await claim(sessions, now=now)
 
 
@@ -118,7 +118,7 @@ async def test_the_many_commands_of_one_person_leave_a_worker_free_for_others(
     assert turn.message_id == "c1"
 
 
-async def test_a_comment_and_what_is_forwarded_with_it_are_one_question(
+async def test_a_comment_and_its_forwards_are_one_question(
     sessions: Sessions,
 ) -> None:
     told = Told()
@@ -133,7 +133,7 @@ async def test_a_comment_and_what_is_forwarded_with_it_are_one_question(
     assert turn.attempt == 3, "who answers the comment alone is fenced off"
 
 
-async def test_a_piece_of_what_is_answered_is_a_turn_of_its_own(sessions: Sessions) -> None:
+async def test_a_piece_of_an_answered_question_is_a_turn_of_its_own(sessions: Sessions) -> None:
     await say(sessions, replace(photo("1"), address=rows.HOME, private=True, addressed=True))
     [first] = await questions(sessions)
     await rows.finish(sessions, first)
@@ -144,7 +144,7 @@ async def test_a_piece_of_what_is_answered_is_a_turn_of_its_own(sessions: Sessio
     assert turn.follows_id is None, "a private talk is one line"
 
 
-async def test_what_was_stopped_is_not_begun_again_by_a_piece(sessions: Sessions) -> None:
+async def test_a_piece_does_not_restart_a_stopped_turn(sessions: Sessions) -> None:
     await say(sessions, message("1", partial=True))
     [stopped] = await questions(sessions)
     await commit(sessions, lambda s: inbox.cancel(s, [stopped.id]))
@@ -153,7 +153,7 @@ async def test_what_was_stopped_is_not_begun_again_by_a_piece(sessions: Sessions
     assert await count(sessions, models.Turn) == 2
 
 
-async def test_a_new_beginning_takes_no_pieces_of_what_was_before(sessions: Sessions) -> None:
+async def test_a_new_conversation_takes_no_pieces_of_the_old_one(sessions: Sessions) -> None:
     await say(sessions, message("1", partial=True), message("2", command="new", text=""))
     await say(sessions, message("3"))
     assert await count(sessions, models.Turn) == 3
@@ -169,7 +169,7 @@ async def test_a_piece_that_comes_twice_is_stored_once(sessions: Sessions) -> No
     assert await count(sessions, models.Turn) == 1
 
 
-async def test_people_and_places_are_not_mixed_up(sessions: Sessions) -> None:
+async def test_pieces_of_other_people_and_chats_do_not_join(sessions: Sessions) -> None:
     await say(sessions, in_group("1", partial=True, addressed=True))
     await say(sessions, in_group("2", author=BOB))
     await say(sessions, in_group("3", address=replace(GROUP, thread="7")))
@@ -181,7 +181,7 @@ async def test_people_and_places_are_not_mixed_up(sessions: Sessions) -> None:
 # In a group, where one piece names the bot
 
 
-async def test_an_album_is_whole_whichever_of_its_pieces_names_the_bot(sessions: Sessions) -> None:
+async def test_an_album_is_whole_if_any_of_its_pieces_names_the_bot(sessions: Sessions) -> None:
     process = an_intake(sessions)
     for piece in (photo("8"), photo("9"), photo("10", text="compare", addressed=True), photo("11")):
         await process.handle(piece)
@@ -223,7 +223,7 @@ async def test_pieces_of_another_album_are_left_out(sessions: Sessions) -> None:
     assert [file.reference for file in turn.question.attachments] == ["file-3", "file-4"]
 
 
-async def test_what_is_not_for_the_bot_leaves_no_trace(sessions: Sessions) -> None:
+async def test_messages_to_others_leave_no_trace(sessions: Sessions) -> None:
     await say(sessions, photo("1"), in_group("2"), in_group("3", forwarded=True))
     for table in (models.Turn, models.Event, models.Post, models.User, models.Conversation):
         assert await count(sessions, table) == 0
@@ -238,16 +238,16 @@ async def test_an_album_is_not_kept_for_long(sessions: Sessions) -> None:
     assert [file.reference for file in album.question.attachments] == ["file-3"]
 
 
-# What cannot be stored
+# Events that cannot be stored
 
 
 async def refuse(sessions: Sessions, what: str = "turns") -> None:
-    """Let the database refuse rows of a table, though nobody else stores them."""
+    """Let the database refuse all rows of a table."""
     raising = f"CREATE TRIGGER no BEFORE INSERT ON {what} BEGIN SELECT RAISE(ABORT, 'no'); END"
     await commit(sessions, lambda session: session.execute(text(raising)))
 
 
-async def test_what_cannot_be_stored_is_not_tried_for_ever(
+async def test_an_event_that_cannot_be_stored_is_passed_over(
     sqlite_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with connected(sqlite_url) as sessions:
@@ -276,7 +276,7 @@ async def test_an_event_is_not_passed_over_because_a_table_is_missing(
     assert [turn.message_id for turn in await questions(sessions)] == ["1"]
 
 
-async def test_what_cannot_even_be_noted_stops_nobody(
+async def test_an_event_that_cannot_even_be_noted_stops_nobody(
     sqlite_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with connected(sqlite_url) as sessions:
@@ -289,7 +289,7 @@ async def test_what_cannot_even_be_noted_stops_nobody(
 async def test_an_event_that_the_code_fails_on_is_passed_over(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A fault of ours, which a message without a time stands for."""
+    """A message without a time stands for a bug of ours."""
     await say(sessions, message("1", sent_at=None), message("2"))
     assert [turn.message_id for turn in await questions(sessions)] == ["2"]
     assert "event event 1 cannot be stored: it is passed over" in caplog.text

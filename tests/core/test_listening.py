@@ -1,4 +1,4 @@
-"""One process listens for an account, and another takes over, but never both."""
+"""Listening: one process listens for an account, another takes over, and never do both."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ REFUSE = "CREATE TRIGGER no BEFORE UPDATE ON listeners BEGIN SELECT RAISE(ABORT,
 
 @dataclass
 class Radio(Paper):
-    """An account that is on the air from when it is listened to until nobody does any more."""
+    """An account that records the times in which a process listens to it: it is on the air."""
 
     events: "asyncio.Queue[InboundMessage | None]" = field(default_factory=asyncio.Queue)
     spans: list[list[float]] = field(default_factory=list)
@@ -63,7 +63,7 @@ def listening(
 async def begun(
     radio: Radio, sessions: Sessions, worker_id: str
 ) -> AsyncIterator["asyncio.Task[None]"]:
-    """A process that would listen."""
+    """A process that tries to listen."""
     task = asyncio.create_task(listening(sessions, worker_id).listen(radio))
     try:
         yield task
@@ -80,7 +80,7 @@ async def told(caplog: pytest.LogCaptureFixture, words: str) -> None:
     await rows.until(lambda: asyncio.sleep(0, words in caplog.text))
 
 
-async def test_what_is_heard_is_handled_in_order_until_nothing_more_comes(
+async def test_events_are_handled_in_order_until_the_last(
     sessions: Sessions,
 ) -> None:
     radio, heard = Radio(), list[InboundMessage | Change | Move]()
@@ -91,7 +91,7 @@ async def test_what_is_heard_is_handled_in_order_until_nothing_more_comes(
     assert await commit(sessions, lambda s: s.scalar(text("SELECT count(*) FROM listeners"))) == 0
 
 
-async def test_who_waits_for_another_listener_says_so_once(
+async def test_a_process_that_stands_by_says_so_once(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     second = Listening(sessions, "second", lambda _: asyncio.sleep(0), now=lambda: NOW)
@@ -110,14 +110,14 @@ async def test_who_waits_for_another_listener_says_so_once(
     assert socket.gethostname() in account[1]
 
 
-async def test_a_timeout_of_the_platform_is_no_lost_lease(sessions: Sessions) -> None:
+async def test_a_timeout_of_the_platform_is_not_taken_for_a_lost_lease(sessions: Sessions) -> None:
     radio = Radio(fault=TimeoutError("the platform's own"))
     radio.events.put_nowait(None)
     with pytest.raises(TimeoutError, match="the platform's own"):
         await listening(sessions, "first").listen(radio)
 
 
-async def test_who_loses_the_lease_stands_by_and_comes_back(
+async def test_a_process_that_loses_its_lease_stands_by_and_comes_back(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     radio = Radio()
@@ -126,13 +126,13 @@ async def test_who_loses_the_lease_stands_by_and_comes_back(
         stolen = "UPDATE listeners SET worker_id = 'second', lease_until = '9999-01-01 00:00:00+00'"
         await commit(sessions, lambda s: s.execute(text(stolen)))
         await on_air(radio, is_on=False)
-        await told(caplog, "this one waits for its end")
+        await told(caplog, "standing by")
         account = radio.name, radio.bot_id
         await commit(sessions, lambda s: fleet.stop_listening(s, account, "second"))
         await on_air(radio)
 
 
-async def test_a_renewal_that_fails_is_told_and_tried_again(
+async def test_a_failed_renewal_is_logged_and_tried_again(
     sqlite_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     until = text("SELECT lease_until FROM listeners")
@@ -160,7 +160,7 @@ async def test_a_renewal_that_fails_is_told_and_tried_again(
 
 @contextmanager
 def a_role(url: str) -> Iterator[tuple[str, str]]:
-    """Somebody who may work on a database, by name and URL, until they are shut out."""
+    """A role that may use a database, with its URL, until it is shut out."""
     owner = make_url(url)
     name = f"role_{owner.database}"
     with postgres.administer(owner) as connection:
@@ -172,7 +172,7 @@ def a_role(url: str) -> Iterator[tuple[str, str]]:
 
 
 def shut_out(url: str, role: str) -> None:
-    """As if the network between the database and one process were cut."""
+    """Cut a role off from the database, as a broken network would."""
     with postgres.administer(make_url(url)) as connection:
         connection.execute(f"ALTER ROLE {role} NOLOGIN")
         connection.execute(
@@ -181,11 +181,11 @@ def shut_out(url: str, role: str) -> None:
 
 
 def overlap(one: Radio, other: Radio) -> bool:
-    """Whether both were on the air at some moment."""
+    """Return whether both were on the air at the same moment."""
     return any(a[0] < b[1] and b[0] < a[1] for a in one.spans for b in other.spans)
 
 
-async def test_who_cannot_renew_its_lease_is_silent_before_another_listens(
+async def test_a_process_that_cannot_renew_its_lease_stops_before_another_listens(
     postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, other = Radio(), Radio()
@@ -196,11 +196,11 @@ async def test_who_cannot_renew_its_lease_is_silent_before_another_listens(
             await stack.enter_async_context(begun(one, cut_off, "first"))
             await on_air(one)
             await stack.enter_async_context(begun(other, sessions, "second"))
-            await told(caplog, "this one waits for its end")
+            await told(caplog, "standing by")
             await asyncio.to_thread(shut_out, postgres_url, role)
             await on_air(other)
             assert not one.is_on()
-            assert "its lease is over" in caplog.text
+            assert "the lease has ended" in caplog.text
     assert not overlap(one, other)
 
 
@@ -216,14 +216,14 @@ async def test_a_renewal_that_hangs_ends_the_listening_too(postgres_sessions: Se
     assert not overlap(one, other)
 
 
-async def test_who_stops_leaves_the_account_at_once(
+async def test_a_process_that_stops_leaves_the_account_at_once(
     postgres_sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, other = Radio(), Radio()
     async with begun(one, postgres_sessions, "first") as first:
         await on_air(one)
         async with begun(other, postgres_sessions, "second"):
-            await told(caplog, "this one waits for its end")
+            await told(caplog, "standing by")
             first.cancel()
             await on_air(other)
     assert other.spans[0][0] - one.spans[0][1] < LEASE.total_seconds() / 2

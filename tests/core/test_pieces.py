@@ -1,4 +1,4 @@
-"""Which messages are one question to the person who sends them."""
+"""Some messages are pieces of one question to their author, and others are not."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ REST = message("2", text="the rest", sent_at=later(1))
         (replace(PHOTO, forwarded=True), replace(PHOTO, message_id="2", forwarded=True)),
     ],
 )
-def test_what_is_sent_at_once_is_one_question(
+def test_messages_sent_at_once_are_one_question(
     before: InboundMessage, after: InboundMessage
 ) -> None:
     assert pieces.goes_on(Question.of(before), after)
@@ -48,18 +48,20 @@ def test_what_is_sent_at_once_is_one_question(
         (COMMENT, replace(FORWARD, sent_at=later(2.1))),
     ],
 )
-def test_what_else_is_said_is_not(before: InboundMessage, after: InboundMessage) -> None:
+def test_other_messages_are_questions_of_their_own(
+    before: InboundMessage, after: InboundMessage
+) -> None:
     assert not pieces.goes_on(Question.of(before), after)
 
 
-def test_the_newest_piece_tells_what_follows() -> None:
+def test_the_newest_piece_decides_about_the_next() -> None:
     question = Question.of(LONG).joined(Question.of(REST))
     assert not pieces.goes_on(question, replace(REST, message_id="3"))
     question = Question.of(LONG).joined(Question.of(replace(LONG, sent_at=later(1))))
     assert pieces.goes_on(question, replace(REST, message_id="3", sent_at=later(2)))
 
 
-def test_what_is_stored_tells_it_too() -> None:
+def test_a_stored_question_decides_in_the_same_way() -> None:
     for before, after in ((LONG, REST), (PHOTO, PHOTO), (FORWARD, FORWARD)):
         assert pieces.goes_on(Question.load(Question.of(before).dump()), after)
 

@@ -354,7 +354,7 @@ async def test_calls_of_other_turns_are_left_open(sessions: Sessions, turn: Turn
     assert await used(sessions, other.user_id) == {"minute": 1, "day": 1, "month": 100}
 
 
-# What is told
+# Figures for people
 
 
 async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: Turn) -> None:
@@ -419,7 +419,7 @@ async def test_of_fifty_that_race_for_the_last_unit_one_wins(
     assert len(await calls(sessions)) == 1
 
 
-async def test_people_who_share_a_budget_never_lock_each_other_out(
+async def test_people_with_one_budget_never_lock_each_other_out(
     postgres_sessions: Sessions,
 ) -> None:
     people = [Author("telegram", str(number), str(number)) for number in range(8)]

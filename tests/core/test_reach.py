@@ -3,7 +3,7 @@ from core.worker._reach import Reach
 LEASE = 30.0
 
 
-def test_who_reaches_the_database_trusts_leases() -> None:
+def test_a_process_that_reaches_the_database_trusts_leases() -> None:
     now = 0.0
     reach = Reach(LEASE, lambda: now)
     for _ in range(20):

@@ -11,7 +11,7 @@ from tests.fakes.telegram import TelegramServer
 
 @pytest.fixture
 def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
-    """A model server and an SQLite database; how the engines differ is the core's tests' matter."""
+    """A model server and an SQLite database; the core's tests cover both engines."""
     return World(model, sqlite_url, tmp_path)
 
 

@@ -32,22 +32,22 @@ class World:
 
 
 class Stage(Protocol):
-    """A platform where Ada talks to the bot alone."""
+    """A private chat between Ada and the bot."""
 
     platform: str
     records: Records
 
     def running(self, **values: object) -> AbstractAsyncContextManager[None]:
-        """Parley runs here, with these settings on top."""
+        """Run Parley in this process, with additional settings."""
 
     def process(self, **values: object) -> AbstractAsyncContextManager[Process]:
-        """Parley runs here as a process that can be killed."""
+        """Run Parley as a process that can be killed."""
 
     async def say(self, text: str) -> None:
-        """Ada writes; for a command with its slash."""
+        """Let Ada write a text; a command has its slash."""
 
     def heard(self, since: int = 0) -> str:
-        """Return the bot's words to Ada as she sees them now, from an index on."""
+        """Return the bot's messages to Ada as she sees them now, from an index on."""
 
     def place(self) -> int:
         """Return the index at which the bot's next words will begin."""

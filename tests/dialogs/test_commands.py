@@ -41,7 +41,7 @@ def file_of(stage: TelegramStage | DiscordStage) -> tuple[str, dict[str, Any]]:
 # For everybody
 
 
-async def test_start_and_privacy_tell_in_three_lines_what_is_kept(stage: Stage) -> None:
+async def test_start_and_privacy_tell_about_stored_data_in_three_lines(stage: Stage) -> None:
     async with stage.running(retention_days=30):
         # Discord has no /start: people find the commands by themselves.
         hello = "" if stage.platform == "discord" else await ask(stage, "/start")
@@ -104,7 +104,7 @@ def place(request: pytest.FixtureRequest) -> TelegramStage | DiscordStage:
     return found
 
 
-async def test_an_export_is_one_file_with_what_was_said(
+async def test_an_export_is_one_file_with_all_messages(
     place: TelegramStage | DiscordStage,
 ) -> None:
     async with place.running():
@@ -164,7 +164,7 @@ async def test_forget_deletes_the_bytes_of_files(telegram: TelegramStage) -> Non
     assert telegram.records.one("SELECT count(*) FROM attachment_uses") == 0
 
 
-async def test_what_is_older_than_the_operator_wants_is_deleted(
+async def test_messages_older_than_the_retention_are_deleted(
     telegram: TelegramStage, world: World
 ) -> None:
     old = (datetime.now(UTC) - timedelta(days=31)).replace(tzinfo=None)
@@ -206,7 +206,7 @@ async def test_a_conversation_chooses_its_model(
         await telegram.server.say(telegram.server.private(bob), bob, "Hello")
         await telegram.records.idle(5)
     async with telegram.running():
-        await ask(telegram, "Hello")  # what is no longer on offer is no longer asked
+        await ask(telegram, "Hello")  # a model that is no longer on offer is not asked
         assert "there is no other to choose" in await ask(telegram, "/model")
     assert [request.body["model"] for request in models.requests] == [OTHER, MODEL, MODEL]
     stored = telegram.records.all("SELECT model FROM calls ORDER BY id")
@@ -219,7 +219,7 @@ async def test_a_conversation_chooses_its_model(
 ADMINS_ONLY = "Only the admins"
 
 
-async def test_in_a_telegram_group_only_admins_change_what_holds_for_all(
+async def test_in_a_telegram_group_only_admins_change_its_settings(
     telegram: TelegramStage, world: World
 ) -> None:
     server = telegram.server
@@ -246,7 +246,7 @@ async def test_in_a_telegram_group_only_admins_change_what_holds_for_all(
     assert sorted(map(int, asked)) == [telegram.ada.id, bob.id], "known for a minute"
 
 
-async def test_who_telegram_does_not_tell_of_is_told_so_and_may_not(
+async def test_a_person_of_unknown_rights_is_told_so_and_refused(
     telegram: TelegramStage,
 ) -> None:
     server, group = telegram.server, telegram.group()
@@ -262,7 +262,7 @@ async def test_who_telegram_does_not_tell_of_is_told_so_and_may_not(
         assert "is deleted" in server.answers(group)[-1].text, "a failure is not remembered"
 
 
-async def test_what_everybody_may_do_asks_telegram_nothing(telegram: TelegramStage) -> None:
+async def test_commands_for_everybody_ask_telegram_nothing(telegram: TelegramStage) -> None:
     server, group = telegram.server, telegram.group()
     async with telegram.running():
         await server.say(group, telegram.ada, f"@{server.username} Hello")
@@ -273,7 +273,7 @@ async def test_what_everybody_may_do_asks_telegram_nothing(telegram: TelegramSta
     assert "getChatMember" not in {call.method for call in server.calls}
 
 
-async def test_on_a_discord_server_only_admins_change_what_holds_for_all(
+async def test_on_a_discord_server_only_admins_change_its_settings(
     discord: DiscordStage,
 ) -> None:
     server = discord.server

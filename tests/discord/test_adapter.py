@@ -37,7 +37,7 @@ class Clock:
 
 
 class Core:
-    """Takes each event once, as the inbox does; it can be stuck, as when the database is away."""
+    """A core that takes each event once; it can get stuck, as if the database were away."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -108,17 +108,17 @@ async def core() -> Core:
 
 @contextlib.asynccontextmanager
 async def connected(
-    server: DiscordServer, core: Core, room: int = 1000
+    server: DiscordServer, core: Core, capacity: int = 1000
 ) -> AsyncIterator[DiscordAdapter]:
-    async with connect(server.token, server.url, core, room=room) as adapter:
+    async with connect(server.token, server.url, core, capacity=capacity) as adapter:
         yield adapter
 
 
 @contextlib.asynccontextmanager
 async def listening(
-    server: DiscordServer, core: Core, room: int = 1000
+    server: DiscordServer, core: Core, capacity: int = 1000
 ) -> AsyncIterator[DiscordAdapter]:
-    async with connected(server, core, room) as adapter:
+    async with connected(server, core, capacity) as adapter:
         hearing = asyncio.create_task(hear(adapter, core))
         try:
             await server.wait(lambda: is_open(server) or hearing.done())
@@ -205,7 +205,7 @@ async def test_a_dropped_gateway_is_resumed(
     assert core.texts() == ["one", "two", "three"]
 
 
-async def test_what_a_lost_session_missed_is_read_from_the_history(
+async def test_messages_that_a_lost_session_missed_are_read_from_the_history(
     server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
 ) -> None:
     private = server.dm(ada)
@@ -234,7 +234,7 @@ async def test_a_gateway_that_was_away_is_found_again(
     assert core.texts() == ["while it was away"]
 
 
-async def test_what_was_said_while_no_process_ran_is_caught_up(
+async def test_messages_sent_while_no_process_ran_are_caught_up(
     server: DiscordServer, core: Core, ada: Person, guild: Guild, channel: Channel
 ) -> None:
     thread, private = server.thread(channel, "talk"), server.dm(ada)
@@ -266,7 +266,7 @@ async def test_a_bot_that_starts_for_the_first_time_looks_at_nothing(
 
 
 class Past(Clock):
-    """A clock that is put back by three days once the server has set its calendar by it."""
+    """A clock that goes back by three days once the server has read it."""
 
     begun = False
 
@@ -277,7 +277,7 @@ class Past(Clock):
         return reading
 
 
-async def test_what_is_older_than_a_day_is_let_be(core: Core) -> None:
+async def test_messages_older_than_a_day_are_not_caught_up(core: Core) -> None:
     clock = Past()
     async with DiscordServer(clock=clock) as server:
         ada = server.person("Ada")
@@ -352,10 +352,10 @@ def earlier(server: DiscordServer, channel: Channel, minutes: int = 60) -> Inbou
     )
 
 
-async def test_what_finds_no_room_is_read_when_there_is_some(
+async def test_events_beyond_the_capacity_are_read_later(
     server: DiscordServer, core: Core, ada: Person, channel: Channel
 ) -> None:
-    async with listening(server, core, room=5):
+    async with listening(server, core, capacity=5):
         await server.wait(lambda: core.starts)
         core.free.clear()
         for number in range(40):
@@ -371,14 +371,14 @@ def read_once(server: DiscordServer) -> bool:
     return any(call.path.endswith("/messages") and call.status == 200 for call in server.calls)
 
 
-async def test_what_finds_no_room_while_a_history_is_read_is_read_after_it(
+async def test_events_beyond_the_capacity_during_a_catch_up_are_read_after_it(
     server: DiscordServer, core: Core, ada: Person, channel: Channel
 ) -> None:
     core.events.append(earlier(server, channel))
     for number in range(3):
         await server.say(channel, ada, f"{server.mention} {number}")
     core.free.clear()
-    async with listening(server, core, room=1):
+    async with listening(server, core, capacity=1):
         await server.wait(lambda: read_once(server))
         for number in range(3, 10):
             await server.say(channel, ada, f"{server.mention} {number}")
@@ -395,7 +395,7 @@ async def test_a_session_lost_while_a_history_is_read_is_caught_up_too(
     for number in range(3):
         await server.say(channel, ada, f"{server.mention} {number}")
     core.free.clear()
-    async with listening(server, core, room=1):
+    async with listening(server, core, capacity=1):
         await server.wait(lambda: core.starts == 1 and read_once(server))
         await server.drop_gateway(resumable=False)
         await server.say(channel, ada, f"{server.mention} 3")
@@ -420,7 +420,7 @@ async def test_catching_up_leaves_most_calls_to_answers(
     assert times[-1] - times[0] > 0.6
 
 
-async def test_who_speaks_waits_for_no_quiet_channel(
+async def test_a_new_message_does_not_wait_for_quiet_channels(
     server: DiscordServer, core: Core, ada: Person
 ) -> None:
     channels = [server.dm(server.person(f"Person {number}")) for number in range(40)]
@@ -481,7 +481,7 @@ async def test_edits_and_deletions_are_heard_after_the_message(
     assert deleted.author == core.messages[0].author
 
 
-async def test_a_deletion_of_what_was_caught_up_is_heard(
+async def test_the_deletion_of_a_caught_up_message_is_heard(
     server: DiscordServer, core: Core, ada: Person, channel: Channel
 ) -> None:
     core.events.append(earlier(server, channel))
@@ -519,7 +519,7 @@ async def test_a_gateway_is_left_when_nobody_listens_and_answers_still_go_out(
     assert [answer.content for answer in server.answers(channel)] == ["Still here."]
 
 
-async def test_who_left_can_listen_again(
+async def test_an_adapter_can_listen_again(
     server: DiscordServer, core: Core, ada: Person, channel: Channel
 ) -> None:
     core.events.append(earlier(server, channel))
@@ -554,7 +554,7 @@ async def test_listening_ends_at_whatever_moment_it_is_cancelled(core: Core) -> 
             await server.wait(lambda: not is_open(server))
 
 
-async def test_who_only_answers_opens_no_gateway(
+async def test_a_process_that_only_answers_opens_no_gateway(
     server: DiscordServer, core: Core, channel: Channel
 ) -> None:
     async with connected(server, core) as adapter:
@@ -650,7 +650,7 @@ async def test_a_command_is_acknowledged_though_the_core_is_stuck(
     assert {item.event_id for item in core.messages if item.command == "new"} == {command.id}
 
 
-async def test_what_is_said_after_a_command_comes_after_it(
+async def test_a_message_after_a_command_comes_after_it(
     server: DiscordServer, core: Core, ada: Person, channel: Channel, adapter: DiscordAdapter
 ) -> None:
     await server.wait(lambda: core.starts)
@@ -665,7 +665,7 @@ async def test_what_is_said_after_a_command_comes_after_it(
 async def test_a_command_without_room_fails_at_once_instead_of_late(
     server: DiscordServer, core: Core, ada: Person, channel: Channel, clock: Clock
 ) -> None:
-    async with listening(server, core, room=1):
+    async with listening(server, core, capacity=1):
         await server.wait(lambda: core.starts)
         core.free.clear()
         for number in range(3):
@@ -854,7 +854,7 @@ async def test_an_answer_replies_in_a_server_and_not_in_private(
     assert len([call for call in server.calls if call.path == f"/channels/{channel.id}"]) == 1
 
 
-async def test_an_answer_to_what_is_gone_stands_alone(
+async def test_an_answer_to_a_deleted_message_is_no_reply(
     server: DiscordServer, ada: Person, channel: Channel, sender: DiscordAdapter
 ) -> None:
     asked = await server.say(channel, ada, "hello")

@@ -69,7 +69,7 @@ async def test_a_message_without_room_is_left_to_the_history() -> None:
     assert await all_of(arrivals) == [said(1), said(2)]
 
 
-async def test_a_held_channel_tells_what_it_lost() -> None:
+async def test_a_held_channel_tells_of_its_lost_events() -> None:
     arrivals = Arrivals(1)
     arrivals.hold("1")
     for message_id in (1, 2, 3):

@@ -117,7 +117,7 @@ async def test_a_mention_in_a_reply_brings_the_text_it_is_about(library: payload
     assert said(library, reply(f"<@{BOT}> true?", None, **NAMED)).quote == ""
 
 
-async def test_marks_become_what_a_person_reads(library: payloads.Library) -> None:
+async def test_marks_become_names(library: payloads.Library) -> None:
     text = f"<@{BOT}> ask <@!{BOB}> or <@&{PLAYERS}> in <#{GENERAL}> <a:wave:42> <@404> <#404>"
     more: Json = {"mentions": [mention(), mention(BOB, "Bob")], "mention_roles": [PLAYERS]}
     expected = "ask @Bob or @Players in #general :wave: <@404> <#404>"
@@ -138,7 +138,7 @@ async def test_only_people_are_answered(library: payloads.Library, more: Any) ->
     assert heard(library, {**message(f"<@{BOT}> hi", **NAMED), **more}) is None
 
 
-async def test_a_file_is_known_by_where_it_stands(library: payloads.Library) -> None:
+async def test_a_file_is_known_by_its_message(library: payloads.Library) -> None:
     files = [attachment("cat.png", "image/png"), attachment("notes.txt", "text/plain; charset=x")]
     event = said(library, private("", attachments=files))
     reference = f"{PRIVATE}/{MESSAGE}/7001"
@@ -159,7 +159,7 @@ async def test_a_file_is_known_by_where_it_stands(library: payloads.Library) -> 
         ({"attachments": [attachment("a.ogg", "audio/ogg")], "flags": 1 << 13}, "voice messages"),
     ],
 )
-async def test_what_cannot_be_read_is_named_in_private(
+async def test_unreadable_content_is_named_in_private(
     library: payloads.Library, more: Any, words: str
 ) -> None:
     event = said(library, private("", **more))
@@ -168,7 +168,7 @@ async def test_what_cannot_be_read_is_named_in_private(
     assert said(library, message(f"<@{BOT}> look", **NAMED, **more)).unreadable == words
 
 
-async def test_what_is_forwarded_is_quoted(library: payloads.Library) -> None:
+async def test_a_forwarded_message_is_quoted(library: payloads.Library) -> None:
     snapshot = {
         "type": 0,
         "content": "All cats are grey.",
@@ -192,7 +192,7 @@ async def test_a_text_as_long_as_a_message_may_go_on(library: payloads.Library) 
     assert not said(library, private("x" * 1800)).partial
 
 
-async def test_who_may_manage_the_server_is_an_admin(library: payloads.Library) -> None:
+async def test_a_manager_of_the_server_is_an_admin(library: payloads.Library) -> None:
     assert said(library, message(f"<@{BOT}>", **NAMED, member=payloads.member(ADMINS))).admin
     assert not said(library, message(f"<@{BOT}>", **NAMED)).admin
     past = {**message(f"<@{BOT}>", author=BOB, **NAMED)}

@@ -1,4 +1,4 @@
-"""Tickets of slash commands: each is answered in the place of "is thinking…", or that goes away."""
+"""Tickets of slash commands: an answer replaces "is thinking…", or "is thinking…" goes away."""
 
 from collections.abc import Callable
 from pathlib import Path

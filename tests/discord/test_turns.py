@@ -97,7 +97,7 @@ async def test_an_invalid_session_is_caught_up_with(
     assert len(model.requests) == 2
 
 
-async def test_what_was_said_while_it_was_down_is_answered_once_in_order(
+async def test_messages_sent_while_it_was_down_are_answered_once_in_order(
     stage: DiscordStage, channel: Channel, model: ModelServer
 ) -> None:
     server = stage.server
@@ -145,7 +145,7 @@ async def test_a_killed_answer_is_finished_in_its_message(
             await stage.say("count to 100")
             await server.wait(lambda: server.answers(stage.channel))
             shown = server.answers(stage.channel)[0].id
-            # Whether the bot knows its message yet or not: the nonce makes no second one.
+            # Thanks to the nonce there is no second message, even if its id is not stored yet.
             process.kill()
             await process.wait()
     async with stage.running():

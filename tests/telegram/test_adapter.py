@@ -64,7 +64,7 @@ def address(telegram: TelegramServer, chat: Chat, thread: str = "") -> Address:
 
 
 async def heard(adapter: TelegramAdapter, count: int) -> list[InboundMessage | Change]:
-    """The next events, all acknowledged but the last."""
+    """Return the next events; all but the last are acknowledged."""
     events: list[InboundMessage | Change] = []
     async with asyncio.timeout(10), aclosing(adapter.listen()) as listening:
         async for event in listening:
@@ -82,7 +82,9 @@ def texts(events: list[InboundMessage | Change]) -> list[str]:
 # -- the start ------------------------------------------------------------------------------------
 
 
-async def test_who_we_are(telegram: TelegramServer, adapter: TelegramAdapter) -> None:
+async def test_the_account_has_a_name_and_an_id(
+    telegram: TelegramServer, adapter: TelegramAdapter
+) -> None:
     seam: Adapter = adapter
     assert (seam.name, seam.bot_id, seam.rate) == ("telegram", telegram.bot_id, 22.0)
     offered = [command["command"] for command in telegram.commands()]
@@ -191,7 +193,7 @@ async def test_updates_of_unknown_kinds_are_passed_over(
     assert texts(await heard(adapter, 1)) == ["hello"]
 
 
-async def test_only_what_is_understood_is_asked_for(
+async def test_only_known_kinds_of_updates_are_asked_for(
     telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat, ada: User
 ) -> None:
     telegram.block(ada)  # is told as a change of membership

@@ -61,7 +61,7 @@ def test_markup_of_a_person_becomes_markdown() -> None:
     )
 
 
-def test_reply_carries_what_it_answers() -> None:
+def test_reply_carries_the_message_it_answers() -> None:
     event = message("private_reply")
     assert (event.text, event.reply_to, event.quote) == ("Why?", "500", "The answer is 42.")
 
@@ -119,17 +119,17 @@ def test_document(name: str, attachment: Attachment) -> None:
         ("private_video_caption", "videos"),
     ],
 )
-def test_what_cannot_be_read_is_named_in_private(name: str, words: str) -> None:
+def test_unreadable_content_is_named_in_private(name: str, words: str) -> None:
     event = message(name)
     assert event.unreadable == words
     assert event.attachments == ()
 
 
-def test_caption_of_what_cannot_be_read_is_said() -> None:
+def test_caption_of_unreadable_content_is_read() -> None:
     assert message("private_video_caption").text == "What do you see?"
 
 
-def test_forwarded_message_is_said_by_who_forwards_it() -> None:
+def test_forwarded_message_has_its_sender_as_author() -> None:
     event = message("private_forwarded")
     assert (event.author, event.text, event.forwarded) == (ADA, "Is this true?", True)
 
@@ -163,7 +163,7 @@ def test_photo_with_a_mention_is_attached() -> None:
     assert message("group_caption_mention").attachments[0].reference == "AgAClarge"
 
 
-def test_bare_mention_means_what_it_answers() -> None:
+def test_bare_mention_is_about_the_message_it_answers() -> None:
     event = message("group_bare_mention_reply")
     assert (event.text, event.reply_to, event.quote) == ("", "39", "The moon is made of cheese.")
 
@@ -173,7 +173,7 @@ def test_bare_mention_calls_the_bot() -> None:
     assert (event.text, event.quote, event.unreadable) == ("", "", "")
 
 
-def test_bare_mention_on_what_cannot_be_read_is_told() -> None:
+def test_bare_mention_on_unreadable_content_is_passed_on() -> None:
     event = message("group_video_mention")
     assert (event.text, event.unreadable) == ("", "videos")
 
@@ -217,7 +217,7 @@ def test_unknown_command_is_ours_when_it_names_us() -> None:
     assert (event.command, event.text) == ("dance", "now")
 
 
-def test_what_looks_like_a_command_is_text_when_it_answers_us() -> None:
+def test_an_unknown_command_in_a_reply_to_us_is_text() -> None:
     update = bare("/etc is empty")
     update["message"]["reply_to_message"] = payload("group_reply_to_bot")["message"][
         "reply_to_message"
@@ -228,7 +228,7 @@ def test_what_looks_like_a_command_is_text_when_it_answers_us() -> None:
 
 
 @pytest.mark.parametrize("name", ["group_talk", "group_sticker_reply"])
-def test_a_piece_of_what_is_said_to_the_bot_needs_no_mention(name: str) -> None:
+def test_a_piece_of_a_message_to_the_bot_needs_no_mention(name: str) -> None:
     event = parse_piece(Update.de_json(payload(name), None), ME)
     assert isinstance(event, InboundMessage)
     assert event.text or event.unreadable
@@ -236,7 +236,7 @@ def test_a_piece_of_what_is_said_to_the_bot_needs_no_mention(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["group_other_bot", "group_edited_talk", "pressed_foreign"])
-def test_what_no_person_says_is_no_piece(name: str) -> None:
+def test_a_message_of_no_person_is_no_piece(name: str) -> None:
     assert parse_piece(Update.de_json(payload(name), None), ME) is None
 
 
@@ -268,7 +268,7 @@ def test_what_no_person_says_is_no_piece(name: str) -> None:
         "topic_talk_under_bot",
     ],
 )
-def test_what_is_not_for_the_bot(name: str) -> None:
+def test_messages_to_others_are_no_events(name: str) -> None:
     assert read(payload(name)) is None
 
 

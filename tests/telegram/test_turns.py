@@ -25,7 +25,7 @@ def stage(
 async def discreet(
     model: ModelServer, sqlite_url: str, tmp_path: Path
 ) -> AsyncIterator[TelegramStage]:
-    """The same in privacy mode, Telegram's default: the bot gets only a group's messages for it."""
+    """A stage with privacy mode, Telegram's default: of a group, the bot gets only its messages."""
     async with TelegramServer(privacy=True) as server:
         yield TelegramStage(World(model, sqlite_url, tmp_path), server)
 
@@ -107,7 +107,7 @@ async def test_an_update_delivered_twice_is_answered_once(
     assert len(model.requests) == 2
 
 
-async def test_what_the_bot_was_not_told_while_it_was_down_is_answered(
+async def test_messages_sent_while_the_bot_was_down_are_answered(
     stage: TelegramStage,
 ) -> None:
     await stage.server.say(stage.chat, stage.ada, "Hello")
@@ -243,7 +243,7 @@ async def test_an_album_that_cannot_be_read_is_refused_once(
     assert (answer.buttons, model.requests) == ([], [])
 
 
-async def test_what_can_be_read_of_an_album_is_answered(
+async def test_the_readable_pieces_of_an_album_are_answered(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     server = stage.server
@@ -256,7 +256,7 @@ async def test_what_can_be_read_of_an_album_is_answered(
     assert ("cannot read it: videos" in text["text"], image["type"]) == (True, "image_url")
 
 
-async def test_of_what_a_group_says_the_bot_answers_once_what_is_for_it(
+async def test_the_bot_answers_only_messages_to_it_in_a_group_and_each_once(
     discreet: TelegramStage, model: ModelServer
 ) -> None:
     server, group = discreet.server, discreet.group()
@@ -290,7 +290,7 @@ async def test_the_one_photo_of_an_album_that_names_the_bot_is_answered(
     assert len(server.answers(group)) == discreet.records.turns() == 1
 
 
-async def test_who_only_names_the_bot_in_a_group_is_greeted(
+async def test_a_bare_mention_in_a_group_is_greeted(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     server, group = stage.server, stage.group()
@@ -361,7 +361,7 @@ async def test_a_broken_stream_begins_again_in_the_same_message(
     assert stage.records.drift() == []
 
 
-async def test_what_keeps_breaking_ends_with_a_sentence(
+async def test_a_stream_that_keeps_breaking_ends_with_a_sentence(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     model.enqueue(*[Answer("One two three four five", cut_after=12)] * 3)
@@ -438,7 +438,7 @@ async def test_topics_of_a_forum_are_conversations_of_their_own(
     assert [message.thread for message in server.answers(forum)] == [cats, dogs]
 
 
-async def test_what_cannot_be_read_is_said_in_private_and_ignored_in_groups(
+async def test_unreadable_content_is_told_in_private_and_ignored_in_groups(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     server, group = stage.server, stage.group()
@@ -540,7 +540,7 @@ async def test_an_edit_while_the_first_text_is_on_its_way_holds_nobody_up(
     assert answer.buttons == []
 
 
-async def test_stop_between_two_starts_keeps_what_is_shown(
+async def test_stop_between_two_starts_keeps_the_shown_text(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     broken = Answer("It is six and nothing else.", cut_after=3)
@@ -578,7 +578,7 @@ async def test_a_flood_limit_met_when_deleting_holds_the_chat(
 async def test_a_message_that_cannot_be_deleted_any_more_is_emptied(
     stage: TelegramStage, model: ModelServer
 ) -> None:
-    """The answer was long two days ago; the new one is short, and stands all the same."""
+    """The answer was long two days ago; the new one is short, and is delivered nevertheless."""
     model.enqueue("word " * 1500, "short")
     async with stage.running():
         question = await stage.server.say(stage.chat, stage.ada, "Hello")
@@ -613,7 +613,7 @@ async def test_a_file_is_not_sent_again_because_the_sentence_failed(stage: Teleg
     assert "document" in file.content
 
 
-async def test_who_blocked_the_bot_does_not_stop_it(
+async def test_a_person_who_blocked_the_bot_does_not_stop_it(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     server = stage.server

@@ -1,4 +1,4 @@
-"""A command as somebody gave it, and what comes of it."""
+"""A request to carry out a command, and its result."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,55 +12,56 @@ from core.turns import Speaker
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What an operator offers people."""
+    """The operator's offer to people: limits, models and personas."""
 
     rules: Rules
     model: str
-    """The model that answers where none was chosen."""
+    """The default model."""
     models: tuple[str, ...] = ()
-    """Those that people may choose among."""
+    """The models that people may choose."""
     fallbacks: tuple[str, ...] = ()
-    """Those that answer while others fail."""
+    """The models that answer while others fail."""
     personas: Mapping[str, str] = field(default_factory=dict)
     """Instructions by a short name."""
     retention_days: int | None = None
 
     @property
     def privacy(self) -> str:
-        """Three lines that tell what is stored and where it is sent."""
+        """The three lines of /privacy: the data that is stored, and its recipients."""
         models = dict.fromkeys((self.model, *self.fallbacks, *self.models))
         return words.privacy(models, self.retention_days)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A command in a conversation; `admin` may change what holds for everybody there, None is
-    unknown."""
+class Request:
+    """A command that a person gave in a conversation."""
 
     speaker: Speaker
     arguments: str
     private: bool
     admin: bool | None
+    """True if the person administers the chat; None if that is unknown."""
     offer: Offer
     now: datetime
     refusal: str = ""
-    """Why this person may not change what holds for everybody here; "" where they may."""
+    """The sentence for a person who may not change anything here; "" for one who may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is answered, and what else has to be done when the command is stored."""
+    """The answer to a command, and the work that is left when the command is stored."""
 
     text: str
+    """The answer, as Markdown."""
     stopped: bool = False
-    """A turn that may be running was stopped."""
+    """True if a turn that may be running was stopped."""
     instructions: str | None = None
-    """What the model is told from now on, below what was said so far."""
+    """New instructions for the model, to be stored at the end of the conversation."""
     forgot: bool = False
-    """Words were deleted, and have to leave the database's file too."""
+    """True if texts were deleted; their traces in the database's file have to go too."""
     export: bool = False
-    """A file with all that is stored about the person goes with the answer."""
+    """True if a file with everything stored about the person goes with the answer."""
 
 
-CarryOut = Callable[[Session, Call], Awaitable[Result]]
+CarryOut = Callable[[Session, Request], Awaitable[Result]]
 """Carries out one command in a transaction."""
