@@ -355,5 +355,10 @@ def _instead(
 
 
 def _answered(entry: inbox.Entry, text: str) -> inbox.Entry:
-    """Return an entry that is answered already: it needs no model and waits for no other turn."""
-    return replace(entry, kind="command", lane=None, follows_id=None, replaces_id=None, answer=text)
+    """Return an entry that is answered already: it needs no model and waits for no question.
+
+    Such turns of one person follow each other: many of them would take all that a process can
+    carry out at once, only to wait for the gate of one chat.
+    """
+    lane = f"{entry.lane}/commands"
+    return replace(entry, kind="command", lane=lane, follows_id=None, replaces_id=None, answer=text)

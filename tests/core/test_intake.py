@@ -102,6 +102,22 @@ async def test_who_talks_to_another_bot_waits_for_none_that_is_gone(sessions: Se
     assert await claim(sessions, "new", accounts=[("telegram", "2")]) == [], "one by one there"
 
 
+async def test_the_many_commands_of_one_person_leave_a_worker_free_for_others(
+    sessions: Sessions,
+) -> None:
+    """And none of them waits for a question, nor a question for them."""
+    named = {"private": False, "address": GROUP}
+    await say(sessions, message("q", **named))
+    for number in range(5):
+        await say(sessions, message(f"c{number}", command="help", **named))
+    await say(sessions, message("b", author=BOB, **named))
+    taken = await claim(sessions, limit=4)
+    assert [turn.message_id for turn in taken] == ["q", "c0", "b"]
+    assert await rows.deliver(sessions, taken[1])
+    [turn] = await claim(sessions)
+    assert turn.message_id == "c1"
+
+
 async def test_a_comment_and_its_forwards_are_one_question(
     sessions: Sessions,
 ) -> None:
