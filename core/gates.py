@@ -18,6 +18,14 @@ SPARE = 2
 
 
 @dataclass(slots=True)
+class _Line:
+    """The calls of one person that wait at a gate, or are at its front."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    calls: int = 0
+
+
+@dataclass(slots=True)
 class Gate:
     """A bucket of calls that fills with one call every `interval` seconds."""
 
@@ -28,7 +36,7 @@ class Gate:
     _level: float = field(init=False)
     _at: float = field(init=False)
     _front: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _lines: dict[int, asyncio.Lock] = field(default_factory=dict)
+    _lines: dict[int, _Line] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Fill the bucket."""
@@ -51,13 +59,15 @@ class Gate:
     @asynccontextmanager
     async def at_the_front(self, person: int) -> AsyncIterator[None]:
         """Wait in line; each person stands in it once, so many calls of one delay nobody else."""
-        line = self._lines.setdefault(person, asyncio.Lock())
+        line = self._lines.setdefault(person, _Line())
+        line.calls += 1
         try:
-            async with line, self._front:
+            async with line.lock, self._front:
                 yield
         finally:
-            if not line.locked():
-                self._lines.pop(person, None)
+            line.calls -= 1
+            if not line.calls:
+                del self._lines[person]
 
     def pause(self, seconds: float) -> None:
         """Let no call start for so many seconds, because the platform asked for it."""

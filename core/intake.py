@@ -317,17 +317,19 @@ def _ready_at(message: InboundMessage, now: datetime) -> datetime:
 
 
 def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inbox.Entry:
-    lane = f"{speaker.conversation_id}"
+    address = message.address
+    # A private chat is one lane; in a group each person has one. A person's private conversation
+    # may go on with another bot, which must not wait for one that nobody runs any more.
+    whose = f"{address.platform}/{address.bot_id}" if message.private else f"{speaker.user_id}"
     return inbox.Entry(
         kind="chat",
-        address=message.address,
+        address=address,
         message_id=message.message_id,
         ticket=message.ticket,
         user_id=speaker.user_id,
         conversation_id=speaker.conversation_id,
         epoch=speaker.epoch,
-        # A private chat is one lane; in a group each person has one.
-        lane=lane if message.private else f"{lane}/{speaker.user_id}",
+        lane=f"{speaker.conversation_id}/{whose}",
         question=Question.of(message),
         ready_at=ready_at,
     )

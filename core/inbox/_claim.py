@@ -162,7 +162,8 @@ def _turn(row: Any) -> Turn:
 async def is_busy(session: Session, accounts: Collection[Account]) -> bool:
     """Return whether any turn of these accounts is not delivered yet."""
     left = exists().where(
-        turns.c.delivered_at.is_(None), tuple_(turns.c.platform, turns.c.bot_id).in_(accounts)
+        turns.c.delivered_at.is_(None),
+        tuple_(turns.c.platform, turns.c.bot_id).in_(list(accounts)),
     )
     return bool(await session.scalar(select(left)))
 

@@ -32,6 +32,7 @@ async def forget(session: Session, conversation_id: int, *, now: datetime) -> Se
             attempt=_turns.c.attempt + 1,
             worker_id=None,
             lease_until=None,
+            ready_at=now,  # the lane is taken until nothing is left of them to deliver
             answered_at=func.coalesce(_turns.c.answered_at, literal(now, models.Instant)),
             outcome=func.coalesce(_turns.c.outcome, Outcome.STOPPED),
         ).returning(_turns.c.id)

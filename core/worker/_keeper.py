@@ -55,7 +55,8 @@ class Keeper:
 
     def short(self) -> list[int]:
         """Return the ids of running turns whose leases could not be renewed in time."""
-        return [run.turn.id for run in self._runs.values() if run.lease.is_short()]
+        # A copy, because a claim calls this in a thread of the database while turns end here.
+        return [run.turn.id for run in list(self._runs.values()) if run.lease.is_short()]
 
     async def transact(
         self, work: Callable[[Session], Awaitable[T]], *, patience: float = math.inf

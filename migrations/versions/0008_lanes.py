@@ -1,4 +1,4 @@
-"""A lane is taken until its turn is delivered; the codes that linked accounts are gone.
+"""A lane is taken until its turn is delivered.
 
 Revision 0008, follows 0007, 2026-11-28.
 """
@@ -7,8 +7,8 @@ Revision 0008, follows 0007, 2026-11-28.
 # Add a column as nullable or with a server default; drop or rename one only a release after the
 # code has stopped using it. Fill rows in a migration of its own, in batches.
 #
-# No release has used `link_codes`. A process of the previous release that claims a turn whose lane
-# is still in delivery meets the new unique index, and takes it for a race that it lost.
+# A process of the previous release that claims a turn whose lane is still in delivery meets the new
+# unique index, and takes it for a race that it lost.
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,8 +31,9 @@ def upgrade() -> None:
     delivered: the later one is handed back, and goes on in its messages when the lane is free.
     """
     if op.get_bind().dialect.name == "postgresql":
-        # Nobody claims a turn between the hand-back and the index; who reads is let through.
-        op.execute("LOCK TABLE turns IN SHARE ROW EXCLUSIVE MODE")
+        # Nobody claims a turn between the hand-back and the index. Dropping an index takes this
+        # lock: taken only then, while others wait to write, it would be a deadlock.
+        op.execute("LOCK TABLE turns IN ACCESS EXCLUSIVE MODE")
     op.execute(
         "UPDATE turns SET worker_id = NULL, lease_until = NULL, attempt = attempt + 1"
         " WHERE worker_id IS NOT NULL AND delivered_at IS NULL AND EXISTS ("
@@ -56,22 +57,10 @@ def upgrade() -> None:
         postgresql_where=UNDELIVERED,
         sqlite_where=UNDELIVERED,
     )
-    op.drop_table("link_codes")
 
 
 def downgrade() -> None:
     """Free a lane as soon as its turn is answered."""
-    op.create_table(
-        "link_codes",
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name="fk_link_codes_user_id", ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("digest", name="pk_link_codes"),
-    )
-    op.create_index("ix_link_codes_user_id", "link_codes", ["user_id"])
     op.drop_index("ix_turns_lane", "turns")
     op.drop_index("uq_turns_in_hand", "turns")
     op.create_index(

@@ -224,6 +224,45 @@ async def test_many_calls_of_one_person_hold_up_nobody_else() -> None:
     assert gates.of(chat("a")).is_idle(), "lines are forgotten"
 
 
+async def test_a_person_with_many_calls_stands_in_the_line_once() -> None:
+    gate = Gate(1, BURST, asyncio.get_running_loop().time)
+    entered: list[str] = []
+
+    async def enter(name: str, person: int) -> None:
+        async with gate.at_the_front(person):
+            entered.append(name)
+            await asyncio.sleep(0)  # the others come meanwhile
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        async with gate.at_the_front(1):
+            tasks.create_task(enter("Ada", 1))
+            await asyncio.sleep(0)
+        # Her first call is over, and others wait for their turn.
+        for _ in range(3):
+            tasks.create_task(enter("Ada", 1))
+        tasks.create_task(enter("Bob", 2))
+    assert entered.index("Bob") <= 1
+    assert gate.is_idle(), "lines are forgotten"
+
+
+async def test_a_call_that_is_given_up_leaves_the_line_to_the_others() -> None:
+    gate = Gate(1, BURST, asyncio.get_running_loop().time)
+
+    async def enter() -> None:
+        async with gate.at_the_front(1):
+            pass
+
+    async with asyncio.timeout(5):
+        async with gate.at_the_front(1):
+            waiting = [asyncio.create_task(enter()) for _ in range(3)]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+            await asyncio.wait(waiting[:1])
+            assert not gate.is_idle()
+        await asyncio.gather(*waiting[1:])
+    assert gate.is_idle()
+
+
 async def test_a_wait_for_an_event_has_an_end() -> None:
     event = asyncio.Event()
     assert not await happens(event, 0.01)

@@ -91,6 +91,17 @@ async def test_an_ordinary_text_waits_for_nothing(sessions: Sessions) -> None:
     assert len(await questions(sessions, now=NOW)) == 1
 
 
+async def test_a_question_does_not_wait_for_one_to_a_bot_that_is_gone(sessions: Sessions) -> None:
+    """No process answers for the account of the first question any more."""
+    await say(sessions, message("1"))
+    assert len(await questions(sessions)) == 1
+    await say(sessions, message("2", address=replace(rows.HOME, bot_id="2")))
+    [turn] = await claim(sessions, "new", accounts=[("telegram", "2")])
+    assert turn.message_id == "2"
+    await say(sessions, message("3", address=replace(rows.HOME, bot_id="2")))
+    assert await claim(sessions, "new", accounts=[("telegram", "2")]) == [], "one by one there"
+
+
 async def test_a_comment_and_its_forwards_are_one_question(
     sessions: Sessions,
 ) -> None:

@@ -134,6 +134,18 @@ async def test_forgotten_words_are_in_no_table(sessions: Sessions) -> None:
     assert found == []
 
 
+async def test_nothing_waits_for_a_turn_that_is_forgotten(sessions: Sessions) -> None:
+    """However long it was put off, the lane is free when its messages are gone."""
+    turn = await asked(sessions, "a")
+    await rows.put_back(sessions, turn, rows.later(3600))
+    await forget(sessions, await rows.speaker(sessions))
+    await rows.ask(sessions, await rows.speaker(sessions), "b")
+    [cut_off] = await rows.claim(sessions)
+    assert (cut_off.id, cut_off.answer) == (turn.id, "")
+    await rows.deliver(sessions, cut_off)
+    assert len(await rows.ids(sessions)) == 1
+
+
 async def test_an_answer_in_progress_is_cut_off_and_paid(sessions: Sessions) -> None:
     turn = await asked(sessions, "a")
     await reserve(sessions, turn, 900)
