@@ -55,7 +55,7 @@ class Keeper:
 
     def short(self) -> list[int]:
         """Return the ids of running turns whose leases could not be renewed in time."""
-        # A claim asks in a thread of the database, while turns end here: it looks at a copy.
+        # A copy, because a claim calls this in a thread of the database while turns end here.
         return [run.turn.id for run in list(self._runs.values()) if run.lease.is_short()]
 
     async def transact(

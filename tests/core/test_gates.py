@@ -224,7 +224,7 @@ async def test_many_calls_of_one_person_hold_up_nobody_else() -> None:
     assert gates.of(chat("a")).is_idle(), "lines are forgotten"
 
 
-async def test_a_person_whose_calls_keep_coming_has_one_place_in_the_line() -> None:
+async def test_a_person_with_many_calls_stands_in_the_line_once() -> None:
     gate = Gate(1, BURST, asyncio.get_running_loop().time)
     entered: list[str] = []
 

@@ -91,8 +91,8 @@ async def test_an_ordinary_text_waits_for_nothing(sessions: Sessions) -> None:
     assert len(await questions(sessions, now=NOW)) == 1
 
 
-async def test_who_talks_to_another_bot_waits_for_none_that_is_gone(sessions: Sessions) -> None:
-    """A question may be left whose account no process answers for any more."""
+async def test_a_question_does_not_wait_for_one_to_a_bot_that_is_gone(sessions: Sessions) -> None:
+    """No process answers for the account of the first question any more."""
     await say(sessions, message("1"))
     assert len(await questions(sessions)) == 1
     await say(sessions, message("2", address=replace(rows.HOME, bot_id="2")))
