@@ -113,12 +113,12 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
     return 2
 
 
-def load(**values: object) -> tuple[Settings, list[Platform]]:
+def load(env_file: str | None = ".env", **values: object) -> tuple[Settings, list[Platform]]:
     """Read the settings of the core and of all platforms; `values` override the environment.
 
     Raises SettingsError, which names every wrong setting.
     """
-    found = environment.read(Settings, *PLATFORMS, **values)
+    found = environment.read(Settings, *PLATFORMS, env_file=env_file, **values)
     [loaded] = [each for each in found if isinstance(each, Settings)]
     return loaded, [each for each in found if isinstance(each, Platform)]
 

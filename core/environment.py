@@ -1,27 +1,30 @@
 """Settings as classes whose fields are environment variables, or lines of a file `.env`."""
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from core.errors import SettingsError
 
 E = TypeVar("E", bound="Environment")
 
 
-class Environment(BaseSettings):
+class Environment(BaseModel):
     """Settings of one owner. Every field is an environment variable of the same name."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
-        extra="ignore",
-        frozen=True,
-        enable_decoding=False,
-        hide_input_in_errors=True,
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, validate_default=True, hide_input_in_errors=True
     )
 
     empty_means_none: ClassVar[frozenset[str]] = frozenset()
@@ -42,24 +45,33 @@ class Environment(BaseSettings):
         }
 
 
-def read(*kinds: type[E], **values: object) -> list[E]:
+def read(*kinds: type[E], env_file: str | None = ".env", **values: object) -> list[E]:
     """Read settings of several kinds from the environment; `values` override it.
 
-    SettingsError names every wrong setting of all kinds, one a line.
+    The environment goes before `env_file`. SettingsError names every wrong setting of all kinds,
+    one a line.
     """
+    try:
+        stored = dotenv_values(env_file, encoding="utf-8") if env_file else {}
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file}: not a text in UTF-8") from None
+    told = _lower(stored) | _lower(os.environ) | values
     found: list[E] = []
     faults: list[str] = []
     for kind in kinds:
         try:
-            found.append(kind(**values))
+            found.append(kind.model_validate(told))
         except ValidationError as error:
-            told = error.errors(include_url=False, include_input=False, include_context=False)
-            faults.extend(_sentence(dict(each)) for each in told)
-        except UnicodeDecodeError:
-            raise SettingsError(".env: not a text in UTF-8") from None
+            wrong = error.errors(include_url=False, include_input=False, include_context=False)
+            faults.extend(_sentence(dict(each)) for each in wrong)
     if faults:
         raise SettingsError("\n".join(faults))
     return found
+
+
+def _lower(variables: Mapping[str, str | None]) -> dict[str, object]:
+    """Return variables by the names of fields, without those that only a name was written of."""
+    return {name.lower(): value for name, value in variables.items() if value is not None}
 
 
 def _sentence(found: Mapping[str, Any]) -> str:

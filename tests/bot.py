@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 @asynccontextmanager
 async def bot(*names: str, **values: object) -> AsyncIterator[None]:
     """Parley as `python -m bots` composes it, on its own task; it must not end by itself."""
-    loaded, platforms = load(_env_file=None, **values)
+    loaded, platforms = load(env_file=None, **values)
     by_name = {platform.name: platform for platform in platforms}
     running = asyncio.create_task(run(loaded, [by_name[name] for name in names]))
     try:
@@ -34,7 +34,7 @@ async def bot(*names: str, **values: object) -> AsyncIterator[None]:
 
 def settings(**values: object) -> Settings:
     """Settings from these values alone: nothing of the machine's environment."""
-    loaded, _ = load(_env_file=None, **values)
+    loaded, _ = load(env_file=None, **values)
     return loaded
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,12 +28,12 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def platforms(**values: object) -> dict[str, Platform]:
+def platforms(**values: Any) -> dict[str, Platform]:
     _, found = load(**values)
     return {platform.name: platform for platform in found}
 
 
-def complaint(**values: object) -> str:
+def complaint(**values: Any) -> str:
     with pytest.raises(SettingsError) as caught:
         load(**values)
     return str(caught.value)

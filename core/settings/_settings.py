@@ -138,6 +138,6 @@ class Settings(Environment):
         return self
 
 
-def load(**values: object) -> Settings:
+def load(env_file: str | None = ".env", **values: object) -> Settings:
     """Read settings from the environment; `values` override it. Raise SettingsError for faults."""
-    return read(Settings, **values)[0]
+    return read(Settings, env_file=env_file, **values)[0]

@@ -35,7 +35,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def complaint(**values: object) -> str:
+def complaint(**values: Any) -> str:
     """Return the explanation of wrong settings."""
     with pytest.raises(SettingsError) as caught:
         load(**values)
@@ -401,4 +401,4 @@ def test_a_limit_that_no_answer_fits_is_named(name: str) -> None:
     assert told.startswith(
         f"{name.upper()}: 0.004 usd/day is less than one answer may cost, 0.0041"
     )
-    load(_env_file=None, **{name: "0.004 usd/day", "max_completion_tokens": 1000})
+    load(env_file=None, **{name: "0.004 usd/day", "max_completion_tokens": 1000})
