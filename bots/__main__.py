@@ -58,6 +58,9 @@ Missing for what is to run. Set it, in the environment or in a file .env:
 
 NO_KEY = "MODEL_API_KEY: not set; get a key at https://aimlapi.com/app/keys"
 
+INTERRUPTED = 130
+"""The exit status of a program that Ctrl-C ends, as shells have it."""
+
 NAMES = ", ".join(platform.name for platform in PLATFORMS)
 
 EPILOG = """\
@@ -135,13 +138,19 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def main() -> None:
     """Run the console script `parley`."""
-    arguments = sys.argv[1:]
+    try:
+        sys.exit(_carry_out(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["turns"]:
         from bots import operator  # noqa: PLC0415 - a running bot needs no tables
 
-        sys.exit(operator.main(arguments[1:]))
+        return operator.main(arguments[1:])
     told = _parser().parse_args(arguments)
-    sys.exit(serve(told.platforms, listen=told.listen))
+    return serve(told.platforms, listen=told.listen)
 
 
 async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool = True) -> None:
