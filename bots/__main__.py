@@ -259,7 +259,7 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 async def _hear(listening: Coroutine[Any, Any, None], worker: Worker) -> None:
     """Listen until the last event, then wait until everything is answered."""
     await listening
-    await keep("waiting for the last answers", worker.settled)
+    await keep("waiting for the last answers", worker.until_idle)
 
 
 async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) -> None:

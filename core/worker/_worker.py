@@ -147,7 +147,7 @@ class Worker:
         self._draining = True
         await happens(self._idle, seconds)
 
-    async def settled(self) -> None:
+    async def until_idle(self) -> None:
         """Wait until all turns of these accounts are delivered, also those that were put back."""
         while await transact(self._sessions, lambda s: inbox.is_busy(s, self._accounts)):
             await happens(self._done, POLL)

@@ -166,7 +166,7 @@ class Desk:
     async def settled(self) -> None:
         """Wait until everything is answered, and summarised where it is time for that."""
         async with asyncio.timeout(30):
-            await self._worker.settled()
+            await self._worker.until_idle()
 
     async def ask(self, text: str, **how: Any) -> str:
         """Say something, and hear all that comes of it."""
