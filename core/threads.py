@@ -21,8 +21,8 @@ class Threads:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._number = number
         self._last: Callable[[], None] = lambda: None
-        for _ in range(number):
-            Thread(target=self._run, name=name, daemon=True).start()
+        self._name = name
+        self._start(number)
 
     def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Return the future result of `work`; to cancel the future does not stop the work."""
@@ -46,7 +46,16 @@ class Threads:
         for _ in range(self._number):
             self._queue.put(None)
 
-    def _run(self) -> None:
+    def _start(self, number: int) -> None:
+        """Start a thread, which starts the next: one at a time.
+
+        A debugger or a coverage tool traces each new thread, and fails for two at the same moment.
+        """
+        if number:
+            Thread(target=self._run, args=(number - 1,), name=self._name, daemon=True).start()
+
+    def _run(self, left: int) -> None:
+        self._start(left)
         while (work := self._queue.get()) is not None:
             work()
         self._last()
