@@ -11,8 +11,13 @@ ParleyError
 ├── ModelError                the model did not answer
 │   ├── ModelBusy             before the first token; worth a retry, after `retry_after` if given
 │   ├── ModelBroke            the stream broke after the first token; worth a new start
-│   ├── ModelUnavailable      key, credits, path or model: the operator must act
+│   ├── ModelUnavailable      the operator must act; asking again is of no use
+│   │   ├── KeyRefused        the key is missing, wrong or without rights
+│   │   ├── CreditUsedUp      the account behind the key has no money left
+│   │   └── ModelGone         the model is unknown or retired
 │   └── ModelRejected         the request was refused (400); never retried
+│       ├── ContentRefused    the provider does not answer such content
+│       └── PromptTooLong     the prompt has more tokens than the model takes
 ├── QuotaExceeded             an allowance is used up until `resets_at`
 └── LeaseLost                 another attempt owns the turn now: stop writing
 """
@@ -73,11 +78,31 @@ class ModelBroke(ModelError):
 
 
 class ModelUnavailable(ModelError):
-    """The key, credits, path or model name is wrong: the operator must act."""
+    """The key, credits, path or model is wrong: the operator must act, and the message says how."""
+
+
+class KeyRefused(ModelUnavailable):
+    """The model API does not accept the key, or the key may not do this."""
+
+
+class CreditUsedUp(ModelUnavailable):
+    """The account behind the key has no money left."""
+
+
+class ModelGone(ModelUnavailable):
+    """The server does not know the model any more, or never did; it may know another one."""
 
 
 class ModelRejected(ModelError):
     """The server refused the request as invalid, and would refuse it again."""
+
+
+class ContentRefused(ModelRejected):
+    """The provider of the model does not answer such content."""
+
+
+class PromptTooLong(ModelRejected):
+    """The prompt has more tokens than the model takes."""
 
 
 class QuotaExceeded(ParleyError):

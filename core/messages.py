@@ -15,11 +15,21 @@ class ChatMessage(TypedDict):
     content: NotRequired[str | list[Block]]
     tool_calls: NotRequired[list[dict[str, Any]]]
     tool_call_id: NotRequired[str]
+    reasoning_content: NotRequired[str]
+    """The thoughts that led to the tool calls. They are never stored, and only some models want
+    them back, inside the same turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """A piece of the answer, as it streams in."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """A piece of what the model thinks before it answers: charged, but never shown or stored."""
 
     text: str
 
@@ -48,7 +58,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of an answer: `stop`, `length`, `content_filter`, `tool_calls` or `refusal`."""
+    """The end of an answer.
+
+    The reason is `stop`, `length`, `content_filter`, `tool_calls`, `refusal`, or `thoughts` when
+    nothing but thoughts came.
+    """
 
     reason: str
 

@@ -1,6 +1,18 @@
 """The model: turn one request into a stream of events, and retry it until its first token."""
 
-from core.llm._answer import Again, Answering, Event, Lost
-from core.llm._client import LIMITS, LLM, Endpoint
+from core.llm._answer import Again, Answering, Event, Lost, Waiting
+from core.llm._client import LIMITS, LLM
+from core.llm._exchange import Endpoint
+from core.llm._thoughts import Unsaid
 
-__all__ = ["LIMITS", "LLM", "Again", "Answering", "Endpoint", "Event", "Lost"]
+__all__ = [
+    "LIMITS",
+    "LLM",
+    "Again",
+    "Answering",
+    "Endpoint",
+    "Event",
+    "Lost",
+    "Unsaid",
+    "Waiting",
+]

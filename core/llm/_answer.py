@@ -1,15 +1,19 @@
 """An answer, put together from the chunks of a stream."""
 
 import json
+import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 from core.errors import ModelBroke, ModelBusy, ModelError
-from core.llm._faults import TryOnce, words
-from core.messages import Finish, Text, ToolCall, Usage
+from core.llm._dialect import Dialect
+from core.llm._faults import Costly, reported
+from core.llm._thoughts import Thinking, Unsaid
+from core.llm._written import Written
+from core.messages import Finish, Text, Thought, ToolCall, Usage
 from core.money import MICRO
 
 
@@ -36,10 +40,26 @@ class Again:
     """The model is about to be asked once more, after a loss."""
 
 
-Event = Answering | Text | ToolCall | Usage | Finish | Lost | Again
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The model does not answer at present; it is asked until it does, or patience ends."""
+
+    seconds: float
+    """The time for which the server asked to wait; 0 if it told none."""
+
+
+Event = Waiting | Answering | Text | Thought | Unsaid | ToolCall | Usage | Finish | Lost | Again
 
 THOUGHTS = ("reasoning_content", "reasoning")
 """The fields in which servers put the model's thoughts."""
+TICKS = 10_000
+"""The ticks of xAI's costs in a micro-dollar."""
+TICKED = "cost_in_usd_ticks"
+CREDITS = 2
+"""The credits of AI/ML API in a micro-dollar."""
+CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
+FILTERED = ("content_filter", "safety", "recitation", "prohibited_content", "sensitive")
+"""The words of services for an answer that reached its longest, and for one that was ended."""
 MOST_TOKENS = 1_000_000_000
 MOST_DOLLARS = 1_000_000
 """Larger figures are taken for errors and ignored."""
@@ -64,7 +84,16 @@ class _ToolCallSoFar:
 class Answer:
     """An answer, as much of it as has come. A whole body is one chunk."""
 
+    model: str
     secret: str
+    tools: Sequence[Mapping[str, Any]] = ()
+    """The tools that the model may call, also by writing a call into its text."""
+    begins_thinking: bool = False
+    """True if the model begins with thoughts without a tag that opens them."""
+    is_last_try: bool = False
+    """True if a written call that fits no tool is left out, instead of asking once more."""
+    tells_end: bool = True
+    """True if the model is known to say why it ends; if it has not, the end is an accident."""
     cost: int | None = None
     """The cost in micro-dollars, if the server reported it."""
     done: bool = False
@@ -72,50 +101,83 @@ class Answer:
     moves: int = 0
     """The number of pieces that brought the answer forward."""
     finish_reason: str = ""
+    _told_end: bool = False
+    _is_unsaid: bool = False
     _told: bool = False
+    _thought: bool = False
     _refused: bool = False
     _usage: Usage | None = None
     _tool_calls: list[_ToolCallSoFar] = field(default_factory=list)
     _received: list[str] = field(default_factory=list)
     _half: str = ""
     """The first half of a surrogate pair whose second half has not come yet."""
+    _thinking: Thinking = field(init=False)
+    _written: Written = field(init=False)
 
-    def feed(self, data: str) -> Iterator[Text]:
-        """Take a chunk and yield its text.
+    def __post_init__(self) -> None:
+        self._thinking = Thinking("</think>" if self.begins_thinking else "")
+        self._written = Written(self.tools)
 
-        Raises ModelBusy or ModelBroke if the chunk reports an error, and ValueError if it does
-        not have the shape of a chunk.
+    def feed(self, data: str) -> Iterator[Text | Thought | Unsaid]:
+        """Take a chunk and yield its text and thoughts.
+
+        Raises the ModelError that the chunk reports, and ValueError if it does not have the shape
+        of a chunk.
         """
         if data == "[DONE]":
-            self.done = True
+            self.done = self._told_end = True
         if self.done or not data:
             return
-        chunk = _object(_parse(data))
+        parsed = _parse(data)
+        chunk = _object(parsed[0] if isinstance(parsed, list) and parsed else parsed)
         if error := chunk.get("error"):
-            raise self.fault(f"the server reports: {words(error, self.secret)}")
+            raise self._reported(chunk if isinstance(error, str) else error)
         self._count(chunk)
         for choice in _list(chunk.get("choices")):
             yield from self._read_choice(_object(choice))
 
-    def _read_choice(self, choice: dict[str, Any]) -> Iterator[Text]:
+    def _read_choice(self, choice: dict[str, Any]) -> Iterator[Text | Thought | Unsaid]:
         delta = _object(choice.get("delta") or choice.get("message"))
-        # Thoughts are not shown, but they are charged.
-        self._received += filter(None, (_thought(delta.get(key)) for key in THOUGHTS))
+        for thought in filter(None, (*map(delta.get, THOUGHTS), _thought_in(delta.get("content")))):
+            if isinstance(thought, str):
+                self._received.append(thought)
+                yield from self._take([Thought(_mended(thought))])
         for key in ("content", "refusal"):
-            if said := delta.get(key):
+            if said := _said(delta.get(key)):
                 self.moves += 1
                 self._refused = self._refused or key == "refusal"
-                if text := self._sound(_string(said)):
-                    self._told = True
+                if text := self._sound(said):
                     self._received.append(text)
-                    yield Text(text)
+                    yield from self._take(self._thinking.feed(text))
         for piece in _list(delta.get("tool_calls")):
             self.moves += 1
             self._collect(_object(piece))
+        self._count(choice)
         if reason := choice.get("finish_reason"):
             self._stop(_string(reason))
 
+    def _take(self, known: Iterable[Text | Thought | Unsaid]) -> Iterator[Text | Thought | Unsaid]:
+        """Pass on what was told, with the calls that are written into the text left out."""
+        for each in known:
+            match each:
+                case Thought():
+                    self.moves += 1
+                    self._thought = True
+                    yield each
+                case Unsaid():
+                    self._is_unsaid = self._thought = True
+                    self._told = False
+                    yield each
+                case Text(text):
+                    yield from self._say(self._written.feed(text))
+
+    def _say(self, texts: Iterable[Text]) -> Iterator[Text]:
+        for text in texts:
+            self._told = self._told or not text.text.isspace()
+            yield text
+
     def _stop(self, reason: str) -> None:
+        reason = reason.lower()
         if reason == "error":
             raise self.fault("the model failed")
         self.moves += 1
@@ -151,43 +213,65 @@ class Answer:
         for call in reversed(self._tool_calls):
             if index in (None, call.index) and call_id in ("", call.id):
                 return call
-        new = _ToolCallSoFar(index, call_id or f"call_{len(self._tool_calls)}")
+        new = _ToolCallSoFar(index, call_id or _id_of(self._tool_calls))
         self._tool_calls.append(new)
         return new
 
     def _count(self, chunk: dict[str, Any]) -> None:
         """Note usage and cost. Ignore figures that make no sense."""
-        if told := chunk.get("usage"):
-            self._usage = _usage(told) or self._usage
-        if meta := chunk.get("meta"):
-            cost = micro_dollars(_fields(_fields(meta).get("usage")).get("usd_spent"))
-            self.cost = self.cost if cost is None else cost
+        told = _fields(chunk.get("usage"))
+        self._usage = _usage(told) or self._usage
+        cost = _cost(_fields(_fields(chunk.get("meta")).get("usage")), told)
+        self.cost = self.cost if cost is None else cost
 
     @property
     def is_whole(self) -> bool:
         """True once the answer is complete, even if the connection breaks afterwards."""
         return self.done or bool(self.finish_reason)
 
+    def close(self) -> None:
+        """Take note that the server ended the response properly.
+
+        Some servers never say that an answer is complete. Their clean end has to be enough.
+        """
+        if self._told and not self.tells_end:
+            self.done = True
+
     def end(self) -> Iterator[Event]:
-        """Yield the tool calls, the usage and the finish, which are known only at the end.
+        """Yield the rest of the text, and what is known only at the end: calls, usage and finish.
 
         Raises ModelBusy or ModelBroke if the stream ended too soon.
         """
         if not self.is_whole:
             raise self.fault("the stream ended in the middle")
-        if not self._told and not self._tool_calls and self._reason() in ("stop", "refusal"):
-            raise TryOnce("an empty answer")
+        yield from self._take(self._thinking.end())
+        yield from self._say(self._written.end())
+        if not self._told and self._written.is_invalid and not self.is_last_try:
+            raise Costly("a tool call in the text that fits no tool")
+        for name, arguments in self._written.calls:
+            self._tool_calls.append(_ToolCallSoFar(None, _id_of(self._tool_calls), name, arguments))
+        reason = self._reason()
+        if reason in ("stop", "refusal") and not (self._told or self._written.is_invalid):
+            raise Costly("an empty answer")
         # Check all of them before the first is yielded: one fault makes the others void.
         yield from [self._tool_call(call) for call in self._tool_calls]
         if (usage := self._used()) is not None:
             yield usage
-        yield Finish(self._reason())
+        yield Finish(reason)
 
-    def lost(self, model: str) -> Iterator[Lost]:
+    def taught(self, dialect: Dialect) -> Dialect:
+        """Return a dialect with everything that this answer tells of its model."""
+        return replace(
+            dialect,
+            tells_end=dialect.tells_end or self._told_end or bool(self.finish_reason),
+            begins_thinking=dialect.begins_thinking or self._is_unsaid,
+        )
+
+    def lost(self) -> Iterator[Lost]:
         """Yield the loss to charge for an answer that failed, if any of it came."""
         usage = self._used()
         if usage is not None or self.moves or self._received:
-            yield Lost(model, usage, "".join(self._received))
+            yield Lost(self.model, usage, "".join(self._received))
 
     def _used(self) -> Usage | None:
         if self._usage is None:
@@ -203,17 +287,39 @@ class Answer:
     def _reason(self) -> str:
         if self._refused:
             return "refusal"
-        if self.finish_reason in ("length", "content_filter"):
-            return self.finish_reason
+        if self._thought and not (self._told or self._tool_calls):
+            return "thoughts"
+        if self.finish_reason in CUT_OFF:
+            return "length"
+        if self.finish_reason in FILTERED:
+            return "content_filter"
         return "tool_calls" if self._tool_calls else "stop"
 
     def fault(self, message: str) -> ModelError:
         """Return the error for an answer that fails now: ModelBroke after its first text."""
         return ModelBroke(message) if self._told else ModelBusy(message)
 
+    def _reported(self, error: object) -> ModelError:
+        """Return the error for one that the server reports inside its answer."""
+        fault = reported(error, self.model, self.secret)
+        return ModelBroke(str(fault)) if self._told and isinstance(fault, ModelBusy) else fault
 
-def _thought(value: object) -> str:
-    return value if isinstance(value, str) else ""
+
+def _id_of(calls: Sequence[object]) -> str:
+    """Return an id for a tool call that came without one; some services want nine characters."""
+    return f"call{len(calls):05d}"
+
+
+def _cost(meta: Mapping[str, Any], usage: Mapping[str, Any]) -> int | None:
+    """Return the cost that a service tells in micro-dollars, by whichever field it uses."""
+    dollars = (meta.get("usd_spent"), usage.get("cost"))
+    told = next((cost for each in dollars if (cost := micro_dollars(each)) is not None), None)
+    if told is not None:
+        return told
+    for figure, share in ((meta.get("credits_used"), CREDITS), (usage.get(TICKED), TICKS)):
+        if isinstance(figure, int | float) and 0 <= figure <= MOST_DOLLARS * MICRO * share:
+            return math.ceil(figure / share)
+    return None
 
 
 def micro_dollars(value: object) -> int | None:
@@ -227,22 +333,41 @@ def micro_dollars(value: object) -> int | None:
     return int((dollars * MICRO).to_integral_value(rounding=ROUND_CEILING))
 
 
-def _usage(told: object) -> Usage | None:
-    fields = _fields(told)
-    prompt, completion = (
-        _tokens(fields.get("prompt_tokens")),
-        _tokens(fields.get("completion_tokens")),
-    )
-    cached = _tokens(_fields(fields.get("prompt_tokens_details")).get("cached_tokens"))
+def _usage(fields: Mapping[str, Any]) -> Usage | None:
+    """Return the usage that a service tells.
+
+    Some leave the tokens of thoughts out of `completion_tokens`; then `total_tokens` decides.
+    """
+    prompt = _tokens(fields.get("prompt_tokens"))
+    completion = _tokens(fields.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
-    return Usage(prompt, completion, cached or 0)
+    details = _fields(fields.get("prompt_tokens_details"))
+    places = (details.get("cached_tokens"), fields.get("prompt_cache_hit_tokens"))
+    cached = next((tokens for each in places if (tokens := _tokens(each)) is not None), 0)
+    total = _tokens(fields.get("total_tokens")) or 0
+    return Usage(prompt, max(completion, total - prompt), cached)
 
 
 def _tokens(value: object) -> int | None:
     if isinstance(value, int | float) and 0 <= value <= MOST_TOKENS:
         return int(value)
     return None
+
+
+def _said(content: object) -> str:
+    """Return the text of a content, which is a string or a list of parts."""
+    if isinstance(content, list):
+        parts = [each if isinstance(each, str) else _object(each).get("text") for each in content]
+        return "".join(map(_string, parts))
+    return _string(content)
+
+
+def _thought_in(content: object) -> str:
+    """Return the thoughts in a content that is a list of parts."""
+    parts = [_fields(each) for each in content] if isinstance(content, list) else []
+    inner = [each.get("thinking") for each in parts if each.get("type") == "thinking"]
+    return "".join(each if isinstance(each, str) else _said(each) for each in inner)
 
 
 def _mended(text: str) -> str:

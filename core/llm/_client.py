@@ -1,59 +1,35 @@
-"""The client of one endpoint, with its retries."""
+"""The client of one endpoint: it asks the right model in its dialect, until it answers."""
 
 import asyncio
-import json
 import logging
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
-from core.errors import ModelBusy, ModelError, ModelUnavailable
-from core.llm._answer import Again, Answer, Answering, Event, Lost, micro_dollars
-from core.llm._events import BodyReader, EventReader
-from core.llm._faults import UNUSABLE, WRONG_KEY, HungUp, NoSuchModel, TryOnce, refuse_status
-from core.llm._lineup import Lineup
-from core.messages import ChatMessage, Text
+from core.errors import ModelBusy, ModelGone
+from core.llm._answer import Again, Answer, Answering, Event, Lost, Waiting
+from core.llm._dialect import Body, Dialect, body_of, learn
+from core.llm._exchange import Endpoint, build, exchange
+from core.llm._faults import WRONG_KEY, Costly, HungUp, NotFound, Unsuitable
+from core.llm._lookout import Lookout
+from core.messages import ChatMessage
 
 log = logging.getLogger(__name__)
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """Limits of the connection pool. An unbounded keep-alive pool makes httpx quadratic."""
 
-CONNECT_SECONDS = 10.0
-LAST_WORDS_SECONDS = 5.0
-"""The time to wait for the usage after the end of the answer."""
-DRAIN_SECONDS = 0.25
-"""The time to wait then for the end of the response, so that the connection can be reused."""
 LONGEST_PAUSE = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The address of the model and the parameters of every request; times in seconds."""
-
-    url: str
-    key: str = field(repr=False)
-    model: str
-    max_completion_tokens: int
-    fallbacks: tuple[str, ...] = ()
-    """The models to ask, in this order, while the earlier ones keep failing."""
-    temperature: float | None = None
-    top_p: float | None = None
-    first_token_seconds: float = 60
-    """The limit for the first token, and for the time from one token to the next. Comments that
-    keep the connection alive do not extend it."""
-    stall_seconds: float = 30
-    """The limit for silence after the first token. Any byte, even a comment, ends a silence."""
-    patience_seconds: float = 60
-    """The time in which tries that fail before the first token are repeated."""
-    pause_seconds: float = 0.5
-    """The pause before the second try, about; later pauses grow."""
+LONGEST_WAIT = 60.0
+"""The longest pause before a try, and the longest wait that a server may ask for; in seconds."""
+COSTLY_PAUSES = (0.5, 5.0, 15.0, 45.0)
+"""The seconds before a request is repeated that fails slowly or at a cost."""
 
 
 class LLM:
@@ -69,60 +45,100 @@ class LLM:
         self._client = client
         self._endpoint = endpoint
         self._clock = clock
-        self._lineup = Lineup((endpoint.model, *endpoint.fallbacks), clock)
+        self._lookout = Lookout((endpoint.model, *endpoint.fallbacks), clock)
+        self._dialects: dict[str, Dialect] = {}
 
     async def stream(
         self,
         messages: Sequence[ChatMessage],
         tools: Sequence[Mapping[str, Any]] = (),
         *,
+        may_call: bool = True,
         request_id: str,
         model: str | None = None,
+        patience: float | None = None,
     ) -> AsyncGenerator[Event, None]:
-        """Yield the answer as it comes: Answering, Text, ToolCall, Usage if reported, Finish.
+        """Yield the answer as it comes: Answering, Text, Thought, ToolCall, Usage, Finish.
 
-        `model`, if given, is asked before the endpoint's own models. A request that fails after
-        some of its answer has come yields Lost; then follows an error, or Again and an answer.
+        `model`, if given, is asked before the endpoint's own models; `patience` are the seconds in
+        which failed tries are repeated. Waiting tells that the model is away. A request that fails
+        after a part of its answer yields Lost; then follows an error, or Again and an answer.
 
-        Raises ModelBusy, ModelUnavailable or ModelRejected before the first text, after retries
-        where they may help, and ModelBroke after it.
+        Raises ModelUnavailable or ModelRejected at once, ModelBusy when patience ends before the
+        first text, and ModelBroke after it.
         """
-        tries = _Tries(self._clock() + self._endpoint.patience_seconds, self._pauses())
+        seconds = self._endpoint.patience_seconds if patience is None else patience
+        tries = _Tries(self._clock() + seconds, self._pauses())
         while True:
-            asked = tries.ask(self._lineup.current(model))
-            answering = lost = False
+            async for waiting in self._until_admitted(tries, model):
+                yield waiting
+            asked, dialect = tries.model, self._dialect(tries.model)
+            body = self._body(asked, dialect, messages, tools, may_call=may_call)
+            request = build(self._client, self._endpoint, body, request_id)
+            answer = self._new_answer(tries, tools if may_call else ())
+            lost = False
             try:
-                attempt = self._attempt(self._request(asked, messages, tools, request_id), asked)
-                async with aclosing(attempt) as events:
+                stream = exchange(self._client, self._endpoint, request, answer)
+                async with aclosing(stream) as events:
                     async for event in events:
-                        if isinstance(event, Lost):
-                            lost = True
-                        elif not answering:
-                            answering = True
-                            self._lineup.answered(asked)
+                        lost = lost or isinstance(event, Lost)
+                        if not (lost or tries.is_answering):
+                            tries.is_answering = True
+                            self._lookout.answered(asked)
                             yield Answering(asked)
                         yield event
+                self._dialects[asked] = answer.taught(dialect)
                 return
-            except (ModelBusy, NoSuchModel) as error:
-                pause = self._after(error, asked, tries, model)
+            except Unsuitable as error:
+                self._dialects[asked] = tries.other(learn(dialect, error.told, body), error)
+                pause = 0.0
+            except (ModelBusy, ModelGone) as error:
+                pause = self._after(error, tries, model)
             if lost:
                 yield Again()
             log.debug("%s: asking again in %.2f s", request_id, pause)
             await asyncio.sleep(pause)
 
-    def _after(
-        self, error: ModelBusy | NoSuchModel, asked: str, tries: "_Tries", chosen: str | None
-    ) -> float:
+    async def _until_admitted(
+        self, tries: "_Tries", chosen: str | None
+    ) -> AsyncGenerator[Waiting, None]:
+        """Choose the model to ask, and wait until it may be asked.
+
+        Raises ModelBusy when patience ends before, and ModelGone if no model is left.
+        """
+        while True:
+            model = self._lookout.current(chosen, tries.given_up)
+            if model is None:
+                raise ModelGone(
+                    "MODEL is wrong: its models are unknown or retired; set another one"
+                )
+            seconds = self._lookout.take(model, first=model not in tries.asked)
+            if not seconds:
+                tries.ask(model)
+                return
+            left = tries.give_up - self._clock()
+            if left <= 0:
+                raise tries.last or ModelBusy(f"model {model} is away")
+            yield Waiting(self._lookout.told(model))
+            await self._lookout.wait(model, min(seconds, left))
+
+    def _after(self, error: ModelBusy | ModelGone, tries: "_Tries", chosen: str | None) -> float:
         """Return the seconds until the next try, or raise the error if there is to be none."""
-        if tries.forgive(error):
+        if isinstance(error, HungUp) and not tries.is_forgiven:
+            tries.is_forgiven = True  # a server may close an idle connection at any moment
             return 0.0
-        pause = tries.pause(error, self._clock())
-        self._lineup.failed(asked, error, for_good=pause is None)
-        if self._lineup.current(chosen) not in tries.asked:
-            return 0.0
+        pause = None
+        if isinstance(error, ModelGone):
+            self._lookout.gone(tries.model, error, for_good=not isinstance(error, NotFound))
+        else:
+            self._lookout.failed(tries.model, error)
+            pause = tries.pause(error, self._clock())
         if pause is None:
+            tries.given_up.add(tries.model)
+        if (model := self._lookout.current(chosen, tries.given_up)) is None:
             raise error
-        return pause
+        # A model that is away has pauses of its own, which all answers share.
+        return pause or 0.0 if model in tries.asked and not self._lookout.is_away(model) else 0.0
 
     def _pauses(self) -> Iterator[float]:
         """Growing pauses with jitter, without end."""
@@ -131,134 +147,36 @@ class LLM:
             yield pause * random.uniform(0.5, 1.5)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _attempt(self, request: httpx.Request, model: str) -> AsyncGenerator[Event, None]:
-        answer = Answer(self._endpoint.key)
-        try:
-            async with aclosing(self._texts(request, model, answer)) as texts:
-                async for text in texts:
-                    yield text
-            for event in answer.end():
-                yield event
-        except ModelError:
-            for lost in answer.lost(model):
-                yield lost
-            raise
+    def _new_answer(self, tries: "_Tries", tools: Sequence[Mapping[str, Any]]) -> Answer:
+        dialect = self._dialect(tries.model)
+        return Answer(
+            tries.model,
+            self._endpoint.key,
+            tools,
+            begins_thinking=dialect.begins_thinking,
+            tells_end=dialect.tells_end,
+            is_last_try=tries.costly > 0,
+        )
 
-    async def _texts(
-        self, request: httpx.Request, model: str, answer: Answer
-    ) -> AsyncGenerator[Text, None]:
-        """Yield the texts of an answer. Raise ModelBusy or ModelBroke if it never completes."""
-        began = asyncio.get_running_loop().time()
-        try:
-            async with (
-                self._response(request, model, began) as response,
-                aclosing(self._data(response, answer, began)) as events,
-            ):
-                async for data in events:
-                    for text in answer.feed(data):
-                        yield text
-        except (httpx.HTTPError, TimeoutError, ValueError) as error:
-            # A finish reason makes the answer complete; the rest of the stream is not needed.
-            if not answer.is_whole:
-                raise answer.fault(_told(error)) from error
+    def _dialect(self, model: str) -> Dialect:
+        return self._dialects.get(model, Dialect())
 
-    @asynccontextmanager
-    async def _response(
-        self, request: httpx.Request, model: str, began: float
-    ) -> AsyncIterator[httpx.Response]:
-        """Send a request and open its response. Raise a ModelError if that is not an answer."""
-        try:
-            async with asyncio.timeout_at(began + self._endpoint.first_token_seconds):
-                response = await self._client.send(request, stream=True)
-        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
-            raise HungUp(_told(error)) from error
-        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol):
-            # Not chained: the error may quote the header with the key.
-            raise ModelUnavailable(UNUSABLE) from None
-        try:
-            await refuse_status(response, model, self._endpoint.key)
-            yield response
-        finally:
-            await response.aclose()
-
-    async def _data(
-        self, response: httpx.Response, answer: Answer, began: float
-    ) -> AsyncGenerator[str, None]:
-        """Yield the data of each event. Raise TimeoutError after too long a silence."""
-        clock = asyncio.get_running_loop().time
-        reader = _reader(response)
-        answer.cost = micro_dollars(response.headers.get("x-aimlapi-usd-spent"))
-        moved_at, moves = began, 0
-        pieces = response.aiter_bytes()
-        piece = None
-        while piece != b"" and not answer.done:
-            now = clock()
-            if answer.moves != moves:
-                # Measured from now: the time that the consumer took is not the model's silence.
-                moved_at, moves = now, answer.moves
-            async with asyncio.timeout_at(self._deadline(answer, moved_at, now)):
-                piece = await anext(pieces, b"")
-            for data in reader.feed(piece):
-                yield data
-        answer.done = answer.done or isinstance(reader, BodyReader)
-        with suppress(httpx.HTTPError, TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                await anext(pieces, b"")
-
-    def _deadline(self, answer: Answer, moved_at: float, now: float) -> float:
-        first, stall = self._endpoint.first_token_seconds, self._endpoint.stall_seconds
-        if not answer.moves:
-            return moved_at + first
-        if answer.finish_reason:
-            return moved_at + min(stall, LAST_WORDS_SECONDS)
-        return min(now + stall, moved_at + max(first, stall))
-
-    def _request(
+    def _body(
         self,
         model: str,
+        dialect: Dialect,
         messages: Sequence[ChatMessage],
         tools: Sequence[Mapping[str, Any]],
-        request_id: str,
-    ) -> httpx.Request:
-        body = {
-            "model": model,
-            "messages": messages,
-            "max_completion_tokens": self._endpoint.max_completion_tokens,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "temperature": self._endpoint.temperature,
-            "top_p": self._endpoint.top_p,
-            "tools": tools or None,
-        }
-        told = {name: value for name, value in body.items() if value is not None}
-        try:
-            return self._client.build_request(
-                "POST",
-                f"{self._endpoint.url}/chat/completions",
-                # A lone surrogate, which people manage to type, becomes a question mark.
-                content=json.dumps(told, ensure_ascii=False).encode(errors="replace"),
-                headers=self._headers(request_id),
-                # `_data` limits each read, because the limit changes during the answer.
-                timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            )
-        except (httpx.InvalidURL, UnicodeEncodeError):
-            raise ModelUnavailable(UNUSABLE) from None
-
-    def _headers(self, request_id: str) -> dict[str, str]:
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "text/event-stream, application/json",
-            # Compression would hold tokens back.
-            "Accept-Encoding": "identity",
-            **self._authorization(),
-        }
-        # The service silently drops an id that is longer or has any other character.
-        if known := re.sub(r"[^A-Za-z0-9._:-]", "-", request_id)[:128]:
-            headers["X-Client-Request-Id"] = known
-        return headers
-
-    def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._endpoint.key}"} if self._endpoint.key else {}
+        *,
+        may_call: bool,
+    ) -> Body:
+        endpoint = self._endpoint
+        body: Body = {"model": model, **body_of(dialect, messages, tools, may_call=may_call)}
+        body |= {dialect.cap: endpoint.max_completion_tokens, "stream": True}
+        samples = {"temperature": endpoint.temperature, "top_p": endpoint.top_p}
+        if dialect.samples:
+            body |= {name: value for name, value in samples.items() if value is not None}
+        return body
 
     async def check(self, *, seconds: float = 5.0) -> str | None:
         """Check the key and the URL without spending credits.
@@ -267,9 +185,10 @@ class LLM:
         the endpoint has no billing to ask about.
         """
         url = re.sub(r"/v\d+$", "", self._endpoint.url) + "/v2/billing"
+        headers = self._endpoint.authorization
         try:
             async with asyncio.timeout(seconds):
-                response = await self._client.get(url, headers=self._authorization(), timeout=None)
+                response = await self._client.get(url, headers=headers, timeout=None)
         except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
             return "MODEL_API_URL is wrong or its server is down: no connection"
         except (httpx.HTTPError, TimeoutError, UnicodeEncodeError):
@@ -283,49 +202,38 @@ class _Tries:
 
     give_up: float
     pauses: Iterator[float]
+    model: str = ""
+    """The model that is asked now."""
+    is_answering: bool = False
     asked: set[str] = field(default_factory=set)
-    _forgiven: bool = False
-    _repeated: bool = False
+    given_up: set[str] = field(default_factory=set)
+    last: ModelBusy | None = None
+    costly: int = 0
+    """The failures that were slow or charged."""
+    is_forgiven: bool = False
+    _dialects: set[tuple[str, Dialect]] = field(default_factory=set)
 
-    def ask(self, model: str) -> str:
-        """Note that a model is asked, and return it."""
+    def ask(self, model: str) -> None:
+        """Note that a model is asked now."""
+        self.model, self.is_answering = model, False
         self.asked.add(model)
-        return model
 
-    def forgive(self, error: ModelError) -> bool:
-        """Return True for a try that does not count: the first one that met a closed connection.
+    def other(self, dialect: Dialect | None, error: Unsuitable) -> Dialect:
+        """Return a dialect to try instead; raise the error if there is none left."""
+        if dialect is None or (self.model, dialect) in self._dialects:
+            raise error
+        self._dialects.add((self.model, dialect))
+        return dialect
 
-        A server may close an idle connection at any moment.
-        """
-        forgiven = isinstance(error, HungUp) and not self._forgiven
-        self._forgiven = self._forgiven or forgiven
-        return forgiven
-
-    def pause(self, error: ModelError, now: float) -> float | None:
+    def pause(self, error: ModelBusy, now: float) -> float | None:
         """Return the seconds to wait before asking the same model again, or None to give up."""
-        if not isinstance(error, ModelBusy) or (isinstance(error, TryOnce) and self._repeated):
-            return None
-        self._repeated = self._repeated or isinstance(error, TryOnce)
+        self.last = error
+        pause = next(self.pauses)
+        if isinstance(error, Costly):
+            if self.costly == len(COSTLY_PAUSES):
+                return None
+            pause = COSTLY_PAUSES[self.costly]
+            self.costly += 1
         # Spread the retries: the server may tell a thousand streams the same moment.
-        pause = (error.retry_after or 0.0) + next(self.pauses)
+        pause += min(error.retry_after or 0.0, LONGEST_WAIT)
         return pause if now + pause <= self.give_up else None
-
-
-def _reader(response: httpx.Response) -> EventReader | BodyReader:
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "text/event-stream":
-        return EventReader()
-    if media_type == "application/json":
-        return BodyReader()
-    raise ValueError(f"an answer of type {media_type[:50]!r}")
-
-
-def _told(error: Exception) -> str:
-    """Describe an error for the log without the library's message, which may quote a header."""
-    match error:
-        case TimeoutError():
-            return "silence"
-        case ValueError():
-            return f"malformed: {error}"
-        case _:
-            return type(error).__name__

@@ -1,37 +1,241 @@
-"""Translation of HTTP errors to core's error tree."""
+"""Translation of a server's errors to core's error tree, by status, code and words.
+
+Servers word the same fault in many ways, and some report it with another status or inside a 200.
+The words decide where the status leaves it open.
+"""
 
 import asyncio
 import json
 import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
 
-from core.errors import ModelBusy, ModelRejected, ModelUnavailable
+from core.errors import (
+    ContentRefused,
+    CreditUsedUp,
+    KeyRefused,
+    ModelBusy,
+    ModelError,
+    ModelGone,
+    ModelRejected,
+    ModelUnavailable,
+    PromptTooLong,
+)
 
 WORDS = 200
 """The longest message of a server in a log line, in characters."""
 _BODY_BYTES = 16 * 1024
-_BODY_SECONDS = 5.0
+_BODY_SECONDS = 2.0
+_READ = 2000
+"""The characters of an error in which its kind is looked for."""
 
 WRONG_KEY = "MODEL_API_KEY is missing or wrong: the model API does not accept it; set a valid key"
-_NO_CREDIT = "the account behind MODEL_API_KEY is out of credits or not allowed to ask: top it up"
+_NO_RIGHTS = "the account behind MODEL_API_KEY may not do this: look at its plan and its rights"
+_NO_CREDIT = "the account behind MODEL_API_KEY is out of credits: top it up"
 _WRONG_URL = "MODEL_API_URL is wrong: there is no model API"
+_GONE = "MODEL is wrong: {model!r} is unknown or retired there; set another model"
+_WRONG_PATH = "MODEL_API_URL or MODEL is wrong: {model!r} is not there"
 UNUSABLE = "MODEL_API_URL or MODEL_API_KEY is wrong: they make no valid request"
-_ADVICE = {401: WRONG_KEY, 402: _NO_CREDIT, 403: _NO_CREDIT, 405: _WRONG_URL}
 
 
-class NoSuchModel(ModelUnavailable):
-    """The server does not know the path or the model; it may know another model."""
-
-
-class TryOnce(ModelBusy):
-    """A fault that is slow or expensive to repeat, so that only one more try pays."""
+class Costly(ModelBusy):
+    """A fault that is slow or expensive to repeat, and may be the fault of the question alone."""
 
 
 class HungUp(ModelBusy):
     """The connection was lost before the answer began, most often after being idle too long."""
+
+
+class NotFound(ModelGone):
+    """The server does not know the path or the model; a proxy may only be starting."""
+
+
+class Unsuitable(ModelRejected):
+    """The request was refused; `told` are the server's words, which may name what it refuses."""
+
+    def __init__(self, message: str, told: str = "") -> None:
+        super().__init__(message)
+        self.told = told
+
+
+def _any(*phrases: str) -> re.Pattern[str]:
+    return re.compile("|".join(phrases))
+
+
+# Each is searched in lower-case text. None of them can backtrack over more than a few words.
+_CONTENT = _any(
+    "content violates",
+    "content[ _-]?(?:filter|policy|management)",
+    "responsibleaipolicy",
+    "safety_check",
+    "usage guidelines",
+    "(?:input|prompt) (?:was )?(?:flagged|blocked)",
+    "data_?inspection_?failed",
+    "prohibited_content",
+)
+_TOO_LONG = _any(
+    "context[ _](?:length|window|size)",
+    "maximum (?:context|prompt) length",
+    "input_too_large",
+    "exceeds? (?:the )?budget",
+    "prompt (?:is )?too (?:long|large)",
+    "input (?:is )?too (?:long|large)",
+    "too many (?:input )?tokens",
+)
+_KEY = _any(
+    "api[ _-]?key",
+    "authentication",
+    "unauthori[sz]ed",
+    "invalid[ _]token",
+    "user not found",
+)
+_CREDIT = _any(
+    "insufficient[ _](?:quota|balance|credits?|funds?)",
+    "billing[ _](?:not[ _]active|hard[ _]limit)",
+    "(?:out of|no|any|not enough|more|all available) credits?",
+    "credit balance",
+    "spending limit",
+    "exhausted (?:its|your|their|the)",
+    "top[ -]?up",
+    "payment required",
+    "arrears?",
+)
+_MODEL = r"models?\b[^.\n]{0,120}?"
+_ABILITY = _any(
+    r"support[^.\n]{0,60}\b(?:images?|vision|tools?|functions?|files?|audio|modalit)",
+    r"\b(?:images?|vision|tools?|files?)\b[^.\n]{0,60} not (?:yet )?(?:supported|enabled|allowed)",
+)
+_ABSENT = _any(
+    "model_not_found",
+    "model_?not_?exist",
+    "(?:no such|unknown|invalid|not a valid) model\\b",
+    "invalid model name",
+    "no endpoints found for",
+    _MODEL
+    + r"(?:not found|not exist|no longer|retired|deprecated|decommissioned|withdrawn|not a valid"
+    r"|is not available|does not exist|unknown)",
+)
+
+# The codes of errors that come inside a 200, or with a status that says too little.
+_STATUS_OF: Mapping[str, int] = {
+    "insufficient_quota": 402,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "permission_denied": 403,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "invalid_request_error": 400,
+    "context_length_exceeded": 400,
+    "content_filter": 400,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "overloaded_error": 503,
+    "server_error": 500,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An error as a server told it; `words` is one short line without the key."""
+
+    words: str = ""
+    codes: tuple[str, ...] = ()
+    """Its code, type, name and status, in lower case."""
+    all: str = field(default="", repr=False)
+    """Everything that it says, in lower case, to look for its kind."""
+
+    @property
+    def status(self) -> int:
+        """The status that its codes stand for, or 0."""
+        for code in self.codes:
+            if code.isdecimal() and len(code) == 3:
+                return int(code)
+            if code in _STATUS_OF:
+                return _STATUS_OF[code]
+        return 0
+
+
+def read(body: object, secret: str) -> Told:
+    """Read an error of any form: an object, a list with one, JSON in a text, or a text."""
+    strings = list(_strings(body))
+    text = " ".join(string for _, string in strings)[:_READ].lower()
+    codes = tuple(
+        string.strip().lower() for name, string in strings if name in _NAMES and len(string) < 80
+    )
+    return Told(words(body, secret), codes, text)
+
+
+_NAMES = ("code", "type", "name", "status", "statusCode")
+
+
+def _strings(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield the texts and numbers in an error, each with the name of its field."""
+    match value:
+        case dict() if depth < 6:
+            for key, each in list(value.items())[:50]:
+                yield from _strings(each, str(key), depth + 1)
+        case list() if depth < 6:
+            for each in value[:10]:
+                yield from _strings(each, name, depth + 1)
+        case str():
+            yield name, value[:_READ]
+        case bool() | None:
+            pass
+        case int():
+            yield name, str(value)[:20] if abs(value) < 10**9 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """The meaning of some statuses, if the words of the server fit."""
+
+    statuses: range | tuple[int, ...]
+    words: re.Pattern[str]
+    kind: type[ModelError]
+    advice: str = ""
+    """The setting that is wrong and what to do, for the operator."""
+
+
+_ANY = re.compile("")
+# The first that fits counts. A status without a rule means that the request was not understood.
+_RULES = (
+    _Rule((401, 407), _ANY, KeyRefused, WRONG_KEY),
+    _Rule((400, 403, 422, 451), _CONTENT, ContentRefused),
+    _Rule((413,), _ANY, PromptTooLong),
+    _Rule((400, 422, 500), _TOO_LONG, PromptTooLong),
+    _Rule((402,), _ANY, CreditUsedUp, _NO_CREDIT),
+    _Rule((400, 403, 429), _CREDIT, CreditUsedUp, _NO_CREDIT),
+    _Rule((400, 404, 422), _ABILITY, Unsuitable),
+    _Rule((400, 403, 404, 410, 422), _ABSENT, ModelGone, _GONE),
+    _Rule((410,), _ANY, ModelGone, _GONE),
+    _Rule((404,), _ANY, NotFound, _WRONG_PATH),
+    _Rule((403,), _ANY, KeyRefused, _NO_RIGHTS),
+    _Rule((400,), _KEY, KeyRefused, WRONG_KEY),
+    _Rule((*range(400), 405), _ANY, ModelUnavailable, _WRONG_URL),
+    _Rule((504,), _ANY, Costly),
+    _Rule((408, 409, 425, 429, *range(500, 1000)), _ANY, ModelBusy),
+)
+
+
+def fault(status: int, told: Told, *, model: str, retry_after: float | None = None) -> ModelError:
+    """Return the error for a status outside of 2xx and for what the server told."""
+    log = f"status {status}: {told.words}"
+    for rule in _RULES:
+        if status in rule.statuses and rule.words.search(told.all):
+            break
+    else:
+        return Unsuitable(log, told.all)
+    if issubclass(rule.kind, Unsuitable):
+        return rule.kind(log, told.all)
+    if issubclass(rule.kind, ModelBusy):
+        return rule.kind(log, retry_after)
+    return rule.kind(f"{rule.advice.format(model=model)} ({log})" if rule.advice else log)
 
 
 async def refuse_status(response: httpx.Response, model: str, secret: str) -> None:
@@ -39,15 +243,24 @@ async def refuse_status(response: httpx.Response, model: str, secret: str) -> No
     status = response.status_code
     if 200 <= status < 300:
         return
-    if status in _ADVICE or status < 400:
-        raise ModelUnavailable(f"{_ADVICE.get(status, _WRONG_URL)} (status {status})")
-    if status == 404:
-        raise NoSuchModel(f"MODEL_API_URL or MODEL is wrong: {model!r} is not there (status 404)")
-    if status == 504:
-        raise TryOnce("status 504")
-    if status in (408, 425, 429) or status >= 500:
-        raise ModelBusy(f"status {status}", retry_after(response.headers.get("retry-after", "")))
-    raise ModelRejected(f"status {status}: {words(await _body(response), secret)}")
+    told = read(await _body(response), secret)
+    raise fault(status, told, model=model, retry_after=wait_of(response.headers, told.all))
+
+
+def reported(body: object, model: str, secret: str) -> ModelError:
+    """Return the error for one that a server reports inside a 200."""
+    told = read(body, secret)
+    wait = wait_of({}, told.all)
+    status = told.status or _status_by_words(told.all)
+    if status < 400:
+        return ModelBusy(f"the server reports: {told.words}", wait)
+    return fault(status, told, model=model, retry_after=wait)
+
+
+def _status_by_words(text: str) -> int:
+    """Return the status for an error without any code, or 0."""
+    kinds = ((_CONTENT, 400), (_TOO_LONG, 400), (_CREDIT, 402), (_ABSENT, 404))
+    return next((status for kind, status in kinds if kind.search(text)), 0)
 
 
 async def _body(response: httpx.Response) -> object:
@@ -70,26 +283,50 @@ async def _body(response: httpx.Response) -> object:
 
 def words(told: object, secret: str) -> str:
     """Return the message of an error that a server reports, as one short line without the key."""
-    for name in ("error", "message"):
+    if isinstance(told, list) and told:
+        told = told[0]
+    for name in ("error", "message", "detail"):
         if isinstance(told, dict) and told.get(name):
             told = told[name]
-    text = "no message" if isinstance(told, dict | list) else " ".join(str(told).split())
+    text = "" if isinstance(told, dict | list) else " ".join(str(told).split())
+    text = text or "no message"
     if secret:
         text = text.replace(secret, "***")
     return text if len(text) <= WORDS else f"{text[:WORDS]}…"
 
 
+# How long to wait
+
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s?(ms|s|m|h|d)?")
+_UNIT: Mapping[str, float] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_IN_WORDS = re.compile(
+    r"(?:try again in|retry after|retrydelay\W{0,4})\s?(\d{1,7}(?:\.\d{1,9})?)\s?(ms|s|m|h)?"
+)
+
+
+def wait_of(headers: Mapping[str, str], text: str = "") -> float | None:
+    """Return the seconds that a server asks to wait, from its headers or else from its words."""
+    if told := headers.get("retry-after-ms"):
+        seconds = retry_after(told)
+        return None if seconds is None else seconds / 1000
+    if told := headers.get("retry-after"):
+        return retry_after(told)
+    if found := _IN_WORDS.search(text):
+        return float(found[1]) * _UNIT[found[2] or "s"]
+    return None
+
+
 def retry_after(value: str) -> float | None:
-    """Return the seconds of a `Retry-After` header, which is a number or an HTTP date."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _until(value)
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    """Return the seconds of `30`, `30s`, `1m30s`, `250ms` or an HTTP date; None for anything else.
 
-
-def _until(date: str) -> float:
+    The spellings are those of RFC 9110 and of several model APIs.
+    """
+    value = value.strip().lower()
+    spans = _SPAN.findall(value)
+    if spans and "".join(value.split()) == "".join(f"{number}{unit}" for number, unit in spans):
+        return sum(float(number) * _UNIT[unit or "s"] for number, unit in spans)
     try:
-        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+        seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError, OverflowError):
-        return math.nan
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -322,7 +322,7 @@ CALLS: dict[str, tuple[list[dict[str, Any]], list[ToolCall]]] = {
         [calling(call("f", {"x": 1}, id="a"))],
         [ToolCall("a", "f", '{"x": 1}')],
     ),
-    "without id": ([calling(call("f", "{}"))], [ToolCall("call_0", "f", "{}")]),
+    "without id": ([calling(call("f", "{}"))], [ToolCall("call00000", "f", "{}")]),
 }
 
 
@@ -391,7 +391,7 @@ async def test_a_whole_answer_is_understood_with_the_cost_in_its_headers() -> No
         "",
         '{"choices": [',
         whole(content=""),
-        whole(content=["parts"]),
+        whole(content=[7]),
     ],
     ids=repr,
 )
@@ -413,7 +413,7 @@ MALFORMED: list[Any] = [
     {"choices": [1]},
     {"choices": [{"delta": "x"}]},
     delta(content=7),
-    delta(content=[{"type": "text"}]),
+    delta(content=[7]),
     delta(tool_calls={"0": {}}),
     delta(tool_calls=["x"]),
     calling({"function": "f"}),

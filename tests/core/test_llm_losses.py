@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import ModelBroke, ModelBusy
 from core.llm import Again, Answering, Event, Lost
-from core.messages import Finish, Text, ToolCall, Usage
+from core.messages import Finish, Text, Thought, ToolCall, Usage
 from tests.core.streams import asking, chunk, delta, head, hear, listen, raw, receiving, sse
 from tests.fakes.model import MODEL, Answer, Fault, ModelServer
 
@@ -56,13 +56,14 @@ async def test_after_the_last_try_nobody_is_asked_again() -> None:
 
 
 async def test_a_text_that_breaks_is_told_too() -> None:
-    heard = await lost(sse(delta(content="Half an "), done=False), error=ModelBroke)
+    heard = await lost(sse(delta(content="Half an "), "{"), error=ModelBroke)
     assert heard == [Lost(MODEL, None, "Half an ")]
 
 
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
 async def test_thoughts_are_charged_though_nobody_sees_them(key: str) -> None:
-    assert await lost(sse(delta(**{key: "Hm."}), done=False)) == [Lost(MODEL, None, "Hm.")]
+    told = [Thought("Hm."), Lost(MODEL, None, "Hm.")]
+    assert await lost(sse(delta(**{key: "Hm."}), done=False)) == told
     odd: Any = {"text": "Hm."}
     assert await lost(sse(delta(**{key: odd}), done=False)) == []
 
