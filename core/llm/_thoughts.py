@@ -32,6 +32,8 @@ class Thinking:
     _held: str = ""
     _said: bool = False
     """True once text has come."""
+    _thought: bool = False
+    """True once thoughts have come; the blanks between them and the text are no part of it."""
     _is_over: bool = False
     """True once no tag can mean anything any more."""
 
@@ -41,6 +43,8 @@ class Thinking:
             yield Text(text)
             return
         self._held += text
+        if self._thought and not (self.closing or self._said):
+            self._held = self._held.lstrip()
         if self.closing:
             yield from self._think()
         elif self._said:
@@ -55,7 +59,7 @@ class Thinking:
     def _think(self) -> Iterator[Text | Thought | Unsaid]:
         thought, tag, rest = self._held.partition(self.closing)
         if tag:
-            self._held, self.closing = rest.lstrip(), ""
+            self._held, self.closing, self._thought = rest, "", True
             yield Thought(thought)
             yield from self.feed("")
             return
@@ -72,10 +76,8 @@ class Thinking:
         elif lone := _LONE.search(self._held):
             yield Text(self._held[: lone.start()])
             yield Unsaid()
-            self._held = self._held[lone.end() :].lstrip()
-            self._said = False
-            if self._held:
-                yield from self.feed("")
+            self._held, self._said, self._thought = self._held[lone.end() :], False, True
+            yield from self.feed("")
             return
         at = len(self._held) if self._is_over else _last_line(self._held)
         if known := self._held[:at]:

@@ -29,7 +29,9 @@ _KEYS = ("name", "function", "tool", "tool_name", "tool_calls", "function_call",
 
 _BARE = re.compile(r"\s*(?:```(?:json)?\s*)?\[?\s*\{\s*\"(?P<key>\w*)\"")
 _MAY_BE_BARE = re.compile(r"\s*(?:`{1,3}|```j?s?o?n?\s*)?(?:\[?\s*(?:\{\s*(?:\"\w*)?)?)?")
-_NAMED = re.compile(r"(?:<function=|name=\"|function_call name=\"?)([A-Za-z0-9_-]{1,64})\"?\s*>")
+_NAMED = re.compile(
+    r"<(?:function=|(?:xai:)?function_call name=\"?|invoke name=\"?)([A-Za-z0-9_-]{1,64})\"?\s*>"
+)
 _JSON = re.compile(r"[\[{]")
 _PARAMETER = re.compile(r"<parameter(?:=| name=\")([A-Za-z0-9_-]{1,64})\"?\s*>")
 

@@ -44,6 +44,13 @@ def error(fault: Fault, path: str, headers: Mapping[str, str]) -> web.Response:
         return web.Response(
             status=fault.status, text=page, content_type="text/html", headers=headers
         )
+    if fault.body is not None:
+        return web.Response(
+            status=fault.status,
+            body=fault.body,
+            content_type="application/json",
+            headers=headers,
+        )
     body = {
         "message": fault.message,
         "path": path,

@@ -64,9 +64,22 @@ class Fault:
     """Never answer; the client has to leave."""
     drop: bool = field(default=False, kw_only=True)
     """Close the connection without a response."""
+    body: bytes | None = field(default=None, kw_only=True)
+    """The body of the error, instead of the service's own."""
 
 
-Reply = str | Answer | Fault
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Any bytes in place of an answer."""
+
+    body: bytes
+    status: int = field(default=200, kw_only=True)
+    headers: Mapping[str, str] = field(
+        default_factory=lambda: {"Content-Type": "text/event-stream"}, kw_only=True
+    )
+
+
+Reply = str | Answer | Fault | Raw
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -19,7 +20,8 @@ from tests.fakes.model import schema
 from tests.fakes.model.brain import converse
 from tests.fakes.model.checks import Invalid
 from tests.fakes.model.envelope import EVENT_STREAM, cost_headers, error, parse, traced
-from tests.fakes.model.script import Answer, Fault, ModelRequest, Reply
+from tests.fakes.model.script import Answer, Fault, ModelRequest, Raw, Reply
+from tests.fakes.model.services import Service, plain
 from tests.fakes.model.stream import Stream, accident, cut, silence
 from tests.fakes.model.usage import Prompt, PromptCache, credits_for
 from tests.fakes.model.wording import BROKEN, Events, Wording, completion, word
@@ -32,7 +34,8 @@ class ModelServer:
     """A server for the model API.
 
     `api_key=None` takes any key; `pace` and `first_token` are seconds between the deltas of a
-    stream and before the first; with `standin` it introduces itself as what it is.
+    stream and before the first; with `standin` it introduces itself as what it is. It speaks the
+    dialect of `service`.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class ModelServer:
         models: tuple[str, ...] = (MODEL,),
         port: int = 0,
         standin: bool = False,
+        service: Service | None = None,
     ) -> None:
         self.url = ""
         self.requests: list[ModelRequest] = []
@@ -54,6 +58,7 @@ class ModelServer:
         self._first_token = first_token
         self._models = models
         self._port = port
+        self._service = service
         self._script: deque[Reply] = deque()
         self._cache = PromptCache()
         self._numbers = count(1)
@@ -137,11 +142,13 @@ class ModelServer:
     async def _answer(self, http: web.Request, call: ModelRequest) -> web.StreamResponse:
         if refused := self._refuse(call):
             return await self._fail(http, call, refused)
-        prompt = self._cache.measure(call.headers["Authorization"], call.body)
+        prompt = self._cache.measure(call.headers["Authorization"], plain(call.body))
         call.prompt_tokens, call.cached_tokens = prompt.total, prompt.cached
         reply = self._script.popleft() if self._script else self.respond(call)
         if isinstance(reply, Fault):
             return await self._fail(http, call, reply)
+        if isinstance(reply, Raw):
+            return self._send(call, reply)
         self._cache.remember(prompt)
         answer = Answer(reply) if isinstance(reply, str) else reply
         return await self._tell(http, call, answer, prompt)
@@ -160,11 +167,15 @@ class ModelServer:
     async def _stream(
         self, http: web.Request, call: ModelRequest, answer: Answer, wording: Wording
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers=self._headers(http) | EVENT_STREAM)
+        kind = {**EVENT_STREAM, **(self._service.headers if self._service else {})}
+        response = web.StreamResponse(headers=self._headers(http) | kind)
         await response.prepare(http)
         events = Events(wording, crlf=answer.crlf, comments=answer.comments)
         pace, said = self._pace_of(answer), partial(self._said, call)
-        stream = Stream(http, response, answer, pace=pace, gate=self._gate, said=said)
+        rewrite = self._service.rewrite if self._service else None
+        stream = Stream(
+            http, response, answer, pace=pace, gate=self._gate, said=said, rewrite=rewrite
+        )
         if not await stream.say(events, wording.pieces):
             call.finished = True
             await stream.end(events.error())
@@ -222,8 +233,10 @@ class ModelServer:
     def _refuse(self, call: ModelRequest) -> Fault | None:
         if not self._knows(call.headers):
             return Fault(401, message="Invalid API key")
+        if self._service and (complaint := self._service.complain(call.body)):
+            return Fault(complaint[0], body=json.dumps(complaint[1]).encode())
         try:
-            schema.check(call.body)
+            schema.check(plain(call.body) if self._service else call.body)
         except Invalid as problem:
             return Fault(400, message=str(problem))
         if call.body["model"] not in self._models:
@@ -243,7 +256,14 @@ class ModelServer:
         call.finished = True
         return self._error(http, fault)
 
+    def _send(self, call: ModelRequest, raw: Raw) -> web.Response:
+        call.status, call.finished = raw.status, True
+        return web.Response(status=raw.status, body=raw.body, headers=dict(raw.headers))
+
     def _error(self, http: web.Request, fault: Fault) -> web.Response:
+        if self._service and fault.body is None:
+            told = json.dumps(self._service.error(fault.status, fault.message)).encode()
+            fault = replace(fault, body=told)
         return error(fault, http.path, self._headers(http))
 
     def _headers(self, http: web.Request) -> dict[str, str]:

@@ -26,6 +26,7 @@ class Stream:
         pace: float,
         gate: asyncio.Event,
         said: Callable[[], None],
+        rewrite: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._http = http
         self._response = response
@@ -33,6 +34,7 @@ class Stream:
         self._pace = pace
         self._gate = gate
         self._said = said
+        self._rewrite = rewrite
         self._begun = False
         self._unsent = b""
 
@@ -74,6 +76,8 @@ class Stream:
 
     async def _send(self, data: bytes) -> None:
         size = self._answer.chunk
+        if self._rewrite is not None:
+            data = self._rewrite(data)
         if size is None:
             await self._response.write(data)
             return
