@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -16,7 +17,15 @@ import httpx
 from core.errors import ModelBusy, ModelError, ModelUnavailable
 from core.llm._answer import Again, Answer, Answering, Event, Lost, micro_dollars
 from core.llm._events import BodyReader, EventReader
-from core.llm._faults import UNUSABLE, WRONG_KEY, HungUp, NoSuchModel, TryOnce, refuse_status
+from core.llm._faults import (
+    UNUSABLE,
+    WRONG_KEY,
+    HungUp,
+    NoSuchModel,
+    TryOnce,
+    refuse_status,
+    said_in,
+)
 from core.llm._lineup import Lineup
 from core.messages import ChatMessage, Text
 
@@ -132,7 +141,7 @@ class LLM:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _attempt(self, request: httpx.Request, model: str) -> AsyncGenerator[Event, None]:
-        answer = Answer(self._endpoint.key)
+        answer = Answer(self._endpoint.key, partial(said_in, request))
         try:
             async with aclosing(self._texts(request, model, answer)) as texts:
                 async for text in texts:
