@@ -152,7 +152,7 @@ class Turn:
     """The model that somebody has chosen for the conversation."""
     paused_until: datetime | None = None
     """The time before which nothing may be sent to the chat."""
-    ticket: str = ""
+    ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
 
     @property

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,7 +22,6 @@ BAN = 60.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _UNKNOWN_MESSAGE = 10008
 _FAILURES = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
-_TOKEN = re.compile(r"((?:/webhooks/|/interactions/)\d+/|\d+\+)[^/?]+")
 
 
 class Refused(Undeliverable):
@@ -105,16 +102,3 @@ def translated(failure: Exception) -> DeliveryError:
     if failure.code == _UNKNOWN_MESSAGE:
         return MessageGone(str(failure))
     return Refused(str(failure), failure.code)
-
-
-def hide_tokens() -> None:
-    """Keep the tokens of interactions out of the library's log."""
-    logging.getLogger("discord.http").addFilter(_without_token)
-
-
-def _without_token(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            _TOKEN.sub(r"\1…", arg) if isinstance(arg, str) else arg for arg in record.args
-        )
-    return True
