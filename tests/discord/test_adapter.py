@@ -622,6 +622,9 @@ async def test_commands_are_offered_once(server: DiscordServer, core: Core, guil
     async with listening(server, core):
         names = {command["name"] for command in server.commands}
         assert names >= {"new", "usage", "stop", "retry", "help", "persona", "forget", "export"}
+        for command in server.commands:
+            assert command["contexts"] == [0, 1], "in no chat among people without the bot"
+            assert command["integration_types"] == [0]
     async with listening(server, core):
         assert count(server, "PUT", "/commands") == 1
 
