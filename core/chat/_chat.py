@@ -103,7 +103,10 @@ class Chat:
         tools = self._toolbox(turn)
         async with reply.growing():
             files = await attachments.load(
-                self._sessions, turn, reply.adapter.download, now=self._now()
+                self._sessions,
+                turn,
+                reply.gates.paced(turn.user_id, reply.adapter.download),
+                now=self._now(),
             )
             call.said.append(question_of(turn, call.context, files))
             if files:
