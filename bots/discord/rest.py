@@ -11,6 +11,7 @@ import discord
 from discord.http import Route
 
 from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable
+from core.plain import line, unquoted
 
 Json = dict[str, Any]
 
@@ -92,13 +93,14 @@ def translated(failure: Exception) -> DeliveryError:
     """Translate a failure of the library to an error of the seam."""
     if isinstance(failure, discord.RateLimited):
         return RetryAfter(failure.retry_after)
+    told = line(unquoted(str(failure)))
     if not isinstance(failure, discord.HTTPException):
-        return Unreachable(f"{type(failure).__name__}: {failure}")
+        return Unreachable(f"{type(failure).__name__}: {told}")
     if failure.status == 429:
         return RetryAfter(BAN)
     # A refused token is among these: the operator may replace it, and nothing is lost.
     if failure.status >= 500 or (failure.status == 401 and not failure.code):
-        return Unreachable(str(failure))
+        return Unreachable(told)
     if failure.code == _UNKNOWN_MESSAGE:
-        return MessageGone(str(failure))
-    return Refused(str(failure), failure.code)
+        return MessageGone(told)
+    return Refused(told, failure.code)
