@@ -20,7 +20,7 @@ from telegram import (
     User,
 )
 from telegram.constants import ChatAction, ChatMemberStatus
-from telegram.error import BadRequest, ChatMigrated, Forbidden, TelegramError
+from telegram.error import ChatMigrated, TelegramError, TimedOut
 
 from bots.pieces import Pieces
 from bots.telegram.failures import UNCHANGED, translated
@@ -49,7 +49,7 @@ FOR_ADMINS = {command.name for command in COMMANDS if command.admins_only}
 REMEMBERED = 60.0
 """The seconds for which the answer is kept."""
 FAILED = 10.0
-"""The seconds for which nobody is looked up after Telegram did not answer."""
+"""The seconds for which nobody is looked up after Telegram did not answer in time."""
 PATIENCE = 1.0
 """The seconds that Telegram has to answer; all later updates wait meanwhile."""
 
@@ -252,7 +252,7 @@ class TelegramAdapter:
                     member = await self._bot.get_chat_member(int(who[0]), int(who[1]))
             except (TelegramError, TimeoutError) as error:
                 log.warning("Cannot get the admins of a group: %s", type(error).__name__)
-                if not isinstance(error, BadRequest | Forbidden):
+                if isinstance(error, TimeoutError | TimedOut):
                     self._look_again = time.monotonic() + FAILED
                 return None
             self._admins[who] = now + REMEMBERED, member.status in ADMINS

@@ -311,11 +311,12 @@ async def test_many_look_for_admins_with_few_calls(
     assert started(telegram, "getChatMember") < 10
 
 
-async def test_a_telegram_that_knows_no_admins_is_asked_once(
-    telegram: TelegramServer, adapter: TelegramAdapter, ada: User
+async def test_a_telegram_that_is_slow_to_tell_the_admins_is_asked_once(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All later updates wait for its answer."""
-    telegram.fail("getChatMember", status=502, times=9)
+    monkeypatch.setattr("bots.telegram.adapter.PATIENCE", 0.1)
+    telegram.fail("getChatMember", delay=0.5, times=9)
     group = telegram.group(-500, "Friends", admins=[ada])
     for _ in range(3):
         await telegram.say(group, ada, "/persona You are a cat.")
