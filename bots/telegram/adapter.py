@@ -23,13 +23,13 @@ from telegram.constants import ChatAction, ChatMemberStatus
 from telegram.error import ChatMigrated, TelegramError, TimedOut
 
 from bots.pieces import Pieces
+from bots.spare import Rate, Spare
 from bots.telegram.failures import UNCHANGED, translated
 from bots.telegram.files import fetch
 from bots.telegram.inbound import PLATFORM, parse, parse_piece
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import Json, updates
 from bots.telegram.session import open_session
-from bots.telegram.spare import Spare
 from core.adapter import COMMANDS, Address, Attachment, Button, Change, InboundMessage, Move
 from core.errors import MessageGone, Undeliverable
 
@@ -40,6 +40,9 @@ T = TypeVar("T")
 RATE = 22.0
 """The calls a second in all chats together. Telegram allows about 30; the rest is left for bursts,
 and for calls that arrive closer together than they were sent."""
+SPARE, EACH = Rate(5, 5), Rate(0.5, 3)
+"""The calls beside them for all people together, and for one: looks for admins, answers to presses.
+"""
 PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """The seconds between two edits that Telegram accepts for long; a group takes 20 a minute."""
 
@@ -81,7 +84,7 @@ class TelegramAdapter:
         self._pieces = Pieces()
         self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
         self._look_again = 0.0
-        self._spare = Spare(time.monotonic)
+        self._spare = Spare(SPARE, EACH, time.monotonic)
 
     @property
     def name(self) -> str:

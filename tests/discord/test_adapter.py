@@ -683,6 +683,19 @@ async def test_a_command_without_room_fails_at_once_instead_of_late(
     assert command.failed
 
 
+async def test_one_person_cannot_keep_others_commands_from_being_acknowledged(
+    server: DiscordServer, core: Core, guild: Guild, ada: Person, channel: Channel
+) -> None:
+    bob = server.person("Bob")
+    async with listening(server, core):
+        await server.wait(lambda: core.starts)
+        many = [await server.slash(channel, ada, "new") for _ in range(200)]
+        last = await server.slash(server.dm(bob), bob, "new")
+        await server.wait(lambda: len(core.events) == 201)
+    assert last.acknowledged
+    assert 1 <= sum(each.acknowledged for each in many) < 50
+
+
 @pytest.mark.parametrize("private", [True, False])
 async def test_a_command_is_answered_in_place_by_another_process(
     server: DiscordServer,

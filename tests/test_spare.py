@@ -1,6 +1,8 @@
 """The calls that no answer needs, by a clock that the tests move."""
 
-from bots.telegram.spare import BURST, OWN_BURST, OWN_RATE, RATE, REMEMBERED, Spare
+from bots.spare import REMEMBERED, Rate, Spare
+
+ALL, EACH = Rate(5, 7), Rate(0.5, 3)
 
 
 class Clock:
@@ -19,19 +21,20 @@ def taken(spare: Spare, people: list[str]) -> int:
 
 def test_each_person_has_few_and_all_together_have_more() -> None:
     clock = Clock()
-    spare = Spare(clock)
-    assert taken(spare, ["ada"] * 100) == OWN_BURST
-    assert taken(spare, [f"{number}" for number in range(100)]) == BURST - OWN_BURST
-    clock.now += 1 / OWN_RATE
+    spare = Spare(ALL, EACH, clock)
+    assert taken(spare, ["ada"] * 100) == 3
+    assert taken(spare, [f"{number}" for number in range(100)]) == 7 - 3
+    clock.now += 2
     assert taken(spare, ["ada"] * 100) == 1
     clock.now += 1000
-    assert taken(spare, [f"{number}" for number in range(100)]) == BURST
+    assert taken(spare, ["ada"] * 100) == 3
+    assert taken(spare, [f"{number}" for number in range(100)]) == 7 - 3
 
 
 def test_who_has_not_called_for_long_is_forgotten() -> None:
     clock = Clock()
-    spare = Spare(clock)
+    spare = Spare(ALL, EACH, clock)
     for number in range(5 * REMEMBERED):
-        clock.now += 1 / RATE
+        clock.now += 1 / ALL.calls
         assert spare.take(f"{number}")
     assert len(spare._own) <= REMEMBERED + 1
