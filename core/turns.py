@@ -142,6 +142,8 @@ class Turn:
     """The fencing token: a write with an older attempt changes nothing."""
     created_at: datetime
     faults: int = 0
+    asked: int = 0
+    """The attempt after which its person asked last; see `models.Turn`."""
     follows_id: int | None = None
     replaces_id: int | None = None
     cancel: bool = False
