@@ -286,6 +286,10 @@ class AttachmentUse(Base):
     digest: Mapped[str] = mapped_column(
         ForeignKey("attachments.digest", ondelete="CASCADE"), primary_key=True, index=True
     )
+    user_id: Mapped[int | None] = mapped_column(Key, index=True)
+    """The person of the turn; None in a row of an older release."""
+    size: Mapped[int] = mapped_column(server_default=text("0"))
+    """The bytes of the attachment."""
 
 
 class Allowance(Base):
