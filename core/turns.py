@@ -142,6 +142,8 @@ class Turn:
     """The fencing token: a write with an older attempt changes nothing."""
     created_at: datetime
     faults: int = 0
+    deaths: int = 0
+    """The number of processes that died while they had it in hand."""
     follows_id: int | None = None
     replaces_id: int | None = None
     cancel: bool = False

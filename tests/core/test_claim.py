@@ -124,7 +124,7 @@ async def test_a_turn_that_is_queued_again_waits_for_the_one_that_runs(
 
 
 @pytest.mark.parametrize("follows", [False, True], ids=["in its lane", "and what it follows"])
-async def test_a_lane_goes_on_when_a_worker_dies_after_an_older_turn_was_queued_again(
+async def test_a_lane_goes_on_in_order_when_a_worker_dies_after_an_older_turn_was_queued_again(
     sessions: Sessions, ada: Speaker, follows: bool
 ) -> None:
     first = await ask(sessions, ada, "1")
@@ -135,9 +135,9 @@ async def test_a_lane_goes_on_when_a_worker_dies_after_an_older_turn_was_queued_
 
     turn = await rows.claimed(sessions, "alive", now=later(20))
 
-    assert turn.id == second
+    assert turn.id == first
     await rows.finish(sessions, turn)
-    assert await ids(sessions, "alive", now=later(20)) == [first]
+    assert await ids(sessions, "alive", now=later(20)) == [second]
 
 
 async def test_a_reply_to_an_unfinished_answer_waits_for_it(sessions: Sessions) -> None:
@@ -209,25 +209,24 @@ async def test_the_inbox_is_busy_until_the_last_delivery(sessions: Sessions, ada
 # Attempts, faults, leases
 
 
-async def test_every_claim_is_an_attempt_but_only_a_death_at_work_is_a_fault(
+async def test_every_claim_is_an_attempt_and_faults_and_deaths_are_counted_apart(
     sessions: Sessions, ada: Speaker
 ) -> None:
-    def figures(turn: Turn) -> tuple[int, int]:
-        return turn.attempt, turn.faults
+    def figures(turn: Turn) -> tuple[int, int, int]:
+        return turn.attempt, turn.faults, turn.deaths
 
     await ask(sessions, ada, "1")
     turn = await rows.claimed(sessions)
-    assert figures(turn) == (1, 0)
+    assert figures(turn) == (1, 0, 0)
     await rows.put_back(sessions, turn, NOW)
     turn = await rows.claimed(sessions)
-    assert figures(turn) == (2, 0)
+    assert figures(turn) == (2, 0, 0)
     await rows.put_back(sessions, turn, NOW, fault=True)
-    assert figures(await rows.claimed(sessions)) == (3, 1)
+    assert figures(await rows.claimed(sessions)) == (3, 1, 0)
     turn = await rows.claimed(sessions, now=later(15))
-    assert figures(turn) == (4, 2)
+    assert figures(turn) == (4, 1, 1)
     await rows.answer(sessions, turn)
-    assert figures(await rows.claimed(sessions, now=later(30))) == (5, 0)
-    assert figures(await rows.claimed(sessions, now=later(45))) == (6, 0)
+    assert figures(await rows.claimed(sessions, now=later(30))) == (5, 0, 2)
 
 
 async def test_a_renewed_lease_keeps_others_out(sessions: Sessions, ada: Speaker) -> None:
@@ -260,7 +259,7 @@ async def test_a_turn_that_is_handed_back_is_claimed_at_once_without_a_fault(
     await commit(sessions, lambda s: inbox.hand_back(s, "stops"))
 
     found = await rows.claim(sessions, "other", limit=2)
-    assert [(turn.id, turn.attempt, turn.faults) for turn in found] == [
+    assert [(turn.id, turn.attempt, turn.deaths) for turn in found] == [
         (answered, 2, 0),
         (running, 2, 0),
     ]
@@ -277,11 +276,11 @@ async def test_the_only_process_frees_turns_of_the_one_before(
     turns = await rows.claim(sessions, "before", limit=2)
     await rows.answer(sessions, turns[0])
 
-    await commit(sessions, inbox.free)
+    await commit(sessions, lambda s: inbox.free(s, now=NOW))
 
     found = await rows.claim(sessions, "after")
-    assert [(turn.id, turn.attempt, turn.faults) for turn in found] == [
-        (answered, 2, 0),
+    assert [(turn.id, turn.attempt, turn.deaths) for turn in found] == [
+        (answered, 2, 1),
         (running, 2, 1),
         (waiting, 1, 0),
     ]
