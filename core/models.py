@@ -204,7 +204,7 @@ class Turn(Base):
             "follows_id",
             where="follows_id IS NOT NULL AND delivered_at IS NULL",
         ),
-        partial_index("ix_turns_pending", "user_id", where="delivered_at IS NULL"),
+        partial_index("ix_turns_pending", "user_id", "line", where="delivered_at IS NULL"),
         # The turns that still have text, for `RETENTION_DAYS`.
         partial_index("ix_turns_kept", "created_at", where="NOT forgotten"),
         Index("ix_turns_latest", "conversation_id", "user_id", "id"),

@@ -89,10 +89,11 @@ def _claimable(accounts: int, lines: Sequence[int]) -> Select[Any] | CompoundSel
     return first.limit(bindparam("most", type_=Integer))
 
 
-# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables.
+# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables. And
+# there SQLite searches an index for a text only if it is cast.
 _PAUSED = literal_column(
-    "(SELECT pauses.until FROM pauses WHERE pauses.platform = turns.platform"
-    " AND pauses.bot_id = turns.bot_id AND pauses.chat = turns.chat)",
+    "(SELECT pauses.until FROM pauses WHERE pauses.platform = CAST(turns.platform AS TEXT)"
+    " AND pauses.bot_id = CAST(turns.bot_id AS TEXT) AND pauses.chat = CAST(turns.chat AS TEXT))",
     Instant,
 )
 _MODEL = (

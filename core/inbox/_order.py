@@ -8,7 +8,7 @@ missed their call, in a race or because a process of an older release ended the 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import Integer, bindparam, case, exists, func, or_, select, union_all, update
 
 from core.db import Session
 from core.inbox._tables import turns
@@ -61,21 +61,16 @@ _IS_ENDED = _ENDED.c.id == bindparam("the_turn", type_=Integer)
 _NOW = bindparam("now", type_=Instant)
 # It comes behind all that are ready by now: its person was served just before.
 _BEHIND = case((turns.c.ready_at < _NOW, _NOW), else_=turns.c.ready_at)
-_NEXT_IN_LANE = (
-    select(func.min(_other.c.id))
-    .where(_IS_LEFT, _other.c.lane == select(_ENDED.c.lane).where(_IS_ENDED).scalar_subquery())
-    .scalar_subquery()
-)
 _BLOCKED = (turns.c.delivered_at.is_(None), turns.c.line.is_(None))
+_NEXT_IN_LANE = select(func.min(_other.c.id)).where(
+    _IS_LEFT, _other.c.lane == select(_ENDED.c.lane).where(_IS_ENDED).scalar_subquery()
+)
+_FOLLOWING = select(_other.c.id).where(
+    _IS_LEFT, _other.c.follows_id == bindparam("the_turn", type_=Integer)
+)
 _CALL_UP = (
     update(turns)
-    .where(
-        *_BLOCKED,
-        or_(
-            turns.c.id == _NEXT_IN_LANE,
-            turns.c.follows_id == bindparam("the_turn", type_=Integer),
-        ),
-    )
+    .where(turns.c.id.in_(union_all(_NEXT_IN_LANE, _FOLLOWING)), *_BLOCKED)
     .values(line=LINE, ready_at=_BEHIND)
 )
 _NEXT_OF_PERSON = (

@@ -49,9 +49,10 @@ async def is_answered(session: Session, turn: Turn) -> bool:
     return await session.scalar(_IS_ANSWERED, turn.fence) is not None
 
 
-# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables.
+# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables. And
+# there SQLite searches an index for a text only if it is cast.
 _IS_AWAITED = literal_column(
-    "EXISTS (SELECT * FROM turns AS other WHERE other.lane = turns.lane"
+    "EXISTS (SELECT * FROM turns AS other WHERE other.lane = CAST(turns.lane AS TEXT)"
     " AND other.delivered_at IS NULL AND other.id <> turns.id)"
     " OR EXISTS (SELECT * FROM turns AS other WHERE other.follows_id = turns.id"
     " AND other.delivered_at IS NULL AND other.id <> turns.id)"

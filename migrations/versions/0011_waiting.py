@@ -32,7 +32,7 @@ NEW: Indexes = {
         "worker_id IS NOT NULL AND delivered_at IS NULL",
     ),
     "ix_turns_following": (["follows_id"], "follows_id IS NOT NULL AND delivered_at IS NULL"),
-    "ix_turns_pending": (["user_id"], "delivered_at IS NULL"),
+    "ix_turns_pending": (["user_id", "line"], "delivered_at IS NULL"),
     "ix_turns_asked": (["user_id", "created_at"], None),
 }
 OLD: Indexes = {
