@@ -167,7 +167,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         clock = Clock()
         await db.transact(sessions, clock.read)
         if db.is_sqlite(loaded.database_url):
-            await db.transact(sessions, inbox.free)
+            await db.transact(sessions, lambda s: inbox.free(s, now=clock.now()))
         client = await stack.enter_async_context(
             httpx.AsyncClient(verify=trust(), limits=llm.LIMITS)
         )
