@@ -1,5 +1,6 @@
 """The wire forms of the model API (chat completions). Messages are stored as they were sent."""
 
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -21,6 +22,20 @@ class ChatMessage(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A file in a block of a request: `prefix`, then its bytes in Base64.
+
+    The bytes are read while the request is sent, so that they are never in memory as a whole.
+    """
+
+    prefix: str
+    size: int
+    """The number of bytes before they are encoded."""
+    read: Callable[[], AsyncGenerator[bytes, None]]
+    """Yields the bytes in pieces whose lengths, except the last, are multiples of 3."""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A piece of the answer, as it streams in."""
 
@@ -28,10 +43,15 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
-    """A piece of what the model thinks before it answers: charged, but never shown or stored."""
+class Unseen:
+    """A piece of the answer that is charged but not shown: of a thought or of a tool call."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thought(Unseen):
+    """A piece of what the model thinks before it answers; it is never stored."""
 
 
 @dataclass(frozen=True, slots=True)

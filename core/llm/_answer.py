@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
@@ -13,7 +13,7 @@ from core.llm._dialect import Dialect
 from core.llm._faults import Costly, reported
 from core.llm._thoughts import Thinking, Unsaid
 from core.llm._written import Written
-from core.messages import Finish, Text, Thought, ToolCall, Usage
+from core.messages import Finish, Text, Thought, ToolCall, Unseen, Usage
 from core.money import MICRO
 
 
@@ -48,7 +48,7 @@ class Waiting:
     """The time for which the server asked to wait; 0 if it told none."""
 
 
-Event = Waiting | Answering | Text | Thought | Unsaid | ToolCall | Usage | Finish | Lost | Again
+Event = Waiting | Answering | Text | Unseen | Unsaid | ToolCall | Usage | Finish | Lost | Again
 
 THOUGHTS = ("reasoning_content", "reasoning")
 """The fields in which servers put the model's thoughts."""
@@ -86,6 +86,8 @@ class Answer:
 
     model: str
     secret: str
+    said: Callable[[], str] = str
+    """Returns the texts of the request, which no error may quote."""
     tools: Sequence[Mapping[str, Any]] = ()
     """The tools that the model may call, also by writing a call into its text."""
     begins_thinking: bool = False
@@ -118,8 +120,8 @@ class Answer:
         self._thinking = Thinking("</think>" if self.begins_thinking else "")
         self._written = Written(self.tools)
 
-    def feed(self, data: str) -> Iterator[Text | Thought | Unsaid]:
-        """Take a chunk and yield its text and thoughts.
+    def feed(self, data: str) -> Iterator[Text | Unseen | Unsaid]:
+        """Take a chunk and yield its text, and the pieces that are not shown.
 
         Raises the ModelError that the chunk reports, and ValueError if it does not have the shape
         of a chunk.
@@ -136,12 +138,9 @@ class Answer:
         for choice in _list(chunk.get("choices")):
             yield from self._read_choice(_object(choice))
 
-    def _read_choice(self, choice: dict[str, Any]) -> Iterator[Text | Thought | Unsaid]:
+    def _read_choice(self, choice: dict[str, Any]) -> Iterator[Text | Unseen | Unsaid]:
         delta = _object(choice.get("delta") or choice.get("message"))
-        for thought in filter(None, (*map(delta.get, THOUGHTS), _thought_in(delta.get("content")))):
-            if isinstance(thought, str):
-                self._received.append(thought)
-                yield from self._take([Thought(_mended(thought))])
+        yield from self._think(delta)
         for key in ("content", "refusal"):
             if said := _said(delta.get(key)):
                 self.moves += 1
@@ -151,10 +150,18 @@ class Answer:
                     yield from self._take(self._thinking.feed(text))
         for piece in _list(delta.get("tool_calls")):
             self.moves += 1
-            self._collect(_object(piece))
+            if unseen := self._collect(_object(piece)):
+                yield Unseen(unseen)
         self._count(choice)
         if reason := choice.get("finish_reason"):
             self._stop(_string(reason))
+
+    def _think(self, delta: dict[str, Any]) -> Iterator[Text | Unseen | Unsaid]:
+        """Yield the thoughts that stand in a field of their own."""
+        for thought in (*map(delta.get, THOUGHTS), _thought_in(delta.get("content"))):
+            if isinstance(thought, str) and thought:
+                self._received.append(thought)
+                yield from self._take([Thought(_mended(thought))])
 
     def _take(self, known: Iterable[Text | Thought | Unsaid]) -> Iterator[Text | Thought | Unsaid]:
         """Pass on what was told, with the calls that are written into the text left out."""
@@ -194,7 +201,8 @@ class Answer:
         self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
         return _mended(text.removesuffix(self._half))
 
-    def _collect(self, piece: dict[str, Any]) -> None:
+    def _collect(self, piece: dict[str, Any]) -> str:
+        """Add a piece to its tool call, and return the text of the piece."""
         function = _object(piece.get("function"))
         arguments = function.get("arguments")
         call = self._tool_call_of(piece.get("index"), _string(piece.get("id")))
@@ -204,6 +212,7 @@ class Answer:
         more = json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments)
         call.arguments += more
         self._received += filter(None, (name, more))
+        return name + more
 
     def _tool_call_of(self, index: object, call_id: str) -> _ToolCallSoFar:
         """Return the tool call that a piece belongs to, or begin a new one.
@@ -301,7 +310,7 @@ class Answer:
 
     def _reported(self, error: object) -> ModelError:
         """Return the error for one that the server reports inside its answer."""
-        fault = reported(error, self.model, self.secret)
+        fault = reported(error, self.model, self.secret, self.said)
         return ModelBroke(str(fault)) if self._told and isinstance(fault, ModelBusy) else fault
 
 

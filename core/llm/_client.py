@@ -8,17 +8,19 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
 
 from core.errors import ModelBusy, ModelGone
 from core.llm._answer import Again, Answer, Answering, Event, Lost, Waiting
-from core.llm._dialect import Body, Dialect, body_of, learn
+from core.llm._body import Body
+from core.llm._dialect import Dialect, body_of, learn
 from core.llm._exchange import Endpoint, build, exchange
-from core.llm._faults import WRONG_KEY, Costly, HungUp, NotFound, Unsuitable
+from core.llm._faults import WRONG_KEY, Costly, HungUp, NotFound, Unsuitable, said_in
 from core.llm._lookout import Lookout
-from core.messages import ChatMessage
+from core.messages import ChatMessage, Unseen
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,9 @@ class LLM:
         model: str | None = None,
         patience: float | None = None,
     ) -> AsyncGenerator[Event, None]:
-        """Yield the answer as it comes: Answering, Text, Thought, ToolCall, Usage, Finish.
+        """Yield the answer as it comes: Answering, Text, ToolCall, Usage if reported, Finish.
+
+        Unseen may come at any time, also before Answering: the model may yet answer nothing.
 
         `model`, if given, is asked before the endpoint's own models; `patience` are the seconds in
         which failed tries are repeated. Waiting tells that the model is away. A request that fails
@@ -73,16 +77,17 @@ class LLM:
             async for waiting in self._until_admitted(tries, model):
                 yield waiting
             asked, dialect = tries.model, self._dialect(tries.model)
-            body = self._body(asked, dialect, messages, tools, may_call=may_call)
+            told = self._told(asked, dialect, messages, tools, may_call=may_call)
+            body = Body(told)
             request = build(self._client, self._endpoint, body, request_id)
-            answer = self._new_answer(tries, tools if may_call else ())
+            answer = self._new_answer(tries, messages, tools if may_call else ())
             lost = False
             try:
                 stream = exchange(self._client, self._endpoint, request, answer)
-                async with aclosing(stream) as events:
+                async with aclosing(body), aclosing(stream) as events:
                     async for event in events:
                         lost = lost or isinstance(event, Lost)
-                        if not (lost or tries.is_answering):
+                        if not (lost or tries.is_answering or isinstance(event, Unseen)):
                             tries.is_answering = True
                             self._lookout.answered(asked)
                             yield Answering(asked)
@@ -90,7 +95,7 @@ class LLM:
                 self._dialects[asked] = answer.taught(dialect)
                 return
             except Unsuitable as error:
-                self._dialects[asked] = tries.other(learn(dialect, error.told, body), error)
+                self._dialects[asked] = tries.other(learn(dialect, error.told, told), error)
                 pause = 0.0
             except (ModelBusy, ModelGone) as error:
                 pause = self._after(error, tries, model)
@@ -147,11 +152,17 @@ class LLM:
             yield pause * random.uniform(0.5, 1.5)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _new_answer(self, tries: "_Tries", tools: Sequence[Mapping[str, Any]]) -> Answer:
+    def _new_answer(
+        self,
+        tries: "_Tries",
+        messages: Sequence[ChatMessage],
+        tools: Sequence[Mapping[str, Any]],
+    ) -> Answer:
         dialect = self._dialect(tries.model)
         return Answer(
             tries.model,
             self._endpoint.key,
+            partial(said_in, messages),
             tools,
             begins_thinking=dialect.begins_thinking,
             tells_end=dialect.tells_end,
@@ -161,7 +172,7 @@ class LLM:
     def _dialect(self, model: str) -> Dialect:
         return self._dialects.get(model, Dialect())
 
-    def _body(
+    def _told(
         self,
         model: str,
         dialect: Dialect,
@@ -169,9 +180,12 @@ class LLM:
         tools: Sequence[Mapping[str, Any]],
         *,
         may_call: bool,
-    ) -> Body:
+    ) -> dict[str, Any]:
         endpoint = self._endpoint
-        body: Body = {"model": model, **body_of(dialect, messages, tools, may_call=may_call)}
+        body: dict[str, Any] = {
+            "model": model,
+            **body_of(dialect, messages, tools, may_call=may_call),
+        }
         body |= {dialect.cap: endpoint.max_completion_tokens, "stream": True}
         samples = {"temperature": endpoint.temperature, "top_p": endpoint.top_p}
         if dialect.samples:
@@ -188,7 +202,9 @@ class LLM:
         headers = self._endpoint.authorization
         try:
             async with asyncio.timeout(seconds):
-                response = await self._client.get(url, headers=headers, timeout=None)
+                request = self._client.build_request("GET", url, headers=headers, timeout=None)
+                response = await self._client.send(request, stream=True)
+                await response.aclose()  # nothing of the body is needed
         except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
             return "MODEL_API_URL is wrong or its server is down: no connection"
         except (httpx.HTTPError, TimeoutError, UnicodeEncodeError):

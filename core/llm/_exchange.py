@@ -1,19 +1,18 @@
 """One request to the model and its answer on the wire."""
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
 from core.errors import ModelError, ModelUnavailable
 from core.llm._answer import Answer, Event, micro_dollars
+from core.llm._body import Body
 from core.llm._events import Reader
-from core.llm._faults import UNUSABLE, HungUp, refuse_status
+from core.llm._faults import UNUSABLE, HungUp, is_compressed, refuse_status
 
 CONNECT_SECONDS = 10.0
 LAST_WORDS_SECONDS = 5.0
@@ -53,11 +52,12 @@ class Endpoint:
 
 
 def build(
-    client: httpx.AsyncClient, endpoint: Endpoint, body: dict[str, Any], request_id: str
+    client: httpx.AsyncClient, endpoint: Endpoint, body: Body, request_id: str
 ) -> httpx.Request:
     """Return a request for an answer; raises ModelUnavailable if URL or key cannot be sent."""
     headers = {
         "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
         "Accept": "text/event-stream, application/json",
         # Compression would hold tokens back.
         "Accept-Encoding": "identity",
@@ -70,8 +70,7 @@ def build(
         return client.build_request(
             "POST",
             f"{endpoint.url}/chat/completions",
-            # A lone surrogate, which people manage to type, becomes a question mark.
-            content=json.dumps(body, ensure_ascii=False).encode(errors="replace"),
+            content=body,
             headers=headers,
             # Each read has a limit of its own, because the limit changes during the answer.
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
@@ -88,7 +87,7 @@ async def exchange(
     try:
         try:
             async with (
-                _response(client, endpoint, request, answer.model, began) as response,
+                _response(client, endpoint, request, answer, began) as response,
                 aclosing(_data(response, endpoint, answer, began)) as events,
             ):
                 async for data in events:
@@ -108,7 +107,11 @@ async def exchange(
 
 @asynccontextmanager
 async def _response(
-    client: httpx.AsyncClient, endpoint: Endpoint, request: httpx.Request, model: str, began: float
+    client: httpx.AsyncClient,
+    endpoint: Endpoint,
+    request: httpx.Request,
+    answer: Answer,
+    began: float,
 ) -> AsyncIterator[httpx.Response]:
     """Send a request and open its response. Raise a ModelError if that is not an answer."""
     try:
@@ -120,7 +123,7 @@ async def _response(
         # Not chained: the error may quote the header with the key.
         raise ModelUnavailable(UNUSABLE) from None
     try:
-        await refuse_status(response, model, endpoint.key)
+        await refuse_status(response, answer.model, endpoint.key, answer.said)
         yield response
     finally:
         await response.aclose()
@@ -131,9 +134,11 @@ async def _data(
 ) -> AsyncGenerator[str, None]:
     """Yield the data of each event. Raise TimeoutError after too long a silence."""
     clock = asyncio.get_running_loop().time
+    if is_compressed(response):
+        raise ValueError("a compressed answer")
     reader = Reader()
     moved_at, moves = began, 0
-    pieces = response.aiter_bytes()
+    pieces = response.aiter_raw()
     piece = None
     while piece != b"" and not answer.done:
         now = clock()

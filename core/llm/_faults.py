@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,11 +26,15 @@ from core.errors import (
     ModelUnavailable,
     PromptTooLong,
 )
+from core.messages import ChatMessage
+from core.plain import line, unquoted
 
 WORDS = 200
 """The longest message of a server in a log line, in characters."""
 _BODY_BYTES = 16 * 1024
 _BODY_SECONDS = 2.0
+_KIND = ("type", "code", "param")
+_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}", re.ASCII)
 _READ = 2000
 """The characters of an error in which its kind is looked for."""
 
@@ -161,14 +165,17 @@ class Told:
         return 0
 
 
-def read(body: object, secret: str) -> Told:
-    """Read an error of any form: an object, a list with one, JSON in a text, or a text."""
+def read(body: object, secret: str, said: str = "") -> Told:
+    """Read an error of any form: an object, a list with one, JSON in a text, or a text.
+
+    `said` is what the request told; no log may quote it.
+    """
     strings = list(_strings(body))
     text = " ".join(string for _, string in strings)[:_READ].lower()
     codes = tuple(
         string.strip().lower() for name, string in strings if name in _NAMES and len(string) < 80
     )
-    return Told(words(body, secret), codes, text)
+    return Told(words(body, secret, said), codes, text)
 
 
 _NAMES = ("code", "type", "name", "status", "statusCode")
@@ -238,18 +245,20 @@ def fault(status: int, told: Told, *, model: str, retry_after: float | None = No
     return rule.kind(f"{rule.advice.format(model=model)} ({log})" if rule.advice else log)
 
 
-async def refuse_status(response: httpx.Response, model: str, secret: str) -> None:
+async def refuse_status(
+    response: httpx.Response, model: str, secret: str, said: Callable[[], str]
+) -> None:
     """Raise the ModelError for a status, unless it is 2xx."""
     status = response.status_code
     if 200 <= status < 300:
         return
-    told = read(await _body(response), secret)
+    told = read(await _body(response), secret, said())
     raise fault(status, told, model=model, retry_after=wait_of(response.headers, told.all))
 
 
-def reported(body: object, model: str, secret: str) -> ModelError:
+def reported(body: object, model: str, secret: str, said: Callable[[], str]) -> ModelError:
     """Return the error for one that a server reports inside a 200."""
-    told = read(body, secret)
+    told = read(body, secret, said())
     wait = wait_of({}, told.all)
     status = told.status or _status_by_words(told.all)
     if status < 400:
@@ -263,12 +272,19 @@ def _status_by_words(text: str) -> int:
     return next((status for kind, status in kinds if kind.search(text)), 0)
 
 
+def is_compressed(response: httpx.Response) -> bool:
+    """Return whether a body is compressed, which nobody asked for: it may unpack to gigabytes."""
+    return str(response.headers.get("content-encoding", "identity")).lower() != "identity"
+
+
 async def _body(response: httpx.Response) -> object:
     """Return the body of an error, as much as comes in time: JSON, or else its text."""
+    if is_compressed(response):
+        return {}
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():
                 body += piece
                 if len(body) > _BODY_BYTES:
                     break
@@ -281,18 +297,41 @@ async def _body(response: httpx.Response) -> object:
     return value
 
 
-def words(told: object, secret: str) -> str:
-    """Return the message of an error that a server reports, as one short line without the key."""
+def words(told: object, secret: str, said: str = "") -> str:
+    """Return the kind and the message of an error that a server reports, as one short line.
+
+    It has neither the key nor what people said: what the message quotes of `said` is cut.
+    """
     if isinstance(told, list) and told:
         told = told[0]
+    names: list[str] = []
     for name in ("error", "message", "detail"):
         if isinstance(told, dict) and told.get(name):
+            names += [str(told[each]) for each in _KIND if told.get(each)]
             told = told[name]
-    text = "" if isinstance(told, dict | list) else " ".join(str(told).split())
+    text = "" if isinstance(told, dict | list) else str(told)[:_READ].strip()
     text = text or "no message"
     if secret:
         text = text.replace(secret, "***")
-    return text if len(text) <= WORDS else f"{text[:WORDS]}…"
+    kind = ", ".join(name for name in names if _NAME.fullmatch(name))
+    return line(f"{kind}: {unquoted(text, said)}" if kind else unquoted(text, said), WORDS)
+
+
+def said_in(messages: Sequence[ChatMessage]) -> str:
+    """Return all texts of a request to the model, without pictures and files."""
+    return "\n".join(_texts(list(messages)))
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str() if not value.startswith("data:"):
+            yield value
+        case dict():
+            for each in value.values():
+                yield from _texts(each)
+        case list():
+            for each in value:
+                yield from _texts(each)
 
 
 # How long to wait
