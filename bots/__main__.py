@@ -353,6 +353,7 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
         vision=loaded.vision,
         file_bytes=loaded.file_megabytes * 1_000_000,
         models=loaded.choices,
+        fallbacks=loaded.models[1:],
     )
 
 

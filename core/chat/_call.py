@@ -152,6 +152,11 @@ class OpenCall:
         return self._prompt_tokens
 
     @property
+    def model(self) -> str:
+        """The model that answers, or that is to answer."""
+        return self._model or self._terms.chosen(self.turn) or self._terms.model
+
+    @property
     def usage(self) -> Usage:
         """The usage of the call: the API's own figures, or an estimate from the received text."""
         if self._usage is not None:
@@ -210,7 +215,8 @@ class OpenCall:
         news = "".join(self._came[self._noted :])
         self._noted = len(self._came)
         self._noted_tokens += memory.estimate(assistant(news))
-        cost = self._terms.cost(Usage(self._prompt_tokens, self._noted_tokens + AHEAD))
+        usage = Usage(self._prompt_tokens, self._noted_tokens + AHEAD)
+        cost = self._terms.cost(usage, self.model)
         return Progress(self._reservation.call_id, self._noted_tokens, cost)
 
     async def widen(self, files: Sequence[Block]) -> None:
@@ -249,8 +255,8 @@ class OpenCall:
             self._reservation,
             self._terms.rules,
             self.usage,
-            self._terms.cost(self.usage),
-            model=self._model,
+            self._terms.cost(self.usage, self.model),
+            model=self.model,
             estimated=self._usage is None,
             excused=excused,
             now=self._now(),
@@ -261,11 +267,11 @@ class OpenCall:
         if self._reservation is None:
             return
         used, tally = self.usage, self.tally
-        tally.model = self._model
+        tally.model = self.model
         tally.prompt_tokens += used.prompt_tokens
         tally.cached_tokens += used.cached_tokens
         tally.completion_tokens += used.completion_tokens
-        tally.cost += self._terms.cost(used)
+        tally.cost += self._terms.cost(used, self.model)
         self._reservation = None
 
     async def release(self) -> None:
@@ -311,11 +317,11 @@ class OpenCall:
             session,
             self.turn,
             self._terms.rules,
-            model=self._terms.chosen(self.turn) or self._terms.model,
-            cost=self._terms.most(tokens),
+            model=self.model,
+            cost=self._terms.most(self.turn, tokens),
             turns=turns,
             prompt_tokens=tokens,
-            least=self._terms.cost(Usage(tokens, AHEAD)),
+            least=self._terms.cost(Usage(tokens, AHEAD), self.model),
             now=self._now(),
         )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.memory import Context, Marks
 from core.messages import ChatMessage, Usage, system
 from core.quota import Rules
-from core.settings import Prices
+from core.settings import PriceList
 from core.turns import Turn
 
 
@@ -16,7 +16,7 @@ class Terms:
     model: str
     system_prompt: str
     max_completion_tokens: int
-    prices: Prices | None
+    prices: PriceList
     rules: Rules
     marks: Marks
     tools: bool = True
@@ -27,6 +27,8 @@ class Terms:
     """The most bytes of files that are stored for one person."""
     models: tuple[str, ...] = ()
     """The models that people may choose."""
+    fallbacks: tuple[str, ...] = ()
+    """The models that answer while the others do not."""
 
     def chosen(self, turn: Turn) -> str | None:
         """Return the model that somebody chose for a turn's conversation; None for the default.
@@ -39,14 +41,18 @@ class Terms:
         """Return the messages before the question."""
         return [system(self.system_prompt), *context.messages]
 
-    def most(self, prompt_tokens: int) -> int:
-        """Return the highest cost of a call with a prompt of this size, in micro-dollars."""
-        return self.cost(Usage(prompt_tokens, self.max_completion_tokens))
+    def most(self, turn: Turn, prompt_tokens: int) -> int:
+        """Return the highest cost of a call with a prompt of this size, in micro-dollars.
 
-    def cost(self, usage: Usage) -> int:
+        Any of several models may answer; the dearest one counts.
+        """
+        usage = Usage(prompt_tokens, self.max_completion_tokens)
+        models = (self.chosen(turn) or self.model, self.model, *self.fallbacks)
+        return max(self.cost(usage, model) for model in models)
+
+    def cost(self, usage: Usage, model: str) -> int:
         """Return the cost of a call in micro-dollars, from the API's figure or the price list."""
         if usage.cost is not None:
             return usage.cost
-        if self.prices is None:
-            return 0
-        return self.prices.cost(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
+        tokens = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
+        return self.prices.cost(model, *tokens)

@@ -1,7 +1,8 @@
 """The settings. The entry point reads them once from the environment and `.env`."""
 
 from core.settings._checks import LONGEST_PERSONA, RESET
-from core.settings._limits import Limit, Prices, parse_limits
+from core.settings._limits import Limit, parse_limits
+from core.settings._prices import PriceList, Prices
 from core.settings._settings import DEFAULT_MODEL, DEFAULT_PRICES, Settings, load
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "LONGEST_PERSONA",
     "RESET",
     "Limit",
+    "PriceList",
     "Prices",
     "Settings",
     "load",

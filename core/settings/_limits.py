@@ -1,17 +1,17 @@
-"""Limits and prices, and how they are read from settings."""
+"""Limits, and how they are read from settings."""
 
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal
 
 from core.money import MICRO
 
 MOST = 1_000_000_000
-"""The largest amount or price; sums of larger ones would not fit the database."""
+"""The largest amount; sums of larger ones would not fit the database."""
 
 Unit = Literal["turns", "usd"]
 Window = Literal["minute", "hour", "day", "month"]
@@ -57,31 +57,6 @@ _LONGEST: Mapping[Window, timedelta] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Prices in USD per million tokens.
-
-    Everything costs double when the prompt has `long_context` tokens or more.
-    """
-
-    input: Decimal
-    cached: Decimal
-    output: Decimal
-    long_context: int | None = None
-
-    def cost(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
-        """Return the micro-dollars of a call, rounded up so that no cost is lost in a sum."""
-        cached = min(cached_tokens, prompt_tokens)
-        cost = (
-            (prompt_tokens - cached) * self.input
-            + cached * self.cached
-            + completion_tokens * self.output
-        )
-        if self.long_context is not None and prompt_tokens >= self.long_context:
-            cost *= 2
-        return int(cost.to_integral_value(rounding="ROUND_CEILING"))
-
-
 def parse_limits(value: object) -> object:
     """Read `10 turns/minute, 1 usd/month` as limits; an empty text means no limit."""
     if not isinstance(value, str):
@@ -106,16 +81,3 @@ def _parse_limit(item: str) -> Limit:
         raise ValueError(f"{item!r}: the largest amount is {MOST}")
     window: Any = found["window"]
     return Limit(int(amount), unit, window)
-
-
-def parse_prices(value: object) -> object:
-    """Read `0.20, 0.05, 0.50` as the prices of input, cached input and output."""
-    if not isinstance(value, str):
-        return value
-    try:
-        prices = [Decimal(price) for price in re.split(r"[,\s]+", value)]
-    except InvalidOperation:
-        prices = []
-    if len(prices) != 3 or not all(price.is_finite() and 0 <= price <= MOST for price in prices):
-        raise ValueError("three prices in USD per million tokens: input, cached input, output")
-    return Prices(input=prices[0], cached=prices[1], output=prices[2])

@@ -1,6 +1,7 @@
 """The settings themselves."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Self
 
@@ -9,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from core.environment import Environment, Secret, Url, read
 from core.money import MICRO
 from core.settings._checks import check_database_url, parse_models, read_personas
-from core.settings._limits import Limit, Prices, parse_limits, parse_prices
+from core.settings._limits import Limit, parse_limits
+from core.settings._prices import PriceList, Prices, parse_prices
 
 DEFAULT_MODEL = "x-ai/grok-4-fast-non-reasoning"
 DEFAULT_PRICES = Prices(Decimal("0.20"), Decimal("0.05"), Decimal("0.50"), long_context=128_000)
@@ -39,8 +41,8 @@ class Settings(Environment):
         default=(), validation_alias="models"
     )
     """MODELS: the models that people may choose with /model besides the first of MODEL."""
-    model_prices: Annotated[Prices | None, BeforeValidator(parse_prices)] = None
-    """The prices of all models, used when the API reports no cost; name the dearest model's."""
+    model_prices: Annotated[PriceList, BeforeValidator(parse_prices)] = PriceList()
+    """The prices of all models or of each, used when the API reports no cost."""
     max_completion_tokens: int = Field(default=8192, ge=1, le=2_000_000)
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     """Sent only if it is set; so is `top_p`."""
@@ -95,27 +97,26 @@ class Settings(Environment):
         return self.offered_models if self.model in self.offered_models else (self.model, *others)
 
     @property
-    def prices(self) -> Prices | None:
-        """Return the prices that are set, or those of the default model if only that is asked."""
-        if self.model_prices is None and self._asked == {DEFAULT_MODEL}:
-            return DEFAULT_PRICES
-        return self.model_prices
+    def prices(self) -> PriceList:
+        """Return the prices that are set, with those of the default model if it has no others."""
+        told = self.model_prices
+        if told.of(DEFAULT_MODEL) is not None:
+            return told
+        return replace(told, of_models={**told.of_models, DEFAULT_MODEL: DEFAULT_PRICES})
 
     @property
-    def _asked(self) -> set[str]:
-        """Return every model that may answer."""
-        return {*self.models, *self.offered_models}
+    def asked(self) -> tuple[str, ...]:
+        """Return every model that may answer, without doubles."""
+        return tuple(dict.fromkeys((*self.models, *self.offered_models)))
 
     @model_validator(mode="after")
     def _money_needs_prices(self) -> Self:
-        if self.prices is None and any(
-            limit.unit == "usd" for limit in (*self.quota, *self.budget)
-        ):
-            unknown = ", ".join(sorted(self._asked - {DEFAULT_MODEL}))
+        unknown = self.prices.unknown(self.asked)
+        if unknown and any(limit.unit == "usd" for limit in (*self.quota, *self.budget)):
             raise ValueError(
-                f"MODEL_PRICES: QUOTA or BUDGET has a limit in usd, but no prices are known for"
-                f" {unknown}; set MODEL_PRICES to its USD per million tokens:"
-                " input, cached input, output"
+                "MODEL_PRICES: QUOTA or BUDGET has a limit in usd, but no prices are known for"
+                f" {', '.join(unknown)}; set MODEL_PRICES to USD per million tokens of input,"
+                f" cached input and output: {unknown[0]}=0.20/0.05/0.50"
             )
         return self
 
@@ -123,7 +124,9 @@ class Settings(Environment):
     def _an_answer_fits(self) -> Self:
         """Refuse a limit below the cost of one short question: nobody would get an answer."""
         prompt = len(self.system_prompt.encode()) // 3
-        least = self.prices.cost(prompt, 0, self.max_completion_tokens) if self.prices else 0
+        least = min(
+            self.prices.cost(model, prompt, 0, self.max_completion_tokens) for model in self.asked
+        )
         for name, limits in (("QUOTA", self.quota), ("BUDGET", self.budget)):
             for limit in limits:
                 if limit.unit == "usd" and limit.amount < least:

@@ -15,6 +15,7 @@ from core.settings import (
     DEFAULT_PRICES,
     LONGEST_PERSONA,
     Limit,
+    PriceList,
     Prices,
     Settings,
     load,
@@ -49,7 +50,7 @@ def test_everything_has_a_default() -> None:
     settings = load()
     assert settings.model == DEFAULT_MODEL
     assert settings.models == (DEFAULT_MODEL,)
-    assert settings.prices == DEFAULT_PRICES
+    assert settings.prices == PriceList({DEFAULT_MODEL: DEFAULT_PRICES})
     assert (settings.temperature, settings.top_p) == (None, None)
     assert settings.budget == ()
     assert list(map(str, settings.quota)) == ["10 turns/minute", "200 turns/day", "1 usd/month"]
@@ -135,6 +136,10 @@ WRONG: list[tuple[str, Any]] = [
     ("retention_days", "0"),
     ("model_prices", "cheap"),
     ("model_prices", "1, 2"),
+    ("model_prices", "a=1/2"),
+    ("model_prices", "a=1/2/3, a=1/2/3"),
+    ("model_prices", "=1/2/3"),
+    ("model_prices", "a=1/2/3, 1, 2, 3"),
     ("model_prices", "1, 2, 3, 4"),
     ("model_prices", "1, 2, -3"),
     ("model_prices", "1, 2, nan"),
@@ -209,10 +214,19 @@ def test_a_limit_in_usd_needs_prices() -> None:
         told = complaint(**values)
         assert told.startswith("MODEL_PRICES: ")
         assert "other/model" in told
-        assert load(**values, quota="5 turns/day").prices is None
+        assert load(**values, quota="5 turns/day", budget="").prices.of("other/model") is None
         assert complaint(**values, quota="", budget="1 usd/day").startswith("MODEL_PRICES: ")
     prices = load(model="other/model", model_prices="1, 0.5 2").prices
-    assert prices == Prices(Decimal(1), Decimal("0.5"), Decimal(2))
+    assert prices.of("other/model") == Prices(Decimal(1), Decimal("0.5"), Decimal(2))
+
+
+def test_each_model_may_have_prices_of_its_own() -> None:
+    told = "other/model = 1/0.5/2, third=4/2/8"
+    prices = load(model="other/model, third", models=DEFAULT_MODEL, model_prices=told).prices
+    assert prices.of("other/model") == Prices(Decimal(1), Decimal("0.5"), Decimal(2))
+    assert prices.of("third") == Prices(Decimal(4), Decimal(2), Decimal(8))
+    assert prices.of(DEFAULT_MODEL) == DEFAULT_PRICES
+    assert "fourth" in complaint(model="third, fourth", model_prices=told)
 
 
 def test_the_marks_of_memory_are_in_order() -> None:
