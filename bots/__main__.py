@@ -54,6 +54,9 @@ and the key of the language model:
 LAST_SECONDS = 8.0
 """The most seconds to stop after the drain; a dyno kills a process 30 seconds after its signal."""
 
+LOOK_UP_SECONDS = 24 * 3600.0
+"""The seconds between two looks at the catalogue of models."""
+
 SET_FIRST = """\
 Missing for what is to run. Set it, in the environment or in a file .env:
 
@@ -68,7 +71,7 @@ NAMES = ", ".join(platform.name for platform in PLATFORMS)
 
 EPILOG = """\
 `turns`, `turns show N` and `turns replay N` in place of platforms tell what became of turns that
-failed, and queue them again."""
+failed, and queue them again. `models` tells what the model API offers and what it costs."""
 
 
 def _name(told: str) -> str:
@@ -154,6 +157,10 @@ def _carry_out(arguments: Sequence[str]) -> int:
         from bots import operator  # noqa: PLC0415 - a running bot needs no tables
 
         return operator.main(arguments[1:])
+    if arguments[:1] == ["models"]:
+        from bots import models  # noqa: PLC0415 - as above
+
+        return models.main(arguments[1:])
     told = _parser().parse_args(arguments)
     return serve(told.platforms, listen=told.listen)
 
@@ -189,6 +196,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         intake = Intake(sessions, offer, now=clock.now, accepted=worker.wake, changed=worker.look)
         beside = {
             "checking the model's key": partial(_check_key, model),
+            "looking up the models": partial(_look_up, model),
             "the hourly retention": partial(_expire, sessions, clock, loaded.retention_days),
             "the database's clock": partial(clock.follow, sessions),
         }
@@ -240,6 +248,16 @@ async def _check_key(model: llm.LLM) -> None:
     """Log a problem with the model's key or endpoint at the start; the check is free."""
     if problem := await model.check():
         log.error("%s", problem)
+
+
+async def _look_up(model: llm.LLM) -> None:
+    """Look once a day whether the models in use are still on offer."""
+    while True:
+        catalogue = await model.look_up()
+        for name in model.names:
+            if complaint := catalogue.complaint(name):
+                log.warning("%s", complaint)
+        await asyncio.sleep(LOOK_UP_SECONDS)
 
 
 async def _expire(sessions: db.Sessions, clock: Clock, days: int | None) -> None:
@@ -322,6 +340,8 @@ def _endpoint(loaded: Settings) -> llm.Endpoint:
         model=loaded.model,
         max_completion_tokens=loaded.max_completion_tokens,
         fallbacks=loaded.models[1:],
+        offered=loaded.offered_models,
+        sees=loaded.vision,
         temperature=loaded.temperature,
         top_p=loaded.top_p,
         first_token_seconds=loaded.first_token_seconds,
@@ -350,7 +370,6 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
         rules=rules,
         marks=Marks(loaded.memory_high_tokens, loaded.memory_low_tokens),
         tools=loaded.tools,
-        vision=loaded.vision,
         file_bytes=loaded.file_megabytes * 1_000_000,
         models=loaded.choices,
         fallbacks=loaded.models[1:],

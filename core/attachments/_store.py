@@ -29,7 +29,6 @@ PATIENCE = 10.0
 """The seconds for which a piece is asked for while the database is away: the API waits for it."""
 BATCH = 100
 """The turns or files that one transaction of `tidy` deletes."""
-UNSEEN = text_block("[An image was attached, but you cannot see images: say so.]")
 
 
 async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now: datetime) -> None:
@@ -121,18 +120,16 @@ async def _delete_unused(session: Session, digests: Collection[str]) -> None:
 
 
 async def expand(
-    sessions: Sessions, messages: Sequence[ChatMessage], *, vision: bool, room: Room
+    sessions: Sessions, messages: Sequence[ChatMessage], *, room: Room
 ) -> Sequence[ChatMessage]:
     """Replace the references in messages by files to send, with the same result each time.
 
     Texts replace the files of earlier messages past `AGAIN` or `AGAIN_FILES`, the oldest first;
-    see `_first_kept`. For a model without `vision` a text replaces each image. The bytes are read
-    later, while the request is sent, as far as there is `room`.
+    see `_first_kept`. The bytes are read later, while the request is sent, as far as there is
+    `room`.
     """
     if not any(isinstance(message.get("content"), list) for message in messages):
         return messages
-    if not vision:
-        messages = [_without_images(message) for message in messages]
     first = _first_kept(messages)
     digests = {digest for message in messages[first:] for digest, _ in _references(message)}
     types = await transact(sessions, lambda session: _media_types(session, digests))
@@ -141,14 +138,6 @@ async def expand(
         _expanded(message, source) if index >= first else _expanded(message, None)
         for index, message in enumerate(messages)
     ]
-
-
-def _without_images(message: ChatMessage) -> ChatMessage:
-    content = message.get("content")
-    if not isinstance(content, list):
-        return message
-    blocks = [UNSEEN if block["type"] == "image_url" else block for block in content]
-    return {**message, "content": blocks}
 
 
 def _first_kept(messages: Sequence[ChatMessage]) -> int:

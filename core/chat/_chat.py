@@ -150,9 +150,7 @@ class Chat:
         """
         call.ask(offers_tools=bool(tools))
         for pause in (*PAUSES, None):
-            request = await attachments.expand(
-                self._sessions, call.request, vision=self._terms.vision, room=self._room
-            )
+            request = await attachments.expand(self._sessions, call.request, room=self._room)
             stream = self._llm.stream(
                 request,
                 tools,

@@ -1,6 +1,7 @@
 """The model: turn one request into a stream of events, and retry it until its first token."""
 
 from core.llm._answer import Again, Answering, Event, Lost, Waiting
+from core.llm._catalogue import Catalogue, Offer
 from core.llm._client import LIMITS, LLM
 from core.llm._exchange import Endpoint
 from core.llm._thoughts import Unsaid
@@ -10,9 +11,11 @@ __all__ = [
     "LLM",
     "Again",
     "Answering",
+    "Catalogue",
     "Endpoint",
     "Event",
     "Lost",
+    "Offer",
     "Unsaid",
     "Waiting",
 ]

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ import httpx
 from core.errors import ModelBusy, ModelGone
 from core.llm._answer import Again, Answer, Answering, Event, Lost, Waiting
 from core.llm._body import Body
+from core.llm._catalogue import Catalogue, read
 from core.llm._dialect import Dialect, body_of, learn
 from core.llm._exchange import Endpoint, build, exchange
 from core.llm._faults import WRONG_KEY, Costly, HungUp, NotFound, Unsuitable, said_in
@@ -170,7 +171,9 @@ class LLM:
         )
 
     def _dialect(self, model: str) -> Dialect:
-        return self._dialects.get(model, Dialect())
+        sees = self._endpoint.sees
+        images = sees if isinstance(sees, bool) else model in sees
+        return self._dialects.get(model) or Dialect(images=images)
 
     def _told(
         self,
@@ -191,6 +194,28 @@ class LLM:
         if dialect.samples:
             body |= {name: value for name, value in samples.items() if value is not None}
         return body
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return every model that may answer."""
+        return self._endpoint.models
+
+    async def look_up(self) -> Catalogue:
+        """Ask for the catalogue of models, and take to heart what it tells of those in use.
+
+        A model that is withdrawn is asked no more. One that cannot look at images gets none.
+        """
+        catalogue = await read(self._client, self._endpoint)
+        for model in self._endpoint.models:
+            withdrawal, offer = catalogue.withdrawal(model), catalogue.offer(model)
+            if withdrawal is not None and withdrawal.is_gone:
+                self._lookout.gone(model, catalogue.complaint(model), for_good=True)
+            if offer is not None:
+                dialect = self._dialect(model)
+                images = dialect.images and offer.images is not False
+                files = dialect.files and offer.files is not False
+                self._dialects[model] = replace(dialect, images=images, files=files)
+        return catalogue
 
     async def check(self, *, seconds: float = 5.0) -> str | None:
         """Check the key and the URL without spending credits.

@@ -13,8 +13,8 @@ from core.messages import Block, ChatMessage
 
 Body = dict[str, Any]
 
-IMAGE_LEFT_OUT = "[An image was here. The model that answers now cannot see images.]"
-FILE_LEFT_OUT = "[A file was here. The model that answers now cannot read files.]"
+IMAGE_LEFT_OUT = "[An image was attached, but you cannot see images: say so.]"
+FILE_LEFT_OUT = "[A file was attached, but you cannot read files: say so.]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ class Endpoint:
     max_completion_tokens: int
     fallbacks: tuple[str, ...] = ()
     """The models to ask, in this order, while the earlier ones keep failing."""
+    offered: tuple[str, ...] = ()
+    """The models that people may choose."""
+    sees: bool | tuple[str, ...] = True
+    """True or False for all models, or the models that look at images."""
     temperature: float | None = None
     top_p: float | None = None
     first_token_seconds: float = 60
@@ -44,6 +48,11 @@ class Endpoint:
     """The time in which tries that fail before the first token are repeated."""
     pause_seconds: float = 0.5
     """The pause before the second try, about; later pauses grow."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return every model that may answer, without doubles."""
+        return tuple(dict.fromkeys((self.model, *self.fallbacks, *self.offered)))
 
     @property
     def authorization(self) -> dict[str, str]:

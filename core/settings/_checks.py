@@ -26,6 +26,15 @@ def parse_models(value: object) -> object:
     return models
 
 
+def parse_vision(value: object) -> object:
+    """Read `true` or `false` as they are, and anything else as the models that see images."""
+    if not isinstance(value, str):
+        return value
+    told = {"true": True, "1": True, "yes": True, "on": True}
+    told |= {"false": False, "0": False, "no": False, "off": False}
+    return told[value.lower()] if value.lower() in told else parse_models(value)
+
+
 def read_personas(value: object) -> object:
     """Read personas from a TOML file with lines like `pirate = "You are a pirate."`."""
     if not isinstance(value, str):

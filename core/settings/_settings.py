@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from core.environment import Environment, Secret, Url, read
 from core.money import MICRO
-from core.settings._checks import check_database_url, parse_models, read_personas
+from core.settings._checks import check_database_url, parse_models, parse_vision, read_personas
 from core.settings._limits import Limit, parse_limits
 from core.settings._prices import PriceList, Prices, parse_prices
 
@@ -54,8 +54,8 @@ class Settings(Environment):
 
     tools: bool = True
     """The model may calculate and search the conversation."""
-    vision: bool = True
-    """The model can look at images."""
+    vision: Annotated[bool | tuple[str, ...], BeforeValidator(parse_vision)] = True
+    """True if the models can look at images, or those that can."""
     personas: Annotated[Mapping[str, str], BeforeValidator(read_personas)] = Field(
         default_factory=dict, validation_alias="personas_file"
     )
@@ -108,6 +108,15 @@ class Settings(Environment):
     def asked(self) -> tuple[str, ...]:
         """Return every model that may answer, without doubles."""
         return tuple(dict.fromkeys((*self.models, *self.offered_models)))
+
+    @model_validator(mode="after")
+    def _seeing_models_are_asked(self) -> Self:
+        for model in self.vision if isinstance(self.vision, tuple) else ():
+            if model not in self.asked:
+                raise ValueError(
+                    f"VISION: {model!r} is neither true nor false nor a model of MODEL or MODELS"
+                )
+        return self
 
     @model_validator(mode="after")
     def _money_needs_prices(self) -> Self:

@@ -98,7 +98,7 @@ async def expand(
 ) -> list[ChatMessage]:
     """Messages as the model API gets them."""
     room = room or Room()
-    expanded = await attachments.expand(sessions, messages, vision=True, room=room)
+    expanded = await attachments.expand(sessions, messages, room=room)
     body = Body({"messages": list(expanded)})
     sent = b"".join([piece async for piece in body])
     assert len(sent) == len(body)
@@ -339,7 +339,7 @@ async def test_a_request_looks_for_its_files_with_one_statement(sessions: Sessio
     calling: ChatMessage = {"role": "assistant", "tool_calls": []}
     said = [system("be kind"), question(*parts), calling, question(parts[0])]
     with statements(sessions) as seen:
-        await attachments.expand(sessions, said, vision=True, room=Room())
+        await attachments.expand(sessions, said, room=Room())
     assert len(seen) == 1
     first = await expand(sessions, *said)
     assert (await expand(sessions, *said, user("go on")))[:4] == first
@@ -423,7 +423,7 @@ async def test_a_file_is_read_in_pieces_while_it_is_sent(sessions: Sessions) -> 
     data = image() + bytes(range(256)) * 30_000
     room = Room(4 * PIECE)
     messages = [question(*await load(sessions, {"a": data}))]
-    messages = list(await attachments.expand(sessions, messages, vision=True, room=room))
+    messages = list(await attachments.expand(sessions, messages, room=room))
     body, sizes = Body({"messages": messages}), []
     async for piece in body:
         sizes.append(len(piece))
@@ -436,7 +436,7 @@ async def test_a_file_is_read_in_pieces_while_it_is_sent(sessions: Sessions) -> 
 async def test_a_request_that_is_cut_off_gives_its_room_back(sessions: Sessions) -> None:
     room = Room(4 * PIECE)
     messages = [question(*await load(sessions, {"a": image() + bytes(100)}))]
-    body = Body({"messages": await attachments.expand(sessions, messages, vision=True, room=room)})
+    body = Body({"messages": await attachments.expand(sessions, messages, room=room)})
     pieces = aiter(body)
     await anext(pieces)
     await anext(pieces)
@@ -449,9 +449,7 @@ async def test_a_file_that_is_deleted_while_it_is_sent_breaks_the_request(
     sessions: Sessions,
 ) -> None:
     messages = [question(*await load(sessions, {"a": image()}))]
-    body = Body(
-        {"messages": await attachments.expand(sessions, messages, vision=True, room=Room())}
-    )
+    body = Body({"messages": await attachments.expand(sessions, messages, room=Room())})
     await commit(sessions, lambda s: s.execute(delete(Blob)))
     with pytest.raises(ModelBroke):
         _ = [piece async for piece in body]

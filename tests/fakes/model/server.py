@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial
 from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -58,6 +58,8 @@ class ModelServer:
         self._first_token = first_token
         self._models = models
         self._port = port
+        self.catalogue: dict[str, Any] = {}
+        """The answers to `/models` and `/models/deprecations`; without one they are not there."""
         self._service = service
         self._script: deque[Reply] = deque()
         self._cache = PromptCache()
@@ -70,6 +72,8 @@ class ModelServer:
         app = web.Application(client_max_size=REQUEST_LIMIT)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._list)
+        app.router.add_get("/v1/models/deprecations", self._list)
         app.router.add_get("/v2/billing", self._billing)
         app.router.add_route("*", "/{path:.*}", self._nowhere)
         # Cancellation tells a silent answer that its client has gone; no answer outlives a test.
@@ -281,6 +285,10 @@ class ModelServer:
             "status": "current",
         }
         return web.json_response(body, headers=self._headers(http))
+
+    async def _list(self, http: web.Request) -> web.Response:
+        told = self.catalogue.get(http.path.removeprefix("/v1"))
+        return await self._nowhere(http) if told is None else web.json_response(told)
 
     async def _nowhere(self, http: web.Request) -> web.Response:
         return self._error(http, Fault(404, message=f"Cannot {http.method} {http.path}"))
