@@ -3,15 +3,26 @@
 import re
 from datetime import timedelta
 
+import httpx
 from telegram import error as telegram_error
 
-from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable
+from core.errors import DeliveryError, MessageGone, Muted, RetryAfter, Undeliverable, Unreachable
 
 UNCHANGED = "is not modified"
 TOO_LARGE = "Entity Too Large"
 _GONE = re.compile(
     "message to (edit|delete) not found|message can't be edited|message_id_invalid", re.IGNORECASE
 )
+_MUTED = re.compile(
+    "chat not found|thread not found|topic_(closed|deleted|id_invalid)|peer_id_invalid"
+    "|rights to send (text|messages)|no write access|need administrator rights"
+    "|chat_(write|restricted|guest_send|send_plain)|group chat was (deleted|deactivated)"
+    "|channel_private|user_(is_blocked|deactivated|banned_in_channel)",
+    re.IGNORECASE,
+)
+"""The refusals of everything that the bot writes to a chat or a topic; a 403 is one too."""
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NOT_DONE = (telegram_error.InvalidToken, telegram_error.Conflict)
 
 
 def translated(error: telegram_error.TelegramError) -> DeliveryError:
@@ -19,14 +30,20 @@ def translated(error: telegram_error.TelegramError) -> DeliveryError:
     if isinstance(error, telegram_error.RetryAfter):
         return RetryAfter(_seconds(error.retry_after))
     if isinstance(error, telegram_error.Forbidden):
-        return Undeliverable(error.message)
+        return Muted(error.message)
     if isinstance(error, telegram_error.BadRequest):
-        kind = MessageGone if _GONE.search(error.message) else Undeliverable
-        return kind(error.message)
+        return _refusal(error.message)
     if TOO_LARGE in error.message:
         return Undeliverable(error.message)
     # A refused token is among these: the operator may replace it, and nothing is lost.
-    return Unreachable(error.message)
+    maybe_done = not isinstance(error, _NOT_DONE) and not isinstance(error.__cause__, _NOT_SENT)
+    return Unreachable(error.message, maybe_done=maybe_done)
+
+
+def _refusal(message: str) -> DeliveryError:
+    if _GONE.search(message):
+        return MessageGone(message)
+    return Muted(message) if _MUTED.search(message) else Undeliverable(message)
 
 
 def _seconds(period: int | timedelta) -> float:

@@ -11,7 +11,7 @@ from core import inbox, memory, quota, words
 from core.chat._question import question_of
 from core.chat._terms import Terms
 from core.db import Session, Sessions, transact
-from core.errors import AttachmentError, DeliveryError, ModelError
+from core.errors import AttachmentError, DeliveryError, ModelError, Undeliverable
 from core.llm import Answering, Event, Lost
 from core.memory import Context
 from core.messages import Block, ChatMessage, Finish, Text, ToolCall, Usage, assistant
@@ -102,6 +102,8 @@ class OpenCall:
                 await self._settle_now()
             case ModelError() if self._received is not None:
                 await self._settle_now()
+            case Undeliverable():
+                await self._settle_now()  # the deployment pays, once the turn is given up
             case ModelError() | AttachmentError() | DeliveryError():
                 await self.release()
 

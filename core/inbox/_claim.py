@@ -83,6 +83,11 @@ _PAUSED = literal_column(
     " AND pauses.bot_id = turns.bot_id AND pauses.chat = turns.chat)",
     Instant,
 )
+_MUTED = literal_column(
+    "(SELECT mutes.until FROM mutes WHERE mutes.platform = turns.platform"
+    " AND mutes.bot_id = turns.bot_id AND mutes.chat = turns.chat AND mutes.thread = turns.thread)",
+    Instant,
+)
 _MODEL = (
     select(_conversations.c.model)
     .where(_conversations.c.id == turns.c.conversation_id)
@@ -97,7 +102,12 @@ _CLAIM = (
         worker_id=bindparam("worker", type_=String),
         lease_until=bindparam("until", type_=Instant),
     )
-    .returning(*turns.c, _PAUSED.label("paused_until"), _MODEL.label("model"))
+    .returning(
+        *turns.c,
+        _PAUSED.label("paused_until"),
+        _MUTED.label("muted_until"),
+        _MODEL.label("model"),
+    )
 )
 
 
@@ -155,6 +165,7 @@ def _turn(row: Any) -> Turn:
         answer=row["answer"],
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         paused_until=row["paused_until"],
+        muted_until=row["muted_until"],
         model=row["model"],
     )
 

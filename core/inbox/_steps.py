@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Integer, bindparam, literal, literal_column, select, update
+from sqlalchemy import Boolean, Integer, bindparam, func, literal, literal_column, select, update
 
 from core.db import Session, row_count
 from core.errors import LeaseLost
@@ -61,13 +61,32 @@ _DELIVERED = (
 
 
 async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: datetime) -> bool:
-    """End a turn: its answer is delivered, or is UNDELIVERABLE by `outcome`; free the lane.
+    """End a turn whose answer is delivered; free the lane.
 
     Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
     the turn.
     """
     values = {**turn.fence, "at": now, "ended": outcome}
     is_followed = await session.scalar(_DELIVERED, values)
+    if is_followed is None:
+        raise LeaseLost(f"turn {turn.reference}")
+    return bool(is_followed)
+
+
+_GIVEN_UP = _DELIVERED.values(
+    answer=func.coalesce(turns.c.answer, ""),
+    answered_at=func.coalesce(turns.c.answered_at, bindparam("at", type_=Instant)),
+)
+
+
+async def give_up(session: Session, turn: Turn, *, now: datetime) -> bool:
+    """End a turn whose answer, written or not, cannot be delivered; free the lane.
+
+    Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
+    the turn.
+    """
+    values = {**turn.fence, "at": now, "ended": Outcome.UNDELIVERABLE}
+    is_followed = await session.scalar(_GIVEN_UP, values)
     if is_followed is None:
         raise LeaseLost(f"turn {turn.reference}")
     return bool(is_followed)

@@ -6,7 +6,7 @@ Money is exact to the micro-dollar. An allowance always equals the sum of its wi
 from core.quota._allowances import DEPLOYMENT, Rules, prune
 from core.quota._left import Remaining, Spending, remaining, spent
 from core.quota._reserving import Reservation, reserve
-from core.quota._settling import abandon, is_counted, recover, release, settle
+from core.quota._settling import abandon, give_back, is_counted, recover, release, settle
 
 __all__ = [
     "DEPLOYMENT",
@@ -15,6 +15,7 @@ __all__ = [
     "Rules",
     "Spending",
     "abandon",
+    "give_back",
     "is_counted",
     "prune",
     "recover",

@@ -83,6 +83,35 @@ async def abandon(
     await _settle_all(session, open_calls, rules, now, lambda call: {"charged": call.reserved})
 
 
+async def give_back(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> None:
+    """Let a turn cost its person nothing, nor count: the budget alone pays for its calls.
+
+    A call that is still open costs the reserved amount.
+    """
+    await recover(session, turn, rules, now=now)
+    found = await session.execute(
+        select(Call)
+        .where(Call.turn_id == turn.id, (Call.charged > 0) | (Call.turns > 0))
+        .with_for_update()
+    )
+    for call in found.all():
+        await lock(session, rules.of(call.user_id), now)
+        await session.execute(
+            update(_calls).where(_calls.c.id == call.id).values(turns=0, charged=0)
+        )
+        changes = [
+            {
+                **key(owner, limit),
+                "start": limit.start(call.created_at),
+                "amount": -(call.turns if limit.unit == "turns" else call.charged),
+            }
+            for owner, limit in rules.of(call.user_id)
+            if owner != DEPLOYMENT or limit.unit == "turns"
+        ]
+        if changes:
+            await session.execute(_ADJUST, changes)
+
+
 async def is_counted(session: Session, turn: Turn) -> bool:
     """Return True if a settled call of this turn counts as the person's turn already."""
     counted = exists().where(_calls.c.turn_id == turn.id, _calls.c.turns > 0)

@@ -18,7 +18,6 @@ from core.adapter import (
     Change,
     ChangeKind,
     InboundMessage,
-    Move,
 )
 from core.errors import (
     AttachmentError,
@@ -68,7 +67,7 @@ async def heard(adapter: TelegramAdapter, count: int) -> list[InboundMessage | C
     events: list[InboundMessage | Change] = []
     async with asyncio.timeout(10), aclosing(adapter.listen()) as listening:
         async for event in listening:
-            assert not isinstance(event, Move)
+            assert isinstance(event, InboundMessage | Change)
             events.append(event)
             if len(events) == count:
                 break

@@ -1,25 +1,29 @@
-"""The reply: an answer while it grows on a platform, and its delivery."""
+"""The messages of one turn: they show its answer as it grows, and then the whole of it."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
-from core import fleet, posts, words
+from core import posts, words
 from core.adapter import Adapter, Button, ChangeKind
 from core.db import Sessions, transact, undivided
 from core.errors import (
     DeliveryError,
     LeaseLost,
     MessageGone,
+    Muted,
     RetryAfter,
     Undeliverable,
     Unreachable,
 )
-from core.gates import SPARE, Clock, Gates, happens
+from core.gates import SPARE, Gates, happens
+from core.posts import FILE, Part
+from core.reply import _doubles
+from core.reply._calls import TRIES, Calls, Lease
 from core.text import split
 from core.turns import Turn
 
@@ -27,36 +31,10 @@ log = logging.getLogger(__name__)
 
 STOP = (Button(ChangeKind.STOP, words.STOP),)
 
-MARGIN = 3.0
-"""The seconds of lease that must be left when a call to the platform starts."""
 TYPING_AFTER = 0.15
 """The seconds before typing is shown; a quick first text needs none."""
 TYPING_EVERY = 4.5
 """The seconds between two calls that show typing."""
-LOOK_EVERY = 0.1
-"""The seconds between two checks for a renewal of the lease."""
-SHORT_WAIT = 10.0
-"""The longest flood limit, in seconds, that is waited out here; a longer one ends the attempt."""
-TRIES = 4
-"""The most tries of one call of the delivery while the platform does not answer."""
-
-
-@dataclass(slots=True)
-class Lease:
-    """The lease of a turn, until a time of the event loop's clock; the worker renews it."""
-
-    until: float
-    clock: Clock
-    lost: bool = False
-
-    def check(self) -> None:
-        """Raise LeaseLost if a call could outlast the lease."""
-        if self.lost or self.is_short():
-            raise LeaseLost
-
-    def is_short(self) -> bool:
-        """Return whether a renewal must come before the next call; a lost lease is never short."""
-        return not self.lost and self.until - self.clock() < MARGIN
 
 
 @dataclass(slots=True)
@@ -82,25 +60,37 @@ class Reply:
     """The message id of each part; None for a part with an unconfirmed intent to post it."""
     text: str = ""
     stopped: bool = False
-    _unsure: set[int] = field(default_factory=set)
-    """Parts that may be posted already, with an unknown text."""
+    calls: Calls = field(init=False)
+    _file: str | None = None
+    """The message id of the file that goes with the answer."""
+    _doubtful: set[int] = field(default_factory=set)
+    """Parts that may be posted already, with an unknown text, or stand twice."""
     _gone: set[int] = field(default_factory=set)
     """Parts with a message that somebody else deleted."""
-    _is_whole: bool = False
-    """True once the answer is stored and only its delivery is left."""
+    _refusal: Muted | None = None
+    """The refusal of the platform to let the bot write here."""
     _scope: asyncio.Timeout | None = None
     _shown: list[_Shown] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def resume(self, posts: Iterable[str | None]) -> None:
+    def __post_init__(self) -> None:
+        """Make the way to the platform."""
+        self.calls = Calls(self.adapter, self.gates, self.sessions, self.turn, self.lease, self.now)
+
+    def resume(self, parts: Mapping[int, Part]) -> None:
         """Go on in existing messages; they are assumed to show the text that was saved last."""
-        self.posts = list(posts)
-        if self.turn.attempt > 1:
-            self._unsure = {part for part, post in enumerate(self.posts) if post is None}
-        parts = split(self.turn.draft, self.adapter.fits)
+        again = self.turn.attempt > 1
+        self._doubtful = {
+            number
+            for number, part in parts.items()
+            if part.doubtful or (again and part.message_id is None)
+        }
+        self._file = parts.get(FILE, Part()).message_id
+        self.posts = [part.message_id for number, part in parts.items() if number != FILE]
+        texts = split(self.turn.draft, self.adapter.fits)
         self._shown = [
-            _Shown(parts[part] if part < len(parts) else None) for part in range(len(self.posts))
+            _Shown(texts[part] if part < len(texts) else None) for part in range(len(self.posts))
         ]
 
     # While the answer grows
@@ -117,24 +107,39 @@ class Reply:
     def stop(self) -> None:
         """End the answer here, because the person asked to."""
         self.stopped = True
+        self._end_scope()
+
+    def _end_scope(self) -> None:
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(self.lease.clock())
 
     @asynccontextmanager
     async def until_stopped(self) -> AsyncIterator[None]:
-        """Run the body until it ends or `stop` ends it, which raises no error."""
+        """Run the body until it ends or `stop` ends it, which raises no error.
+
+        Raises Muted as soon as the platform lets the bot write nothing here.
+        """
+        self._check()
         try:
             async with asyncio.timeout(0 if self.stopped else None) as self._scope:
                 yield
         except TimeoutError:
+            self._check()
             if not self.stopped:
                 raise
         finally:
             self._scope = None
 
+    def _check(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+
     @asynccontextmanager
     async def growing(self) -> AsyncIterator[None]:
-        """Show typing and previews while the body runs; at the end no such call is under way."""
+        """Show typing and previews while the body runs; at the end no such call is under way.
+
+        Raises Muted if the platform lets the bot write nothing here.
+        """
         self.gates.streams += 1
         painter = asyncio.create_task(self._paint())
         try:
@@ -144,23 +149,28 @@ class Reply:
             self._grown.set()
             self._changed.set()
             await painter
+        self._check()
 
     async def _paint(self) -> None:
-        await self._type()
-        while not self._grown.is_set():
-            try:
-                await self._preview()
-            except RetryAfter as limit:
-                await self._pause(limit)
-            except (Unreachable, MessageGone) as error:
-                log.debug("turn %s: preview: %s", self.turn.reference, error)
-            except (Undeliverable, LeaseLost):
-                return  # the delivery will fail in the same way, and decide
-            await happens(self._grown, self.gates.interval(self.turn.address))
-            await self._changed.wait()
+        try:
+            await self._type()
+            while not self._grown.is_set():
+                try:
+                    await self._preview()
+                except RetryAfter as limit:
+                    await self.calls.pause(limit)
+                except (Unreachable, MessageGone) as error:
+                    log.debug("turn %s: preview: %s", self.turn.reference, error)
+                await happens(self._grown, self.gates.interval(self.turn.address))
+                await self._changed.wait()
+        except Muted as refusal:
+            self._refusal = refusal
+            self._end_scope()
+        except (Undeliverable, LeaseLost):
+            return  # the delivery will fail in the same way, and decide
 
     async def _type(self) -> None:
-        """Show typing until there is text; a failure of it does not matter."""
+        """Show typing until there is text; only a refusal for good matters."""
         pause = TYPING_AFTER
         while not await happens(self._changed, pause):
             if self.gates.wait(self.turn.address, SPARE) == 0:
@@ -171,15 +181,18 @@ class Reply:
         self.gates.count(self.turn.address)
         try:
             await self.adapter.typing(self.turn.address)
+            self.gates.worked()
+        except Muted:
+            raise
         except RetryAfter as limit:
-            await self._pause(limit)
+            await self.calls.pause(limit)
         except DeliveryError as error:
             log.debug("turn %s: typing: %s", self.turn.reference, error)
 
     async def _preview(self) -> None:
         """Show the text so far, unless the answer is whole before the gates open."""
         spare = SPARE if self.posts and self.posts[0] is not None else 0
-        while seconds := self.gates.wait(self.turn.address, spare):
+        while seconds := max(self.gates.wait(self.turn.address, spare), self.calls.rest):
             if await happens(self._grown, seconds):
                 return
         self._changed.clear()
@@ -198,28 +211,49 @@ class Reply:
 
     # When it is whole
 
-    async def deliver(self, answer: str, buttons: tuple[Button, ...] = ()) -> None:
+    async def deliver(
+        self, answer: str, buttons: tuple[Button, ...] = (), *, last: bool = False
+    ) -> None:
         """Post or edit every part of the answer until it stands, and delete surplus messages.
 
-        Raises RetryAfter when the platform wants a long pause, Unreachable when it does not
-        answer, Undeliverable when it refuses for good, and LeaseLost when another attempt owns the
-        turn.
+        In the `last` attempt a message that cannot be deleted is left. Raises RetryAfter when the
+        platform wants a long pause, Unreachable when it does not answer, Undeliverable when it
+        refuses for good, and LeaseLost when another attempt owns the turn.
         """
-        self._is_whole = True
+        self.calls.is_delivery = True
         parts = split(answer, self.adapter.fits)
         for part, text in enumerate(parts):
-            last = buttons if part == len(parts) - 1 else ()
-            await self._insist(partial(self._stand, part, text, last))
+            shown = buttons if part == len(parts) - 1 else ()
+            await self.calls.insist(partial(self._stand, part, text, shown))
+        try:
+            await self._tidy(parts)
+        except Unreachable as error:
+            if not last:
+                raise
+            log.warning("turn %s: a message is left: %s", self.turn.reference, error)
+
+    async def _tidy(self, parts: list[str]) -> None:
+        """Delete messages that the answer does not need, and let nothing wait for one."""
+        for part in sorted(self._doubtful - {FILE}):
+            await self._single(part, parts[part] if part < len(parts) else words.EMPTY)
         await self._withdraw(len(parts))
         if not parts and self.turn.message_id is not None:
-            await self._insist(self._dismiss)
+            await self.calls.insist(partial(self.calls.make, self._dismiss))
 
     async def attach(self, name: str, data: bytes) -> None:
-        """Post a file; after a failure half-way it is posted again, perhaps for the second time."""
+        """Post a file, once; raises the errors of `deliver`."""
+        self.calls.is_delivery = True
+        await self.calls.insist(partial(self._upload, name, data))
+        if FILE in self._doubtful:
+            await self._single(FILE, None)
 
-        async def upload() -> None:
-            await self._enter()
-            await self.adapter.upload(
+    async def _upload(self, name: str, data: bytes) -> None:
+        if self._file is not None:
+            return
+        await transact(self.sessions, lambda session: posts.intend(session, self.turn, FILE))
+
+        async def upload() -> str:
+            return await self.adapter.upload(
                 self.turn.address,
                 name,
                 data,
@@ -227,25 +261,7 @@ class Reply:
                 nonce=f"{self.turn.id}-file",
             )
 
-        await self._insist(upload)
-
-    async def _insist(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Repeat a call while the platform does not answer or wants short pauses."""
-        pause = 0.5
-        for left in reversed(range(TRIES)):
-            try:
-                await call()
-            except RetryAfter as limit:
-                await self._pause(limit)
-                if limit.retry_after > SHORT_WAIT or not left:
-                    raise
-            except Unreachable:
-                if not left:
-                    raise
-                await asyncio.sleep(pause)
-                pause *= 2
-            else:
-                return
+        self._file = await self._create(FILE, upload)
 
     async def _stand(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
         """Make a part show its final text, in a new message if somebody deleted the old one."""
@@ -260,6 +276,20 @@ class Reply:
             else:
                 return
 
+    async def _single(self, part: int, text: str | None) -> None:
+        """Delete the doubles of a part; `text` is the text that it shows, None for a file."""
+        texts = range(len(self.posts)) if part == FILE else range(part)
+        earlier = [self.posts[each] for each in texts]
+        after = next((each for each in reversed(earlier) if each), self.turn.message_id)
+        before = self._file if part == FILE else self.posts[part]
+        for message_id in await _doubles.find(self.calls, after=after, before=before, text=text):
+            log.info("turn %s: part %d stood twice", self.turn.reference, part)
+            await self.calls.insist(partial(self._delete, message_id))
+        await transact(
+            self.sessions, lambda session: posts.doubt(session, self.turn, part, doubtful=False)
+        )
+        self._doubtful.discard(part)
+
     async def _withdraw(self, parts: int) -> None:
         """Delete the messages from part `parts` on, which a shorter answer does not need."""
         surplus = self.posts[parts:]
@@ -267,24 +297,24 @@ class Reply:
             return
         for message_id in surplus:
             if message_id is not None:
-                await self._insist(partial(self._delete, message_id))
+                await self.calls.insist(partial(self._delete, message_id))
         await transact(self.sessions, lambda session: posts.withdraw(session, self.turn, parts))
         del self.posts[parts:], self._shown[parts:]
 
     async def _delete(self, message_id: str) -> None:
         """Delete a message; if the platform does not let us, replace its text by `words.EMPTY`."""
-        await self._enter()
+        address = self.turn.address
         try:
-            await self.adapter.delete(self.turn.address, message_id)
+            await self.calls.make(lambda: self.adapter.delete(address, message_id))
         except Undeliverable as error:
             log.info("turn %s: a message cannot be deleted: %s", self.turn.reference, error)
-            await self._enter()
             with suppress(MessageGone, Undeliverable):
-                await self.adapter.edit(self.turn.address, message_id, words.EMPTY, final=True)
+                await self.calls.make(
+                    lambda: self.adapter.edit(address, message_id, words.EMPTY, final=True)
+                )
 
     async def _dismiss(self) -> None:
         """Tell the platform that no answer will come."""
-        await self._enter()
         await self.adapter.dismiss(
             self.turn.address, reply_to=self.turn.message_id, ticket=self.turn.ticket
         )
@@ -300,12 +330,12 @@ class Reply:
         if message_id is None:
             message_id = await self._post(part, wanted)
             # A platform that knows the nonce returns the message of an earlier try.
-            self._shown[part] = _Shown() if part in self._unsure else wanted
-            self._unsure.discard(part)
+            self._shown[part] = _Shown() if part in self._doubtful else wanted
         if self._shown[part] != wanted:
-            await self._enter()
-            await self.adapter.edit(
-                self.turn.address, message_id, text, final=final, buttons=buttons
+            await self.calls.make(
+                lambda: self.adapter.edit(
+                    self.turn.address, message_id, text, final=final, buttons=buttons
+                )
             )
             self._shown[part] = wanted
 
@@ -314,13 +344,9 @@ class Reply:
             await transact(self.sessions, lambda session: posts.intend(session, self.turn, part))
             self.posts.append(None)
             self._shown.append(_Shown())
-        await self._enter()
-        return await undivided(self._send(part, wanted))
 
-    async def _send(self, part: int, wanted: _Shown) -> str:
-        """Post a part, and store and return its message id."""
-        try:
-            message_id = await self.adapter.send(
+        async def send() -> str:
+            return await self.adapter.send(
                 self.turn.address,
                 wanted.text or "",
                 final=bool(wanted.final),
@@ -329,47 +355,41 @@ class Reply:
                 buttons=wanted.buttons or (),
                 nonce=self._nonce(part),
             )
-        except Unreachable:
-            self._unsure.add(part)
-            raise
-        self.posts[part] = message_id
-        ours = await transact(
-            self.sessions, lambda session: posts.confirm(session, self.turn, part, message_id)
-        )
+
+        return await self._create(part, send)
+
+    async def _create(self, part: int, call: Callable[[], Awaitable[str]]) -> str:
+        """Make a message at the gates' pace, and store and return its id."""
+        await self.calls.enter()
+        return await undivided(self._created(part, call))
+
+    async def _created(self, part: int, call: Callable[[], Awaitable[str]]) -> str:
+        with self.gates.of(self.turn.address).creating():
+            try:
+                message_id = await self.calls.watch(call())
+            except Unreachable as error:
+                if error.maybe_done:
+                    await self._doubt(part)
+                raise
+            if part != FILE:
+                self.posts[part] = message_id
+            doubtful = part in self._doubtful
+            ours = await transact(
+                self.sessions,
+                lambda s: posts.confirm(s, self.turn, part, message_id, doubtful=doubtful),
+            )
         if not ours:
             raise LeaseLost(f"turn {self.turn.reference}")
         return message_id
+
+    async def _doubt(self, part: int) -> None:
+        """Note that a part may have been posted."""
+        self._doubtful.add(part)
+        await transact(
+            self.sessions, lambda session: posts.doubt(session, self.turn, part, doubtful=True)
+        )
 
     def _nonce(self, part: int) -> str:
         """Return a part's nonce: the same at each attempt, but a new one after a deletion."""
         nonce = f"{self.turn.id}-{part}"
         return f"{nonce}-{self.turn.attempt}" if part in self._gone else nonce
-
-    # Gates and lease
-
-    async def _pause(self, limit: RetryAfter) -> None:
-        """Let no process send to this chat for as long as a flood limit tells."""
-        self.gates.of(self.turn.address).pause(limit.retry_after)
-        until = self.now() + timedelta(seconds=limit.retry_after)
-        await transact(
-            self.sessions, lambda session: fleet.pause(session, self.turn.address, until=until)
-        )
-
-    async def _enter(self) -> None:
-        """Wait for the gates; raises RetryAfter if that takes longer than `SHORT_WAIT`."""
-        await self._hold()
-        seconds = self.gates.wait(self.turn.address)
-        if seconds > SHORT_WAIT:
-            raise RetryAfter(seconds)
-        await self.gates.enter(self.turn.address, self.turn.user_id)
-        await self._hold()
-
-    async def _hold(self) -> None:
-        """Raise LeaseLost if a call could outlast the lease.
-
-        A delivery waits for the renewal instead: while the database is away, no other process
-        takes the turn either.
-        """
-        while self._is_whole and self.lease.is_short():  # noqa: ASYNC110 - a renewal sets no event
-            await asyncio.sleep(LOOK_EVERY)
-        self.lease.check()
