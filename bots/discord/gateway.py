@@ -211,8 +211,9 @@ class Gateway(discord.AutoShardedClient):
             self._forget(message_id, event.guild_id or 0)
 
     async def on_guild_channel_update(self, _: object, channel: discord.abc.GuildChannel) -> None:
-        """Queue a change of a channel's rights: the bot may be allowed to write there now."""
-        self._may_write(channel.id)
+        """Queue a change of a channel in which the bot may write: before, it may not have."""
+        if channel.permissions_for(channel.guild.me).send_messages:
+            self._may_write(channel.id)
 
     async def on_raw_thread_update(self, event: discord.RawThreadUpdateEvent) -> None:
         """Queue the change of a thread that is not locked: the bot may write there now."""
