@@ -31,7 +31,7 @@ BAN = 60.0
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _UNKNOWN_MESSAGE = 10008
-_SILENCED = {10003, 10004, 50001, 50007, NO_PERMISSION, 50083, 50278, 160005}
+REFUSALS_TO_WRITE = {10003, 10004, 50001, 50007, NO_PERMISSION, 50083, 50278, 160005}
 """The codes for an unknown channel or server, no access, a closed private channel, no permission,
 an archived or locked thread."""
 _FAILURES = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
@@ -119,7 +119,7 @@ def translated(failure: Exception) -> DeliveryError:
         return Unreachable(str(failure))
     if failure.code == _UNKNOWN_MESSAGE:
         return MessageGone(str(failure))
-    kind = Silenced if failure.code in _SILENCED else Refused
+    kind = Silenced if failure.code in REFUSALS_TO_WRITE else Refused
     return kind(str(failure), failure.code)
 
 
