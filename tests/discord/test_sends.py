@@ -64,7 +64,7 @@ async def killed_while_it_makes_a_message(stage: DiscordStage, model: ModelServe
     async with stage.process() as process:
         with model.hold():
             await stage.say("count to 60")
-            await stage.server.wait(lambda: stage.server.answers(stage.channel))
+            await stage.server.wait(lambda: stage.server.answers(stage.channel), timeout=30)
             process.kill()
             await process.wait()
     stage.server.relent()

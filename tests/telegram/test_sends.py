@@ -113,7 +113,7 @@ async def test_a_killed_process_may_have_made_a_message(
     async with stage.process() as process:
         with model.hold():
             await stage.say("count to 100")
-            await server.wait(lambda: server.answers(stage.chat))
+            await server.wait(lambda: server.answers(stage.chat), timeout=30)
             process.kill()
             await process.wait()
     async with stage.running(**SOON):
