@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +18,7 @@ from core.errors import (
     Undeliverable,
     Unreachable,
 )
+from core.plain import line, unquoted
 
 Json = dict[str, Any]
 
@@ -35,7 +34,6 @@ REFUSALS_TO_WRITE = {10003, 10004, 50001, 50007, NO_PERMISSION, 50083, 50278, 16
 """The codes for an unknown channel or server, no access, a closed private channel, no permission,
 an archived or locked thread."""
 _FAILURES = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
-_TOKEN = re.compile(r"((?:/webhooks/|/interactions/)\d+/|\d+\+)[^/?]+")
 
 
 class Refused(Undeliverable):
@@ -110,27 +108,15 @@ def translated(failure: Exception) -> DeliveryError:
     """Translate a failure of the library to an error of the seam."""
     if isinstance(failure, discord.RateLimited):
         return RetryAfter(failure.retry_after)
+    told = line(unquoted(str(failure)))
     if not isinstance(failure, discord.HTTPException):
-        return Unreachable(f"{type(failure).__name__}: {failure}")
+        return Unreachable(f"{type(failure).__name__}: {told}")
     if failure.status == 429:
         return RetryAfter(BAN)
     # A refused token is among these: the operator may replace it, and nothing is lost.
     if failure.status >= 500 or (failure.status == 401 and not failure.code):
-        return Unreachable(str(failure))
+        return Unreachable(told)
     if failure.code == _UNKNOWN_MESSAGE:
-        return MessageGone(str(failure))
+        return MessageGone(told)
     kind = Silenced if failure.code in REFUSALS_TO_WRITE else Refused
-    return kind(str(failure), failure.code)
-
-
-def hide_tokens() -> None:
-    """Keep the tokens of interactions out of the library's log."""
-    logging.getLogger("discord.http").addFilter(_without_token)
-
-
-def _without_token(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            _TOKEN.sub(r"\1…", arg) if isinstance(arg, str) else arg for arg in record.args
-        )
-    return True
+    return kind(told, failure.code)

@@ -7,6 +7,7 @@ import httpx
 from telegram import error as telegram_error
 
 from core.errors import DeliveryError, MessageGone, Muted, RetryAfter, Undeliverable, Unreachable
+from core.plain import line, unquoted
 
 UNCHANGED = "is not modified"
 TOO_LARGE = "Entity Too Large"
@@ -29,21 +30,22 @@ def translated(error: telegram_error.TelegramError) -> DeliveryError:
     """Translate an error of the library to an error of the seam."""
     if isinstance(error, telegram_error.RetryAfter):
         return RetryAfter(_seconds(error.retry_after))
+    told = line(unquoted(error.message))
     if isinstance(error, telegram_error.Forbidden):
-        return Muted(error.message)
+        return Muted(told)
     if isinstance(error, telegram_error.BadRequest):
-        return _refusal(error.message)
+        return _refusal(error.message)(told)
     if TOO_LARGE in error.message:
-        return Undeliverable(error.message)
+        return Undeliverable(told)
     # A refused token is among these: the operator may replace it, and nothing is lost.
     maybe_done = not isinstance(error, _NOT_DONE) and not isinstance(error.__cause__, _NOT_SENT)
-    return Unreachable(error.message, maybe_done=maybe_done)
+    return Unreachable(told, maybe_done=maybe_done)
 
 
-def _refusal(message: str) -> DeliveryError:
+def _refusal(message: str) -> type[DeliveryError]:
     if _GONE.search(message):
-        return MessageGone(message)
-    return Muted(message) if _MUTED.search(message) else Undeliverable(message)
+        return MessageGone
+    return Muted if _MUTED.search(message) else Undeliverable
 
 
 def _seconds(period: int | timedelta) -> float:

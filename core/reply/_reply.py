@@ -22,6 +22,7 @@ from core.errors import (
 )
 from core.gates import SPARE, Gates, happens
 from core.posts import FILE, Part
+from core.quota import Progress
 from core.reply._calls import Calls, Lease
 from core.reply._messages import Messages
 from core.text import split
@@ -49,6 +50,8 @@ class Reply:
     now: Callable[[], datetime]
     text: str = ""
     stopped: bool = False
+    progress: Callable[[], Progress | None] = lambda: None
+    """Tells how far the open call to the model has come, for the ledger."""
     calls: Calls = field(init=False)
     messages: Messages = field(init=False)
     _refusal: Muted | None = None

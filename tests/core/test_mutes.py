@@ -98,7 +98,7 @@ async def test_a_turn_that_is_given_back_costs_its_person_nothing(
     await call(turn, turns=1, settled=40)
     await call(turn, turns=0, settled=None)
     for _ in range(2):
-        await commit(sessions, lambda s: quota.give_back(s, turn, RULES, now=later(9)))
+        await commit(sessions, lambda s: quota.excuse(s, turn, RULES, now=later(9)))
     left = await commit(sessions, lambda s: quota.remaining(s, ada.user_id, RULES, now=NOW))
     assert [item.left for item in left] == [4, 995]
     async with rows.begin(sessions) as session:

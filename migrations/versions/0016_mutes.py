@@ -1,6 +1,6 @@
 """Addresses where the bot may not write, and messages that may stand twice.
 
-Revision 0010, follows 0009, 2026-11-29.
+Revision 0016, follows 0015, 2026-11-29.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -10,8 +10,8 @@ Revision 0010, follows 0009, 2026-11-29.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
