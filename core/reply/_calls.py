@@ -25,8 +25,8 @@ call is repeated after so many seconds of failing."""
 TRIES = 4
 """The most tries of one call of the delivery while the platform does not answer."""
 FIRST_REST, LONGEST_REST = 0.5, 8.0
-"""The seconds without calls after the first failure of an attempt, and the most; each failure
-doubles them, because a call that fails may have been carried out."""
+"""The time without calls after the first failure of an attempt, and the most, in paces of the chat.
+Each failure doubles it, because a call that fails may have been carried out."""
 
 
 @dataclass(slots=True)
@@ -107,7 +107,8 @@ class Calls:
     def _failed(self) -> None:
         now = self.lease.clock()
         self._failed_at = self._failed_at or now
-        self._rest_until = now + min(FIRST_REST * 2.0 ** min(self.failures, 10), LONGEST_REST)
+        paces = min(FIRST_REST * 2.0 ** min(self.failures, 10), LONGEST_REST)
+        self._rest_until = now + paces * self.adapter.pace(self.turn.address)
         self.failures += 1
 
     async def fails_alone(self) -> bool:

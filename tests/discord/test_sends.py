@@ -9,7 +9,6 @@ import pytest
 
 from bots.discord.rest import REFUSALS_TO_WRITE, Refused, translated
 from core.errors import Muted
-from core.worker import FAULTS
 from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import Channel, DiscordServer
 from tests.fakes.model import Answer, ModelServer
@@ -37,18 +36,10 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def stage(
-    model: ModelServer,
-    sqlite_url: str,
-    tmp_path: Path,
-    clock: Clock,
-    monkeypatch: pytest.MonkeyPatch,
+    model: ModelServer, sqlite_url: str, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[DiscordStage]:
-    """Ada alone with Parley, where nothing has to be slow."""
-    monkeypatch.setattr("core.reply._calls.FIRST_REST", 0.01)
-    monkeypatch.setattr("core.reply._calls.LONGEST_REST", 0.04)
-    monkeypatch.setattr("bots.discord.rest.PAUSES", (0.01,))
-    monkeypatch.setattr("bots.discord.adapter.PACE", 0.02)
-    async with DiscordServer(clock=clock, limits=False) as server:
+    """Ada alone with Parley."""
+    async with DiscordServer(clock=clock) as server:
         yield DiscordStage(World(model, sqlite_url, tmp_path), server)
 
 
@@ -86,24 +77,11 @@ async def test_an_answer_to_a_command_that_was_not_heard_of_stands_once(
     stage: DiscordStage,
 ) -> None:
     server = stage.server
-    server.fail("PATCH /webhooks/{id}/{token}/messages/{id}", drop="after", times=4)
+    server.fail("PATCH /webhooks/{id}/{token}/messages/{id}", drop="after", times=2)
     async with stage.running(retry_seconds=0.1):
         await stage.say("/help")
         await stage.records.idle(1)
     assert len(server.answers(stage.channel)) == 1
-
-
-async def test_a_file_that_never_goes_through_holds_nothing_up_and_is_told(
-    stage: DiscordStage, model: ModelServer
-) -> None:
-    server = stage.server
-    async with stage.running(retry_seconds=0.1):
-        await stage.say("/export")
-        server.fail(CREATE, status=503, times=FAULTS * 4 * 2)  # the sentence needs no such call
-        await stage.records.idle(1)
-    said = server.answers(stage.channel)[0]
-    assert "cannot be sent here" in said.content
-    assert "Reference 1-" in said.content
 
 
 @pytest.mark.parametrize(

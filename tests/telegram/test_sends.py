@@ -1,6 +1,7 @@
 """Messages whose fate is not known, that fail alone, or that the bot may not write at all."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bots.telegram.request import reduced
 from bots.telegram.suspects import MOST, suspects
 from core.errors import Muted, Undeliverable
 from core.worker import FAULTS
+from tests.bot import hasty_bot
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Answer, ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -23,17 +25,20 @@ PAID = "SELECT used FROM allowances WHERE owner_id > 0"
 TOLD = "I could not show my answer here, or not all of it. Please ask me again. (Reference 1-5)"
 
 
+class HastyStage(TelegramStage):
+    """A private chat where nothing has to be slow."""
+
+    def running(self, **values: object) -> AbstractAsyncContextManager[None]:
+        return hasty_bot(self.platform, **self.values(**values))
+
+
 @pytest.fixture
 async def stage(
-    model: ModelServer, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: ModelServer, sqlite_url: str, tmp_path: Path
 ) -> AsyncIterator[TelegramStage]:
-    """A private chat with Ada, where nothing has to be slow."""
-    monkeypatch.setattr("core.reply._calls.FIRST_REST", 0.01)
-    monkeypatch.setattr("core.reply._calls.LONGEST_REST", 0.04)
-    monkeypatch.setattr("bots.telegram.adapter.PRIVATE_PACE", 0.02)
-    monkeypatch.setattr("bots.telegram.adapter.GROUP_PACE", 0.02)
+    """A private chat with Ada."""
     async with TelegramServer(flood=False) as server:
-        yield TelegramStage(World(model, sqlite_url, tmp_path), server)
+        yield HastyStage(World(model, sqlite_url, tmp_path), server)
 
 
 # A create with an unknown outcome
