@@ -167,7 +167,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         clock = Clock()
         await db.transact(sessions, clock.read)
         if db.is_sqlite(loaded.database_url):
-            await db.transact(sessions, inbox.free)
+            await db.transact(sessions, lambda s: inbox.free(s, now=clock.now()))
         client = await stack.enter_async_context(
             httpx.AsyncClient(verify=trust(), limits=llm.LIMITS)
         )
@@ -251,7 +251,7 @@ async def _expire(sessions: db.Sessions, clock: Clock, days: int | None) -> None
         if days is not None:
             before = clock.now() - timedelta(days=days)
             await privacy.expire(sessions, before=before)
-            await db.transact(sessions, attachments.sweep)
+        await attachments.tidy(sessions)
         await privacy.erase(sessions)
         await asyncio.sleep(3600)
 
@@ -351,6 +351,7 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
         marks=Marks(loaded.memory_high_tokens, loaded.memory_low_tokens),
         tools=loaded.tools,
         vision=loaded.vision,
+        file_bytes=loaded.file_megabytes * 1_000_000,
         models=loaded.choices,
     )
 

@@ -57,12 +57,19 @@ async def refuse_status(response: httpx.Response, model: str, secret: str) -> No
     raise ModelRejected(f"status {status}: {told}")
 
 
+def is_compressed(response: httpx.Response) -> bool:
+    """Return whether a body is compressed, which nobody asked for: it may unpack to gigabytes."""
+    return str(response.headers.get("content-encoding", "identity")).lower() != "identity"
+
+
 async def _body(response: httpx.Response) -> object:
     """Return the body of an error, as much as comes in time: JSON, or else its text."""
+    if is_compressed(response):
+        return {}
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():
                 body += piece
                 if len(body) > _BODY_BYTES:
                     break

@@ -1,6 +1,7 @@
 """The model client repeats a failed request, gives up, or passes the fault on."""
 
 import asyncio
+import gzip
 import json
 import logging
 import socket
@@ -565,3 +566,22 @@ async def test_a_server_that_does_not_answer_holds_nobody_up() -> None:
     async with raw([60.0]) as server, asking(server.url) as llm:
         async with asyncio.timeout(5):
             assert await llm.check(seconds=0.2) is None
+
+
+# Compressed, although none was asked for
+
+
+async def test_a_compressed_answer_is_not_unpacked() -> None:
+    packed = gzip.compress(sse(delta("stop", content="0" * 1_000_000)))
+    zipped = head(Content_Encoding="gzip") + chunk(packed) + chunk(b"")
+    async with raw([zipped], [head() + HELLO + STOP]) as server, asking(server.url) as llm:
+        assert text_of(await hear(llm)) == "Hello"
+
+
+async def test_a_compressed_refusal_is_not_unpacked() -> None:
+    told = gzip.compress(b'{"message": "the prompt is too long"}' + b" " * 1_000_000)
+    refusal = page("400 Bad Request", told, Content_Encoding="gzip")
+    async with raw([refusal]) as server, asking(server.url) as llm:
+        error, _ = await fault(llm)
+    assert isinstance(error, ModelRejected)
+    assert str(error) == "status 400: no message"
