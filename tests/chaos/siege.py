@@ -117,6 +117,13 @@ async def besiege(
             ships.check()
             most = WITH_FILES if attack.files else MEMORY
             siege.waves.append(Wave(attack.name, waits, _peak(member.pid), most))
+            if not await witnesses.are_served():
+                # It would hide what the next attacks do.
+                await ships.kill("w0")
+                await records.write("DELETE FROM turns WHERE delivered_at IS NULL")
+                member = await ships.start("w0")
+                await ships.listening()
+                await witnesses.are_served()
     return siege
 
 
@@ -151,6 +158,14 @@ class _Witnesses:
         """Let everybody be known to the bot."""
         for _ in self._places:
             await self.ask()
+
+    async def are_served(self) -> bool:
+        """Return whether the bot answers as soon as usual again; wait for that."""
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE:
+            if await self.ask() < LATER:
+                return True
+        return False
 
     async def ask(self) -> float:
         """Ask a question; return the seconds until its first text, or PATIENCE."""
