@@ -32,6 +32,12 @@ PATIENCE = 12.0
 BREATH = 0.25
 """The seconds between two questions."""
 
+END_ALL = """
+UPDATE turns SET answered_at = created_at, delivered_at = created_at, answer = '',
+    outcome = 'stopped', worker_id = NULL, lease_until = NULL WHERE delivered_at IS NULL
+"""
+"""Ends what an attack has left to do."""
+
 SETTINGS = {
     # Large enough that no limit of a person's money hides what an attack does to others.
     "QUOTA": "1000 turns/minute, 1000 usd/month",
@@ -120,7 +126,7 @@ async def besiege(
             if not await witnesses.are_served():
                 # It would hide what the next attacks do.
                 await ships.kill("w0")
-                await records.write("DELETE FROM turns WHERE delivered_at IS NULL")
+                await records.write(END_ALL)
                 member = await ships.start("w0")
                 await ships.listening()
                 await witnesses.are_served()
