@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from tests.chaos.fronts import PDF, Front, Place
 from tests.chaos.villain import ANSWERS, CHINESE, PREFIX, ZALGO
 from tests.records import Records
@@ -111,10 +113,16 @@ async def _grow_long(front: Front, place: Place, records: Records) -> None:
     on_postgresql = records.url.startswith("postgres")
     grow = _GROW.replace(":body", "CAST(:body AS json)") if on_postgresql else _GROW
     body = json.dumps({"role": "user", "content": CHINESE * 10}, ensure_ascii=False)
+    values = {"batch": BATCH, "account": str(place.who.id), "body": body}
     for batch in batches:
-        await records.write(
-            grow, base=BATCH * batch, batch=BATCH, account=str(place.who.id), body=body
-        )
+        # The bot may be at work: SQLite gives up after five seconds.
+        for left in reversed(range(6)):
+            try:
+                await records.write(grow, base=BATCH * batch, **values)
+                break
+            except OperationalError:
+                if not left:
+                    raise
 
 
 async def _commands(front: Front, place: Place, records: Records) -> None:
