@@ -40,6 +40,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """A piece of the answer that is charged but not shown: of a thought or of a tool call."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """The model asks for a tool; `arguments` is JSON text, not yet validated."""
 

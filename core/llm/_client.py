@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -24,9 +25,10 @@ from core.llm._faults import (
     TryOnce,
     is_compressed,
     refuse_status,
+    said_in,
 )
 from core.llm._lineup import Lineup
-from core.messages import ChatMessage, Text
+from core.messages import ChatMessage, Text, Unseen
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,8 @@ class LLM:
     ) -> AsyncGenerator[Event, None]:
         """Yield the answer as it comes: Answering, Text, ToolCall, Usage if reported, Finish.
 
+        Unseen may come at any time, also before Answering: the model may yet answer nothing.
+
         `model`, if given, is asked before the endpoint's own models. A request that fails after
         some of its answer has come yields Lost; then follows an error, or Again and an answer.
 
@@ -106,7 +110,7 @@ class LLM:
                     async for event in events:
                         if isinstance(event, Lost):
                             lost = True
-                        elif not answering:
+                        elif not (answering or isinstance(event, Unseen)):
                             answering = True
                             self._lineup.answered(asked)
                             yield Answering(asked)
@@ -141,11 +145,11 @@ class LLM:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _attempt(self, request: httpx.Request, model: str) -> AsyncGenerator[Event, None]:
-        answer = Answer(self._endpoint.key)
+        answer = Answer(self._endpoint.key, partial(said_in, request))
         try:
-            async with aclosing(self._texts(request, model, answer)) as texts:
-                async for text in texts:
-                    yield text
+            async with aclosing(self._pieces(request, model, answer)) as pieces:
+                async for piece in pieces:
+                    yield piece
             for event in answer.end():
                 yield event
         except ModelError:
@@ -153,10 +157,10 @@ class LLM:
                 yield lost
             raise
 
-    async def _texts(
+    async def _pieces(
         self, request: httpx.Request, model: str, answer: Answer
-    ) -> AsyncGenerator[Text, None]:
-        """Yield the texts of an answer. Raise ModelBusy or ModelBroke if it never completes."""
+    ) -> AsyncGenerator[Text | Unseen, None]:
+        """Yield the pieces of an answer. Raise ModelBusy or ModelBroke if it never completes."""
         began = asyncio.get_running_loop().time()
         try:
             async with (
@@ -164,8 +168,8 @@ class LLM:
                 aclosing(self._data(response, answer, began)) as events,
             ):
                 async for data in events:
-                    for text in answer.feed(data):
-                        yield text
+                    for piece in answer.feed(data):
+                        yield piece
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
             # A finish reason makes the answer complete; the rest of the stream is not needed.
             if not answer.is_whole:

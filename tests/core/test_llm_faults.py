@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -305,6 +306,23 @@ async def test_the_message_of_a_refusal_is_short_and_without_the_key(body: str) 
         error, _ = await fault(llm)
     assert isinstance(error, ModelRejected)
     assert str(error) == f"status 422: {kept}"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_error_quotes_nothing_of_the_request(streamed: bool) -> None:
+    """A server may quote them with marks and without."""
+    said = "my bank's PIN is 4711"
+    message = f"Invalid content: {said}; see 'param_1', not '{said}'"
+    error = {"error": {"message": message, "type": "bad_request", "code": said}}
+    script: list[Step] = [page("400 Bad Request", json.dumps(error).encode())]
+    if streamed:
+        script = [head() + chunk(sse(delta(content="Hello"), error, done=False)), None]
+    async with raw(script) as server, asking(server.url) as llm:
+        with pytest.raises(ModelError) as caught:
+            await hear(llm, f"Hello,\n{said}.")
+    told = str(caught.value)
+    assert "bad_request: Invalid content: …; see 'param_1', not '…'" in told
+    assert "4711" not in told
 
 
 async def test_a_refusal_that_breaks_off_is_a_refusal() -> None:

@@ -1,6 +1,6 @@
 """A file's use tells whose it is and how large: the stored bytes of a person have a limit.
 
-Revision 0010, follows 0009, 2026-11-29.
+Revision 0012, follows 0011, 2026-11-29.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -12,8 +12,8 @@ Revision 0010, follows 0009, 2026-11-29.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

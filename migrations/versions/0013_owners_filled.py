@@ -1,6 +1,6 @@
 """The owners and sizes of the files that are stored already.
 
-Revision 0011, follows 0010, 2026-11-29.
+Revision 0013, follows 0012, 2026-11-29.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -11,8 +11,8 @@ Revision 0011, follows 0010, 2026-11-29.
 
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
