@@ -42,9 +42,11 @@ def _block_tokens(block: Block) -> int:
         return _text_tokens(block["text"])
     if "file" not in block:
         return FILE_TOKENS
-    size = str(block["file"]["file_data"]).rpartition(":")[2]
-    tokens = int(size) // FILE_BYTES if size.isdecimal() else 0
-    return min(max(FILE_TOKENS, tokens), MOST_FILE_TOKENS)
+    tokens = block["file"].get("tokens")
+    if tokens is None:  # stored by an older release
+        size = str(block["file"]["file_data"]).rpartition(":")[2]
+        tokens = int(size) // FILE_BYTES if size.isdecimal() else 0
+    return min(max(FILE_TOKENS, int(tokens)), MOST_FILE_TOKENS)
 
 
 def _call_tokens(call: Mapping[str, Any]) -> int:
@@ -72,7 +74,7 @@ def _piece_tokens(text: str) -> int:
     rows = len(runs) + sum(run.lstrip()[0].isupper() for run in runs) + _rare(rest)
     saved = size - -(-(2 * size + rows) // 3)
     saved += sum(len(run) - 1 - len(run) // 8 for run in spaces)
-    return _size(rest) + 2 * _size(growing) - saved - _saved_by_letters(rest)
+    return int(_size(rest) + 2 * _size(growing) - saved - _saved_by_letters(rest))
 
 
 def _saved_by_letters(text: str) -> int:
