@@ -58,6 +58,7 @@ class Chat:
         self._llm = llm
         self._terms = terms
         self._now = now
+        self._room = attachments.Room()
 
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
         """Store and remember the whole answer of a turn, and settle its cost; return the new turn.
@@ -102,7 +103,12 @@ class Chat:
         turn, reply, tools = call.turn, call.reply, call.tools
         async with reply.growing():
             files = await attachments.load(
-                self._sessions, turn, reply.adapter.download, now=self._now()
+                self._sessions,
+                turn,
+                reply.gates.paced(turn.user_id, reply.adapter.download),
+                room=self._room,
+                most=self._terms.file_bytes,
+                now=self._now(),
             )
             call.said.append(question_of(turn, call.context, files))
             if files:
@@ -142,9 +148,11 @@ class Chat:
 
         A call whose stream breaks is repeated. Raises ModelBroke when the last try breaks too.
         """
-        request = await attachments.expand(self._sessions, call.request, vision=self._terms.vision)
         call.ask(offers_tools=bool(tools))
         for pause in (*PAUSES, None):
+            request = await attachments.expand(
+                self._sessions, call.request, vision=self._terms.vision, room=self._room
+            )
             stream = self._llm.stream(
                 request,
                 tools,
@@ -195,6 +203,8 @@ class Chat:
                 await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
                 if call.is_long:
                     await inbox.summarise(session, turn, now=now)
+            elif turn.question.attachments:
+                await attachments.drop(session, turn)
             await call.settle(session)
             if reply.stopped or turn.attempt > 1:
                 await call.recover(session)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, or_, select, update
+from sqlalchemy import Select, bindparam, case, or_, select, update
 
 from core.adapter import Address
 from core.db import LOOK, Session, notify, row_count
+from core.inbox._order import LINE
 from core.inbox._tables import turns
+from core.lines import SUSPECT
 from core.posts import chat_of
 from core.turns import Outcome, Question, Speaker
 
@@ -122,6 +124,9 @@ def as_new(now: datetime) -> dict[str, Any]:
         "worker_id": None,
         "ready_at": now,
         "faults": 0,
+        # A turn that may end its process still runs alone.
+        "deaths": case((turns.c.deaths > SUSPECT, SUSPECT), else_=turns.c.deaths),
+        "line": case((turns.c.delivered_at.is_(None), turns.c.line), else_=LINE),
         "cancel": False,
         "answer": None,
         "outcome": None,
@@ -167,7 +172,8 @@ async def cancel(session: Session, turn_ids: Collection[int]) -> bool:
     stopped = await session.execute(
         update(turns)
         .where(turns.c.id.in_(turn_ids), turns.c.answered_at.is_(None))
-        .values(cancel=True)
+        # It waits no longer for the time of its next attempt.
+        .values(cancel=True, ready_at=turns.c.created_at)
     )
     await notify(session, LOOK)
     return row_count(stopped) > 0

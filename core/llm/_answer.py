@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
@@ -65,6 +65,8 @@ class Answer:
     """An answer, as much of it as has come. A whole body is one chunk."""
 
     secret: str
+    said: Callable[[], str] = str
+    """Returns the texts of the request, which no error may quote."""
     cost: int | None = None
     """The cost in micro-dollars, if the server reported it."""
     done: bool = False
@@ -92,7 +94,8 @@ class Answer:
             return
         chunk = _object(_parse(data))
         if error := chunk.get("error"):
-            raise self.fault(f"the server reports: {words(error, self.secret)}")
+            told = words({"error": error}, self.secret, self.said())
+            raise self.fault(f"the server reports: {told}")
         self._count(chunk)
         for choice in _list(chunk.get("choices")):
             yield from self._read_choice(_object(choice))

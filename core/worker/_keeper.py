@@ -84,6 +84,7 @@ class Keeper:
                     began = self._clock()
                     await self._live()
                     await self._renew()
+                    await self.transact(inbox.unblock, patience=BEAT)
                     renewed_at = began
             except TRANSIENT as error:
                 if not may_pass(error):

@@ -1,6 +1,6 @@
 """A turn knows the attempt after which its person asked last.
 
-Revision 0010, follows 0009, 2026-11-29.
+Revision 0011, follows 0010, 2026-11-29.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -10,8 +10,8 @@ Revision 0010, follows 0009, 2026-11-29.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
