@@ -189,6 +189,7 @@ async def desk(
     loaded = settings(
         **{
             "quota": PLENTY,
+            "budget": "1000 usd/month",
             "database_url": url,
             "model_api_key": "test-key",
             "model_api_url": model.url,
