@@ -52,7 +52,7 @@ def test_everything_has_a_default() -> None:
     assert settings.models == (DEFAULT_MODEL,)
     assert settings.prices == PriceList({DEFAULT_MODEL: DEFAULT_PRICES})
     assert (settings.temperature, settings.top_p) == (None, None)
-    assert settings.budget == ()
+    assert list(map(str, settings.budget)) == ["20 usd/month"]
     assert list(map(str, settings.quota)) == ["10 turns/minute", "200 turns/day", "1 usd/month"]
 
 
@@ -88,6 +88,7 @@ def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_empty_quota_is_no_limit() -> None:
     assert load(quota="").quota == load(quota=" , ").quota == ()
+    assert load(budget="").budget == load(budget=" , ").budget == ()
 
 
 def test_blanks_around_a_value_are_nothing() -> None:
@@ -276,7 +277,7 @@ def test_personas_that_nobody_could_choose_are_named(tmp_path: Path, content: st
 def test_people_may_always_choose_the_model_that_answers(
     model: str, models: str, choices: tuple[str, ...]
 ) -> None:
-    settings = load(model=model, models=models, quota="")
+    settings = load(model=model, models=models, quota="", budget="")
     assert settings.choices == choices
 
 
