@@ -348,7 +348,6 @@ def _endpoint(loaded: Settings) -> llm.Endpoint:
         top_p=loaded.top_p,
         first_token_seconds=loaded.first_token_seconds,
         stall_seconds=loaded.stall_seconds,
-        patience_seconds=loaded.retry_seconds,
     )
 
 
@@ -378,6 +377,7 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
         tools=loaded.tools,
         file_bytes=loaded.file_megabytes * 1_000_000,
         models=loaded.choices,
+        patience_seconds=loaded.model_patience_seconds,
         fallbacks=loaded.models[1:],
     )
 

@@ -1,10 +1,17 @@
 """The catalogue of every sentence that the bot itself says to people."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.adapter import COMMANDS, START
-from core.errors import QuotaExceeded
+from core.errors import (
+    CreditUsedUp,
+    KeyRefused,
+    ModelError,
+    ModelGone,
+    ModelUnavailable,
+    QuotaExceeded,
+)
 
 # Buttons
 
@@ -65,14 +72,48 @@ IMAGE_LARGE = (
 # Ends of an answer
 
 UNAVAILABLE = "I cannot answer at the moment. The people who run me have been told."
+NO_ACCESS = (
+    "I cannot answer at the moment: my access to the language model has to be renewed."
+    " The people who run me have been told."
+)
+NO_CREDIT = (
+    "I cannot answer at the moment: my account with the provider of the language model is used up."
+    " The people who run me have been told."
+)
+MODEL_GONE = (
+    "I cannot answer at the moment: the language model that I use is no longer offered."
+    " The people who run me have been told."
+)
+MODEL_AWAY = "My language model has not answered for a long time. Please try again later."
+CONTENT_REFUSED = (
+    "The provider of my language model does not answer this. Please ask in other words."
+)
+PROMPT_TOO_LONG = "That is too long for my language model. Send less, or begin anew with /new."
 FAILED = "Something went wrong while I was answering. Please try again."
 BROKE_OFF = "*My answer broke off here. Please try again.*"
 NOTHING_ANSWERED = "I have no answer to that. Please ask me in other words."
 NOTES = {
+    "thoughts": "*I thought about this for as long as I may and came to no answer.*",
     "length": "*This is as long as one answer may be. Ask me to go on.*",
     "content_filter": "*The provider of my language model ended this answer here.*",
 }
 """The note below an answer, by the model's reason for the end of it."""
+MODEL_REPLACED = "*{gone} is no longer offered. {model} answers here from now on.*"
+UNSEEN = "*{model} cannot look at {what}; I told it that there were some.*"
+UNSEEN_IMAGES, UNSEEN_FILES = "images", "files"
+
+# While an answer is on its way
+
+STILL_WORKING = "This takes longer than usual. I am still at it."
+STILL_THINKING = "I am thinking about this. It takes a little longer."
+MODEL_WAITS = (
+    "My language model does not answer at present. I keep trying, and my answer will stand here."
+)
+MODEL_WAITS_UNTIL = (
+    "My language model is busy and asked me to come back {when}."
+    " I keep trying, and my answer will stand here."
+)
+
 NOT_SENT = (
     "The file cannot be sent here; it may be too large. The people who run me can give it to you."
 )
@@ -195,6 +236,33 @@ def refused(refusal: QuotaExceeded, now: datetime) -> str:
         return f"This is too much at once: {limit}. Send less, or begin anew with /new."
     rest = ", and too little of it is left for this" if refusal.left else ""
     return f"That was all for now: {limit}{rest}. You can go on {until(refusal.resets_at, now)}."
+
+
+def unavailable(error: ModelError) -> str:
+    """Return a sentence for an answer that the model refused to give for good."""
+    match error:
+        case KeyRefused():
+            return NO_ACCESS
+        case CreditUsedUp():
+            return NO_CREDIT
+        case ModelGone():
+            return MODEL_GONE
+        case ModelUnavailable():
+            return UNAVAILABLE
+    return FAILED
+
+
+def unseen(model: str, *, images: bool, files: bool) -> str:
+    """Return a note on what a model cannot look at."""
+    kinds = [UNSEEN_IMAGES] * images + [UNSEEN_FILES] * files
+    return UNSEEN.format(model=model, what=" and ".join(kinds))
+
+
+def waiting(seconds: float, now: datetime) -> str:
+    """Return a sentence for somebody who waits for the model, which asked to wait so long."""
+    if seconds <= 60:
+        return MODEL_WAITS
+    return MODEL_WAITS_UNTIL.format(when=until(now + timedelta(seconds=seconds), now))
 
 
 def until(moment: datetime, now: datetime) -> str:

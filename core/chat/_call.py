@@ -21,13 +21,14 @@ from core.errors import (
     Undeliverable,
     Unreachable,
 )
-from core.llm import Answering, Event, Lost
-from core.memory import Context
+from core.llm import Answering, Event, LeftOut, Lost, Unsaid, Waiting
+from core.memory import Context, Marks
 from core.messages import (
     Block,
     ChatMessage,
     Finish,
     Text,
+    Thought,
     ToolCall,
     Unseen,
     Usage,
@@ -85,6 +86,8 @@ class OpenCall:
         """The messages for memory: the question, tool calls and their results, the answer."""
         self.tool_calls: list[ToolCall] = []
         self.finish_reason = ""
+        self.left_out: LeftOut | None = None
+        """The kinds of content that the model could not take."""
         self.tally = Tally(now())
         self._sessions = sessions
         self._terms = terms
@@ -97,6 +100,8 @@ class OpenCall:
         self._received: str | None = None  # the text that came of a lost call
         self._came: list[str] = []  # the pieces that came of the open call, seen or not
         self._noted, self._noted_tokens = 0, 0  # how many of them the last note counted
+        self._thoughts: list[str] = []  # those of the open call
+        self._thoughts_of: dict[int, str] = {}  # those before tool calls, by their place in `said`
         self._offered = False  # True if the open call offers the tools
 
     async def __aenter__(self) -> Self:
@@ -144,8 +149,14 @@ class OpenCall:
 
     @property
     def request(self) -> list[ChatMessage]:
-        """All messages of the next request to the model."""
-        return [*self._terms.prompt(self.context), *self.said]
+        """All messages of the next request to the model.
+
+        The thoughts that led to tool calls go with them, inside this turn only.
+        """
+        said = list(self.said)
+        for index, thoughts in self._thoughts_of.items():
+            said[index] = {**said[index], "reasoning_content": thoughts}
+        return [*self._terms.prompt(self.context), *said]
 
     @property
     def is_long(self) -> bool:
@@ -157,6 +168,11 @@ class OpenCall:
     def prompt_tokens(self) -> int:
         """The size of the prompt, estimated until the API tells it."""
         return self._prompt_tokens
+
+    @property
+    def seconds(self) -> float:
+        """The seconds since the attempt began."""
+        return (self._now() - self.tally.began).total_seconds()
 
     @property
     def model(self) -> str:
@@ -185,14 +201,25 @@ class OpenCall:
 
     def hear(self, event: Event) -> None:
         """Take in an event of the model's stream; write its text to the reply."""
+        self.reply.waits = False
         match event:
             case Text(text):
                 self._came.append(text)
                 self.reply.write(text)
             case Unseen(text):
                 self._came.append(text)
+                if isinstance(event, Thought):
+                    self._thoughts.append(text)
+                    self.reply.explain(words.STILL_THINKING)
+            case Unsaid():
+                self.reply.rewind(self._begins_at)
+            case Waiting(seconds):
+                self.reply.waits = True
+                self.reply.explain(words.waiting(seconds, self._now()))
             case Answering(model):
                 self._model = model
+            case LeftOut():
+                self.left_out = event
             case ToolCall() if len(self.tool_calls) < MOST_TOOL_CALLS:
                 self.tool_calls.append(event)
             case Usage():
@@ -209,11 +236,29 @@ class OpenCall:
     def conclude(self) -> None:
         """Add the model's message in this call to `said`, for memory and the next request."""
         if self.wants_tools():
+            self._thoughts_of[len(self.said)] = "".join(self._thoughts)
             self.said.append(self._message())
         elif self._text:
             self.said.append(assistant(self._text))
 
     # Money
+
+    async def shorten(self, files: Sequence[Block]) -> bool:
+        """Leave out the older messages, because the model takes no such long prompt.
+
+        Reserve again; return False if nothing can be left out. Raises QuotaExceeded.
+        """
+        marks = Marks(0, self._terms.marks.low // 2)
+        context = await transact(
+            self._sessions, lambda s: memory.recall(s, self.turn, marks, now=self._now())
+        )
+        if len(context.messages) >= len(self.context.messages):
+            return False
+        self.context = context
+        self.said = [question_of(self.turn, context, files)]
+        self._prompt_tokens = self._estimate(context)
+        await self.widen(files)
+        return True
 
     def progress(self) -> Progress | None:
         """Return how far the open call has come; None if nothing came since the last look."""
@@ -310,6 +355,7 @@ class OpenCall:
         )
         self.tool_calls, self._usage, self._received = [], None, None
         self._came, self._noted, self._noted_tokens = [], 0, 0
+        self._thoughts = []
         self.finish_reason = ""
 
     async def _reserve(

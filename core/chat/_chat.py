@@ -3,12 +3,12 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
-from typing import Any
 
 from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
 from core.adapter import Button, ChangeKind
@@ -18,10 +18,13 @@ from core.chat._terms import Terms
 from core.db import Session, Sessions, transact
 from core.errors import (
     AttachmentError,
+    ContentRefused,
     ModelBroke,
+    ModelBusy,
     ModelRejected,
     ModelUnavailable,
     Muted,
+    PromptTooLong,
     QuotaExceeded,
     Undeliverable,
     Unreachable,
@@ -61,6 +64,8 @@ class Chat:
         self._terms = terms
         self._now = now
         self._arriving = attachments.Room(attachments.ARRIVING)
+        # Those that were told what their model cannot take; after a restart they are told again.
+        self._told: deque[tuple[int, str]] = deque(maxlen=1000)
         self._leaving = attachments.Room(attachments.LEAVING)
 
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
@@ -85,12 +90,20 @@ class Chat:
             sentence, outcome = words.refused(refusal, self._now()), Outcome.REFUSED
         except AttachmentError as error:
             sentence, outcome = str(error), Outcome.REFUSED
-        except ModelUnavailable as error:
-            log.error("turn %s: %s", turn.reference, error)
-            sentence, outcome = words.UNAVAILABLE, Outcome.FAILED
-        except ModelRejected as error:
+        except ModelBusy as error:
+            if turn.kind == "summary":
+                raise  # nobody waits for it
+            log.error("turn %s: the model did not answer in time: %s", turn.reference, error)
+            sentence, outcome = words.MODEL_AWAY, Outcome.FAILED
+        except ContentRefused as error:
+            log.info("turn %s: the model's provider refused it: %s", turn.reference, error)
+            sentence, outcome = words.CONTENT_REFUSED, Outcome.REFUSED
+        except PromptTooLong as error:
+            log.warning("turn %s: the prompt is too long: %s", turn.reference, error)
+            sentence, outcome = words.PROMPT_TOO_LONG, Outcome.REFUSED
+        except (ModelUnavailable, ModelRejected) as error:
             log.error("turn %s: the model API refused the request: %s", turn.reference, error)
-            sentence, outcome = words.FAILED, Outcome.FAILED
+            sentence, outcome = words.unavailable(error), Outcome.FAILED
         return await self._store(call, _shown_with(sentence, outcome, turn, reply))
 
     async def fail(self, turn: Turn, reply: Reply) -> Turn:
@@ -103,7 +116,7 @@ class Chat:
 
     async def _ask(self, call: OpenCall) -> _Ending:
         """Ask the model and run the tools that it calls, until it has answered."""
-        turn, reply, tools = call.turn, call.reply, call.tools
+        turn, reply = call.turn, call.reply
         async with reply.growing():
             files = await attachments.load(
                 self._sessions,
@@ -118,21 +131,34 @@ class Chat:
                 await call.widen(files)
             for left in reversed(range(ROUNDS)):
                 try:
-                    await self._listen(call, tools.schemas if left else ())
+                    await self._listen(call, may_call=left > 0)
                 except ModelBroke:
                     return _shown_with(words.BROKE_OFF, Outcome.FAILED, turn, reply)
+                except PromptTooLong:
+                    if len(call.said) > 1 or not await call.shorten(files):
+                        raise
+                    await self._listen(call, may_call=True)
                 if not call.wants_tools():
                     break
-                results = await tools.run_all(call.tool_calls)
+                results = await call.tools.run_all(call.tool_calls)
                 call.said.extend(results)
                 if not call.wants_tools():
                     break
                 await call.go_on(results)
         if reply.stopped:
             return _Ending(reply.text, Outcome.STOPPED)
-        note = words.NOTES.get(call.finish_reason, "")
-        text = f"{reply.text}\n\n{note}" if note else reply.text
+        notes = [words.NOTES.get(call.finish_reason, ""), *self._notes(call)]
+        text = "\n\n".join(filter(None, (reply.text, *notes)))
         return _Ending(text or words.NOTHING_ANSWERED, Outcome.OK)
+
+    def _notes(self, call: OpenCall) -> Iterator[str]:
+        """Yield notes on what the model could not do, for each conversation and model once."""
+        chosen = self._terms.chosen(call.turn)
+        if chosen is not None and self._llm.is_gone(chosen):
+            yield words.MODEL_REPLACED.format(gone=chosen, model=call.model)
+        if call.left_out is not None and (call.turn.conversation_id, call.model) not in self._told:
+            self._told.append((call.turn.conversation_id, call.model))
+            yield words.unseen(call.model, images=call.left_out.images, files=call.left_out.files)
 
     async def _ask_for_summary(self, call: OpenCall) -> _Ending:
         """Ask for a summary of the older messages of a conversation, below the same prompt."""
@@ -143,31 +169,31 @@ class Chat:
         else:
             call.said.append(question_of(call.turn, call.context))
             # The model needs no tools here, but they belong to the same prompt.
-            await self._listen(call, call.tools.schemas)
+            await self._listen(call, may_call=True)
         return _Ending("", Outcome.OK)
 
-    async def _listen(self, call: OpenCall, tools: Sequence[dict[str, Any]]) -> None:
+    async def _listen(self, call: OpenCall, *, may_call: bool) -> None:
         """Write the model's stream to the reply until it ends or the person stops it.
 
         A call whose stream breaks is repeated. Raises ModelBroke when the last try breaks too.
         """
-        call.ask(offers_tools=bool(tools))
+        call.ask(offers_tools=may_call)
         for pause in (*PAUSES, None):
-            request = await attachments.expand(
-                self._sessions, call.request, room=self._leaving
-            )
+            request = await attachments.expand(self._sessions, call.request, room=self._leaving)
             stream = self._llm.stream(
                 request,
-                tools,
+                call.tools.schemas,
+                may_call=may_call,
                 request_id=f"turn-{call.turn.reference}",
                 model=self._terms.chosen(call.turn),
+                patience=self._terms.patience_seconds - call.seconds,
             )
             try:
                 async with call.reply.until_stopped(), aclosing(stream) as events:
                     async for event in events:
                         if isinstance(event, Again):
                             await call.again()
-                        elif tools or not isinstance(event, ToolCall):
+                        elif may_call or not isinstance(event, ToolCall):
                             call.hear(event)
                 break
             except ModelBroke as error:
@@ -202,6 +228,8 @@ class Chat:
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
             await inbox.answered(session, turn, answer, outcome, now=now)
+            if turn.model is not None and self._llm.is_gone(turn.model):
+                await memory.choose_model(session, turn.conversation_id, None)
             if turn.kind == "chat" and is_kept:
                 await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
                 if call.is_long:

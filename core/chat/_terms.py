@@ -25,6 +25,8 @@ class Terms:
     """The most bytes of files that are stored for one person."""
     models: tuple[str, ...] = ()
     """The models that people may choose."""
+    patience_seconds: float = 1800
+    """The seconds for which the model is asked for one answer while it is away."""
     fallbacks: tuple[str, ...] = ()
     """The models that answer while the others do not."""
 
@@ -36,8 +38,12 @@ class Terms:
         return turn.model if turn.model in self.models else None
 
     def prompt(self, context: Context) -> list[ChatMessage]:
-        """Return the messages before the question."""
-        return [system(self.system_prompt), *context.messages]
+        """Return the messages before the question.
+
+        There is exactly one system message, the first: some models refuse any other.
+        """
+        told = "\n\n".join(filter(None, (self.system_prompt, context.told)))
+        return [system(told), *context.messages]
 
     def most(self, turn: Turn, prompt_tokens: int) -> int:
         """Return the highest cost of a call with a prompt of this size, in micro-dollars.

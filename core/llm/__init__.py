@@ -1,6 +1,6 @@
 """The model: turn one request into a stream of events, and retry it until its first token."""
 
-from core.llm._answer import Again, Answering, Event, Lost, Waiting
+from core.llm._answer import Again, Answering, Event, LeftOut, Lost, Waiting
 from core.llm._catalogue import Catalogue, Offer
 from core.llm._client import LIMITS, LLM
 from core.llm._exchange import Endpoint
@@ -14,6 +14,7 @@ __all__ = [
     "Catalogue",
     "Endpoint",
     "Event",
+    "LeftOut",
     "Lost",
     "Offer",
     "Unsaid",

@@ -48,7 +48,27 @@ class Waiting:
     """The time for which the server asked to wait; 0 if it told none."""
 
 
-Event = Waiting | Answering | Text | Unseen | Unsaid | ToolCall | Usage | Finish | Lost | Again
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Short texts stand in the place of content that the model cannot take."""
+
+    images: bool
+    files: bool
+
+
+Event = (
+    Waiting
+    | LeftOut
+    | Answering
+    | Text
+    | Unseen
+    | Unsaid
+    | ToolCall
+    | Usage
+    | Finish
+    | Lost
+    | Again
+)
 
 THOUGHTS = ("reasoning_content", "reasoning")
 """The fields in which servers put the model's thoughts."""

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 
 from core.errors import ModelBusy, ModelGone
-from core.llm._answer import Again, Answer, Answering, Event, Lost, Waiting
+from core.llm._answer import Again, Answer, Answering, Event, LeftOut, Lost, Waiting
 from core.llm._body import Body
 from core.llm._catalogue import Catalogue, read
-from core.llm._dialect import Dialect, body_of, learn
+from core.llm._dialect import Dialect, body_of, learn, left_out
 from core.llm._exchange import Endpoint, build, exchange
 from core.llm._faults import WRONG_KEY, Costly, HungUp, NotFound, Unsuitable, said_in
 from core.llm._lookout import Lookout
@@ -82,6 +82,8 @@ class LLM:
             body = Body(told)
             request = build(self._client, self._endpoint, body, request_id)
             answer = self._new_answer(tries, messages, tools if may_call else ())
+            if any(left := left_out(dialect, messages)):
+                yield LeftOut(*left)
             lost = False
             try:
                 stream = exchange(self._client, self._endpoint, request, answer)
@@ -194,6 +196,10 @@ class LLM:
         if dialect.samples:
             body |= {name: value for name, value in samples.items() if value is not None}
         return body
+
+    def is_gone(self, model: str) -> bool:
+        """Return whether the endpoint does not know a model any more."""
+        return self._lookout.is_gone(model)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -93,6 +93,13 @@ def _block(dialect: Dialect, block: Block) -> Block:
     return block
 
 
+def left_out(dialect: Dialect, messages: Sequence[ChatMessage]) -> tuple[bool, bool]:
+    """Return whether images and whether files of these messages are left out."""
+    body = {"messages": messages}
+    images, files = _has_block("image_url")(body), _has_block("file")(body)
+    return images and not dialect.images, files and not dialect.files
+
+
 def learn(dialect: Dialect, told: str, body: Body) -> Dialect | None:
     """Return the dialect with the other form of what a refusal names; None if it names nothing.
 

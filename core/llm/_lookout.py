@@ -86,6 +86,10 @@ class Lookout:
         """Return whether a model does not answer at present."""
         return self._of(model).is_away
 
+    def is_gone(self, model: str) -> bool:
+        """Return whether a model is gone for good."""
+        return self._of(model).gone_until == math.inf
+
     def told(self, model: str) -> float:
         """Return the seconds for which the server of a model asked to wait."""
         return max(self._of(model).told_until - self._clock(), 0.0)

@@ -10,6 +10,8 @@ from core.messages import ChatMessage
 class Context:
     """The messages that precede the question of a turn, with what memory knows about them."""
 
+    told: str = ""
+    """The current instructions and the summary, for the one system message of the prompt."""
     messages: tuple[ChatMessage, ...] = ()
     parent_id: int | None = None
     total: int | None = None

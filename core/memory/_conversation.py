@@ -24,8 +24,8 @@ async def model_of(session: Session, conversation_id: int) -> str | None:
     return chosen
 
 
-async def choose_model(session: Session, conversation_id: int, model: str) -> None:
-    """Choose the model that answers in a conversation."""
+async def choose_model(session: Session, conversation_id: int, model: str | None) -> None:
+    """Choose the model that answers in a conversation; None chooses the default."""
     await session.execute(
         update(conversations).where(conversations.c.id == conversation_id).values(model=model)
     )

@@ -9,7 +9,7 @@ from core.db import Session
 from core.memory._context import Context, Marks
 from core.memory._estimate import estimate
 from core.memory._path import path_of
-from core.memory._summaries import cut, cut_index, instructed, is_shortened, since
+from core.memory._summaries import cut, cut_index, instructed, is_shortened, since, told
 from core.messages import ChatMessage, system
 from core.turns import Turn
 
@@ -26,7 +26,8 @@ async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -
     total, beyond = _total(path)
     index = cut_index(path, marks.low)
     return Context(
-        messages=tuple(_words(path)),
+        told=told(path),
+        messages=tuple(_said(path)),
         parent_id=path[-1].id if path else None,
         total=total,
         beyond=beyond,
@@ -82,11 +83,10 @@ def _size(row: Any) -> int:
     return estimate(row.body) if row.tokens is None else int(row.tokens)
 
 
-def _words(path: Sequence[Any]) -> list[ChatMessage]:
-    if path and path[0].summary is not None:
-        summary = [system(path[0].summary)] if path[0].summary else []
-        return [*summary, *(row.body for row in path[1:])]
-    return [row.body for row in path]
+def _said(path: Sequence[Any]) -> list[ChatMessage]:
+    """Return the messages of people and of the model, without what the system message tells."""
+    said = path[1:] if path and path[0].summary is not None else path
+    return [row.body for row in said if row.body["role"] != "system"]
 
 
 def _day(row: Any) -> date:

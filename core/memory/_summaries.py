@@ -64,6 +64,11 @@ def instructed(path: Sequence[Any]) -> str:
     return ""
 
 
+def told(path: Sequence[Any]) -> str:
+    """Return the newest instructions on a path and its summary, in one text."""
+    return _content(instructed(path), _told(path[0])) if path else ""
+
+
 def since(path: Sequence[Any], index: int, now: datetime) -> datetime | None:
     """Return the time of the oldest message before an index.
 

@@ -36,6 +36,8 @@ TYPING_AFTER = 0.15
 """The seconds before typing is shown; a quick first text needs none."""
 TYPING_EVERY = 4.5
 """The seconds between two calls that show typing."""
+NOTICE_AFTER = 10.0
+"""The seconds without text after which a sentence in its place tells why."""
 
 
 @dataclass(slots=True)
@@ -52,10 +54,16 @@ class Reply:
     stopped: bool = False
     progress: Callable[[], Progress | None] = lambda: None
     """Tells how far the open call to the model has come, for the ledger."""
+    waits: bool = False
+    """True while nothing can be done but to wait for the model."""
+    notice: str = words.STILL_WORKING
+    """The sentence that stands in the place of the answer while there is no text for long."""
     calls: Calls = field(init=False)
     messages: Messages = field(init=False)
     _refusal: Muted | None = None
     """The refusal of the platform to let the bot write here."""
+    _noticed: str = ""
+    """The notice that people see; "" if they see none."""
     _scope: asyncio.Timeout | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,6 +83,12 @@ class Reply:
         """Add to the answer."""
         self.text += text
         self._changed.set()
+
+    def explain(self, notice: str) -> None:
+        """Tell another reason why there is no text yet, at once if people see the earlier one."""
+        self.notice = notice
+        if self._noticed:
+            self._changed.set()
 
     def rewind(self, length: int) -> None:
         """Cut the answer to a length; people see the old text until the new one is longer."""
@@ -146,12 +160,26 @@ class Reply:
             return  # the delivery will fail in the same way, and decide
 
     async def _type(self) -> None:
-        """Show typing until there is text; only a refusal for good matters."""
+        """Show typing until there is text, or for so long that a notice has to tell why.
+
+        Only a refusal for good matters.
+        """
+        clock = self.lease.clock
+        ends_at = clock() + max(NOTICE_AFTER - self._waited, 0.0)
         pause = TYPING_AFTER
         while not await happens(self._changed, pause):
+            if clock() >= ends_at:
+                return
             if self.gates.wait(self.turn.address, SPARE) == 0:
                 await self._type_once()
-            pause = TYPING_EVERY
+            pause = max(min(TYPING_EVERY, ends_at - clock()), 0.0)
+
+    @property
+    def _waited(self) -> float:
+        """The seconds for which earlier attempts let the person wait."""
+        if self.turn.attempt == 1:
+            return 0.0
+        return (self.now() - self.turn.created_at).total_seconds()
 
     async def _type_once(self) -> None:
         self.gates.count(self.turn.address)
@@ -172,18 +200,25 @@ class Reply:
             if await happens(self._grown, seconds):
                 return
         self._changed.clear()
-        if not self._is_longer():
+        if not self._is_news():
             return
-        parts = split(self.text, self.adapter.fits)
+        self._noticed = "" if self.text else self.notice
+        parts = split(self.text or self.notice, self.adapter.fits)
         for part, text in enumerate(parts):
             if self._grown.is_set():
                 return
             is_last = part == len(parts) - 1
             await self.messages.show(part, text, STOP if is_last else (), final=not is_last)
 
-    def _is_longer(self) -> bool:
-        """Return whether the text is longer than the one people see, which must not shrink."""
-        return len(self.text) > self.messages.length
+    def _is_news(self) -> bool:
+        """Return whether there is more to show than people see.
+
+        Text takes the place of a notice; a notice takes the place of another one, but never of
+        text, which must not shrink.
+        """
+        if self._noticed:
+            return self._noticed != (self.text or self.notice)
+        return len(self.text or self.notice) > self.messages.length
 
     # When it is whole
 

@@ -80,6 +80,8 @@ class Settings(Environment):
     drain_seconds: Seconds = Field(default=20, ge=0)
     first_token_seconds: Seconds = Field(default=60, gt=0)
     stall_seconds: Seconds = Field(default=30, gt=0)
+    model_patience_seconds: Seconds = Field(default=1800, gt=0)
+    """The time for which one attempt asks a model that does not answer."""
     retry_seconds: Seconds = Field(default=60, gt=0)
     """The time for which one attempt asks a model that does not answer. The pauses between
     attempts grow from a twelfth of it."""

@@ -450,11 +450,7 @@ async def test_a_file_that_is_deleted_while_it_is_sent_breaks_the_request(
 ) -> None:
     messages = [question(*await load(sessions, {"a": image()}))]
     body = Body(
-        {
-            "messages": await attachments.expand(
-                sessions, messages, room=Room(attachments.ARRIVING)
-            )
-        }
+        {"messages": await attachments.expand(sessions, messages, room=Room(attachments.ARRIVING))}
     )
     await commit(sessions, lambda s: s.execute(delete(Blob)))
     with pytest.raises(ModelBroke):
