@@ -1,15 +1,19 @@
 """The catalogue of every sentence that the bot itself says to people."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from core.adapter import COMMANDS, START
 from core.errors import (
+    AttachmentError,
+    ContentRefused,
     CreditUsedUp,
     KeyRefused,
+    ModelBusy,
     ModelError,
     ModelGone,
     ModelUnavailable,
+    PromptTooLong,
     QuotaExceeded,
 )
 
@@ -92,6 +96,15 @@ PROMPT_TOO_LONG = "That is too long for my language model. Send less, or begin a
 FAILED = "Something went wrong while I was answering. Please try again."
 BROKE_OFF = "*My answer broke off here. Please try again.*"
 NOTHING_ANSWERED = "I have no answer to that. Please ask me in other words."
+_ENDED: Mapping[type[ModelError], str] = {
+    KeyRefused: NO_ACCESS,
+    CreditUsedUp: NO_CREDIT,
+    ModelGone: MODEL_GONE,
+    ModelUnavailable: UNAVAILABLE,
+    ContentRefused: CONTENT_REFUSED,
+    PromptTooLong: PROMPT_TOO_LONG,
+    ModelBusy: MODEL_AWAY,
+}
 NOTES = {
     "thoughts": "*I thought about this for as long as I may and came to no answer.*",
     "length": "*This is as long as one answer may be. Ask me to go on.*",
@@ -238,18 +251,15 @@ def refused(refusal: QuotaExceeded, now: datetime) -> str:
     return f"That was all for now: {limit}{rest}. You can go on {until(refusal.resets_at, now)}."
 
 
-def unavailable(error: ModelError) -> str:
-    """Return a sentence for an answer that the model refused to give for good."""
+def ended(error: QuotaExceeded | AttachmentError | ModelError, now: datetime) -> str:
+    """Return the sentence for an answer that an error ended."""
     match error:
-        case KeyRefused():
-            return NO_ACCESS
-        case CreditUsedUp():
-            return NO_CREDIT
-        case ModelGone():
-            return MODEL_GONE
-        case ModelUnavailable():
-            return UNAVAILABLE
-    return FAILED
+        case QuotaExceeded():
+            return refused(error, now)
+        case AttachmentError():
+            return str(error)
+    kinds = [kind for kind in _ENDED if isinstance(error, kind)]
+    return _ENDED[kinds[0]] if kinds else FAILED
 
 
 def unseen(model: str, *, images: bool, files: bool) -> str:

@@ -201,7 +201,7 @@ class OpenCall:
 
     def hear(self, event: Event) -> None:
         """Take in an event of the model's stream; write its text to the reply."""
-        self.reply.waits = False
+        self.reply.waits = isinstance(event, Waiting)
         match event:
             case Text(text):
                 self._came.append(text)
@@ -214,14 +214,19 @@ class OpenCall:
             case Unsaid():
                 self.reply.rewind(self._begins_at)
             case Waiting(seconds):
-                self.reply.waits = True
                 self.reply.explain(words.waiting(seconds, self._now()))
+            case ToolCall() if len(self.tool_calls) < MOST_TOOL_CALLS:
+                self.tool_calls.append(event)
+            case _:
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        """Take in an event that brings nothing of the answer itself."""
+        match event:
             case Answering(model):
                 self._model = model
             case LeftOut():
                 self.left_out = event
-            case ToolCall() if len(self.tool_calls) < MOST_TOOL_CALLS:
-                self.tool_calls.append(event)
             case Usage():
                 self._usage = event
             case Finish(reason):

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,8 +21,7 @@ from core.errors import (
     ContentRefused,
     ModelBroke,
     ModelBusy,
-    ModelRejected,
-    ModelUnavailable,
+    ModelError,
     Muted,
     PromptTooLong,
     QuotaExceeded,
@@ -30,7 +29,7 @@ from core.errors import (
     Unreachable,
 )
 from core.llm import LLM, Again
-from core.messages import ToolCall
+from core.messages import Block, ToolCall
 from core.reply import Reply
 from core.tools import Toolbox
 from core.turns import Outcome, Turn
@@ -39,6 +38,8 @@ log = logging.getLogger(__name__)
 
 TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 EXPORT = "parley.json"
+REFUSALS = (QuotaExceeded, AttachmentError, ContentRefused, PromptTooLong)
+"""The errors that lie in the question, so that no operator can mend them."""
 ROUNDS = 6
 """The most calls for one answer; the last of them offers no tools."""
 PAUSES = (0.5, 2.0)
@@ -86,25 +87,21 @@ class Chat:
                 else:
                     ending = await self._ask(call)
                 return await self._store(call, ending)
-        except QuotaExceeded as refusal:
-            sentence, outcome = words.refused(refusal, self._now()), Outcome.REFUSED
-        except AttachmentError as error:
-            sentence, outcome = str(error), Outcome.REFUSED
-        except ModelBusy as error:
-            if turn.kind == "summary":
+        except (QuotaExceeded, AttachmentError, ModelError) as error:
+            if isinstance(error, ModelBusy | ModelBroke) and turn.kind == "summary":
                 raise  # nobody waits for it
-            log.error("turn %s: the model did not answer in time: %s", turn.reference, error)
-            sentence, outcome = words.MODEL_AWAY, Outcome.FAILED
-        except ContentRefused as error:
-            log.info("turn %s: the model's provider refused it: %s", turn.reference, error)
-            sentence, outcome = words.CONTENT_REFUSED, Outcome.REFUSED
-        except PromptTooLong as error:
-            log.warning("turn %s: the prompt is too long: %s", turn.reference, error)
-            sentence, outcome = words.PROMPT_TOO_LONG, Outcome.REFUSED
-        except (ModelUnavailable, ModelRejected) as error:
-            log.error("turn %s: the model API refused the request: %s", turn.reference, error)
-            sentence, outcome = words.unavailable(error), Outcome.FAILED
-        return await self._store(call, _shown_with(sentence, outcome, turn, reply))
+            return await self._store(call, self._refusal(error, turn, reply))
+
+    def _refusal(
+        self, error: QuotaExceeded | AttachmentError | ModelError, turn: Turn, reply: Reply
+    ) -> _Ending:
+        """Return the ending for an error that another attempt would meet again."""
+        sentence = words.ended(error, self._now())
+        if isinstance(error, REFUSALS):
+            log.info("turn %s: refused: %s", turn.reference, error)
+            return _shown_with(sentence, Outcome.REFUSED, turn, reply)
+        log.error("turn %s: no answer of the model: %s", turn.reference, error)
+        return _shown_with(sentence, Outcome.FAILED, turn, reply)
 
     async def fail(self, turn: Turn, reply: Reply) -> Turn:
         """Store a plain sentence with a reference as the answer of a turn that keeps failing."""
@@ -131,13 +128,9 @@ class Chat:
                 await call.widen(files)
             for left in reversed(range(ROUNDS)):
                 try:
-                    await self._listen(call, may_call=left > 0)
+                    await self._listen_shortened(call, files, may_call=left > 0)
                 except ModelBroke:
                     return _shown_with(words.BROKE_OFF, Outcome.FAILED, turn, reply)
-                except PromptTooLong:
-                    if len(call.said) > 1 or not await call.shorten(files):
-                        raise
-                    await self._listen(call, may_call=True)
                 if not call.wants_tools():
                     break
                 results = await call.tools.run_all(call.tool_calls)
@@ -171,6 +164,17 @@ class Chat:
             # The model needs no tools here, but they belong to the same prompt.
             await self._listen(call, may_call=True)
         return _Ending("", Outcome.OK)
+
+    async def _listen_shortened(
+        self, call: OpenCall, files: Sequence[Block], *, may_call: bool
+    ) -> None:
+        """Listen to the model, and once more without the older messages if there are too many."""
+        try:
+            await self._listen(call, may_call=may_call)
+        except PromptTooLong:
+            if len(call.said) > 1 or not await call.shorten(files):
+                raise
+            await self._listen(call, may_call=may_call)
 
     async def _listen(self, call: OpenCall, *, may_call: bool) -> None:
         """Write the model's stream to the reply until it ends or the person stops it.
@@ -228,23 +232,27 @@ class Chat:
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
             await inbox.answered(session, turn, answer, outcome, now=now)
-            if turn.model is not None and self._llm.is_gone(turn.model):
-                await memory.choose_model(session, turn.conversation_id, None)
             if turn.kind == "chat" and is_kept:
                 await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
                 if call.is_long:
                     await inbox.summarise(session, turn, now=now)
             elif turn.question.attachments:
                 await attachments.drop(session, turn)
-            await call.settle(session)
-            if reply.stopped or turn.attempt > 1:
-                await call.recover(session)
+            await self._settle(session, call)
             return answer
 
         answer = await transact(self._sessions, work)
         call.settled()
         self._log(call, outcome)
         return replace(turn, answer=answer, outcome=outcome)
+
+    async def _settle(self, session: Session, call: OpenCall) -> None:
+        """Settle the calls of a turn; a conversation whose model is gone gets the default."""
+        await call.settle(session)
+        if call.reply.stopped or call.turn.attempt > 1:
+            await call.recover(session)
+        if call.turn.model is not None and self._llm.is_gone(call.turn.model):
+            await memory.choose_model(session, call.turn.conversation_id, None)
 
     async def _summarise(self, session: Session, call: OpenCall) -> str:
         """Store the model's summary; return a notice for people the first time, then ""."""

@@ -77,35 +77,48 @@ class LLM:
         while True:
             async for waiting in self._until_admitted(tries, model):
                 yield waiting
-            asked, dialect = tries.model, self._dialect(tries.model)
-            told = self._told(asked, dialect, messages, tools, may_call=may_call)
-            body = Body(told)
-            request = build(self._client, self._endpoint, body, request_id)
-            answer = self._new_answer(tries, messages, tools if may_call else ())
-            if any(left := left_out(dialect, messages)):
-                yield LeftOut(*left)
             lost = False
+            ask = _Ask(messages, tools, request_id, may_call)
             try:
-                stream = exchange(self._client, self._endpoint, request, answer)
-                async with aclosing(body), aclosing(stream) as events:
+                async with aclosing(self._try(ask, tries)) as events:
                     async for event in events:
                         lost = lost or isinstance(event, Lost)
-                        if not (lost or tries.is_answering or isinstance(event, Unseen)):
-                            tries.is_answering = True
-                            self._lookout.answered(asked)
-                            yield Answering(asked)
                         yield event
-                self._dialects[asked] = answer.taught(dialect)
                 return
-            except Unsuitable as error:
-                self._dialects[asked] = tries.other(learn(dialect, error.told, told), error)
-                pause = 0.0
             except (ModelBusy, ModelGone) as error:
                 pause = self._after(error, tries, model)
+            except _Learnt:
+                pause = 0.0
             if lost:
                 yield Again()
             log.debug("%s: asking again in %.2f s", request_id, pause)
             await asyncio.sleep(pause)
+
+    async def _try(self, ask: "_Ask", tries: "_Tries") -> AsyncGenerator[Event, None]:
+        """Send one request to the chosen model and yield its answer.
+
+        Raises _Learnt if a refusal has taught another form, and any ModelError.
+        """
+        model, dialect = tries.model, self._dialect(tries.model)
+        told = self._told(model, dialect, ask)
+        body = Body(told)
+        request = build(self._client, self._endpoint, body, ask.request_id)
+        answer = self._new_answer(tries, ask)
+        if any(left := left_out(dialect, ask.messages)):
+            yield LeftOut(*left)
+        try:
+            stream = exchange(self._client, self._endpoint, request, answer)
+            async with aclosing(body), aclosing(stream) as events:
+                async for event in events:
+                    if not (tries.is_answering or isinstance(event, Unseen | Lost)):
+                        tries.is_answering = True
+                        self._lookout.answered(model)
+                        yield Answering(model)
+                    yield event
+        except Unsuitable as error:
+            self._dialects[model] = tries.other(learn(dialect, error.told, told), error)
+            raise _Learnt from error
+        self._dialects[model] = answer.taught(dialect)
 
     async def _until_admitted(
         self, tries: "_Tries", chosen: str | None
@@ -155,18 +168,13 @@ class LLM:
             yield pause * random.uniform(0.5, 1.5)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _new_answer(
-        self,
-        tries: "_Tries",
-        messages: Sequence[ChatMessage],
-        tools: Sequence[Mapping[str, Any]],
-    ) -> Answer:
+    def _new_answer(self, tries: "_Tries", ask: "_Ask") -> Answer:
         dialect = self._dialect(tries.model)
         return Answer(
             tries.model,
             self._endpoint.key,
-            partial(said_in, messages),
-            tools,
+            partial(said_in, ask.messages),
+            ask.tools if ask.may_call else (),
             begins_thinking=dialect.begins_thinking,
             tells_end=dialect.tells_end,
             is_last_try=tries.costly > 0,
@@ -177,19 +185,11 @@ class LLM:
         images = sees if isinstance(sees, bool) else model in sees
         return self._dialects.get(model) or Dialect(images=images)
 
-    def _told(
-        self,
-        model: str,
-        dialect: Dialect,
-        messages: Sequence[ChatMessage],
-        tools: Sequence[Mapping[str, Any]],
-        *,
-        may_call: bool,
-    ) -> dict[str, Any]:
+    def _told(self, model: str, dialect: Dialect, ask: "_Ask") -> dict[str, Any]:
         endpoint = self._endpoint
         body: dict[str, Any] = {
             "model": model,
-            **body_of(dialect, messages, tools, may_call=may_call),
+            **body_of(dialect, ask.messages, ask.tools, may_call=ask.may_call),
         }
         body |= {dialect.cap: endpoint.max_completion_tokens, "stream": True}
         samples = {"temperature": endpoint.temperature, "top_p": endpoint.top_p}
@@ -241,6 +241,20 @@ class LLM:
         except (httpx.HTTPError, TimeoutError, UnicodeEncodeError):
             return None
         return WRONG_KEY if response.status_code == 401 else None
+
+
+class _Learnt(Exception):
+    """A refusal has taught another form of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What is asked, in no model's dialect yet."""
+
+    messages: Sequence[ChatMessage]
+    tools: Sequence[Mapping[str, Any]]
+    request_id: str
+    may_call: bool
 
 
 @dataclass(slots=True)

@@ -83,8 +83,7 @@ class Settings(Environment):
     model_patience_seconds: Seconds = Field(default=1800, gt=0)
     """The time for which one attempt asks a model that does not answer."""
     retry_seconds: Seconds = Field(default=60, gt=0)
-    """The time for which one attempt asks a model that does not answer. The pauses between
-    attempts grow from a twelfth of it."""
+    """The pauses between the attempts of a turn grow from a twelfth of it."""
 
     @property
     def model(self) -> str:
@@ -128,7 +127,8 @@ class Settings(Environment):
             raise ValueError(
                 "MODEL_PRICES: QUOTA or BUDGET has a limit in usd, but no prices are known for"
                 f" {', '.join(unknown)}; set MODEL_PRICES to USD per million tokens of input,"
-                f" cached input and output: {unknown[0]}=0.20/0.05/0.50; or set QUOTA and BUDGET without usd"
+                f" cached input and output: {unknown[0]}=0.20/0.05/0.50;"
+                " or set QUOTA and BUDGET without usd"
             )
         return self
 

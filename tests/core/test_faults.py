@@ -43,8 +43,8 @@ KINDS: list[tuple[int, Any, type[ModelError]]] = [
     (403, {"code": "permission-denied", "error": "Content violates usage guidelines. Team: x"},
         ContentRefused),
     (400, {"error": {"code": "content_filter",
-        "innererror": {"code": "ResponsibleAIPolicyViolation"}, "message": "The response was filtered due to"
-        " the prompt triggering content management"}},
+        "innererror": {"code": "ResponsibleAIPolicyViolation"},
+        "message": "The response was filtered due to the prompt triggering content management"}},
         ContentRefused),
     (403, {"error": {"message": "Input was flagged by moderation", "code": 403}}, ContentRefused),
     (400, {"error": {"code": "data_inspection_failed", "message": "Input data may contain it"}},

@@ -60,7 +60,8 @@ async def seen(sessions: Sessions, who: Speaker, name: str = "next", **changes: 
 
 
 def words(context: Context) -> str:
-    return " ".join(str(message["content"]) for message in context.messages)
+    said = [str(message["content"]) for message in context.messages]
+    return " ".join([context.told] * bool(context.told) + said)
 
 
 async def head(sessions: Sessions, who: Speaker) -> int | None:
@@ -412,7 +413,7 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
         await session.execute(insert(Summary), summary | {"created_at": NOW})
     context = await recall(sessions, await asked(sessions, ada, "d"))
     assert words(context) == "Of a and b. c? c!"
-    assert context.messages[0]["role"] == "system"
+    assert context.messages[0]["role"] == "user", "the summary belongs to the system message"
     # A reply from before the summary sees the words themselves.
     assert await seen(sessions, ada, "e", follows_id=turn.id - 1) == "a? a!"
     # One from the very message sees the summary alone.
