@@ -31,6 +31,7 @@ from core.intake import Intake
 from core.listening import Listening
 from core.memory import Marks
 from core.quota import Rules
+from core.requests import Bounds
 from core.settings import Settings
 from core.tasks import keep
 from core.worker import Worker
@@ -181,7 +182,14 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             backoff=loaded.retry_seconds / 12,
         )
         offer = _offer(loaded, rules)
-        intake = Intake(sessions, offer, now=clock.now, accepted=worker.wake, changed=worker.look)
+        intake = Intake(
+            sessions,
+            offer,
+            now=clock.now,
+            accepted=worker.wake,
+            changed=worker.look,
+            bounds=Bounds(loaded.requests_per_minute, loaded.pending_turns),
+        )
         beside = {
             "checking the model's key": partial(_check_key, model),
             "the hourly retention": partial(_expire, sessions, clock, loaded.retention_days),

@@ -60,6 +60,10 @@ class Settings(Environment):
     """PERSONAS_FILE: instructions by a short name, in TOML."""
 
     quota: Limits = parse_limits("10 turns/minute, 200 turns/day, 1 usd/month")  # type: ignore[assignment]  # the parser is typed for any input
+    requests_per_minute: int = Field(default=30, ge=1)
+    """Everything counts that a person does: messages, commands, buttons, edits."""
+    pending_turns: int = Field(default=20, ge=1)
+    """The most turns of one person that wait."""
     budget: Limits = ()
 
     memory_high_tokens: int = Field(default=12_000, ge=1, le=900_000)
