@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from core import attachments, inbox, memory, privacy, tools, words
+from core import attachments, inbox, memory, privacy, quota, tools, words
 from core.adapter import Button, ChangeKind
 from core.chat._call import OpenCall
 from core.chat._question import question_of
@@ -78,7 +78,8 @@ class Chat:
                     ending = await self._ask(call)
                 return await self._store(call, ending)
         except QuotaExceeded as refusal:
-            sentence, outcome = words.refused(refusal, self._now()), Outcome.REFUSED
+            ending = _shown_with(words.refused(refusal, self._now()), Outcome.REFUSED, turn, reply)
+            return await self._store(call, ending, refusal)
         except AttachmentError as error:
             sentence, outcome = str(error), Outcome.REFUSED
         except ModelUnavailable as error:
@@ -176,8 +177,13 @@ class Chat:
 
     # Storing
 
-    async def _store(self, call: OpenCall, ending: _Ending) -> Turn:
-        """Store the answer, remember it and settle its cost, all in one transaction."""
+    async def _store(
+        self, call: OpenCall, ending: _Ending, refusal: QuotaExceeded | None = None
+    ) -> Turn:
+        """Store the answer, remember it and settle its cost, all in one transaction.
+
+        A `refusal` that the person was told before is an empty answer, unless they see something.
+        """
         turn, reply = call.turn, call.reply
         text, outcome = ending.text, ending.outcome
         is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
@@ -189,6 +195,8 @@ class Chat:
                 return answer  # an earlier try was committed, and the database could not say so
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
+            elif refusal and not (turn.draft or any(reply.posts)):
+                answer = text if await quota.tell(session, turn, refusal, now=now) else ""
             await inbox.answered(session, turn, answer, outcome, now=now)
             if turn.kind == "chat" and is_kept:
                 await memory.remember(session, turn, call.context, call.said, call.usage, now=now)

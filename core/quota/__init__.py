@@ -7,6 +7,7 @@ from core.quota._allowances import DEPLOYMENT, Rules, prune
 from core.quota._left import Remaining, Spending, remaining, spent
 from core.quota._reserving import Reservation, reserve
 from core.quota._settling import abandon, is_counted, recover, release, settle
+from core.quota._told import tell
 
 __all__ = [
     "DEPLOYMENT",
@@ -23,4 +24,5 @@ __all__ = [
     "reserve",
     "settle",
     "spent",
+    "tell",
 ]

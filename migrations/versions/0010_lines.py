@@ -1,4 +1,4 @@
-"""Turns wait in lines, and a crash is told apart from a fault.
+"""Turns wait in lines, a crash is told apart from a fault, and a refusal is told once.
 
 Revision 0010, follows 0009, 2026-11-29.
 """
@@ -21,9 +21,29 @@ def upgrade() -> None:
     op.add_column("turns", sa.Column("deaths", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("users", sa.Column("requests", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("users", sa.Column("requests_at", sa.DateTime(timezone=True), nullable=True))
+    key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.create_table(
+        "notices",
+        sa.Column("user_id", key, nullable=False),
+        sa.Column("conversation_id", key, nullable=False),
+        sa.Column("bound", sa.Text(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name="fk_notices_user_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name="fk_notices_conversation_id",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("user_id", "conversation_id", "bound", name="pk_notices"),
+    )
+    op.create_index("ix_notices_conversation_id", "notices", ["conversation_id"])
 
 
 def downgrade() -> None:
+    op.drop_table("notices")
     op.drop_column("users", "requests_at")
     op.drop_column("users", "requests")
     op.drop_column("turns", "deaths")
