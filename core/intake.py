@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from core import commands, identity, inbox, memory, pieces, posts, privacy, words
+from core import commands, identity, inbox, memory, pieces, posts, privacy, quota, words
 from core.adapter import Change, ChangeKind, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.requests import Bounds, Reason
@@ -193,7 +193,10 @@ class Intake:
             return await self._question(session, message, speaker, now, follows_id)
         if last.question.pieces % PIECES == 0:
             await identity.count(session, speaker.user_id, now=now)
-        return Accepted(changed=growth is inbox.Growth.RESTARTED, ready_at=ready_at)
+        if growth is inbox.Growth.RESTARTED:
+            await quota.abandon(session, [last.id], self._offer.rules, now=now)
+            return Accepted(changed=True, ready_at=ready_at)
+        return Accepted(ready_at=ready_at)
 
     async def _question(
         self,
@@ -365,6 +368,7 @@ class Intake:
             return Accepted()
         if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
             await inbox.amend(session, record.id, question, now=now)
+            await quota.abandon(session, [record.id], self._offer.rules, now=now)
             return Accepted(changed=True)
         if await memory.is_head(session, record.conversation_id, record.id):
             await inbox.replace(session, _instead(change, record, question, now), now=now)

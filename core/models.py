@@ -232,6 +232,9 @@ class Turn(Base):
     replaces_id: Mapped[int | None] = mapped_column(Key)
     """The turn that it replaces: both have the same parent in memory."""
     attempt: Mapped[int] = mapped_column(default=0)
+    asked: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """The attempt after which its person asked last, by an edit, a further piece or Try again. Each
+    asking counts as a turn."""
     faults: Mapped[int] = mapped_column(default=0)
     deaths: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     """The number of processes that died while they had it in hand."""
@@ -308,6 +311,10 @@ class AttachmentUse(Base):
     digest: Mapped[str] = mapped_column(
         ForeignKey("attachments.digest", ondelete="CASCADE"), primary_key=True, index=True
     )
+    user_id: Mapped[int | None] = mapped_column(Key, index=True)
+    """The person of the turn; None in a row of an older release."""
+    size: Mapped[int] = mapped_column(server_default=text("0"))
+    """The bytes of the attachment."""
 
 
 class Allowance(Base):
@@ -346,7 +353,8 @@ class Call(Base):
     """One request to the model, a row of the ledger; it is open until `settled_at` is set.
 
     Money is in micro-dollars. The deployment pays `cost`; `charged` is the person's share of it,
-    which is 0 after a crash.
+    which is 0 after a crash. While a call is open it counts as `reserved`; its tokens and `cost`
+    tell how far it has come. `estimated` is True if the API told no usage.
     """
 
     __tablename__ = "calls"

@@ -46,6 +46,8 @@ class _Ending:
 
     text: str
     outcome: Outcome
+    refusal: QuotaExceeded | None = None
+    """The refusal that the text tells of."""
 
 
 class Chat:
@@ -58,6 +60,7 @@ class Chat:
         self._llm = llm
         self._terms = terms
         self._now = now
+        self._room = attachments.Room()
 
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
         """Store and remember the whole answer of a turn, and settle its cost; return the new turn.
@@ -65,7 +68,7 @@ class Chat:
         Raises ModelBusy, ModelBroke or DeliveryError when the turn has to be tried again later,
         and LeaseLost when another attempt owns it.
         """
-        call = OpenCall(self._sessions, self._terms, self._now, turn, reply)
+        call = self._call(turn, reply)
         try:
             if turn.cancel:
                 return await self._store(call, _Ending(turn.draft, Outcome.STOPPED))
@@ -79,7 +82,7 @@ class Chat:
                 return await self._store(call, ending)
         except QuotaExceeded as refusal:
             ending = _shown_with(words.refused(refusal, self._now()), Outcome.REFUSED, turn, reply)
-            return await self._store(call, ending, refusal)
+            return await self._store(call, replace(ending, refusal=refusal))
         except AttachmentError as error:
             sentence, outcome = str(error), Outcome.REFUSED
         except ModelUnavailable as error:
@@ -92,7 +95,7 @@ class Chat:
 
     async def fail(self, turn: Turn, reply: Reply) -> Turn:
         """Store a plain sentence with a reference as the answer of a turn that keeps failing."""
-        call = OpenCall(self._sessions, self._terms, self._now, turn, reply)
+        call = self._call(turn, reply)
         ending = _shown_with(words.FAILED, Outcome.FAILED, turn, reply)
         return await self._store(call, ending)
 
@@ -100,11 +103,15 @@ class Chat:
 
     async def _ask(self, call: OpenCall) -> _Ending:
         """Ask the model and run the tools that it calls, until it has answered."""
-        turn, reply = call.turn, call.reply
-        tools = self._toolbox(turn)
+        turn, reply, tools = call.turn, call.reply, call.tools
         async with reply.growing():
             files = await attachments.load(
-                self._sessions, turn, reply.adapter.download, now=self._now()
+                self._sessions,
+                turn,
+                reply.gates.paced(turn.user_id, reply.adapter.download),
+                room=self._room,
+                most=self._terms.file_bytes,
+                now=self._now(),
             )
             call.said.append(question_of(turn, call.context, files))
             if files:
@@ -136,7 +143,7 @@ class Chat:
         else:
             call.said.append(question_of(call.turn, call.context))
             # The model needs no tools here, but they belong to the same prompt.
-            await self._listen(call, self._toolbox(call.turn).schemas)
+            await self._listen(call, call.tools.schemas)
         return _Ending("", Outcome.OK)
 
     async def _listen(self, call: OpenCall, tools: Sequence[dict[str, Any]]) -> None:
@@ -144,8 +151,11 @@ class Chat:
 
         A call whose stream breaks is repeated. Raises ModelBroke when the last try breaks too.
         """
-        request = await attachments.expand(self._sessions, call.request, vision=self._terms.vision)
+        call.ask(offers_tools=bool(tools))
         for pause in (*PAUSES, None):
+            request = await attachments.expand(
+                self._sessions, call.request, vision=self._terms.vision, room=self._room
+            )
             stream = self._llm.stream(
                 request,
                 tools,
@@ -170,20 +180,16 @@ class Chat:
             await call.again()
         call.conclude()
 
-    def _toolbox(self, turn: Turn) -> Toolbox:
-        if not self._terms.tools:
-            return Toolbox(())
-        return tools.offer(self._sessions, turn.conversation_id)
+    def _call(self, turn: Turn, reply: Reply) -> OpenCall:
+        """Return the call of an attempt, which opens when it is entered."""
+        conversation = turn.conversation_id
+        toolbox = tools.offer(self._sessions, conversation) if self._terms.tools else Toolbox(())
+        return OpenCall(self._sessions, self._terms, self._now, turn, reply, toolbox)
 
     # Storing
 
-    async def _store(
-        self, call: OpenCall, ending: _Ending, refusal: QuotaExceeded | None = None
-    ) -> Turn:
-        """Store the answer, remember it and settle its cost, all in one transaction.
-
-        A `refusal` that the person was told before is an empty answer, unless they see something.
-        """
+    async def _store(self, call: OpenCall, ending: _Ending) -> Turn:
+        """Store the answer, remember it and settle its cost, all in one transaction."""
         turn, reply = call.turn, call.reply
         text, outcome = ending.text, ending.outcome
         is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
@@ -195,13 +201,15 @@ class Chat:
                 return answer  # an earlier try was committed, and the database could not say so
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
-            elif refusal and not (turn.draft or any(reply.posts)):
-                answer = text if await quota.tell(session, turn, refusal, now=now) else ""
+            elif await self._is_told(session, call, ending):
+                answer = ""
             await inbox.answered(session, turn, answer, outcome, now=now)
             if turn.kind == "chat" and is_kept:
-                await memory.remember(session, turn, call.context, call.said, call.usage, now=now)
+                await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
                 if call.is_long:
                     await inbox.summarise(session, turn, now=now)
+            elif turn.question.attachments:
+                await attachments.drop(session, turn)
             await call.settle(session)
             if reply.stopped or turn.attempt > 1:
                 await call.recover(session)
@@ -211,6 +219,13 @@ class Chat:
         call.settled()
         self._log(call, outcome)
         return replace(turn, answer=answer, outcome=outcome)
+
+    async def _is_told(self, session: Session, call: OpenCall, ending: _Ending) -> bool:
+        """Return whether silence is the answer: the person, who sees none, was told to wait."""
+        turn = call.turn
+        if ending.refusal is None or turn.draft or call.reply.text or any(call.reply.posts):
+            return False
+        return not await quota.tell(session, turn, ending.refusal, now=self._now())
 
     async def _summarise(self, session: Session, call: OpenCall) -> str:
         """Store the model's summary; return a notice for people the first time, then ""."""

@@ -1,6 +1,6 @@
 """The way into the inbox: each event is stored once, even if it comes several times."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -34,7 +34,7 @@ class Entry:
     follows_id: int | None = None
     replaces_id: int | None = None
     answer: str | None = None
-    ticket: str = ""
+    ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
 
 
@@ -137,7 +137,8 @@ async def move(session: Session, address: Address, chat: str) -> None:
         turns.c.delivered_at.is_(None),
     )
     await posts.move(session, undelivered, chat)
-    await session.execute(update(turns).where(undelivered).values(chat=chat, message_id=None))
+    there = {"chat": chat, "message_id": None, "ticket": ""}
+    await session.execute(update(turns).where(undelivered).values(there))
 
 
 SUMMARISE = (

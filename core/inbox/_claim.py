@@ -157,6 +157,7 @@ def _turn(row: Any) -> Turn:
         attempt=row["attempt"],
         created_at=row["created_at"],
         faults=row["faults"],
+        asked=row["asked"],
         deaths=row["deaths"],
         follows_id=row["follows_id"],
         replaces_id=row["replaces_id"],

@@ -110,16 +110,18 @@ async def _record(
     )
 
 
+_ASKED = {"asked": turns.c.attempt}
+"""The column of a turn whose person asks it once more; see `models.Turn`."""
 _NOT_WELL = turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED))
 
 
 def as_new(now: datetime) -> dict[str, Any]:
     """Return the columns of a turn that starts from the beginning."""
     return {
-        # The new attempt fences off the worker of the old question or answer.
+        # The new attempt fences off the worker of the old question or answer. The end of its lease
+        # stays: `quota.abandon` sees from it whether that worker was alive.
         "attempt": turns.c.attempt + 1,
         "worker_id": None,
-        "lease_until": None,
         "ready_at": now,
         "faults": 0,
         # A turn that may end its process still runs alone.
@@ -135,9 +137,9 @@ def as_new(now: datetime) -> dict[str, Any]:
 
 
 async def requeue(session: Session, turn_id: int, *, now: datetime) -> None:
-    """Queue a failed or refused turn again, to be answered in its messages."""
+    """Queue a failed or refused turn again for its person, to be answered in its messages."""
     again = update(turns).where(turns.c.id == turn_id, _NOT_WELL, ~turns.c.forgotten)
-    await session.execute(again.values(as_new(now)))
+    await session.execute(again.values(as_new(now) | _ASKED))
 
 
 async def amend(
@@ -150,7 +152,8 @@ async def amend(
 ) -> None:
     """Replace the question of a turn that is not answered, or failed, or was refused.
 
-    The turn starts again in its messages, at once or at `ready_at`.
+    The turn starts again in its messages, at once or at `ready_at`. If it was running, the caller
+    has to settle its open call by `quota.abandon`.
     """
     await session.execute(
         update(turns)
@@ -159,7 +162,7 @@ async def amend(
             or_(turns.c.answered_at.is_(None), _NOT_WELL),
             ~turns.c.forgotten,
         )
-        .values(as_new(now) | {"input": question.dump(), "ready_at": ready_at or now})
+        .values(as_new(now) | _ASKED | {"input": question.dump(), "ready_at": ready_at or now})
     )
     await notify(session, LOOK)
 

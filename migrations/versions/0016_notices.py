@@ -1,6 +1,6 @@
-"""Turns wait in lines, a crash is told apart from a fault, and a refusal is told once.
+"""A refusal is told once.
 
-Revision 0010, follows 0009, 2026-11-29.
+Revision 0016, follows 0015, 2026-11-29.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -10,17 +10,13 @@ Revision 0010, follows 0009, 2026-11-29.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("turns", sa.Column("line", sa.Integer(), nullable=True, server_default="0"))
-    op.add_column("turns", sa.Column("deaths", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("users", sa.Column("requests", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("users", sa.Column("requests_at", sa.DateTime(timezone=True), nullable=True))
     key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "notices",
@@ -44,7 +40,3 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("notices")
-    op.drop_column("users", "requests_at")
-    op.drop_column("users", "requests")
-    op.drop_column("turns", "deaths")
-    op.drop_column("turns", "line")

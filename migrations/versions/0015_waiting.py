@@ -1,6 +1,6 @@
 """Claims read no turn that waits for something else.
 
-Revision 0011, follows 0010, 2026-11-29.
+Revision 0015, follows 0014, 2026-11-29.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
