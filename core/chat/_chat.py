@@ -196,13 +196,13 @@ class Chat:
         tries = count()
 
         async def work(session: Session) -> str:
-            now, answer = self._now(), text
+            now = self._now()
             if next(tries) and await inbox.is_answered(session, turn):
-                return answer  # an earlier try was committed, and the database could not say so
+                return text  # an earlier try was committed, and the database could not say so
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
-            elif await self._is_told(session, call, ending):
-                answer = ""
+            else:
+                answer = await self._worded(session, call, ending)
             await inbox.answered(session, turn, answer, outcome, now=now)
             if turn.kind == "chat" and is_kept:
                 await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
@@ -220,12 +220,13 @@ class Chat:
         self._log(call, outcome)
         return replace(turn, answer=answer, outcome=outcome)
 
-    async def _is_told(self, session: Session, call: OpenCall, ending: _Ending) -> bool:
-        """Return whether silence is the answer: the person, who sees none, was told to wait."""
-        turn = call.turn
-        if ending.refusal is None or turn.draft or call.reply.text or any(call.reply.posts):
-            return False
-        return not await quota.tell(session, turn, ending.refusal, now=self._now())
+    async def _worded(self, session: Session, call: OpenCall, ending: _Ending) -> str:
+        """Return the text of an ending; "" for a refusal that the person was told before."""
+        turn, reply = call.turn, call.reply
+        if ending.refusal is None or turn.draft or reply.text or any(reply.posts):
+            return ending.text  # what people see stays
+        is_new = await quota.tell(session, turn, ending.refusal, now=self._now())
+        return ending.text if is_new else ""
 
     async def _summarise(self, session: Session, call: OpenCall) -> str:
         """Store the model's summary; return a notice for people the first time, then ""."""

@@ -5,12 +5,13 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
-from core import fleet, inbox, posts
+from core import fleet, inbox, posts, words
 from core.adapter import Account, Adapter
 from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
@@ -312,11 +313,10 @@ class Worker:
             run.reply.resume([None])  # `accept` stored this intent
         else:
             run.reply.resume(await transact(self._sessions, lambda s: posts.of(s, turn.id)))
-        is_fatal = turn.deaths >= FATAL
-        is_over = turn.faults >= FAULTS or is_fatal or self._now() - turn.created_at > AGE
-        if is_fatal:
-            log.error("turn %s: %d processes died over it", turn.reference, turn.deaths)
-        if turn.answer is None:
+        is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
+        if turn.deaths >= FATAL:
+            run.turn = await self._blame(run)
+        elif turn.answer is None:
             answer = self._chat.fail if is_over else self._chat.answer
             run.turn = await answer(turn, run.reply)
         elif is_over:
@@ -329,6 +329,20 @@ class Worker:
             raise
         if is_followed:
             self._wake.set()
+
+    async def _blame(self, run: Run) -> Turn:
+        """Return a turn over which too many processes died with a plain sentence as its answer.
+
+        Perhaps nobody can post the answer that it has. Raises Undeliverable if a process died over
+        the sentence too.
+        """
+        turn = run.turn
+        log.error("turn %s: %d processes died over it", turn.reference, turn.deaths)
+        if turn.answer is None:
+            return await self._chat.fail(turn, run.reply)
+        if turn.deaths > FATAL:
+            raise Undeliverable("processes died over it")
+        return replace(turn, answer=words.FAILED, outcome=Outcome.FAILED)
 
     def _again(self, turn: Turn, error: ModelError | DeliveryError) -> tuple[float, bool]:
         """Return the seconds until the next attempt, and whether the turn itself is at fault."""
