@@ -223,11 +223,11 @@ class Worker:
             # In doubt, free only leases that ended so long ago that their process must be dead.
             ended_at = now - AGE if self._keeper.is_in_doubt() else now
             await inbox.bury(session, now=now, ended_at=ended_at, kept=self._keeper.short())
-            return set(await inbox.shaken(session, self._accounts, now=now))
+            return set(await inbox.shaken(session, self.id, self._accounts, now=now))
 
-        before, self._shaken = self._shaken, await self._keeper.transact(work)
+        self._shaken = await self._keeper.transact(work)
         self._looked_over_at = self._clock()
-        if self._shaken - before:
+        if self._shaken:
             self._wake.set()
 
     async def _claim_shaken(self, line: int) -> None:
@@ -242,9 +242,10 @@ class Worker:
         not finished by then go on later, in their messages.
         """
         await happens(self._idle, QUIET)
-        if self._runs:
+        if self._runs and self._may_claim:
             await self._stop_runs()
             await self._keeper.transact(lambda s: inbox.hand_back(s, self.id))
+        self._shaken.discard(ALONE)  # until the next look
         until = self._clock() + ASIDE
         while self._clock() < until and await self._claim_from((ALONE,), 1):
             await happens(self._idle, until - self._clock())
