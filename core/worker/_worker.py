@@ -20,6 +20,7 @@ from core.errors import (
     LeaseLost,
     ModelBusy,
     ModelError,
+    Muted,
     RetryAfter,
     Undeliverable,
     Unreachable,
@@ -51,8 +52,9 @@ FAULTS = 5
 AGE = timedelta(hours=24)
 """The age at which a turn ends with a sentence instead of an answer."""
 REACHABLE = timedelta(hours=2)
-"""The age at which a stored answer is given up because its platform does not answer. Its lane waits
-for it, and the platform may fail at this answer alone."""
+"""The age at which a stored answer is given up because its platform does not answer. If only this
+answer fails while the platform carries out other calls, each attempt is a fault: `FAULTS` of them
+take some minutes."""
 SELDOM = 300.0
 """The most seconds between two attempts to deliver such an answer."""
 
@@ -288,8 +290,9 @@ class Worker:
         try:
             await self._both_steps(run)
         except Undeliverable as error:
-            log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
-            await self._give_up(run.turn)
+            await self._give_up(run.turn, error)
+        except Unreachable as error:
+            await self._wait(run, error)
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
             await self._put_back(run, seconds, fault=fault)
@@ -311,9 +314,10 @@ class Worker:
     async def _both_steps(self, run: Run) -> None:
         turn = run.turn
         if turn.attempt == 1 and turn.replaces_id is None and turn.kind != "summary":
-            run.reply.resume([None])  # `accept` stored this intent
+            run.reply.resume({0: posts.Part()})  # `accept` stored this intent
         else:
-            run.reply.resume(await transact(self._sessions, lambda s: posts.of(s, turn.id)))
+            run.reply.resume(await transact(self._sessions, lambda s: posts.parts(s, turn.id)))
+        await self._knock(run)
         is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
         if turn.deaths >= FATAL:
             run.turn = await self._blame(run)
@@ -322,14 +326,16 @@ class Worker:
             run.turn = await answer(turn, run.reply)
         elif is_over:
             raise Undeliverable("the platform did not take it in time")
-        try:
-            is_followed = await self._chat.deliver(run.turn, run.reply)
-        except Unreachable as error:
-            if self._now() - turn.created_at > REACHABLE:
-                raise Undeliverable(f"the platform did not answer in time: {error}") from error
-            raise
-        if is_followed:
+        if await self._chat.deliver(run.turn, run.reply, last=self._is_last(run.turn)):
             self._wake.set()
+
+    async def _knock(self, run: Run) -> None:
+        """Try a place where the bot could not write; raises Muted if it is too soon for that."""
+        turn = run.turn
+        if turn.muted_until is not None and not turn.ticket:  # a ticket opens closed doors
+            if self._now() < turn.muted_until:
+                raise Muted(f"nothing is tried there until {turn.muted_until:%H:%M:%S}")
+            await run.reply.calls.knock()
 
     async def _blame(self, run: Run) -> Turn:
         """Return a turn over which too many processes died with a plain sentence as its answer.
@@ -344,6 +350,23 @@ class Worker:
         if turn.deaths > FATAL:
             raise Undeliverable("processes died over it")
         return replace(turn, answer=words.FAILED, outcome=Outcome.FAILED)
+
+    async def _wait(self, run: Run, error: Unreachable) -> None:
+        """Put a turn back that its platform did not take; give up one that fails alone."""
+        turn = run.turn
+        seconds, fault = self._again(turn, error)
+        if turn.answer is not None:
+            if self._now() - turn.created_at > REACHABLE:
+                return await self._give_up(turn, Undeliverable(f"not in time: {error}"))
+            if await run.reply.calls.fails_alone():
+                if self._is_last(turn):
+                    return await self._give_up(turn, Undeliverable(f"it fails alone: {error}"))
+                seconds, fault = 2 * self._pause(turn), True
+        return await self._put_back(run, seconds, fault=fault)
+
+    def _is_last(self, turn: Turn) -> bool:
+        """Return whether one more fault of a stored answer is the last one."""
+        return turn.faults + 1 >= FAULTS
 
     def _again(self, turn: Turn, error: ModelError | DeliveryError) -> tuple[float, bool]:
         """Return the seconds until the next attempt, and whether the turn itself is at fault."""
@@ -380,12 +403,10 @@ class Worker:
             await transact(self._sessions, work)
         self.wake(ready_at)
 
-    async def _give_up(self, turn: Turn) -> None:
+    async def _give_up(self, turn: Turn, error: Undeliverable) -> None:
+        log.warning("turn %s: cannot be delivered: %s", turn.reference, error)
         with contextlib.suppress(LeaseLost):
-            if await transact(
-                self._sessions,
-                lambda s: inbox.delivered(s, turn, Outcome.UNDELIVERABLE, now=self._now()),
-            ):
+            if await self._chat.give_up(turn, error):
                 self._wake.set()
 
     async def _hand_back(self) -> None:

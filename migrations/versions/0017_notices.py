@@ -1,6 +1,6 @@
 """A refusal is told once.
 
-Revision 0016, follows 0015, 2026-11-29.
+Revision 0017, follows 0016, 2026-11-29.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -10,8 +10,8 @@ Revision 0016, follows 0015, 2026-11-29.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
