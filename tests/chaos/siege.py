@@ -13,7 +13,7 @@ from statistics import median
 
 from tests.bot import ROOT
 from tests.chaos.attacks import Attack
-from tests.chaos.fleet import Fleet, fleet
+from tests.chaos.fleet import Fleet, Member, fleet
 from tests.chaos.fronts import DiscordFront, Front, Place, TelegramFront
 from tests.fakes.discord import DiscordServer
 from tests.fakes.telegram import TelegramServer
@@ -55,6 +55,8 @@ class Wave:
     """The most bytes of the process's memory."""
     most: int
     """The bytes that it may have."""
+    ended: bool = False
+    """True if the process ended by itself."""
 
 
 @dataclass
@@ -76,6 +78,8 @@ class Siege:
         for wave in self.waves:
             if self.later(wave) > LATER:
                 found.append(f"{wave.kind}: a first text came {self.later(wave):.1f} s later")
+            if wave.ended:
+                found.append(f"{wave.kind}: the process ended")
             if wave.peak > wave.most:
                 found.append(f"{wave.kind}: {wave.peak >> 20} MB")
         return found
@@ -118,11 +122,7 @@ async def besiege(
             place = front.private("Mallory")
             if attack.prepare:
                 await attack.prepare(front, place, records)
-            _forget_peak(member.pid)
-            waits = await _attacked(front, place, records, attack, witnesses)
-            ships.check()
-            most = WITH_FILES if attack.files else MEMORY
-            siege.waves.append(Wave(attack.name, waits, _peak(member.pid), most))
+            siege.waves.append(await _wave(front, place, records, attack, witnesses, member))
             if not await witnesses.are_served():
                 # It would hide what the next attacks do.
                 await ships.kill("w0")
@@ -131,6 +131,22 @@ async def besiege(
                 await ships.listening()
                 await witnesses.are_served()
     return siege
+
+
+async def _wave(
+    front: Front,
+    place: Place,
+    records: Records,
+    attack: Attack,
+    witnesses: "_Witnesses",
+    member: Member,
+) -> Wave:
+    """Measure an attack on a process."""
+    _forget_peak(member.pid)
+    waits = await _attacked(front, place, records, attack, witnesses)
+    most = WITH_FILES if attack.files else MEMORY
+    alive = member.is_alive()
+    return Wave(attack.name, waits, _peak(member.pid) if alive else 0, most, ended=not alive)
 
 
 async def _attacked(
