@@ -17,7 +17,7 @@ from tests.records import PATH, Records
 NOTICE = "Our conversation has grown long"
 """The sentence that tells a person of a summary."""
 BROKE_OFF = "My answer broke off here"
-BEFORE, AFTER = 0.5, 0.5
+BEFORE, AFTER = 0.0, 0.0
 """Seconds around a kill in which a message may have been taken whose id was never stored: taken
 before it, and not committed yet; or on its way, and taken after it."""
 
