@@ -224,7 +224,9 @@ class OpenCall:
 
     async def widen(self, files: Sequence[Block]) -> None:
         """Reserve again with the size of the files; raises QuotaExceeded."""
-        self._prompt_tokens += memory.estimate({"role": "user", "content": [*files]})
+        question: ChatMessage = {"role": "user", "content": [*files]}
+        # In a thread: a long text takes many milliseconds.
+        self._prompt_tokens += await asyncio.to_thread(memory.estimate, question)
         await self.release()
         await self._reserve_now()
 

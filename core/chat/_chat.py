@@ -62,7 +62,8 @@ class Chat:
         self._llm = llm
         self._terms = terms
         self._now = now
-        self._room = attachments.Room()
+        self._arriving = attachments.Room(attachments.ARRIVING)
+        self._leaving = attachments.Room(attachments.LEAVING)
 
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
         """Store and remember the whole answer of a turn, and settle its cost; return the new turn.
@@ -110,7 +111,7 @@ class Chat:
                 self._sessions,
                 turn,
                 reply.gates.paced(turn.user_id, reply.adapter.download),
-                room=self._room,
+                room=self._arriving,
                 most=self._terms.file_bytes,
                 now=self._now(),
             )
@@ -155,7 +156,7 @@ class Chat:
         call.ask(offers_tools=bool(tools))
         for pause in (*PAUSES, None):
             request = await attachments.expand(
-                self._sessions, call.request, vision=self._terms.vision, room=self._room
+                self._sessions, call.request, vision=self._terms.vision, room=self._leaving
             )
             stream = self._llm.stream(
                 request,
