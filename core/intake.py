@@ -126,7 +126,7 @@ class Intake:
             case Move():
                 return await self._move(session, event)
             case Access():
-                await mutes.unmute(session, event.address)
+                await mutes.relax(session, event.address, now=self._now())
                 return Accepted()
             case InboundMessage():
                 return await self._message(session, event)

@@ -135,7 +135,9 @@ class OpenCall:
                 await self._settle_now()
             case ModelError() | AttachmentError() | RetryAfter() | Unreachable():
                 await self.release()
-            case LeaseLost() | Undeliverable():
+            case Undeliverable():
+                await self._settle_now()  # who gives the turn up may excuse the person
+            case LeaseLost():
                 await self._settle_now(excused=True)
             case asyncio.CancelledError() if self.reply.lease.lost:
                 await self._settle_now(excused=True)
