@@ -123,7 +123,7 @@ class Settings(Environment):
     @model_validator(mode="after")
     def _an_answer_fits(self) -> Self:
         """Refuse a limit below the cost of one short question: nobody would get an answer."""
-        prompt = len(self.system_prompt.encode()) // 3
+        prompt = len(self.system_prompt.encode())  # no tokenizer makes more tokens than bytes
         least = self.prices.cost(prompt, 0, self.max_completion_tokens) if self.prices else 0
         for name, limits in (("QUOTA", self.quota), ("BUDGET", self.budget)):
             for limit in limits:

@@ -5,7 +5,7 @@ the files that people bring, and may be asked as fast as one likes.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -99,8 +99,22 @@ class Paper:
         *,
         reply_to: str | None = None,
         nonce: str,
-    ) -> None:
+    ) -> str:
         self.uploads.append((address, name, data))
+        return str(next(_numbers))
+
+    async def suspects(
+        self,
+        address: Address,
+        *,
+        after: str | None,
+        before: str | None,
+        known: Collection[tuple[str, str]],
+    ) -> list[str]:
+        return []
+
+    async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
+        return message_id in self.posts
 
     async def typing(self, address: Address) -> None:
         """Nobody looks."""
