@@ -10,12 +10,14 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
 from core.adapter import Button, ChangeKind
 from core.chat._call import OpenCall
 from core.chat._question import question_of
 from core.chat._terms import Terms
-from core.db import Session, Sessions, transact
+from core.db import Session, Sessions, timed_out, transact
 from core.errors import (
     AttachmentError,
     ModelBroke,
@@ -172,8 +174,8 @@ class Chat:
                     async for event in events:
                         if isinstance(event, Again):
                             await call.again()
-                        elif tools or not isinstance(event, ToolCall):
-                            call.hear(event)
+                        elif (tools or not isinstance(event, ToolCall)) and call.hear(event):
+                            break
                 break
             except ModelBroke as error:
                 log.warning("turn %s: %s", call.turn.reference, error)
@@ -194,6 +196,20 @@ class Chat:
     # Storing
 
     async def _store(self, call: OpenCall, ending: _Ending) -> Turn:
+        """Store an answer; if it takes too long to remember it, end the turn with a sentence.
+
+        To ask the model again would only cost more.
+        """
+        turn, reply = call.turn, call.reply
+        try:
+            return await self._commit(call, ending)
+        except DBAPIError as error:
+            if ending.outcome is Outcome.FAILED or not timed_out(error):
+                raise
+        log.error("turn %s: the database takes too long to remember it", turn.reference)
+        return await self._commit(call, _shown_with(words.FAILED, Outcome.FAILED, turn, reply))
+
+    async def _commit(self, call: OpenCall, ending: _Ending) -> Turn:
         """Store the answer, remember it and settle its cost, all in one transaction."""
         turn, reply = call.turn, call.reply
         text, outcome = ending.text, ending.outcome

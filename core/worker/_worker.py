@@ -14,7 +14,18 @@ from sqlalchemy.exc import IntegrityError
 from core import fleet, inbox, posts, words
 from core.adapter import Account, Adapter
 from core.chat import Chat
-from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
+from core.db import (
+    LOOK,
+    TRANSIENT,
+    WORK,
+    Session,
+    Sessions,
+    may_pass,
+    notify,
+    reason,
+    timed_out,
+    transact,
+)
 from core.errors import (
     DeliveryError,
     LeaseLost,
@@ -296,8 +307,11 @@ class Worker:
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
             await self._put_back(run, seconds, fault=fault)
-        except (LeaseLost, *TRANSIENT):
-            raise
+        except (LeaseLost, *TRANSIENT) as error:
+            if not timed_out(error):
+                raise
+            log.error("turn %s: the database takes too long for it", run.turn.reference)
+            await self._put_back(run, self._pause(run.turn), fault=True)
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
             await self._put_back(run, self._pause(run.turn), fault=True)
