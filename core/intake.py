@@ -265,11 +265,11 @@ class Intake:
         return Accepted()
 
     async def _change(self, session: Session, change: Change) -> Accepted:
-        if not await inbox.note(session, change.address, change.event_id):
-            return Accepted()
         turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is None or record.user_id != await identity.user_of(session, change.author):
+            return Accepted()  # nothing is stored of what strangers press
+        if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
         match change.kind:
             case ChangeKind.STOP | ChangeKind.DELETED:

@@ -130,7 +130,7 @@ async def test_forgotten_words_are_in_no_table(sessions: Sessions) -> None:
     await forget(sessions, await rows.speaker(sessions))
     assert "secret" not in await everything(sessions)
     assert await spent(sessions, turn) == (1, 5), "the ledger holds figures and no text"
-    found = await commit(sessions, lambda s: search.find(s, turn.conversation_id, "secret"))
+    found = await search.find(sessions, turn.conversation_id, "secret")
     assert found == []
 
 
@@ -279,7 +279,7 @@ async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> 
     assert "secret answer a" not in await everything(sessions)
     assert "Bob's words" in await everything(sessions)
     assert await count(sessions, Blob) == 1
-    found = await commit(sessions, lambda s: search.find(s, bob.conversation_id, "words"))
+    found = await search.find(sessions, bob.conversation_id, "words")
     assert len(found) == 1
     await forget(sessions, bob)
     assert await count(sessions, Blob) == 0

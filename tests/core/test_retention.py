@@ -223,7 +223,7 @@ async def test_instructions_stored_by_an_older_release_are_found(database_url: s
     command.upgrade(config, "head")
     async with connected(database_url) as sessions:
         here = ada.conversation_id
-        found = await commit(sessions, lambda s: search.find(s, here, "second"))
+        found = await search.find(sessions, here, "second")
         assert [each.excerpt for each in found] == ["second!", "second"]
         await privacy.expire(sessions, before=later(DAY))
         assert await prompt(sessions, ada) == [f"{INSTRUCTED}{PIRATE}"]
