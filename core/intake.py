@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from core import commands, identity, inbox, memory, pieces, posts, privacy, words
+from core import commands, identity, inbox, memory, pieces, posts, words
 from core.adapter import Change, ChangeKind, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.turns import Outcome, Question, Speaker
@@ -35,7 +35,7 @@ class Accepted:
     changed: bool = False
     """True if a turn that may be running was stopped or has another question."""
     forgot: bool = False
-    """True if texts were deleted; their traces in the database's file have to go too."""
+    """True if a conversation was forgotten; what it holds has to be deleted."""
     ready_at: datetime | None = None
     """The time from which there may be a turn to claim; None means now."""
 
@@ -51,16 +51,19 @@ class Intake:
         now: Callable[[], datetime],
         accepted: Callable[[datetime | None], None],
         changed: Callable[[], None],
+        forgot: Callable[[], None] = lambda: None,
     ) -> None:
         """Make an intake.
 
         `accepted` wakes a worker at a time, and `changed` makes it look at its running turns.
+        `forgot` wakes the upkeep, which deletes what was forgotten; by itself it comes hourly.
         """
         self._sessions = sessions
         self._offer = offer
         self._now = now
         self._accepted = accepted
         self._changed = changed
+        self._forgot = forgot
         # Not stored: most pieces that do not name the bot are not for it.
         self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
 
@@ -77,7 +80,7 @@ class Intake:
             self._changed()
         self._accepted(done.ready_at)
         if done.forgot:
-            await self._erase()
+            self._forgot()
 
     async def _stored(self, event: InboundMessage | Change | Move) -> Accepted:
         tries = 0
@@ -119,12 +122,6 @@ class Intake:
                 return await self._move(session, event)
             case InboundMessage():
                 return await self._message(session, event)
-
-    async def _erase(self) -> None:
-        try:
-            await privacy.erase(self._sessions)
-        except TRANSIENT:
-            log.exception("traces of deleted texts are left; they are erased within the hour")
 
     async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()

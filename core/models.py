@@ -19,6 +19,8 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     bindparam,
+    exists,
+    or_,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -89,6 +91,8 @@ class User(Base):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     created_at: Mapped[datetime]
+    exported_at: Mapped[datetime | None]
+    """The time of the last `/export`."""
 
 
 class Identity(Base):
@@ -105,12 +109,20 @@ class Identity(Base):
 
 
 class Conversation(Base):
-    """The messages that share memory: a person's own, or those at a group's address."""
+    """The messages that share memory: a person's own, or those at a group's address.
+
+    A forgotten one belongs to nobody and has no address, so nobody can reach what it holds.
+    """
 
     __tablename__ = "conversations"
     __table_args__ = (
         UniqueConstraint("platform", "bot_id", "chat", "thread"),
         CheckConstraint("(user_id IS NULL) <> (chat IS NULL)", name="person_or_address"),
+        partial_index(
+            "ix_conversations_forgotten",
+            "id",
+            where="forgotten_at IS NOT NULL AND cleared_at IS NULL",
+        ),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -129,6 +141,10 @@ class Conversation(Base):
     instructed_id: Mapped[int | None] = mapped_column(Key)
     """The message with the current instructions; retention does not delete it."""
     created_at: Mapped[datetime]
+    forgotten_at: Mapped[datetime | None]
+    """The time of `/forget`, after which `privacy.clear` deletes what it holds."""
+    cleared_at: Mapped[datetime | None]
+    """The time at which nothing was left of it but turns without texts."""
 
 
 class Message(Base):
@@ -360,6 +376,15 @@ class Pause(Base):
     chat: Mapped[str] = mapped_column(primary_key=True)
     until: Mapped[datetime]
 
+
+FORGOTTEN = or_(
+    table(Turn).c.forgotten,
+    exists().where(
+        table(Conversation).c.id == table(Turn).c.conversation_id,
+        table(Conversation).c.forgotten_at.is_not(None),
+    ),
+)
+"""The condition of a turn with texts that are deleted, or that nobody may read any more."""
 
 FENCED = (
     table(Turn).c.id == bindparam("the_turn"),

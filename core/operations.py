@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, or_, select, update
 from core import inbox, models, posts
 from core.adapter import Address
 from core.db import WORK, Session, notify
-from core.models import table
+from core.models import FORGOTTEN, table
 from core.turns import Outcome, Question
 
 LONG = timedelta(minutes=10)
@@ -120,7 +120,7 @@ async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) 
     queued: list[int] = []
     for statement in (failed, undelivered.values(again)):
         done = statement.where(
-            _turns.c.id.in_(turn_ids), _turns.c.delivered_at.is_not(None), ~_turns.c.forgotten
+            _turns.c.id.in_(turn_ids), _turns.c.delivered_at.is_not(None), ~FORGOTTEN
         )
         queued += (await session.scalars(done.returning(_turns.c.id))).all()
     if queued:
@@ -130,9 +130,7 @@ async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) 
 
 async def find_forgotten(session: Session, turn_ids: Collection[int]) -> Sequence[int]:
     """Return the turns whose texts were deleted, so that nothing is left to be queued again."""
-    found = await session.scalars(
-        select(_turns.c.id).where(_turns.c.id.in_(turn_ids), _turns.c.forgotten)
-    )
+    found = await session.scalars(select(_turns.c.id).where(_turns.c.id.in_(turn_ids), FORGOTTEN))
     return found.all()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import table as plain_table
 
 from core.db import Session, Sessions, transact
 from core.messages import Role
-from core.models import Message, table
+from core.models import Conversation, Message, table
 
 WIDTH = 300
 """The length of an excerpt in characters, about."""
@@ -51,6 +51,7 @@ class Found:
 
 
 _messages = table(Message)
+_conversations = table(Conversation)
 _index = plain_table("search", column("rowid"), column("search"), column("text"))
 """The full-text index of SQLite."""
 _vector: ColumnElement[Any] = literal_column("messages.search")
@@ -161,8 +162,13 @@ async def _scanned(
 
 
 async def _read(session: Session, *, ids: Sequence[int], sought: Sequence[str]) -> list[Found]:
-    columns = select(_messages.c.id, _messages.c.body, _messages.c.created_at)
-    rows = {row.id: row for row in await session.execute(columns.where(_messages.c.id.in_(ids)))}
+    """Read messages, but none of a conversation that was forgotten meanwhile."""
+    known = (
+        select(_messages.c.id, _messages.c.body, _messages.c.created_at)
+        .join(_conversations, _conversations.c.id == _messages.c.conversation_id)
+        .where(_messages.c.id.in_(ids), _conversations.c.forgotten_at.is_(None))
+    )
+    rows = {row.id: row for row in await session.execute(known)}
     return [_found(rows[each], sought) for each in ids if each in rows]
 
 

@@ -12,12 +12,15 @@ from core.errors import LeaseLost
 from core.messages import Block, ChatMessage
 from core.models import AttachmentUse, Blob, table
 from core.models import Turn as TurnRow
+from core.tasks import walk
 from core.turns import Turn
 
 _turns = table(TurnRow)
 
 LIMIT = 20_000_000
 """The most bytes of the files of one message, and of all files of one request."""
+SEEN, DELETED = 500, 5
+"""The most files that a step of `sweep` looks at and deletes; they may be large."""
 UNSEEN = text_block("[An image was attached, but you cannot see images: say so.]")
 
 
@@ -42,13 +45,26 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
     await session.execute(insert_missing(session, AttachmentUse).values(uses))
 
 
-async def sweep(session: Session) -> None:
-    """Delete the bytes that no turn uses any more."""
+async def sweep(sessions: Sessions) -> None:
+    """Delete the bytes that no turn uses any more, in small steps."""
+    await walk(sessions, _sweep, "")
+
+
+async def _sweep(session: Session, after: str) -> str | None:
+    """Delete unused bytes among the next digests; return the last of these, None at the end."""
     unused = ~exists().where(AttachmentUse.digest == Blob.digest)
-    # Lock first, then look again: a turn may just have begun to use them.
-    locked = select(Blob.digest).where(unused).order_by(Blob.digest).with_for_update()
-    if digests := (await session.scalars(locked)).all():
-        await session.execute(delete(Blob).where(Blob.digest.in_(digests), unused))
+    next_ones = select(Blob.digest, unused.label("is_unused")).where(Blob.digest > after)
+    found = await session.execute(next_ones.order_by(Blob.digest).limit(SEEN))
+    rows = found.all()
+    gone = [row.digest for row in rows if row.is_unused][:DELETED]
+    if gone:
+        # Lock first, then look again: a turn may just have begun to use them.
+        in_order = select(Blob.digest).where(Blob.digest.in_(gone)).order_by(Blob.digest)
+        await session.execute(in_order.with_for_update())
+        await session.execute(delete(Blob).where(Blob.digest.in_(gone), unused))
+    if len(gone) == DELETED:
+        return str(gone[-1])
+    return str(rows[-1].digest) if len(rows) == SEEN else None
 
 
 async def expand(

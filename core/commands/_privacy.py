@@ -1,7 +1,7 @@
 """The commands by which people see and delete their stored data."""
 
-from core import attachments, quota, words
 from core import privacy as stored
+from core import quota, words
 from core.commands._request import Request, Result
 from core.db import Session
 
@@ -28,5 +28,4 @@ async def forget(session: Session, request: Request) -> Result:
         return Result(words.SURE)
     cut_off = await stored.forget(session, request.speaker.conversation_id, now=request.now)
     await quota.abandon(session, cut_off, request.offer.rules, now=request.now)
-    await attachments.sweep(session)
     return Result(words.ALL_FORGOTTEN, stopped=True, forgot=True)

@@ -10,6 +10,7 @@ from sqlalchemy import Select, bindparam, or_, select, update
 from core.adapter import Address
 from core.db import LOOK, Session, notify, row_count
 from core.inbox._tables import turns
+from core.models import FORGOTTEN
 from core.posts import chat_of
 from core.turns import Outcome, Question, Speaker
 
@@ -43,7 +44,7 @@ _RECORD = (
         turns.c.input,
         turns.c.follows_id,
         turns.c.outcome,
-        turns.c.forgotten,
+        FORGOTTEN.label("forgotten"),
     )
     .where(turns.c.kind == "chat")
     .order_by(turns.c.id.desc())

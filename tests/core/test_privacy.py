@@ -78,9 +78,15 @@ async def forget(sessions: Sessions, who: Speaker) -> None:
     async def work(session: Any) -> None:
         cut_off = await privacy.forget(session, who.conversation_id, now=NOW)
         await quota.abandon(session, cut_off, RULES, now=NOW)
-        await attachments.sweep(session)
 
     await commit(sessions, work)
+    await clear(sessions)
+
+
+async def clear(sessions: Sessions) -> None:
+    """Delete in the background what was forgotten."""
+    await privacy.clear(sessions, now=NOW)
+    await attachments.sweep(sessions)
 
 
 async def reserve(sessions: Sessions, turn: Turn, cost: int) -> quota.Reservation:
@@ -325,7 +331,7 @@ async def test_expired_words_are_not_in_the_file(
 ) -> None:
     await said(sqlite_sessions, "old")
     await privacy.expire(sqlite_sessions, before=later(1))
-    await commit(sqlite_sessions, attachments.sweep)
+    await attachments.sweep(sqlite_sessions)
     await privacy.erase(sqlite_sessions)
     assert b"secret" not in on_disk(sqlite_url)
 
@@ -364,7 +370,7 @@ async def test_old_data_is_deleted_and_new_data_stays(sessions: Sessions) -> Non
     )
 
     await privacy.expire(sessions, before=later(MONTH - 1))
-    await commit(sessions, attachments.sweep)
+    await attachments.sweep(sessions)
 
     stored = await everything(sessions)
     assert "secret old" not in stored
@@ -382,7 +388,7 @@ async def test_old_data_is_deleted_and_new_data_stays(sessions: Sessions) -> Non
     assert context.parent_id == new.id * memory.IDS_PER_TURN + 1
 
     await privacy.expire(sessions, before=later(MONTH + 1))
-    await commit(sessions, attachments.sweep)
+    await attachments.sweep(sessions)
     assert "secret" not in await everything(sessions)
     assert await count(sessions, Blob) == 0
 
