@@ -3,11 +3,23 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Integer, bindparam, literal, literal_column, select, update
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Integer,
+    bindparam,
+    case,
+    exists,
+    literal,
+    literal_column,
+    null,
+    select,
+    update,
+)
 
 from core.db import Session, row_count
 from core.errors import LeaseLost
-from core.inbox._tables import turns
+from core.inbox._tables import IS_QUESTION, turns
 from core.models import FENCED, Instant
 from core.turns import Outcome, Turn
 
@@ -58,16 +70,28 @@ _DELIVERED = (
     )
     .returning(_IS_FOLLOWED)
 )
+# Memory holds the words of the question and of the answer now: they stand once.
+_IS_REMEMBERED = exists().where(IS_QUESTION)
+_DELIVERED_AND_REMEMBERED = _DELIVERED.values(
+    input=case((_IS_REMEMBERED, bindparam("brief", type_=JSON)), else_=turns.c.input),
+    answer=case((_IS_REMEMBERED, null()), else_=turns.c.answer),
+)
 
 
 async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: datetime) -> bool:
     """End a turn: its answer is delivered, or is UNDELIVERABLE by `outcome`; free the lane.
 
+    A delivered turn keeps no words that stand in memory.
+
     Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
     the turn.
     """
-    values = {**turn.fence, "at": now, "ended": outcome}
-    is_followed = await session.scalar(_DELIVERED, values)
+    values: dict[str, Any] = {**turn.fence, "at": now, "ended": outcome}
+    statement = _DELIVERED
+    if turn.kind == "chat" and outcome in (Outcome.OK, Outcome.STOPPED):
+        statement = _DELIVERED_AND_REMEMBERED
+        values["brief"] = turn.question.dump_without_words()
+    is_followed = await session.scalar(statement, values)
     if is_followed is None:
         raise LeaseLost(f"turn {turn.reference}")
     return bool(is_followed)

@@ -7,10 +7,7 @@ from sqlalchemy import ScalarSelect, Select, bindparam, exists, func, literal, s
 
 from core.db import Session
 from core.models import Conversation, Message, Summary, table
-from core.turns import Turn
-
-IDS_PER_TURN = 1024
-"""The most messages of one turn: its first message has the id turn id × IDS_PER_TURN."""
+from core.turns import IDS_PER_TURN, Turn
 
 messages = table(Message)
 conversations = table(Conversation)

@@ -8,11 +8,11 @@ from sqlalchemy import BigInteger, Boolean, bindparam, case, func, insert, selec
 from core.db import Session
 from core.memory._context import Context
 from core.memory._estimate import estimate
-from core.memory._path import HEAD, IDS_PER_TURN, IN_EPOCH, conversations, ids_of, in_epoch
+from core.memory._path import HEAD, IN_EPOCH, conversations, ids_of, in_epoch
 from core.memory._path import messages as messages_table
 from core.memory._summaries import INSTRUCTED
 from core.messages import ChatMessage, Usage, system
-from core.turns import Speaker, Turn
+from core.turns import IDS_PER_TURN, Speaker, Turn
 
 # The lock on the head makes answers that are stored side by side follow each other. An answer from
 # before `/new` finds no head and stays below its own parent.
