@@ -182,7 +182,12 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             backoff=loaded.retry_seconds / 12,
         )
         offer = _offer(loaded, rules)
-        upkeep = Upkeep(sessions, now=clock.now, retention=_days(loaded.retention_days))
+        upkeep = Upkeep(
+            sessions,
+            now=clock.now,
+            retention=_days(loaded.retention_days),
+            keep=timedelta(days=loaded.keep_days),
+        )
         intake = Intake(
             sessions,
             offer,

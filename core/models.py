@@ -1,6 +1,6 @@
 """The tables, each owned by one module of layer 4. Constraints enforce every rule that they can."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -155,12 +155,12 @@ class Message(Base):
     """
 
     __tablename__ = "messages"
+    __table_args__ = (Index("ix_messages_newest", "conversation_id", "id"),)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
-    conversation_id: Mapped[int] = mapped_column(
-        ForeignKey("conversations.id", ondelete="CASCADE"), index=True
-    )
-    turn_id: Mapped[int] = mapped_column(ForeignKey("turns.id", ondelete="CASCADE"), index=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    turn_id: Mapped[int] = mapped_column(Key)
+    """Its turn, which may be deleted already."""
     parent_id: Mapped[int | None] = mapped_column(
         Key, ForeignKey("messages.id", ondelete="SET NULL"), index=True
     )
@@ -247,6 +247,7 @@ class Event(Base):
     """An accepted event; when it comes again, it changes nothing."""
 
     __tablename__ = "events"
+    __table_args__ = (partial_index("ix_events_noted", "noted_at", where="turn_id IS NULL"),)
 
     platform: Mapped[str] = mapped_column(primary_key=True)
     bot_id: Mapped[str] = mapped_column(primary_key=True)
@@ -254,6 +255,8 @@ class Event(Base):
     turn_id: Mapped[int | None] = mapped_column(
         ForeignKey("turns.id", ondelete="CASCADE"), index=True
     )
+    noted_at: Mapped[datetime | None]
+    """The time of an event without a turn, by the database's clock; the others go with theirs."""
 
 
 class Post(Base):
@@ -344,6 +347,24 @@ class Call(Base):
     estimated: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+
+
+class Day(Base):
+    """The sums of a person's calls of one day, kept when the calls are deleted.
+
+    Money is as in a call.
+    """
+
+    __tablename__ = "days"
+
+    user_id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    turns: Mapped[int]
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger)
+    completion_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[int] = mapped_column(BigInteger)
+    charged: Mapped[int] = mapped_column(BigInteger)
 
 
 class WorkerRow(Base):

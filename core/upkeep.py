@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from core import attachments, privacy
+from core import attachments, bookkeeping, privacy, quota
 from core.db import Sessions
 from core.gates import happens
 
+DAY = timedelta(days=1)
 EVERY = 3600.0
 """The seconds between two rounds."""
 
@@ -21,11 +22,18 @@ class Upkeep:
         *,
         now: Callable[[], datetime],
         retention: timedelta | None = None,
+        keep: timedelta,
     ) -> None:
-        """Make an upkeep; what people said is deleted when it is older than `retention`."""
+        """Make an upkeep.
+
+        What people said is deleted when it is older than `retention`, and bookkeeping when it is
+        older than `keep`.
+        """
         self._sessions = sessions
         self._now = now
         self._retention = retention
+        self._keep = keep
+        self._pruned_at: datetime | None = None
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -49,3 +57,13 @@ class Upkeep:
             await privacy.expire(self._sessions, before=self._now() - self._retention)
         await attachments.sweep(self._sessions)
         await privacy.erase(self._sessions)
+        await self._prune()
+
+    async def _prune(self) -> None:
+        """Delete old bookkeeping, once a day: it ages by days."""
+        now = self._now()
+        if self._pruned_at is None or now - self._pruned_at >= DAY:
+            # The calls go first, because they refer to the turns.
+            await quota.sum_up(self._sessions, before=now - self._keep)
+            await bookkeeping.prune(self._sessions, before=now - self._keep)
+            self._pruned_at = now
