@@ -1,15 +1,17 @@
 """Bookkeeping that nobody needs any more: old turns with their posts and events, old pauses."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Table, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, delete, exists, func, select, tuple_, update
 
 from core import models
 from core.db import Session, Sessions
 from core.models import table
 from core.tasks import repeat, walk
+from core.turns import IDS_PER_TURN
 
 BATCH = 100
 """The number of rows that one transaction deletes."""
@@ -61,10 +63,24 @@ async def _prune_turns(session: Session, after: int, *, before: datetime) -> int
     old = [turn for turn in turns if turn.created_at < before]
     if old:
         is_old = (_turns.c.id.in_([turn.id for turn in old]), _turns.c.delivered_at < before)
-        await session.execute(delete(_turns).where(*is_old, _HAS_NEWER, ~_HAS_FILES))
+        is_gone = (*is_old, _HAS_NEWER, ~_HAS_FILES)
+        await _name_authors(session, is_gone)
+        await session.execute(delete(_turns).where(*is_gone))
         await _prune_conversations(session, {turn.conversation_id for turn in old})
     # Ids grow with time: where nothing is old, the end is reached.
     return turns[-1].id if old and len(turns) == BATCH else None
+
+
+async def _name_authors(session: Session, which: Sequence[ColumnElement[bool]]) -> None:
+    """Note in groups who asked, because an export needs it when the turns are deleted."""
+    in_groups = (
+        select(_turns.c.id * IDS_PER_TURN, _turns.c.user_id)
+        .join(_conversations, _conversations.c.id == _turns.c.conversation_id)
+        .where(*which, _turns.c.kind == "chat", _conversations.c.user_id.is_(None))
+    )
+    for message_id, user_id in (await session.execute(in_groups)).all():
+        asked = update(_messages).where(_messages.c.id == message_id)
+        await session.execute(asked.values(author_id=user_id))
 
 
 async def _prune_conversations(session: Session, ids: set[int]) -> None:

@@ -37,6 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import (
     ArgumentError,
+    DataError,
     DBAPIError,
     InterfaceError,
     InternalError,
@@ -47,6 +48,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core import sqlite as sqlite_file
 from core.errors import SettingsError
+from core.plain import line, unquoted
 from core.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -170,10 +172,22 @@ def is_sqlite(url: str) -> bool:
     return normal_url(url).startswith("sqlite")
 
 
+def file_of(url: str) -> str | None:
+    """Return the path of an SQLite file; None for PostgreSQL and for a database in memory."""
+    path = make_url(normal_url(url)).database if is_sqlite(url) else None
+    return None if path == ":memory:" else path
+
+
+def files(url: str) -> list[str]:
+    """Return the paths of an SQLite database, whose files come and go; none for PostgreSQL."""
+    path = file_of(url)
+    return [f"{path}{end}" for end in ("", "-wal", "-shm", ".lock")] if path else []
+
+
 def require(url: str) -> None:
     """Raise SettingsError if the SQLite file is missing, so that a reader does not create it."""
-    path = make_url(normal_url(url)).database if is_sqlite(url) else None
-    if path and path != ":memory:" and not Path(path).exists():
+    path = file_of(url)
+    if path and not Path(path).exists():
         raise SettingsError(
             f"DATABASE_URL: there is no file {path}; run this where the bot runs, or set"
             " DATABASE_URL to the database that it uses"
@@ -264,9 +278,9 @@ def _state(error: Exception) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Return an error in one line, in the driver's words, without the statement's parameters."""
-    told = str(getattr(error, "orig", error)).strip()
-    return told.splitlines()[0] if told else "no reason given"
+    """Return an error in one line, in the driver's words, without the values that it quotes."""
+    told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+    return line(unquoted(told, names=not isinstance(error, DataError))) or "no reason given"
 
 
 def insert(session: Session, table: Any) -> Any:

@@ -1,5 +1,6 @@
 """A turn as a value, for all modules above the tables."""
 
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -165,6 +166,7 @@ class Question:
         )
 
 
+_DAY = re.compile(r"\[\w+, \d+ \w+ \d+\]")
 _DEFAULTS: dict[str, Any] = {each.name: each.default for each in fields(Question)}
 
 
@@ -174,6 +176,14 @@ def content_of(message: dict[str, Any]) -> str:
     if isinstance(content, str):
         return content
     return next((str(block["text"]) for block in content if block["type"] == "text"), "")
+
+
+def own_words(content: str) -> str:
+    """Return a question as `in_words` told it, without the day and without what it quotes."""
+    blocks = content.split(GAP)
+    while len(blocks) > 1 and (blocks[0].startswith("> ") or _DAY.fullmatch(blocks[0])):
+        del blocks[0]
+    return GAP.join(blocks)
 
 
 def _both(first: str, second: str, between: str) -> str:
@@ -208,6 +218,10 @@ class Turn:
     """The fencing token: a write with an older attempt changes nothing."""
     created_at: datetime
     faults: int = 0
+    asked: int = 0
+    """The attempt after which its person asked last; see `models.Turn`."""
+    deaths: int = 0
+    """The number of processes that died while they had it in hand."""
     follows_id: int | None = None
     replaces_id: int | None = None
     cancel: bool = False
@@ -218,7 +232,7 @@ class Turn:
     """The model that somebody has chosen for the conversation."""
     paused_until: datetime | None = None
     """The time before which nothing may be sent to the chat."""
-    ticket: str = ""
+    ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
 
     @property

@@ -55,7 +55,7 @@ class Upkeep:
         await privacy.clear(self._sessions, now=self._now())
         if self._retention is not None:
             await privacy.expire(self._sessions, before=self._now() - self._retention)
-        await attachments.sweep(self._sessions)
+        await attachments.tidy(self._sessions)
         await privacy.erase(self._sessions)
         await self._prune()
 

@@ -48,7 +48,12 @@ FILE_GONE = "“{name}” no longer exists."
 FILE_SLOW = "“{name}” takes too long to load."
 FILE_REFUSED = "{platform} does not hand out “{name}”."
 FILE_LARGE = "“{name}” is larger than the {megabytes:g} MB that I can read."
+FILE_GREW = "“{name}” is larger than announced, so I did not read it."
 FILES_LARGE = "“{name}” is too large: the files of a message may have {megabytes} MB together."
+FILES_KEPT = (
+    "“{name}” is one file too many: I keep only so much for each person."
+    " /forget deletes our conversation with its files and makes room."
+)
 FILES_MANY = "“{name}” is left out: I read {number} files at a time."
 FILE_UNKNOWN = "I cannot read “{name}”, only images (JPEG, PNG, GIF, WEBP), PDF and text files."
 TEXT_LONG = "“{name}” is too long: I read texts of up to {characters:,} characters."
@@ -68,6 +73,10 @@ NOTES = {
     "content_filter": "*The provider of my language model ended this answer here.*",
 }
 """The note below an answer, by the model's reason for the end of it."""
+EXPORT_LARGE = (
+    "All that is stored about you has more than the {megabytes:g} MB that I can send here."
+    " The people who run me can give it to you."
+)
 NOT_SENT = (
     "The file cannot be sent here; it may be too large. The people who run me can give it to you."
 )
@@ -119,6 +128,7 @@ ALL_FORGOTTEN = "Everything of this conversation is deleted. What would you like
 EXPORTED = """\
 This is all that is stored about you. Files are listed in it by kind, size and SHA-256, \
 without their contents."""
+EXPORTED_LATELY = "You have had everything within the last hour. I can send it again {when}."
 
 NO_PERSONA = "I am myself."
 PERSONA_SHOWN = "My instructions here: {instructions}"

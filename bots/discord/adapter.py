@@ -14,13 +14,15 @@ from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.interactions import respond, withdraw
 from bots.discord.markup import fits, render
-from bots.discord.rest import Json, Refused, call, hide_tokens, translating
+from bots.discord.rest import Json, Refused, call, translating
 from core.adapter import Address, Attachment, Button, Change, InboundMessage, Known
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
 RATE = 40.0
 """The calls a second in all channels together. Discord allows 50, and catching up takes up to 10 of
 them."""
+LARGEST = 10_000_000
+"""The most bytes of a file; Discord takes 10 MiB with the rest of the message."""
 PACE = 1.25
 """The seconds between two edits. Discord allows 5 in 5 s in a channel; one is left for the last."""
 LOGIN = 10.0
@@ -53,7 +55,6 @@ async def connect(
     Raises SettingsError if the token is wrong, and Unreachable or RetryAfter if Discord does not
     answer.
     """
-    hide_tokens()
     Route.BASE = api_url.rstrip("/")
     client = await _log_in(token, Gateway(known, capacity))
     async with AsyncExitStack() as stack:
@@ -102,6 +103,11 @@ class DiscordAdapter:
         """The calls a second in all channels together."""
         return RATE
 
+    @property
+    def largest_file(self) -> int:
+        """The most bytes of a file that is posted."""
+        return LARGEST
+
     def pace(self, address: Address) -> float:
         """Return the seconds between previews, which are the same everywhere."""
         return PACE
@@ -134,7 +140,7 @@ class DiscordAdapter:
     ) -> str:
         """Post a message, in a server as a reply; a command's answer replaces "is thinking…"."""
         body = _body(markdown, buttons) | {"flags": _NO_PREVIEWS}
-        if ticket := _ticket(reply_to, ticket):
+        if ticket:
             if message_id := await respond(self._client, ticket, body):
                 return message_id
             reply_to = None  # an interaction is no message
@@ -179,7 +185,7 @@ class DiscordAdapter:
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Delete "is thinking…"."""
-        if ticket := _ticket(reply_to, ticket):
+        if ticket:
             await withdraw(self._client, ticket)
 
     async def delete(self, address: Address, message_id: str) -> None:
@@ -231,11 +237,6 @@ class DiscordAdapter:
 
 class _NoReply(Exception):
     """A message cannot be posted as a reply."""
-
-
-def _ticket(reply_to: str | None, ticket: str) -> str:
-    """Return the ticket; the last release stored it after a slash in the message id."""
-    return ticket or (reply_to or "").partition("/")[2]
 
 
 def _body(markdown: str, buttons: Sequence[Button]) -> Json:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
@@ -18,6 +19,7 @@ from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, 
 from bots.discord.interactions import acknowledge
 from bots.discord.rest import Json, call
 from bots.pieces import Pieces
+from bots.spare import Rate, Spare
 from core.adapter import InboundMessage, Known
 from core.errors import DeliveryError, SettingsError
 
@@ -33,6 +35,9 @@ IDENTIFY_WINDOW = 5.5
 """The seconds in which `max_concurrency` sessions may start: 5, and some for the network."""
 ACKNOWLEDGE_WITHIN = 3.0
 """The seconds in which Discord wants an interaction acknowledged."""
+ACKNOWLEDGED, EACH = Rate(50, 50), Rate(2, 20)
+"""The interactions that are acknowledged, of all people together and of one. Others count too, but
+Discord tells the person that they failed, and a command is answered in a new message."""
 REMEMBERED = 1000
 """The most messages that are remembered; a deletion tells only the id of one."""
 CLOSING = 3.0
@@ -67,6 +72,7 @@ class Gateway(discord.AutoShardedClient):
         self._known = known
         self._said: dict[str, InboundMessage] = {}
         self._pieces = Pieces()
+        self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
 
@@ -224,8 +230,9 @@ class Gateway(discord.AutoShardedClient):
             return
         acknowledged = self._arrivals.reserve(event)
         try:
-            async with asyncio.timeout(ACKNOWLEDGE_WITHIN):
-                await acknowledge(self, interaction)
+            if self._spare.take(event.author.account_id):
+                async with asyncio.timeout(ACKNOWLEDGE_WITHIN):
+                    await acknowledge(self, interaction)
         except (DeliveryError, TimeoutError) as error:
             log.warning("an interaction was not acknowledged: %r", error)
         finally:

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +11,7 @@ import discord
 from discord.http import Route
 
 from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable
+from core.plain import line, unquoted
 
 Json = dict[str, Any]
 
@@ -24,7 +23,6 @@ BAN = 60.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _UNKNOWN_MESSAGE = 10008
 _FAILURES = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
-_TOKEN = re.compile(r"((?:/webhooks/|/interactions/)\d+/|\d+\+)[^/?]+")
 
 
 class Refused(Undeliverable):
@@ -95,26 +93,14 @@ def translated(failure: Exception) -> DeliveryError:
     """Translate a failure of the library to an error of the seam."""
     if isinstance(failure, discord.RateLimited):
         return RetryAfter(failure.retry_after)
+    told = line(unquoted(str(failure)))
     if not isinstance(failure, discord.HTTPException):
-        return Unreachable(f"{type(failure).__name__}: {failure}")
+        return Unreachable(f"{type(failure).__name__}: {told}")
     if failure.status == 429:
         return RetryAfter(BAN)
     # A refused token is among these: the operator may replace it, and nothing is lost.
     if failure.status >= 500 or (failure.status == 401 and not failure.code):
-        return Unreachable(str(failure))
+        return Unreachable(told)
     if failure.code == _UNKNOWN_MESSAGE:
-        return MessageGone(str(failure))
-    return Refused(str(failure), failure.code)
-
-
-def hide_tokens() -> None:
-    """Keep the tokens of interactions out of the library's log."""
-    logging.getLogger("discord.http").addFilter(_without_token)
-
-
-def _without_token(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            _TOKEN.sub(r"\1…", arg) if isinstance(arg, str) else arg for arg in record.args
-        )
-    return True
+        return MessageGone(told)
+    return Refused(told, failure.code)

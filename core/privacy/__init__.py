@@ -3,7 +3,7 @@
 from core.privacy._clear import clear
 from core.privacy._erase import erase
 from core.privacy._expire import expire
-from core.privacy._export import export
+from core.privacy._export import begin_export, export
 from core.privacy._forget import forget
 
-__all__ = ["clear", "erase", "expire", "export", "forget"]
+__all__ = ["begin_export", "clear", "erase", "expire", "export", "forget"]

@@ -28,7 +28,7 @@ STRAGGLERS = timedelta(hours=1)
 async def clear(sessions: Sessions, *, now: datetime) -> None:
     """Delete the messages, the summaries and the texts of turns of all forgotten conversations.
 
-    A crash in the middle loses nothing: the next call goes on. Afterwards call `attachments.sweep`
+    A crash in the middle loses nothing: the next call goes on. Afterwards call `attachments.tidy`
     to delete unused bytes, and `erase` to erase the words from SQLite's file.
     """
     note_clear = partial(_note_clear, now=now)

@@ -27,7 +27,7 @@ async def expire(sessions: Sessions, *, before: datetime) -> None:
     """Delete everything that was said before a time, but keep the current instructions.
 
     A path then begins at its oldest remaining message. A summary is deleted when the oldest
-    message that it tells of is too old. Afterwards call `attachments.sweep` to delete unused
+    message that it tells of is too old. Afterwards call `attachments.tidy` to delete unused
     bytes, and `erase` to erase the words from SQLite's file.
     """
     for step in (_expire_summaries, _expire_messages, _expire_turns):

@@ -7,16 +7,28 @@ from core.quota._allowances import DEPLOYMENT, Rules, prune
 from core.quota._days import sum_up
 from core.quota._left import Remaining, Spending, remaining, spent
 from core.quota._reserving import Reservation, reserve
-from core.quota._settling import abandon, is_counted, recover, release, settle
+from core.quota._settling import (
+    Progress,
+    abandon,
+    excuse,
+    is_counted,
+    note,
+    recover,
+    release,
+    settle,
+)
 
 __all__ = [
     "DEPLOYMENT",
+    "Progress",
     "Remaining",
     "Reservation",
     "Rules",
     "Spending",
     "abandon",
+    "excuse",
     "is_counted",
+    "note",
     "prune",
     "recover",
     "release",

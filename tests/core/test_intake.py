@@ -149,7 +149,7 @@ async def test_a_piece_does_not_restart_a_stopped_turn(sessions: Sessions) -> No
     [stopped] = await questions(sessions)
     await commit(sessions, lambda s: inbox.cancel(s, [stopped.id]))
     await say(sessions, message("2"))
-    assert (await rows.stored(sessions, stopped.id)).input["pieces"] == 1
+    assert (await rows.stored(sessions, stopped.id)).input.get("pieces", 1) == 1
     assert await count(sessions, models.Turn) == 2
 
 

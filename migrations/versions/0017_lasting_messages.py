@@ -1,8 +1,9 @@
 """Let messages outlive their turns.
 
-Revision 0011, follows 0010, 2026-11-29.
+Revision 0017, follows 0016, 2026-11-29.
 
-Old turns are deleted, and memory stays. On SQLite this copies the table of messages once.
+Old turns are deleted, and memory stays. A question in a group gets the person who asked it. On
+SQLite this copies the table of messages once.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -12,13 +13,15 @@ Old turns are deleted, and memory stays. On SQLite this copies the table of mess
 # On SQLite a batch operation copies `messages` and drops the old table with its triggers: such a
 # migration makes the three triggers anew.
 
+import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 KEY = "fk_messages_turn_id"
 TRIGGERS = (
     """
@@ -51,6 +54,7 @@ def upgrade() -> None:
     with op.batch_alter_table("messages") as messages:
         messages.drop_index("ix_messages_turn_id")
         messages.drop_constraint(KEY, type_="foreignkey")
+        messages.add_column(sa.Column("author_id", ID, nullable=True))
     make_triggers()
 
 
@@ -59,6 +63,7 @@ def downgrade() -> None:
     lock()
     op.execute("DELETE FROM messages WHERE turn_id NOT IN (SELECT id FROM turns)")
     with op.batch_alter_table("messages") as messages:
+        messages.drop_column("author_id")
         messages.create_foreign_key(KEY, "turns", ["turn_id"], ["id"], ondelete="CASCADE")
         messages.create_index("ix_messages_turn_id", ["turn_id"])
     make_triggers()
