@@ -10,8 +10,8 @@ from functools import partial
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from core import commands, identity, inbox, memory, pieces, posts, quota, words
-from core.adapter import Change, ChangeKind, InboundMessage, Move
+from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, words
+from core.adapter import Access, Change, ChangeKind, Event, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.turns import Outcome, Question, Speaker
 
@@ -67,7 +67,7 @@ class Intake:
         # Not stored: most pieces that do not name the bot are not for it.
         self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
 
-    async def handle(self, event: InboundMessage | Change | Move) -> None:
+    async def handle(self, event: Event) -> None:
         """Store an event; it is safe when this returns. Wait while the database is away.
 
         An event that cannot be stored for a reason of its own is logged and passed over. Raises
@@ -82,7 +82,7 @@ class Intake:
         if done.forgot:
             self._forgot()
 
-    async def _stored(self, event: InboundMessage | Change | Move) -> Accepted:
+    async def _stored(self, event: Event) -> Accepted:
         tries = 0
         while True:
             try:
@@ -103,7 +103,7 @@ class Intake:
                 return Accepted()
             await asyncio.sleep(LOOK_AGAIN)
 
-    async def _pass_over(self, event: InboundMessage | Change | Move) -> None:
+    async def _pass_over(self, event: Event) -> None:
         """Note an event as seen, so that the platform does not send it for ever."""
         log.error("event %s cannot be stored: it is passed over", event.event_id)
         try:
@@ -114,12 +114,15 @@ class Intake:
         except Exception:  # as above
             log.exception("event %s cannot be noted as seen", event.event_id)
 
-    async def _store(self, session: Session, event: InboundMessage | Change | Move) -> Accepted:
+    async def _store(self, session: Session, event: Event) -> Accepted:
         match event:
             case Change():
                 return await self._change(session, event)
             case Move():
                 return await self._move(session, event)
+            case Access():
+                await mutes.unmute(session, event.address)
+                return Accepted()
             case InboundMessage():
                 return await self._message(session, event)
 

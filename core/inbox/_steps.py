@@ -11,6 +11,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    func,
     literal,
     literal_column,
     null,
@@ -85,17 +86,23 @@ _DELIVERED_AND_REMEMBERED = _DELIVERED.values(
 
 
 async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: datetime) -> bool:
-    """End a turn: its answer is delivered, or is UNDELIVERABLE by `outcome`; free the lane.
+    """End a turn whose answer is delivered; free the lane.
 
     A delivered turn keeps no words that stand in memory.
 
     Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
     the turn.
     """
+    may_be_remembered = turn.kind == "chat" and outcome in (Outcome.OK, Outcome.STOPPED)
+    statement = _DELIVERED_AND_REMEMBERED if may_be_remembered else _DELIVERED
+    return await _end(session, turn, statement, outcome, now=now)
+
+
+async def _end(
+    session: Session, turn: Turn, statement: Any, outcome: Outcome, *, now: datetime
+) -> bool:
     values: dict[str, Any] = {**turn.fence, "at": now, "ended": outcome}
-    statement = _DELIVERED
-    if turn.kind == "chat" and outcome in (Outcome.OK, Outcome.STOPPED):
-        statement = _DELIVERED_AND_REMEMBERED
+    if statement is _DELIVERED_AND_REMEMBERED:
         values["brief"] = turn.question.dump_without_words()
     is_awaited = await session.scalar(statement, values)
     if is_awaited is None:
@@ -103,6 +110,21 @@ async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: date
     if is_awaited:
         await call_up(session, turn.id, now=now)
     return bool(is_awaited)
+
+
+_GIVEN_UP = _DELIVERED.values(
+    answer=func.coalesce(turns.c.answer, ""),
+    answered_at=func.coalesce(turns.c.answered_at, bindparam("at", type_=Instant)),
+)
+
+
+async def give_up(session: Session, turn: Turn, *, now: datetime) -> bool:
+    """End a turn whose answer, written or not, cannot be delivered; free the lane.
+
+    Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
+    the turn.
+    """
+    return await _end(session, turn, _GIVEN_UP, Outcome.UNDELIVERABLE, now=now)
 
 
 _IS_STOPPED = and_(turns.c.cancel, turns.c.answered_at.is_(None))

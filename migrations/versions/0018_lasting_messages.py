@@ -1,6 +1,6 @@
 """Let messages outlive their turns.
 
-Revision 0017, follows 0016, 2026-11-29.
+Revision 0018, follows 0017, 2026-11-29.
 
 Old turns are deleted, and memory stays. A question in a group gets the person who asked it. On
 SQLite this copies the table of messages once.
@@ -16,8 +16,8 @@ SQLite this copies the table of messages once.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
