@@ -34,6 +34,7 @@ from core.listening import Listening
 from core.memory import Marks
 from core.plain import visible
 from core.quota import Rules
+from core.requests import Bounds
 from core.settings import Limit, Settings
 from core.tasks import keep
 from core.upkeep import Upkeep
@@ -201,6 +202,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             now=clock.now,
             accepted=worker.wake,
             changed=worker.look,
+            bounds=Bounds(loaded.requests_per_minute, loaded.pending_turns),
             forgot=upkeep.wake,
         )
         beside: dict[str, Callable[[], Awaitable[None]]] = {

@@ -359,6 +359,22 @@ class Allowance(Base):
     used: Mapped[int] = mapped_column(BigInteger)
 
 
+class Notice(Base):
+    """A refusal that a person was told in a conversation; before `until` it is not told again."""
+
+    __tablename__ = "notices"
+
+    user_id: Mapped[int] = mapped_column(
+        Key, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    conversation_id: Mapped[int] = mapped_column(
+        Key, ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    bound: Mapped[str] = mapped_column(primary_key=True)
+    """The limit in the operator's words: "10 turns/minute", or "budget 20 usd/month"."""
+    until: Mapped[datetime]
+
+
 class Call(Base):
     """One request to the model, a row of the ledger; it is open until `settled_at` is set.
 

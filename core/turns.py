@@ -11,6 +11,11 @@ from core.adapter import Address, Attachment, InboundMessage
 
 T = TypeVar("T")
 
+MOST_PIECES = 100
+"""The most pieces of one question, as many as Telegram forwards at once."""
+MOST_BYTES = 100_000
+"""The most bytes of text that are gathered in one question: some 25 messages full of text."""
+
 Kind = Literal["chat", "command", "summary"]
 
 
@@ -26,6 +31,19 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """The requests of a person by now, see `core.requests`."""
+
+    asked: int = 0
+    """The requests that they have made in the current minute."""
+    pending: int = 0
+    """Their turns that are not delivered yet."""
+    told_of: str | None = None
+    """The bound of which their last turn was a notice; None if it was something else."""
+    told_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Speaker:
     """A person in a conversation, with the conversation's epoch when they spoke."""
 
@@ -35,6 +53,7 @@ class Speaker:
     may_go_on: bool = field(default=False, compare=False)
     """True if their last question was as long as a message may be, or a forward: more may follow.
     """
+    activity: Activity = field(default=Activity(), compare=False)
 
 
 IDS_PER_TURN = 1024
@@ -59,6 +78,8 @@ class Question:
     attachments: tuple[Attachment, ...] = ()
     export: bool = False
     """True if a file with everything stored about the person goes with the answer."""
+    notice: str = ""
+    """The bound that the person has reached, if this is no question but a notice of that."""
     pieces: int = 1
     """The number of messages that make up the question."""
     # The following facts of the newest piece tell whether another message is a further piece.
@@ -149,6 +170,15 @@ class Question:
         if self.unreadable:
             return words.UNREADABLE.format(what=self.unreadable)
         return words.NOTHING_SAID
+
+    def takes(self, piece: "Question") -> bool:
+        """Return whether a piece still fits in; the rest of what is sent is another question."""
+        size = sum(len(text.encode(errors="replace")) for text in (*self._texts, *piece._texts))
+        return self.pieces + piece.pieces <= MOST_PIECES and size <= MOST_BYTES
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return self.text, self.quote, self.unreadable
 
     def joined(self, other: "Question") -> "Question":
         """Return this question with a piece that was sent after it."""

@@ -97,6 +97,17 @@ NOTHING_ASKED = "There is nothing to answer again yet."
 FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
 STILL_ANSWERING = "I am still answering your last message."
 
+# Too much at once
+
+TOO_OFTEN = (
+    "That is more at once than I can follow. I go on {until}; please send again then what I have"
+    " not answered."
+)
+TOO_MUCH_PENDING = (
+    "I am still busy with {number} messages of yours. Please wait until I have answered some of"
+    " them, and then send this one again."
+)
+
 # Commands
 
 NO_SUCH_COMMAND = "I do not know /{name}. /help lists what I can do."

@@ -17,6 +17,7 @@ from core.quota._settling import (
     release,
     settle,
 )
+from core.quota._told import tell
 
 __all__ = [
     "DEPLOYMENT",
@@ -37,4 +38,5 @@ __all__ = [
     "settle",
     "spent",
     "sum_up",
+    "tell",
 ]

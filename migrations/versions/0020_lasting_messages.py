@@ -1,6 +1,6 @@
 """Let messages outlive their turns.
 
-Revision 0018, follows 0017, 2026-11-29.
+Revision 0020, follows 0019, 2026-11-29.
 
 Old turns are deleted, and memory stays. A question in a group gets the person who asked it. On
 SQLite this copies the table of messages once.
@@ -16,8 +16,8 @@ SQLite this copies the table of messages once.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

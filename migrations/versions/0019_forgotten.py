@@ -1,6 +1,6 @@
 """Forget a conversation at once, and delete what it holds later, in steps.
 
-Revision 0017, follows 0016, 2026-11-29.
+Revision 0019, follows 0018, 2026-11-29.
 
 A person also gets the time of their last export.
 """
@@ -14,8 +14,8 @@ A person also gets the time of their last export.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 

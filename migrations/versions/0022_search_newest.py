@@ -1,6 +1,6 @@
 """Find the newest messages of a conversation, and the questions of a person in groups.
 
-Revision 0020, follows 0019, 2026-11-29.
+Revision 0022, follows 0021, 2026-11-29.
 
 On PostgreSQL the indexes are built beside the writers, outside of a transaction. A try that was
 cut off may have left half an index.
@@ -17,8 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0020"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 

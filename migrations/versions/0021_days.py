@@ -1,6 +1,6 @@
 """Keep sums by day of deleted calls, and tell how old a noted event is.
 
-Revision 0019, follows 0018, 2026-11-29.
+Revision 0021, follows 0020, 2026-11-29.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -10,8 +10,8 @@ Revision 0019, follows 0018, 2026-11-29.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
-down_revision = "0018"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
