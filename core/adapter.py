@@ -295,9 +295,9 @@ class Adapter(Protocol):
     ) -> list[str]:
         """Return the ids that a message of ours may have, made by a create of unknown outcome.
 
-        It came after the message `after`, and before the message `before` that a repeat of the
-        create has made. `known` has chat and id of the account's latest known messages. The list
-        has a bound, and is empty where no create can make a double.
+        It came after the message `after`, or else after the last known one, and before the message
+        `before` that a repeat of the create has made. `known` has chat and id of the account's
+        latest known messages. The list has a bound, and is empty where nothing can be found.
         """
 
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:

@@ -126,7 +126,7 @@ class Intake:
             case Move():
                 return await self._move(session, event)
             case Access():
-                await mutes.unmute(session, event.address)
+                await mutes.relax(session, event.address, now=self._now())
                 return Accepted()
             case InboundMessage():
                 return await self._message(session, event)
@@ -188,7 +188,7 @@ class Intake:
         last: inbox.Record,
         now: datetime,
     ) -> Accepted:
-        """Add a piece to the last question; if that is answered, store a turn that follows it."""
+        """Add a piece to the last question; if that takes no more, store a turn that follows it."""
         ready_at = _ready_at(message, now)
         growth = await inbox.extend(session, last.id, message, ready_at=ready_at, now=now)
         if growth is None:

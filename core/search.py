@@ -16,6 +16,8 @@ from core.models import Message, table
 
 WIDTH = 300
 """The length of an excerpt in characters, about."""
+READ = 100_000
+"""The characters of a message that are read for an excerpt; the index holds as many."""
 WORDS = 32
 """The number of words of a query that count; the rest is ignored."""
 
@@ -136,13 +138,13 @@ def _found(row: Row[Any], words: Sequence[str]) -> Found:
 def _excerpt(text: str, words: Sequence[str]) -> str:
     """Return the text around the first match, on one line."""
     sought = re.compile("|".join(re.escape(_folded(word)) for word in words))
-    for line in text.splitlines():
+    for line in text[:READ].splitlines():
         folded = _folded(line)
         if match := sought.search(folded):
             # Folding may change the line's length, so this is only near the word.
             at = match.start() * len(line) // len(folded)
             return _window(line, max(0, at - WIDTH // 3))
-    return _window(" ".join(text.split()), 0)
+    return _window(" ".join(text[: 2 * WIDTH].split()), 0)
 
 
 def _window(line: str, start: int) -> str:

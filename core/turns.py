@@ -10,6 +10,11 @@ from core.adapter import Address, Attachment, InboundMessage
 
 T = TypeVar("T")
 
+MOST_PIECES = 100
+"""The most pieces of one question, as many as Telegram forwards at once."""
+MOST_BYTES = 100_000
+"""The most bytes of text that are gathered in one question: some 25 messages full of text."""
+
 Kind = Literal["chat", "command", "summary"]
 
 
@@ -109,6 +114,15 @@ class Question:
         if self.unreadable:
             return words.UNREADABLE.format(what=self.unreadable)
         return words.NOTHING_SAID
+
+    def takes(self, piece: "Question") -> bool:
+        """Return whether a piece still fits in; the rest of what is sent is another question."""
+        size = sum(len(text.encode(errors="replace")) for text in (*self._texts, *piece._texts))
+        return self.pieces + piece.pieces <= MOST_PIECES and size <= MOST_BYTES
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return self.text, self.quote, self.unreadable
 
     def joined(self, other: "Question") -> "Question":
         """Return this question with a piece that was sent after it."""

@@ -228,9 +228,12 @@ class DiscordAdapter:
 
         A message that shows "is thinking…" is none of them.
         """
-        path = f"{_MESSAGES}?limit={HISTORY}"
-        if after:
-            path += f"&after={int(after.partition('/')[0])}"  # as in `_ticket`
+        if after is None:
+            here = [int(message_id) for chat, message_id in known if chat == address.chat]
+            after = str(max((each for each in here if each < int(before or 0)), default=""))
+        if not after:
+            return []
+        path = f"{_MESSAGES}?limit={HISTORY}&after={int(after)}"
         try:
             page = await call(self._client, "GET", path, channel_id=address.chat)
         except Refused:

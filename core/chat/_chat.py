@@ -10,12 +10,14 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
 from core.adapter import Button, ChangeKind
 from core.chat._call import OpenCall
 from core.chat._question import question_of
 from core.chat._terms import Terms
-from core.db import Session, Sessions, transact
+from core.db import Session, Sessions, timed_out, transact
 from core.errors import (
     AttachmentError,
     ModelBroke,
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 
 TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 EXPORT = "parley.json"
+EXCUSED = 3
+"""The refusals to write at an address, one after the other, that cost nobody but the deployment."""
 ROUNDS = 6
 """The most calls for one answer; the last of them offers no tools."""
 PAUSES = (0.5, 2.0)
@@ -170,8 +174,8 @@ class Chat:
                     async for event in events:
                         if isinstance(event, Again):
                             await call.again()
-                        elif tools or not isinstance(event, ToolCall):
-                            call.hear(event)
+                        elif (tools or not isinstance(event, ToolCall)) and call.hear(event):
+                            break
                 break
             except ModelBroke as error:
                 log.warning("turn %s: %s", call.turn.reference, error)
@@ -192,6 +196,20 @@ class Chat:
     # Storing
 
     async def _store(self, call: OpenCall, ending: _Ending) -> Turn:
+        """Store an answer; if it takes too long to remember it, end the turn with a sentence.
+
+        To ask the model again would only cost more.
+        """
+        turn, reply = call.turn, call.reply
+        try:
+            return await self._commit(call, ending)
+        except DBAPIError as error:
+            if ending.outcome is Outcome.FAILED or not timed_out(error):
+                raise
+        log.error("turn %s: the database takes too long to remember it", turn.reference)
+        return await self._commit(call, _shown_with(words.FAILED, Outcome.FAILED, turn, reply))
+
+    async def _commit(self, call: OpenCall, ending: _Ending) -> Turn:
         """Store the answer, remember it and settle its cost, all in one transaction."""
         turn, reply = call.turn, call.reply
         text, outcome = ending.text, ending.outcome
@@ -292,23 +310,26 @@ class Chat:
             log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
             await reply.deliver(words.with_reference(words.NOT_SENT, turn.reference), last=last)
 
-    async def give_up(self, turn: Turn, error: Undeliverable) -> bool:
+    async def give_up(self, turn: Turn, reply: Reply, error: Undeliverable) -> bool:
         """End a turn that cannot be delivered; it costs the person nothing.
 
-        If the bot may write nothing there, try nothing for a while; otherwise tell the person.
-        Return whether another turn may have waited for it. Raises LeaseLost when another attempt
-        owns the turn.
+        If the bot may write nothing there, try nothing for a while; otherwise tell the person. Who
+        locks the bot out in the middle of an answer, or again and again, pays for it: else that
+        would be a way to read, or to spend, for nothing. Return whether another turn may have
+        waited for it. Raises LeaseLost when another attempt owns the turn.
         """
 
         async def work(session: Session) -> bool:
-            now = self._now()
+            now, is_excused = self._now(), True
             is_followed = await inbox.give_up(session, turn, now=now)
-            await quota.excuse(session, turn, self._terms.rules, now=now)
             if isinstance(error, Muted):
-                await mutes.mute(session, turn.address, now=now)
+                times = await mutes.mute(session, turn.address, now=now)
+                is_excused = times <= EXCUSED and not reply.messages.length
             elif turn.message_id is not None:  # a notice that fails is told by no further notice
                 told = words.with_reference(words.NOT_DELIVERED, turn.reference)
                 await inbox.tell(session, turn, told, now=now)
+            if is_excused:
+                await quota.excuse(session, turn, self._terms.rules, now=now)
             return is_followed
 
         return await transact(self._sessions, work)

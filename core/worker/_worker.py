@@ -14,7 +14,18 @@ from sqlalchemy.exc import IntegrityError
 from core import fleet, inbox, posts, words
 from core.adapter import Account, Adapter
 from core.chat import Chat
-from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
+from core.db import (
+    LOOK,
+    TRANSIENT,
+    WORK,
+    Session,
+    Sessions,
+    may_pass,
+    notify,
+    reason,
+    timed_out,
+    transact,
+)
 from core.errors import (
     DeliveryError,
     LeaseLost,
@@ -290,14 +301,17 @@ class Worker:
         try:
             await self._both_steps(run)
         except Undeliverable as error:
-            await self._give_up(run.turn, error)
+            await self._give_up(run, error)
         except Unreachable as error:
             await self._wait(run, error)
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
             await self._put_back(run, seconds, fault=fault)
-        except (LeaseLost, *TRANSIENT):
-            raise
+        except (LeaseLost, *TRANSIENT) as error:
+            if not timed_out(error):
+                raise
+            log.error("turn %s: the database takes too long for it", run.turn.reference)
+            await self._put_back(run, self._pause(run.turn), fault=True)
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
             await self._put_back(run, self._pause(run.turn), fault=True)
@@ -357,10 +371,10 @@ class Worker:
         seconds, fault = self._again(turn, error)
         if turn.answer is not None:
             if self._now() - turn.created_at > REACHABLE:
-                return await self._give_up(turn, Undeliverable(f"not in time: {error}"))
+                return await self._give_up(run, Undeliverable(f"not in time: {error}"))
             if await run.reply.calls.fails_alone():
                 if self._is_last(turn):
-                    return await self._give_up(turn, Undeliverable(f"it fails alone: {error}"))
+                    return await self._give_up(run, Undeliverable(f"it fails alone: {error}"))
                 seconds, fault = 2 * self._pause(turn), True
         return await self._put_back(run, seconds, fault=fault)
 
@@ -403,10 +417,10 @@ class Worker:
             await transact(self._sessions, work)
         self.wake(ready_at)
 
-    async def _give_up(self, turn: Turn, error: Undeliverable) -> None:
-        log.warning("turn %s: cannot be delivered: %s", turn.reference, error)
+    async def _give_up(self, run: Run, error: Undeliverable) -> None:
+        log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
         with contextlib.suppress(LeaseLost):
-            if await self._chat.give_up(turn, error):
+            if await self._chat.give_up(run.turn, run.reply, error):
                 self._wake.set()
 
     async def _hand_back(self) -> None:

@@ -112,21 +112,12 @@ def killing(platform: str, engine: str, kills_: int, workers: int) -> Trial:
         people = 5 + workers
         async with ground.arena(name, platform, engine, people=people) as stage:
             done = await kills.kill(stage, times, workers=workers)
-        row = Row(times, done.verdict, _window(done.verdict, times))
-        row.demand(done.verdict.in_window <= times, "more messages too many than kills")
+        row = Row(times, done.verdict)
         never = [moment for moment, missed in done.missed.items() if missed > 3 + done.came[moment]]
         row.demand(not never, f"moments that do not come: {never}")
         return row
 
     return trial
-
-
-def _window(verdict: Verdict, kills_: int) -> str:
-    """Report the doubles per kill in the known window, and its width."""
-    if not verdict.in_window:
-        return ""
-    first, last = max(verdict.window), min(verdict.window)
-    return f"{verdict.in_window / kills_:.2f} doubles a kill, {first:.2f} to {last:.2f} s before it"
 
 
 def losing(platform: str, drop: Drop) -> Trial:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from core import commands, inbox, intake, models, pieces, posts
@@ -16,7 +16,7 @@ from core.adapter import Attachment, InboundMessage
 from core.db import Sessions, Work
 from core.intake import Intake
 from core.quota import Rules
-from core.turns import Turn
+from core.turns import MOST_BYTES, Question, Turn
 from tests.core import rows
 from tests.core.conftest import connected
 from tests.core.rows import BOB, GROUP, NOW, claim, commit, count, later, message
@@ -151,6 +151,22 @@ async def test_a_piece_does_not_restart_a_stopped_turn(sessions: Sessions) -> No
     await say(sessions, message("2"))
     assert (await rows.stored(sessions, stopped.id)).input["pieces"] == 1
     assert await count(sessions, models.Turn) == 2
+
+
+async def test_text_without_end_makes_several_questions_and_nothing_is_lost(
+    sessions: Sessions,
+) -> None:
+    """In a group only the first message names the bot."""
+    process, paste = an_intake(sessions), {"text": "x" * 4000, "partial": True}
+    await process.handle(in_group("100", addressed=True, **paste))
+    for number in range(101, 160):
+        await process.handle(in_group(str(number), **paste))
+    async with rows.begin(sessions) as session:
+        stored = (await session.execute(select(models.Turn.input).order_by(models.Turn.id))).all()
+    questions = [Question.load(row.input) for row in stored]
+    assert [question.pieces for question in questions] == [24, 24, 12]
+    assert all(len(question.text) <= MOST_BYTES for question in questions)
+    assert sum(question.text.count("x") for question in questions) == 60 * 4000
 
 
 async def test_a_new_conversation_takes_no_pieces_of_the_old_one(sessions: Sessions) -> None:
