@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 20
 """The most turns of one claim."""
-LOOK_OVER = 1.0
+LOOK_OVER = 2.0
 """The seconds between two looks for turns whose process died."""
 QUIET = 10.0
 """The seconds that running answers have to finish before a turn runs alone."""
