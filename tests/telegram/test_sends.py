@@ -200,7 +200,9 @@ async def test_an_answer_that_alone_fails_is_given_up_and_told(
         await stage.records.idle(3)
     said = [answer.text for answer in server.answers(stage.chat)]
     assert said[-2:] in ([TOLD, "Here."], ["Here.", TOLD])
-    assert stage.records.one("SELECT used FROM allowances") == 1, "only the second one counts"
+    assert stage.records.one("SELECT used FROM allowances WHERE unit = 'turns'") == 1, (
+        "only the second one counts"
+    )
     assert stage.records.drift() == []
 
 
@@ -340,7 +342,7 @@ async def test_who_locks_the_bot_out_of_an_answer_pays_for_what_was_read(
             server.block(stage.ada)
         await records.idle(1)
     assert records.one("SELECT outcome FROM turns") == "undeliverable"
-    assert records.one("SELECT used FROM allowances") == 1
+    assert records.one("SELECT used FROM allowances WHERE unit = 'turns'") == 1
     assert records.drift() == []
 
 
@@ -358,7 +360,7 @@ async def test_who_locks_the_bot_out_again_and_again_pays(
             server.block(stage.ada, blocked=False)
             await eventually(lambda: records.one(PAUSED, now=utc()) == 0)
     assert len(model.requests) == 5
-    assert records.one("SELECT used FROM allowances") == 5 - EXCUSED
+    assert records.one("SELECT used FROM allowances WHERE unit = 'turns'") == 5 - EXCUSED
     assert records.drift() == []
 
 
