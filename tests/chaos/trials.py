@@ -4,8 +4,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from core.lines import FATAL
 from tests import postgres
 from tests.chaos import (
     attacks,
@@ -313,7 +315,8 @@ WAVES: Sequence[Mapping[str, Trial]] = (
     },
     {
         "deploy discord": deploying("discord", drain_seconds=20, pace=0.02),
-        "poison process": poisoned(poison.deadly, 5),
+        "poison process": poisoned(poison.deadly, FATAL),
+        "killed again and again": poisoned(partial(poison.shot, kills=12, every=2.0), 12),
     },
     {
         "deploy hand over": deploying("telegram", drain_seconds=0.3, pace=0.1),
