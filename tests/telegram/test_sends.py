@@ -130,7 +130,7 @@ async def test_a_killed_process_may_have_made_a_message(
             process.kill()
             await process.wait()
     async with stage.running(**SOON):
-        await stage.records.idle(1)
+        await stage.records.idle(1, within=60)
     [answer] = server.answers(stage.chat)
     assert answer.text.endswith("100")
 
