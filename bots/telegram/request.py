@@ -11,8 +11,13 @@ import httpx
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
+from bots.downloads import PLAIN
+
 TIMEOUT = httpx.Timeout(20, connect=10, pool=10)
 """The seconds for each read and write; to connect; to get a connection of the pool."""
+
+ENOUGH = 64 * 1024
+"""The bytes of an answer that are read when only its beginning is needed."""
 
 CREATES = frozenset({"sendMessage", "sendDocument"})
 """The methods of which only the new message's id is needed."""
@@ -65,7 +70,7 @@ class Request(BaseRequest):
             async with self._client.stream(
                 method,
                 url,
-                headers={"User-Agent": self.USER_AGENT},
+                headers={"User-Agent": self.USER_AGENT, **PLAIN},
                 timeout=TIMEOUT,
                 data=request_data.json_parameters if request_data else None,
                 files=request_data.multipart_data if request_data else None,
@@ -86,6 +91,8 @@ async def _needed(name: str, body: AsyncIterator[bytes]) -> bytes:
     try:
         async for piece in body:
             came += piece
+            if len(came) > ENOUGH:
+                break
     except httpx.HTTPError:
         if (needed := reduced(name, came)) is not None:
             return needed
