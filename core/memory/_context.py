@@ -17,6 +17,8 @@ class Context:
     them. None if it counted others than those of the path."""
     beyond: int = 0
     """The tokens of the messages after that answer."""
+    length: int = 0
+    """The tokens of `messages` by the API's figures, as far as it has told any."""
     day: date | None = None
     """The day of the last question, so that the model is told only when it changed."""
     cut_id: int | None = None

@@ -30,6 +30,7 @@ async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -
         parent_id=path[-1].id if path else None,
         total=total,
         beyond=beyond,
+        length=_length(path),
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
         cut_id=path[index - 1].id if index else None,
         shortened=is_shortened(path),
