@@ -249,7 +249,7 @@ async def transact(
         try:
             return await undivided(sessions.run(work))
         except (DBAPIError, PoolTimeoutError, ConnectionError) as error:
-            timeouts += _state(error) == _TIMED_OUT
+            timeouts += timed_out(error)
             if not may_pass(error) or timeouts >= TIMEOUTS or clock() + pause > give_up:
                 raise
             log.warning("database: %s: %s; trying again", type(error).__name__, reason(error))
@@ -268,7 +268,12 @@ def may_pass(error: Exception) -> bool:
     if state is None:
         # The server gave no code: it was not reached, or it went away.
         return isinstance(error, (OperationalError, InterfaceError))
-    return state == _TIMED_OUT or state.startswith(_MAY_PASS_POSTGRESQL)
+    return timed_out(error) or state.startswith(_MAY_PASS_POSTGRESQL)
+
+
+def timed_out(error: Exception) -> bool:
+    """Return whether the server ended a statement because it took too long."""
+    return _state(error) == _TIMED_OUT
 
 
 def _state(error: Exception) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, insert, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, select, update
 
 from core import posts
 from core.adapter import Address, InboundMessage
@@ -202,7 +202,10 @@ async def is_new(session: Session, address: Address, event_id: str, message_id: 
 async def note(session: Session, address: Address, event_id: str) -> bool:
     """Store an event that makes no turn; return False if it is known."""
     statement = insert_missing(session, events).values(
-        platform=address.platform, bot_id=address.bot_id, event_id=event_id
+        platform=address.platform,
+        bot_id=address.bot_id,
+        event_id=event_id,
+        noted_at=func.now(),
     )
     noted = await session.execute(statement.returning(events.c.event_id))
     return noted.first() is not None

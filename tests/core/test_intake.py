@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from core import commands, inbox, intake, models, pieces, posts
-from core.adapter import Attachment, InboundMessage
+from core.adapter import Attachment, Author, Change, ChangeKind, InboundMessage
 from core.db import Sessions, Work
 from core.intake import Intake
 from core.quota import Rules
@@ -149,7 +149,7 @@ async def test_a_piece_does_not_restart_a_stopped_turn(sessions: Sessions) -> No
     [stopped] = await questions(sessions)
     await commit(sessions, lambda s: inbox.cancel(s, [stopped.id]))
     await say(sessions, message("2"))
-    assert (await rows.stored(sessions, stopped.id)).input["pieces"] == 1
+    assert (await rows.stored(sessions, stopped.id)).input.get("pieces", 1) == 1
     assert await count(sessions, models.Turn) == 2
 
 
@@ -243,6 +243,21 @@ async def test_messages_to_others_leave_no_trace(sessions: Sessions) -> None:
     await say(sessions, photo("1"), in_group("2"), in_group("3", forwarded=True))
     for table in (models.Turn, models.Event, models.Post, models.User, models.Conversation):
         assert await count(sessions, table) == 0
+
+
+@pytest.mark.parametrize("kind", ChangeKind)
+@pytest.mark.parametrize("author", [BOB, rows.ADA], ids=["a stranger", "of an unknown message"])
+async def test_what_strangers_press_edit_or_delete_leaves_no_trace(
+    sessions: Sessions, kind: ChangeKind, author: Author
+) -> None:
+    told = Told()
+    await say(sessions, in_group("1", addressed=True), in_group("2", addressed=True, author=BOB))
+    before = [await count(sessions, table) for table in (models.Event, models.User)]
+    message_id = "1" if author == BOB else "unknown"
+    change = Change("press", kind, GROUP, author, message_id, "other words")
+    await an_intake(sessions, told).handle(change)
+    after = [await count(sessions, table) for table in (models.Event, models.User)]
+    assert (told.changes, after) == (0, before)
 
 
 async def test_an_album_is_not_kept_for_long(sessions: Sessions) -> None:
