@@ -34,7 +34,8 @@ from core.listening import Listening
 from core.memory import Marks
 from core.plain import visible
 from core.quota import Rules
-from core.settings import Settings
+from core.requests import Bounds
+from core.settings import Limit, Settings
 from core.tasks import keep
 from core.worker import Worker
 
@@ -173,6 +174,8 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget)
+        told = _told(rules.quota), _told(rules.budget)
+        log.info("the limit of each person (QUOTA): %s; of all together (BUDGET): %s", *told)
         await db.transact(sessions, partial(quota.prune, rules=rules))
         model = llm.LLM(client, _endpoint(loaded))
         worker = Worker(
@@ -186,7 +189,14 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             backoff=loaded.retry_seconds / 12,
         )
         offer = _offer(loaded, rules)
-        intake = Intake(sessions, offer, now=clock.now, accepted=worker.wake, changed=worker.look)
+        intake = Intake(
+            sessions,
+            offer,
+            now=clock.now,
+            accepted=worker.wake,
+            changed=worker.look,
+            bounds=Bounds(loaded.requests_per_minute, loaded.pending_turns),
+        )
         beside = {
             "checking the model's key": partial(_check_key, model),
             "the hourly retention": partial(_expire, sessions, clock, loaded.retention_days),
@@ -328,6 +338,10 @@ def _endpoint(loaded: Settings) -> llm.Endpoint:
         stall_seconds=loaded.stall_seconds,
         patience_seconds=loaded.retry_seconds,
     )
+
+
+def _told(limits: Sequence[Limit]) -> str:
+    return ", ".join(map(str, limits)) or "none"
 
 
 def _offer(loaded: Settings, rules: Rules) -> Offer:

@@ -287,6 +287,8 @@ class Post(Base):
     message_id: Mapped[str | None]
     turn_id: Mapped[int] = mapped_column(ForeignKey("turns.id", ondelete="CASCADE"))
     part: Mapped[int | None]
+    doubtful: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """True if a create of it had an unknown outcome, and its double is not looked for yet."""
 
 
 class Blob(Base):
@@ -331,6 +333,22 @@ class Allowance(Base):
     window: Mapped[str] = mapped_column(primary_key=True)
     window_start: Mapped[datetime]
     used: Mapped[int] = mapped_column(BigInteger)
+
+
+class Notice(Base):
+    """A refusal that a person was told in a conversation; before `until` it is not told again."""
+
+    __tablename__ = "notices"
+
+    user_id: Mapped[int] = mapped_column(
+        Key, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    conversation_id: Mapped[int] = mapped_column(
+        Key, ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    bound: Mapped[str] = mapped_column(primary_key=True)
+    """The limit in the operator's words: "10 turns/minute", or "budget 20 usd/month"."""
+    until: Mapped[datetime]
 
 
 class Call(Base):
@@ -391,6 +409,20 @@ class Pause(Base):
     platform: Mapped[str] = mapped_column(primary_key=True)
     bot_id: Mapped[str] = mapped_column(primary_key=True)
     chat: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
+
+class Mute(Base):
+    """An address where the bot may write nothing; before `until`, nothing is tried there."""
+
+    __tablename__ = "mutes"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    bot_id: Mapped[str] = mapped_column(primary_key=True)
+    chat: Mapped[str] = mapped_column(primary_key=True)
+    thread: Mapped[str] = mapped_column(primary_key=True)
+    times: Mapped[int]
+    """The number of tries that were refused, one after the other."""
     until: Mapped[datetime]
 
 

@@ -25,6 +25,19 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """The requests of a person by now, see `core.requests`."""
+
+    asked: int = 0
+    """The requests that they have made in the current minute."""
+    pending: int = 0
+    """Their turns that are not delivered yet."""
+    told_of: str | None = None
+    """The bound of which their last turn was a notice; None if it was something else."""
+    told_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Speaker:
     """A person in a conversation, with the conversation's epoch when they spoke."""
 
@@ -34,6 +47,7 @@ class Speaker:
     may_go_on: bool = field(default=False, compare=False)
     """True if their last question was as long as a message may be, or a forward: more may follow.
     """
+    activity: Activity = field(default=Activity(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,8 @@ class Question:
     attachments: tuple[Attachment, ...] = ()
     export: bool = False
     """True if a file with everything stored about the person goes with the answer."""
+    notice: str = ""
+    """The bound that the person has reached, if this is no question but a notice of that."""
     pieces: int = 1
     """The number of messages that make up the question."""
     # The following facts of the newest piece tell whether another message is a further piece.
@@ -156,6 +172,8 @@ class Turn:
     """The model that somebody has chosen for the conversation."""
     paused_until: datetime | None = None
     """The time before which nothing may be sent to the chat."""
+    muted_until: datetime | None = None
+    """The time before which nothing is tried, because the bot could write nothing there before."""
     ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
 

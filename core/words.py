@@ -76,6 +76,7 @@ NOTES = {
 NOT_SENT = (
     "The file cannot be sent here; it may be too large. The people who run me can give it to you."
 )
+NOT_DELIVERED = "I could not show my answer here, or not all of it. Please ask me again."
 
 EMPTY = "…"
 """The text for a surplus message that cannot be deleted."""
@@ -91,6 +92,17 @@ MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
 FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
 STILL_ANSWERING = "I am still answering your last message."
+
+# Too much at once
+
+TOO_OFTEN = (
+    "That is more at once than I can follow. I go on {until}; please send again then what I have"
+    " not answered."
+)
+TOO_MUCH_PENDING = (
+    "I am still busy with {number} messages of yours. Please wait until I have answered some of"
+    " them, and then send this one again."
+)
 
 # Commands
 

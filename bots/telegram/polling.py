@@ -17,7 +17,7 @@ Json: TypeAlias = dict[str, Any]
 WAIT = 30
 """The seconds for which Telegram holds a poll open without updates."""
 LONGEST_PAUSE = 30.0
-_KINDS = ["message", "edited_message", "callback_query"]
+_KINDS = ["message", "edited_message", "callback_query", "my_chat_member"]
 
 
 async def updates(client: httpx.AsyncClient, url: str) -> AsyncGenerator[Json, None]:

@@ -23,7 +23,7 @@ LIMIT = 20_000_000
 """The most bytes of the files of one message."""
 AGAIN, AGAIN_FILES = 5_000_000, 10
 """The most bytes and the most files of earlier messages that are sent again with a question."""
-PIECE = 3 * 2**20
+PIECE = 3 * 2**19
 """The bytes of a file that are in memory at a time while it is sent; a multiple of 3."""
 PATIENCE = 10.0
 """The seconds for which a piece is asked for while the database is away: the API waits for it."""

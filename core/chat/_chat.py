@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from core import attachments, inbox, memory, privacy, tools, words
+from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
 from core.adapter import Button, ChangeKind
 from core.chat._call import OpenCall
 from core.chat._question import question_of
@@ -23,8 +23,10 @@ from core.errors import (
     ModelBroke,
     ModelRejected,
     ModelUnavailable,
+    Muted,
     QuotaExceeded,
     Undeliverable,
+    Unreachable,
 )
 from core.llm import LLM, Again
 from core.messages import ToolCall
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 
 TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 EXPORT = "parley.json"
+EXCUSED = 3
+"""The refusals to write at an address, one after the other, that cost nobody but the deployment."""
 ROUNDS = 6
 """The most calls for one answer; the last of them offers no tools."""
 PAUSES = (0.5, 2.0)
@@ -48,6 +52,8 @@ class _Ending:
 
     text: str
     outcome: Outcome
+    refusal: QuotaExceeded | None = None
+    """The refusal that the text tells of."""
 
 
 class Chat:
@@ -60,7 +66,8 @@ class Chat:
         self._llm = llm
         self._terms = terms
         self._now = now
-        self._room = attachments.Room()
+        self._arriving = attachments.Room(attachments.ARRIVING)
+        self._leaving = attachments.Room(attachments.LEAVING)
 
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
         """Store and remember the whole answer of a turn, and settle its cost; return the new turn.
@@ -81,7 +88,8 @@ class Chat:
                     ending = await self._ask(call)
                 return await self._store(call, ending)
         except QuotaExceeded as refusal:
-            sentence, outcome = words.refused(refusal, self._now()), Outcome.REFUSED
+            ending = _shown_with(words.refused(refusal, self._now()), Outcome.REFUSED, turn, reply)
+            return await self._store(call, replace(ending, refusal=refusal))
         except AttachmentError as error:
             sentence, outcome = str(error), Outcome.REFUSED
         except ModelUnavailable as error:
@@ -108,7 +116,7 @@ class Chat:
                 self._sessions,
                 turn,
                 reply.gates.paced(turn.user_id, reply.adapter.download),
-                room=self._room,
+                room=self._arriving,
                 most=self._terms.file_bytes,
                 now=self._now(),
             )
@@ -153,7 +161,7 @@ class Chat:
         call.ask(offers_tools=bool(tools))
         for pause in (*PAUSES, None):
             request = await attachments.expand(
-                self._sessions, call.request, vision=self._terms.vision, room=self._room
+                self._sessions, call.request, vision=self._terms.vision, room=self._leaving
             )
             stream = self._llm.stream(
                 request,
@@ -209,11 +217,13 @@ class Chat:
         tries = count()
 
         async def work(session: Session) -> str:
-            now, answer = self._now(), text
+            now = self._now()
             if next(tries) and await inbox.is_answered(session, turn):
-                return answer  # an earlier try was committed, and the database could not say so
+                return text  # an earlier try was committed, and the database could not say so
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
+            else:
+                answer = await self._worded(session, call, ending)
             await inbox.answered(session, turn, answer, outcome, now=now)
             if turn.kind == "chat" and is_kept:
                 await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
@@ -230,6 +240,14 @@ class Chat:
         call.settled()
         self._log(call, outcome)
         return replace(turn, answer=answer, outcome=outcome)
+
+    async def _worded(self, session: Session, call: OpenCall, ending: _Ending) -> str:
+        """Return the text of an ending; "" for a refusal that the person was told before."""
+        turn, reply = call.turn, call.reply
+        if ending.refusal is None or turn.draft or reply.text or any(reply.messages.ids):
+            return ending.text  # what people see stays
+        is_new = await quota.tell(session, turn, ending.refusal, now=self._now())
+        return ending.text if is_new else ""
 
     async def _summarise(self, session: Session, call: OpenCall) -> str:
         """Store the model's summary; return a notice for people the first time, then ""."""
@@ -259,31 +277,62 @@ class Chat:
 
     # Delivering
 
-    async def deliver(self, turn: Turn, reply: Reply) -> bool:
+    async def deliver(self, turn: Turn, reply: Reply, *, last: bool = False) -> bool:
         """Post the stored answer on the platform, in the messages of earlier attempts if any.
 
-        Return whether another turn may have waited for it. Raises the errors of `Reply.deliver`.
+        `last` means that no attempt follows: a file that fails alone is left. Return whether
+        another turn may have waited for it. Raises the errors of `Reply.deliver`.
         """
         assert turn.answer is not None
         assert turn.outcome is not None
         buttons = TRY_AGAIN if turn.outcome in (Outcome.FAILED, Outcome.REFUSED) else ()
-        await reply.deliver(turn.answer, buttons)
+        await reply.deliver(turn.answer, buttons, last=last)
         if turn.question.export:
-            await self._export(turn, reply)
+            await self._export(turn, reply, last=last)
         outcome = turn.outcome
-        return await transact(
-            self._sessions, lambda s: inbox.delivered(s, turn, outcome, now=self._now())
-        )
 
-    async def _export(self, turn: Turn, reply: Reply) -> None:
+        async def work(session: Session) -> bool:
+            if turn.muted_until is not None and not turn.ticket:
+                await mutes.unmute(session, turn.address)
+            return await inbox.delivered(session, turn, outcome, now=self._now())
+
+        return await transact(self._sessions, work)
+
+    async def _export(self, turn: Turn, reply: Reply, *, last: bool) -> None:
         """Post the file after the answer, so that a failing answer does not post it twice."""
         stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
         data = json.dumps(stored, ensure_ascii=False, indent=1).encode()
         try:
             await reply.attach(EXPORT, data)
-        except Undeliverable as error:
+        except (Undeliverable, Unreachable) as error:
+            if isinstance(error, Muted) or (isinstance(error, Unreachable) and not last):
+                raise
             log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
-            await reply.deliver(words.NOT_SENT)
+            await reply.deliver(words.with_reference(words.NOT_SENT, turn.reference), last=last)
+
+    async def give_up(self, turn: Turn, reply: Reply, error: Undeliverable) -> bool:
+        """End a turn that cannot be delivered; it costs the person nothing.
+
+        If the bot may write nothing there, try nothing for a while; otherwise tell the person. Who
+        locks the bot out in the middle of an answer, or again and again, pays for it: else that
+        would be a way to read, or to spend, for nothing. Return whether another turn may have
+        waited for it. Raises LeaseLost when another attempt owns the turn.
+        """
+
+        async def work(session: Session) -> bool:
+            now, is_excused = self._now(), True
+            is_followed = await inbox.give_up(session, turn, now=now)
+            if isinstance(error, Muted):
+                times = await mutes.mute(session, turn.address, now=now)
+                is_excused = times <= EXCUSED and not reply.messages.length
+            elif turn.message_id is not None:  # a notice that fails is told by no further notice
+                told = words.with_reference(words.NOT_DELIVERED, turn.reference)
+                await inbox.tell(session, turn, told, now=now)
+            if is_excused:
+                await quota.excuse(session, turn, self._terms.rules, now=now)
+            return is_followed
+
+        return await transact(self._sessions, work)
 
 
 def _shown_with(sentence: str, outcome: Outcome, turn: Turn, reply: Reply) -> _Ending:

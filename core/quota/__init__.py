@@ -16,6 +16,7 @@ from core.quota._settling import (
     release,
     settle,
 )
+from core.quota._told import tell
 
 __all__ = [
     "DEPLOYMENT",
@@ -35,4 +36,5 @@ __all__ = [
     "reserve",
     "settle",
     "spent",
+    "tell",
 ]

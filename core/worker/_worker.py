@@ -5,12 +5,13 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
-from core import fleet, inbox, posts
+from core import fleet, inbox, posts, words
 from core.adapter import Account, Adapter
 from core.chat import Chat
 from core.db import (
@@ -30,6 +31,7 @@ from core.errors import (
     LeaseLost,
     ModelBusy,
     ModelError,
+    Muted,
     RetryAfter,
     Undeliverable,
     Unreachable,
@@ -61,8 +63,9 @@ FAULTS = 5
 AGE = timedelta(hours=24)
 """The age at which a turn ends with a sentence instead of an answer."""
 REACHABLE = timedelta(hours=2)
-"""The age at which a stored answer is given up because its platform does not answer. Its lane waits
-for it, and the platform may fail at this answer alone."""
+"""The age at which a stored answer is given up because its platform does not answer. If only this
+answer fails while the platform carries out other calls, each attempt is a fault: `FAULTS` of them
+take some minutes."""
 SELDOM = 300.0
 """The most seconds between two attempts to deliver such an answer."""
 
@@ -233,11 +236,11 @@ class Worker:
             # In doubt, free only leases that ended so long ago that their process must be dead.
             ended_at = now - AGE if self._keeper.is_in_doubt() else now
             await inbox.bury(session, now=now, ended_at=ended_at, kept=self._keeper.short())
-            return set(await inbox.shaken(session, self._accounts, now=now))
+            return set(await inbox.shaken(session, self.id, self._accounts, now=now))
 
-        before, self._shaken = self._shaken, await self._keeper.transact(work)
+        self._shaken = await self._keeper.transact(work)
         self._looked_over_at = self._clock()
-        if self._shaken - before:
+        if self._shaken:
             self._wake.set()
 
     async def _claim_shaken(self, line: int) -> None:
@@ -252,9 +255,10 @@ class Worker:
         not finished by then go on later, in their messages.
         """
         await happens(self._idle, QUIET)
-        if self._runs:
+        if self._runs and self._may_claim:
             await self._stop_runs()
             await self._keeper.transact(lambda s: inbox.hand_back(s, self.id))
+        self._shaken.discard(ALONE)  # until the next look
         until = self._clock() + ASIDE
         while self._clock() < until and await self._claim_from((ALONE,), 1):
             await happens(self._idle, until - self._clock())
@@ -297,8 +301,9 @@ class Worker:
         try:
             await self._both_steps(run)
         except Undeliverable as error:
-            log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
-            await self._give_up(run.turn)
+            await self._give_up(run, error)
+        except Unreachable as error:
+            await self._wait(run, error)
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
             await self._put_back(run, seconds, fault=fault)
@@ -323,26 +328,59 @@ class Worker:
     async def _both_steps(self, run: Run) -> None:
         turn = run.turn
         if turn.attempt == 1 and turn.replaces_id is None and turn.kind != "summary":
-            run.reply.resume([None])  # `accept` stored this intent
+            run.reply.resume({0: posts.Part()})  # `accept` stored this intent
         else:
-            run.reply.resume(await transact(self._sessions, lambda s: posts.of(s, turn.id)))
-        is_fatal = turn.deaths >= FATAL
-        is_over = turn.faults >= FAULTS or is_fatal or self._now() - turn.created_at > AGE
-        if is_fatal:
-            log.error("turn %s: %d processes died over it", turn.reference, turn.deaths)
-        if turn.answer is None:
+            run.reply.resume(await transact(self._sessions, lambda s: posts.parts(s, turn.id)))
+        await self._knock(run)
+        is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
+        if turn.deaths >= FATAL:
+            run.turn = await self._blame(run)
+        elif turn.answer is None:
             answer = self._chat.fail if is_over else self._chat.answer
             run.turn = await answer(turn, run.reply)
         elif is_over:
             raise Undeliverable("the platform did not take it in time")
-        try:
-            is_followed = await self._chat.deliver(run.turn, run.reply)
-        except Unreachable as error:
-            if self._now() - turn.created_at > REACHABLE:
-                raise Undeliverable(f"the platform did not answer in time: {error}") from error
-            raise
-        if is_followed:
+        if await self._chat.deliver(run.turn, run.reply, last=self._is_last(run.turn)):
             self._wake.set()
+
+    async def _knock(self, run: Run) -> None:
+        """Try a place where the bot could not write; raises Muted if it is too soon for that."""
+        turn = run.turn
+        if turn.muted_until is not None and not turn.ticket:  # a ticket opens closed doors
+            if self._now() < turn.muted_until:
+                raise Muted(f"nothing is tried there until {turn.muted_until:%H:%M:%S}")
+            await run.reply.calls.knock()
+
+    async def _blame(self, run: Run) -> Turn:
+        """Return a turn over which too many processes died with a plain sentence as its answer.
+
+        Perhaps nobody can post the answer that it has. Raises Undeliverable if a process died over
+        the sentence too.
+        """
+        turn = run.turn
+        log.error("turn %s: %d processes died over it", turn.reference, turn.deaths)
+        if turn.answer is None:
+            return await self._chat.fail(turn, run.reply)
+        if turn.deaths > FATAL:
+            raise Undeliverable("processes died over it")
+        return replace(turn, answer=words.FAILED, outcome=Outcome.FAILED)
+
+    async def _wait(self, run: Run, error: Unreachable) -> None:
+        """Put a turn back that its platform did not take; give up one that fails alone."""
+        turn = run.turn
+        seconds, fault = self._again(turn, error)
+        if turn.answer is not None:
+            if self._now() - turn.created_at > REACHABLE:
+                return await self._give_up(run, Undeliverable(f"not in time: {error}"))
+            if await run.reply.calls.fails_alone():
+                if self._is_last(turn):
+                    return await self._give_up(run, Undeliverable(f"it fails alone: {error}"))
+                seconds, fault = 2 * self._pause(turn), True
+        return await self._put_back(run, seconds, fault=fault)
+
+    def _is_last(self, turn: Turn) -> bool:
+        """Return whether one more fault of a stored answer is the last one."""
+        return turn.faults + 1 >= FAULTS
 
     def _again(self, turn: Turn, error: ModelError | DeliveryError) -> tuple[float, bool]:
         """Return the seconds until the next attempt, and whether the turn itself is at fault."""
@@ -379,12 +417,10 @@ class Worker:
             await transact(self._sessions, work)
         self.wake(ready_at)
 
-    async def _give_up(self, turn: Turn) -> None:
+    async def _give_up(self, run: Run, error: Undeliverable) -> None:
+        log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
         with contextlib.suppress(LeaseLost):
-            if await transact(
-                self._sessions,
-                lambda s: inbox.delivered(s, turn, Outcome.UNDELIVERABLE, now=self._now()),
-            ):
+            if await self._chat.give_up(run.turn, run.reply, error):
                 self._wake.set()
 
     async def _hand_back(self) -> None:

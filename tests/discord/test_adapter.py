@@ -134,6 +134,7 @@ async def listening(
 
 async def hear(adapter: DiscordAdapter, core: Core) -> None:
     async for event in adapter.listen():
+        assert isinstance(event, Event)
         await core.handle(event)
 
 

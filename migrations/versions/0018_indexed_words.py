@@ -1,6 +1,6 @@
 """Index the first 100,000 characters of a message, and cut it before anything else is done to it.
 
-Revision 0016, follows 0015, 2026-11-29.
+Revision 0018, follows 0017, 2026-11-29.
 
 Messages that are stored already keep their words.
 """
@@ -11,8 +11,8 @@ Messages that are stored already keep their words.
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
