@@ -217,6 +217,10 @@ class Adapter(Protocol):
     def rate(self) -> float:
         """The calls a second that our account may make in all chats together."""
 
+    @property
+    def largest_file(self) -> int:
+        """The most bytes of a file that `upload` posts."""
+
     def pace(self, address: Address) -> float:
         """Return the seconds between two previews of a growing message at this address."""
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from core import commands, identity, inbox, memory, mutes, pieces, posts, privacy, quota, words
+from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, words
 from core.adapter import Access, Change, ChangeKind, Event, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.requests import Bounds, Reason
@@ -41,7 +41,7 @@ class Accepted:
     changed: bool = False
     """True if a turn that may be running was stopped or has another question."""
     forgot: bool = False
-    """True if texts were deleted; their traces in the database's file have to go too."""
+    """True if a conversation was forgotten; what it holds has to be deleted."""
     ready_at: datetime | None = None
     """The time from which there may be a turn to claim; None means now."""
 
@@ -58,10 +58,12 @@ class Intake:
         accepted: Callable[[datetime | None], None],
         changed: Callable[[], None],
         bounds: Bounds = BOUNDS,
+        forgot: Callable[[], None] = lambda: None,
     ) -> None:
         """Make an intake.
 
         `accepted` wakes a worker at a time, and `changed` makes it look at its running turns.
+        `forgot` wakes the upkeep, which deletes what was forgotten; by itself it comes hourly.
         """
         self._sessions = sessions
         self._offer = offer
@@ -69,6 +71,7 @@ class Intake:
         self._accepted = accepted
         self._changed = changed
         self._bounds = bounds
+        self._forgot = forgot
         # Not stored: most pieces that do not name the bot are not for it.
         self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
 
@@ -85,7 +88,7 @@ class Intake:
             self._changed()
         self._accepted(done.ready_at)
         if done.forgot:
-            await self._erase()
+            self._forgot()
 
     async def _stored(self, event: Event) -> Accepted:
         tries = 0
@@ -130,12 +133,6 @@ class Intake:
                 return Accepted()
             case InboundMessage():
                 return await self._message(session, event)
-
-    async def _erase(self) -> None:
-        try:
-            await privacy.erase(self._sessions)
-        except TRANSIENT:
-            log.exception("traces of deleted texts are left; they are erased within the hour")
 
     async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()
@@ -188,7 +185,7 @@ class Intake:
         last: inbox.Record,
         now: datetime,
     ) -> Accepted:
-        """Add a piece to the last question; if that is answered, store a turn that follows it."""
+        """Add a piece to the last question; if that takes no more, store a turn that follows it."""
         ready_at = _ready_at(message, now)
         growth = await inbox.extend(session, last.id, message, ready_at=ready_at, now=now)
         if growth is None:
@@ -310,7 +307,7 @@ class Intake:
         turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is None or not await self._may_change(session, change, record):
-            return Accepted()
+            return Accepted()  # nothing is stored of what strangers press
         if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
         match change.kind:

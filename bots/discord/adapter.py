@@ -21,6 +21,8 @@ from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 RATE = 40.0
 """The calls a second in all channels together. Discord allows 50, and catching up takes up to 10 of
 them."""
+LARGEST = 10_000_000
+"""The most bytes of a file; Discord takes 10 MiB with the rest of the message."""
 PACE = 1.25
 """The seconds between two edits. Discord allows 5 in 5 s in a channel; one is left for the last."""
 LOGIN = 10.0
@@ -103,6 +105,11 @@ class DiscordAdapter:
     def rate(self) -> float:
         """The calls a second in all channels together."""
         return RATE
+
+    @property
+    def largest_file(self) -> int:
+        """The most bytes of a file that is posted."""
+        return LARGEST
 
     def pace(self, address: Address) -> float:
         """Return the seconds between previews, which are the same everywhere."""

@@ -256,10 +256,11 @@ class OpenCall:
         if self._text:
             self.reply.write("\n\n")
         used = self.usage
+        came = max(used.completion_tokens, memory.estimate(self._message()))
         more = sum(map(memory.estimate, results))
         # Two transactions: settling and reserving lock the same rows in different orders.
         await self._settle_now()
-        self._prompt_tokens = used.prompt_tokens + used.completion_tokens + more
+        self._prompt_tokens = used.prompt_tokens + came + more
         self._begins_at = len(self.reply.text)
         await self._reserve_now()
 
@@ -350,7 +351,7 @@ class OpenCall:
         """Return the size of the first prompt: the API's last figure plus an estimate."""
         question = memory.estimate(question_of(self.turn, context))
         if context.total is not None:
-            return context.total + context.beyond + question
+            return context.total + context.beyond + context.slack + question
         prompt = sum(map(memory.estimate, self._terms.prompt(context)))
         return self._tools_tokens + prompt + question
 

@@ -1,13 +1,13 @@
 """The two steps of a turn: the model answers it, then the answer is delivered."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
+from tempfile import TemporaryFile
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
@@ -66,6 +66,7 @@ class Chat:
         self._llm = llm
         self._terms = terms
         self._now = now
+        self._exporting = asyncio.Semaphore(1)
         self._arriving = attachments.Room(attachments.ARRIVING)
         self._leaving = attachments.Room(attachments.LEAVING)
 
@@ -299,16 +300,26 @@ class Chat:
         return await transact(self._sessions, work)
 
     async def _export(self, turn: Turn, reply: Reply, *, last: bool) -> None:
-        """Post the file after the answer, so that a failing answer does not post it twice."""
-        stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
-        data = json.dumps(stored, ensure_ascii=False, indent=1).encode()
-        try:
-            await reply.attach(EXPORT, data)
-        except (Undeliverable, Unreachable) as error:
-            if isinstance(error, Muted) or (isinstance(error, Unreachable) and not last):
-                raise
-            log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
-            await reply.deliver(words.with_reference(words.NOT_SENT, turn.reference), last=last)
+        """Post the file after the answer, so that a failing answer does not post it twice.
+
+        One export at a time is in memory.
+        """
+        most = reply.adapter.largest_file
+        async with self._exporting:
+            with TemporaryFile() as file:
+                if not await privacy.export(self._sessions, turn.user_id, file, most=most):
+                    log.warning("turn %s: more than %d bytes to export", turn.reference, most)
+                    await reply.deliver(words.EXPORT_LARGE.format(megabytes=most / 1e6), last=last)
+                    return
+                file.seek(0)
+                data = await asyncio.to_thread(file.read)
+            try:
+                await reply.attach(EXPORT, data)
+            except (Undeliverable, Unreachable) as error:
+                if isinstance(error, Muted) or (isinstance(error, Unreachable) and not last):
+                    raise
+                log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
+                await reply.deliver(words.with_reference(words.NOT_SENT, turn.reference), last=last)
 
     async def give_up(self, turn: Turn, reply: Reply, error: Undeliverable) -> bool:
         """End a turn that cannot be delivered; it costs the person nothing.

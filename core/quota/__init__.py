@@ -4,6 +4,7 @@ Money is exact to the micro-dollar. An allowance always equals the sum of its wi
 """
 
 from core.quota._allowances import DEPLOYMENT, Rules, prune
+from core.quota._days import sum_up
 from core.quota._left import Remaining, Spending, remaining, spent
 from core.quota._reserving import Reservation, reserve
 from core.quota._settling import (
@@ -36,5 +37,6 @@ __all__ = [
     "reserve",
     "settle",
     "spent",
+    "sum_up",
     "tell",
 ]

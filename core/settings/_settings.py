@@ -76,6 +76,8 @@ class Settings(Environment):
     """The most megabytes of files that are stored for one person."""
     retention_days: int | None = Field(default=None, ge=1)
     """Everything older is deleted."""
+    keep_days: int = Field(default=90, ge=2)
+    """Older bookkeeping is deleted. Platforms may send an event again for a day."""
 
     concurrency: int = Field(default=1000, ge=1)
     lease_seconds: Seconds = Field(default=15, ge=5)

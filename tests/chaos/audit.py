@@ -207,7 +207,7 @@ class Auditor:
         if not asked:
             return []
         like = f"%{asked[0].wish.text}%"
-        query = "SELECT conversation_id FROM turns WHERE CAST(input AS TEXT) LIKE :like LIMIT 1"
+        query = "SELECT conversation_id FROM messages WHERE CAST(body AS TEXT) LIKE :like LIMIT 1"
         found = self.records.all(query, like=like)
         if not found:
             return []
