@@ -29,7 +29,7 @@ TRIGGERS = (
     WHEN json_extract(new.body, '$.role') IN ('user', 'assistant')
     BEGIN
         INSERT INTO search (rowid, text, conversation)
-        SELECT new.id, group_concat(atom, char(10)), new.conversation_id
+        SELECT new.id, substr(group_concat(atom, char(10)), 1, 100000), new.conversation_id
         FROM json_tree(new.body, '$.content')
         WHERE type = 'text' AND (fullkey = '$.content' OR key = 'text');
     END

@@ -278,3 +278,11 @@ async def test_an_old_message_with_all_words_comes_before_newer_ones_with_some(
     await crowd(sessions, ada, search.RANKED + 1)
     assert (await find(sessions, ada, "old tea"))[0] == "plain old tea"
     assert len(await find(sessions, ada, "plain tea")) == 5
+
+
+async def test_a_message_puts_only_so_much_into_the_index(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    await say(user("early " + "x " * 60_000 + "late"))
+    assert await find(sessions, ada, "early") != []
+    assert await find(sessions, ada, "late") == []
