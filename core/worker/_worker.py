@@ -328,9 +328,11 @@ class Worker:
     async def _both_steps(self, run: Run) -> None:
         turn = run.turn
         if turn.attempt == 1 and turn.replaces_id is None and turn.kind != "summary":
-            run.reply.resume({0: posts.Part()})  # `accept` stored this intent
+            await run.reply.resume({0: posts.Part()})  # `accept` stored this intent
         else:
-            run.reply.resume(await transact(self._sessions, lambda s: posts.parts(s, turn.id)))
+            await run.reply.resume(
+                await transact(self._sessions, lambda s: posts.parts(s, turn.id))
+            )
         await self._knock(run)
         is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
         if turn.deaths >= FATAL:
