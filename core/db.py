@@ -5,30 +5,23 @@ import logging
 import math
 import random
 import sqlite3
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
 from sqlalchemy import (
     URL,
     Connection,
     CursorResult,
     Engine,
+    ExceptionContext,
     Executable,
     ScalarResult,
     create_engine,
+    event,
     func,
     inspect,
     make_url,
@@ -139,17 +132,48 @@ _MAY_PASS_SQLITE = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CANTOPEN,  # as for want of file descriptors
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
 }
+_READ_ONLY, _REVOKED = "25006", "42501"
+
 _MAY_PASS_POSTGRESQL = (
     "08",  # the connection
+    _READ_ONLY,
     "40001",  # serialization
     "40P01",  # deadlock
+    _REVOKED,
     "53",  # disk, memory or connections used up
     "55P03",  # a lock
     "57P",  # shut down, starting
     "58030",  # input or output
 )
 """SQLSTATEs, or the beginnings of some."""
+
+_BROKEN_SQLITE = {
+    sqlite3.SQLITE_ERROR,  # as for a missing table
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_SCHEMA,
+}
+_BROKEN_POSTGRESQL = (
+    "42",  # a missing table or column
+    "0A",  # as for a plan that a migration has outdated
+    "3D",  # the database
+    "3F",  # the schema
+    "XX",  # a corrupt file
+)
+
+_ADVICE: dict[str | int, str] = {
+    _READ_ONLY: "DATABASE_URL must lead to the server that takes writes",
+    _REVOKED: "grant the role in DATABASE_URL its rights again",
+    "53100": "make room on the server's disk",
+    "53300": "lower DATABASE_CONNECTIONS, or let the server take more",
+    sqlite3.SQLITE_FULL: "make room on the disk",
+    sqlite3.SQLITE_READONLY: "give this process the right to write the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "give this process the right to open the file and its folder",
+}
+"""The remedies of an operator, by SQLSTATE or by SQLite's code."""
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -172,12 +196,8 @@ def is_sqlite(url: str) -> bool:
 
 def require(url: str) -> None:
     """Raise SettingsError if the SQLite file is missing, so that a reader does not create it."""
-    path = make_url(normal_url(url)).database if is_sqlite(url) else None
-    if path and path != ":memory:" and not Path(path).exists():
-        raise SettingsError(
-            f"DATABASE_URL: there is no file {path}; run this where the bot runs, or set"
-            " DATABASE_URL to the database that it uses"
-        )
+    if is_sqlite(url) and (path := make_url(normal_url(url)).database):
+        sqlite_file.require(path)
 
 
 def connect(url: str, connections: int = 5) -> Sessions:
@@ -194,7 +214,7 @@ def connect(url: str, connections: int = 5) -> Sessions:
 
 
 def _postgresql(url: URL, connections: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
@@ -214,6 +234,21 @@ def _postgresql(url: URL, connections: int) -> Engine:
             "tcp_user_timeout": 20_000,
         },
     )
+    event.listen(engine, "handle_error", _judge, retval=True)
+    return engine
+
+
+def _judge(context: ExceptionContext) -> BaseException | None:
+    """Make what an operator can undo on the server an error that may pass."""
+    match getattr(context.original_exception, "sqlstate", None):
+        case state if state == _READ_ONLY:
+            # After a failover all connections still lead to the server that takes no writes.
+            context.is_disconnect = True
+        case state if state == _REVOKED:
+            return OperationalError(
+                context.statement, None, context.original_exception, hide_parameters=True
+            )
+    return None
 
 
 async def transact(
@@ -230,15 +265,19 @@ async def transact(
     """
     clock = asyncio.get_running_loop().time
     give_up = clock() + patience
-    pause, timeouts = 0.05, 0
+    pause, timeouts, failures, tell_at = 0.05, 0, 0, 1
     while True:
         try:
             return await undivided(sessions.run(work))
         except (DBAPIError, PoolTimeoutError, ConnectionError) as error:
-            timeouts += _state(error) == _TIMED_OUT
+            timeouts += is_timeout(error)
             if not may_pass(error) or timeouts >= TIMEOUTS or clock() + pause > give_up:
                 raise
-            log.warning("database: %s: %s; trying again", type(error).__name__, reason(error))
+            failures += 1
+            if failures == tell_at:  # a long outage is told less and less often
+                tell_at *= 2
+                told = f"{type(error).__name__}: {reason(error)}{_advice(error)}"
+                log.warning("database: %s; trying again", told)
         await asyncio.sleep(pause * random.uniform(0.5, 1))
         pause = min(2 * pause, 2.0)
 
@@ -255,6 +294,26 @@ def may_pass(error: Exception) -> bool:
         # The server gave no code: it was not reached, or it went away.
         return isinstance(error, (OperationalError, InterfaceError))
     return state == _TIMED_OUT or state.startswith(_MAY_PASS_POSTGRESQL)
+
+
+def is_timeout(error: Exception) -> bool:
+    """Return whether the server ended a statement because it took too long."""
+    return _state(error) == _TIMED_OUT
+
+
+def is_broken(error: Exception) -> bool:
+    """Return whether the tables or the file are at fault, and not what was to be stored."""
+    orig = getattr(error, "orig", None)
+    if isinstance(orig, sqlite3.Error):
+        return getattr(orig, "sqlite_errorcode", 0) & 0xFF in _BROKEN_SQLITE
+    return (_state(error) or "").startswith(_BROKEN_POSTGRESQL)
+
+
+def _advice(error: Exception) -> str:
+    """Return what an operator can do, in parentheses; "" if that is to wait."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
+    advice = _ADVICE.get(_state(error) or code)
+    return f" ({advice})" if advice else ""
 
 
 def _state(error: Exception) -> str | None:
@@ -337,29 +396,6 @@ async def undivided(work: Awaitable[T]) -> T:
         raise
 
 
-@contextmanager
-def exclusive(url: str) -> Iterator[None]:
-    """Hold an SQLite database for this process alone; raises SettingsError if another has it.
-
-    The operating system releases the lock when the process ends, even when it is killed.
-    """
-    path = make_url(normal_url(url)).database
-    lock = FileLock(f"{path}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise SettingsError(
-            f"DATABASE_URL: another process already runs on {path}. SQLite serves one bot process;"
-            " for several, set DATABASE_URL to a PostgreSQL database"
-        ) from None
-    except OSError as error:
-        raise SettingsError(f"DATABASE_URL: cannot write beside {path}: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -385,7 +421,8 @@ async def serving(url: str, connections: int = 5) -> AsyncIterator[Sessions]:
     """
     sessions = connect(url, connections)
     try:
-        with exclusive(url) if is_sqlite(url) else nullcontext():
+        path = make_url(normal_url(url)).database if is_sqlite(url) else None
+        with sqlite_file.exclusive(path) if path else nullcontext():
             await undivided(_prepare(sessions, url))
             yield sessions
     finally:
