@@ -42,7 +42,9 @@ def cleaned(event: Event) -> Event:
 
 
 def _cleaned(value: Any) -> Any:
-    told = {name: _field(name, kind, getattr(value, name)) for name, kind in _kinds(type(value))}
+    told = {
+        name: _field(name, kind, getattr(value, name)) for name, kind in _kinds(value.__class__)
+    }
     return replace(value, **told)
 
 

@@ -1,17 +1,33 @@
 """Translation of python-telegram-bot's errors to the errors of the seam."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from telegram import error as telegram_error
 
-from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable
+from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable, place
 
+MISSHAPEN = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""The errors of the library for an answer that has another shape than it expects."""
 UNCHANGED = "is not modified"
 TOO_LARGE = "Entity Too Large"
 _GONE = re.compile(
     "message to (edit|delete) not found|message can't be edited|message_id_invalid", re.IGNORECASE
 )
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise the library's failures in a call as errors of the seam."""
+    try:
+        yield
+    except telegram_error.TelegramError as error:
+        raise translated(error) from error
+    except MISSHAPEN as error:
+        # The call may have been done: only its answer cannot be read.
+        raise Unreachable(f"an answer of another shape: {place(error)}") from None
 
 
 def translated(error: telegram_error.TelegramError) -> DeliveryError:

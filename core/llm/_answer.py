@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
+from core.characters import clean
 from core.errors import ModelBroke, ModelBusy, ModelError
 from core.llm._faults import TryOnce, words
 from core.messages import Finish, Text, ToolCall, Usage
@@ -40,6 +41,10 @@ Event = Answering | Text | ToolCall | Usage | Finish | Lost | Again
 
 THOUGHTS = ("reasoning_content", "reasoning")
 """The fields in which servers put the model's thoughts."""
+MOST_TOOL_CALLS = 128
+"""The most tool calls of one answer; models make a handful."""
+LONGEST_ID = 200
+"""The most characters of a tool call's id that are kept."""
 MOST_TOKENS = 1_000_000_000
 MOST_DOLLARS = 1_000_000
 """Larger figures are taken for errors and ignored."""
@@ -57,7 +62,7 @@ class _ToolCallSoFar:
     index: object
     id: str
     name: str = ""
-    arguments: str = ""
+    arguments: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -135,12 +140,13 @@ class Answer:
     def _collect(self, piece: dict[str, Any]) -> None:
         function = _object(piece.get("function"))
         arguments = function.get("arguments")
-        call = self._tool_call_of(piece.get("index"), _string(piece.get("id")))
+        call_id = clean(_string(piece.get("id"))[:LONGEST_ID])
+        call = self._tool_call_of(piece.get("index"), call_id)
         name = _string(function.get("name"))
         call.name = name or call.name
         # Some servers send an object instead of its JSON text.
         more = json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments)
-        call.arguments += more
+        call.arguments.append(more)
         self._received += filter(None, (name, more))
 
     def _tool_call_of(self, index: object, call_id: str) -> _ToolCallSoFar:
@@ -152,6 +158,8 @@ class Answer:
             if index in (None, call.index) and call_id in ("", call.id):
                 return call
         new = _ToolCallSoFar(index, call_id or f"call_{len(self._tool_calls)}")
+        if len(self._tool_calls) == MOST_TOOL_CALLS:
+            raise ValueError("too many tool calls")
         self._tool_calls.append(new)
         return new
 
@@ -198,7 +206,7 @@ class Answer:
     def _tool_call(self, call: _ToolCallSoFar) -> ToolCall:
         if not _TOOL_NAME.fullmatch(call.name):
             raise self.fault("a tool call without a proper name")
-        return ToolCall(call.id, call.name, _mended(call.arguments) or "{}")
+        return ToolCall(call.id, call.name, _mended("".join(call.arguments)) or "{}")
 
     def _reason(self) -> str:
         if self._refused:
