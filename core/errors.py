@@ -24,6 +24,9 @@ from pathlib import Path
 LONGEST_WAIT = 3600.0
 """The most seconds that a platform can tell to wait, whatever it says."""
 
+MISSHAPEN = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""The errors of code that reads a value of another shape than it expects."""
+
 
 def place(error: BaseException) -> str:
     """Return an error's type and where it was raised, for the log.

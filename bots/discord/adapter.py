@@ -14,7 +14,7 @@ from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.interactions import respond, withdraw
 from bots.discord.markup import fits, render
-from bots.discord.rest import Json, Refused, call, hide_tokens, translating
+from bots.discord.rest import Json, Refused, call, hide_secrets, told, translating
 from core.adapter import Address, Attachment, Button, Change, InboundMessage, Known
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
@@ -53,7 +53,7 @@ async def connect(
     Raises SettingsError if the token is wrong, and Unreachable or RetryAfter if Discord does not
     answer.
     """
-    hide_tokens()
+    hide_secrets()
     Route.BASE = api_url.rstrip("/")
     client = await _log_in(token, Gateway(known, capacity))
     async with AsyncExitStack() as stack:
@@ -73,8 +73,8 @@ async def _log_in(token: str, client: Gateway) -> Gateway:
         except discord.LoginFailure:
             raise SettingsError(WRONG_TOKEN) from None
         except (Unreachable, Undeliverable) as failure:
-            told = f"DISCORD_API_URL: no answer from {Route.BASE} ({failure})"
-            raise Unreachable(told) from failure
+            why = f"DISCORD_API_URL: no answer from {Route.BASE} ({failure})"
+            raise Unreachable(why) from failure
         stack.pop_all()
     return client
 
@@ -156,7 +156,7 @@ class DiscordAdapter:
 
     async def _post(self, address: Address, body: Json) -> str:
         message = await call(self._client, "POST", _MESSAGES, body=body, channel_id=address.chat)
-        return str(message["id"])
+        return told(message, "id", str)
 
     async def edit(
         self,
@@ -220,7 +220,7 @@ class DiscordAdapter:
         """Return whether a channel is private; ask Discord unless it is known already."""
         if chat not in self._private:
             found = await call(self._client, "GET", "/channels/{channel_id}", channel_id=chat)
-            self._learn(chat, found["type"] == _PRIVATE)
+            self._learn(chat, told(found, "type", int) == _PRIVATE)
         return self._private[chat]
 
     def _learn(self, chat: str, private: bool) -> None:

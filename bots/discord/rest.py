@@ -6,15 +6,24 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
 from discord.http import Route
 
-from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable
+from core.errors import (
+    MISSHAPEN,
+    DeliveryError,
+    MessageGone,
+    RetryAfter,
+    Undeliverable,
+    Unreachable,
+    place,
+)
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 PAUSES = (0.2, 0.6)
 """The seconds before a call is repeated after a broken connection or a 503."""
@@ -41,6 +50,7 @@ async def call(
     path: str,
     *,
     body: Any = None,
+    query: Json | None = None,
     file: tuple[str, bytes] | None = None,
     **ids: Any,
 ) -> Any:
@@ -52,7 +62,9 @@ async def call(
     if client.is_closed():
         raise Unreachable("the connection to Discord was closed")
     route = Route(method, path, **ids)
-    content = {} if body is None else {"json": body}
+    content: Json = {} if body is None else {"json": body}
+    if query is not None:
+        content["params"] = query
     if file is not None:
         content = {"form": _form(body, *file)}
     pauses = iter(PAUSES)
@@ -63,7 +75,17 @@ async def call(
             pause = next(pauses, None) if _is_fleeting(failure) else None
             if pause is None:
                 raise translated(failure) from failure
+        except MISSHAPEN as failure:
+            raise misshapen(failure) from None
         await asyncio.sleep(pause)
+
+
+def told(answer: Any, name: str, kind: type[T]) -> T:
+    """Return a field of an answer; raises Unreachable if it is not there or of another type."""
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+        raise Unreachable(f"an answer without a proper {name}")
+    return value
 
 
 def _form(body: Any, name: str, data: bytes) -> list[Json]:
@@ -89,6 +111,13 @@ def translating() -> Iterator[None]:
         yield
     except _FAILURES as failure:
         raise translated(failure) from failure
+    except MISSHAPEN as failure:
+        raise misshapen(failure) from None
+
+
+def misshapen(failure: Exception) -> Unreachable:
+    """Return the error for an answer of another shape; the call may have been done."""
+    return Unreachable(f"an answer of another shape: {place(failure)}")
 
 
 def translated(failure: Exception) -> DeliveryError:
@@ -107,9 +136,11 @@ def translated(failure: Exception) -> DeliveryError:
     return Refused(str(failure), failure.code)
 
 
-def hide_tokens() -> None:
-    """Keep the tokens of interactions out of the library's log."""
+def hide_secrets() -> None:
+    """Keep the tokens of interactions, and the values of what cannot be read, out of the log."""
     logging.getLogger("discord.http").addFilter(_without_token)
+    for name in ("client", "gateway", "http", "shard", "state"):
+        logging.getLogger(f"discord.{name}").addFilter(_without_traceback)
 
 
 def _without_token(record: logging.LogRecord) -> bool:
@@ -117,4 +148,13 @@ def _without_token(record: logging.LogRecord) -> bool:
         record.args = tuple(
             _TOKEN.sub(r"\1…", arg) if isinstance(arg, str) else arg for arg in record.args
         )
+    return True
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Name the place of an error, whose message may quote what came; the rest is for DEBUG."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and record.levelno >= logging.WARNING:
+        record.msg, record.args = f"{record.getMessage()}: {place(error)}", ()
+        record.exc_info = None
     return True

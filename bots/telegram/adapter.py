@@ -24,14 +24,14 @@ from telegram.error import ChatMigrated, TelegramError
 
 from bots.pieces import Pieces
 from bots.telegram.answers import Json
-from bots.telegram.failures import MISSHAPEN, UNCHANGED, translating
+from bots.telegram.failures import UNCHANGED, translating
 from bots.telegram.files import fetch
 from bots.telegram.inbound import PLATFORM, parse, parse_piece
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import updates
 from bots.telegram.session import open_session
 from core.adapter import COMMANDS, Address, Attachment, Button, Change, InboundMessage, Move
-from core.errors import MessageGone, Undeliverable, Unreachable, place
+from core.errors import MISSHAPEN, MessageGone, Undeliverable, Unreachable, place
 
 log = logging.getLogger(__name__)
 

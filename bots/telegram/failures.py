@@ -7,10 +7,16 @@ from datetime import timedelta
 
 from telegram import error as telegram_error
 
-from core.errors import DeliveryError, MessageGone, RetryAfter, Undeliverable, Unreachable, place
+from core.errors import (
+    MISSHAPEN,
+    DeliveryError,
+    MessageGone,
+    RetryAfter,
+    Undeliverable,
+    Unreachable,
+    place,
+)
 
-MISSHAPEN = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""The errors of the library for an answer that has another shape than it expects."""
 UNCHANGED = "is not modified"
 TOO_LARGE = "Entity Too Large"
 _GONE = re.compile(

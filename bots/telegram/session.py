@@ -11,10 +11,9 @@ from telegram import Bot, BotCommand
 from telegram.error import InvalidToken, TelegramError
 
 from bots.telegram.answers import Request
-from bots.telegram.failures import MISSHAPEN
 from bots.trust import trust
 from core.adapter import COMMANDS
-from core.errors import SettingsError, Unreachable, place
+from core.errors import MISSHAPEN, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
 
