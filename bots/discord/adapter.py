@@ -14,7 +14,7 @@ from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.interactions import respond, withdraw
 from bots.discord.markup import fits, render
-from bots.discord.rest import Json, Refused, call, hide_secrets, told, translating
+from bots.discord.rest import Json, Refused, call, hide_tokens, hide_values, told, translating
 from core.adapter import Address, Attachment, Button, Change, InboundMessage, Known
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
@@ -53,7 +53,8 @@ async def connect(
     Raises SettingsError if the token is wrong, and Unreachable or RetryAfter if Discord does not
     answer.
     """
-    hide_secrets()
+    hide_tokens()
+    hide_values()
     Route.BASE = api_url.rstrip("/")
     client = await _log_in(token, Gateway(known, capacity))
     async with AsyncExitStack() as stack:

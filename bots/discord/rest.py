@@ -136,9 +136,13 @@ def translated(failure: Exception) -> DeliveryError:
     return Refused(str(failure), failure.code)
 
 
-def hide_secrets() -> None:
-    """Keep the tokens of interactions, and the values of what cannot be read, out of the log."""
+def hide_tokens() -> None:
+    """Keep the tokens of interactions out of the library's log."""
     logging.getLogger("discord.http").addFilter(_without_token)
+
+
+def hide_values() -> None:
+    """Keep the values of what the library cannot read out of its log."""
     for name in ("client", "gateway", "http", "shard", "state"):
         logging.getLogger(f"discord.{name}").addFilter(_without_traceback)
 

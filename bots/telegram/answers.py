@@ -24,13 +24,11 @@ class Request(HTTPXRequest):
         """Make a request, and return the status and a body that the library can read."""
         status, body = await super().do_request(*args, **kwargs)
         answer = parsed(body)
-        if 200 <= status < 300:
-            if answer is None or "result" not in answer:
-                raise NetworkError(unreadable(status, body))
+        if 200 <= status < 300 and answer and answer["ok"] and "result" in answer:
             return status, body
-        if answer is None and status < 500 and status not in _IN_FRONT:
-            raise NetworkError(unreadable(status, body))
-        return status, json.dumps(_refusal(status, answer or {})).encode()
+        if status >= 500 or status in _IN_FRONT or (answer and not answer["ok"]):
+            return status, json.dumps(_refusal(status, answer or {})).encode()
+        raise NetworkError(unreadable(status, body))
 
 
 _IN_FRONT = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS}
@@ -38,12 +36,12 @@ _IN_FRONT = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS}
 
 
 def parsed(body: bytes) -> Json | None:
-    """Return the JSON object in a body; None if there is none."""
+    """Return the answer in a body, which tells in `ok` whether it is a refusal; None if it is none."""
     try:
         value = json.loads(body.decode(errors="replace"))
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and isinstance(value.get("ok"), bool) else None
 
 
 def unreadable(status: int, body: bytes) -> str:

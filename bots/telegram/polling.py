@@ -62,7 +62,7 @@ async def _poll(client: httpx.AsyncClient, url: str, offset: int | None) -> list
     answer = parsed(response.content)
     if answer is None:
         raise Unreachable(unreadable(response.status_code, response.content))
-    if not answer.get("ok"):
+    if not answer["ok"]:
         raise _refusal(response.status_code, answer)
     return _batch(answer.get("result"))
 

@@ -8,6 +8,7 @@ from typing import Self
 
 from aiohttp import web
 
+from tests.fakes.rubbish import Rubbish
 from tests.fakes.telegram.faults import Drop, Fault
 from tests.fakes.telegram.flood import Flood
 from tests.fakes.telegram.formatting import compose
@@ -350,6 +351,11 @@ class TelegramServer:
         self._wire.faults.add(
             Fault(method, chat_id, times, status, retry_after, description, drop, delay)
         )
+
+    @property
+    def rubbish(self) -> Rubbish:
+        """The answers of a wrong shape that are on order, by method."""
+        return self._wire.rubbish
 
     # How the bot is told
 
