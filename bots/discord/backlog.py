@@ -208,8 +208,10 @@ async def _page(client: discord.Client, chat: str, after: int) -> dict[int, Any]
     with translating():
         async with asyncio.timeout(PATIENCE):
             found = await call(client, "GET", path, query=query, channel_id=chat)
-        # The library's own `history` loses a whole page for one message that it cannot read.
-        return {int(raw["id"]): raw for raw in found if _has_id(raw)}
+        if not isinstance(found, list):
+            raise TypeError("a page is a list")
+    # The library's own `history` loses a whole page for one message that it cannot read.
+    return {int(raw["id"]): raw for raw in found if _has_id(raw)}
 
 
 def _has_id(raw: object) -> bool:

@@ -36,7 +36,7 @@ _IN_FRONT = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS}
 
 
 def parsed(body: bytes) -> Json | None:
-    """Return the answer in a body, which tells in `ok` whether it is a refusal; None if it is none."""
+    """Return the answer in a body, with an `ok` that is False for a refusal; None if it is none."""
     try:
         value = json.loads(body.decode(errors="replace"))
     except (ValueError, RecursionError):
