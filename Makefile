@@ -34,7 +34,7 @@ test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs thos
 	$(PYTEST) -m 'not chaos' $(ARGS)
 
 .PHONY: check
-check: lint types imports drift cover ## Run everything that CI runs
+check: lint types imports drift cover ## Run everything that CI runs; secrets in the tree fail it too
 
 .PHONY: fix
 fix: $(READY) ## Format the code and apply the linter's fixes

@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from bots import log as lines
+from bots import permissions
 from bots.connections import Connections
 from bots.platform import Platform
 from bots.registry import PLATFORMS
@@ -30,6 +32,7 @@ from core.errors import SettingsError
 from core.intake import Intake
 from core.listening import Listening
 from core.memory import Marks
+from core.plain import visible
 from core.quota import Rules
 from core.settings import Settings
 from core.tasks import keep
@@ -104,7 +107,8 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
         chosen = _choose(known, platforms)
         if not loaded.model_api_key.get_secret_value():
             raise SettingsError(NO_KEY)
-        _log_to_stderr(chosen)
+        _log_to_stderr(loaded, chosen)
+        permissions.warn(*db.files(loaded.database_url), ".env")
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(run(loaded, chosen, listen=listen))
     except* SettingsError as group:
@@ -112,7 +116,7 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
     else:
         return 0
     for error in errors:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{visible(str(error))}\n")
     return 2
 
 
@@ -138,6 +142,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def main() -> None:
     """Run the console script `parley`."""
+    permissions.narrow()
     try:
         sys.exit(_carry_out(sys.argv[1:]))
     except KeyboardInterrupt:
@@ -162,7 +167,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         clock = Clock()
         await db.transact(sessions, clock.read)
         if db.is_sqlite(loaded.database_url):
-            await db.transact(sessions, inbox.free)
+            await db.transact(sessions, lambda s: inbox.free(s, now=clock.now()))
         client = await stack.enter_async_context(
             httpx.AsyncClient(verify=trust(), limits=llm.LIMITS)
         )
@@ -246,7 +251,7 @@ async def _expire(sessions: db.Sessions, clock: Clock, days: int | None) -> None
         if days is not None:
             before = clock.now() - timedelta(days=days)
             await privacy.expire(sessions, before=before)
-            await db.transact(sessions, attachments.sweep)
+        await attachments.tidy(sessions)
         await privacy.erase(sessions)
         await asyncio.sleep(3600)
 
@@ -346,17 +351,15 @@ def _terms(loaded: Settings, rules: Rules) -> Terms:
         marks=Marks(loaded.memory_high_tokens, loaded.memory_low_tokens),
         tools=loaded.tools,
         vision=loaded.vision,
+        file_bytes=loaded.file_megabytes * 1_000_000,
         models=loaded.choices,
     )
 
 
-def _log_to_stderr(platforms: Sequence[Platform]) -> None:
+def _log_to_stderr(loaded: Settings, platforms: Sequence[Platform]) -> None:
     on_terminal = any(platform.on_terminal for platform in platforms)
-    logging.basicConfig(
-        level=logging.WARNING if on_terminal else logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    secrets = [secret for each in (loaded, *platforms) for secret in each.secrets()]
+    lines.begin(logging.WARNING if on_terminal else logging.INFO, secrets)
     # httpx logs every URL at INFO, and a URL may hold a token.
     libraries = ["httpx", "httpcore", "alembic"]
     for platform in platforms:

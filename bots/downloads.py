@@ -1,12 +1,15 @@
 """Reading a download, bounded in size and in time."""
 
 import asyncio
-from collections.abc import AsyncIterable
+import io
+from collections.abc import AsyncIterable, Mapping
 
 from core import words
 from core.adapter import Attachment
 from core.errors import AttachmentError, Unreachable
 
+PLAIN = {"Accept-Encoding": "identity"}
+"""The headers of a request for a file."""
 IN_ALL = 60.0
 """The seconds for a whole file; the person's next questions wait for it."""
 
@@ -15,29 +18,35 @@ async def read(
     chunks: AsyncIterable[bytes], attachment: Attachment, limit: int, *, within: float = IN_ALL
 ) -> bytes:
     """Join all chunks. Raise AttachmentError past `limit` bytes or `within` seconds."""
-    data = bytearray()
+    data = io.BytesIO()  # unlike other buffers it hands its bytes over without a second copy
     try:
         async with asyncio.timeout(within) as time:
             async for chunk in chunks:
-                data += chunk
-                check(attachment, len(data), limit)
+                data.write(chunk)
+                check(attachment, data.tell(), limit)
     except TimeoutError:
         if not time.expired():
             raise
         raise AttachmentError(words.FILE_SLOW.format(name=attachment.name)) from None
-    return bytes(data)
+    return data.getvalue()
 
 
 def check(attachment: Attachment, size: int, limit: int) -> None:
     """Raise AttachmentError for a file of more than `limit` bytes."""
+    if size > limit and attachment.size is not None:
+        raise AttachmentError(words.FILE_GREW.format(name=attachment.name))
     if size > limit:
         megabytes = limit / 1_000_000
         raise AttachmentError(words.FILE_LARGE.format(name=attachment.name, megabytes=megabytes))
 
 
-def check_status(status: int, refusal: str) -> None:
-    """Raise AttachmentError(refusal) for a final refusal, and Unreachable for a fault."""
+def check_answer(status: int, headers: Mapping[str, str], refusal: str) -> None:
+    """Raise AttachmentError(refusal) for a final refusal, and Unreachable for a fault.
+
+    A compressed body is as good as a refusal: nobody asked for it, and it may unpack to gigabytes.
+    """
     if status == 429 or status >= 500:
         raise Unreachable(f"status {status} for a file")
-    if status >= 400:
+    is_plain = headers.get("Content-Encoding", "identity").lower() == "identity"
+    if status >= 400 or not is_plain:
         raise AttachmentError(refusal)

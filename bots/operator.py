@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bots import log
 from core import db, operations, settings
 from core.errors import SettingsError
 from core.money import MICRO
+from core.plain import visible
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         told.carry_out(told)
     except _Stop as stop:
-        sys.stderr.write(f"{stop}\n")
+        sys.stderr.write(f"{visible(str(stop))}\n")
         return stop.status
     return 0
 
@@ -108,7 +110,7 @@ def _number(told: str) -> int:
 
 def _with_database(work: Work[T]) -> T:
     """Run `work` and return its result. Stop with a sentence if the database cannot be used."""
-    logging.basicConfig(level=logging.ERROR)  # retries are no news here
+    log.begin(logging.ERROR)  # retries are no news here
     try:
         return asyncio.run(_transact(settings.load().database_url, work))
     except SettingsError as error:
@@ -134,7 +136,8 @@ def _table(found: list[operations.Trouble], now: datetime) -> Table:
     for each in found:
         age = _age((now - each.created_at).total_seconds())
         numbers = (str(each.attempt), str(each.faults))
-        table.add_row(str(each.id), each.platform, age, *numbers, _state(each, now))
+        cells = (str(each.id), each.platform, age, *numbers, _state(each, now))
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     return table
 
 
@@ -157,7 +160,7 @@ def _age(seconds: float) -> str:
 
 
 def _record(found: operations.TurnRecord) -> Table:
-    """Draw one turn. The words of people and of the model are shown as they are, not as markup."""
+    """Draw one turn. Words are shown as they are, not as markup, and no word moves the cursor."""
     each, where = found.trouble, found.address
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
@@ -174,7 +177,7 @@ def _record(found: operations.TurnRecord) -> Table:
     }
     for name, text in rows.items():
         if text:
-            table.add_row(Text(name, style="bold"), Text(text))
+            table.add_row(Text(name, style="bold"), Text(visible(text)))
     return table
 
 

@@ -5,7 +5,7 @@ replies back as Markdown. It knows neither the database nor the model; the core 
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -65,7 +65,7 @@ class InboundMessage:
     attachments: tuple[Attachment, ...] = ()
     unreadable: str = ""
     """The kind of content that the bot cannot read, in people's words: "voice messages"."""
-    ticket: str = ""
+    ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
     reply_to: str | None = None
     """The id of the message that this one replies to on the platform."""

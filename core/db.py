@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import (
     ArgumentError,
+    DataError,
     DBAPIError,
     InterfaceError,
     InternalError,
@@ -40,6 +41,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core import sqlite as sqlite_file
 from core.errors import SettingsError
+from core.plain import line, unquoted
 from core.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -194,9 +196,21 @@ def is_sqlite(url: str) -> bool:
     return normal_url(url).startswith("sqlite")
 
 
+def file_of(url: str) -> str | None:
+    """Return the path of an SQLite file; None for PostgreSQL and for a database in memory."""
+    path = make_url(normal_url(url)).database if is_sqlite(url) else None
+    return None if path == ":memory:" else path
+
+
+def files(url: str) -> list[str]:
+    """Return the paths of an SQLite database, whose files come and go; none for PostgreSQL."""
+    path = file_of(url)
+    return [f"{path}{end}" for end in ("", "-wal", "-shm", ".lock")] if path else []
+
+
 def require(url: str) -> None:
     """Raise SettingsError if the SQLite file is missing, so that a reader does not create it."""
-    if is_sqlite(url) and (path := make_url(normal_url(url)).database):
+    if path := file_of(url):
         sqlite_file.require(path)
 
 
@@ -323,9 +337,9 @@ def _state(error: Exception) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Return an error in one line, in the driver's words, without the statement's parameters."""
-    told = str(getattr(error, "orig", error)).strip()
-    return told.splitlines()[0] if told else "no reason given"
+    """Return an error in one line, in the driver's words, without the values that it quotes."""
+    told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+    return line(unquoted(told, names=not isinstance(error, DataError))) or "no reason given"
 
 
 def insert(session: Session, table: Any) -> Any:
@@ -421,7 +435,7 @@ async def serving(url: str, connections: int = 5) -> AsyncIterator[Sessions]:
     """
     sessions = connect(url, connections)
     try:
-        path = make_url(normal_url(url)).database if is_sqlite(url) else None
+        path = file_of(url)
         with sqlite_file.exclusive(path) if path else nullcontext():
             await undivided(_prepare(sessions, url))
             yield sessions

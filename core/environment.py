@@ -30,6 +30,11 @@ class Environment(BaseModel):
     empty_means_none: ClassVar[frozenset[str]] = frozenset()
     """Settings for which an empty value means "none"; for all others it means the default."""
 
+    def secrets(self) -> list[str]:
+        """Return the values of the settings that are secrets."""
+        values = (value for _, value in self)
+        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+
     @model_validator(mode="before")
     @classmethod
     def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
 
 from core.adapter import Adapter, Address
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Clock = Callable[[], float]
 """Returns monotonic seconds, as the event loop counts them."""
@@ -119,6 +123,23 @@ class Gates:
             while seconds := self.wait(address):  # noqa: ASYNC110 - a gate opens by time alone
                 await asyncio.sleep(seconds)
             self.count(address)
+
+    def paced(
+        self, person: int, call: Callable[P, Awaitable[T]]
+    ) -> Callable[P, Coroutine[Any, Any, T]]:
+        """Return a call for a person that is in no chat, such as a download, at the account's rate.
+
+        It leaves room for first and final texts.
+        """
+
+        async def enter_and_call(*args: P.args, **kwargs: P.kwargs) -> T:
+            async with self._account.at_the_front(person):
+                while seconds := self._account.wait(SPARE):  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(seconds)
+                self._account.enter()
+            return await call(*args, **kwargs)
+
+        return enter_and_call
 
     def share(self, processes: int) -> None:
         """Divide the account's rate among so many processes."""

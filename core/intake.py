@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, identity, inbox, memory, pieces, posts, privacy, words
+from core import commands, identity, inbox, memory, pieces, posts, privacy, quota, words
 from core.adapter import Change, ChangeKind, InboundMessage, Move
 from core.db import (
     TRANSIENT,
@@ -200,7 +200,10 @@ class Intake:
         if growth is None:
             follows_id = None if message.private else last.id
             return await self._question(session, message, speaker, now, follows_id)
-        return Accepted(changed=growth is inbox.Growth.RESTARTED, ready_at=ready_at)
+        if growth is inbox.Growth.RESTARTED:
+            await quota.abandon(session, [last.id], self._offer.rules, now=now)
+            return Accepted(changed=True, ready_at=ready_at)
+        return Accepted(ready_at=ready_at)
 
     async def _question(
         self,
@@ -321,6 +324,7 @@ class Intake:
             return Accepted()
         if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
             await inbox.amend(session, record.id, question, now=now)
+            await quota.abandon(session, [record.id], self._offer.rules, now=now)
             return Accepted(changed=True)
         if await memory.is_head(session, record.conversation_id, record.id):
             await inbox.replace(session, _instead(change, record, question, now), now=now)

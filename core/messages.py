@@ -1,5 +1,6 @@
 """The wire forms of the model API (chat completions). Messages are stored as they were sent."""
 
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -18,8 +19,29 @@ class ChatMessage(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A file in a block of a request: `prefix`, then its bytes in Base64.
+
+    The bytes are read while the request is sent, so that they are never in memory as a whole.
+    """
+
+    prefix: str
+    size: int
+    """The number of bytes before they are encoded."""
+    read: Callable[[], AsyncGenerator[bytes, None]]
+    """Yields the bytes in pieces whose lengths, except the last, are multiples of 3."""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A piece of the answer, as it streams in."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A piece of the answer that is charged but not shown: of a thought or of a tool call."""
 
     text: str
 

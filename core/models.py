@@ -89,6 +89,9 @@ class User(Base):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     created_at: Mapped[datetime]
+    requests: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """The requests that made no turn, such as edits, in the minute that began at `requests_at`."""
+    requests_at: Mapped[datetime | None]
 
 
 class Identity(Base):
@@ -185,10 +188,27 @@ class Turn(Base):
             where="worker_id IS NOT NULL AND delivered_at IS NULL",
         ),
         partial_index("ix_turns_lane", "lane", "id", where="delivered_at IS NULL"),
-        partial_index("ix_turns_undelivered", "id", where="delivered_at IS NULL"),
+        # Claims read only turns that wait for nothing but a worker, in the order of service.
+        partial_index(
+            "ix_turns_waiting",
+            *("platform", "bot_id", "line", "ready_at", "id"),
+            where="worker_id IS NULL AND delivered_at IS NULL AND line IS NOT NULL",
+        ),
+        partial_index(
+            "ix_turns_in_hand",
+            *("platform", "bot_id", "chat"),
+            where="worker_id IS NOT NULL AND delivered_at IS NULL",
+        ),
+        partial_index(
+            "ix_turns_following",
+            "follows_id",
+            where="follows_id IS NOT NULL AND delivered_at IS NULL",
+        ),
+        partial_index("ix_turns_pending", "user_id", "line", where="delivered_at IS NULL"),
         # The turns that still have text, for `RETENTION_DAYS`.
         partial_index("ix_turns_kept", "created_at", where="NOT forgotten"),
         Index("ix_turns_latest", "conversation_id", "user_id", "id"),
+        Index("ix_turns_asked", "user_id", "created_at"),
         CheckConstraint("kind IN ('chat', 'command', 'summary')", name="kind"),
         CheckConstraint("delivered_at IS NULL OR answered_at IS NOT NULL", name="order"),
     )
@@ -197,7 +217,7 @@ class Turn(Base):
     kind: Mapped[str]
     lane: Mapped[str | None]
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     epoch: Mapped[int]
     platform: Mapped[str]
     bot_id: Mapped[str]
@@ -212,7 +232,15 @@ class Turn(Base):
     replaces_id: Mapped[int | None] = mapped_column(Key)
     """The turn that it replaces: both have the same parent in memory."""
     attempt: Mapped[int] = mapped_column(default=0)
+    asked: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """The attempt after which its person asked last, by an edit, a further piece or Try again. Each
+    asking counts as a turn."""
     faults: Mapped[int] = mapped_column(default=0)
+    deaths: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """The number of processes that died while they had it in hand."""
+    line: Mapped[int | None] = mapped_column(server_default=text("0"))
+    """The line in which it waits for a worker, see `core.lines`; None while an earlier turn of its
+    lane, or the answer that it replies to, is not delivered."""
     worker_id: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     ready_at: Mapped[datetime]
@@ -283,6 +311,10 @@ class AttachmentUse(Base):
     digest: Mapped[str] = mapped_column(
         ForeignKey("attachments.digest", ondelete="CASCADE"), primary_key=True, index=True
     )
+    user_id: Mapped[int | None] = mapped_column(Key, index=True)
+    """The person of the turn; None in a row of an older release."""
+    size: Mapped[int] = mapped_column(server_default=text("0"))
+    """The bytes of the attachment."""
 
 
 class Allowance(Base):
@@ -305,7 +337,8 @@ class Call(Base):
     """One request to the model, a row of the ledger; it is open until `settled_at` is set.
 
     Money is in micro-dollars. The deployment pays `cost`; `charged` is the person's share of it,
-    which is 0 after a crash.
+    which is 0 after a crash. While a call is open it counts as `reserved`; its tokens and `cost`
+    tell how far it has come. `estimated` is True if the API told no usage.
     """
 
     __tablename__ = "calls"

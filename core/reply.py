@@ -20,6 +20,7 @@ from core.errors import (
     Unreachable,
 )
 from core.gates import SPARE, Clock, Gates, happens
+from core.quota import Progress
 from core.text import split
 from core.turns import Turn
 
@@ -82,6 +83,8 @@ class Reply:
     """The message id of each part; None for a part with an unconfirmed intent to post it."""
     text: str = ""
     stopped: bool = False
+    progress: Callable[[], Progress | None] = lambda: None
+    """Tells how far the open call to the model has come, for the ledger."""
     _unsure: set[int] = field(default_factory=set)
     """Parts that may be posted already, with an unknown text."""
     _gone: set[int] = field(default_factory=set)

@@ -76,7 +76,7 @@ def _identity(path: str | None) -> tuple[int, int] | None:
 
 def require(path: str) -> None:
     """Raise SettingsError if a database's file is missing, so that a reader does not create it."""
-    if path != ":memory:" and not Path(path).exists():
+    if not Path(path).exists():
         raise SettingsError(
             f"DATABASE_URL: there is no file {path}; run this where the bot runs, or set"
             " DATABASE_URL to the database that it uses"

@@ -142,6 +142,10 @@ class Turn:
     """The fencing token: a write with an older attempt changes nothing."""
     created_at: datetime
     faults: int = 0
+    asked: int = 0
+    """The attempt after which its person asked last; see `models.Turn`."""
+    deaths: int = 0
+    """The number of processes that died while they had it in hand."""
     follows_id: int | None = None
     replaces_id: int | None = None
     cancel: bool = False
@@ -152,7 +156,7 @@ class Turn:
     """The model that somebody has chosen for the conversation."""
     paused_until: datetime | None = None
     """The time before which nothing may be sent to the chat."""
-    ticket: str = ""
+    ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
 
     @property

@@ -48,7 +48,12 @@ FILE_GONE = "“{name}” no longer exists."
 FILE_SLOW = "“{name}” takes too long to load."
 FILE_REFUSED = "{platform} does not hand out “{name}”."
 FILE_LARGE = "“{name}” is larger than the {megabytes:g} MB that I can read."
+FILE_GREW = "“{name}” is larger than announced, so I did not read it."
 FILES_LARGE = "“{name}” is too large: the files of a message may have {megabytes} MB together."
+FILES_KEPT = (
+    "“{name}” is one file too many: I keep only so much for each person."
+    " /forget deletes our conversation with its files and makes room."
+)
 FILES_MANY = "“{name}” is left out: I read {number} files at a time."
 FILE_UNKNOWN = "I cannot read “{name}”, only images (JPEG, PNG, GIF, WEBP), PDF and text files."
 TEXT_LONG = "“{name}” is too long: I read texts of up to {characters:,} characters."

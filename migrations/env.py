@@ -5,6 +5,7 @@ or else the URL in `config.attributes["url"]`, or else DATABASE_URL.
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -138,6 +139,7 @@ def main() -> None:
     url = context.config.attributes.get("url")
     if url is None:
         logging.getLogger("alembic").setLevel(logging.INFO)  # for the person at the command line
+        os.umask(0o077)  # a new SQLite file is for its owner alone
         url = settings.load().database_url
     with connect(normal_url(url)) as connection, alone(connection):
         migrate(connection)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bots.downloads import check_status, read
+from bots.downloads import check_answer, read
 from core.adapter import Attachment
 from core.errors import AttachmentError, Unreachable
 
@@ -51,6 +51,12 @@ async def test_another_time_out_is_no_verdict() -> None:
     [(403, AttachmentError), (404, AttachmentError), (429, Unreachable), (500, Unreachable)],
 )
 def test_only_a_refusal_is_final(status: int, kind: type[Exception]) -> None:
-    check_status(200, "")
+    check_answer(200, {}, "")
     with pytest.raises(kind):
-        check_status(status, "Discord does not hand out it.")
+        check_answer(status, {}, "Discord does not hand out it.")
+
+
+async def test_a_file_that_grew_is_told_so() -> None:
+    announced = Attachment("reference", "map.png", "image/png", 5)
+    with pytest.raises(AttachmentError, match="larger than announced"):
+        await read(whole(), announced, 5)

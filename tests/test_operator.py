@@ -1,5 +1,6 @@
 """`python -m bots turns`: an operator lists turns in trouble, shows them and queues them again."""
 
+import json
 import re
 from pathlib import Path
 
@@ -102,6 +103,23 @@ async def test_markup_in_a_turn_is_shown_as_it_is(stage: TelegramStage) -> None:
         await stage.records.idle(1)
         _, said = await turns(stage, "show", "1")
     assert "[bold]this[/bold] [/]" in said
+
+
+async def test_no_word_in_a_turn_commands_the_terminal(stage: TelegramStage) -> None:
+    hostile = "red\x1b[31m title\x1b]0;x\x07 up\x9b1A over\rwritten \u202eturned"
+    async with stage.running():
+        await stage.say("say it")
+        await stage.records.idle(1)
+    stored = json.dumps({"text": hostile})
+    await stage.records.write(
+        "UPDATE turns SET draft = :said, answer = :said, message_id = :said, worker_id = :said,"
+        " input = :stored, outcome = 'failed'",
+        said=hostile,
+        stored=stored,
+    )
+    for shown in ((await turns(stage))[1], (await turns(stage, "show", "1"))[1]):
+        assert re.sub(r"[\n\u2500-\u257f]", "", shown).isprintable()
+    assert shown.count("red\\x1b[31m") == 4
 
 
 async def test_a_failed_turn_is_answered_again_by_the_running_bot(

@@ -19,14 +19,12 @@ from bots.console import Console, terminal
 from core import words
 from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
 from core.errors import AttachmentError, MessageGone, Undeliverable
+from core.plain import bare
 
 READER = "console line"
 """The name of the thread that waits for a line."""
 
 _COMMAND = re.compile(r"/([a-z_]+)(?:\s+(.*))?", re.DOTALL)
-
-# Control codes are removed, because they could move the cursor or write to the clipboard.
-_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 class Screen(Protocol):
@@ -155,7 +153,7 @@ class ConsoleAdapter:
         await self._show(message_id, markdown, final=final)
 
     async def _show(self, message_id: str, markdown: str, *, final: bool) -> None:
-        text = markdown.translate(_CONTROLS)
+        text = bare(markdown)
         try:
             if not final:
                 self._grow(message_id, text)
@@ -208,7 +206,7 @@ class ConsoleAdapter:
         """Write a new file into the current directory and tell its path."""
         try:
             path = await asyncio.to_thread(write_new, Path.cwd() / name, data)
-            await self._screen.announce(f"Written to {path}")
+            await self._screen.announce(bare(f"Written to {path}"))
         except OSError as error:
             raise Undeliverable(f"{name} cannot be written: {error.strerror}") from error
 

@@ -14,7 +14,7 @@ from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.interactions import respond, withdraw
 from bots.discord.markup import fits, render
-from bots.discord.rest import Json, Refused, call, hide_tokens, hide_values, told, translating
+from bots.discord.rest import Json, Refused, call, field, shorten_log, translating
 from core.adapter import Address, Attachment, Button, Change, InboundMessage, Known
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
@@ -53,8 +53,7 @@ async def connect(
     Raises SettingsError if the token is wrong, and Unreachable or RetryAfter if Discord does not
     answer.
     """
-    hide_tokens()
-    hide_values()
+    shorten_log()
     Route.BASE = api_url.rstrip("/")
     client = await _log_in(token, Gateway(known, capacity))
     async with AsyncExitStack() as stack:
@@ -135,7 +134,7 @@ class DiscordAdapter:
     ) -> str:
         """Post a message, in a server as a reply; a command's answer replaces "is thinking…"."""
         body = _body(markdown, buttons) | {"flags": _NO_PREVIEWS}
-        if ticket := _ticket(reply_to, ticket):
+        if ticket:
             if message_id := await respond(self._client, ticket, body):
                 return message_id
             reply_to = None  # an interaction is no message
@@ -157,7 +156,7 @@ class DiscordAdapter:
 
     async def _post(self, address: Address, body: Json) -> str:
         message = await call(self._client, "POST", _MESSAGES, body=body, channel_id=address.chat)
-        return told(message, "id", str)
+        return field(message, "id", str)
 
     async def edit(
         self,
@@ -180,7 +179,7 @@ class DiscordAdapter:
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Delete "is thinking…"."""
-        if ticket := _ticket(reply_to, ticket):
+        if ticket:
             await withdraw(self._client, ticket)
 
     async def delete(self, address: Address, message_id: str) -> None:
@@ -221,7 +220,7 @@ class DiscordAdapter:
         """Return whether a channel is private; ask Discord unless it is known already."""
         if chat not in self._private:
             found = await call(self._client, "GET", "/channels/{channel_id}", channel_id=chat)
-            self._learn(chat, told(found, "type", int) == _PRIVATE)
+            self._learn(chat, field(found, "type", int) == _PRIVATE)
         return self._private[chat]
 
     def _learn(self, chat: str, private: bool) -> None:
@@ -232,11 +231,6 @@ class DiscordAdapter:
 
 class _NoReply(Exception):
     """A message cannot be posted as a reply."""
-
-
-def _ticket(reply_to: str | None, ticket: str) -> str:
-    """Return the ticket; the last release stored it after a slash in the message id."""
-    return ticket or (reply_to or "").partition("/")[2]
 
 
 def _body(markdown: str, buttons: Sequence[Button]) -> Json:

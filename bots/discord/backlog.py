@@ -135,7 +135,7 @@ class Backlog:
         channel = self._client.get_partial_messageable(
             int(chat),
             guild_id=int(guild_id) if guild_id else None,
-            type=None if guild_id else discord.ChannelType.private,
+            type=None if guild_id else discord.enums.try_enum(discord.ChannelType, found["type"]),
         )
         is_archived = found.get("thread_metadata", {}).get("archived", False)
         return channel, 0 if is_archived else int(found.get("last_message_id") or 0)

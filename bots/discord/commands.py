@@ -17,6 +17,9 @@ OFFERED = tuple(command for command in COMMANDS if command.name != START)
 _PATH = "/applications/{application_id}/commands"
 _SLASH = 1
 _TEXT = 3
+_PLACES = {"contexts": [0, 1], "integration_types": [0]}
+"""Servers and private chats with the bot, of servers that have installed it. By default Discord
+offers commands in group chats too, in which the bot is no member."""
 _PATIENCE = 5.0
 
 
@@ -38,14 +41,18 @@ async def register(client: discord.Client) -> None:
 def _form(command: Command) -> Json:
     """Return a command in Discord's form, with one option if a text may follow it."""
     form: Json = {"type": _SLASH, "name": command.name, "description": command.summary}
+    form |= _PLACES
     if command.hint:
         option = {"type": _TEXT, "name": "text", "description": command.hint, "required": False}
         form["options"] = [option]
     return form
 
 
-def _names(commands: list[Json]) -> set[tuple[int, str, str, int]]:
+def _names(commands: list[Json]) -> set[tuple[object, ...]]:
     return {
-        (item["type"], item["name"], item["description"], len(item.get("options", ())))
+        (
+            *(item["type"], item["name"], item["description"], len(item.get("options", ()))),
+            *(tuple(sorted(item.get(place) or ())) for place in _PLACES),
+        )
         for item in commands
     }

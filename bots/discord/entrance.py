@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import discord
 from yarl import URL
 
-from bots.discord.rest import call, told
+from bots.discord.rest import call, field
 from core.errors import DeliveryError, RetryAfter, Unreachable
 
 log = logging.getLogger(__name__)
@@ -49,14 +49,14 @@ async def find(client: discord.Client) -> Entrance:
 
 def read(found: object) -> Entrance:
     """Return Discord's answer; raises Unreachable if it does not have the shape of one."""
-    address, shards = told(found, "url", str), told(found, "shards", int)
-    limit = told(found, "session_start_limit", dict)
+    address, shards = field(found, "url", str), field(found, "shards", int)
+    limit = field(found, "session_start_limit", dict)
     if not (address.startswith(("ws://", "wss://")) and 0 < shards <= MOST):
         raise Unreachable("an answer without a gateway")
     return Entrance(
         URL(address),
         shards,
-        at_once=min(max(told(limit, "max_concurrency", int), 1), MOST),
-        remaining=told(limit, "remaining", int),
-        reset_after=min(max(told(limit, "reset_after", int) / 1000, 1.0), LONGEST_WAIT),
+        at_once=min(max(field(limit, "max_concurrency", int), 1), MOST),
+        remaining=field(limit, "remaining", int),
+        reset_after=min(max(field(limit, "reset_after", int) / 1000, 1.0), LONGEST_WAIT),
     )

@@ -6,7 +6,7 @@ import aiohttp
 import discord
 
 from bots.discord.rest import Json, call, misshapen
-from bots.downloads import check, check_status, read
+from bots.downloads import PLAIN, check, check_answer, read
 from core import words
 from core.adapter import Attachment
 from core.errors import MISSHAPEN, AttachmentError, MessageGone, Undeliverable, Unreachable
@@ -25,10 +25,11 @@ async def fetch(
     check(attachment, attachment.size or 0, limit)
     url = await _address(client, attachment)
     try:
-        async with files.get(url, timeout=PATIENCE) as response:
-            check_status(
-                response.status, words.FILE_REFUSED.format(platform="Discord", name=attachment.name)
-            )
+        async with files.get(
+            url, headers=PLAIN, timeout=PATIENCE, auto_decompress=False
+        ) as response:
+            refusal = words.FILE_REFUSED.format(platform="Discord", name=attachment.name)
+            check_answer(response.status, response.headers, refusal)
             return await read(response.content.iter_chunked(_CHUNK), attachment, limit)
     except (aiohttp.ClientError, ValueError, TimeoutError) as error:
         # The address is signed, so no message may quote it.

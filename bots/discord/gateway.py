@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
@@ -19,6 +20,7 @@ from bots.discord.entrance import find
 from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, read
 from bots.discord.interactions import acknowledge
 from bots.pieces import Pieces
+from bots.spare import Rate, Spare
 from core.adapter import InboundMessage, Known
 from core.errors import DeliveryError, SettingsError, Unreachable, place
 
@@ -34,6 +36,9 @@ IDENTIFY_WINDOW = 5.5
 """The seconds in which `max_concurrency` sessions may start: 5, and some for the network."""
 ACKNOWLEDGE_WITHIN = 3.0
 """The seconds in which Discord wants an interaction acknowledged."""
+ACKNOWLEDGED, EACH = Rate(50, 50), Rate(2, 20)
+"""The interactions that are acknowledged, of all people together and of one. Others count too, but
+Discord tells the person that they failed, and a command is answered in a new message."""
 REMEMBERED = 1000
 """The most messages that are remembered; a deletion tells only the id of one."""
 SOCKETS, SOCKETS_WITHIN = 4, 1.0
@@ -72,6 +77,7 @@ class Gateway(discord.AutoShardedClient):
         self._known = known
         self._said: dict[str, InboundMessage] = {}
         self._pieces = Pieces()
+        self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
         self._opened: deque[float] = deque(maxlen=SOCKETS)
@@ -262,8 +268,9 @@ class Gateway(discord.AutoShardedClient):
             return
         acknowledged = self._arrivals.reserve(event)
         try:
-            async with asyncio.timeout(ACKNOWLEDGE_WITHIN):
-                await acknowledge(self, interaction)
+            if self._spare.take(event.author.account_id):
+                async with asyncio.timeout(ACKNOWLEDGE_WITHIN):
+                    await acknowledge(self, interaction)
         except (DeliveryError, TimeoutError) as error:
             log.warning("an interaction was not acknowledged: %r", error)
         finally:

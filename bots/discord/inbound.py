@@ -101,7 +101,7 @@ def _command(
 ) -> InboundMessage | None:
     if interaction.channel_id is None:
         return None
-    private = interaction.guild_id is None
+    private = _is_private(interaction)
     values = [str(option["value"]) for option in data.get("options", ()) if "value" in option]
     allowed = interaction.permissions
     return InboundMessage(
@@ -116,6 +116,16 @@ def _command(
         command=data["name"],
         admin=private or allowed.administrator or allowed.manage_guild,
     )
+
+
+def _is_private(interaction: discord.Interaction) -> bool:
+    """Return whether an interaction is in a private chat with the bot, not in a group of people.
+
+    A chat of two other people has the type of a private chat too.
+    """
+    channel = interaction.channel
+    among_others = interaction.guild_id is not None or interaction.context.private_channel
+    return not among_others and channel is not None and channel.type is discord.ChannelType.private
 
 
 def _press(interaction: discord.Interaction, custom_id: Any, me: Snowflake) -> Change | None:

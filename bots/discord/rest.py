@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from core.errors import (
     Unreachable,
     place,
 )
+from core.plain import line, unquoted
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -33,7 +33,6 @@ BAN = 60.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _UNKNOWN_MESSAGE = 10008
 _FAILURES = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
-_TOKEN = re.compile(r"((?:/webhooks/|/interactions/)\d+/|\d+\+)[^/?]+")
 
 
 class Refused(Undeliverable):
@@ -80,7 +79,7 @@ async def call(
         await asyncio.sleep(pause)
 
 
-def told(answer: Any, name: str, kind: type[T]) -> T:
+def field(answer: Any, name: str, kind: type[T]) -> T:
     """Return a field of an answer; raises Unreachable if it is not there or of another type."""
     value = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
@@ -124,39 +123,26 @@ def translated(failure: Exception) -> DeliveryError:
     """Translate a failure of the library to an error of the seam."""
     if isinstance(failure, discord.RateLimited):
         return RetryAfter(failure.retry_after)
+    told = line(unquoted(str(failure)))
     if not isinstance(failure, discord.HTTPException):
-        return Unreachable(f"{type(failure).__name__}: {failure}")
+        return Unreachable(f"{type(failure).__name__}: {told}")
     if failure.status == 429:
         return RetryAfter(BAN)
     # A refused token is among these: the operator may replace it, and nothing is lost.
     if failure.status >= 500 or (failure.status == 401 and not failure.code):
-        return Unreachable(str(failure))
+        return Unreachable(told)
     if failure.code == _UNKNOWN_MESSAGE:
-        return MessageGone(str(failure))
-    return Refused(str(failure), failure.code)
+        return MessageGone(told)
+    return Refused(told, failure.code)
 
 
-def hide_tokens() -> None:
-    """Keep the tokens of interactions out of the library's log."""
-    logging.getLogger("discord.http").addFilter(_without_token)
-
-
-def hide_values() -> None:
-    """Keep the values of what the library cannot read out of its log."""
+def shorten_log() -> None:
+    """Let the library log an error in one line: its place in place of a traceback."""
     for name in ("client", "gateway", "http", "shard", "state"):
         logging.getLogger(f"discord.{name}").addFilter(_without_traceback)
 
 
-def _without_token(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            _TOKEN.sub(r"\1…", arg) if isinstance(arg, str) else arg for arg in record.args
-        )
-    return True
-
-
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Name the place of an error, whose message may quote what came; the rest is for DEBUG."""
     error = record.exc_info[1] if record.exc_info else None
     if error is not None and record.levelno >= logging.WARNING:
         record.msg, record.args = f"{record.getMessage()}: {place(error)}", ()

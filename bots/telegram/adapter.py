@@ -20,9 +20,10 @@ from telegram import (
     User,
 )
 from telegram.constants import ChatAction, ChatMemberStatus
-from telegram.error import ChatMigrated, TelegramError
+from telegram.error import ChatMigrated, TelegramError, TimedOut
 
 from bots.pieces import Pieces
+from bots.spare import Rate, Spare
 from bots.telegram.answers import Json
 from bots.telegram.failures import UNCHANGED, translating
 from bots.telegram.files import fetch
@@ -40,6 +41,9 @@ T = TypeVar("T")
 RATE = 22.0
 """The calls a second in all chats together. Telegram allows about 30; the rest is left for bursts,
 and for calls that arrive closer together than they were sent."""
+SPARE, EACH = Rate(5, 5), Rate(0.5, 3)
+"""The calls beside them for all people together, and for one: looks for admins, answers to presses.
+"""
 PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """The seconds between two edits that Telegram accepts for long; a group takes 20 a minute."""
 
@@ -48,7 +52,9 @@ FOR_ADMINS = {command.name for command in COMMANDS if command.admins_only}
 """The commands that ask Telegram for a group's admins."""
 REMEMBERED = 60.0
 """The seconds for which the answer is kept."""
-PATIENCE = 3.0
+FAILED = 10.0
+"""The seconds for which nobody is looked up after Telegram did not answer in time."""
+PATIENCE = 1.0
 """The seconds that Telegram has to answer; all later updates wait meanwhile."""
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
@@ -78,6 +84,8 @@ class TelegramAdapter:
         self._answers: set[asyncio.Task[None]] = set()
         self._pieces = Pieces()
         self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
+        self._look_again = 0.0
+        self._spare = Spare(SPARE, EACH, time.monotonic)
 
     @property
     def name(self) -> str:
@@ -109,7 +117,7 @@ class TelegramAdapter:
                 if event := self._read(update):
                     yield await self._with_rights(event)
                 if query_id := _query_id(update):
-                    self._answer(query_id)
+                    self._answer(query_id, event)
 
     async def send(
         self,
@@ -243,17 +251,26 @@ class TelegramAdapter:
         who, now = (message.address.chat, message.author.account_id), time.monotonic()
         self._admins = {key: known for key, known in self._admins.items() if known[0] > now}
         if who not in self._admins:
+            if now < self._look_again or not self._spare.take(who[1]):
+                return None
             try:
                 async with asyncio.timeout(PATIENCE):
                     member = await self._bot.get_chat_member(int(who[0]), int(who[1]))
             except (TelegramError, TimeoutError, *MISSHAPEN) as error:
                 log.warning("Cannot get the admins of a group: %s", place(error))
+                if isinstance(error, TimeoutError | TimedOut):
+                    self._look_again = time.monotonic() + FAILED
                 return None
             self._admins[who] = now + REMEMBERED, member.status in ADMINS
         return self._admins[who][1]
 
-    def _answer(self, query_id: str) -> None:
-        """Answer the press of a button in a task, so that later updates do not wait."""
+    def _answer(self, query_id: str, event: InboundMessage | Change | Move | None) -> None:
+        """Answer the press of a button in a task, so that later updates do not wait.
+
+        A person who presses without end gets no answer to most presses: the button waits by itself.
+        """
+        if not self._spare.take(event.author.account_id if isinstance(event, Change) else ""):
+            return
         task = asyncio.create_task(self._answer_query(query_id))
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)

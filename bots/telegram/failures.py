@@ -16,6 +16,7 @@ from core.errors import (
     Unreachable,
     place,
 )
+from core.plain import line, unquoted
 
 UNCHANGED = "is not modified"
 TOO_LARGE = "Entity Too Large"
@@ -40,15 +41,16 @@ def translated(error: telegram_error.TelegramError) -> DeliveryError:
     """Translate an error of the library to an error of the seam."""
     if isinstance(error, telegram_error.RetryAfter):
         return RetryAfter(_seconds(error.retry_after))
+    told = line(unquoted(error.message))
     if isinstance(error, telegram_error.Forbidden):
-        return Undeliverable(error.message)
+        return Undeliverable(told)
     if isinstance(error, telegram_error.BadRequest):
         kind = MessageGone if _GONE.search(error.message) else Undeliverable
-        return kind(error.message)
+        return kind(told)
     if TOO_LARGE in error.message:
-        return Undeliverable(error.message)
+        return Undeliverable(told)
     # A refused token is among these: the operator may replace it, and nothing is lost.
-    return Unreachable(error.message)
+    return Unreachable(told)
 
 
 def _seconds(period: int | timedelta) -> float:

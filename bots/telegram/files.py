@@ -3,7 +3,7 @@
 import httpx
 from telegram import Bot, File
 
-from bots.downloads import check, check_status, read
+from bots.downloads import PLAIN, check, check_answer, read
 from bots.telegram.failures import translating
 from core import words
 from core.adapter import Attachment
@@ -22,9 +22,11 @@ async def fetch(bot: Bot, client: httpx.AsyncClient, attachment: Attachment, lim
     file = await _find(bot, attachment)
     check(attachment, file.file_size or 0, limit)
     try:
-        async with client.stream("GET", file.file_path or "", timeout=PATIENCE) as response:
-            check_status(response.status_code, _refusal(attachment))
-            return await read(response.aiter_bytes(), attachment, limit)
+        async with client.stream(
+            "GET", file.file_path or "", headers=PLAIN, timeout=PATIENCE
+        ) as response:
+            check_answer(response.status_code, response.headers, _refusal(attachment))
+            return await read(response.aiter_raw(), attachment, limit)
     except httpx.HTTPError as error:
         raise Unreachable(f"{type(error).__name__} for a file") from None
 

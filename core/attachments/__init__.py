@@ -1,9 +1,11 @@
 """Attachments: the files of a message become blocks of the question; their bytes are kept by hash.
 
-Stored messages hold references; `expand` replaces them by the bytes.
+Stored messages hold references; `expand` replaces them by the files, whose bytes are read while a
+request is sent. All bytes that are on their way at once fit a `Room`.
 """
 
 from core.attachments._load import COUNT, Download, load
-from core.attachments._store import LIMIT, expand, sweep
+from core.attachments._room import ROOM, Room
+from core.attachments._store import LIMIT, drop, expand, sweep, tidy
 
-__all__ = ["COUNT", "LIMIT", "Download", "expand", "load", "sweep"]
+__all__ = ["COUNT", "LIMIT", "ROOM", "Download", "Room", "drop", "expand", "load", "sweep", "tidy"]

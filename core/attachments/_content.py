@@ -87,10 +87,12 @@ def _image(name: str, data: bytes) -> str:
 
 
 def _text(name: str, data: bytes) -> str:
-    text = _decoded(data)
+    # Past this many bytes a text is too long in every encoding; as text it takes far more memory.
+    is_long = len(data) > 4 * CHARACTERS + 4
+    text = _decoded(data[:CHARACTERS] if is_long else data)
     if text is None:
         raise AttachmentError(words.FILE_UNKNOWN.format(name=name))
-    if len(text) > CHARACTERS:
+    if is_long or len(text) > CHARACTERS:
         raise AttachmentError(words.TEXT_LONG.format(name=name, characters=CHARACTERS))
     return text
 

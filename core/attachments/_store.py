@@ -1,23 +1,34 @@
 """The bytes of attachments: stored once, and deleted with the last turn that uses them."""
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from sqlalchemy import Row, delete, exists, select
+from sqlalchemy import LargeBinary, delete, exists, func, select
 
 from core.attachments._content import REFERENCE, Content, text_block
+from core.attachments._room import Room
 from core.db import Session, Sessions, insert, insert_missing, transact
-from core.errors import LeaseLost
-from core.messages import Block, ChatMessage
-from core.models import AttachmentUse, Blob, table
+from core.errors import LeaseLost, ModelBroke
+from core.messages import Block, ChatMessage, Encoded
+from core.models import AttachmentUse, Blob, Message, table
 from core.models import Turn as TurnRow
 from core.turns import Turn
 
 _turns = table(TurnRow)
+_UNUSED = ~exists().where(AttachmentUse.digest == Blob.digest)
 
 LIMIT = 20_000_000
-"""The most bytes of the files of one message, and of all files of one request."""
+"""The most bytes of the files of one message."""
+AGAIN, AGAIN_FILES = 5_000_000, 10
+"""The most bytes and the most files of earlier messages that are sent again with a question."""
+PIECE = 3 * 2**20
+"""The bytes of a file that are in memory at a time while it is sent; a multiple of 3."""
+PATIENCE = 10.0
+"""The seconds for which a piece is asked for while the database is away: the API waits for it."""
+BATCH = 100
+"""The turns or files that one transaction of `tidy` deletes."""
 UNSEEN = text_block("[An image was attached, but you cannot see images: say so.]")
 
 
@@ -38,32 +49,98 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
         # Updating an existing row locks it, so that `sweep` cannot delete it before the commit.
         touch = blob.on_conflict_do_update(index_elements=["digest"], set_={"created_at": now})
         await session.execute(touch)
-    uses = [{"turn_id": turn.id, "digest": digest} for digest in by_digest]
+    uses = [
+        {"turn_id": turn.id, "digest": digest, "user_id": turn.user_id, "size": len(content.data)}
+        for digest, content in by_digest.items()
+    ]
     await session.execute(insert_missing(session, AttachmentUse).values(uses))
+
+
+async def stored(session: Session, turn: Turn) -> int:
+    """Return the bytes of the files that are stored for a turn's person, each file once."""
+    others = AttachmentUse.user_id == turn.user_id, AttachmentUse.turn_id != turn.id
+    files = select(AttachmentUse.digest, AttachmentUse.size).where(*others).distinct().subquery()
+    return int(await session.scalar(select(func.coalesce(func.sum(files.c.size), 0))) or 0)
+
+
+async def drop(session: Session, turn: Turn) -> None:
+    """Delete the files of a turn that leaves no memory, unless another turn uses them too."""
+    mine = delete(AttachmentUse).where(AttachmentUse.turn_id == turn.id)
+    if digests := (await session.scalars(mine.returning(AttachmentUse.digest))).all():
+        await _delete_unused(session, digests)
+
+
+async def tidy(sessions: Sessions) -> None:
+    """Delete the files of ended turns that left no memory, and then all bytes that no turn uses.
+
+    A turn that ends drops its own files; this finds what a crash or an older release has left.
+    """
+    while await transact(sessions, _drop_left):
+        pass
+    while await transact(sessions, _sweep_some):
+        pass
+
+
+async def _drop_left(session: Session) -> bool:
+    """Take one step. Return True if there may be more to do."""
+    useless = (
+        select(AttachmentUse.turn_id)
+        .join(_turns, _turns.c.id == AttachmentUse.turn_id)
+        .where(
+            _turns.c.delivered_at.is_not(None),
+            ~exists().where(Message.turn_id == AttachmentUse.turn_id),
+        )
+        .distinct()
+        .limit(BATCH)
+    )
+    turn_ids = (await session.scalars(useless)).all()
+    if turn_ids:
+        await session.execute(delete(AttachmentUse).where(AttachmentUse.turn_id.in_(turn_ids)))
+    return len(turn_ids) == BATCH
+
+
+async def _sweep_some(session: Session) -> bool:
+    """Take one step. Return True if there may be more to do."""
+    digests = (await session.scalars(select(Blob.digest).where(_UNUSED).limit(BATCH))).all()
+    await _delete_unused(session, digests)
+    return len(digests) == BATCH
 
 
 async def sweep(session: Session) -> None:
     """Delete the bytes that no turn uses any more."""
-    unused = ~exists().where(AttachmentUse.digest == Blob.digest)
+    await _delete_unused(session, (await session.scalars(select(Blob.digest).where(_UNUSED))).all())
+
+
+async def _delete_unused(session: Session, digests: Collection[str]) -> None:
+    """Delete those of some files that no turn uses."""
+    which = Blob.digest.in_(digests), _UNUSED
     # Lock first, then look again: a turn may just have begun to use them.
-    locked = select(Blob.digest).where(unused).order_by(Blob.digest).with_for_update()
-    if digests := (await session.scalars(locked)).all():
-        await session.execute(delete(Blob).where(Blob.digest.in_(digests), unused))
+    locked = select(Blob.digest).where(*which).order_by(Blob.digest).with_for_update()
+    if (await session.scalars(locked)).all():
+        await session.execute(delete(Blob).where(*which))
 
 
 async def expand(
-    sessions: Sessions, messages: Sequence[ChatMessage], *, vision: bool
+    sessions: Sessions, messages: Sequence[ChatMessage], *, vision: bool, room: Room
 ) -> Sequence[ChatMessage]:
-    """Replace the references in messages by bytes, with the same result each time.
+    """Replace the references in messages by files to send, with the same result each time.
 
-    Texts replace the files past the limit, the oldest first; see `_first_kept`. For a model without
-    `vision` a text replaces each image.
+    Texts replace the files of earlier messages past `AGAIN` or `AGAIN_FILES`, the oldest first;
+    see `_first_kept`. For a model without `vision` a text replaces each image. The bytes are read
+    later, while the request is sent, as far as there is `room`.
     """
     if not any(isinstance(message.get("content"), list) for message in messages):
         return messages
     if not vision:
         messages = [_without_images(message) for message in messages]
-    return await transact(sessions, lambda s: _expand(s, messages))
+    first = _first_kept(messages)
+    digests = {digest for message in messages[first:] for digest, _ in _references(message)}
+    types = await transact(sessions, lambda session: _media_types(session, digests))
+    source = _Source(sessions, room, types)
+    return [
+        _expanded(message, source) if index >= first else _expanded(message, None)
+        for index, message in enumerate(messages)
+    ]
 
 
 def _without_images(message: ChatMessage) -> ChatMessage:
@@ -74,35 +151,26 @@ def _without_images(message: ChatMessage) -> ChatMessage:
     return {**message, "content": blocks}
 
 
-async def _expand(session: Session, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    first = _first_kept([_weight(message) for message in messages])
-    digests = {digest for message in messages[first:] for digest, _ in _references(message)}
-    blobs = await _blobs(session, digests)
-    return [
-        _expanded(message, blobs if index >= first else {})
-        for index, message in enumerate(messages)
-    ]
-
-
-def _first_kept(weights: Sequence[int]) -> int:
+def _first_kept(messages: Sequence[ChatMessage]) -> int:
     """Return the index of the first message whose files are sent.
 
-    Past the limit, the oldest files are left out until half of it is left, so that the beginning
+    Past a limit, the oldest files are left out until half of it is left, so that the beginning
     of the prompt stays the same for many turns and the provider's cache pays. The rule starts
-    from the oldest message, so that a new message does not change the earlier decisions.
+    from the oldest message, so that a new message does not change the earlier decisions. The files
+    of the question, which is the last message of a person, are sent in any case.
     """
-    first = total = 0
-    for index, weight in enumerate(weights):
-        total += weight
-        if total > LIMIT:
-            while first < index and total > LIMIT // 2:
-                total -= weights[first]
-                first += 1
+    sizes = [[size for _, size in _references(message)] for message in messages]
+    at = range(len(messages))
+    question = max((n for n in at if messages[n]["role"] == "user"), default=0)
+    first = files = total = 0
+    for index in at[: question + 1]:
+        files, total, share = files + len(sizes[index]), total + sum(sizes[index]), 1
+        while first < index and (files * share > AGAIN_FILES or total * share > AGAIN):
+            files, total = files - len(sizes[first]), total - sum(sizes[first])
+            first, share = first + 1, 2
+        if index < question and (files > AGAIN_FILES or total > AGAIN):
+            first, files, total = index + 1, 0, 0  # its own files are too many to be sent twice
     return first
-
-
-def _weight(message: ChatMessage) -> int:
-    return sum(size for _, size in _references(message))
 
 
 def _references(message: ChatMessage) -> list[tuple[str, int]]:
@@ -124,36 +192,68 @@ def _reference(block: Block) -> str:
     return ""
 
 
-async def _blobs(session: Session, digests: Iterable[str]) -> dict[str, Row[str, str, bytes]]:
+async def _media_types(session: Session, digests: Iterable[str]) -> dict[str, str]:
+    """Return the media types of those files that are still stored, by digest."""
     if not digests:
         return {}
-    columns = select(Blob.digest, Blob.media_type, Blob.data)
-    rows = await session.execute(columns.where(Blob.digest.in_(sorted(digests))))
-    return {row.digest: row for row in rows}
+    columns = select(Blob.digest, Blob.media_type).where(Blob.digest.in_(sorted(digests)))
+    return {row.digest: row.media_type for row in await session.execute(columns)}
 
 
-def _expanded(message: ChatMessage, blobs: Mapping[str, Row[str, str, bytes]]) -> ChatMessage:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The stored files that a request sends."""
+
+    sessions: Sessions
+    room: Room
+    media_types: Mapping[str, str]
+    """The media types of those that are stored, by digest."""
+
+    def file(self, digest: str, size: int, prefix: str) -> Encoded:
+        """Return a stored file for a request."""
+        return Encoded(prefix, size, partial(self._read, digest, size))
+
+    async def _read(self, digest: str, size: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes in pieces. Raise ModelBroke if they have been deleted meanwhile."""
+        for start in range(0, size, PIECE):
+            # A piece is in memory as it is, in Base64, and in the buffer of the connection.
+            async with self.room.take(4 * PIECE):
+                piece = await transact(
+                    self.sessions, partial(_piece, digest=digest, start=start), patience=PATIENCE
+                )
+                if len(piece) != min(PIECE, size - start):
+                    raise ModelBroke("a file was deleted while it was sent")
+                yield piece
+
+
+async def _piece(session: Session, *, digest: str, start: int) -> bytes:
+    part = func.substr(Blob.data, start + 1, PIECE, type_=LargeBinary)
+    found: bytes | None = await session.scalar(select(part).where(Blob.digest == digest))
+    return found or b""
+
+
+def _expanded(message: ChatMessage, source: _Source | None) -> ChatMessage:
     content = message.get("content")
     if not _references(message) or not isinstance(content, list):
         return message
-    return {**message, "content": [_expanded_block(block, blobs) for block in content]}
+    return {**message, "content": [_expanded_block(block, source) for block in content]}
 
 
-def _expanded_block(block: Block, blobs: Mapping[str, Row[str, str, bytes]]) -> Block:
+def _expanded_block(block: Block, source: _Source | None) -> Block:
     match = REFERENCE.fullmatch(_reference(block))
     if match is None:
         return block
-    blob = blobs.get(match[1])
+    digest, size = match[1], int(match[2])
+    media_type = source.media_types.get(digest) if source else None
     if block["type"] == "file":
         name = block["file"]["filename"]
-        if blob is None:
+        if source is None or media_type is None:
             return text_block(f"[The file “{name}” was here; it is no longer attached.]")
-        return {"type": "file", "file": {"filename": name, "file_data": _base64(blob.data)}}
-    if blob is None:
+        return {
+            "type": "file",
+            "file": {"filename": name, "file_data": source.file(digest, size, "")},
+        }
+    if source is None or media_type is None:
         return text_block("[An image was here; it is no longer attached.]")
-    url = f"data:{blob.media_type};base64,{_base64(blob.data)}"
-    return {"type": "image_url", "image_url": {"url": url}}
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+    file = source.file(digest, size, f"data:{media_type};base64,")
+    return {"type": "image_url", "image_url": {"url": file}}

@@ -1,7 +1,9 @@
 """The open call of an attempt: entering it reserves money, and leaving it settles the cost."""
 
+import asyncio
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from types import TracebackType
@@ -11,16 +13,31 @@ from core import inbox, memory, quota, words
 from core.chat._question import question_of
 from core.chat._terms import Terms
 from core.db import Session, Sessions, transact
-from core.errors import AttachmentError, DeliveryError, ModelError
+from core.errors import AttachmentError, DeliveryError, LeaseLost, ModelError
 from core.llm import Answering, Event, Lost
 from core.memory import Context
-from core.messages import Block, ChatMessage, Finish, Text, ToolCall, Usage, assistant
-from core.quota import Reservation
+from core.messages import (
+    Block,
+    ChatMessage,
+    Finish,
+    Text,
+    ToolCall,
+    Unseen,
+    Usage,
+    assistant,
+    system,
+)
+from core.quota import Progress, Reservation
 from core.reply import Reply
+from core.tools import Toolbox
 from core.turns import Turn
 
 MOST_TOOL_CALLS = 100
 """The most tool calls that one call may ask for; they bound the growth of memory by one turn."""
+AHEAD = 500
+"""The tokens that may come of a call from one note of its progress to the next, in some two
+seconds. After a crash the last note is all that is known, and the cost of these tokens is part of
+it: more would let a few crashes use up a budget."""
 
 
 @dataclass(slots=True)
@@ -39,8 +56,9 @@ class OpenCall:
     """The calls of one attempt, one after the other; at most one is open in the ledger.
 
     Entering recalls the conversation and reserves the first call. Leaving settles the open call.
-    If an error leaves, a call that brought nothing is released. A call that a crash cuts off stays
-    open until the next attempt recovers it.
+    If an error leaves, a call that brought nothing is released. If another attempt owns the turn,
+    a call that a person cut off is settled already; leaving corrects its cost to what came. A call
+    that a crash cuts off stays open until the next attempt recovers it.
     """
 
     def __init__(
@@ -50,9 +68,11 @@ class OpenCall:
         now: Callable[[], datetime],
         turn: Turn,
         reply: Reply,
+        tools: Toolbox,
     ) -> None:
         self.turn = turn
         self.reply = reply
+        self.tools = tools
         self.context = Context()
         self.said: list[ChatMessage] = []
         """The messages for memory: the question, tool calls and their results, the answer."""
@@ -68,6 +88,9 @@ class OpenCall:
         self._model = ""
         self._usage: Usage | None = None
         self._received: str | None = None  # the text that came of a lost call
+        self._came: list[str] = []  # the pieces that came of the open call, seen or not
+        self._noted, self._noted_tokens = 0, 0  # how many of them the last note counted
+        self._offered = False  # True if the open call offers the tools
 
     async def __aenter__(self) -> Self:
         """Recall the conversation and reserve the first call; raises QuotaExceeded."""
@@ -89,6 +112,7 @@ class OpenCall:
             return context, tokens, reservation
 
         self.context, self._prompt_tokens, self._reservation = await transact(self._sessions, work)
+        self.reply.progress = self.progress
         return self
 
     async def __aexit__(
@@ -104,6 +128,10 @@ class OpenCall:
                 await self._settle_now()
             case ModelError() | AttachmentError() | DeliveryError():
                 await self.release()
+            case LeaseLost():
+                await self._settle_now(excused=True)
+            case asyncio.CancelledError() if self.reply.lease.lost:
+                await self._settle_now(excused=True)
 
     # The conversation with the model
 
@@ -115,7 +143,7 @@ class OpenCall:
     @property
     def is_long(self) -> bool:
         """True if the conversation has grown past the mark at which it is summarised."""
-        used = self.usage
+        used = self.counted
         return used.prompt_tokens + used.completion_tokens > self._terms.marks.high
 
     @property
@@ -128,15 +156,29 @@ class OpenCall:
         """The usage of the call: the API's own figures, or an estimate from the received text."""
         if self._usage is not None:
             return self._usage
-        received = self._received
-        came = self._message() if received is None else assistant(received)
-        return Usage(self._prompt_tokens, memory.estimate(came))
+        came = "".join(self._came) if self._received is None else self._received
+        completion = max(memory.estimate(assistant(came)), memory.estimate(self._message()))
+        return Usage(self._prompt_tokens, completion)
+
+    @property
+    def counted(self) -> Usage:
+        """The usage for memory: with the tools, which the next turn offers again in any case."""
+        used = self.usage
+        unoffered = 0 if self._offered else self._tools_tokens
+        return replace(used, prompt_tokens=used.prompt_tokens + unoffered)
+
+    def ask(self, *, offers_tools: bool) -> None:
+        """Note that the open call is about to be sent, with the tools or without."""
+        self._offered = offers_tools
 
     def hear(self, event: Event) -> None:
         """Take in an event of the model's stream; write its text to the reply."""
         match event:
             case Text(text):
+                self._came.append(text)
                 self.reply.write(text)
+            case Unseen(text):
+                self._came.append(text)
             case Answering(model):
                 self._model = model
             case ToolCall() if len(self.tool_calls) < MOST_TOOL_CALLS:
@@ -161,13 +203,21 @@ class OpenCall:
 
     # Money
 
+    def progress(self) -> Progress | None:
+        """Return how far the open call has come; None if nothing came since the last look."""
+        if self._reservation is None or len(self._came) == self._noted:
+            return None
+        news = "".join(self._came[self._noted :])
+        self._noted = len(self._came)
+        self._noted_tokens += memory.estimate(assistant(news))
+        cost = self._terms.cost(Usage(self._prompt_tokens, self._noted_tokens + AHEAD))
+        return Progress(self._reservation.call_id, self._noted_tokens, cost)
+
     async def widen(self, files: Sequence[Block]) -> None:
         """Reserve again with the size of the files; raises QuotaExceeded."""
-        assert self._reservation is not None
-        turns = self._reservation.turns
         self._prompt_tokens += memory.estimate({"role": "user", "content": [*files]})
         await self.release()
-        await self._reserve_now(turns=turns)
+        await self._reserve_now()
 
     async def again(self) -> None:
         """Settle a lost call and reserve another one; raises QuotaExceeded."""
@@ -187,8 +237,11 @@ class OpenCall:
         self._begins_at = len(self.reply.text)
         await self._reserve_now()
 
-    async def settle(self, session: Session) -> None:
-        """Replace the reservation by the cost of the call; do nothing if no call is open."""
+    async def settle(self, session: Session, *, excused: bool = False) -> None:
+        """Replace the reservation by the cost of the call; do nothing if no call is open.
+
+        `excused` means that the person does not pay.
+        """
         if self._reservation is None:
             return
         await quota.settle(
@@ -199,6 +252,7 @@ class OpenCall:
             self._terms.cost(self.usage),
             model=self._model,
             estimated=self._usage is None,
+            excused=excused,
             now=self._now(),
         )
 
@@ -215,7 +269,7 @@ class OpenCall:
         self._reservation = None
 
     async def release(self) -> None:
-        """Give the reservation back: the model was not asked, or the call brought nothing."""
+        """Give the money back: the model was not asked, or the call brought nothing."""
         if (reservation := self._reservation) is not None:
             self._reservation = None
             await transact(
@@ -227,18 +281,20 @@ class OpenCall:
         """Settle the calls that earlier attempts left open, and one with an unheard commit."""
         await quota.recover(session, self.turn, self._terms.rules, now=self._now())
 
-    async def _settle_now(self) -> None:
+    async def _settle_now(self, *, excused: bool = False) -> None:
         if self._reservation is not None:
-            await transact(self._sessions, self.settle)
+            await transact(self._sessions, lambda s: self.settle(s, excused=excused))
             self.settled()
 
-    async def _reserve_now(self, *, turns: int = 0) -> None:
+    async def _reserve_now(self) -> None:
+        """Reserve one more call of the attempt, which counts as a turn once."""
         tries = count()
         self._reservation = await transact(
             self._sessions,
-            lambda s: self._reserve(s, self._prompt_tokens, turns=turns, again=next(tries) > 0),
+            lambda s: self._reserve(s, self._prompt_tokens, turns=0, again=next(tries) > 0),
         )
         self.tool_calls, self._usage, self._received = [], None, None
+        self._came, self._noted, self._noted_tokens = [], 0, 0
         self.finish_reason = ""
 
     async def _reserve(
@@ -258,6 +314,8 @@ class OpenCall:
             model=self._terms.chosen(self.turn) or self._terms.model,
             cost=self._terms.most(tokens),
             turns=turns,
+            prompt_tokens=tokens,
+            least=self._terms.cost(Usage(tokens, AHEAD)),
             now=self._now(),
         )
 
@@ -265,8 +323,15 @@ class OpenCall:
         """Return the size of the first prompt: the API's last figure plus an estimate."""
         question = memory.estimate(question_of(self.turn, context))
         if context.total is not None:
-            return context.total + question
-        return question + sum(map(memory.estimate, self._terms.prompt(context)))
+            return context.total + context.beyond + question
+        prompt = sum(map(memory.estimate, self._terms.prompt(context)))
+        return self._tools_tokens + prompt + question
+
+    @property
+    def _tools_tokens(self) -> int:
+        """The size of the tools in a prompt, as an estimate."""
+        schemas = self.tools.schemas
+        return memory.estimate(system(json.dumps(schemas))) if schemas else 0
 
     @property
     def _text(self) -> str:

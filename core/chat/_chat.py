@@ -58,6 +58,7 @@ class Chat:
         self._llm = llm
         self._terms = terms
         self._now = now
+        self._room = attachments.Room()
 
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
         """Store and remember the whole answer of a turn, and settle its cost; return the new turn.
@@ -65,7 +66,7 @@ class Chat:
         Raises ModelBusy, ModelBroke or DeliveryError when the turn has to be tried again later,
         and LeaseLost when another attempt owns it.
         """
-        call = OpenCall(self._sessions, self._terms, self._now, turn, reply)
+        call = self._call(turn, reply)
         try:
             if turn.cancel:
                 return await self._store(call, _Ending(turn.draft, Outcome.STOPPED))
@@ -91,7 +92,7 @@ class Chat:
 
     async def fail(self, turn: Turn, reply: Reply) -> Turn:
         """Store a plain sentence with a reference as the answer of a turn that keeps failing."""
-        call = OpenCall(self._sessions, self._terms, self._now, turn, reply)
+        call = self._call(turn, reply)
         ending = _shown_with(words.FAILED, Outcome.FAILED, turn, reply)
         return await self._store(call, ending)
 
@@ -99,11 +100,15 @@ class Chat:
 
     async def _ask(self, call: OpenCall) -> _Ending:
         """Ask the model and run the tools that it calls, until it has answered."""
-        turn, reply = call.turn, call.reply
-        tools = self._toolbox(turn)
+        turn, reply, tools = call.turn, call.reply, call.tools
         async with reply.growing():
             files = await attachments.load(
-                self._sessions, turn, reply.adapter.download, now=self._now()
+                self._sessions,
+                turn,
+                reply.gates.paced(turn.user_id, reply.adapter.download),
+                room=self._room,
+                most=self._terms.file_bytes,
+                now=self._now(),
             )
             call.said.append(question_of(turn, call.context, files))
             if files:
@@ -135,7 +140,7 @@ class Chat:
         else:
             call.said.append(question_of(call.turn, call.context))
             # The model needs no tools here, but they belong to the same prompt.
-            await self._listen(call, self._toolbox(call.turn).schemas)
+            await self._listen(call, call.tools.schemas)
         return _Ending("", Outcome.OK)
 
     async def _listen(self, call: OpenCall, tools: Sequence[dict[str, Any]]) -> None:
@@ -143,8 +148,11 @@ class Chat:
 
         A call whose stream breaks is repeated. Raises ModelBroke when the last try breaks too.
         """
-        request = await attachments.expand(self._sessions, call.request, vision=self._terms.vision)
+        call.ask(offers_tools=bool(tools))
         for pause in (*PAUSES, None):
+            request = await attachments.expand(
+                self._sessions, call.request, vision=self._terms.vision, room=self._room
+            )
             stream = self._llm.stream(
                 request,
                 tools,
@@ -169,10 +177,11 @@ class Chat:
             await call.again()
         call.conclude()
 
-    def _toolbox(self, turn: Turn) -> Toolbox:
-        if not self._terms.tools:
-            return Toolbox(())
-        return tools.offer(self._sessions, turn.conversation_id)
+    def _call(self, turn: Turn, reply: Reply) -> OpenCall:
+        """Return the call of an attempt, which opens when it is entered."""
+        conversation = turn.conversation_id
+        toolbox = tools.offer(self._sessions, conversation) if self._terms.tools else Toolbox(())
+        return OpenCall(self._sessions, self._terms, self._now, turn, reply, toolbox)
 
     # Storing
 
@@ -191,9 +200,11 @@ class Chat:
                 answer = await self._summarise(session, call) if is_kept else ""
             await inbox.answered(session, turn, answer, outcome, now=now)
             if turn.kind == "chat" and is_kept:
-                await memory.remember(session, turn, call.context, call.said, call.usage, now=now)
+                await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
                 if call.is_long:
                     await inbox.summarise(session, turn, now=now)
+            elif turn.question.attachments:
+                await attachments.drop(session, turn)
             await call.settle(session)
             if reply.stopped or turn.attempt > 1:
                 await call.recover(session)

@@ -23,6 +23,8 @@ class Terms:
     """True if the model may call tools."""
     vision: bool = True
     """True if the model can look at images."""
+    file_bytes: int = 200_000_000
+    """The most bytes of files that are stored for one person."""
     models: tuple[str, ...] = ()
     """The models that people may choose."""
 

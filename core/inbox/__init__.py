@@ -15,13 +15,16 @@ from core.inbox._accept import (
 )
 from core.inbox._claim import (
     Held,
+    bury,
     claim,
     free,
     hand_back,
     is_busy,
     renew,
     save_drafts,
+    shaken,
 )
+from core.inbox._order import unblock
 from core.inbox._records import (
     Record,
     amend,
@@ -44,6 +47,7 @@ __all__ = [
     "amend",
     "answered",
     "as_new",
+    "bury",
     "cancel",
     "claim",
     "delivered",
@@ -64,7 +68,9 @@ __all__ = [
     "retry",
     "save_drafts",
     "say",
+    "shaken",
     "summarise",
     "tell",
     "unanswered",
+    "unblock",
 ]

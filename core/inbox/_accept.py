@@ -1,6 +1,6 @@
 """The way into the inbox: each event is stored once, even if it comes several times."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, exists, insert, select, update
 from core import posts
 from core.adapter import Address, InboundMessage
 from core.db import LOOK, Session, insert_missing, notify
+from core.inbox._order import NEW_LINE, call_up
 from core.inbox._records import amend
 from core.inbox._tables import IS_EVENT, events, turns
 from core.posts import IS_POST, chat_of
@@ -33,7 +34,7 @@ class Entry:
     follows_id: int | None = None
     replaces_id: int | None = None
     answer: str | None = None
-    ticket: str = ""
+    ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
 
 
@@ -42,15 +43,15 @@ _COLUMNS = (
     *("thread", "message_id", "ticket", "input", "follows_id", "replaces_id", "attempt", "faults"),
     *("ready_at", "cancel", "draft", "answer", "outcome", "created_at", "answered_at"),
 )
-_ROW = select(*(bindparam(name, type_=turns.c[name].type) for name in _COLUMNS))
+_ROW = select(*(bindparam(name, type_=turns.c[name].type) for name in _COLUMNS), NEW_LINE)
 _KNOWN = exists().where(*IS_EVENT) | exists().where(*IS_POST)
-_INSERT = insert(turns).from_select(_COLUMNS, _ROW).returning(turns.c.id)
+_INSERT = insert(turns).from_select((*_COLUMNS, "line"), _ROW).returning(turns.c.id)
 # One statement checks and inserts; unique keys decide a race for the same event.
-_ACCEPT = insert(turns).from_select(_COLUMNS, _ROW.where(~_KNOWN)).returning(turns.c.id)
+_ACCEPT = insert(turns).from_select((*_COLUMNS, "line"), _ROW.where(~_KNOWN)).returning(turns.c.id)
 _IS_SUMMARISED = exists().where(
     turns.c.lane == bindparam("the_lane"), turns.c.delivered_at.is_(None)
 )
-_SUMMARISE = insert(turns).from_select(_COLUMNS, _ROW.where(~_IS_SUMMARISED))
+_SUMMARISE = insert(turns).from_select((*_COLUMNS, "line"), _ROW.where(~_IS_SUMMARISED))
 _EVENT = insert(events)
 
 
@@ -99,6 +100,7 @@ async def replace(session: Session, entry: Entry, *, now: datetime) -> int:
             delivered_at=now,
         )
     )
+    await call_up(session, entry.replaces_id, now=now)
     await notify(session, LOOK)
     return turn_id
 
@@ -135,7 +137,8 @@ async def move(session: Session, address: Address, chat: str) -> None:
         turns.c.delivered_at.is_(None),
     )
     await posts.move(session, undelivered, chat)
-    await session.execute(update(turns).where(undelivered).values(chat=chat, message_id=None))
+    there = {"chat": chat, "message_id": None, "ticket": ""}
+    await session.execute(update(turns).where(undelivered).values(there))
 
 
 SUMMARISE = (

@@ -6,81 +6,94 @@ taken until that turn is delivered. A turn without a lane waits for nothing.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    CompoundSelect,
     Integer,
     Select,
     String,
-    and_,
+    Update,
     bindparam,
     case,
     exists,
     literal_column,
-    or_,
     select,
     tuple_,
+    union_all,
     update,
 )
 
 from core import fleet
 from core.adapter import Account, Address
 from core.db import Session
-from core.inbox._tables import in_hand, running, turns
+from core.inbox._tables import turns
+from core.lines import ALONE, FIRST, LATER, ONCE, REST, line_after
 from core.models import FENCED, Conversation, Instant, table
 from core.turns import Outcome, Question, Turn
 
 _other = turns.alias("other")
 _conversations = table(Conversation)
 
+_HAS_WORKER = _other.c.worker_id.is_not(None)
+_IS_LEFT = _other.c.delivered_at.is_(None)
+EARLIER_IN_LANE = exists().where(_other.c.lane == turns.c.lane, _IS_LEFT, _other.c.id < turns.c.id)
+FOLLOWS_UNDELIVERED = exists().where(_other.c.id == turns.c.follows_id, _IS_LEFT)
+_LANE_IN_HAND = exists().where(_other.c.lane == turns.c.lane, _IS_LEFT, _HAS_WORKER)
+# Only one process at a time sends to a chat, because it keeps the chat's pace.
+_CHAT_ELSEWHERE = exists().where(
+    _other.c.platform == turns.c.platform,
+    _other.c.bot_id == turns.c.bot_id,
+    _other.c.chat == turns.c.chat,
+    _IS_LEFT,
+    _HAS_WORKER,
+    _other.c.worker_id != bindparam("worker"),
+    _other.c.lease_until > bindparam("now", type_=Instant),
+)
 
-def _claimable() -> Select[Any]:
-    now, ended = bindparam("now", type_=Instant), bindparam("ended", type_=Instant)
-    # A turn whose worker died goes first, also before an older one that was queued again
-    # meanwhile; otherwise the two would wait for each other.
-    is_fresh = turns.c.worker_id.is_(None)
-    earlier_in_lane = exists().where(
-        _other.c.lane == turns.c.lane,
-        _other.c.delivered_at.is_(None),
-        or_(in_hand(_other), and_(is_fresh, _other.c.id < turns.c.id)),
-        _other.c.id != turns.c.id,
-    )
-    follows_undelivered = exists().where(
-        is_fresh, _other.c.id == turns.c.follows_id, _other.c.delivered_at.is_(None)
-    )
-    # Only one process at a time sends to a chat, because it keeps the chat's pace.
-    elsewhere = exists().where(
-        _other.c.platform == turns.c.platform,
-        _other.c.bot_id == turns.c.bot_id,
-        _other.c.chat == turns.c.chat,
-        _other.c.delivered_at.is_(None),
-        _other.c.worker_id != bindparam("worker"),
-        _other.c.lease_until > ended,
-    )
+
+def _waiting(account: int, line: int) -> Select[Any]:
+    """Select the turns of one account that can be claimed from one line, the first ones.
+
+    The line's index leaves out all turns that wait for something else, so this reads about as many
+    rows as it returns. Its last conditions are true but for rare cases: a line is only a hint.
+    """
     return (
-        select(turns.c.id)
+        select(turns.c.id, turns.c.line, turns.c.ready_at)
         .where(
+            turns.c.platform == bindparam(f"platform_{account}"),
+            turns.c.bot_id == bindparam(f"bot_{account}"),
+            turns.c.line == literal_column(str(line)),
+            turns.c.ready_at <= bindparam("now", type_=Instant),
+            turns.c.worker_id.is_(None),
             turns.c.delivered_at.is_(None),
-            # A turn that is to be stopped does not wait for its time.
-            or_(turns.c.ready_at <= now, and_(turns.c.cancel, turns.c.answered_at.is_(None))),
-            or_(turns.c.worker_id.is_(None), turns.c.lease_until <= ended),
-            turns.c.id.not_in(bindparam("kept", expanding=True)),
-            tuple_(turns.c.platform, turns.c.bot_id).in_(bindparam("accounts", expanding=True)),
-            ~earlier_in_lane,
-            ~follows_undelivered,
-            ~elsewhere,
+            ~EARLIER_IN_LANE,
+            ~FOLLOWS_UNDELIVERED,
+            ~_LANE_IN_HAND,
+            ~_CHAT_ELSEWHERE,
         )
-        .order_by(turns.c.id)
+        .order_by(turns.c.ready_at, turns.c.id)
         .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
     )
 
 
-# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables.
+def _claimable(accounts: int, lines: Sequence[int]) -> Select[Any] | CompoundSelect[Any]:
+    found = [
+        select(_waiting(account, line).subquery()) for account in range(accounts) for line in lines
+    ]
+    every = (union_all(*found) if len(found) > 1 else found[0]).subquery()
+    first = select(every.c.id).order_by(every.c.line, every.c.ready_at, every.c.id)
+    return first.limit(bindparam("most", type_=Integer))
+
+
+# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables. And
+# there SQLite searches an index for a text only if it is cast.
 _PAUSED = literal_column(
-    "(SELECT pauses.until FROM pauses WHERE pauses.platform = turns.platform"
-    " AND pauses.bot_id = turns.bot_id AND pauses.chat = turns.chat)",
+    "(SELECT pauses.until FROM pauses WHERE pauses.platform = CAST(turns.platform AS TEXT)"
+    " AND pauses.bot_id = CAST(turns.bot_id AS TEXT) AND pauses.chat = CAST(turns.chat AS TEXT))",
     Instant,
 )
 _MODEL = (
@@ -88,17 +101,21 @@ _MODEL = (
     .where(_conversations.c.id == turns.c.conversation_id)
     .scalar_subquery()
 )
-_CLAIM = (
-    update(turns)
-    .where(turns.c.id.in_(_claimable()))
-    .values(
-        attempt=turns.c.attempt + 1,
-        faults=turns.c.faults + case((running(turns), 1), else_=0),
-        worker_id=bindparam("worker", type_=String),
-        lease_until=bindparam("until", type_=Instant),
+
+
+@cache
+def _claim(accounts: int, lines: tuple[int, ...]) -> Update:
+    claimable = _claimable(accounts, lines).cte("claimable")
+    return (
+        update(turns)
+        .where(turns.c.id.in_(select(claimable.c.id)))
+        .values(
+            attempt=turns.c.attempt + 1,
+            worker_id=bindparam("worker", type_=String),
+            lease_until=bindparam("until", type_=Instant),
+        )
+        .returning(*turns.c, _PAUSED.label("paused_until"), _MODEL.label("model"))
     )
-    .returning(*turns.c, _PAUSED.label("paused_until"), _MODEL.label("model"))
-)
 
 
 async def claim(
@@ -107,30 +124,22 @@ async def claim(
     accounts: Collection[Account],
     *,
     now: datetime,
-    ended_at: datetime,
     lease_until: datetime,
     limit: int,
-    kept: Collection[int] = (),
+    lines: tuple[int, ...] = (FIRST, LATER),
 ) -> list[Turn]:
-    """Take up to `limit` turns with free lanes, the oldest first.
+    """Take up to `limit` turns with free lanes from some lines; return them by their ids.
 
-    A turn whose lease had ended at `ended_at` is taken again, which counts as a fault. The ids in
-    `kept` are not taken: this worker still runs those turns, but could not renew their leases. An
-    answered turn is taken for its delivery. Raises IntegrityError when another process takes a
-    turn of the same lane at the same time.
+    A lower line goes first, and in a line the turn that is ready for the longest time. An answered
+    turn is taken for its delivery. Raises IntegrityError when another process takes a turn of the
+    same lane at the same time.
     """
-    claimed = await session.execute(
-        _CLAIM,
-        {
-            "worker": worker_id,
-            "accounts": list(accounts),
-            "now": now,
-            "ended": ended_at,
-            "until": lease_until,
-            "most": limit,
-            "kept": list(kept),
-        },
-    )
+    if not accounts:
+        return []
+    values: dict[str, Any] = {"worker": worker_id, "now": now, "until": lease_until, "most": limit}
+    for number, (platform, bot_id) in enumerate(accounts):
+        values |= {f"platform_{number}": platform, f"bot_{number}": bot_id}
+    claimed = await session.execute(_claim(len(accounts), lines), values)
     return sorted((_turn(row) for row in claimed.mappings()), key=lambda turn: turn.id)
 
 
@@ -148,6 +157,8 @@ def _turn(row: Any) -> Turn:
         attempt=row["attempt"],
         created_at=row["created_at"],
         faults=row["faults"],
+        asked=row["asked"],
+        deaths=row["deaths"],
         follows_id=row["follows_id"],
         replaces_id=row["replaces_id"],
         cancel=row["cancel"],
@@ -157,6 +168,69 @@ def _turn(row: Any) -> Turn:
         paused_until=row["paused_until"],
         model=row["model"],
     )
+
+
+_SHAKEN = (
+    select(turns.c.line)
+    .where(
+        tuple_(turns.c.platform, turns.c.bot_id).in_(bindparam("accounts", expanding=True)),
+        turns.c.line >= ONCE,
+        turns.c.ready_at <= bindparam("now", type_=Instant),
+        turns.c.worker_id.is_(None),
+        turns.c.delivered_at.is_(None),
+    )
+    .distinct()
+    .order_by(turns.c.line)
+)
+
+
+async def shaken(
+    session: Session, accounts: Collection[Account], *, now: datetime
+) -> Sequence[int]:
+    """Return the lines in which turns wait that were in hand at the death of a process."""
+    found = await session.scalars(_SHAKEN, {"accounts": list(accounts), "now": now})
+    return found.all()
+
+
+_DEATHS: Any = turns.c.deaths + 1
+_BURIED: dict[str, Any] = {
+    "worker_id": None,
+    "deaths": _DEATHS,
+    "line": case(
+        *((deaths == _DEATHS, line_after(deaths)) for deaths in range(1, ALONE)),
+        else_=ALONE,
+    ),
+    "ready_at": case(
+        *((deaths == _DEATHS, bindparam(f"rest_{deaths}", type_=Instant)) for deaths in REST),
+        else_=turns.c.ready_at,
+    ),
+}
+_BURY = (
+    update(turns)
+    .where(
+        turns.c.delivered_at.is_(None),
+        turns.c.worker_id.is_not(None),
+        turns.c.lease_until <= bindparam("ended", type_=Instant),
+        turns.c.id.not_in(bindparam("kept", expanding=True)),
+    )
+    .values(_BURIED)
+)
+_FREE = update(turns).where(turns.c.delivered_at.is_(None), turns.c.worker_id.is_not(None))
+_FREE = _FREE.values({**_BURIED, "lease_until": None})
+
+
+async def bury(
+    session: Session, *, now: datetime, ended_at: datetime, kept: Collection[int] = ()
+) -> None:
+    """Free the turns whose leases had ended at `ended_at`: their process died over them.
+
+    The ids in `kept` stay: this worker still runs those turns, but could not renew their leases.
+    """
+    await session.execute(_BURY, {"ended": ended_at, "kept": list(kept), **_rests(now)})
+
+
+def _rests(now: datetime) -> dict[str, datetime]:
+    return {f"rest_{deaths}": now + timedelta(seconds=rest) for deaths, rest in REST.items()}
 
 
 async def is_busy(session: Session, accounts: Collection[Account]) -> bool:
@@ -204,18 +278,10 @@ async def save_drafts(session: Session, drafts: Sequence[tuple[Turn, str]]) -> N
     await session.execute(_DRAFT, rows)
 
 
-async def free(session: Session) -> None:
+async def free(session: Session, *, now: datetime) -> None:
     """End the leases of all turns and accounts, at the start of the only process there is."""
     await fleet.free_listeners(session)
-    await session.execute(
-        update(turns)
-        .where(turns.c.delivered_at.is_(None), turns.c.worker_id.is_not(None))
-        .values(
-            faults=turns.c.faults + case((running(turns), 1), else_=0),
-            worker_id=None,
-            lease_until=None,
-        )
-    )
+    await session.execute(_FREE, _rests(now))
 
 
 async def hand_back(session: Session, worker_id: str) -> None:

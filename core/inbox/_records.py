@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, or_, select, update
+from sqlalchemy import Select, bindparam, case, or_, select, update
 
 from core.adapter import Address
 from core.db import LOOK, Session, notify, row_count
+from core.inbox._order import LINE
 from core.inbox._tables import turns
+from core.lines import SUSPECT
 from core.posts import chat_of
 from core.turns import Outcome, Question, Speaker
 
@@ -108,18 +110,23 @@ async def _record(
     )
 
 
+_ASKED = {"asked": turns.c.attempt}
+"""The column of a turn whose person asks it once more; see `models.Turn`."""
 _NOT_WELL = turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED))
 
 
 def as_new(now: datetime) -> dict[str, Any]:
     """Return the columns of a turn that starts from the beginning."""
     return {
-        # The new attempt fences off the worker of the old question or answer.
+        # The new attempt fences off the worker of the old question or answer. The end of its lease
+        # stays: `quota.abandon` sees from it whether that worker was alive.
         "attempt": turns.c.attempt + 1,
         "worker_id": None,
-        "lease_until": None,
         "ready_at": now,
         "faults": 0,
+        # A turn that may end its process still runs alone.
+        "deaths": case((turns.c.deaths > SUSPECT, SUSPECT), else_=turns.c.deaths),
+        "line": case((turns.c.delivered_at.is_(None), turns.c.line), else_=LINE),
         "cancel": False,
         "answer": None,
         "outcome": None,
@@ -130,9 +137,9 @@ def as_new(now: datetime) -> dict[str, Any]:
 
 
 async def requeue(session: Session, turn_id: int, *, now: datetime) -> None:
-    """Queue a failed or refused turn again, to be answered in its messages."""
+    """Queue a failed or refused turn again for its person, to be answered in its messages."""
     again = update(turns).where(turns.c.id == turn_id, _NOT_WELL, ~turns.c.forgotten)
-    await session.execute(again.values(as_new(now)))
+    await session.execute(again.values(as_new(now) | _ASKED))
 
 
 async def amend(
@@ -145,7 +152,8 @@ async def amend(
 ) -> None:
     """Replace the question of a turn that is not answered, or failed, or was refused.
 
-    The turn starts again in its messages, at once or at `ready_at`.
+    The turn starts again in its messages, at once or at `ready_at`. If it was running, the caller
+    has to settle its open call by `quota.abandon`.
     """
     await session.execute(
         update(turns)
@@ -154,7 +162,7 @@ async def amend(
             or_(turns.c.answered_at.is_(None), _NOT_WELL),
             ~turns.c.forgotten,
         )
-        .values(as_new(now) | {"input": question.dump(), "ready_at": ready_at or now})
+        .values(as_new(now) | _ASKED | {"input": question.dump(), "ready_at": ready_at or now})
     )
     await notify(session, LOOK)
 
@@ -164,7 +172,8 @@ async def cancel(session: Session, turn_ids: Collection[int]) -> bool:
     stopped = await session.execute(
         update(turns)
         .where(turns.c.id.in_(turn_ids), turns.c.answered_at.is_(None))
-        .values(cancel=True)
+        # It waits no longer for the time of its next attempt.
+        .values(cancel=True, ready_at=turns.c.created_at)
     )
     await notify(session, LOOK)
     return row_count(stopped) > 0

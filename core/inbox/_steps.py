@@ -3,10 +3,21 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Integer, bindparam, literal, literal_column, select, update
+from sqlalchemy import (
+    Boolean,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 
 from core.db import Session, row_count
 from core.errors import LeaseLost
+from core.inbox._order import call_up
 from core.inbox._tables import turns
 from core.models import FENCED, Instant
 from core.turns import Outcome, Turn
@@ -38,10 +49,14 @@ async def is_answered(session: Session, turn: Turn) -> bool:
     return await session.scalar(_IS_ANSWERED, turn.fence) is not None
 
 
-# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables.
-_IS_FOLLOWED = literal_column(
-    "EXISTS (SELECT * FROM turns AS other"
-    " WHERE (other.lane = turns.lane OR other.follows_id = turns.id)"
+# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables. And
+# there SQLite searches an index for a text only if it is cast.
+_IS_AWAITED = literal_column(
+    "EXISTS (SELECT * FROM turns AS other WHERE other.lane = CAST(turns.lane AS TEXT)"
+    " AND other.delivered_at IS NULL AND other.id <> turns.id)"
+    " OR EXISTS (SELECT * FROM turns AS other WHERE other.follows_id = turns.id"
+    " AND other.delivered_at IS NULL AND other.id <> turns.id)"
+    " OR EXISTS (SELECT * FROM turns AS other WHERE other.user_id = turns.user_id"
     " AND other.delivered_at IS NULL AND other.id <> turns.id)",
     Boolean,
 )
@@ -56,7 +71,7 @@ _DELIVERED = (
         worker_id=None,
         lease_until=None,
     )
-    .returning(_IS_FOLLOWED)
+    .returning(_IS_AWAITED)
 )
 
 
@@ -67,19 +82,23 @@ async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: date
     the turn.
     """
     values = {**turn.fence, "at": now, "ended": outcome}
-    is_followed = await session.scalar(_DELIVERED, values)
-    if is_followed is None:
+    is_awaited = await session.scalar(_DELIVERED, values)
+    if is_awaited is None:
         raise LeaseLost(f"turn {turn.reference}")
-    return bool(is_followed)
+    if is_awaited:
+        await call_up(session, turn.id, now=now)
+    return bool(is_awaited)
 
 
+_IS_STOPPED = and_(turns.c.cancel, turns.c.answered_at.is_(None))
 _RETRY = (
     update(turns)
     .where(*FENCED)
     .values(
         worker_id=None,
         lease_until=None,
-        ready_at=bindparam("at", type_=Instant),
+        # A turn that is to be stopped does not wait for its time.
+        ready_at=case((_IS_STOPPED, turns.c.ready_at), else_=bindparam("at", type_=Instant)),
         faults=turns.c.faults + bindparam("fault", type_=Integer),
     )
 )

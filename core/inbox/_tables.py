@@ -3,9 +3,7 @@
 Statements are built once, with bound parameters, because building one costs more than running it.
 """
 
-from typing import Any
-
-from sqlalchemy import ColumnElement, and_, bindparam
+from sqlalchemy import bindparam
 
 from core import models
 from core.models import table
@@ -18,13 +16,3 @@ IS_EVENT = (
     events.c.bot_id == bindparam("bot_id"),
     events.c.event_id == bindparam("event_id"),
 )
-
-
-def running(turn: Any) -> ColumnElement[bool]:
-    """Return the condition of a turn that has no answer and a worker."""
-    return and_(turn.c.answered_at.is_(None), turn.c.worker_id.is_not(None))
-
-
-def in_hand(turn: Any) -> ColumnElement[bool]:
-    """Return the condition of an undelivered turn that has a worker."""
-    return and_(turn.c.delivered_at.is_(None), turn.c.worker_id.is_not(None))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from core.characters import clean
 from core.errors import ModelBroke, ModelBusy, ModelError
 from core.llm._faults import TryOnce, words
-from core.messages import Finish, Text, ToolCall, Usage
+from core.messages import Finish, Text, ToolCall, Unseen, Usage
 from core.money import MICRO
 
 
@@ -37,7 +37,7 @@ class Again:
     """The model is about to be asked once more, after a loss."""
 
 
-Event = Answering | Text | ToolCall | Usage | Finish | Lost | Again
+Event = Answering | Text | Unseen | ToolCall | Usage | Finish | Lost | Again
 
 THOUGHTS = ("reasoning_content", "reasoning")
 """The fields in which servers put the model's thoughts."""
@@ -70,6 +70,8 @@ class Answer:
     """An answer, as much of it as has come. A whole body is one chunk."""
 
     secret: str
+    said: Callable[[], str] = str
+    """Returns the texts of the request, which no error may quote."""
     cost: int | None = None
     """The cost in micro-dollars, if the server reported it."""
     done: bool = False
@@ -85,8 +87,8 @@ class Answer:
     _half: str = ""
     """The first half of a surrogate pair whose second half has not come yet."""
 
-    def feed(self, data: str) -> Iterator[Text]:
-        """Take a chunk and yield its text.
+    def feed(self, data: str) -> Iterator[Text | Unseen]:
+        """Take a chunk and yield its text, and the pieces that are not shown.
 
         Raises ModelBusy or ModelBroke if the chunk reports an error, and ValueError if it does
         not have the shape of a chunk.
@@ -97,15 +99,17 @@ class Answer:
             return
         chunk = _object(_parse(data))
         if error := chunk.get("error"):
-            raise self.fault(f"the server reports: {words(error, self.secret)}")
+            told = words({"error": error}, self.secret, self.said())
+            raise self.fault(f"the server reports: {told}")
         self._count(chunk)
         for choice in _list(chunk.get("choices")):
             yield from self._read_choice(_object(choice))
 
-    def _read_choice(self, choice: dict[str, Any]) -> Iterator[Text]:
+    def _read_choice(self, choice: dict[str, Any]) -> Iterator[Text | Unseen]:
         delta = _object(choice.get("delta") or choice.get("message"))
-        # Thoughts are not shown, but they are charged.
-        self._received += filter(None, (_thought(delta.get(key)) for key in THOUGHTS))
+        for thought in filter(None, (_thought(delta.get(key)) for key in THOUGHTS)):
+            self._received.append(thought)
+            yield Unseen(thought)
         for key in ("content", "refusal"):
             if said := delta.get(key):
                 self.moves += 1
@@ -116,7 +120,8 @@ class Answer:
                     yield Text(text)
         for piece in _list(delta.get("tool_calls")):
             self.moves += 1
-            self._collect(_object(piece))
+            if unseen := self._collect(_object(piece)):
+                yield Unseen(unseen)
         if reason := choice.get("finish_reason"):
             self._stop(_string(reason))
 
@@ -137,7 +142,8 @@ class Answer:
         self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
         return _mended(text.removesuffix(self._half))
 
-    def _collect(self, piece: dict[str, Any]) -> None:
+    def _collect(self, piece: dict[str, Any]) -> str:
+        """Add a piece to its tool call, and return the text of the piece."""
         function = _object(piece.get("function"))
         arguments = function.get("arguments")
         call_id = clean(_string(piece.get("id"))[:LONGEST_ID])
@@ -148,6 +154,7 @@ class Answer:
         more = json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments)
         call.arguments.append(more)
         self._received += filter(None, (name, more))
+        return name + more
 
     def _tool_call_of(self, index: object, call_id: str) -> _ToolCallSoFar:
         """Return the tool call that a piece belongs to, or begin a new one.

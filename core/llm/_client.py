@@ -1,7 +1,6 @@
 """The client of one endpoint, with its retries."""
 
 import asyncio
-import json
 import logging
 import random
 import re
@@ -9,16 +8,27 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
 
 from core.errors import ModelBusy, ModelError, ModelUnavailable
 from core.llm._answer import Again, Answer, Answering, Event, Lost, micro_dollars
+from core.llm._body import Body
 from core.llm._events import BodyReader, EventReader
-from core.llm._faults import UNUSABLE, WRONG_KEY, HungUp, NoSuchModel, TryOnce, refuse_status
+from core.llm._faults import (
+    UNUSABLE,
+    WRONG_KEY,
+    HungUp,
+    NoSuchModel,
+    TryOnce,
+    is_compressed,
+    refuse_status,
+    said_in,
+)
 from core.llm._lineup import Lineup
-from core.messages import ChatMessage, Text
+from core.messages import ChatMessage, Text, Unseen
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +91,8 @@ class LLM:
     ) -> AsyncGenerator[Event, None]:
         """Yield the answer as it comes: Answering, Text, ToolCall, Usage if reported, Finish.
 
+        Unseen may come at any time, also before Answering: the model may yet answer nothing.
+
         `model`, if given, is asked before the endpoint's own models. A request that fails after
         some of its answer has come yields Lost; then follows an error, or Again and an answer.
 
@@ -92,12 +104,13 @@ class LLM:
             asked = tries.ask(self._lineup.current(model))
             answering = lost = False
             try:
-                attempt = self._attempt(self._request(asked, messages, tools, request_id), asked)
-                async with aclosing(attempt) as events:
+                body = self._body(asked, messages, tools)
+                attempt = self._attempt(self._request(body, request_id), asked)
+                async with aclosing(body), aclosing(attempt) as events:
                     async for event in events:
                         if isinstance(event, Lost):
                             lost = True
-                        elif not answering:
+                        elif not (answering or isinstance(event, Unseen)):
                             answering = True
                             self._lineup.answered(asked)
                             yield Answering(asked)
@@ -132,11 +145,11 @@ class LLM:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _attempt(self, request: httpx.Request, model: str) -> AsyncGenerator[Event, None]:
-        answer = Answer(self._endpoint.key)
+        answer = Answer(self._endpoint.key, partial(said_in, request))
         try:
-            async with aclosing(self._texts(request, model, answer)) as texts:
-                async for text in texts:
-                    yield text
+            async with aclosing(self._pieces(request, model, answer)) as pieces:
+                async for piece in pieces:
+                    yield piece
             for event in answer.end():
                 yield event
         except ModelError:
@@ -144,10 +157,10 @@ class LLM:
                 yield lost
             raise
 
-    async def _texts(
+    async def _pieces(
         self, request: httpx.Request, model: str, answer: Answer
-    ) -> AsyncGenerator[Text, None]:
-        """Yield the texts of an answer. Raise ModelBusy or ModelBroke if it never completes."""
+    ) -> AsyncGenerator[Text | Unseen, None]:
+        """Yield the pieces of an answer. Raise ModelBusy or ModelBroke if it never completes."""
         began = asyncio.get_running_loop().time()
         try:
             async with (
@@ -155,8 +168,8 @@ class LLM:
                 aclosing(self._data(response, answer, began)) as events,
             ):
                 async for data in events:
-                    for text in answer.feed(data):
-                        yield text
+                    for piece in answer.feed(data):
+                        yield piece
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
             # A finish reason makes the answer complete; the rest of the stream is not needed.
             if not answer.is_whole:
@@ -189,7 +202,7 @@ class LLM:
         reader = _reader(response)
         answer.cost = micro_dollars(response.headers.get("x-aimlapi-usd-spent"))
         moved_at, moves = began, 0
-        pieces = response.aiter_bytes()
+        pieces = response.aiter_raw()
         piece = None
         while piece != b"" and not answer.done:
             now = clock()
@@ -213,14 +226,10 @@ class LLM:
             return moved_at + min(stall, LAST_WORDS_SECONDS)
         return min(now + stall, moved_at + max(first, stall))
 
-    def _request(
-        self,
-        model: str,
-        messages: Sequence[ChatMessage],
-        tools: Sequence[Mapping[str, Any]],
-        request_id: str,
-    ) -> httpx.Request:
-        body = {
+    def _body(
+        self, model: str, messages: Sequence[ChatMessage], tools: Sequence[Mapping[str, Any]]
+    ) -> Body:
+        told = {
             "model": model,
             "messages": messages,
             "max_completion_tokens": self._endpoint.max_completion_tokens,
@@ -230,14 +239,15 @@ class LLM:
             "top_p": self._endpoint.top_p,
             "tools": tools or None,
         }
-        told = {name: value for name, value in body.items() if value is not None}
+        return Body({name: value for name, value in told.items() if value is not None})
+
+    def _request(self, body: Body, request_id: str) -> httpx.Request:
         try:
             return self._client.build_request(
                 "POST",
                 f"{self._endpoint.url}/chat/completions",
-                # A lone surrogate, which people manage to type, becomes a question mark.
-                content=json.dumps(told, ensure_ascii=False).encode(errors="replace"),
-                headers=self._headers(request_id),
+                content=body,
+                headers={**self._headers(request_id), "Content-Length": str(len(body))},
                 # `_data` limits each read, because the limit changes during the answer.
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
             )
@@ -269,7 +279,11 @@ class LLM:
         url = re.sub(r"/v\d+$", "", self._endpoint.url) + "/v2/billing"
         try:
             async with asyncio.timeout(seconds):
-                response = await self._client.get(url, headers=self._authorization(), timeout=None)
+                request = self._client.build_request(
+                    "GET", url, headers=self._authorization(), timeout=None
+                )
+                response = await self._client.send(request, stream=True)
+                await response.aclose()  # nothing of the body is needed
         except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
             return "MODEL_API_URL is wrong or its server is down: no connection"
         except (httpx.HTTPError, TimeoutError, UnicodeEncodeError):
@@ -312,6 +326,9 @@ class _Tries:
 
 
 def _reader(response: httpx.Response) -> EventReader | BodyReader:
+    """Return a reader for the answer. Raise ValueError for one that was not asked for."""
+    if is_compressed(response):
+        raise ValueError("a compressed answer")
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "text/event-stream":
         return EventReader()

@@ -3,15 +3,21 @@
 import asyncio
 import json
 import math
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
 
 from core.errors import ModelBusy, ModelRejected, ModelUnavailable
+from core.plain import line, unquoted
 
 WORDS = 200
 """The longest message of a server in a log line, in characters."""
+_MOST = 2000
+_KIND = ("type", "code", "param")
+_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}", re.ASCII)
 _BODY_BYTES = 16 * 1024
 _BODY_SECONDS = 5.0
 
@@ -47,15 +53,23 @@ async def refuse_status(response: httpx.Response, model: str, secret: str) -> No
         raise TryOnce("status 504")
     if status in (408, 425, 429) or status >= 500:
         raise ModelBusy(f"status {status}", retry_after(response.headers.get("retry-after", "")))
-    raise ModelRejected(f"status {status}: {words(await _body(response), secret)}")
+    told = words(await _body(response), secret, said_in(response.request))
+    raise ModelRejected(f"status {status}: {told}")
+
+
+def is_compressed(response: httpx.Response) -> bool:
+    """Return whether a body is compressed, which nobody asked for: it may unpack to gigabytes."""
+    return str(response.headers.get("content-encoding", "identity")).lower() != "identity"
 
 
 async def _body(response: httpx.Response) -> object:
     """Return the body of an error, as much as comes in time: JSON, or else its text."""
+    if is_compressed(response):
+        return {}
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():
                 body += piece
                 if len(body) > _BODY_BYTES:
                     break
@@ -68,15 +82,42 @@ async def _body(response: httpx.Response) -> object:
     return value
 
 
-def words(told: object, secret: str) -> str:
-    """Return the message of an error that a server reports, as one short line without the key."""
+def words(told: object, secret: str, said: str = "") -> str:
+    """Return the kind and the message of an error that a server reports, as one short line.
+
+    It has neither the key nor what people said: `said` is what the request told, and what the
+    message quotes of it is cut.
+    """
+    names: list[str] = []
     for name in ("error", "message"):
         if isinstance(told, dict) and told.get(name):
+            names += [str(told[each]) for each in _KIND if told.get(each)]
             told = told[name]
-    text = "no message" if isinstance(told, dict | list) else " ".join(str(told).split())
+    text = "no message" if isinstance(told, dict | list) else str(told)[:_MOST]
     if secret:
         text = text.replace(secret, "***")
-    return text if len(text) <= WORDS else f"{text[:WORDS]}…"
+    kind = ", ".join(name for name in names if _NAME.fullmatch(name))
+    return line(f"{kind}: {unquoted(text, said)}" if kind else unquoted(text, said), WORDS)
+
+
+def said_in(request: httpx.Request) -> str:
+    """Return all texts of a request to the model, without pictures and files."""
+    try:
+        return "\n".join(_texts(json.loads(request.content).get("messages")))
+    except (ValueError, RecursionError, AttributeError, httpx.RequestNotRead):
+        return ""
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str() if not value.startswith("data:"):
+            yield value
+        case dict():
+            for each in value.values():
+                yield from _texts(each)
+        case list():
+            for each in value:
+                yield from _texts(each)
 
 
 def retry_after(value: str) -> float | None:

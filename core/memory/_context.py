@@ -13,7 +13,10 @@ class Context:
     messages: tuple[ChatMessage, ...] = ()
     parent_id: int | None = None
     total: int | None = None
-    """The tokens of `messages` and the system prompt, as the API last counted them."""
+    """The tokens of the system prompt and of the messages up to the last answer, as the API counted
+    them. None if it counted others than those of the path."""
+    beyond: int = 0
+    """The tokens of the messages after that answer."""
     day: date | None = None
     """The day of the last question, so that the model is told only when it changed."""
     cut_id: int | None = None

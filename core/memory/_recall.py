@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any, cast
 
 from core.db import Session
 from core.memory._context import Context, Marks
+from core.memory._estimate import estimate
 from core.memory._path import path_of
 from core.memory._summaries import cut, cut_index, instructed, is_shortened, since
 from core.messages import ChatMessage, system
@@ -18,14 +20,16 @@ async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -
     A path larger than twice the high mark is cut down to the low mark. The cut is stored, so that
     the next prompts begin alike. The path of a summary turn is not cut.
     """
-    path = whole = await path_of(session, turn)
+    path = whole = _current(await path_of(session, turn))
     if _length(path) > 2 * marks.high and turn.kind != "summary":
-        path = await cut(session, turn, path, marks.low, now)
+        path = _current(await cut(session, turn, path, marks.low, now))
+    total, beyond = _total(path)
     index = cut_index(path, marks.low)
     return Context(
         messages=tuple(_words(path)),
         parent_id=path[-1].id if path else None,
-        total=_total(path),
+        total=total,
+        beyond=beyond,
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
         cut_id=path[index - 1].id if index else None,
         shortened=is_shortened(path),
@@ -35,26 +39,47 @@ async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -
     )
 
 
-def _total(path: Sequence[Any]) -> int | None:
-    """Return the tokens that the API counted at the last answer.
+def _current(path: Sequence[Any]) -> list[Any]:
+    """Return a path without instructions that others follow at once: only the last ones hold.
 
-    Return None if that answer may have seen messages that a summary has replaced since.
+    No request was ever answered with those, so that no cached prompt has them.
+    """
+    replaced = {row.id for row, after in pairwise(path) if _replaces(after, row)}
+    return [row for row in path if row.id not in replaced]
+
+
+def _replaces(after: Any, row: Any) -> bool:
+    both = {row.body["role"], after.body["role"]}
+    return both == {"system"} and row.summary is None
+
+
+def _total(path: Sequence[Any]) -> tuple[int | None, int]:
+    """Return the tokens that the API counted at the last answer, and those of the messages after.
+
+    The first is None if that answer may have seen messages that a summary has replaced since.
     """
     last = next((at for at in reversed(range(len(path))) if path[at].total is not None), None)
     if last is None:
-        return None
+        return None, 0
     questions = (row for row in reversed(path[1 : last + 1]) if row.body["role"] == "user")
     asked = next(questions, None)
     summarised_at = path[0].summarised_at
     if summarised_at is not None and (asked is None or asked.created_at < summarised_at):
-        return None
-    return int(path[last].total)
+        return None, 0
+    return int(path[last].total), sum(map(_size, path[last + 1 :]))
 
 
 def _length(path: Sequence[Any]) -> int:
-    """Return the tokens of a path: the API's count, or else the sum of its messages."""
-    total = _total(path)
-    return sum(row.tokens or 0 for row in path) if total is None else total
+    """Return the tokens of a path: the API's count as far as it goes, then the messages' own."""
+    total, beyond = _total(path)
+    return sum(map(_size, path)) if total is None else total + beyond
+
+
+def _size(row: Any) -> int:
+    """Return the tokens of a message, or of the summary in its place."""
+    if row.summary is not None:
+        return estimate(system(row.summary))
+    return estimate(row.body) if row.tokens is None else int(row.tokens)
 
 
 def _words(path: Sequence[Any]) -> list[ChatMessage]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, bindparam, case, func, insert, select, update
+from sqlalchemy import BigInteger, Boolean, Integer, bindparam, case, func, insert, select, update
 
 from core.db import Session
 from core.memory._context import Context
@@ -14,13 +14,25 @@ from core.memory._summaries import INSTRUCTED
 from core.messages import ChatMessage, Usage, system
 from core.turns import Speaker, Turn
 
-# The lock on the head makes answers that are stored side by side follow each other. An answer from
-# before `/new` finds no head and stays below its own parent.
+_first = messages_table.alias("first")
+_parent_of_first = select(func.coalesce(_first.c.parent_id, 0)).where(
+    _first.c.id == bindparam("first")
+)
 _REMEMBER = insert(messages_table).values(
+    # The lock on the head makes answers that are stored side by side follow each other. An answer
+    # from before `/new` finds no head and stays below its own parent.
     parent_id=func.coalesce(
         case((bindparam("below_head", type_=Boolean), HEAD.with_for_update().scalar_subquery())),
         bindparam("parent", type_=BigInteger),
-    )
+    ),
+    # The API counted the path that the turn recalled. If others were stored meanwhile, this turn's
+    # messages stand below them, and nobody has counted that path yet.
+    total=case(
+        (
+            _parent_of_first.scalar_subquery() == bindparam("recalled", type_=BigInteger),
+            bindparam("counted", type_=Integer),
+        )
+    ),
 )
 _MOVE_HEAD = update(conversations).where(*IN_EPOCH).values(head_id=bindparam("head"))
 _MOVE_HEAD_FROM = _MOVE_HEAD.where(
@@ -51,7 +63,9 @@ async def remember(
             "below_head": not index and not is_branch,
             "body": message,
             "tokens": sizes[index],
-            "total": None,
+            "counted": None,
+            "first": first,
+            "recalled": context.parent_id or 0,
             "created_at": turn.created_at if message["role"] == "user" else now,
             **in_epoch(turn),
         }
@@ -59,7 +73,7 @@ async def remember(
     ]
     if usage is not None:
         beyond = sum(sizes[_answer_at(messages) + 1 :])
-        rows[-1]["total"] = usage.prompt_tokens + usage.completion_tokens + beyond
+        rows[-1]["counted"] = usage.prompt_tokens + usage.completion_tokens + beyond
     await session.execute(_REMEMBER, rows)
     await _move_head(session, turn, context, first + len(rows) - 1)
 
@@ -75,8 +89,9 @@ def _sizes(context: Context, messages: Sequence[ChatMessage], usage: Usage | Non
     answer_at = _answer_at(messages)
     sizes[answer_at] = usage.completion_tokens
     before = sizes[:answer_at]
-    if context.total is not None and usage.prompt_tokens > context.total:
-        counted = usage.prompt_tokens - context.total
+    recalled = None if context.beyond else context.total
+    if recalled is not None and usage.prompt_tokens > recalled:
+        counted = usage.prompt_tokens - recalled
         before = [size * counted // sum(before) for size in before]
         before[0] += counted - sum(before)
     before[0] = min(before[0], usage.prompt_tokens)
@@ -122,7 +137,9 @@ async def instruct(
         "below_head": True,
         "body": body,
         "tokens": estimate(body),
-        "total": None,
+        "counted": None,
+        "first": message_id,
+        "recalled": 0,
         "created_at": now,
     }
     await session.execute(_REMEMBER, [row | here])

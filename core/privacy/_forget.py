@@ -30,8 +30,7 @@ async def forget(session: Session, conversation_id: int, *, now: datetime) -> Se
     cut_off = await session.scalars(
         undelivered.values(
             attempt=_turns.c.attempt + 1,
-            worker_id=None,
-            lease_until=None,
+            worker_id=None,  # the lease's end stays, for `quota.abandon`
             ready_at=now,  # the lane is taken until nothing is left of them to deliver
             answered_at=func.coalesce(_turns.c.answered_at, literal(now, models.Instant)),
             outcome=func.coalesce(_turns.c.outcome, Outcome.STOPPED),

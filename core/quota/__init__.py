@@ -6,16 +6,28 @@ Money is exact to the micro-dollar. An allowance always equals the sum of its wi
 from core.quota._allowances import DEPLOYMENT, Rules, prune
 from core.quota._left import Remaining, Spending, remaining, spent
 from core.quota._reserving import Reservation, reserve
-from core.quota._settling import abandon, is_counted, recover, release, settle
+from core.quota._settling import (
+    Progress,
+    abandon,
+    excuse,
+    is_counted,
+    note,
+    recover,
+    release,
+    settle,
+)
 
 __all__ = [
     "DEPLOYMENT",
+    "Progress",
     "Remaining",
     "Reservation",
     "Rules",
     "Spending",
     "abandon",
+    "excuse",
     "is_counted",
+    "note",
     "prune",
     "recover",
     "release",

@@ -39,17 +39,21 @@ _TAKE = (
         ),
     )
 )
-_OPENED = ("turn_id", "attempt", "user_id", "model", "turns", "reserved", "created_at")
+_OPENED = (
+    *("turn_id", "attempt", "user_id", "model", "turns", "reserved"),
+    *("prompt_tokens", "cost", "created_at"),
+)
 _calls = table(Call)
 _turns = table(models.Turn)
 # The turn's row is locked, so that no other attempt can begin and look for open calls before this
-# one is committed. An attempt that lost the turn inserts nothing.
+# one is committed. An attempt that lost the turn inserts nothing. Whoever fences the attempt locks
+# the turn before the allowances, but only for an open call: the turn has none at this moment.
 _OPEN = (
     insert(_calls)
     .from_select(
         _OPENED,
         select(*(bindparam(f"new_{name}", type_=_calls.c[name].type) for name in _OPENED))
-        .where(_turns.c.id == bindparam("the_turn"), _turns.c.attempt == bindparam("the_attempt"))
+        .where(*models.FENCED)
         .with_for_update(read=True),
     )
     .returning(_calls.c.id)
@@ -64,19 +68,22 @@ async def reserve(
     model: str,
     cost: int,
     turns: int,
+    prompt_tokens: int = 0,
+    least: int = 0,
     now: datetime,
 ) -> Reservation:
     """Take `turns` turns and at most `cost` micro-dollars from every allowance, or from none.
 
+    `least` is the cost in micro-dollars if the call is cut off before anything is noted of it.
     Raises QuotaExceeded, or LeaseLost if another attempt owns the turn; the caller must then roll
     the transaction back.
     """
     amounts = {"turns": turns, "usd": cost}
     limits = [(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)]
     at = await _take(session, limits, now) if limits else now
-    values = (turn.id, turn.attempt, turn.user_id, model, turns, cost, at)
+    values = (turn.id, turn.attempt, turn.user_id, model, turns, cost, prompt_tokens, least, at)
     new = {f"new_{name}": value for name, value in zip(_OPENED, values, strict=True)}
-    call_id = await session.scalar(_OPEN, {"the_turn": turn.id, "the_attempt": turn.attempt, **new})
+    call_id = await session.scalar(_OPEN, turn.fence | new)
     if call_id is None:
         raise LeaseLost(f"turn {turn.reference}")
     return Reservation(call_id, turn.user_id, turns, cost, at)

@@ -1,11 +1,28 @@
-"""Settling a call: replacing the reserved amount by the cost, in call and allowances at once."""
+"""Settling a call: replacing the reserved amount by the cost, in call and allowances at once.
 
-from collections.abc import Callable, Collection
+Who ends a call decides who pays. Its own attempt and a person who cuts it off charge the person.
+After a crash, and for an answer that cannot be delivered, the deployment pays alone.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, exists, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    exists,
+    or_,
+    select,
+    update,
+)
 
+from core import models
 from core.db import Session, row_count
 from core.messages import Usage
 from core.models import Call, table
@@ -15,6 +32,7 @@ from core.settings import Limit
 from core.turns import Turn
 
 _calls = table(Call)
+_turns = table(models.Turn)
 _ADJUSTED = allowances.c.used + bindparam("amount", type_=BigInteger)
 _ADJUST = (
     update(allowances)
@@ -22,7 +40,48 @@ _ADJUST = (
     # Not below zero: a process with other limits may have opened the call without counting it here.
     .values(used=case((_ADJUSTED < 0, 0), else_=_ADJUSTED))
 )
-_SETTLE = update(_calls).where(_calls.c.id == bindparam("the_call"), _calls.c.settled_at.is_(None))
+_CALL = update(_calls).where(_calls.c.id == bindparam("the_call"))
+_SETTLE = _CALL.where(_calls.c.settled_at.is_(None))
+_NOTE = _SETTLE.values(
+    completion_tokens=bindparam("came", type_=Integer), cost=bindparam("worth", type_=BigInteger)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The part of an open call's answer that has come; `cost` of the call in micro-dollars.
+
+    The cost includes what may come before the next note.
+    """
+
+    call_id: int
+    completion_tokens: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Amounts:
+    """The amounts that a call adds to allowances; money in micro-dollars."""
+
+    turns: int
+    cost: int
+    """The part of the deployment."""
+    charged: int
+    """The part of the person."""
+
+    def of(self, owner: int, limit: Limit) -> int:
+        """Return the amount that counts in an owner's limit."""
+        if limit.unit == "turns":
+            return self.turns
+        return self.cost if owner == DEPLOYMENT else self.charged
+
+
+async def note(session: Session, news: Sequence[Progress]) -> None:
+    """Store how far open calls have come: whoever settles one for its attempt knows no more."""
+    rows = [
+        {"the_call": new.call_id, "came": new.completion_tokens, "worth": new.cost} for new in news
+    ]
+    await session.execute(_NOTE, rows)
 
 
 async def settle(
@@ -34,58 +93,90 @@ async def settle(
     *,
     model: str = "",
     estimated: bool = False,
+    excused: bool = False,
     now: datetime,
 ) -> None:
-    """Replace a reservation by the cost of the call, which the person and the budget pay."""
-    await _settle(
-        session,
-        reservation,
-        rules,
-        {
-            "prompt_tokens": usage.prompt_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "cost": cost,
-            "charged": cost,
-            "estimated": estimated,
-            "settled_at": now,
-        }
-        | ({"model": model} if model else {}),
-    )
+    """Replace a reservation by the cost of the call, which the person and the budget pay.
+
+    `excused` means that the person pays nothing and no turn counts. If somebody has settled the
+    call by what was known of it, because its attempt lost the turn, this better figure takes the
+    place of that one; the same ones pay it.
+    """
+    values = {
+        "prompt_tokens": usage.prompt_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cost": cost,
+        "charged": 0 if excused else cost,
+        "estimated": estimated,
+        "settled_at": now,
+    }
+    if model:
+        values["model"] = model
+    if excused:
+        values["turns"] = 0
+    await _settle_own(session, reservation, rules, values)
 
 
 async def release(
     session: Session, reservation: Reservation, rules: Rules, *, now: datetime
 ) -> None:
-    """Give the whole reservation back: the call failed, and a failed request costs nothing."""
-    await _settle(
-        session,
-        reservation,
-        rules,
-        {"turns": 0, "cost": 0, "charged": 0, "settled_at": now},
+    """Give the money of a reservation back: nothing came of the request, which costs nothing.
+
+    It counts as a turn all the same.
+    """
+    values = {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0, "charged": 0}
+    await _settle_own(
+        session, reservation, rules, {**values, "estimated": False, "settled_at": now}
     )
 
 
 async def recover(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> None:
-    """Settle the calls that a turn left open, before it opens another.
+    """Settle the calls that a crash left open in a turn, before it opens another.
 
-    The budget pays the reserved amount, which may have been spent; the person pays nothing.
+    The budget pays what is known to have come; the person pays nothing.
     """
-    open_calls = and_(Call.turn_id == turn.id, Call.attempt <= turn.attempt)
-    await _settle_all(session, open_calls, rules, now, lambda _: {"turns": 0, "charged": 0})
+    left = and_(_calls.c.turn_id == turn.id, _calls.c.attempt <= turn.attempt)
+    await _settle_all(session, left, rules, now)
 
 
 async def abandon(
     session: Session, turn_ids: Collection[int], rules: Rules, *, now: datetime
 ) -> None:
-    """Settle the open calls of turns that people gave up; they pay the reserved amounts."""
-    open_calls = Call.turn_id.in_(turn_ids)
-    await _settle_all(session, open_calls, rules, now, lambda call: {"charged": call.reserved})
+    """Settle the open calls of turns whose attempts were just fenced off by a person.
+
+    Call it in the transaction that fences them. The person pays what is known to have come, and it
+    counts as a turn; the attempt, which knows better, corrects the figure when it finds itself
+    fenced off. A call that a crash had cut off before costs the person nothing. The fence leaves
+    the lease of a turn as it was, which tells the two apart.
+    """
+    await _settle_all(session, _calls.c.turn_id.in_(turn_ids), rules, now, by_person=True)
+
+
+async def excuse(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> None:
+    """Give a person back what a turn has cost them, money and turn; the budget pays it alone.
+
+    An open call of the turn is settled by what is known to have come.
+    """
+    mine = _calls.c.turn_id == turn.id
+    await _settle_all(session, mine, rules, now)
+    found = await session.execute(
+        select(_calls)
+        .where(mine, or_(_calls.c.turns > 0, _calls.c.charged > 0))
+        .order_by(_calls.c.id)
+        .with_for_update()
+    )
+    for call in found.all():
+        before = _Amounts(call.turns, call.cost, call.charged)
+        await session.execute(_CALL.values(turns=0, charged=0), {"the_call": call.id})
+        await _adjust(session, _reservation(call), rules, before, _Amounts(0, call.cost, 0))
 
 
 async def is_counted(session: Session, turn: Turn) -> bool:
-    """Return True if a settled call of this turn counts as the person's turn already."""
-    counted = exists().where(_calls.c.turn_id == turn.id, _calls.c.turns > 0)
+    """Return True if a settled call counts as the person's turn since they asked last."""
+    counted = exists().where(
+        _calls.c.turn_id == turn.id, _calls.c.attempt > turn.asked, _calls.c.turns > 0
+    )
     return bool(await session.scalar(select(counted.where(_calls.c.settled_at.is_not(None)))))
 
 
@@ -94,11 +185,17 @@ async def _settle_all(
     which: ColumnElement[bool],
     rules: Rules,
     now: datetime,
-    paid: Callable[[Any], dict[str, Any]],
+    *,
+    by_person: bool = False,
 ) -> None:
-    """Settle open calls; the budget pays the reserved amounts, the people what `paid` says."""
+    """Settle open calls by what is known of them."""
+    was_alive = and_(_turns.c.lease_until > now, _turns.c.attempt == _calls.c.attempt + 1)
     left = await session.execute(
-        select(Call).where(which, Call.settled_at.is_(None)).with_for_update()
+        select(_calls, was_alive.label("was_alive"))
+        .join(_turns, _turns.c.id == _calls.c.turn_id)
+        .where(which, _calls.c.settled_at.is_(None))
+        .order_by(_calls.c.id)
+        .with_for_update(of=_calls)
     )
     calls = left.all()
     if calls:
@@ -106,12 +203,16 @@ async def _settle_all(
         # for rows that precede these.
         await lock(session, _limits(rules, {call.user_id for call in calls}), now)
     for call in calls:
-        await _settle(
-            session,
-            Reservation(call.id, call.user_id, call.turns, call.reserved, call.created_at),
-            rules,
-            {"cost": call.reserved, "estimated": True, "settled_at": now} | paid(call),
-        )
+        # A call of an older release tells nothing until it is settled.
+        cost = min(call.cost, call.reserved) or call.reserved
+        values = {"cost": cost, "charged": cost, "estimated": True, "settled_at": now}
+        if not (by_person and call.was_alive):
+            values |= {"turns": 0, "charged": 0}
+        await _settle(session, _reservation(call), rules, values)
+
+
+def _reservation(call: Any) -> Reservation:
+    return Reservation(call.id, call.user_id, call.turns, call.reserved, call.created_at)
 
 
 def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
@@ -120,27 +221,51 @@ def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
     return sorted(dict.fromkeys(every), key=lambda pair: pair[0] == DEPLOYMENT)
 
 
-async def _settle(
+async def _settle_own(
     session: Session, reservation: Reservation, rules: Rules, values: dict[str, Any]
 ) -> None:
+    """Settle a call for its own attempt, or correct the estimate by which it was settled."""
+    if await _settle(session, reservation, rules, values):
+        return
+    is_it = _calls.c.id == reservation.call_id
+    found = await session.execute(select(_calls).where(is_it, _calls.c.estimated).with_for_update())
+    call = found.one_or_none()
+    if call is None:
+        return
+    is_paid = call.charged == call.cost
+    values = {**values, "turns": call.turns, "charged": values["cost"] if is_paid else 0}
+    await session.execute(_CALL.values(values), {"the_call": call.id})
+    before = _Amounts(call.turns, call.cost, call.charged)
+    await _adjust(session, reservation, rules, before, _new(values, reservation))
+
+
+async def _settle(
+    session: Session, reservation: Reservation, rules: Rules, values: dict[str, Any]
+) -> bool:
+    """Settle a call and return True; change nothing if it is settled already."""
     settled = await session.execute(_SETTLE.values(values), {"the_call": reservation.call_id})
     if not row_count(settled):
-        return
-    turns = values.get("turns", reservation.turns) - reservation.turns
+        return False
+    reserved = reservation.reserved
+    before = _Amounts(reservation.turns, reserved, reserved)
+    await _adjust(session, reservation, rules, before, _new(values, reservation))
+    return True
+
+
+def _new(values: dict[str, Any], reservation: Reservation) -> _Amounts:
+    turns: int = values.get("turns", reservation.turns)
+    return _Amounts(turns, values["cost"], values["charged"])
+
+
+async def _adjust(
+    session: Session, reservation: Reservation, rules: Rules, before: _Amounts, after: _Amounts
+) -> None:
+    """Let the allowances of a call's windows count new amounts in place of those before."""
     changes = [
         {**key(owner, limit), "start": limit.start(reservation.at), "amount": delta}
         for owner, limit in rules.of(reservation.user_id)
-        if (delta := _delta(owner, limit, reservation, values, turns))
+        if (delta := after.of(owner, limit) - before.of(owner, limit))
     ]
     if changes:
         # A row that counts a newer window by now stays as it is.
         await session.execute(_ADJUST, changes)
-
-
-def _delta(
-    owner: int, limit: Limit, reservation: Reservation, values: dict[str, Any], turns: int
-) -> int:
-    if limit.unit == "turns":
-        return turns
-    paid: int = values["cost"] if owner == DEPLOYMENT else values["charged"]
-    return paid - reservation.reserved

@@ -67,6 +67,8 @@ class Settings(Environment):
     have twice this size until it is summarised, and a question and its answer come on top."""
     memory_low_tokens: int = Field(default=4_000, ge=0, le=900_000)
 
+    file_megabytes: int = Field(default=200, ge=1)
+    """The most megabytes of files that are stored for one person."""
     retention_days: int | None = Field(default=None, ge=1)
     """Everything older is deleted."""
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from core import fleet, inbox
+from core import fleet, inbox, quota
 from core.adapter import Account
 from core.db import TRANSIENT, Session, Sessions, may_pass, transact
 from core.gates import Gates, happens
@@ -84,6 +84,7 @@ class Keeper:
                     began = self._clock()
                     await self._live()
                     await self._renew()
+                    await self.transact(inbox.unblock, patience=BEAT)
                     renewed_at = began
             except TRANSIENT as error:
                 if not may_pass(error):
@@ -91,10 +92,19 @@ class Keeper:
                 log.warning("database: %s; leases are not renewed", type(error).__name__)
 
     async def _save_drafts(self) -> None:
+        """Save growing answers as people see them, and their calls' progress for the ledger."""
         changed = [run for run in self._runs.values() if run.reply.text != run.saved]
         drafts = [(run.turn, run.reply.text) for run in changed]
-        if drafts:
-            await self.transact(lambda s: inbox.save_drafts(s, drafts), patience=BEAT)
+        news = [new for run in self._runs.values() if (new := run.reply.progress())]
+
+        async def save(session: Session) -> None:
+            if drafts:
+                await inbox.save_drafts(session, drafts)
+            if news:
+                await quota.note(session, news)
+
+        if drafts or news:
+            await self.transact(save, patience=BEAT)
         for run, (_, text) in zip(changed, drafts, strict=True):
             run.saved = text
 

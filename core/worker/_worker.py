@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from core.errors import (
     Unreachable,
 )
 from core.gates import Gates, happens
+from core.lines import ALONE, FATAL, FIRST, LATER, SHAKEN, line_after
 from core.reply import Lease, Reply
 from core.turns import Outcome, Turn
 from core.worker._keeper import BEAT, Keeper
@@ -32,10 +34,19 @@ log = logging.getLogger(__name__)
 
 BATCH = 20
 """The most turns of one claim."""
+LOOK_OVER = 1.0
+"""The seconds between two looks for turns whose process died."""
+QUIET = 10.0
+"""The seconds that running answers have to finish before a turn runs alone."""
+ASIDE = 20.0
+"""The most seconds for which other turns wait while some run alone, one after the other."""
+BETWEEN = 20.0
+"""The seconds after that in which no turn runs alone, so that the others come on."""
 POLL = 2.0
 """The seconds after which a worker looks at the inbox without any hint."""
 FAULTS = 5
-"""The faults after which a turn ends with a sentence instead of an answer."""
+"""The faults after which a turn ends with a sentence instead of an answer; so do the deaths of
+`FATAL` processes."""
 AGE = timedelta(hours=24)
 """The age at which a turn ends with a sentence instead of an answer."""
 REACHABLE = timedelta(hours=2)
@@ -89,6 +100,9 @@ class Worker:
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+        self._looked_over_at = self._alone_at = -math.inf
+        self._shaken = {*SHAKEN, ALONE}
+        """The lines in which turns waited at the last look that were in hand at a death."""
 
     def serve(self, adapter: Adapter) -> None:
         """Claim turns for one more account from now on."""
@@ -158,23 +172,36 @@ class Worker:
         return bool(self._accounts) and not self._draining
 
     async def _claim(self) -> None:
-        while self._may_claim and (free := self._concurrency - len(self._runs)) > 0:
-            limit = min(free, BATCH)
-            try:
-                until, turns = await self._keeper.transact(partial(self._take, limit=limit))
-            except IntegrityError:
-                return  # another process took a turn of the same lane
-            except TRANSIENT as error:
-                if not may_pass(error):
-                    raise
-                log.error("cannot claim turns: %s: %s", type(error).__name__, reason(error))
-                return
-            for turn in turns:
-                self._begin(turn, until)
-            if len(turns) < limit:
-                return
+        """Claim as many turns as there is room for, those whose process died first."""
+        try:
+            for line in [line for line in SHAKEN if line in self._shaken]:
+                await self._claim_shaken(line)
+            if ALONE in self._shaken and self._clock() - self._alone_at >= BETWEEN:
+                await self._run_alone()
+            while await self._claim_from((FIRST, LATER), BATCH) == BATCH:
+                pass
+            if self._may_claim and self._clock() - self._looked_over_at >= LOOK_OVER:
+                await self._look_over()
+        except IntegrityError:
+            return  # another process took a turn of the same lane
+        except TRANSIENT as error:
+            if not may_pass(error):
+                raise
+            log.error("cannot claim turns: %s: %s", type(error).__name__, reason(error))
 
-    async def _take(self, session: Session, *, limit: int) -> tuple[float, list[Turn]]:
+    async def _claim_from(self, lines: tuple[int, ...], most: int) -> int:
+        """Claim at most so many turns from some lines, and begin them; return their number."""
+        limit = min(self._concurrency - len(self._runs), most)
+        if not self._may_claim or limit <= 0:
+            return 0
+        until, turns = await self._keeper.transact(partial(self._take, lines=lines, limit=limit))
+        for turn in turns:
+            self._begin(turn, until)
+        return len(turns)
+
+    async def _take(
+        self, session: Session, *, lines: tuple[int, ...], limit: int
+    ) -> tuple[float, list[Turn]]:
         """Claim turns; return the end of their lease, on the event loop's clock, and the turns."""
         now, until = self._now(), self._clock() + self._lease.total_seconds()
         return until, await inbox.claim(
@@ -182,12 +209,47 @@ class Worker:
             self.id,
             self._accounts,
             now=now,
-            # In doubt, take only leases that ended so long ago that their process must be dead.
-            ended_at=now - AGE if self._keeper.is_in_doubt() else now,
             lease_until=now + self._lease,
             limit=limit,
-            kept=self._keeper.short(),
+            lines=lines,
         )
+
+    async def _look_over(self) -> None:
+        """Free the turns of dead processes, and note in which lines such turns wait."""
+
+        async def work(session: Session) -> set[int]:
+            now = self._now()
+            # In doubt, free only leases that ended so long ago that their process must be dead.
+            ended_at = now - AGE if self._keeper.is_in_doubt() else now
+            await inbox.bury(session, now=now, ended_at=ended_at, kept=self._keeper.short())
+            return set(await inbox.shaken(session, self._accounts, now=now))
+
+        before, self._shaken = self._shaken, await self._keeper.transact(work)
+        self._looked_over_at = self._clock()
+        if self._shaken - before:
+            self._wake.set()
+
+    async def _claim_shaken(self, line: int) -> None:
+        """Claim few turns that were in hand at a death, so that the guilty one is found out."""
+        in_hand = sum(line_after(run.turn.deaths) == line for run in self._runs.values())
+        await self._claim_from((line,), SHAKEN[line] - in_hand)
+
+    async def _run_alone(self) -> None:
+        """Carry out the turns that may end their process, one by one and with nothing beside them.
+
+        Other turns wait meanwhile, but for `QUIET` and `ASIDE` seconds at most. Answers that are
+        not finished by then go on later, in their messages.
+        """
+        await happens(self._idle, QUIET)
+        if self._runs:
+            await self._stop_runs()
+            await self._keeper.transact(lambda s: inbox.hand_back(s, self.id))
+        until = self._clock() + ASIDE
+        while self._clock() < until and await self._claim_from((ALONE,), 1):
+            await happens(self._idle, until - self._clock())
+            self._alone_at = self._clock()
+            if self._runs:
+                break
 
     def _begin(self, turn: Turn, until: float) -> None:
         account = turn.address.platform, turn.address.bot_id
@@ -250,7 +312,10 @@ class Worker:
             run.reply.resume([None])  # `accept` stored this intent
         else:
             run.reply.resume(await transact(self._sessions, lambda s: posts.of(s, turn.id)))
-        is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
+        is_fatal = turn.deaths >= FATAL
+        is_over = turn.faults >= FAULTS or is_fatal or self._now() - turn.created_at > AGE
+        if is_fatal:
+            log.error("turn %s: %d processes died over it", turn.reference, turn.deaths)
         if turn.answer is None:
             answer = self._chat.fail if is_over else self._chat.answer
             run.turn = await answer(turn, run.reply)
@@ -310,12 +375,15 @@ class Worker:
 
     async def _hand_back(self) -> None:
         """Stop all runs and hand their turns back; the next process goes on in their messages."""
+        await self._stop_runs()
+        with contextlib.suppress(*TRANSIENT):
+            await transact(self._sessions, self._leave, patience=BEAT)
+
+    async def _stop_runs(self) -> None:
         tasks = [run.task for run in self._runs.values() if run.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(*TRANSIENT):
-            await transact(self._sessions, self._leave, patience=BEAT)
 
     async def _leave(self, session: Session) -> None:
         await inbox.hand_back(session, self.id)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session as OrmSession
 from core import identity, inbox, models
 from core.adapter import Account, Address, Author, InboundMessage
 from core.db import Session, Sessions, Values
+from core.lines import FIRST, LATER, ONCE, TWICE
 from core.turns import Outcome, Question, Speaker, Turn
 
 T = TypeVar("T")
@@ -156,21 +157,23 @@ async def claim(
     limit: int = 20,
     accounts: Collection[Account] = (ACCOUNT,),
     kept: Collection[int] = (),
+    lines: tuple[int, ...] = (FIRST, LATER, ONCE, TWICE),
 ) -> list[Turn]:
-    """Claim as a worker does."""
-    return await commit(
-        sessions,
-        lambda s: inbox.claim(
-            s,
+    """Claim as a worker does that takes turns over from dead ones, but for those that run alone."""
+
+    async def work(session: Session) -> list[Turn]:
+        await inbox.bury(session, now=now, ended_at=now, kept=kept)
+        return await inbox.claim(
+            session,
             worker_id,
             accounts,
             now=now,
-            ended_at=now,
             lease_until=now + LEASE,
             limit=limit,
-            kept=kept,
-        ),
-    )
+            lines=lines,
+        )
+
+    return await commit(sessions, work)
 
 
 async def claimed(sessions: Sessions, worker_id: str = "worker", *, now: datetime = NOW) -> Turn:

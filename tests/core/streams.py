@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from core.llm import LIMITS, LLM, Endpoint, Event
-from core.messages import Text, user
+from core.messages import Text, Unseen, user
 from tests.fakes.model import MODEL
 
 KEY = "test-key"
@@ -41,11 +41,15 @@ async def hear(llm: LLM, said: str = "Go", **more: Any) -> list[Event]:
 
 
 async def listen(llm: LLM, heard: list[Event], said: str = "Go", **more: Any) -> None:
-    """Add the events to `heard` as they come: it holds them even if the answer breaks."""
+    """Add the events to `heard` as they come: it holds them even if the answer breaks.
+
+    Pieces that nobody sees are left out: tool calls come whole at the end.
+    """
     stream = llm.stream([user(said)], **{"request_id": "test", **more})
     async with aclosing(stream) as events:
         async for event in events:
-            heard.append(event)  # noqa: PERF401 - an error must leave what came before it
+            if not isinstance(event, Unseen):
+                heard.append(event)  # noqa: PERF401 - an error must leave what came before it
 
 
 def text_of(events: Iterable[Event]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 import struct
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,11 +16,12 @@ from sqlalchemy import delete, select
 
 from core import attachments, models
 from core.adapter import Attachment
-from core.attachments import LIMIT
+from core.attachments import LIMIT, Room
 from core.attachments._content import understand
-from core.attachments._store import keep
+from core.attachments._store import PIECE, keep
 from core.db import Sessions
-from core.errors import AttachmentError
+from core.errors import AttachmentError, ModelBroke
+from core.llm._body import Body
 from core.messages import Block, ChatMessage, assistant, system, user
 from core.models import AttachmentUse, Blob
 from core.turns import Question, Turn
@@ -81,11 +83,28 @@ async def load(
         files = Files(files)
     given = [Attachment(name, name, "application/octet-stream", size) for name, size in claims]
     turn = await asked(sessions, text, number, *given)
-    return await attachments.load(sessions, turn, files.download, now=NOW)
+    return await loaded(sessions, turn, files)
 
 
-async def expand(sessions: Sessions, *messages: ChatMessage) -> list[ChatMessage]:
-    return list(await attachments.expand(sessions, messages, vision=True))
+async def loaded(
+    sessions: Sessions, turn: Turn, files: Files, room: Room | None = None, most: int = 10**9
+) -> list[Block]:
+    room = room or Room()
+    return await attachments.load(sessions, turn, files.download, room=room, most=most, now=NOW)
+
+
+async def expand(
+    sessions: Sessions, *messages: ChatMessage, room: Room | None = None
+) -> list[ChatMessage]:
+    """Messages as the model API gets them."""
+    room = room or Room()
+    expanded = await attachments.expand(sessions, messages, vision=True, room=room)
+    body = Body({"messages": list(expanded)})
+    sent = b"".join([piece async for piece in body])
+    assert len(sent) == len(body)
+    assert room.free == room.size
+    told: list[ChatMessage] = json.loads(sent)["messages"]
+    return told
 
 
 def question(*parts: Block) -> ChatMessage:
@@ -252,8 +271,8 @@ async def test_a_second_attempt_of_a_turn_gives_the_same_parts(sessions: Session
     given = Attachment("a", "a", "", None)
     turn = await asked(sessions, "look", "1", given)
     files = Files({"a": image()})
-    first = await attachments.load(sessions, turn, files.download, now=NOW)
-    assert await attachments.load(sessions, turn, files.download, now=NOW) == first
+    first = await loaded(sessions, turn, files)
+    assert await loaded(sessions, turn, files) == first
     assert await count(sessions, AttachmentUse) == 1
 
 
@@ -315,15 +334,16 @@ async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
 # Requests
 
 
-async def test_a_request_reads_its_files_with_one_statement(sessions: Sessions) -> None:
+async def test_a_request_looks_for_its_files_with_one_statement(sessions: Sessions) -> None:
     parts = await load(sessions, {"a": image(), "b": PDF, "c": b"text"})
     calling: ChatMessage = {"role": "assistant", "tool_calls": []}
     said = [system("be kind"), question(*parts), calling, question(parts[0])]
     with statements(sessions) as seen:
-        first = await expand(sessions, *said)
+        await attachments.expand(sessions, said, vision=True, room=Room())
     assert len(seen) == 1
+    first = await expand(sessions, *said)
     assert (await expand(sessions, *said, user("go on")))[:4] == first
-    assert first[0] is said[0]
+    assert first[0] == said[0]
     with statements(sessions) as seen:
         await expand(sessions, system("be kind"), user("hello"), calling)
     assert seen == []
@@ -341,23 +361,50 @@ async def test_the_model_api_accepts_the_expanded_messages(
 
 
 async def test_the_oldest_files_make_room_and_the_beginning_stays(sessions: Sessions) -> None:
-    """Messages of 3 MB: the seventh passes the limit, and three are left; so does the eleventh."""
+    """Messages of 1 MB: the sixth passes the limit, and two are left; so does the tenth."""
     said: list[ChatMessage] = []
     dropped = []
     before: list[ChatMessage] = []
     changes = []
     for number in range(12):
-        data = image(size=(number + 1, 1)) + bytes(3_000_000)
+        data = image(size=(number + 1, 1)) + bytes(1_000_000)
         said += [question(*await load(sessions, {"a": data}, number=str(number))), assistant("ok")]
         request = await expand(sessions, *said)
         dropped.append(sum("no longer attached" in str(message)[:200] for message in request))
         changes.append(request[: len(before)] != before)
         before = request
         assert "base64" in str(request[-2])[:200]
-    assert dropped == [0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 8, 8]
-    assert [number for number, change in enumerate(changes) if change] == [6, 10]
+    assert dropped == [0, 0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9]
+    assert [number for number, change in enumerate(changes) if change] == [4, 7, 10]
     # The rule needs no memory of its own: from the stored messages alone it comes to the same.
     assert await expand(sessions, *said) == before
+
+
+async def test_small_files_are_left_out_when_they_are_many(sessions: Sessions) -> None:
+    said: list[ChatMessage] = []
+    sent = []
+    for number in range(14):
+        parts = await load(sessions, {"a": image(size=(number + 1, 1))}, number=str(number))
+        said += [question(*parts), assistant("ok")]
+        sent.append(str(await expand(sessions, *said)).count("base64"))
+    assert sent == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 5, 6, 7, 8]
+
+
+async def test_a_large_file_is_sent_with_its_question_only(sessions: Sessions) -> None:
+    small = question(*await load(sessions, {"a": image()}))
+    paper = question(*await load(sessions, {"b": PDF + bytes(5_000_000)}, number="2"))
+    first = await expand(sessions, small, assistant("ok"), paper)
+    # The calls for tools belong to the same question.
+    calling: ChatMessage = {"role": "assistant", "tool_calls": []}
+    assert (await expand(sessions, small, assistant("ok"), paper, calling))[:3] == first
+    later = [small, assistant("ok"), paper, assistant("fine"), user("hi")]
+    second = await expand(sessions, *later)
+    assert second[:2] == first[:2]
+    assert len(str(second)) < 1000
+    assert "“b” was here" in str(second[2])
+    # From then on nothing changes any more.
+    third = await expand(sessions, *later, assistant("hi"), user("hello"))
+    assert third[: len(second)] == second
 
 
 async def test_the_files_of_the_newest_message_are_always_sent(sessions: Sessions) -> None:
@@ -370,3 +417,123 @@ async def test_the_files_of_the_newest_message_are_always_sent(sessions: Session
         {"type": "text", "text": "[An image was here; it is no longer attached.]"}
     )
     assert str(second).count("base64") == 4
+
+
+async def test_a_file_is_read_in_pieces_while_it_is_sent(sessions: Sessions) -> None:
+    data = image() + bytes(range(256)) * 30_000
+    room = Room(4 * PIECE)
+    messages = [question(*await load(sessions, {"a": data}))]
+    messages = list(await attachments.expand(sessions, messages, vision=True, room=room))
+    body, sizes = Body({"messages": messages}), []
+    async for piece in body:
+        sizes.append(len(piece))
+        # Only while a piece of the file is on its way, room is taken.
+        assert room.free == (0 if len(piece) > 1000 else room.size)
+    assert sum(sizes) == len(body)
+    assert max(sizes) == PIECE // 3 * 4 < len(data)
+
+
+async def test_a_request_that_is_cut_off_gives_its_room_back(sessions: Sessions) -> None:
+    room = Room(4 * PIECE)
+    messages = [question(*await load(sessions, {"a": image() + bytes(100)}))]
+    body = Body({"messages": await attachments.expand(sessions, messages, vision=True, room=room)})
+    pieces = aiter(body)
+    await anext(pieces)
+    await anext(pieces)
+    assert room.free == 0
+    await body.aclose()
+    assert room.free == room.size
+
+
+async def test_a_file_that_is_deleted_while_it_is_sent_breaks_the_request(
+    sessions: Sessions,
+) -> None:
+    messages = [question(*await load(sessions, {"a": image()}))]
+    body = Body(
+        {"messages": await attachments.expand(sessions, messages, vision=True, room=Room())}
+    )
+    await commit(sessions, lambda s: s.execute(delete(Blob)))
+    with pytest.raises(ModelBroke):
+        _ = [piece async for piece in body]
+
+
+# Room
+
+
+async def test_turns_with_files_wait_for_room(sessions: Sessions) -> None:
+    """Two messages of 10 bytes fit; the third is loaded when one of them is done."""
+    room, started, go = Room(20), asyncio.Semaphore(0), asyncio.Event()
+    loading = 0
+
+    async def download(attachment: Attachment, limit: int) -> bytes:
+        nonlocal loading
+        loading += limit
+        assert loading <= 20
+        started.release()
+        await go.wait()
+        loading -= limit
+        return b"0123456789"
+
+    tasks = []
+    for number in range(5):
+        turn = await asked(sessions, "look", str(number), Attachment("a", "a.txt", "", 10))
+        task = attachments.load(sessions, turn, download, room=room, most=100, now=NOW)
+        tasks.append(asyncio.create_task(task))
+    await started.acquire()
+    await started.acquire()
+    assert room.free == 0
+    go.set()
+    await asyncio.gather(*tasks)
+    assert room.free == 20
+
+
+async def test_room_is_given_in_the_order_of_asking() -> None:
+    room, order = Room(10), []
+
+    async def take(name: str, size: int) -> None:
+        async with room.take(size):
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        # The small one would fit beside the first, but must not overtake the large one for ever.
+        for name, size in (("first", 6), ("large", 10), ("small", 2), ("too large", 99)):
+            tasks.create_task(take(name, size))
+    assert order == ["first", "large", "small", "too large"]
+    assert room.free == 10
+
+
+async def test_who_stops_waiting_takes_no_room() -> None:
+    room = Room(10)
+
+    async def take(size: int) -> None:
+        async with room.take(size):
+            await asyncio.sleep(0)
+
+    async with room.take(6):
+        large, small = asyncio.create_task(take(10)), asyncio.create_task(take(4))
+        await asyncio.sleep(0)
+        large.cancel()
+        await asyncio.wait([large])
+        await small  # it waited behind the large one only
+    last = asyncio.create_task(take(10))
+    await asyncio.sleep(0)
+    last.cancel()  # it holds the room by now
+    await asyncio.wait([last])
+    assert room.free == 10
+
+
+async def test_who_is_cancelled_when_room_comes_gives_it_on() -> None:
+    room = Room(10)
+
+    async def take(size: int) -> None:
+        async with room.take(size):
+            await asyncio.sleep(0)
+
+    async with room.take(10):
+        waiting = asyncio.create_task(take(10))
+        await asyncio.sleep(0)
+    waiting.cancel()  # it was let in, but does not know it yet
+    await asyncio.wait([waiting])
+    await take(10)
+    assert room.free == 10

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from core import fleet, inbox, models
 from core.adapter import Address, Author
 from core.db import Sessions
+from core.lines import ALONE, FATAL, FIRST, LATER, ONCE, REST, SUSPECT, TWICE
 from core.turns import Outcome, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import ACCOUNT, ADA, BOB, GROUP, NOW, ask, ask_in_group, commit, ids, later
@@ -124,7 +126,7 @@ async def test_a_turn_that_is_queued_again_waits_for_the_one_that_runs(
 
 
 @pytest.mark.parametrize("follows", [False, True], ids=["in its lane", "and what it follows"])
-async def test_a_lane_goes_on_when_a_worker_dies_after_an_older_turn_was_queued_again(
+async def test_a_lane_goes_on_in_order_when_a_worker_dies_after_an_older_turn_was_queued_again(
     sessions: Sessions, ada: Speaker, follows: bool
 ) -> None:
     first = await ask(sessions, ada, "1")
@@ -135,9 +137,9 @@ async def test_a_lane_goes_on_when_a_worker_dies_after_an_older_turn_was_queued_
 
     turn = await rows.claimed(sessions, "alive", now=later(20))
 
-    assert turn.id == second
+    assert turn.id == first
     await rows.finish(sessions, turn)
-    assert await ids(sessions, "alive", now=later(20)) == [first]
+    assert await ids(sessions, "alive", now=later(20)) == [second]
 
 
 async def test_a_reply_to_an_unfinished_answer_waits_for_it(sessions: Sessions) -> None:
@@ -206,28 +208,123 @@ async def test_the_inbox_is_busy_until_the_last_delivery(sessions: Sessions, ada
     assert not await is_busy()
 
 
+# People in turn
+
+
+async def test_people_are_served_in_turn_whoever_asked_first(sessions: Sessions) -> None:
+    bob = await rows.speaker(sessions, BOB, replace(rows.HOME, chat="200"))
+    ada = await rows.speaker(sessions)
+    adas = [await ask(sessions, ada, f"a{number}") for number in range(3)]
+    bobs = [await ask(sessions, bob, f"b{number}") for number in range(3)]
+    served = []
+    for second in range(1, 7):
+        [turn] = await rows.claim(sessions, now=later(second), limit=1)
+        served.append(turn.id)
+        await rows.answer(sessions, turn)
+        assert await rows.deliver(sessions, turn, now=later(second)) == (second < 5)
+    assert served == [turn for both in zip(adas, bobs, strict=True) for turn in both]
+
+
+async def test_a_person_in_many_groups_has_one_turn_before_those_of_others(
+    sessions: Sessions,
+) -> None:
+    groups = [replace(GROUP, chat=f"-{number}") for number in range(1, 6)]
+    adas = []
+    for group in groups:
+        who = await rows.speaker(sessions, ADA, group, private=False)
+        adas.append(await ask(sessions, who, group.chat, address=group, lane=group.chat))
+    bobs = await ask_in_group(sessions, BOB, "1")
+    [first, second] = await rows.claim(sessions, limit=2)
+    assert [first.id, second.id] == [adas[0], bobs]
+    await rows.finish(sessions, first)
+    [third] = await rows.claim(sessions, limit=1)
+    assert third.id == adas[1]
+    assert await ids(sessions) == adas[2:], "nobody else waits"
+
+
+async def test_a_turn_that_missed_its_call_is_found(sessions: Sessions, ada: Speaker) -> None:
+    first, second = [await ask(sessions, ada, str(number)) for number in range(2)]
+    assert (await rows.stored(sessions, second)).line is None
+    ended = update(models.Turn).where(models.Turn.id == first)
+    by_hand = ended.values(answered_at=NOW, outcome="ok", delivered_at=NOW)
+    await commit(sessions, lambda s: s.execute(by_hand))
+    assert await ids(sessions) == []
+    await commit(sessions, inbox.unblock)
+    assert await ids(sessions) == [second]
+
+
+async def test_a_new_turn_is_called_up_by_the_one_that_ends_meanwhile(
+    postgres_sessions: Sessions,
+) -> None:
+    ada = await rows.speaker(postgres_sessions)
+    await ask(postgres_sessions, ada, "1")
+    turn = await rows.claimed(postgres_sessions)
+    await rows.answer(postgres_sessions, turn)
+    async with rows.begin(postgres_sessions) as session:
+        second = await inbox.accept(session, "event 2", rows.entry(ada, "2"), now=NOW)
+        delivering = asyncio.create_task(rows.deliver(postgres_sessions, turn))
+        await asyncio.sleep(0)
+    assert await delivering
+    assert await ids(postgres_sessions) == [second]
+
+
+# Deaths
+
+
+async def test_a_turn_moves_to_the_last_line_by_deaths_and_rests_between_those_alone(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    """Many turns of a process that died run few at a time, and at last one by one."""
+    now = NOW
+    turn_id = await ask(sessions, ada, "1")
+    for deaths, line in enumerate((FIRST, ONCE, TWICE, ALONE, ALONE, ALONE, ALONE)):
+        others = tuple(each for each in (FIRST, LATER, ONCE, TWICE, ALONE) if each != line)
+        assert await ids(sessions, now=now, lines=others) == []
+        rest = timedelta(seconds=REST.get(deaths, 0.0))
+        if rest:
+            assert await ids(sessions, now=now + rest / 2, lines=(line,)) == []
+        now += rest
+        [turn] = await rows.claim(sessions, now=now, lines=(line,))
+        assert (turn.id, turn.deaths) == (turn_id, deaths)
+        now += rows.LEASE
+    assert deaths == FATAL
+
+
+async def test_a_turn_that_is_asked_again_after_deaths_still_runs_alone(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    turn_id = await ask(sessions, ada, "1")
+    row = update(models.Turn).values(deaths=FATAL, line=ALONE)
+    await commit(sessions, lambda s: s.execute(row))
+    [turn] = await rows.claim(sessions, lines=(ALONE,))
+    await rows.finish(sessions, turn, Outcome.FAILED)
+    await commit(sessions, lambda s: inbox.requeue(s, turn_id, now=NOW))
+    assert await ids(sessions) == []
+    [turn] = await rows.claim(sessions, lines=(ALONE,))
+    assert turn.deaths == SUSPECT
+
+
 # Attempts, faults, leases
 
 
-async def test_every_claim_is_an_attempt_but_only_a_death_at_work_is_a_fault(
+async def test_every_claim_is_an_attempt_and_faults_and_deaths_are_counted_apart(
     sessions: Sessions, ada: Speaker
 ) -> None:
-    def figures(turn: Turn) -> tuple[int, int]:
-        return turn.attempt, turn.faults
+    def figures(turn: Turn) -> tuple[int, int, int]:
+        return turn.attempt, turn.faults, turn.deaths
 
     await ask(sessions, ada, "1")
     turn = await rows.claimed(sessions)
-    assert figures(turn) == (1, 0)
+    assert figures(turn) == (1, 0, 0)
     await rows.put_back(sessions, turn, NOW)
     turn = await rows.claimed(sessions)
-    assert figures(turn) == (2, 0)
+    assert figures(turn) == (2, 0, 0)
     await rows.put_back(sessions, turn, NOW, fault=True)
-    assert figures(await rows.claimed(sessions)) == (3, 1)
+    assert figures(await rows.claimed(sessions)) == (3, 1, 0)
     turn = await rows.claimed(sessions, now=later(15))
-    assert figures(turn) == (4, 2)
+    assert figures(turn) == (4, 1, 1)
     await rows.answer(sessions, turn)
-    assert figures(await rows.claimed(sessions, now=later(30))) == (5, 0)
-    assert figures(await rows.claimed(sessions, now=later(45))) == (6, 0)
+    assert figures(await rows.claimed(sessions, now=later(30))) == (5, 0, 2)
 
 
 async def test_a_renewed_lease_keeps_others_out(sessions: Sessions, ada: Speaker) -> None:
@@ -260,7 +357,7 @@ async def test_a_turn_that_is_handed_back_is_claimed_at_once_without_a_fault(
     await commit(sessions, lambda s: inbox.hand_back(s, "stops"))
 
     found = await rows.claim(sessions, "other", limit=2)
-    assert [(turn.id, turn.attempt, turn.faults) for turn in found] == [
+    assert [(turn.id, turn.attempt, turn.deaths) for turn in found] == [
         (answered, 2, 0),
         (running, 2, 0),
     ]
@@ -277,11 +374,11 @@ async def test_the_only_process_frees_turns_of_the_one_before(
     turns = await rows.claim(sessions, "before", limit=2)
     await rows.answer(sessions, turns[0])
 
-    await commit(sessions, inbox.free)
+    await commit(sessions, lambda s: inbox.free(s, now=NOW))
 
     found = await rows.claim(sessions, "after")
-    assert [(turn.id, turn.attempt, turn.faults) for turn in found] == [
-        (answered, 2, 0),
+    assert [(turn.id, turn.attempt, turn.deaths) for turn in found] == [
+        (answered, 2, 1),
         (running, 2, 1),
         (waiting, 1, 0),
     ]

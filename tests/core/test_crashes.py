@@ -16,6 +16,7 @@ from core import inbox
 from core.adapter import Address, Author
 from core.db import Session, Sessions
 from core.errors import LeaseLost
+from core.lines import ALONE, FIRST, LATER, ONCE, TWICE
 from core.turns import Outcome, Question, Turn
 from tests.core import rows
 from tests.core.rows import ACCOUNT, ADA, BOB, GROUP, NOW, commit
@@ -23,6 +24,7 @@ from tests.core.rows import ACCOUNT, ADA, BOB, GROUP, NOW, commit
 EVE = Author("telegram", "300", "Eve")
 STEPS = 400
 WORKERS = ("one", "two", "three")
+LINES = (FIRST, LATER, ONCE, TWICE, ALONE)
 
 
 @dataclass
@@ -74,7 +76,9 @@ class Walk:
 
     async def claim(self) -> None:
         name = self.choice.choice(WORKERS)
-        self.hands[name] += await rows.claim(self.sessions, name, now=self.now, limit=3)
+        self.hands[name] += await rows.claim(
+            self.sessions, name, now=self.now, limit=3, lines=LINES
+        )
 
     async def step(self) -> None:
         """Let one worker take the next step with one of its turns."""
@@ -148,8 +152,10 @@ class Walk:
         """Let time pass until only one worker is left, which does everything right."""
         for turns in self.hands.values():
             turns.clear()
-        self.now += timedelta(minutes=1)
-        while turns := await rows.claim(self.sessions, "last", now=self.now):
+        for _ in range(2):  # first the leases end, then the turns have rested
+            self.now += timedelta(minutes=1)
+            await commit(self.sessions, lambda s: inbox.bury(s, now=self.now, ended_at=self.now))
+        while turns := await rows.claim(self.sessions, "last", now=self.now, lines=LINES):
             for turn in turns:
                 if turn.answer is None:
                     await rows.answer(self.sessions, turn, now=self.now)

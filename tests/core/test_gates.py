@@ -263,6 +263,29 @@ async def test_a_call_that_is_given_up_leaves_the_line_to_the_others() -> None:
     assert gate.is_idle()
 
 
+async def test_a_download_takes_its_turn_at_the_account_but_for_the_spare_calls() -> None:
+    gates = Gates(PLATFORM, asyncio.get_running_loop().time)
+    begun: list[str] = []
+
+    async def download(who: str) -> None:
+        begun.append(who)
+
+    mine, yours = gates.paced(1, download), gates.paced(2, download)
+    many = [asyncio.create_task(mine("me")) for _ in range(20)]
+    await asyncio.sleep(0)
+    one = asyncio.create_task(yours("you"))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(begun) == PLATFORM.rate / 5 - SPARE
+    assert gates.wait(chat("a")) == 0, "an answer's text need not wait"
+    async with asyncio.timeout(5):
+        await one
+    assert len(begun) < 10, "one person's files delay nobody else's"
+    for task in many:
+        task.cancel()
+    await asyncio.gather(*many, return_exceptions=True)
+
+
 async def test_a_wait_for_an_event_has_an_end() -> None:
     event = asyncio.Event()
     assert not await happens(event, 0.01)

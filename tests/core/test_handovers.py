@@ -127,7 +127,7 @@ async def test_a_turn_that_ends_its_processes_leaves_no_call_open(
             await model.seen(1)
             process.kill()
             await process.wait()
-    await stage.records.write("UPDATE turns SET faults = 4")
+    await stage.records.write("UPDATE turns SET deaths = 5")
     async with stage.running():
         await stage.records.idle(1)
     assert stage.records.one("SELECT outcome FROM turns") == Outcome.FAILED
@@ -256,3 +256,27 @@ async def test_after_a_crash_an_answer_waits_for_those_before_it(
         "number 2",
         "number 3",
     ]
+
+
+async def test_a_turn_that_may_end_its_process_runs_alone(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    with model.hold():
+        async with stage.process() as process:
+            await stage.say("suspect")
+            await model.seen(1)
+            process.kill()
+            await process.wait()
+    await stage.records.write("UPDATE turns SET deaths = 2")
+    with model.hold():
+        async with stage.running():
+            await model.seen(2)
+            for number in range(5):
+                person = stage.server.person(2000 + number, f"P{number}")
+                await stage.server.say(stage.server.private(person), person, "innocent")
+            await eventually(lambda: stage.records.turns() == 6)
+            assert len(model.requests) == 2, "nothing runs beside it"
+            model.release()
+            await stage.records.idle(6)
+    assert len(model.requests) == 7
+    assert stage.records.all("SELECT DISTINCT outcome FROM turns") == [(Outcome.OK,)]

@@ -677,6 +677,24 @@ async def test_an_answer_that_is_replaced_on_its_way_does_not_arrive(
     assert (await rows.stored(sessions, old.id)).ticket == "", "no ticket outlives its turn"
 
 
+@pytest.mark.parametrize("outcome", Outcome)
+async def test_no_ticket_outlives_a_delivery(
+    sessions: Sessions, ada: Speaker, outcome: Outcome
+) -> None:
+    await rows.ask(sessions, ada, "1", ticket="secret")
+    turn = await rows.claimed(sessions)
+    assert turn.ticket == "secret"
+    assert "secret" not in repr(turn)
+    await rows.finish(sessions, turn, outcome)
+    assert (await rows.stored(sessions, turn.id)).ticket == ""
+
+
+async def test_no_ticket_moves_to_another_chat(sessions: Sessions, ada: Speaker) -> None:
+    await rows.ask(sessions, ada, "1", ticket="secret")
+    await commit(sessions, lambda s: inbox.move(s, HOME, "200"))
+    assert (await rows.claimed(sessions)).ticket == ""
+
+
 async def test_something_to_say_needs_only_its_delivery(sessions: Sessions, ada: Speaker) -> None:
     entry = rows.entry(ada, "1", kind="command", lane=None, answer="Moved on.")
     await commit(sessions, lambda s: inbox.say(s, entry, now=NOW))

@@ -1,6 +1,8 @@
 """The model client repeats a failed request, gives up, or passes the fault on."""
 
 import asyncio
+import gzip
+import json
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -306,6 +308,23 @@ async def test_the_message_of_a_refusal_is_short_and_without_the_key(body: str) 
     assert str(error) == f"status 422: {kept}"
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_error_quotes_nothing_of_the_request(streamed: bool) -> None:
+    """A server may quote them with marks and without."""
+    said = "my bank's PIN is 4711"
+    message = f"Invalid content: {said}; see 'param_1', not '{said}'"
+    error = {"error": {"message": message, "type": "bad_request", "code": said}}
+    script: list[Step] = [page("400 Bad Request", json.dumps(error).encode())]
+    if streamed:
+        script = [head() + chunk(sse(delta(content="Hello"), error, done=False)), None]
+    async with raw(script) as server, asking(server.url) as llm:
+        with pytest.raises(ModelError) as caught:
+            await hear(llm, f"Hello,\n{said}.")
+    told = str(caught.value)
+    assert "bad_request: Invalid content: …; see 'param_1', not '…'" in told
+    assert "4711" not in told
+
+
 async def test_a_refusal_that_breaks_off_is_a_refusal() -> None:
     script = [head("400 Bad Request") + chunk(b"Wrong"), None]
     async with raw(script) as server, asking(server.url) as llm:
@@ -547,3 +566,22 @@ async def test_a_server_that_does_not_answer_holds_nobody_up() -> None:
     async with raw([60.0]) as server, asking(server.url) as llm:
         async with asyncio.timeout(5):
             assert await llm.check(seconds=0.2) is None
+
+
+# Compressed, although none was asked for
+
+
+async def test_a_compressed_answer_is_not_unpacked() -> None:
+    packed = gzip.compress(sse(delta("stop", content="0" * 1_000_000)))
+    zipped = head(Content_Encoding="gzip") + chunk(packed) + chunk(b"")
+    async with raw([zipped], [head() + HELLO + STOP]) as server, asking(server.url) as llm:
+        assert text_of(await hear(llm)) == "Hello"
+
+
+async def test_a_compressed_refusal_is_not_unpacked() -> None:
+    told = gzip.compress(b'{"message": "the prompt is too long"}' + b" " * 1_000_000)
+    refusal = page("400 Bad Request", told, Content_Encoding="gzip")
+    async with raw([refusal]) as server, asking(server.url) as llm:
+        error, _ = await fault(llm)
+    assert isinstance(error, ModelRejected)
+    assert str(error) == "status 400: no message"

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import ModelBroke, ModelBusy
 from core.llm import Again, Answering, Event, Lost
-from core.messages import Finish, Text, ToolCall, Usage
+from core.messages import Finish, Text, ToolCall, Unseen, Usage, user
 from tests.core.streams import asking, chunk, delta, head, hear, listen, raw, receiving, sse
 from tests.fakes.model import MODEL, Answer, Fault, ModelServer
 
@@ -65,6 +65,22 @@ async def test_thoughts_are_charged_though_nobody_sees_them(key: str) -> None:
     assert await lost(sse(delta(**{key: "Hm."}), done=False)) == [Lost(MODEL, None, "Hm.")]
     odd: Any = {"text": "Hm."}
     assert await lost(sse(delta(**{key: odd}), done=False)) == []
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+async def test_unseen_pieces_are_told_at_once_because_somebody_may_stop_the_answer(
+    key: str,
+) -> None:
+    pieces = [
+        chunk(sse(each, done=False)) for each in (delta(**{key: "Hm."}), delta(tool_calls=NAMED))
+    ]
+    async with raw([head(), *pieces, 60.0]) as server, asking(server.url) as llm:
+        events = llm.stream([user("Go")], request_id="test")
+        assert [await anext(events), await anext(events)] == [
+            Unseen("Hm."),
+            Unseen('clock{"zone":'),
+        ]
+        await events.aclose()
 
 
 async def test_no_call_of_an_answer_that_went_wrong_is_carried_out() -> None:

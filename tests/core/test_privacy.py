@@ -171,7 +171,10 @@ async def test_a_file_in_hand_is_not_stored_afterwards(sessions: Sessions) -> No
         await forgotten.wait()
         return PDF
 
-    loading = asyncio.create_task(attachments.load(sessions, turn, download, now=NOW))
+    room = attachments.Room()
+    loading = asyncio.create_task(
+        attachments.load(sessions, turn, download, room=room, most=len(PDF), now=NOW)
+    )
     await asks.wait()
     await forget(sessions, await rows.speaker(sessions))
     forgotten.set()

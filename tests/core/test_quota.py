@@ -78,6 +78,18 @@ async def settle(
     await commit(sessions, lambda s: quota.settle(s, reservation, RULES, USED, cost, now=now))
 
 
+async def release(sessions: Sessions, reservation: Reservation, *, now: datetime = NOW) -> None:
+    await commit(sessions, lambda s: quota.release(s, reservation, RULES, now=now))
+
+
+async def excuse(sessions: Sessions, reservation: Reservation, *, now: datetime = NOW) -> None:
+    """Settle a call that cost nothing and counts nothing."""
+    await commit(
+        sessions,
+        lambda s: quota.settle(s, reservation, RULES, USED, 0, excused=True, now=now),
+    )
+
+
 async def used(sessions: Sessions, owner_id: int) -> dict[str, int]:
     """Return the amounts of an owner's allowances, by window."""
     async with rows.begin(sessions) as session:
@@ -215,7 +227,7 @@ async def test_a_call_that_another_process_opened_without_the_limit_can_be_close
     """While a release with other limits is rolled out, both reserve side by side."""
     await reserve(sessions, turn, 10)
     other = await reserve(sessions, turn, 500, rules=Rules())
-    await commit(sessions, lambda s: quota.release(s, other, RULES, now=NOW))
+    await excuse(sessions, other)
     assert await used(sessions, turn.user_id) == {"minute": 0, "day": 0, "month": 0}
 
 
@@ -251,7 +263,7 @@ async def test_a_call_that_outlasts_its_window_leaves_the_next_one_alone(
 ) -> None:
     old = await reserve(sessions, turn)
     await reserve(sessions, turn, now=later(60))
-    await commit(sessions, lambda s: quota.release(s, old, RULES, now=later(61)))
+    await excuse(sessions, old, now=later(61))
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 100}
 
 
@@ -263,7 +275,7 @@ async def test_a_clock_that_is_late_reserves_in_the_window_that_has_begun(
     late = await reserve(sessions, turn, now=later(29.9))
     assert late.at == later(30)
     assert [call.created_at for call in await calls(sessions)] == [later(30), later(30)]
-    await commit(sessions, lambda s: quota.release(s, late, RULES, now=later(31)))
+    await excuse(sessions, late, now=later(31))
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 100}
 
 
@@ -286,15 +298,16 @@ async def test_a_call_is_settled_once(sessions: Sessions, turn: Turn) -> None:
     reservation = await reserve(sessions, turn)
     await settle(sessions, reservation, 42)
     await settle(sessions, reservation, 99)
-    await commit(sessions, lambda s: quota.release(s, reservation, RULES, now=NOW))
+    await release(sessions, reservation)
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 42}
 
 
-async def test_a_released_call_was_never_made(sessions: Sessions, turn: Turn) -> None:
+async def test_a_released_call_costs_nothing_but_counts_as_a_turn(
+    sessions: Sessions, turn: Turn
+) -> None:
     await settle(sessions, await reserve(sessions, turn), 10)
-    reservation = await reserve(sessions, turn)
-    await commit(sessions, lambda s: quota.release(s, reservation, RULES, now=NOW))
-    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 10}
+    await release(sessions, await reserve(sessions, turn))
+    assert await used(sessions, turn.user_id) == {"minute": 2, "day": 2, "month": 10}
     assert await used(sessions, DEPLOYMENT) == {"month": 10}
 
 
@@ -317,11 +330,11 @@ async def test_a_call_that_died_costs_the_budget_its_estimate_and_the_person_not
         (0, 0, False),
     ]
     assert [call.settled_at for call in died] == [later(20), later(20), None]
-    # The attempt that was thought dead comes back: too late.
+    # The attempt that was thought dead comes back, and knows what was spent.
     await settle(sessions, Reservation(died[0].id, turn.user_id, 1, 100, NOW), 80)
     await settle(sessions, own, 5)
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 5}
-    assert await used(sessions, DEPLOYMENT) == {"month": 155}
+    assert await used(sessions, DEPLOYMENT) == {"month": 135}
 
 
 async def test_an_attempt_that_lost_its_turn_opens_nothing(sessions: Sessions, turn: Turn) -> None:
@@ -431,10 +444,8 @@ async def test_people_with_one_budget_never_lock_each_other_out(
         for _ in range(10):
             call = await reserve(postgres_sessions, turn, rules=rules)
             async with rows.begin(postgres_sessions) as session:
-                if call.call_id % 2:
-                    await quota.release(session, call, rules, now=NOW)
-                else:
-                    await quota.settle(session, call, rules, USED, 1, now=NOW)
+                odd = bool(call.call_id % 2)
+                await quota.settle(session, call, rules, USED, int(not odd), excused=odd, now=NOW)
 
     # A deadlock would be an error here. Each person has two conversations.
     await asyncio.gather(*(spend(turn) for turn in turns for _ in range(2)))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bots.discord.adapter import DiscordAdapter, connect
+from bots.log import Lines
 from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
 from core.errors import (
     AttachmentError,
@@ -621,6 +622,9 @@ async def test_commands_are_offered_once(server: DiscordServer, core: Core, guil
     async with listening(server, core):
         names = {command["name"] for command in server.commands}
         assert names >= {"new", "usage", "stop", "retry", "help", "persona", "forget", "export"}
+        for command in server.commands:
+            assert command["contexts"] == [0, 1], "in no chat among people without the bot"
+            assert command["integration_types"] == [0]
     async with listening(server, core):
         assert count(server, "PUT", "/commands") == 1
 
@@ -677,6 +681,19 @@ async def test_a_command_without_room_fails_at_once_instead_of_late(
         await server.wait(lambda: len(core.events) == 4)
     assert core.texts() == ["0", "1", "2", "3"]
     assert command.failed
+
+
+async def test_one_person_cannot_keep_others_commands_from_being_acknowledged(
+    server: DiscordServer, core: Core, guild: Guild, ada: Person, channel: Channel
+) -> None:
+    bob = server.person("Bob")
+    async with listening(server, core):
+        await server.wait(lambda: core.starts)
+        many = [await server.slash(channel, ada, "new") for _ in range(200)]
+        last = await server.slash(server.dm(bob), bob, "new")
+        await server.wait(lambda: len(core.events) == 201)
+    assert last.acknowledged
+    assert 1 <= sum(each.acknowledged for each in many) < 50
 
 
 @pytest.mark.parametrize("private", [True, False])
@@ -906,8 +923,10 @@ async def test_the_token_of_a_command_is_in_no_log(
     server.fail("PATCH /webhooks/{id}/{token}/messages/{id}", retry_after=0.1)
     turn = core.messages[0]
     await adapter.send(turn.address, "Help.", final=True, ticket=turn.ticket, nonce="1")
-    assert "We are being rate limited" in caplog.text
-    assert command.token not in caplog.text
+    assert command.token in caplog.text
+    told = "\n".join(map(Lines().format, caplog.records))
+    assert "We are being rate limited" in told
+    assert command.token not in told
 
 
 # Files

@@ -256,3 +256,41 @@ async def test_a_pressed_button_is_a_change(library: payloads.Library) -> None:
     assert event == Change("1309876543210000001", ChangeKind.STOP, PLACE, ADA, "99")
     other = interaction(3, {"custom_id": "page:2", "component_type": 2}, message=answer)
     assert parse_interaction(library.interaction(other), library.me) is None
+
+
+# Places
+
+BOTS_DM, GROUP_DM = 1, 3
+IN_SERVER, WITH_BOT, AMONG_OTHERS = 0, 1, 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "context", "private"),
+    [
+        (BOTS_DM, WITH_BOT, True),
+        (BOTS_DM, None, True),
+        (BOTS_DM, AMONG_OTHERS, False),  # a chat of two people, in which one has our commands
+        (GROUP_DM, AMONG_OTHERS, False),
+        (GROUP_DM, None, False),
+        (GROUP_DM, WITH_BOT, False),
+    ],
+)
+def test_only_a_chat_with_the_bot_alone_is_private(
+    library: payloads.Library, kind: int, context: int | None, private: bool
+) -> None:
+    body = interaction(2, {"id": "1", "name": "export", "type": 1})
+    body["channel"] = {
+        "id": "77",
+        "type": kind,
+        "recipients": [payloads.user(payloads.ADA, "Ada")],
+        "flags": 0,
+    }
+    body["channel"] |= (
+        {"owner_id": payloads.ADA, "name": None, "icon": None} if kind == GROUP_DM else {}
+    )
+    body |= {"user": payloads.user(payloads.ADA, "Ada"), "context": context}
+    for name in ("guild_id", "guild", "member", *(["context"] if context is None else [])):
+        del body[name]
+    event = parse_interaction(library.interaction(body), library.me)
+    assert isinstance(event, InboundMessage)
+    assert (event.private, event.admin) == (private, private)

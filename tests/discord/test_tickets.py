@@ -4,7 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
+from core import db
 from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import DiscordServer
 from tests.fakes.discord.records import Interaction
@@ -70,30 +73,38 @@ async def test_a_command_that_is_forgotten_stops_thinking(
     assert stage.server.violations == []
 
 
-@pytest.mark.parametrize("stopped", [False, True], ids=["answered", "stopped"])
-async def test_a_ticket_that_the_release_before_stored_still_serves(
-    stage: DiscordStage, model: ModelServer, stopped: bool
+async def test_a_command_that_is_given_up_keeps_no_ticket(
+    stage: DiscordStage, tickets: Callable[[], int]
 ) -> None:
-    """That release wrote the token behind the message's id, in the turn and in its post."""
-    async with stage.process() as process:
-        retry = await retry_stalled(stage, model)
-        process.kill()
-        await process.wait()
-    records = stage.records
-    token = records.one("SELECT ticket FROM turns WHERE ticket <> ''")
-    old = {"new": retry.id, "old": f"{retry.id}/{token}"}
-    await records.write("UPDATE posts SET message_id = :old WHERE message_id = :new", **old)
-    await records.write(
-        "UPDATE turns SET message_id = :old, ticket = '' WHERE message_id = :new", **old
-    )
-    if stopped:
-        await records.write("UPDATE turns SET cancel = true WHERE message_id = :old", **old)
+    stage.server.fail("PATCH /webhooks/{id}/{token}/messages/{id}", code=50013)
     async with stage.running():
-        await records.idle(2)
-    assert retry.original is not None
-    assert retry.original.deleted is stopped
-    assert stopped or "How can I help you?" in retry.original.content
-    assert stage.server.violations == []
+        await stage.server.slash(stage.channel, stage.ada, "usage")
+        await stage.records.idle(1)
+    assert stage.records.one("SELECT outcome FROM turns") == "undeliverable"
+    assert tickets() == 0
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+async def test_a_token_behind_a_message_id_becomes_a_ticket_until_it_is_spent(
+    stage: DiscordStage, tickets: Callable[[], int], delivered: bool
+) -> None:
+    """Old releases wrote the token behind the message's id, in the turn and in its post."""
+    records = stage.records
+    async with stage.running():
+        await stage.say("Hello")
+        await records.idle(1)
+    await records.write("UPDATE posts SET message_id = '123/to-ken' WHERE part IS NULL")
+    await records.write("UPDATE turns SET message_id = '123/to-ken'")
+    if not delivered:
+        await records.write("UPDATE turns SET delivered_at = NULL")
+    config = Config()
+    config.set_main_option("script_location", str(db.MIGRATIONS))
+    config.attributes["url"] = db.normal_url(records.url)
+    command.downgrade(config, "0009")
+    command.upgrade(config, "head")
+    [turn] = records.all("SELECT message_id, ticket FROM turns")
+    assert tuple(turn) == ("123", "" if delivered else "to-ken")
+    assert records.one("SELECT message_id FROM posts WHERE part IS NULL") == "123"
 
 
 async def test_no_ticket_is_kept_among_the_posts(stage: DiscordStage) -> None:

@@ -196,7 +196,16 @@ async def test_a_file_larger_than_it_claims_is_not_read_to_its_end(
             telegram.chat, telegram.ada, b"x" * 21_000_000, "film.txt", "text/plain", size=1000
         )
         await telegram.records.idle(1)
-    assert "“film.txt” is larger than the 20 MB" in telegram.heard()
+    assert "“film.txt” is larger than announced" in telegram.heard()
+    assert model.requests == []
+
+
+async def test_a_compressed_download_is_not_unpacked(stage: Files, model: ModelServer) -> None:
+    """A few bytes of it may become gigabytes, and nobody asked for it."""
+    stage.server.pack_files()
+    async with stage.running():
+        heard = await bring(stage, "", ("notes.txt", b"0" * 1_000_000))
+    assert "does not hand out “notes.txt”" in heard
     assert model.requests == []
 
 

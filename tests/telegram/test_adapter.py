@@ -272,6 +272,59 @@ def answered(telegram: TelegramServer) -> bool:
     return any(call.method == "answerCallbackQuery" and call.status for call in telegram.calls)
 
 
+def started(telegram: TelegramServer, method: str) -> int:
+    return sum(call.method == method for call in telegram.calls)
+
+
+async def test_one_person_cannot_use_up_the_answers_to_presses(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User
+) -> None:
+    group = telegram.group(-500, "Friends", admins=[ada])
+    bob = telegram.person(1002, "Bob")
+    await adapter.send(address(telegram, group), "…", buttons=(STOP,), nonce="n", final=True)
+    [answer] = telegram.answers(group)
+    for _ in range(300):
+        await telegram.press(answer, "Stop", ada)
+    last = await telegram.press(answer, "Stop", bob)
+    await telegram.say(group, bob, "@parley_bot hello")
+    events = await heard(adapter, 302)
+    await telegram.wait(lambda: last.answered_at is not None)
+    assert len(events) == 302, "a press counts, answered or not"
+    assert 1 <= started(telegram, "answerCallbackQuery") < 15
+
+
+async def test_many_look_for_admins_with_few_calls(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User
+) -> None:
+    """In each group, an answer is kept; and many groups make one person wait, not the others."""
+    groups = [telegram.group(-500 - number, "Friends", admins=[ada]) for number in range(40)]
+    bob = telegram.person(1002, "Bob")
+    for group in groups:
+        await telegram.say(group, ada, "/persona You are a cat.")
+    for _ in range(3):
+        await telegram.say(groups[0], bob, "/persona You are a dog.")
+    events = await heard(adapter, 43)
+    admins = [event.admin for event in events if isinstance(event, InboundMessage)]
+    assert admins[0] is True
+    assert None in admins[:40]
+    assert admins[40:] == [False] * 3
+    assert started(telegram, "getChatMember") < 10
+
+
+async def test_a_telegram_that_is_slow_to_tell_the_admins_is_asked_once(
+    telegram: TelegramServer, adapter: TelegramAdapter, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All later updates wait for its answer."""
+    monkeypatch.setattr("bots.telegram.adapter.PATIENCE", 0.1)
+    telegram.fail("getChatMember", delay=0.5, times=9)
+    group = telegram.group(-500, "Friends", admins=[ada])
+    for _ in range(3):
+        await telegram.say(group, ada, "/persona You are a cat.")
+    events = await heard(adapter, 3)
+    assert [event.admin for event in events if isinstance(event, InboundMessage)] == [None] * 3
+    assert started(telegram, "getChatMember") == 1
+
+
 async def test_listening_can_be_cancelled(
     telegram: TelegramServer, adapter: TelegramAdapter
 ) -> None:

@@ -1,6 +1,7 @@
 """The HTTP side: reads a request, applies faults and limits, runs its route, writes the answer."""
 
 import asyncio
+import gzip
 import json
 import mimetypes
 import socket
@@ -103,6 +104,9 @@ class Api:
             return web.Response(status=404, text="This content is no longer available.")
         if fault := self._faults.next(f"GET {request.path}"):
             return await _trickle(request, upload.data, fault.delay)
+        if self._world.packs_files:
+            packed = {"Content-Encoding": "gzip"}
+            return web.Response(body=gzip.compress(upload.data), headers=packed)
         return web.Response(body=upload.data, content_type=upload.content_type)
 
 

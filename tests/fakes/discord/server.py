@@ -79,6 +79,10 @@ class DiscordServer:
         self.gateway.drop(resumable=False)
         await self._runner.cleanup()
 
+    def pack_files(self) -> None:
+        """Hand out files compressed from now on, whatever a client accepts."""
+        self.world.packs_files = True
+
     @property
     def url(self) -> str:
         """The base of the REST API, as in `DISCORD_API_URL`."""

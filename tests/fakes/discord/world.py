@@ -52,6 +52,7 @@ class World:
         self.guilds: dict[str, Guild] = {}
         self.channels: dict[str, Channel] = {}
         self.uploads: dict[str, Upload] = {}
+        self.packs_files = False
         self.interactions: dict[str, Interaction] = {}
         self.commands: dict[str | None, list[Json]] = {None: []}
         """Registered commands by guild id; None holds the global ones."""

@@ -112,6 +112,10 @@ class TelegramServer:
         """Return the bot's messages in a chat, the oldest first."""
         return [message for message in self.messages(chat) if message.sender == self._state.bot]
 
+    def pack_files(self) -> None:
+        """Hand out files compressed from now on, whatever a client accepts."""
+        self._state.packs_files = True
+
     def document_of(self, message: Message) -> tuple[str, bytes]:
         """Name and bytes of the document that a message holds."""
         document = message.content["document"]

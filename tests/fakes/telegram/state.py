@@ -237,6 +237,7 @@ class State:
         self.chats: dict[int, Chat] = {}
         self.files: dict[str, StoredFile] = {}
         self.paths: dict[str, StoredFile] = {}
+        self.packs_files = False
         self.presses: dict[str, Press] = {}
         self.commands: dict[str, list[Json]] = {}
         self.webhook = ""

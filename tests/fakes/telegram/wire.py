@@ -1,6 +1,7 @@
 """The bot's side: the Bot API over HTTP."""
 
 import asyncio
+import gzip
 import json
 import time
 from typing import Any
@@ -120,6 +121,9 @@ class Wire:
         file = self._state.paths.get(params["file_path"])
         if file is None:
             raise Refused(404, "Not Found")
+        if self._state.packs_files:
+            packed = {"Content-Encoding": "gzip"}
+            return web.Response(body=gzip.compress(file.data), headers=packed)
         return web.Response(body=file.data, content_type="application/octet-stream")
 
     def _admit(self, call: Call) -> None:

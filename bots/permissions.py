@@ -1,0 +1,32 @@
+"""The permissions of our files: the database and the settings are for their owner alone."""
+
+import logging
+import os
+import stat
+from pathlib import Path
+from shlex import quote
+
+log = logging.getLogger(__name__)
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""The permissions of everybody but the owner."""
+
+
+def narrow() -> None:
+    """Let others neither read nor write any file that this process makes."""
+    os.umask(OTHERS)
+
+
+def warn(*paths: str) -> None:
+    """Log a line if others may read or write existing files of ours, with the remedy."""
+    if found := " ".join(quote(path) for path in paths if _is_open(Path(path))):
+        log.warning("other users of this machine can read files of ours; run: chmod 600 %s", found)
+
+
+def _is_open(path: Path) -> bool:
+    if os.name == "nt":  # it keeps permissions elsewhere
+        return False
+    try:
+        return bool(path.stat().st_mode & OTHERS)
+    except OSError:
+        return False

@@ -1,0 +1,118 @@
+"""The order of waiting turns: each one stands in a line, or waits for another turn to end.
+
+The line of a turn is a hint that makes claims cheap: a claim checks for itself that the lane is
+free. A turn without a line is called up when the turn before it ends. `unblock` finds those that
+missed their call, in a race or because a process of an older release ended the turn before.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Integer, bindparam, case, exists, func, or_, select, union_all, update
+
+from core.db import Session
+from core.inbox._tables import turns
+from core.lines import ALONE, FIRST, LATER, line_after
+from core.models import Instant
+
+_other = turns.alias("other")
+_IS_LEFT = _other.c.delivered_at.is_(None)
+
+
+def _is_there(*conditions: Any) -> Any:
+    """Return the condition that there is such an undelivered turn, and hold it until the commit.
+
+    The transaction that ends it then sees the new turn and calls it up. A turn that is just being
+    changed does not count: a line too many does no harm.
+    """
+    found = select(_other.c.id).where(*conditions, _IS_LEFT)
+    return exists(found.with_for_update(read=True, skip_locked=True))
+
+
+NEW_LINE = case(
+    (
+        or_(
+            _is_there(_other.c.lane == bindparam("lane")),
+            _is_there(_other.c.id == bindparam("follows_id")),
+        ),
+        None,
+    ),
+    (exists().where(_other.c.user_id == bindparam("user_id"), _IS_LEFT), LATER),
+    else_=FIRST,
+).label("line")
+"""The line of a new turn, by the parameters of its row."""
+
+_HAS_FIRST = exists().where(
+    _other.c.user_id == turns.c.user_id,
+    _IS_LEFT,
+    _other.c.line == FIRST,
+    _other.c.id != turns.c.id,
+)
+LINE = case(
+    *((turns.c.deaths == deaths, line_after(deaths)) for deaths in range(1, ALONE - FIRST)),
+    (turns.c.deaths > 0, ALONE),
+    (_HAS_FIRST, LATER),
+    else_=FIRST,
+)
+"""The line of a turn that begins to wait for a worker."""
+
+_ENDED = turns.alias("ended")
+_IS_ENDED = _ENDED.c.id == bindparam("the_turn", type_=Integer)
+_NOW = bindparam("now", type_=Instant)
+# It comes behind all that are ready by now: its person was served just before.
+_BEHIND = case((turns.c.ready_at < _NOW, _NOW), else_=turns.c.ready_at)
+_BLOCKED = (turns.c.delivered_at.is_(None), turns.c.line.is_(None))
+_NEXT_IN_LANE = select(func.min(_other.c.id)).where(
+    _IS_LEFT, _other.c.lane == select(_ENDED.c.lane).where(_IS_ENDED).scalar_subquery()
+)
+_FOLLOWING = select(_other.c.id).where(
+    _IS_LEFT, _other.c.follows_id == bindparam("the_turn", type_=Integer)
+)
+_CALL_UP = (
+    update(turns)
+    .where(turns.c.id.in_(union_all(_NEXT_IN_LANE, _FOLLOWING)), *_BLOCKED)
+    .values(line=LINE, ready_at=_BEHIND)
+)
+_NEXT_OF_PERSON = (
+    select(_other.c.id)
+    .where(
+        _other.c.user_id == select(_ENDED.c.user_id).where(_IS_ENDED).scalar_subquery(),
+        _IS_LEFT,
+        _other.c.line == LATER,
+        _other.c.worker_id.is_(None),
+    )
+    .order_by(_other.c.ready_at, _other.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_STEP_FORWARD = (
+    update(turns)
+    .where(turns.c.id == _NEXT_OF_PERSON, ~_HAS_FIRST)
+    .values(line=FIRST, ready_at=_BEHIND)
+)
+
+
+async def call_up(session: Session, turn_id: int, *, now: datetime) -> None:
+    """Let the turns that waited for one that ended stand in a line; let its person's next be first.
+
+    Call it after the statement that ends the turn.
+    """
+    values = {"the_turn": turn_id, "now": now}
+    await session.execute(_CALL_UP, values)
+    await session.execute(_STEP_FORWARD, values)
+
+
+_UNBLOCK = (
+    update(turns)
+    .where(
+        *_BLOCKED,
+        ~exists().where(_other.c.lane == turns.c.lane, _IS_LEFT, _other.c.id < turns.c.id),
+        ~exists().where(_other.c.id == turns.c.follows_id, _IS_LEFT),
+    )
+    .values(line=LINE)
+)
+
+
+async def unblock(session: Session) -> None:
+    """Let every turn that waits for nothing any more stand in a line."""
+    await session.execute(_UNBLOCK)

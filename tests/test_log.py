@@ -1,0 +1,102 @@
+"""The log: one line for an event, whatever was said in it, and no secret."""
+
+import logging
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from bots.log import LONGEST, Lines
+from core import db
+
+TOKEN = "123456:ABC-DEF_secret"
+FORGED = "gone\n2026-01-01 00:00:00,000 INFO parley: forged\x1b[2J\u202e"
+
+
+def written(message: str, *args: object, error: BaseException | None = None) -> str:
+    """Return what the log shows of an event."""
+    info = (type(error), error, error.__traceback__) if error else None
+    record = logging.LogRecord("core.chat", logging.INFO, "", 0, message, args, info)
+    return Lines(["model-key-1", "abc"]).format(record)
+
+
+def raised(error: Exception) -> Exception:
+    """Return an error with a traceback."""
+    try:
+        raise error
+    except Exception as caught:  # noqa: BLE001 - any
+        return caught
+
+
+def test_an_event_is_one_line() -> None:
+    told = written("turn %s: %s", 7, FORGED)
+    assert "\n" not in told
+    assert told.isprintable()
+    assert "forged\\x1b[2J\\u202e" in told
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"https://api.telegram.org/bot{TOKEN}/getFile",
+        f"https://api.telegram.org/file/bot{TOKEN}/documents/1",
+        f"POST /api/v10/webhooks/1234567890123456/{TOKEN}/messages/@original",
+        f"/interactions/1234567890123456/{TOKEN}/callback",
+        f"a bucket of 1234567890123456+{TOKEN}",
+        f"postgresql://parley:{TOKEN}@host/db",
+        "Authorization: Bearer model-key-1",
+    ],
+)
+def test_a_secret_is_in_no_line(address: str) -> None:
+    for told in (
+        written("cannot reach %s", address),
+        written("failed", error=raised(RuntimeError(f"cannot reach {address}"))),
+    ):
+        assert "secret" not in told
+        assert "model-key-1" not in told
+        assert "***" in told
+    assert "abc" in written("abc"), "a short setting is no secret"
+
+
+def test_a_line_is_bounded() -> None:
+    assert len(written("%s", "x" * 10 * LONGEST)) == LONGEST + 1
+
+
+def test_a_traceback_tells_where_and_not_what_was_said() -> None:
+    error = raised(ValueError("not a number: 'my own words'\n" + FORGED))
+    outer = raised(ExceptionGroup("both", [error, raised(KeyError("more of them"))]))
+    outer.__cause__ = error
+    head, *below = written("it failed", error=outer).split("\n")
+    assert head.endswith("it failed")
+    assert all(each.startswith("  ") for each in below)
+    told = "\n".join(below)
+    assert "in raised" in told
+    assert "ValueError: not a number: '…'" in told
+    assert "| KeyError: '…'" in told
+    for word in ("own words", "more of them", "forged"):
+        assert word not in told
+
+
+def test_errors_that_cause_each_other_end() -> None:
+    first, second = raised(ValueError("one")), raised(ValueError("two"))
+    first.__cause__, second.__cause__ = second, first
+    assert written("it failed", error=first).count("ValueError") == 2
+
+
+def test_the_error_of_a_lost_task_is_told_without_its_values() -> None:
+    told = "Task exception was never retrieved\nfuture: <Task exception=ValueError('own words')>"
+    record = logging.LogRecord("asyncio", logging.ERROR, "", 0, told, (), None)
+    assert Lines().format(record).endswith("asyncio: Task exception was never retrieved")
+
+
+def test_a_database_error_quotes_no_value(postgres_url: str) -> None:
+    """PostgreSQL quotes the value in its first line, and the row below it."""
+    engine = create_engine(postgres_url, hide_parameters=True)
+    said = {"said": '{"pin": hunter2}'}
+    with engine.connect() as connection, pytest.raises(DBAPIError) as caught:
+        connection.execute(text("SELECT CAST(:said AS json)"), said)
+    engine.dispose()
+    assert "hunter2" in str(caught.value)
+    assert "hunter2" not in db.reason(caught.value)
+    assert "invalid input syntax for type json" in db.reason(caught.value)
+    assert "hunter2" not in written("failed", error=caught.value)
