@@ -4,7 +4,6 @@ import asyncio
 import logging
 import math
 import random
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
@@ -17,7 +16,6 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Engine,
-    ExceptionContext,
     Executable,
     ScalarResult,
     create_engine,
@@ -30,19 +28,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import (
     ArgumentError,
-    DataError,
     DBAPIError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core import sqlite as sqlite_file
 from core.errors import SettingsError
-from core.plain import line, unquoted
+from core.outages import TRANSIENT, advice, is_timeout, judge, may_pass, reason
 from core.threads import Threads
+
+__all__ = ["TRANSIENT", "may_pass", "reason"]  # of core.outages, for those who transact
 
 log = logging.getLogger(__name__)
 
@@ -122,60 +118,8 @@ def finish(work: Awaitable[T]) -> T:
     raise RuntimeError("a transaction may await nothing but its database")
 
 
-TRANSIENT = (OperationalError, InternalError, InterfaceError, PoolTimeoutError, ConnectionError)
-"""The errors of a database that is away, locked or full; `may_pass` tells whether one may pass."""
 TIMEOUTS = 5
 """The most tries of a statement that the server ends each time because it takes too long."""
-_TIMED_OUT = "57014"
-_MAY_PASS_SQLITE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,  # as for want of file descriptors
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_PERM,
-}
-_READ_ONLY, _REVOKED = "25006", "42501"
-
-_MAY_PASS_POSTGRESQL = (
-    "08",  # the connection
-    _READ_ONLY,
-    "40001",  # serialization
-    "40P01",  # deadlock
-    _REVOKED,
-    "53",  # disk, memory or connections used up
-    "55P03",  # a lock
-    "57P",  # shut down, starting
-    "58030",  # input or output
-)
-"""SQLSTATEs, or the beginnings of some."""
-
-_BROKEN_SQLITE = {
-    sqlite3.SQLITE_ERROR,  # as for a missing table
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_SCHEMA,
-}
-_BROKEN_POSTGRESQL = (
-    "42",  # a missing table or column
-    "0A",  # as for a plan that a migration has outdated
-    "3D",  # the database
-    "3F",  # the schema
-    "XX",  # a corrupt file
-)
-
-_ADVICE: dict[str | int, str] = {
-    _READ_ONLY: "DATABASE_URL must lead to the server that takes writes",
-    _REVOKED: "grant the role in DATABASE_URL its rights again",
-    "53100": "make room on the server's disk",
-    "53300": "lower DATABASE_CONNECTIONS, or let the server take more",
-    sqlite3.SQLITE_FULL: "make room on the disk",
-    sqlite3.SQLITE_READONLY: "give this process the right to write the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "give this process the right to open the file and its folder",
-}
-"""The remedies of an operator, by SQLSTATE or by SQLite's code."""
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -248,21 +192,8 @@ def _postgresql(url: URL, connections: int) -> Engine:
             "tcp_user_timeout": 20_000,
         },
     )
-    event.listen(engine, "handle_error", _judge, retval=True)
+    event.listen(engine, "handle_error", judge, retval=True)
     return engine
-
-
-def _judge(context: ExceptionContext) -> BaseException | None:
-    """Make what an operator can undo on the server an error that may pass."""
-    match getattr(context.original_exception, "sqlstate", None):
-        case state if state == _READ_ONLY:
-            # After a failover all connections still lead to the server that takes no writes.
-            context.is_disconnect = True
-        case state if state == _REVOKED:
-            return OperationalError(
-                context.statement, None, context.original_exception, hide_parameters=True
-            )
-    return None
 
 
 async def transact(
@@ -290,56 +221,10 @@ async def transact(
             failures += 1
             if failures == tell_at:  # a long outage is told less and less often
                 tell_at *= 2
-                told = f"{type(error).__name__}: {reason(error)}{_advice(error)}"
+                told = f"{type(error).__name__}: {reason(error)}{advice(error)}"
                 log.warning("database: %s; trying again", told)
         await asyncio.sleep(pause * random.uniform(0.5, 1))
         pause = min(2 * pause, 2.0)
-
-
-def may_pass(error: Exception) -> bool:
-    """Return whether the same work may succeed later without a change of the code or the schema."""
-    if not isinstance(error, DBAPIError) or error.connection_invalidated:
-        return True
-    if isinstance(error.orig, sqlite3.Error):
-        # The lower bits are the code; the upper ones tell details.
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _MAY_PASS_SQLITE
-    state = _state(error)
-    if state is None:
-        # The server gave no code: it was not reached, or it went away.
-        return isinstance(error, (OperationalError, InterfaceError))
-    return state == _TIMED_OUT or state.startswith(_MAY_PASS_POSTGRESQL)
-
-
-def is_timeout(error: Exception) -> bool:
-    """Return whether the server ended a statement because it took too long."""
-    return _state(error) == _TIMED_OUT
-
-
-def is_broken(error: Exception) -> bool:
-    """Return whether the tables or the file are at fault, and not what was to be stored."""
-    orig = getattr(error, "orig", None)
-    if isinstance(orig, sqlite3.Error):
-        return getattr(orig, "sqlite_errorcode", 0) & 0xFF in _BROKEN_SQLITE
-    return (_state(error) or "").startswith(_BROKEN_POSTGRESQL)
-
-
-def _advice(error: Exception) -> str:
-    """Return what an operator can do, in parentheses; "" if that is to wait."""
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
-    advice = _ADVICE.get(_state(error) or code)
-    return f" ({advice})" if advice else ""
-
-
-def _state(error: Exception) -> str | None:
-    """Return PostgreSQL's code of an error; None if there is none."""
-    state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
-    return state
-
-
-def reason(error: Exception) -> str:
-    """Return an error in one line, in the driver's words, without the values that it quotes."""
-    told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-    return line(unquoted(told, names=not isinstance(error, DataError))) or "no reason given"
 
 
 def insert(session: Session, table: Any) -> Any:
@@ -374,6 +259,7 @@ async def notifications(url: str) -> AsyncGenerator[str, None]:
     import psycopg  # noqa: PLC0415 - not needed on SQLite, and large
 
     conninfo = make_url(normal_url(url)).set(drivername="postgresql")
+    pause = 1.0
     while True:
         try:
             connection = await psycopg.AsyncConnection.connect(
@@ -381,11 +267,13 @@ async def notifications(url: str) -> AsyncGenerator[str, None]:
             )
             async with connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
+                pause = 1.0
                 async for heard in connection.notifies():
                     yield heard.payload
         except psycopg.OperationalError as error:
             log.warning("database: %s; not hearing other processes", reason(error))
-            await asyncio.sleep(1)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 30.0)
 
 
 def row_count(result: CursorResult[*tuple[Any, ...]]) -> int:

@@ -12,18 +12,10 @@ from sqlalchemy.exc import DBAPIError
 
 from core import commands, identity, inbox, memory, pieces, posts, privacy, quota, words
 from core.adapter import Change, ChangeKind, InboundMessage, Move
-from core.db import (
-    TRANSIENT,
-    Session,
-    Sessions,
-    is_broken,
-    is_timeout,
-    may_pass,
-    reason,
-    transact,
-)
+from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
+from core.outages import is_broken, is_timeout
 from core.turns import Outcome, Question, Speaker
 
 log = logging.getLogger(__name__)
