@@ -34,7 +34,7 @@ from core.listening import Listening
 from core.memory import Marks
 from core.plain import visible
 from core.quota import Rules
-from core.settings import Settings
+from core.settings import Limit, Settings
 from core.tasks import keep
 from core.worker import Worker
 
@@ -173,6 +173,8 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget)
+        told = _told(rules.quota), _told(rules.budget)
+        log.info("the limit of each person (QUOTA): %s; of all together (BUDGET): %s", *told)
         await db.transact(sessions, partial(quota.prune, rules=rules))
         model = llm.LLM(client, _endpoint(loaded))
         worker = Worker(
@@ -328,6 +330,10 @@ def _endpoint(loaded: Settings) -> llm.Endpoint:
         stall_seconds=loaded.stall_seconds,
         patience_seconds=loaded.retry_seconds,
     )
+
+
+def _told(limits: Sequence[Limit]) -> str:
+    return ", ".join(map(str, limits)) or "none"
 
 
 def _offer(loaded: Settings, rules: Rules) -> Offer:

@@ -1,14 +1,54 @@
-"""Text in monospaced columns."""
+"""Tables in Markdown, and text in monospaced columns."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
+BREADTH = 60
+"""The widest table, in columns, that a window shows without breaking its lines."""
+GROWTH = 10
+"""The most characters that are shown for one character of a table's source."""
 
-def draw(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """Draw a table whose first row is its head; `right` is True for columns aligned right."""
+_BAR = re.compile(r"(?<!\\)\|")
+_RULE = re.compile(r":?-+:?")
+
+
+def cells(line: str) -> list[str]:
+    """Return the cells of a table's line."""
+    row = line.strip().removeprefix("|")
+    if row.endswith("|") and not row.endswith("\\|"):
+        row = row[:-1]
+    return [cell.strip() for cell in _BAR.split(row)]
+
+
+def alignment(head: str, rule: str) -> list[bool] | None:
+    """Return whether each column is aligned right; None if the two lines begin no table."""
+    if "|" not in head or "-" not in rule:
+        return None
+    marks = cells(rule)
+    if len(marks) != len(cells(head)) or not all(map(_RULE.fullmatch, marks)):
+        return None
+    return [mark.endswith(":") and not mark.startswith(":") for mark in marks]
+
+
+def fitted(row: Sequence[str], size: int) -> list[str]:
+    """Return at most `size` cells; the last one also holds the surplus."""
+    return [*row[: size - 1], " | ".join(row[size - 1 :])] if len(row) > size else [*row]
+
+
+def draw(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str | None:
+    """Draw a table whose first row is its head; `right` is True for columns aligned right.
+
+    Return None if it is wider than `BREADTH`.
+    """
+    if len(right) * 4 - 3 > BREADTH:
+        return None
     widths = [max(map(width, column)) for column in zip_longest(*rows, fillvalue="")]
-    lines = [" │ ".join(map(_padded, row, widths, right)).rstrip() for row in rows]
+    if sum(widths) + 3 * len(widths) - 3 > BREADTH:
+        return None
+    whole = ([*row, *[""] * (len(right) - len(row))] for row in rows)
+    lines = [" │ ".join(map(_padded, row, widths, right)).rstrip() for row in whole]
     return "\n".join([lines[0], "─┼─".join("─" * size for size in widths), *lines[1:]])
 
 

@@ -4,7 +4,7 @@ An adapter translates one platform's events into inbound messages and changes, a
 replies back as Markdown. It knows neither the database nor the model; the core knows no platform.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -119,6 +119,18 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """A sign that the bot may write at an address again: it was unblocked or got a right."""
+
+    event_id: str
+    address: Address
+
+
+Event = InboundMessage | Change | Move | Access
+"""Everything that an adapter hands over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
     """A button below a message; a press arrives as a `Change` of the same kind."""
 
@@ -189,7 +201,7 @@ class Known(Protocol):
 class Adapter(Protocol):
     """One account of ours on one platform. Every text is Markdown that `fits` in one message.
 
-    `send`, `edit`, `delete` and `typing` make one attempt and raise the errors under
+    All calls but `listen` and `download` make one attempt and raise the errors under
     `DeliveryError`; the caller decides whether to try again.
     """
 
@@ -211,7 +223,7 @@ class Adapter(Protocol):
     def fits(self, markdown: str) -> bool:
         """Return whether one message can hold this text, counted as the platform counts."""
 
-    def listen(self) -> AsyncGenerator[InboundMessage | Change | Move, None]:
+    def listen(self) -> AsyncGenerator[Event, None]:
         """Yield events in the order of their arrival.
 
         A request for the next event acknowledges the one before.
@@ -270,8 +282,29 @@ class Adapter(Protocol):
         *,
         reply_to: str | None = None,
         nonce: str,
-    ) -> None:
-        """Post a file; the nonce is as in `send`."""
+    ) -> str:
+        """Post a file and return its message's id; the nonce is as in `send`."""
+
+    async def suspects(
+        self,
+        address: Address,
+        *,
+        after: str | None,
+        before: str | None,
+        known: Collection[tuple[str, str]],
+    ) -> list[str]:
+        """Return the ids that a message of ours may have, made by a create of unknown outcome.
+
+        It came after the message `after`, and before the message `before` that a repeat of the
+        create has made. `known` has chat and id of the account's latest known messages. The list
+        has a bound, and is empty where no create can make a double.
+        """
+
+    async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
+        """Return whether there is a message of ours with this id, a file if `markdown` is None.
+
+        A message of ours may show this text from then on.
+        """
 
     async def typing(self, address: Address) -> None:
         """Show for some seconds that an answer is on its way."""

@@ -6,7 +6,8 @@ ParleyError
 │   ├── RetryAfter            a flood limit: call again after `retry_after` seconds, not before
 │   ├── Unreachable           time-out, reset, 5xx: it may have been done or not
 │   ├── MessageGone           the message to edit or delete no longer exists
-│   └── Undeliverable         blocked, deleted, forbidden, refused: never worth a retry
+│   └── Undeliverable         refused, not acceptable: never worth a retry
+│       └── Muted             blocked, kicked, closed: the bot may write nothing there
 ├── AttachmentError           an attachment cannot be read; the message is for the person
 ├── ModelError                the model did not answer
 │   ├── ModelBusy             before the first token; worth a retry, after `retry_after` if given
@@ -68,7 +69,11 @@ class RetryAfter(DeliveryError):
 
 
 class Unreachable(DeliveryError):
-    """The platform gave no answer or failed; it may have done what was asked."""
+    """The platform gave no answer or failed; `maybe_done` if it may have done what was asked."""
+
+    def __init__(self, message: str = "", *, maybe_done: bool = True) -> None:
+        super().__init__(message)
+        self.maybe_done = maybe_done
 
 
 class MessageGone(DeliveryError):
@@ -76,7 +81,11 @@ class MessageGone(DeliveryError):
 
 
 class Undeliverable(DeliveryError):
-    """The platform refuses for good: blocked, deleted, forbidden or not acceptable."""
+    """The platform refuses a call for good: forbidden or not acceptable."""
+
+
+class Muted(Undeliverable):
+    """The bot may write nothing at an address: blocked, kicked, closed, deleted."""
 
 
 class AttachmentError(ParleyError):

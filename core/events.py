@@ -6,10 +6,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, get_origin, get_type_hints
 
-from core.adapter import Change, InboundMessage, Move
+from core.adapter import Event
 from core.characters import clean
-
-Event = InboundMessage | Change | Move
 
 LONGEST_ID = 200
 """The most characters of an id; an index of the database holds several of them."""

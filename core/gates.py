@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
@@ -41,6 +42,8 @@ class Gate:
     _at: float = field(init=False)
     _front: asyncio.Lock = field(default_factory=asyncio.Lock)
     _lines: dict[int, _Line] = field(default_factory=dict)
+    _creates: list[asyncio.Event] = field(default_factory=list)
+    """The creates of messages that are under way."""
 
     def __post_init__(self) -> None:
         """Fill the bucket."""
@@ -73,6 +76,22 @@ class Gate:
             if not line.calls:
                 del self._lines[person]
 
+    @contextmanager
+    def creating(self) -> Iterator[None]:
+        """Tell that a message is being made, until its id is stored or its outcome unknown."""
+        done = asyncio.Event()
+        self._creates.append(done)
+        try:
+            yield
+        finally:
+            self._creates.remove(done)
+            done.set()
+
+    async def created(self) -> None:
+        """Wait until no message is being made whose create has begun before."""
+        for done in self._creates.copy():
+            await done.wait()
+
     def pause(self, seconds: float) -> None:
         """Let no call start for so many seconds, because the platform asked for it."""
         self.paused_until = max(self.paused_until, self.clock() + seconds)
@@ -80,7 +99,8 @@ class Gate:
     def is_idle(self) -> bool:
         """Return whether the gate can be dropped: a new one would behave the same."""
         now = self.clock()
-        return self.paused_until <= now and self._fill(now) >= self.burst and not self._lines
+        is_used = self._lines or self._creates
+        return self.paused_until <= now and self._fill(now) >= self.burst and not is_used
 
     def _fill(self, now: float) -> float:
         self._level = min(self.burst, self._level + (now - self._at) / self.interval)
@@ -99,6 +119,8 @@ class Gates:
         self._limit = 256
         self.streams = 0
         """The number of answers that are growing now; they share the account's rate."""
+        self.worked_at = -math.inf
+        """The time of the last call that the platform carried out, by the clock."""
 
     def of(self, address: Address) -> Gate:
         """Return the gate of a chat; its threads share it."""
@@ -145,6 +167,10 @@ class Gates:
         """Divide the account's rate among so many processes."""
         rate = self._adapter.rate / max(processes, 1)
         self._account.interval, self._account.burst = 1 / rate, _burst(rate)
+
+    def worked(self) -> None:
+        """Note that the platform carries out calls now."""
+        self.worked_at = self._clock()
 
     def count(self, address: Address) -> None:
         """Count a call that starts now."""

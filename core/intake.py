@@ -10,8 +10,8 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, identity, inbox, memory, pieces, posts, privacy, quota, words
-from core.adapter import Change, ChangeKind, InboundMessage, Move
+from core import commands, identity, inbox, memory, mutes, pieces, posts, privacy, quota, words
+from core.adapter import Access, Change, ChangeKind, Event, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
@@ -67,7 +67,7 @@ class Intake:
         # Not stored: most pieces that do not name the bot are not for it.
         self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
 
-    async def handle(self, event: InboundMessage | Change | Move) -> None:
+    async def handle(self, event: Event) -> None:
         """Store an event; it is safe when this returns. Wait while the database is away.
 
         An event that cannot be stored for a reason of its own is logged and passed over. Raises
@@ -88,7 +88,7 @@ class Intake:
         if done.forgot:
             await self._erase()
 
-    async def _stored(self, event: InboundMessage | Change | Move) -> Accepted:
+    async def _stored(self, event: Event) -> Accepted:
         tries = 0
         while True:
             try:
@@ -108,7 +108,7 @@ class Intake:
                 return Accepted()
             await asyncio.sleep(LOOK_AGAIN)
 
-    async def _pass_over(self, event: InboundMessage | Change | Move) -> None:
+    async def _pass_over(self, event: Event) -> None:
         """Note an event as seen, so that the platform does not send it for ever."""
         log.error("event %s cannot be stored: it is passed over", event.event_id)
         try:
@@ -120,12 +120,15 @@ class Intake:
             log.error("event %s cannot be noted as seen: %s", event.event_id, place(error))
             log.debug("event %s", event.event_id, exc_info=True)
 
-    async def _store(self, session: Session, event: InboundMessage | Change | Move) -> Accepted:
+    async def _store(self, session: Session, event: Event) -> Accepted:
         match event:
             case Change():
                 return await self._change(session, event)
             case Move():
                 return await self._move(session, event)
+            case Access():
+                await mutes.unmute(session, event.address)
+                return Accepted()
             case InboundMessage():
                 return await self._message(session, event)
 

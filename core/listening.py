@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 
 from core import fleet
-from core.adapter import Account, Adapter, Change, InboundMessage, Move
+from core.adapter import Account, Adapter, Event
 from core.db import TRANSIENT, Sessions, reason, transact
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Listening:
         self,
         sessions: Sessions,
         worker_id: str,
-        handle: Callable[[InboundMessage | Change | Move], Awaitable[None]],
+        handle: Callable[[Event], Awaitable[None]],
         *,
         now: Callable[[], datetime],
         lease: timedelta = LEASE,

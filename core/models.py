@@ -287,6 +287,8 @@ class Post(Base):
     message_id: Mapped[str | None]
     turn_id: Mapped[int] = mapped_column(ForeignKey("turns.id", ondelete="CASCADE"))
     part: Mapped[int | None]
+    doubtful: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """True if a create of it had an unknown outcome, and its double is not looked for yet."""
 
 
 class Blob(Base):
@@ -391,6 +393,20 @@ class Pause(Base):
     platform: Mapped[str] = mapped_column(primary_key=True)
     bot_id: Mapped[str] = mapped_column(primary_key=True)
     chat: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
+
+class Mute(Base):
+    """An address where the bot may write nothing; before `until`, nothing is tried there."""
+
+    __tablename__ = "mutes"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    bot_id: Mapped[str] = mapped_column(primary_key=True)
+    chat: Mapped[str] = mapped_column(primary_key=True)
+    thread: Mapped[str] = mapped_column(primary_key=True)
+    times: Mapped[int]
+    """The number of tries that were refused, one after the other."""
     until: Mapped[datetime]
 
 

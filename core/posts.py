@@ -2,12 +2,16 @@
 
 A person's message belongs to the turn that answers it. A message of ours is a part of an answer.
 The intent to post a part is stored before the message is sent, and the message's id after that, so
-no crash can lose a message unnoticed.
+no crash can lose a message unnoticed. A part is doubtful after a create with an unknown outcome: it
+may have made a message of ours that nobody knows, a double.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Integer,
     bindparam,
@@ -27,6 +31,11 @@ from core.turns import Turn
 
 _posts = table(models.Post)
 _turns = table(models.Turn)
+
+FILE = -1
+"""The part of the file that goes with an answer; the parts of the text count from 0."""
+RECENT = 2000
+"""The number of the newest posts of all accounts among which `recent` looks."""
 
 IS_POST = (
     _posts.c.platform == bindparam("platform"),
@@ -60,14 +69,30 @@ async def begin(session: Session, address: Address, turn_id: int, message_id: st
     await session.execute(_ADD, rows)
 
 
-async def of(session: Session, turn_id: int) -> tuple[str | None, ...]:
-    """Return the message ids of a turn's parts, in order; None for an unconfirmed intent."""
-    found = await session.scalars(
-        select(_posts.c.message_id)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A message of an answer."""
+
+    message_id: str | None = None
+    """None for an unconfirmed intent."""
+    doubtful: bool = False
+    """True if a create of it had an unknown outcome, and its double is not looked for yet."""
+
+
+async def parts(session: Session, turn_id: int) -> dict[int, Part]:
+    """Return the parts of a turn by their number, in order; the file is part `FILE`."""
+    found = await session.execute(
+        select(_posts.c.part, _posts.c.message_id, _posts.c.doubtful)
         .where(_posts.c.turn_id == turn_id, _posts.c.part.is_not(None))
         .order_by(_posts.c.part)
     )
-    return tuple(found)
+    return {part: Part(message_id, doubtful) for part, message_id, doubtful in found}
+
+
+async def of(session: Session, turn_id: int) -> tuple[str | None, ...]:
+    """Return the message ids of a text's parts, in order; None for an unconfirmed intent."""
+    found = await parts(session, turn_id)
+    return tuple(part.message_id for number, part in found.items() if number != FILE)
 
 
 async def turn_of(session: Session, address: Address, message_id: str) -> int | None:
@@ -89,7 +114,11 @@ _INTENT = select(
 ).where(*FENCED, ~exists().where(*_PART))
 _INTEND = insert(_posts).from_select(_INTENT_COLUMNS, _INTENT).returning(_posts.c.id)
 _IS_OURS = exists().where(*FENCED)
-_CONFIRM = update(_posts).where(*_PART).values(message_id=bindparam("message"))
+_CONFIRM = (
+    update(_posts)
+    .where(*_PART)
+    .values(message_id=bindparam("message"), doubtful=bindparam("is_doubtful", type_=Boolean))
+)
 _CONFIRM_OURS = _CONFIRM.where(_IS_OURS)
 _CONFIRM_FIRST = _CONFIRM.where(_posts.c.message_id.is_(None))
 
@@ -104,16 +133,57 @@ async def intend(session: Session, turn: Turn, part: int) -> None:
         await _check(session, turn)
 
 
-async def confirm(session: Session, turn: Turn, part: int, message_id: str) -> bool:
+async def confirm(
+    session: Session, turn: Turn, part: int, message_id: str, *, doubtful: bool = False
+) -> bool:
     """Store the message id of a posted part; return whether this attempt still owns the turn.
 
     If another attempt owns it, that one goes on in this message, unless it has posted its own.
     """
-    values = {**turn.fence, "the_part": part, "message": message_id}
+    values = {**turn.fence, "the_part": part, "message": message_id, "is_doubtful": doubtful}
     if row_count(await session.execute(_CONFIRM_OURS, values)):
         return True
     await session.execute(_CONFIRM_FIRST, values)
     return False
+
+
+_DOUBT = (
+    update(_posts).where(*_PART, _IS_OURS).values(doubtful=bindparam("is_doubtful", type_=Boolean))
+)
+
+
+async def doubt(session: Session, turn: Turn, part: int, *, doubtful: bool) -> None:
+    """Store whether a part may have a double, if the attempt still owns the turn."""
+    await session.execute(_DOUBT, {**turn.fence, "the_part": part, "is_doubtful": doubtful})
+
+
+async def recent(session: Session, address: Address) -> list[tuple[str, str]]:
+    """Return chat and message id of an account's messages among the newest posts of all."""
+    newest = (
+        select(_posts.c.platform, _posts.c.bot_id, _posts.c.chat, _posts.c.message_id)
+        .order_by(_posts.c.id.desc())
+        .limit(RECENT)
+        .subquery()
+    )
+    found = await session.execute(
+        select(newest.c.chat, newest.c.message_id).where(
+            newest.c.platform == address.platform,
+            newest.c.bot_id == address.bot_id,
+            newest.c.message_id.is_not(None),
+        )
+    )
+    return [(chat, message_id) for chat, message_id in found]
+
+
+async def known(session: Session, address: Address, message_ids: Collection[str]) -> set[str]:
+    """Return those of these ids that are known messages of a chat."""
+    found = await session.scalars(
+        select(_posts.c.message_id).where(
+            *IS_POST[:3], _posts.c.message_id.in_(bindparam("ids", expanding=True))
+        ),
+        {**chat_of(address), "ids": list(message_ids)},
+    )
+    return set(found)
 
 
 _WITHDRAW = delete(_posts).where(

@@ -156,6 +156,8 @@ class Turn:
     """The model that somebody has chosen for the conversation."""
     paused_until: datetime | None = None
     """The time before which nothing may be sent to the chat."""
+    muted_until: datetime | None = None
+    """The time before which nothing is tried, because the bot could write nothing there before."""
     ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
 

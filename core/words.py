@@ -76,6 +76,7 @@ NOTES = {
 NOT_SENT = (
     "The file cannot be sent here; it may be too large. The people who run me can give it to you."
 )
+NOT_DELIVERED = "I could not show my answer here, or not all of it. Please ask me again."
 
 EMPTY = "…"
 """The text for a surplus message that cannot be deleted."""

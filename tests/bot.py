@@ -9,11 +9,42 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from bots.__main__ import load, run
+from bots.platform import Platform
+from core.adapter import Adapter, Address, Known
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
+
+
+class Hasty:
+    """An account whose chats take a call at any time; all else is that of another account."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+
+    def pace(self, address: Address) -> float:
+        return 0.02
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+
+class HastyPlatform:
+    """A platform with such accounts."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    @asynccontextmanager
+    async def connect(self, known: Known) -> AsyncIterator[Hasty]:
+        async with self._platform.connect(known) as adapter:
+            yield Hasty(adapter)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._platform, name)
 
 
 @asynccontextmanager
@@ -21,7 +52,22 @@ async def bot(*names: str, **values: object) -> AsyncIterator[None]:
     """Parley as `python -m bots` composes it, on its own task; it must not end by itself."""
     loaded, platforms = load(env_file=None, **values)
     by_name = {platform.name: platform for platform in platforms}
-    running = asyncio.create_task(run(loaded, [by_name[name] for name in names]))
+    async with _running(loaded, [by_name[name] for name in names]):
+        yield
+
+
+@asynccontextmanager
+async def hasty_bot(name: str, **values: object) -> AsyncIterator[None]:
+    """Parley on a platform whose chats take a call at any time."""
+    loaded, platforms = load(env_file=None, **values)
+    hasty = [cast("Platform", HastyPlatform(each)) for each in platforms if each.name == name]
+    async with _running(loaded, hasty):
+        yield
+
+
+@asynccontextmanager
+async def _running(loaded: Settings, platforms: list[Platform]) -> AsyncIterator[None]:
+    running = asyncio.create_task(run(loaded, platforms))
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,13 +202,29 @@ class ConsoleAdapter:
         *,
         reply_to: str | None = None,
         nonce: str,
-    ) -> None:
+    ) -> str:
         """Write a new file into the current directory and tell its path."""
         try:
             path = await asyncio.to_thread(write_new, Path.cwd() / name, data)
             await self._screen.announce(bare(f"Written to {path}"))
         except OSError as error:
             raise Undeliverable(f"{name} cannot be written: {error.strerror}") from error
+        return nonce
+
+    async def suspects(
+        self,
+        address: Address,
+        *,
+        after: str | None,
+        before: str | None,
+        known: Collection[tuple[str, str]],
+    ) -> list[str]:
+        """Return no id: a message is shown once for each nonce."""
+        return []
+
+    async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
+        """Return whether a message was shown in this run."""
+        return message_id in self._posts
 
     async def typing(self, address: Address) -> None:
         """Show that an answer is on its way, unless it has begun."""

@@ -1,7 +1,7 @@
 """The adapter of Discord."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import aiohttp
@@ -14,8 +14,17 @@ from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.interactions import respond, withdraw
 from bots.discord.markup import fits, render
-from bots.discord.rest import Json, Refused, call, field, shorten_log, translating
-from core.adapter import Address, Attachment, Button, Change, InboundMessage, Known
+from bots.discord.rest import (
+    NO_PERMISSION,
+    Json,
+    Refused,
+    Silenced,
+    call,
+    field,
+    shorten_log,
+    translating,
+)
+from core.adapter import Access, Address, Attachment, Button, Change, InboundMessage, Known
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
 RATE = 40.0
@@ -28,8 +37,11 @@ LOGIN = 10.0
 REMEMBERED = 10_000
 """The most channels whose kind is remembered."""
 
+HISTORY = 50
+"""The messages of a channel among which doubles are sought."""
+
 _NO_PINGS: Json = {"parse": []}
-_NO_PREVIEWS = 1 << 2
+_NO_PREVIEWS, _LOADING = 1 << 2, 1 << 7
 _NO_REPLIES = {50013, 50035, 160002}
 """The codes for missing permissions, a refused form, and no permission to read the history."""
 _ROW, _BUTTON, _GREY = 1, 2, 2
@@ -110,7 +122,7 @@ class DiscordAdapter:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access, None]:
         """Yield events of the gateway, and messages that were missed since the newest stored one.
 
         Raises SettingsError when Discord refuses the login.
@@ -197,16 +209,57 @@ class DiscordAdapter:
         *,
         reply_to: str | None = None,
         nonce: str,
-    ) -> None:
-        """Post a file."""
-        await call(
-            self._client,
-            "POST",
-            _MESSAGES,
-            body={"allowed_mentions": _NO_PINGS, "nonce": nonce, "enforce_nonce": True},
-            file=(name, data),
-            channel_id=address.chat,
-        )
+    ) -> str:
+        """Post a file; files may be forbidden where texts are not."""
+        try:
+            message = await call(
+                self._client,
+                "POST",
+                _MESSAGES,
+                body={"allowed_mentions": _NO_PINGS, "nonce": nonce, "enforce_nonce": True},
+                file=(name, data),
+                channel_id=address.chat,
+            )
+        except Silenced as refusal:
+            if refusal.code != NO_PERMISSION:
+                raise
+            raise Refused(str(refusal), refusal.code) from refusal
+        return field(message, "id", str)
+
+    async def suspects(
+        self,
+        address: Address,
+        *,
+        after: str | None,
+        before: str | None,
+        known: Collection[tuple[str, str]],
+    ) -> list[str]:
+        """Return our own messages in the channel's history, for a repeat after its nonce expired.
+
+        A message that shows "is thinking…" is none of them.
+        """
+        path = f"{_MESSAGES}?limit={HISTORY}"
+        if after:
+            path += f"&after={int(after.partition('/')[0])}"  # as in `_ticket`
+        try:
+            page = await call(self._client, "GET", path, channel_id=address.chat)
+        except Refused:
+            return []  # without the history, the nonce has to do
+        with translating():
+            ours = [each["id"] for each in page if _is_said(each, self.bot_id)]
+            return [each for each in sorted(ours, key=int) if not before or int(each) < int(before)]
+
+    async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
+        """Return whether a message of ours holds a text, or a file if `markdown` is None."""
+        try:
+            message = await call(
+                self._client, "GET", _MESSAGE, channel_id=address.chat, message_id=message_id
+            )
+        except (MessageGone, Undeliverable):
+            return False
+        with translating():
+            is_file = bool(message["attachments"])
+            return _is_said(message, self.bot_id) and is_file == (markdown is None)
 
     async def typing(self, address: Address) -> None:
         """Show "is typing" for ten seconds."""
@@ -231,6 +284,11 @@ class DiscordAdapter:
 
 class _NoReply(Exception):
     """A message cannot be posted as a reply."""
+
+
+def _is_said(message: Json, bot_id: str) -> bool:
+    """Return whether a message is ours and does not only show that an answer is on its way."""
+    return message["author"]["id"] == bot_id and not message.get("flags", 0) & _LOADING
 
 
 def _body(markdown: str, buttons: Sequence[Button]) -> Json:

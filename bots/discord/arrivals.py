@@ -2,9 +2,9 @@
 
 import asyncio
 
-from core.adapter import Change, InboundMessage
+from core.adapter import Access, Change, InboundMessage
 
-Event = InboundMessage | Change
+Event = InboundMessage | Change | Access
 
 CAPACITY = 10_000
 """The most events that wait while the core is stuck, for example without a database."""
@@ -36,7 +36,7 @@ class Arrivals:
         if event.address.chat in self._held:
             self._hold_back(event)
         elif self.is_full:
-            return isinstance(event, Change)
+            return not isinstance(event, InboundMessage)
         else:
             self._ready.put_nowait((event, None))
         return True

@@ -17,11 +17,11 @@ from bots.discord.arrivals import Arrivals, Event
 from bots.discord.backlog import LOOKBACK, Backlog, ServerChannel
 from bots.discord.commands import register
 from bots.discord.entrance import find
-from bots.discord.inbound import parse_deletion, parse_edit, parse_interaction, read
+from bots.discord.inbound import parse_access, parse_deletion, parse_edit, parse_interaction, read
 from bots.discord.interactions import acknowledge
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
-from core.adapter import InboundMessage, Known
+from core.adapter import Change, InboundMessage, Known
 from core.errors import DeliveryError, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
@@ -254,6 +254,16 @@ class Gateway(discord.AutoShardedClient):
         for message_id in sorted(event.message_ids):
             self._forget(message_id, event.guild_id or 0)
 
+    async def on_guild_channel_update(self, _: object, channel: discord.abc.GuildChannel) -> None:
+        """Queue a change of a channel in which the bot may write: before, it may not have."""
+        if channel.permissions_for(channel.guild.me).send_messages:
+            self._may_write(channel.id)
+
+    async def on_raw_thread_update(self, event: discord.RawThreadUpdateEvent) -> None:
+        """Queue the change of a thread that is not locked: the bot may write there now."""
+        if not event.data["thread_metadata"].get("locked"):
+            self._may_write(event.thread_id)
+
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Acknowledge a command or a pressed button, and queue it.
 
@@ -276,7 +286,10 @@ class Gateway(discord.AutoShardedClient):
         finally:
             acknowledged.set()
 
-    def _hear(self, event: Event, guild_id: int) -> None:
+    def _may_write(self, channel_id: int) -> None:
+        self._arrivals.add(parse_access(channel_id, self.me))
+
+    def _hear(self, event: InboundMessage | Change, guild_id: int) -> None:
         chat = event.address.chat
         starting = (guild_id >> 22) % (self.shard_count or 1) in self._starting
         if starting and not self._arrivals.is_held(chat):

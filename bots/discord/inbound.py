@@ -11,7 +11,7 @@ from discord.abc import Snowflake
 from bots.discord import Discord
 from bots.pieces import Pieces
 from core import words
-from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
+from core.adapter import Access, Address, Attachment, Author, Change, ChangeKind, InboundMessage
 
 PLATFORM = Discord.name
 LONGEST_QUOTE = 1000
@@ -76,6 +76,11 @@ def parse_edit(message: discord.Message, me: Snowflake) -> Change | None:
     return Change(
         event_id, ChangeKind.EDITED, said.address, said.author, said.message_id, said.text
     )
+
+
+def parse_access(channel_id: int, me: discord.ClientUser) -> Access:
+    """Return the sign that the account `me` may write in a channel or a thread."""
+    return Access(f"access {channel_id}", Address(PLATFORM, str(me.id), str(channel_id)))
 
 
 def parse_deletion(said: InboundMessage) -> Change:

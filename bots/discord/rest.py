@@ -15,6 +15,7 @@ from core.errors import (
     MISSHAPEN,
     DeliveryError,
     MessageGone,
+    Muted,
     RetryAfter,
     Undeliverable,
     Unreachable,
@@ -25,6 +26,7 @@ from core.plain import line, unquoted
 Json = dict[str, Any]
 T = TypeVar("T")
 
+NO_PERMISSION = 50013
 PAUSES = (0.2, 0.6)
 """The seconds before a call is repeated after a broken connection or a 503."""
 BAN = 60.0
@@ -32,6 +34,9 @@ BAN = 60.0
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _UNKNOWN_MESSAGE = 10008
+REFUSALS_TO_WRITE = {10003, 10004, 50001, 50007, NO_PERMISSION, 50083, 50278, 160005}
+"""The codes for an unknown channel or server, no access, a closed private channel, no permission,
+an archived or locked thread."""
 _FAILURES = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
 
 
@@ -41,6 +46,10 @@ class Refused(Undeliverable):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Silenced(Refused, Muted):
+    """Discord lets the bot write nothing in a channel."""
 
 
 async def call(
@@ -133,7 +142,8 @@ def translated(failure: Exception) -> DeliveryError:
         return Unreachable(told)
     if failure.code == _UNKNOWN_MESSAGE:
         return MessageGone(told)
-    return Refused(told, failure.code)
+    kind = Silenced if failure.code in REFUSALS_TO_WRITE else Refused
+    return kind(told, failure.code)
 
 
 def shorten_log() -> None:

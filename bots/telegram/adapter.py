@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -31,8 +31,19 @@ from bots.telegram.inbound import PLATFORM, parse, parse_piece
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import updates
 from bots.telegram.session import open_session
-from core.adapter import COMMANDS, Address, Attachment, Button, Change, InboundMessage, Move
-from core.errors import MISSHAPEN, MessageGone, Undeliverable, Unreachable, place
+from bots.telegram.suspects import suspects
+from core.adapter import (
+    COMMANDS,
+    Access,
+    Address,
+    Attachment,
+    Button,
+    Change,
+    Event,
+    InboundMessage,
+    Move,
+)
+from core.errors import MISSHAPEN, MessageGone, Undeliverable, place
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +121,7 @@ class TelegramAdapter:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Move, None]:
+    async def listen(self) -> AsyncGenerator[Event, None]:
         """Yield events from long polling; raises SettingsError if the token is revoked."""
         async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
             async for update in incoming:
@@ -144,7 +155,7 @@ class TelegramAdapter:
                 link_preview_options=_NO_PREVIEW,
             ),
         )
-        return _id(message.message_id)
+        return str(message.message_id)
 
     async def edit(
         self,
@@ -192,9 +203,9 @@ class TelegramAdapter:
         *,
         reply_to: str | None = None,
         nonce: str,
-    ) -> None:
+    ) -> str:
         """Post a file, as a document. A repeat makes a second one."""
-        await _attempt(
+        message = await _attempt(
             address,
             lambda chat: self._bot.send_document(
                 chat,
@@ -202,6 +213,35 @@ class TelegramAdapter:
                 message_thread_id=_thread(address),
                 reply_parameters=_reply(address, reply_to, chat),
             ),
+        )
+        return str(message.message_id)
+
+    async def suspects(
+        self,
+        address: Address,
+        *,
+        after: str | None,
+        before: str | None,
+        known: Collection[tuple[str, str]],
+    ) -> list[str]:
+        """Return the unknown ids between two messages: ids grow by one with each message."""
+        return suspects(address.chat, after, before, known)
+
+    async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
+        """Return whether a message is ours: Telegram lets nobody edit another one's."""
+        try:
+            if markdown is None:
+                await self._attempt_caption(address, message_id)
+            else:
+                await self.edit(address, message_id, markdown, final=True)
+        except (MessageGone, Undeliverable) as refusal:
+            return UNCHANGED in str(refusal)
+        return True
+
+    async def _attempt_caption(self, address: Address, message_id: str) -> None:
+        """Give a file the caption that it has: none."""
+        await _attempt_there(
+            lambda: self._bot.edit_message_caption(int(address.chat), int(message_id))
         )
 
     async def typing(self, address: Address) -> None:
@@ -223,11 +263,11 @@ class TelegramAdapter:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
 
-    def _read(self, update: Json) -> InboundMessage | Change | Move | None:
+    def _read(self, update: Json) -> Event | None:
         try:
             read = Update.de_json(update, None)
             event = parse(read, self._me)
-            if isinstance(event, Change | Move):
+            if isinstance(event, Change | Move | Access):
                 return event
             return self._pieces.hear(event, lambda: parse_piece(read, self._me))
         except Exception as error:  # a bad update must not stop the ones after it
@@ -236,9 +276,7 @@ class TelegramAdapter:
             log.debug("update %s", number, exc_info=True)
             return None
 
-    async def _with_rights(
-        self, event: InboundMessage | Change | Move
-    ) -> InboundMessage | Change | Move:
+    async def _with_rights(self, event: Event) -> Event:
         """Return an event; for a command that a group's admins give, find out whether one did."""
         if not isinstance(event, InboundMessage) or event.private:
             return event
@@ -264,7 +302,7 @@ class TelegramAdapter:
             self._admins[who] = now + REMEMBERED, member.status in ADMINS
         return self._admins[who][1]
 
-    def _answer(self, query_id: str, event: InboundMessage | Change | Move | None) -> None:
+    def _answer(self, query_id: str, event: Event | None) -> None:
         """Answer the press of a button in a task, so that later updates do not wait.
 
         A person who presses without end gets no answer to most presses: the button waits by itself.
@@ -308,13 +346,6 @@ def _query_id(update: Json) -> str | None:
     query = update.get("callback_query")
     query_id = query.get("id") if isinstance(query, dict) else None
     return query_id if isinstance(query_id, str) else None
-
-
-def _id(message_id: object) -> str:
-    """Return the id of a message that was posted; raises Unreachable if Telegram tells none."""
-    if not isinstance(message_id, int):
-        raise Unreachable("an answer without the id of the message")
-    return str(message_id)
 
 
 def _thread(address: Address) -> int | None:

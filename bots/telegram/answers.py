@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from telegram.error import NetworkError
-from telegram.request import HTTPXRequest
 
 from core.errors import LONGEST_WAIT
 
@@ -17,18 +16,14 @@ UNTOLD_WAIT = 5
 """The seconds to wait for a flood limit that does not tell its end."""
 
 
-class Request(HTTPXRequest):
-    """The library's connection; it raises NetworkError for an answer of another shape."""
-
-    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
-        """Make a request, and return the status and a body that the library can read."""
-        status, body = await super().do_request(*args, **kwargs)
-        answer = parsed(body)
-        if 200 <= status < 300 and answer and answer["ok"] and "result" in answer:
-            return status, body
-        if status >= 500 or status in _IN_FRONT or (answer and not answer["ok"]):
-            return status, json.dumps(_refusal(status, answer or {})).encode()
-        raise NetworkError(unreadable(status, body))
+def checked(status: int, body: bytes) -> bytes:
+    """Return a body that the library can read; raises NetworkError for one of another shape."""
+    answer = parsed(body)
+    if 200 <= status < 300 and answer and answer["ok"] and "result" in answer:
+        return body
+    if status >= 500 or status in _IN_FRONT or (answer and not answer["ok"]):
+        return json.dumps(_refusal(status, answer or {})).encode()
+    raise NetworkError(unreadable(status, body))
 
 
 _IN_FRONT = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS}

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import httpx
 from telegram import error as telegram_error
 
 from core.errors import (
     MISSHAPEN,
     DeliveryError,
     MessageGone,
+    Muted,
     RetryAfter,
     Undeliverable,
     Unreachable,
@@ -23,6 +25,16 @@ TOO_LARGE = "Entity Too Large"
 _GONE = re.compile(
     "message to (edit|delete) not found|message can't be edited|message_id_invalid", re.IGNORECASE
 )
+_MUTED = re.compile(
+    "chat not found|thread not found|topic_(closed|deleted|id_invalid)|peer_id_invalid"
+    "|rights to send (text|messages)|no write access|need administrator rights"
+    "|chat_(write|restricted|guest_send|send_plain)|group chat was (deleted|deactivated)"
+    "|channel_private|user_(is_blocked|deactivated|banned_in_channel)",
+    re.IGNORECASE,
+)
+"""The refusals of everything that the bot writes to a chat or a topic; a 403 is one too."""
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NOT_DONE = (telegram_error.InvalidToken, telegram_error.Conflict)
 
 
 @contextmanager
@@ -43,14 +55,20 @@ def translated(error: telegram_error.TelegramError) -> DeliveryError:
         return RetryAfter(_seconds(error.retry_after))
     told = line(unquoted(error.message))
     if isinstance(error, telegram_error.Forbidden):
-        return Undeliverable(told)
+        return Muted(told)
     if isinstance(error, telegram_error.BadRequest):
-        kind = MessageGone if _GONE.search(error.message) else Undeliverable
-        return kind(told)
+        return _refusal(error.message)(told)
     if TOO_LARGE in error.message:
         return Undeliverable(told)
     # A refused token is among these: the operator may replace it, and nothing is lost.
-    return Unreachable(told)
+    maybe_done = not isinstance(error, _NOT_DONE) and not isinstance(error.__cause__, _NOT_SENT)
+    return Unreachable(told, maybe_done=maybe_done)
+
+
+def _refusal(message: str) -> type[DeliveryError]:
+    if _GONE.search(message):
+        return MessageGone
+    return Muted if _MUTED.search(message) else Undeliverable
 
 
 def _seconds(period: int | timedelta) -> float:

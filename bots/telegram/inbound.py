@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from telegram import (
     CallbackQuery,
     Chat,
+    ChatMemberUpdated,
     MaybeInaccessibleMessage,
     Message,
     MessageEntity,
     Update,
     User,
 )
+from telegram.constants import ChatMemberStatus
 
 from bots.telegram import Telegram
 from bots.telegram.page import ENTITIES, units
@@ -18,11 +20,13 @@ from bots.telegram.written import entity_text, to_markdown
 from core import words
 from core.adapter import (
     COMMANDS,
+    Access,
     Address,
     Attachment,
     Author,
     Change,
     ChangeKind,
+    Event,
     InboundMessage,
     Move,
 )
@@ -34,18 +38,23 @@ PARTIAL = 4000
 paste into messages of up to 4096 units, at a space if it can."""
 
 _KINDS = frozenset(ChangeKind)
+_OUT = (ChatMemberStatus.LEFT, ChatMemberStatus.BANNED)
 _COMMANDS = frozenset(command.name for command in COMMANDS)
 
 
-def parse(update: Update, me: User) -> InboundMessage | Change | Move | None:
+def parse(update: Update, me: User) -> Event | None:
     """Return the event in an update for the account `me`; None if there is none."""
     event_id = str(update.update_id)
     if update.callback_query:
         return _pressed(event_id, update.callback_query, me)
     if update.edited_message:
         return _edited(event_id, update.edited_message, me)
+    if update.my_chat_member:
+        return _allowed(event_id, update.my_chat_member, me)
     if update.message is None:
         return None
+    if update.message.forum_topic_reopened:
+        return Access(event_id, _address(update.message, me))
     return _moved(event_id, update.message, me) or _said(event_id, update.message, me)
 
 
@@ -54,6 +63,14 @@ def parse_piece(update: Update, me: User) -> InboundMessage | None:
     if update.message is None:
         return None
     return _said(str(update.update_id), update.message, me, piece=True)
+
+
+def _allowed(event_id: str, change: ChatMemberUpdated, me: User) -> Access | None:
+    """Return the sign in a change of the bot's own rights that it may write now."""
+    now = change.new_chat_member
+    if now.status in _OUT or not getattr(now, "can_send_messages", True):
+        return None
+    return Access(event_id, Address(PLATFORM, str(me.id), _number(change.chat.id)))
 
 
 def _moved(event_id: str, message: Message, me: User) -> Move | None:

@@ -1,58 +1,74 @@
-"""Markdown to text with Telegram entities.
+"""Markdown to text with Telegram entities, in linear time.
 
 With entities instead of a `parse_mode` Telegram cannot refuse a message for its markup. No visible
 text is lost: raw HTML, for example, stays as text. Lines stay where they were. The text is never
-longer than its Markdown, except for tables and tabs.
+longer than its Markdown, except for tables, tabs, mentions and deep links.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import lru_cache
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from telegram import MessageEntity
 
-from bots.telegram.inline import write_inline
+from bots.columns import alignment
+from bots.lines import HEADING, TASK, box, is_break, title
+from bots.telegram.inline import read, write
 from bots.telegram.page import Page, units, visible
-from bots.telegram.table import Table
-
-_PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-# Raw HTML and link definitions would vanish; indented lines are more often nested lists than code.
-_PARSER.disable(["html_block", "html_inline", "reference", "code"])
+from bots.telegram.table import write_table
+from core.text import ends, opens
 
 LONGEST = 4096
 """The longest message in UTF-16 units."""
+DEPTH = 8
+"""The deepest nesting of quotes and lists; what is deeper is shown as it is written."""
 
 _BLANKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _REMOVED = re.compile(r"[\u202a-\u202e\u030a\u0333\u033f]")  # Telegram removes these itself
-_TASK = re.compile(r"\[([ xX])\] ")
+_LONGER = re.compile(r"[|\t@]|:/")
+_HIDDEN = re.compile(r"\]\([^()\s]*+\)")
+
+_ITEM = re.compile(r"(?P<indent>[ \t]*)(?P<mark>[-*+]|\d{1,9}[.)])(?P<space>[ \t]+|$)")
+_QUOTE = re.compile(r"[ \t]*> ?")
+_UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
 
 
 @lru_cache(maxsize=32)  # the same text is measured, then sent
 def render(markdown: str) -> tuple[str, tuple[MessageEntity, ...]]:
     """Return the text and the entities to send; the text is blank only if the Markdown is."""
-    source = _BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown)))
-    page = _Writer(source.split("\n")).write(_PARSER.parse(source))
-    text, entities = page.finish()
+    source = _source(markdown)
+    text, entities = _written(source).finish()
     if visible(text):
         return text, tuple(entities)
-    return source.strip() if visible(source) else "…" if markdown.strip() else "", ()
+    return _instead(markdown, source), ()
 
 
 def fits(markdown: str) -> bool:
     """Return True if one message can hold this text; render it only if that is needed."""
     size = units(markdown)
-    if size > 8 * LONGEST:
-        return False  # even hidden link targets cannot make up for this
-    if size <= LONGEST and "|" not in markdown and "\t" not in markdown:
+    if size <= LONGEST and not _LONGER.search(markdown):
         return bool(markdown.strip())
-    return _fits_rendered(markdown)
+    hidden = sum(map(len, _HIDDEN.findall(markdown)))
+    # Markup hides little but the targets of links, and a table has at least its own characters.
+    if size > 8 * LONGEST or size - hidden > LONGEST + LONGEST // 16:
+        return False
+    return 0 < _size(markdown) <= LONGEST
 
 
 @lru_cache(maxsize=256)  # a growing text is measured at the same lengths again and again
-def _fits_rendered(markdown: str) -> bool:
-    return 0 < units(render(markdown)[0]) <= LONGEST
+def _size(markdown: str) -> int:
+    source = _source(markdown)
+    text = _written(source).text()
+    return units(text if visible(text) else _instead(markdown, source))
+
+
+def _source(markdown: str) -> str:
+    return _BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown))).expandtabs(4)
+
+
+def _instead(markdown: str, source: str) -> str:
+    """Return what stands for a text without anything to see; Telegram refuses it."""
+    return source.strip() if visible(source) else "…" if markdown.strip() else ""
 
 
 def _encodable(text: str) -> str:
@@ -64,129 +80,164 @@ def _encodable(text: str) -> str:
     return text
 
 
+def _written(source: str) -> Page:
+    page = Page()
+    _Writer(page).write(source.split("\n"), 0)
+    return page
+
+
 class _Writer:
     """A writer of blocks, one below the other, as close to each other as in the source."""
 
-    def __init__(self, lines: list[str]) -> None:
-        self.page = Page()
-        self._lines = lines
-        self._line = 0  # the line of the source at which the last block ended
-        self._lead: str | None = ""  # joins the next block to the current line; None: a new line
-        self._lists: list[str] = []  # the tags of the open lists, the outermost first
-        self._item = False  # True if the next text is the first of a list item
-        self._table: Table | None = None
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._lists = 0
 
-    def write(self, tokens: list[Token]) -> Page:
-        """Write a parsed document and return the page."""
-        for token in tokens:
-            _WRITERS.get(token.type, _Writer.skip)(self, token)
-        return self.page
+    def write(self, lines: Sequence[str], depth: int, lead: str = "") -> None:
+        """Write the blocks in some lines, with a lead before the first; stop at a full message."""
+        at, between = 0, lead
+        while at < len(lines) and self.page.length <= LONGEST:
+            if not lines[at].strip():
+                between = "\n\n" if between == "\n" else between
+                at += 1
+                continue
+            beside = between == lead and at == 0 and bool(lead)
+            self.page.write(between)
+            at = self._block(lines, at, depth, beside=beside)
+            between = "\n"
 
-    def skip(self, token: Token) -> None:
-        pass
+    def _block(self, lines: Sequence[str], at: int, depth: int, *, beside: bool) -> int:
+        """Write the block that begins at a line; return the index of the line after it."""
+        line = lines[at]
+        if fence := _fence(line):
+            return self._code(lines, at, fence)
+        if HEADING.match(line):
+            return self._heading(title(line), at + 1)
+        if is_break(line):
+            self.page.write("———")
+            return at + 1
+        if depth < DEPTH and (_QUOTE.match(line) or _ITEM.match(line)):
+            return self._container(lines, at, depth, beside=beside)
+        return self._table(lines, at) if _heads_table(lines, at) else self._paragraph(lines, at)
 
-    def begin(self, token: Token) -> None:
-        """Begin a block, below the last one or beside a bullet."""
-        first, last = token.map or (0, 0)
-        self.page.write(
-            ("\n" if first <= self._line else "\n\n") if self._lead is None else self._lead
-        )
-        self._lead, self._line = None, last
+    def _container(self, lines: Sequence[str], at: int, depth: int, *, beside: bool) -> int:
+        if item := _ITEM.match(lines[at]):
+            return self._item(lines, at, item, depth, beside=beside)
+        return self._quote(lines, at, depth)
 
-    def enter(self, token: Token, marker: str = "") -> None:
-        """Begin a block that holds others; the first one begins on the same line."""
-        self.begin(token)
-        self.page.write(marker)
-        self._lead, self._line = " " if marker else "", (token.map or (0, 0))[0] + 1
+    def _code(self, lines: Sequence[str], at: int, fence: re.Match[str]) -> int:
+        end = _code_end(lines, at, fence)
+        indent = len(fence["indent"])
+        code = [line[min(indent, len(line) - len(line.lstrip())) :] for line in lines[at + 1 : end]]
+        language = "".join(fence["info"].split()[:1]) or None
+        text = "\n".join(code).strip("\n")
+        self.page.write_literal(MessageEntity.PRE, text, language)
+        return end + 1
 
-    def leave(self, token: Token) -> None:
-        self._lead, self._item = None, False
-
-    def heading(self, token: Token) -> None:
-        self.begin(token)
+    def _heading(self, title: str, after: int) -> int:
         self.page.open(MessageEntity.BOLD)
-
-    def end_heading(self, token: Token) -> None:
+        write(self.page, read(title))
         self.page.close()
+        return after
 
-    def code(self, token: Token) -> None:
-        self.begin(token)
-        language = "".join(token.info.split()[:1])
-        self.page.write_literal(MessageEntity.PRE, token.content.strip("\n"), language or None)
-
-    def rule(self, token: Token) -> None:
-        self.begin(token)
-        self.page.write("———")
-
-    def quote(self, token: Token) -> None:
-        self.enter(token)
+    def _quote(self, lines: Sequence[str], at: int, depth: int) -> int:
+        inner = []
+        while at < len(lines) and (mark := _QUOTE.match(lines[at])):
+            inner.append(lines[at][mark.end() :])
+            at += 1
         self.page.open(MessageEntity.BLOCKQUOTE)
-
-    def end_quote(self, token: Token) -> None:
-        self.leave(token)
+        self.write(inner, depth + 1)
         self.page.close()
+        return at
 
-    def enter_list(self, token: Token) -> None:
-        self._lists.append(token.tag)
+    def _item(
+        self, lines: Sequence[str], at: int, item: re.Match[str], depth: int, *, beside: bool
+    ) -> int:
+        inner, after = _item_lines(lines, at, item)
+        margin = "" if beside else "  " * self._lists
+        sign = "•" if item["mark"] in "-*+" else item["mark"]
+        if task := TASK.match(inner[0]):
+            sign = f"{sign} {box(task)}"
+            inner[0] = inner[0][task.end() :]
+        self.page.write(f"{margin}{sign}")
+        self._lists += 1
+        self.write(inner, depth + 1, " ")
+        self._lists -= 1
+        return after
 
-    def leave_list(self, token: Token) -> None:
-        self._lists.pop()
+    def _table(self, lines: Sequence[str], at: int) -> int:
+        end = at + 2
+        while end < len(lines) and "|" in lines[end]:
+            end += 1
+        write_table(self.page, [line.strip() for line in lines[at:end]])
+        return end
 
-    def item(self, token: Token) -> None:
-        margin = "  " * (len(self._lists) - 1) if self._lead is None else ""
-        marker = f"{token.info}{token.markup}" if self._lists[-1] == "ol" else "•"
-        self.enter(token, margin + marker)
-        self._item = True
-
-    def inline(self, token: Token) -> None:
-        children = token.children or []
-        if self._table:
-            self._table.add(children)
-            return
-        if self._item and children:
-            children[0].content = _TASK.sub(_box, children[0].content, count=1)
-        self._item = False
-        write_inline(self.page, children)
-
-    def enter_table(self, token: Token) -> None:
-        self.begin(token)
-        self._table = Table()
-
-    def column(self, token: Token) -> None:
-        if self._table:
-            self._table.begin_column(token)
-
-    def row(self, token: Token) -> None:
-        if self._table:
-            self._table.begin_row(self._lines[(token.map or (0, 0))[0]])
-
-    def leave_table(self, token: Token) -> None:
-        if self._table:
-            self._table.write(self.page)
-        self._table = None
+    def _paragraph(self, lines: Sequence[str], at: int) -> int:
+        end = at + 1
+        while end < len(lines) and lines[end].strip():
+            if _UNDERLINE.match(lines[end]):
+                return self._heading(_joined(lines[at:end]), end + 1)
+            if _interrupts(lines, end):
+                break
+            end += 1
+        write(self.page, read(_joined(lines[at:end])))
+        return end
 
 
-def _box(task: re.Match[str]) -> str:
-    return "☐ " if task[1] == " " else "☑ "
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(line.strip() for line in lines)
 
 
-_WRITERS: dict[str, Callable[[_Writer, Token], None]] = {
-    "inline": _Writer.inline,
-    "paragraph_open": _Writer.begin,
-    "heading_open": _Writer.heading,
-    "heading_close": _Writer.end_heading,
-    "fence": _Writer.code,
-    "hr": _Writer.rule,
-    "blockquote_open": _Writer.quote,
-    "blockquote_close": _Writer.end_quote,
-    "bullet_list_open": _Writer.enter_list,
-    "bullet_list_close": _Writer.leave_list,
-    "ordered_list_open": _Writer.enter_list,
-    "ordered_list_close": _Writer.leave_list,
-    "list_item_open": _Writer.item,
-    "list_item_close": _Writer.leave,
-    "table_open": _Writer.enter_table,
-    "th_open": _Writer.column,
-    "tr_open": _Writer.row,
-    "table_close": _Writer.leave_table,
-}
+def _fence(line: str) -> re.Match[str] | None:
+    """Return the beginning of a block of code, without a quote or a list around it."""
+    fence = opens(line)
+    return fence if fence and not fence["indent"].strip() else None
+
+
+def _code_end(lines: Sequence[str], at: int, fence: re.Match[str]) -> int:
+    """Return the index of the line that ends a block of code; an open one ends with the text."""
+    return next((end for end in range(at + 1, len(lines)) if ends(lines[end], fence)), len(lines))
+
+
+def _heads_table(lines: Sequence[str], at: int) -> bool:
+    return at + 1 < len(lines) and alignment(lines[at], lines[at + 1]) is not None
+
+
+def _interrupts(lines: Sequence[str], at: int) -> bool:
+    """Return whether a line begins another block directly below a paragraph."""
+    line = lines[at]
+    if item := _ITEM.match(line):
+        # A number is more often a part of the sentence than the beginning of a list.
+        return item["mark"] in "-*+1.1)" and item.end() < len(line)
+    return bool(
+        _fence(line)
+        or HEADING.match(line)
+        or is_break(line)
+        or _QUOTE.match(line)
+        or _heads_table(lines, at)
+    )
+
+
+def _item_lines(lines: Sequence[str], at: int, item: re.Match[str]) -> tuple[list[str], int]:
+    """Return the lines of a list's item, without its margin, and the index of the line after."""
+    start = item.end() if len(item["space"]) < 5 else item.end("mark") + 1
+    inner = [lines[at][start:]]
+    least = len(item["indent"]) + 2
+    end, fence, blank = at + 1, _fence(inner[0]), False
+    for index in range(at + 1, len(lines)):
+        line = lines[index]
+        margin = len(line) - len(line.lstrip(" "))
+        if fence is None:
+            if not line.strip():
+                blank = True
+                continue
+            if margin < least and (blank or _ITEM.match(line) or _interrupts(lines, index)):
+                break
+        inner += [""] * (index - end)
+        inner.append(line[min(margin, start) :])
+        end, blank = index + 1, False
+        if fence is None:
+            fence = _fence(inner[-1])
+        elif ends(line, fence):
+            fence = None
+    return inner, end

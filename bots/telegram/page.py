@@ -1,13 +1,22 @@
 """A message in Telegram's form: plain text, and entities counted in UTF-16 units."""
 
+import re
 import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from telegram import MessageEntity
 
+from bots.links import JOINER
+
 ENTITIES = 100
 """The most entities of a message; Telegram silently ignores the rest."""
 
+# Telegram finds deep links into itself and mentions by itself, wherever a text holds them.
+_FOUND = re.compile(r"(?:[tT][gG]|[tT][oO][nN](?:[sS][iI][tT][eE])?):(?=//)|@(?<!\w@)(?=\w)")
+
+_LITERAL = {MessageEntity.PRE, MessageEntity.CODE}
 _IMPORTANCE = [
     MessageEntity.PRE,
     MessageEntity.CODE,
@@ -55,6 +64,11 @@ class Page:
         self._open: list[_Span] = []
         self._marks: list[_Mark] = []
 
+    @property
+    def length(self) -> int:
+        """The length so far in UTF-16 units."""
+        return self._end
+
     def write(self, text: str) -> None:
         """Append text in the open styles."""
         self._pieces.append(text)
@@ -89,14 +103,28 @@ class Page:
         if not nowhere and all(outer.kind != span.kind for outer in self._open):
             self._mark(span.kind, span.start, url=span.url)
 
+    def text(self) -> str:
+        """Return the text as Telegram trims it, without deep links and mentions in it."""
+        return _inert(self._trimmed(), self._chosen())[0]
+
     def finish(self) -> tuple[str, list[MessageEntity]]:
-        """Return the text, trimmed as Telegram does, and its most important entities in order."""
-        text = "".join(self._pieces).rstrip()
-        length = units(text)
+        """Return the text, as `text` does, and its most important entities in order."""
+        text, marks = _inert(self._trimmed(), self._chosen())
+        marks.sort(key=lambda mark: (mark.start, -mark.end))
+        return text, [
+            MessageEntity(kind, start, end - start, url=url, language=language)
+            for kind, start, end, url, language in marks
+        ]
+
+    def _trimmed(self) -> str:
+        return "".join(self._pieces).rstrip()
+
+    def _chosen(self) -> list[_Mark]:
+        """Return the most important marks, within the trimmed text."""
+        length = units(self._trimmed())
         marks = [mark for mark in self._marks if mark.start < length]
         marks.sort(key=lambda mark: _IMPORTANCE.index(mark.kind))
-        chosen = sorted(marks[:ENTITIES], key=lambda mark: (mark.start, -mark.end))
-        return text, [_entity(mark, length) for mark in chosen]
+        return [mark._replace(end=min(mark.end, length)) for mark in marks[:ENTITIES]]
 
     def _interrupt(self) -> None:
         for span in self._open:
@@ -110,6 +138,28 @@ class Page:
             self._marks.append(_Mark(kind, start, self._end, url, language))
 
 
-def _entity(mark: _Mark, end: int) -> MessageEntity:
-    length = min(mark.end, end) - mark.start
-    return MessageEntity(mark.kind, mark.start, length, url=mark.url, language=mark.language)
+def _inert(text: str, marks: Sequence[_Mark]) -> tuple[str, list[_Mark]]:
+    """Break deep links and mentions outside of code with a joiner, and move the marks along."""
+    if "@" not in text and "://" not in text:
+        return text, [*marks]
+    places: list[int] = []
+    pieces: list[str] = []
+    code = sorted((mark.start, mark.end) for mark in marks if mark.kind in _LITERAL)
+    cut = at = 0
+    for found in _FOUND.finditer(text):
+        at += units(text[cut : found.end()])
+        pieces.append(text[cut : found.end()])
+        cut = found.end()
+        before = bisect_right(code, (at, 0)) - 1
+        if before < 0 or code[before][1] < at:
+            pieces.append(JOINER)
+            places.append(at)
+    pieces.append(text[cut:])
+    moved = [
+        mark._replace(
+            start=mark.start + bisect_right(places, mark.start),
+            end=mark.end + bisect_left(places, mark.end),
+        )
+        for mark in marks
+    ]
+    return "".join(pieces), moved

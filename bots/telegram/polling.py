@@ -20,7 +20,7 @@ hold polls would be asked without end."""
 LONGEST_PAUSE = 30.0
 LAST_ID = 2**53
 """Larger ids are taken for errors: what they acknowledge could not come any more."""
-_KINDS = ["message", "edited_message", "callback_query"]
+_KINDS = ["message", "edited_message", "callback_query", "my_chat_member"]
 
 
 async def updates(client: httpx.AsyncClient, url: str) -> AsyncGenerator[Json, None]:

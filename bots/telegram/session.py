@@ -10,7 +10,7 @@ import httpx
 from telegram import Bot, BotCommand
 from telegram.error import InvalidToken, TelegramError
 
-from bots.telegram.answers import Request
+from bots.telegram.request import Request
 from bots.trust import trust
 from core.adapter import COMMANDS
 from core.errors import MISSHAPEN, SettingsError, Unreachable, place
@@ -32,14 +32,15 @@ async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, htt
     if not _TOKEN.fullmatch(token):
         raise SettingsError("TELEGRAM_TOKEN is no token; @BotFather shows it as 123456:ABC-DEF")
     _hush()
-    bot = Bot(
-        token,
-        base_url=f"{api_url.rstrip('/')}/bot",
-        base_file_url=f"{api_url.rstrip('/')}/file/bot",
-        request=_request(_SIMULTANEOUS),
-        get_updates_request=_request(1),  # never used, see polling
-    )
-    async with httpx.AsyncClient(verify=trust(), limits=_limits(_SIMULTANEOUS)) as client:
+    limits = httpx.Limits(max_connections=_SIMULTANEOUS, max_keepalive_connections=_IDLE)
+    async with httpx.AsyncClient(verify=trust(), limits=limits) as client:
+        bot = Bot(
+            token,
+            base_url=f"{api_url.rstrip('/')}/bot",
+            base_file_url=f"{api_url.rstrip('/')}/file/bot",
+            request=Request(client),
+            get_updates_request=Request(client),  # never used, see polling
+        )
         try:
             await _greet(bot, api_url)
             await _prepare(bot, api_url)
@@ -54,21 +55,6 @@ def _hush() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It logs a body that it cannot read. Nothing else comes from there.
     logging.getLogger("telegram.request.BaseRequest").setLevel(logging.CRITICAL)
-
-
-def _request(connections: int) -> Request:
-    return Request(
-        connection_pool_size=connections,
-        connect_timeout=10,
-        read_timeout=20,
-        write_timeout=20,
-        pool_timeout=10,
-        httpx_kwargs={"verify": trust(), "limits": _limits(connections)},
-    )
-
-
-def _limits(connections: int) -> httpx.Limits:
-    return httpx.Limits(max_connections=connections, max_keepalive_connections=_IDLE)
 
 
 async def _greet(bot: Bot, api_url: str) -> None:

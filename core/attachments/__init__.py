@@ -5,7 +5,19 @@ request is sent. All bytes that are on their way at once fit a `Room`.
 """
 
 from core.attachments._load import COUNT, Download, load
-from core.attachments._room import ROOM, Room
+from core.attachments._room import ARRIVING, LEAVING, Room
 from core.attachments._store import LIMIT, drop, expand, sweep, tidy
 
-__all__ = ["COUNT", "LIMIT", "ROOM", "Download", "Room", "drop", "expand", "load", "sweep", "tidy"]
+__all__ = [
+    "ARRIVING",
+    "COUNT",
+    "LEAVING",
+    "LIMIT",
+    "Download",
+    "Room",
+    "drop",
+    "expand",
+    "load",
+    "sweep",
+    "tidy",
+]

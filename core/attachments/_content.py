@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from core import words
 from core.attachments import _images
+from core.attachments._pdf import most_tokens
 from core.errors import AttachmentError
 from core.messages import Block
 
@@ -53,8 +54,9 @@ def understand(name: str, data: bytes) -> Content:
         block: Block = {"type": "image_url", "image_url": {"url": reference}}
         return Content(block, media_type, digest, data)
     if data.startswith(b"%PDF-"):
-        block = {"type": "file", "file": {"filename": name, "file_data": reference}}
-        return Content(block, "application/pdf", digest, data)
+        # The number is never sent, see `expand`.
+        file = {"filename": name, "file_data": reference, "tokens": most_tokens(data)}
+        return Content({"type": "file", "file": file}, "application/pdf", digest, data)
     return Content(text_block(_fenced(name, _text(name, data))))
 
 

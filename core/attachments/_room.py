@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-ROOM = 40_000_000
-"""The most bytes of files that are on their way at once: those of two messages as large as may be.
-"""
+ARRIVING = 40_000_000
+"""The most bytes of files that are downloaded and stored at once: those of two messages."""
+LEAVING = 25_200_000
+"""The most bytes that requests with files take at once, so that no download holds one up."""
 
 
 class Room:
@@ -16,7 +17,7 @@ class Room:
     A task takes all that it needs at once, so tasks never wait for each other in a circle.
     """
 
-    def __init__(self, size: int = ROOM) -> None:
+    def __init__(self, size: int) -> None:
         self.size = self.free = size
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 

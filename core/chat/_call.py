@@ -13,7 +13,14 @@ from core import inbox, memory, quota, words
 from core.chat._question import question_of
 from core.chat._terms import Terms
 from core.db import Session, Sessions, transact
-from core.errors import AttachmentError, DeliveryError, LeaseLost, ModelError
+from core.errors import (
+    AttachmentError,
+    LeaseLost,
+    ModelError,
+    RetryAfter,
+    Undeliverable,
+    Unreachable,
+)
 from core.llm import Answering, Event, Lost
 from core.memory import Context
 from core.messages import (
@@ -126,9 +133,9 @@ class OpenCall:
                 await self._settle_now()
             case ModelError() if self._received is not None:
                 await self._settle_now()
-            case ModelError() | AttachmentError() | DeliveryError():
+            case ModelError() | AttachmentError() | RetryAfter() | Unreachable():
                 await self.release()
-            case LeaseLost():
+            case LeaseLost() | Undeliverable():
                 await self._settle_now(excused=True)
             case asyncio.CancelledError() if self.reply.lease.lost:
                 await self._settle_now(excused=True)
@@ -215,7 +222,9 @@ class OpenCall:
 
     async def widen(self, files: Sequence[Block]) -> None:
         """Reserve again with the size of the files; raises QuotaExceeded."""
-        self._prompt_tokens += memory.estimate({"role": "user", "content": [*files]})
+        question: ChatMessage = {"role": "user", "content": [*files]}
+        # In a thread: a long text takes many milliseconds.
+        self._prompt_tokens += await asyncio.to_thread(memory.estimate, question)
         await self.release()
         await self._reserve_now()
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from core import attachments, inbox, memory, privacy, tools, words
+from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
 from core.adapter import Button, ChangeKind
 from core.chat._call import OpenCall
 from core.chat._question import question_of
@@ -21,8 +21,10 @@ from core.errors import (
     ModelBroke,
     ModelRejected,
     ModelUnavailable,
+    Muted,
     QuotaExceeded,
     Undeliverable,
+    Unreachable,
 )
 from core.llm import LLM, Again
 from core.messages import ToolCall
@@ -58,7 +60,8 @@ class Chat:
         self._llm = llm
         self._terms = terms
         self._now = now
-        self._room = attachments.Room()
+        self._arriving = attachments.Room(attachments.ARRIVING)
+        self._leaving = attachments.Room(attachments.LEAVING)
 
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
         """Store and remember the whole answer of a turn, and settle its cost; return the new turn.
@@ -106,7 +109,7 @@ class Chat:
                 self._sessions,
                 turn,
                 reply.gates.paced(turn.user_id, reply.adapter.download),
-                room=self._room,
+                room=self._arriving,
                 most=self._terms.file_bytes,
                 now=self._now(),
             )
@@ -151,7 +154,7 @@ class Chat:
         call.ask(offers_tools=bool(tools))
         for pause in (*PAUSES, None):
             request = await attachments.expand(
-                self._sessions, call.request, vision=self._terms.vision, room=self._room
+                self._sessions, call.request, vision=self._terms.vision, room=self._leaving
             )
             stream = self._llm.stream(
                 request,
@@ -243,31 +246,59 @@ class Chat:
 
     # Delivering
 
-    async def deliver(self, turn: Turn, reply: Reply) -> bool:
+    async def deliver(self, turn: Turn, reply: Reply, *, last: bool = False) -> bool:
         """Post the stored answer on the platform, in the messages of earlier attempts if any.
 
-        Return whether another turn may have waited for it. Raises the errors of `Reply.deliver`.
+        `last` means that no attempt follows: a file that fails alone is left. Return whether
+        another turn may have waited for it. Raises the errors of `Reply.deliver`.
         """
         assert turn.answer is not None
         assert turn.outcome is not None
         buttons = TRY_AGAIN if turn.outcome in (Outcome.FAILED, Outcome.REFUSED) else ()
-        await reply.deliver(turn.answer, buttons)
+        await reply.deliver(turn.answer, buttons, last=last)
         if turn.question.export:
-            await self._export(turn, reply)
+            await self._export(turn, reply, last=last)
         outcome = turn.outcome
-        return await transact(
-            self._sessions, lambda s: inbox.delivered(s, turn, outcome, now=self._now())
-        )
 
-    async def _export(self, turn: Turn, reply: Reply) -> None:
+        async def work(session: Session) -> bool:
+            if turn.muted_until is not None and not turn.ticket:
+                await mutes.unmute(session, turn.address)
+            return await inbox.delivered(session, turn, outcome, now=self._now())
+
+        return await transact(self._sessions, work)
+
+    async def _export(self, turn: Turn, reply: Reply, *, last: bool) -> None:
         """Post the file after the answer, so that a failing answer does not post it twice."""
         stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
         data = json.dumps(stored, ensure_ascii=False, indent=1).encode()
         try:
             await reply.attach(EXPORT, data)
-        except Undeliverable as error:
+        except (Undeliverable, Unreachable) as error:
+            if isinstance(error, Muted) or (isinstance(error, Unreachable) and not last):
+                raise
             log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
-            await reply.deliver(words.NOT_SENT)
+            await reply.deliver(words.with_reference(words.NOT_SENT, turn.reference), last=last)
+
+    async def give_up(self, turn: Turn, error: Undeliverable) -> bool:
+        """End a turn that cannot be delivered; it costs the person nothing.
+
+        If the bot may write nothing there, try nothing for a while; otherwise tell the person.
+        Return whether another turn may have waited for it. Raises LeaseLost when another attempt
+        owns the turn.
+        """
+
+        async def work(session: Session) -> bool:
+            now = self._now()
+            is_followed = await inbox.give_up(session, turn, now=now)
+            await quota.excuse(session, turn, self._terms.rules, now=now)
+            if isinstance(error, Muted):
+                await mutes.mute(session, turn.address, now=now)
+            elif turn.message_id is not None:  # a notice that fails is told by no further notice
+                told = words.with_reference(words.NOT_DELIVERED, turn.reference)
+                await inbox.tell(session, turn, told, now=now)
+            return is_followed
+
+        return await transact(self._sessions, work)
 
 
 def _shown_with(sentence: str, outcome: Outcome, turn: Turn, reply: Reply) -> _Ending:

@@ -36,7 +36,7 @@ from core.inbox._records import (
     requeue,
     unanswered,
 )
-from core.inbox._steps import answered, delivered, is_answered, retry
+from core.inbox._steps import answered, delivered, give_up, is_answered, retry
 
 __all__ = [
     "Entry",
@@ -54,6 +54,7 @@ __all__ = [
     "extend",
     "free",
     "get",
+    "give_up",
     "hand_back",
     "is_answered",
     "is_busy",

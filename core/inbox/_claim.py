@@ -96,6 +96,12 @@ _PAUSED = literal_column(
     " AND pauses.bot_id = CAST(turns.bot_id AS TEXT) AND pauses.chat = CAST(turns.chat AS TEXT))",
     Instant,
 )
+_MUTED = literal_column(
+    "(SELECT mutes.until FROM mutes WHERE mutes.platform = CAST(turns.platform AS TEXT)"
+    " AND mutes.bot_id = CAST(turns.bot_id AS TEXT) AND mutes.chat = CAST(turns.chat AS TEXT)"
+    " AND mutes.thread = CAST(turns.thread AS TEXT))",
+    Instant,
+)
 _MODEL = (
     select(_conversations.c.model)
     .where(_conversations.c.id == turns.c.conversation_id)
@@ -114,7 +120,12 @@ def _claim(accounts: int, lines: tuple[int, ...]) -> Update:
             worker_id=bindparam("worker", type_=String),
             lease_until=bindparam("until", type_=Instant),
         )
-        .returning(*turns.c, _PAUSED.label("paused_until"), _MODEL.label("model"))
+        .returning(
+            *turns.c,
+            _PAUSED.label("paused_until"),
+            _MUTED.label("muted_until"),
+            _MODEL.label("model"),
+        )
     )
 
 
@@ -166,6 +177,7 @@ def _turn(row: Any) -> Turn:
         answer=row["answer"],
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         paused_until=row["paused_until"],
+        muted_until=row["muted_until"],
         model=row["model"],
     )
 

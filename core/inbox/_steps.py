@@ -9,6 +9,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    func,
     literal,
     literal_column,
     select,
@@ -76,18 +77,39 @@ _DELIVERED = (
 
 
 async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: datetime) -> bool:
-    """End a turn: its answer is delivered, or is UNDELIVERABLE by `outcome`; free the lane.
+    """End a turn whose answer is delivered; free the lane.
 
     Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
     the turn.
     """
+    return await _end(session, turn, _DELIVERED, outcome, now=now)
+
+
+async def _end(
+    session: Session, turn: Turn, statement: Any, outcome: Outcome, *, now: datetime
+) -> bool:
     values = {**turn.fence, "at": now, "ended": outcome}
-    is_awaited = await session.scalar(_DELIVERED, values)
+    is_awaited = await session.scalar(statement, values)
     if is_awaited is None:
         raise LeaseLost(f"turn {turn.reference}")
     if is_awaited:
         await call_up(session, turn.id, now=now)
     return bool(is_awaited)
+
+
+_GIVEN_UP = _DELIVERED.values(
+    answer=func.coalesce(turns.c.answer, ""),
+    answered_at=func.coalesce(turns.c.answered_at, bindparam("at", type_=Instant)),
+)
+
+
+async def give_up(session: Session, turn: Turn, *, now: datetime) -> bool:
+    """End a turn whose answer, written or not, cannot be delivered; free the lane.
+
+    Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
+    the turn.
+    """
+    return await _end(session, turn, _GIVEN_UP, Outcome.UNDELIVERABLE, now=now)
 
 
 _IS_STOPPED = and_(turns.c.cancel, turns.c.answered_at.is_(None))

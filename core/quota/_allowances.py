@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, or_, select, tuple_
 
 from core.db import Session, insert_missing
 from core.models import Allowance, Call, Instant, table
@@ -37,8 +37,16 @@ _KEY = (allowances.c.owner_id, allowances.c.unit, allowances.c.window)
 _LOCK = (
     select(*_KEY, allowances.c.window_start, allowances.c.used)
     .where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
-    .order_by(allowances.c.unit, allowances.c.window)
+    .order_by(allowances.c.owner_id == DEPLOYMENT, *_KEY)
     .with_for_update()
+)
+_own = allowances.alias("own")
+_own_rows = select(func.count()).where(
+    tuple_(_own.c.owner_id, _own.c.unit, _own.c.window).in_(bindparam("own", expanding=True))
+)
+# Nobody may hold the budget while creating own rows: those who wait for these wait for it, too.
+_LOCK_IF_ALL = _LOCK.where(
+    or_(allowances.c.owner_id != DEPLOYMENT, _own_rows.scalar_subquery() == bindparam("many"))
 )
 IS_KEY = (
     allowances.c.owner_id == bindparam("the_owner"),
@@ -62,13 +70,21 @@ async def lock(
 
     Return them by owner, unit and window.
     """
-    rows: dict[tuple[int, str, str], Any] = {}
-    # One owner after the other, so that no one holds the budget while creating own rows.
-    for owner in dict.fromkeys(owner for owner, _ in limits):
-        own = [limit for of, limit in limits if of == owner]
-        for row in await _lock_own(session, owner, own, now):
-            rows[row.owner_id, row.unit, row.window] = row
-    return rows
+    found = await _lock_at_once(session, limits)
+    if len(found) < len(limits):
+        found = []
+        for owner in dict.fromkeys(owner for owner, _ in limits):
+            own = [limit for of, limit in limits if of == owner]
+            found += await _lock_own(session, owner, own, now)
+    return {(row.owner_id, row.unit, row.window): row for row in found}
+
+
+async def _lock_at_once(session: Session, limits: Sequence[tuple[int, Limit]]) -> list[Any]:
+    """Lock the rows that there are; those of the budget only if no other is missing."""
+    keys = [(owner, limit.unit, limit.window) for owner, limit in limits]
+    own = [each for each in keys if each[0] != DEPLOYMENT]
+    found = await session.execute(_LOCK_IF_ALL, {"keys": keys, "own": own, "many": len(own)})
+    return list(found.all())
 
 
 async def _lock_own(

@@ -166,7 +166,10 @@ async def excuse(session: Session, turn: Turn, rules: Rules, *, now: datetime) -
         .order_by(_calls.c.id)
         .with_for_update()
     )
-    for call in found.all():
+    calls = found.all()
+    if calls:
+        await lock(session, rules.of(turn.user_id), now)  # all in their order, as below
+    for call in calls:
         before = _Amounts(call.turns, call.cost, call.charged)
         await session.execute(_CALL.values(turns=0, charged=0), {"the_call": call.id})
         await _adjust(session, _reservation(call), rules, before, _Amounts(0, call.cost, 0))

@@ -60,7 +60,8 @@ class Settings(Environment):
     """PERSONAS_FILE: instructions by a short name, in TOML."""
 
     quota: Limits = parse_limits("10 turns/minute, 200 turns/day, 1 usd/month")  # type: ignore[assignment]  # the parser is typed for any input
-    budget: Limits = ()
+    budget: Limits = parse_limits("20 usd/month")  # type: ignore[assignment]  # as above
+    """The bound of the whole deployment, however many people come."""
 
     memory_high_tokens: int = Field(default=12_000, ge=1, le=900_000)
     """The bound keeps prompts below the 2,000,000 tokens of the largest models: a conversation may
@@ -115,14 +116,14 @@ class Settings(Environment):
             raise ValueError(
                 f"MODEL_PRICES: QUOTA or BUDGET has a limit in usd, but no prices are known for"
                 f" {unknown}; set MODEL_PRICES to its USD per million tokens:"
-                " input, cached input, output"
+                " input, cached input, output; or set QUOTA and BUDGET without usd"
             )
         return self
 
     @model_validator(mode="after")
     def _an_answer_fits(self) -> Self:
         """Refuse a limit below the cost of one short question: nobody would get an answer."""
-        prompt = len(self.system_prompt.encode()) // 3
+        prompt = len(self.system_prompt.encode())  # no tokenizer makes more tokens than bytes
         least = self.prices.cost(prompt, 0, self.max_completion_tokens) if self.prices else 0
         for name, limits in (("QUOTA", self.quota), ("BUDGET", self.budget)):
             for limit in limits:

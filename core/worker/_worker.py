@@ -19,6 +19,7 @@ from core.errors import (
     LeaseLost,
     ModelBusy,
     ModelError,
+    Muted,
     RetryAfter,
     Undeliverable,
     Unreachable,
@@ -26,7 +27,7 @@ from core.errors import (
 from core.gates import Gates, happens
 from core.lines import ALONE, FATAL, FIRST, LATER, SHAKEN, line_after
 from core.reply import Lease, Reply
-from core.turns import Outcome, Turn
+from core.turns import Turn
 from core.worker._keeper import BEAT, Keeper
 from core.worker._run import Run
 
@@ -50,8 +51,9 @@ FAULTS = 5
 AGE = timedelta(hours=24)
 """The age at which a turn ends with a sentence instead of an answer."""
 REACHABLE = timedelta(hours=2)
-"""The age at which a stored answer is given up because its platform does not answer. Its lane waits
-for it, and the platform may fail at this answer alone."""
+"""The age at which a stored answer is given up because its platform does not answer. If only this
+answer fails while the platform carries out other calls, each attempt is a fault: `FAULTS` of them
+take some minutes."""
 SELDOM = 300.0
 """The most seconds between two attempts to deliver such an answer."""
 
@@ -286,8 +288,9 @@ class Worker:
         try:
             await self._both_steps(run)
         except Undeliverable as error:
-            log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
-            await self._give_up(run.turn)
+            await self._give_up(run.turn, error)
+        except Unreachable as error:
+            await self._wait(run, error)
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
             await self._put_back(run, seconds, fault=fault)
@@ -309,26 +312,41 @@ class Worker:
     async def _both_steps(self, run: Run) -> None:
         turn = run.turn
         if turn.attempt == 1 and turn.replaces_id is None and turn.kind != "summary":
-            run.reply.resume([None])  # `accept` stored this intent
+            run.reply.resume({0: posts.Part()})  # `accept` stored this intent
         else:
-            run.reply.resume(await transact(self._sessions, lambda s: posts.of(s, turn.id)))
+            run.reply.resume(await transact(self._sessions, lambda s: posts.parts(s, turn.id)))
         is_fatal = turn.deaths >= FATAL
         is_over = turn.faults >= FAULTS or is_fatal or self._now() - turn.created_at > AGE
         if is_fatal:
             log.error("turn %s: %d processes died over it", turn.reference, turn.deaths)
+        if turn.muted_until is not None and not turn.ticket:  # a ticket opens closed doors
+            if self._now() < turn.muted_until:
+                raise Muted(f"nothing is tried there until {turn.muted_until:%H:%M:%S}")
+            await run.reply.calls.knock()
         if turn.answer is None:
             answer = self._chat.fail if is_over else self._chat.answer
             run.turn = await answer(turn, run.reply)
         elif is_over:
             raise Undeliverable("the platform did not take it in time")
-        try:
-            is_followed = await self._chat.deliver(run.turn, run.reply)
-        except Unreachable as error:
-            if self._now() - turn.created_at > REACHABLE:
-                raise Undeliverable(f"the platform did not answer in time: {error}") from error
-            raise
-        if is_followed:
+        if await self._chat.deliver(run.turn, run.reply, last=self._is_last(run.turn)):
             self._wake.set()
+
+    async def _wait(self, run: Run, error: Unreachable) -> None:
+        """Put a turn back that its platform did not take; give up one that fails alone."""
+        turn = run.turn
+        seconds, fault = self._again(turn, error)
+        if turn.answer is not None:
+            if self._now() - turn.created_at > REACHABLE:
+                return await self._give_up(turn, Undeliverable(f"not in time: {error}"))
+            if await run.reply.calls.fails_alone():
+                if self._is_last(turn):
+                    return await self._give_up(turn, Undeliverable(f"it fails alone: {error}"))
+                seconds, fault = 2 * self._pause(turn), True
+        return await self._put_back(run, seconds, fault=fault)
+
+    def _is_last(self, turn: Turn) -> bool:
+        """Return whether one more fault of a stored answer is the last one."""
+        return turn.faults + 1 >= FAULTS
 
     def _again(self, turn: Turn, error: ModelError | DeliveryError) -> tuple[float, bool]:
         """Return the seconds until the next attempt, and whether the turn itself is at fault."""
@@ -365,12 +383,10 @@ class Worker:
             await transact(self._sessions, work)
         self.wake(ready_at)
 
-    async def _give_up(self, turn: Turn) -> None:
+    async def _give_up(self, turn: Turn, error: Undeliverable) -> None:
+        log.warning("turn %s: cannot be delivered: %s", turn.reference, error)
         with contextlib.suppress(LeaseLost):
-            if await transact(
-                self._sessions,
-                lambda s: inbox.delivered(s, turn, Outcome.UNDELIVERABLE, now=self._now()),
-            ):
+            if await self._chat.give_up(turn, error):
                 self._wake.set()
 
     async def _hand_back(self) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests import postgres
+from tests.chaos import siege
 from tests.chaos.arena import Databases
 from tests.chaos.trials import WAVES, Ground, Row, Trial, run
 
@@ -78,7 +79,19 @@ def _print(rows: list[Row], seed: int, seconds: float) -> None:
         )
     console = Console(width=170)
     console.print(table)
+    if details := [detail for row in rows for detail in row.details]:
+        console.print(_detailed(details))
     console.print(f"{seconds / 60:.1f} minutes")
+
+
+def _detailed(details: Sequence[Sequence[str]]) -> Table:
+    """Draw what others waited for while somebody attacked."""
+    table = Table(*siege.HEADS, title="seconds until the first text of an answer")
+    for column in table.columns[3:]:
+        column.justify = "right"
+    for detail in details:
+        table.add_row(*detail)
+    return table
 
 
 def _options() -> argparse.Namespace:

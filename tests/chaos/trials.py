@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests import postgres
-from tests.chaos import crews, deploys, kills, leaks, networks, outages, outcomes, poison
+from tests.chaos import (
+    attacks,
+    crews,
+    deploys,
+    kills,
+    leaks,
+    networks,
+    outages,
+    outcomes,
+    poison,
+    siege,
+)
 from tests.chaos.arena import Arena, Databases, arena
 from tests.chaos.audit import Verdict
 from tests.chaos.proxy import TROUBLES
@@ -71,6 +82,8 @@ class Row:
     remark: str = ""
     broken: list[str] = field(default_factory=list)
     """Promises that are not about messages."""
+    details: Sequence[Sequence[str]] = ()
+    """The rows of a table of their own, if a trial has one."""
     name: str = ""
     seconds: float = 0.0
 
@@ -272,6 +285,23 @@ def persisting(platform: str, turns: int, people: int) -> Trial:
     return trial
 
 
+def besieging(platform: str, engine: str, kinds: Sequence[str] = tuple(attacks.KINDS)) -> Trial:
+    """A hostile person does not make others wait, nor the process grow."""
+
+    async def trial(ground: Ground, name: str) -> Row:
+        logs = ground.directory / name.replace(" ", "-")
+        chosen = [attacks.KINDS[kind] for kind in kinds]
+        with ground.databases.fresh(engine) as url:
+            found = await siege.besiege(platform, engine, url, logs, chosen)
+        latest, largest = max(map(found.later, found.waves)), max(w.peak for w in found.waves)
+        row = Row(len(found.waves), Verdict(), f"{latest:+.1f} s, {largest >> 20} MB")
+        row.verdict.asked = sum(len(wave.waits) for wave in found.waves)
+        row.broken, row.details = found.broken(), found.rows()
+        return row
+
+    return trial
+
+
 POSTGRESQL: list[outages.Outage] = [
     outages.restart,
     outages.crash,
@@ -321,6 +351,12 @@ WAVES: Sequence[Mapping[str, Trial]] = (
         "network discord": networking("discord", "platform"),
         "network database": networking("discord", "database"),
     },
+    # One after the other: what is measured is time.
+    *(
+        {f"siege {platform} {engine}": besieging(platform, engine)}
+        for platform in ("telegram", "discord")
+        for engine in ("sqlite", "postgresql")
+    ),
     {
         "leaks telegram": persisting("telegram", 7_000, 200),
         "leaks discord": persisting("discord", 13_000, 200),

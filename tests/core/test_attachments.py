@@ -89,7 +89,7 @@ async def load(
 async def loaded(
     sessions: Sessions, turn: Turn, files: Files, room: Room | None = None, most: int = 10**9
 ) -> list[Block]:
-    room = room or Room()
+    room = room or Room(attachments.ARRIVING)
     return await attachments.load(sessions, turn, files.download, room=room, most=most, now=NOW)
 
 
@@ -97,7 +97,7 @@ async def expand(
     sessions: Sessions, *messages: ChatMessage, room: Room | None = None
 ) -> list[ChatMessage]:
     """Messages as the model API gets them."""
-    room = room or Room()
+    room = room or Room(attachments.ARRIVING)
     expanded = await attachments.expand(sessions, messages, vision=True, room=room)
     body = Body({"messages": list(expanded)})
     sent = b"".join([piece async for piece in body])
@@ -339,7 +339,7 @@ async def test_a_request_looks_for_its_files_with_one_statement(sessions: Sessio
     calling: ChatMessage = {"role": "assistant", "tool_calls": []}
     said = [system("be kind"), question(*parts), calling, question(parts[0])]
     with statements(sessions) as seen:
-        await attachments.expand(sessions, said, vision=True, room=Room())
+        await attachments.expand(sessions, said, vision=True, room=Room(attachments.ARRIVING))
     assert len(seen) == 1
     first = await expand(sessions, *said)
     assert (await expand(sessions, *said, user("go on")))[:4] == first
@@ -450,7 +450,11 @@ async def test_a_file_that_is_deleted_while_it_is_sent_breaks_the_request(
 ) -> None:
     messages = [question(*await load(sessions, {"a": image()}))]
     body = Body(
-        {"messages": await attachments.expand(sessions, messages, vision=True, room=Room())}
+        {
+            "messages": await attachments.expand(
+                sessions, messages, vision=True, room=Room(attachments.ARRIVING)
+            )
+        }
     )
     await commit(sessions, lambda s: s.execute(delete(Blob)))
     with pytest.raises(ModelBroke):

@@ -1,7 +1,7 @@
 """Allowances equal the sum of the ledger, also when calls overlap.
 
 Ten people spend at random, each in two conversations at once, over the end of a minute, an hour, a
-day and a month; calls are settled, released, left open and recovered.
+day and a month; calls are settled, released, cut off by a person, excused, left open and recovered.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from core.db import Session, Sessions
 from core.errors import QuotaExceeded
 from core.messages import Usage
 from core.models import Allowance, Call
-from core.quota import DEPLOYMENT, Reservation, Rules
+from core.quota import DEPLOYMENT, Progress, Reservation, Rules
 from core.settings import Limit
 from core.turns import Turn
 from tests.core import rows
@@ -61,7 +61,7 @@ class World:
                 continue
             await self._check()
             if self.choice.random() < 0.8:
-                await self._close(open_call)
+                await self._close(turn, open_call)
                 open_call = None
                 await self._check()
 
@@ -80,13 +80,32 @@ class World:
 
         return await commit(self.sessions, work)
 
-    async def _close(self, call: Reservation) -> None:
-        now = self.now
-        if self.choice.random() < 0.3:
+    async def _close(self, turn: Turn, call: Reservation) -> None:
+        now, how = self.now, self.choice.random()
+        if how < 0.2:
             await commit(self.sessions, lambda s: quota.release(s, call, RULES, now=now))
             return
         cost = self.choice.randint(0, call.reserved)
+        if how < 0.4:
+            # A note is worth what may come until the next one, too.
+            news = [Progress(call.call_id, 1, self.choice.randint(cost, call.reserved))]
+            await commit(self.sessions, lambda s: quota.note(s, news))
+        if how < 0.6:
+            await self._cut_off(turn)
         await commit(self.sessions, lambda s: quota.settle(s, call, RULES, USED, cost, now=now))
+        if how > 0.9:
+            await commit(self.sessions, lambda s: quota.excuse(s, turn, RULES, now=now))
+
+    async def _cut_off(self, turn: Turn) -> None:
+        now, is_it = self.now, models.Turn.id == turn.id
+        lease = now + timedelta(seconds=self.choice.choice((-1, 15)))
+        fenced = {"attempt": models.Turn.attempt + 1, "lease_until": lease}
+
+        async def work(session: Session) -> None:
+            await session.execute(update(models.Turn).where(is_it).values(fenced))
+            await quota.abandon(session, [turn.id], RULES, now=now)
+
+        await commit(self.sessions, work)
 
     async def _check(self) -> None:
         """No allowance is above its limit at any time."""

@@ -13,7 +13,7 @@ from sqlalchemy import make_url, text
 
 from bots.console import adapter as console
 from core import fleet
-from core.adapter import Change, InboundMessage, Move
+from core.adapter import Change, Event, InboundMessage
 from core.db import Sessions
 from core.listening import Listening
 from tests import postgres
@@ -49,10 +49,8 @@ class Radio(Paper):
         return bool(self.spans) and len(self.spans[-1]) == 1
 
 
-def listening(
-    sessions: Sessions, worker_id: str, heard: list[InboundMessage | Change | Move] | None = None
-) -> Listening:
-    async def handle(event: InboundMessage | Change | Move) -> None:
+def listening(sessions: Sessions, worker_id: str, heard: list[Event] | None = None) -> Listening:
+    async def handle(event: Event) -> None:
         if heard is not None:
             heard.append(event)
 
@@ -83,7 +81,7 @@ async def told(caplog: pytest.LogCaptureFixture, words: str) -> None:
 async def test_events_are_handled_in_order_until_the_last(
     sessions: Sessions,
 ) -> None:
-    radio, heard = Radio(), list[InboundMessage | Change | Move]()
+    radio, heard = Radio(), list[Event]()
     for event in (message("1"), message("2"), None):
         radio.events.put_nowait(event)
     await listening(sessions, "first", heard).listen(radio)

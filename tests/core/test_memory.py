@@ -333,12 +333,6 @@ def test_an_estimate_of_text_without_words_is_from_above(text: str, tokens: floa
     assert tokens < memory.estimate(user(text)) <= len(text.encode()) + 8
 
 
-def test_an_estimate_of_plain_words_stays_as_it_was() -> None:
-    assert memory.estimate(user("hi")) == 8
-    words = "The quick brown fox jumps over the lazy dog; then it goes home. " * 50
-    assert memory.estimate(user(words)) == len(words) // 3 + 8
-
-
 @pytest.mark.parametrize(
     ("size", "tokens"), [(900, 1500), (1_000_000, 200_000), (20_000_000, 1_000_000)]
 )

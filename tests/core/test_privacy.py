@@ -171,7 +171,7 @@ async def test_a_file_in_hand_is_not_stored_afterwards(sessions: Sessions) -> No
         await forgotten.wait()
         return PDF
 
-    room = attachments.Room()
+    room = attachments.Room(len(PDF))
     loading = asyncio.create_task(
         attachments.load(sessions, turn, download, room=room, most=len(PDF), now=NOW)
     )

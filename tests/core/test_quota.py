@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from core import models, quota
+from core import inbox, models, quota
 from core.adapter import Address, Author
-from core.db import Sessions
+from core.db import Session, Sessions
 from core.errors import LeaseLost, QuotaExceeded
 from core.messages import Usage
 from core.models import Allowance, Call
-from core.quota import DEPLOYMENT, Remaining, Reservation, Rules, Spending
+from core.quota import DEPLOYMENT, Progress, Remaining, Reservation, Rules, Spending
 from core.settings import Limit
-from core.turns import Turn
+from core.turns import Question, Turn
 from tests.core import rows
 from tests.core.rows import NOW, commit, later
 
@@ -335,6 +335,125 @@ async def test_a_call_that_died_costs_the_budget_its_estimate_and_the_person_not
     await settle(sessions, own, 5)
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 5}
     assert await used(sessions, DEPLOYMENT) == {"month": 135}
+
+
+async def cut_off(
+    sessions: Sessions, turn: Turn, *, now: datetime = NOW, question: str = "another"
+) -> Turn:
+    """A person edits the question of a turn; return the turn as its next attempt has it."""
+
+    async def work(session: Session) -> None:
+        await inbox.amend(session, turn.id, Question(question), now=now)
+        await quota.abandon(session, [turn.id], RULES, now=now)
+
+    await commit(sessions, work)
+    return await rows.claimed(sessions, now=now)
+
+
+async def note(sessions: Sessions, reservation: Reservation, cost: int) -> None:
+    news = [Progress(reservation.call_id, 20, cost)]
+    await commit(sessions, lambda s: quota.note(s, news))
+
+
+async def is_counted(sessions: Sessions, turn: Turn) -> bool:
+    return await commit(sessions, lambda s: quota.is_counted(s, turn))
+
+
+async def test_a_call_that_a_person_cuts_off_costs_what_is_known_to_have_come(
+    sessions: Sessions, turn: Turn
+) -> None:
+    """The process may crash right after the edit, so that nobody ever knows better."""
+    reservation = await reserve(sessions, turn)
+    await note(sessions, reservation, 30)
+    again = await cut_off(sessions, turn)
+
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 30}
+    assert await used(sessions, DEPLOYMENT) == {"month": 30}
+    [call] = await calls(sessions)
+    assert (call.cost, call.charged, call.estimated, call.settled_at) == (30, 30, True, NOW)
+    assert not await is_counted(sessions, again), "what the person asks now counts anew"
+    await commit(sessions, lambda s: quota.recover(s, again, RULES, now=NOW))
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 30}
+
+
+@pytest.mark.parametrize("cost", [7, 80], ids=["less", "more"])
+async def test_the_attempt_that_was_cut_off_corrects_the_figure(
+    sessions: Sessions, turn: Turn, cost: int
+) -> None:
+    reservation = await reserve(sessions, turn)
+    await note(sessions, reservation, 30)
+    await cut_off(sessions, turn)
+    for _ in range(2):  # a commit may be unheard
+        await commit(
+            sessions,
+            lambda s: quota.settle(s, reservation, RULES, USED, cost, excused=True, now=later(1)),
+        )
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": cost}
+    assert await used(sessions, DEPLOYMENT) == {"month": cost}
+    await note(sessions, reservation, 99)
+    assert [(call.cost, call.completion_tokens) for call in await calls(sessions)] == [(cost, 20)]
+
+
+async def test_an_edit_after_the_answer_changes_no_call(sessions: Sessions, turn: Turn) -> None:
+    await settle(sessions, await reserve(sessions, turn), 42)
+    await cut_off(sessions, turn)
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 42}
+
+
+async def test_an_edit_after_a_crash_costs_the_person_nothing(
+    sessions: Sessions, turn: Turn
+) -> None:
+    reservation = await reserve(sessions, turn)
+    await note(sessions, reservation, 30)
+    await cut_off(sessions, turn, now=NOW + rows.LEASE)
+    assert await used(sessions, turn.user_id) == {"minute": 0, "day": 0, "month": 0}
+    assert await used(sessions, DEPLOYMENT) == {"month": 30}
+
+
+async def test_an_edit_does_not_pay_for_an_older_crash(sessions: Sessions, turn: Turn) -> None:
+    await reserve(sessions, turn)
+    await reserve(sessions, await begin(sessions, turn, 2), 50, turns=1)
+    await cut_off(sessions, turn)
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 50}
+    assert await used(sessions, DEPLOYMENT) == {"month": 150}
+
+
+async def test_an_edit_waits_for_a_reservation_and_finds_it(
+    postgres_sessions: Sessions, turn_on_postgres: Turn
+) -> None:
+    sessions, turn = postgres_sessions, turn_on_postgres
+    async with rows.begin(sessions) as session:
+        await quota.reserve(session, turn, RULES, model="m", cost=100, turns=1, least=5, now=NOW)
+        editing = asyncio.create_task(cut_off(sessions, turn))
+        await rows.locked(sessions)
+    await editing
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 5}
+
+
+async def test_a_reservation_waits_for_an_edit_and_opens_nothing(
+    postgres_sessions: Sessions, turn_on_postgres: Turn
+) -> None:
+    sessions, turn = postgres_sessions, turn_on_postgres
+    async with rows.begin(sessions) as session:
+        await inbox.amend(session, turn.id, Question("another"), now=NOW)
+        await quota.abandon(session, [turn.id], RULES, now=NOW)
+        reserving = asyncio.create_task(reserve(sessions, turn))
+        await rows.locked(sessions)
+    with pytest.raises(LeaseLost):
+        await reserving
+    assert await calls(sessions) == []
+
+
+async def test_what_is_excused_costs_the_deployment_alone(sessions: Sessions, turn: Turn) -> None:
+    await settle(sessions, await reserve(sessions, turn), 42)
+    await note(sessions, await reserve(sessions, turn, turns=0), 30)
+    bob = await turn_of(sessions, rows.BOB)
+    await settle(sessions, await reserve(sessions, bob), 7)
+    for _ in range(2):
+        await commit(sessions, lambda s: quota.excuse(s, turn, RULES, now=later(60)))
+    assert await used(sessions, turn.user_id) == {"minute": 0, "day": 0, "month": 0}
+    assert await used(sessions, bob.user_id) == {"minute": 1, "day": 1, "month": 7}
+    assert await used(sessions, DEPLOYMENT) == {"month": 79}
 
 
 async def test_an_attempt_that_lost_its_turn_opens_nothing(sessions: Sessions, turn: Turn) -> None:

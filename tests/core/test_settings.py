@@ -51,7 +51,7 @@ def test_everything_has_a_default() -> None:
     assert settings.models == (DEFAULT_MODEL,)
     assert settings.prices == DEFAULT_PRICES
     assert (settings.temperature, settings.top_p) == (None, None)
-    assert settings.budget == ()
+    assert list(map(str, settings.budget)) == ["20 usd/month"]
     assert list(map(str, settings.quota)) == ["10 turns/minute", "200 turns/day", "1 usd/month"]
 
 
@@ -87,6 +87,7 @@ def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_empty_quota_is_no_limit() -> None:
     assert load(quota="").quota == load(quota=" , ").quota == ()
+    assert load(budget="").budget == load(budget=" , ").budget == ()
 
 
 def test_blanks_around_a_value_are_nothing() -> None:
@@ -209,7 +210,7 @@ def test_a_limit_in_usd_needs_prices() -> None:
         told = complaint(**values)
         assert told.startswith("MODEL_PRICES: ")
         assert "other/model" in told
-        assert load(**values, quota="5 turns/day").prices is None
+        assert load(**values, quota="5 turns/day", budget="").prices is None
         assert complaint(**values, quota="", budget="1 usd/day").startswith("MODEL_PRICES: ")
     prices = load(model="other/model", model_prices="1, 0.5 2").prices
     assert prices == Prices(Decimal(1), Decimal("0.5"), Decimal(2))
@@ -262,7 +263,7 @@ def test_personas_that_nobody_could_choose_are_named(tmp_path: Path, content: st
 def test_people_may_always_choose_the_model_that_answers(
     model: str, models: str, choices: tuple[str, ...]
 ) -> None:
-    settings = load(model=model, models=models, quota="")
+    settings = load(model=model, models=models, quota="", budget="")
     assert settings.choices == choices
 
 

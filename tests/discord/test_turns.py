@@ -62,7 +62,7 @@ async def test_model_text_pings_nobody(
         await server.say(channel, stage.ada, f"{server.mention} Hello", ping=False)
         await stage.records.idle(1)
     [answer] = server.answers(channel)
-    assert "@everyone" in answer.content
+    assert answer.content == f"@\u2060everyone @\u2060here <\u2060@{stage.ada.id}> look!"
     assert list(answer.mentions) == []
 
 

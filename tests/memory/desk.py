@@ -5,7 +5,7 @@ the files that people bring, and may be asked as fast as one likes.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -99,8 +99,22 @@ class Paper:
         *,
         reply_to: str | None = None,
         nonce: str,
-    ) -> None:
+    ) -> str:
         self.uploads.append((address, name, data))
+        return str(next(_numbers))
+
+    async def suspects(
+        self,
+        address: Address,
+        *,
+        after: str | None,
+        before: str | None,
+        known: Collection[tuple[str, str]],
+    ) -> list[str]:
+        return []
+
+    async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
+        return message_id in self.posts
 
     async def typing(self, address: Address) -> None:
         """Nobody looks."""
@@ -142,10 +156,9 @@ class Desk:
             message_id=message_id,
             text=arguments if command else text,
             private=not chat,
-            sent_at=datetime.now(UTC),
             command=command or None,
             attachments=tuple(self._bring(files or {})),
-            **{"admin": not chat, **more},
+            **{"admin": not chat, "sent_at": datetime.now(UTC), **more},
         )
         await self._intake.handle(message)
         return message_id
@@ -183,11 +196,14 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(url: str, model: ModelServer, **values: object) -> AsyncIterator[Desk]:
+async def desk(
+    url: str, model: ModelServer, worker_id: str = "desk", /, **values: object
+) -> AsyncIterator[Desk]:
     """Parley with these settings on top of the defaults; a quota that nobody reaches."""
     loaded = settings(
         **{
             "quota": PLENTY,
+            "budget": "1000 usd/month",
             "database_url": url,
             "model_api_key": "test-key",
             "model_api_url": model.url,
@@ -199,7 +215,7 @@ async def desk(url: str, model: ModelServer, **values: object) -> AsyncIterator[
         asked = llm.LLM(client, entry._endpoint(loaded))
         chat = Chat(sessions, asked, entry._terms(loaded, rules), now=machine_time)
         worker = Worker(
-            "desk",
+            worker_id,
             sessions,
             chat,
             {(PLATFORM, BOT): paper},

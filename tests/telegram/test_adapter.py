@@ -11,14 +11,15 @@ import pytest
 
 from bots.telegram.adapter import TelegramAdapter, connect
 from core.adapter import (
+    Access,
     Adapter,
     Address,
     Attachment,
     Button,
     Change,
     ChangeKind,
+    Event,
     InboundMessage,
-    Move,
 )
 from core.errors import (
     AttachmentError,
@@ -63,20 +64,19 @@ def address(telegram: TelegramServer, chat: Chat, thread: str = "") -> Address:
     return Address("telegram", telegram.bot_id, str(chat.id), thread)
 
 
-async def heard(adapter: TelegramAdapter, count: int) -> list[InboundMessage | Change]:
+async def heard(adapter: TelegramAdapter, count: int) -> list[Event]:
     """Return the next events; all but the last are acknowledged."""
-    events: list[InboundMessage | Change] = []
+    events: list[Event] = []
     async with asyncio.timeout(10), aclosing(adapter.listen()) as listening:
         async for event in listening:
-            assert not isinstance(event, Move)
             events.append(event)
             if len(events) == count:
                 break
     return events
 
 
-def texts(events: list[InboundMessage | Change]) -> list[str]:
-    return [event.text for event in events]
+def texts(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, InboundMessage | Change)]
 
 
 # -- the start ------------------------------------------------------------------------------------
@@ -199,9 +199,11 @@ async def test_only_known_kinds_of_updates_are_asked_for(
     telegram.block(ada)  # is told as a change of membership
     telegram.block(ada, blocked=False)
     await telegram.say(chat, ada, "hello")
-    await heard(adapter, 1)
+    [unblocked, _] = await heard(adapter, 2)
     poll = next(call for call in telegram.calls if call.method == "getUpdates")
-    assert poll.params["allowed_updates"] == ["message", "edited_message", "callback_query"]
+    kinds = ["message", "edited_message", "callback_query", "my_chat_member"]
+    assert poll.params["allowed_updates"] == kinds
+    assert (type(unblocked), unblocked.address.chat) == (Access, str(chat.id))
 
 
 async def test_failing_polls_are_repeated_and_told_once(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.adapter import Change, InboundMessage, Move
+from core.adapter import Event
 from core.events import LONGEST_ID, cleaned
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import ModelServer
@@ -43,7 +43,7 @@ KINDS = [payload(path.stem) for path in sorted(PAYLOADS.glob("*.json"))]
 KINDS += [{"update_id": 1, **other} for other in OTHERS]
 
 
-def outcome(update: Json) -> InboundMessage | Change | Move | None:
+def outcome(update: Json) -> Event | None:
     """Return the event that is stored; None for an update that is passed over."""
     try:
         event = read(update)

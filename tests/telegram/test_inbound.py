@@ -10,7 +10,16 @@ import pytest
 from telegram import Update, User
 
 from bots.telegram.inbound import parse, parse_piece
-from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage, Move
+from core.adapter import (
+    Address,
+    Attachment,
+    Author,
+    Change,
+    ChangeKind,
+    Event,
+    InboundMessage,
+    Move,
+)
 
 PAYLOADS = Path(__file__).parent / "payloads"
 ME = User(123456, "Parley", is_bot=True, username="parley_bot")
@@ -26,7 +35,7 @@ def payload(name: str) -> dict[str, Any]:
     return update
 
 
-def read(update: dict[str, Any]) -> InboundMessage | Change | Move | None:
+def read(update: dict[str, Any]) -> Event | None:
     return parse(Update.de_json(update, None), ME)
 
 

@@ -89,7 +89,7 @@ def test_code_has_its_language_while_it_grows(markdown: str) -> None:
     [
         ("[a](https://e.org/x_(y)?q=1)", "a", "https://e.org/x_(y)?q=1"),
         ("[a](http://e.org:80)", "a", "http://e.org:80"),
-        ("[a](tg://resolve?domain=x)", "a", "tg://resolve?domain=x"),
+        ("[a](tg://resolve?domain=x)", "a (tg:\u2060//resolve?domain=x)", None),
         ("<https://e.org/>", "https://e.org/", "https://e.org/"),
         ("![alt](https://e.org/i.png)", "alt", "https://e.org/i.png"),
         ("[](https://e.org)", "https://e.org", "https://e.org"),
@@ -222,7 +222,7 @@ def test_every_word_is_seen(pieces: list[str], between: str) -> None:
         assert word in seen
 
 
-@given(TEXTS.filter(lambda text: "|" not in text and "\t" not in text))
+@given(TEXTS.filter(lambda text: not re.search(r"[|\t@]|:/", text)))
 def test_text_is_not_longer_than_its_markdown(markdown: str) -> None:
     assert units(render(markdown)[0]) <= units(markdown)
 

@@ -64,6 +64,8 @@ def _require_send(channel: Channel) -> None:
     _require(channel, "SEND_MESSAGES", 50007 if channel.kind == DM else 50013)
     if channel.kind == THREAD:
         _require(channel, "SEND_MESSAGES_IN_THREADS")
+    if channel.locked:
+        raise refusal(160005)
 
 
 def _snowflake(field: str, value: str) -> str:

@@ -59,6 +59,10 @@ class Faults:
         fault = Fault(re.compile(pattern), status, times, drop, delay, code, retry_after)
         self._faults.append(fault)
 
+    def clear(self) -> None:
+        """Forget the faults that are still to happen."""
+        self._faults.clear()
+
     def next(self, call: str) -> Fault | None:
         """The fault for this call, used up by it."""
         for fault in self._faults:

@@ -71,6 +71,7 @@ class Channel:
     """Messages that stand here, oldest first."""
     latest: str | None = None
     archived: bool = False
+    locked: bool = False
     """A closed thread; it opens again when something is said in it."""
 
     @property

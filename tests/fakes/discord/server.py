@@ -145,6 +145,14 @@ class DiscordServer:
         """Take a permission from the bot in a channel: `EMBED_LINKS`, `SEND_MESSAGES` …"""
         self.world.deny(channel, permission)
 
+    def allow(self, channel: Channel, permission: str) -> None:
+        """Give the bot a permission back."""
+        self.world.allow(channel, permission)
+
+    def lock(self, thread: Channel, *, locked: bool = True) -> None:
+        """Lock a thread, or unlock it."""
+        self.world.lock(thread, locked=locked)
+
     @property
     def intents_allowed(self) -> set[str]:
         """The privileged intents that are switched on: message_content, members, presences."""
@@ -291,6 +299,10 @@ class DiscordServer:
         """Send anything at all over all websockets; a text is sent as it is."""
         for connection in self.gateway.connections:
             connection.send(frame)
+
+    def relent(self) -> None:
+        """Let no more of the faults on order happen."""
+        self._faults.clear()
 
     async def drop_gateway(self, resumable: bool = True) -> None:
         """Cut all websockets; a client that resumes gets the missed events, or an invalid session.

@@ -146,7 +146,7 @@ def _thread(channel: Channel) -> Json:
         "archived": channel.archived,
         "auto_archive_duration": 1440,
         "archive_timestamp": born(channel.id),
-        "locked": False,
+        "locked": channel.locked,
         "create_timestamp": born(channel.id),
     }
     return {

@@ -159,11 +159,24 @@ class World:
         if channel.guild:
             channel.guild.channels[channel.id] = channel
 
+    def lock(self, thread: Channel, *, locked: bool) -> None:
+        """Lock a thread, in which only moderators may write then, or unlock it."""
+        thread.locked = locked
+        self.publish(Event("THREAD_UPDATE", wire.channel(thread), thread.guild_id, GUILDS))
+
+    def allow(self, channel: Channel, permission: str) -> None:
+        """Give a permission back that was taken."""
+        channel.denied.discard(permission)
+        self._tell_rights(channel)
+
     def deny(self, channel: Channel, permission: str) -> None:
         """Take a permission from the bot in a channel."""
         if permission not in wire.PERMISSIONS:
             raise ValueError(f"no such permission: {permission}")
         channel.denied.add(permission)
+        self._tell_rights(channel)
+
+    def _tell_rights(self, channel: Channel) -> None:
         if channel.kind == TEXT:
             self.publish(Event("CHANNEL_UPDATE", wire.channel(channel), channel.guild_id, GUILDS))
 

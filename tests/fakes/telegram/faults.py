@@ -8,7 +8,7 @@ from tests.fakes.telegram.methods import METHODS
 from tests.fakes.telegram.state import Call
 from tests.fakes.telegram.updates import OTHER_POLLER
 
-Drop: TypeAlias = Literal["before", "after"]
+Drop: TypeAlias = Literal["before", "after", "within"]
 
 ANY = "*"
 FILE = "file"
@@ -36,6 +36,8 @@ class Fault:
     drop: Drop | None
     delay: float
     """The seconds by which the answer is late; the call itself is done at once."""
+    keep: int
+    """The bytes of the answer that still come when the connection drops within it."""
 
     def refusal(self) -> Refused | None:
         """The refusal it stands for, if it is one."""
@@ -58,6 +60,10 @@ class Faults:
         if fault.method not in {*METHODS, ANY, FILE}:
             raise KeyError(fault.method)
         self._waiting.append(fault)
+
+    def clear(self) -> None:
+        """Forget the faults that are still to happen."""
+        self._waiting.clear()
 
     def take(self, call: Call) -> Fault | None:
         """The fault that hits this call."""

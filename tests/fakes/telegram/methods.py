@@ -125,6 +125,19 @@ async def edit_message_text(state: State, updates: Updates, params: Params) -> J
     return _change(state, message, text.text, text.entities, keyboard)
 
 
+async def edit_message_caption(state: State, updates: Updates, params: Params) -> Json:
+    """Replace the caption of a file; buttons that are not sent again are gone."""
+    chat = writable(state, params)
+    keyboard = read_keyboard(params)
+    caption = _caption(params)
+    message = _own(state, _message(chat, params, "message to edit"))
+    if not message.content:
+        raise bad_request("there is no caption in the message to edit")
+    if units(caption.text) > LONGEST_CAPTION:
+        raise bad_request("MESSAGE_CAPTION_TOO_LONG")
+    return _change(state, message, caption.text, caption.entities, keyboard)
+
+
 async def edit_message_reply_markup(state: State, updates: Updates, params: Params) -> Json:
     """Replace only the buttons."""
     message = _own(state, _message(writable(state, params), params, "message to edit"))
@@ -225,6 +238,7 @@ METHODS: dict[str, Method] = {
     "sendMessage": send_message,
     "sendDocument": send_document,
     "editMessageText": edit_message_text,
+    "editMessageCaption": edit_message_caption,
     "editMessageReplyMarkup": edit_message_reply_markup,
     "deleteMessage": delete_message,
     "sendChatAction": send_chat_action,
@@ -237,7 +251,8 @@ METHODS: dict[str, Method] = {
     "getChatAdministrators": get_chat_administrators,
 }
 RATED = frozenset(
-    {"sendMessage", "sendDocument", "editMessageText", "editMessageReplyMarkup", "sendChatAction"}
+    {"sendMessage", "sendDocument", "editMessageText", "editMessageCaption"}
+    | {"editMessageReplyMarkup", "sendChatAction"}
 )
 """Methods that the flood limits count."""
 

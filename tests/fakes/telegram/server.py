@@ -343,23 +343,29 @@ class TelegramServer:
         description: str = "",
         drop: Drop | None = None,
         delay: float = 0,
+        keep: int = 0,
         times: int = 1,
         chat: Chat | None = None,
     ) -> None:
         """Let the next calls of a method fail; "*" is any method, "file" a download.
 
-        `status` refuses, `drop` cuts the connection before or after the call takes effect,
-        `delay` alone answers late though the call takes effect at once.
+        `status` refuses, `drop` cuts the connection before or after the call takes effect, or
+        within the answer after `keep` bytes of its body. `delay` alone answers late though the
+        call takes effect at once.
         """
         chat_id = None if chat is None else chat.id
         self._wire.faults.add(
-            Fault(method, chat_id, times, status, retry_after, description, drop, delay)
+            Fault(method, chat_id, times, status, retry_after, description, drop, delay, keep)
         )
 
     @property
     def rubbish(self) -> Rubbish:
         """The answers of a wrong shape that are on order, by method."""
         return self._wire.rubbish
+
+    def relent(self) -> None:
+        """Let no more of the faults on order happen."""
+        self._wire.faults.clear()
 
     # How the bot is told
 

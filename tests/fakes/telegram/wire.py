@@ -24,7 +24,12 @@ NAMES = {name.lower(): name for name in METHODS}
 
 
 class Cut(Exception):
-    """The connection is to be cut without an answer."""
+    """The connection is to be cut, after so many bytes of the body of an answer, or without one."""
+
+    def __init__(self, answer: web.Response | None = None, keep: int = 0) -> None:
+        super().__init__()
+        self.answer = answer
+        self.keep = keep
 
 
 class Wire:
@@ -45,7 +50,7 @@ class Wire:
         app.router.add_get("/file/bot{token:[^/]+}/{path:.+}", self._file)
         return app
 
-    async def _method(self, request: web.Request) -> web.Response:
+    async def _method(self, request: web.Request) -> web.StreamResponse:
         try:
             self._check_token(request)
             name = NAMES.get(request.match_info["method"].lower())
@@ -56,7 +61,7 @@ class Wire:
             return _refusal(refused)
         return await self._answer(request, Call(name, params, time.monotonic()))
 
-    async def _file(self, request: web.Request) -> web.Response:
+    async def _file(self, request: web.Request) -> web.StreamResponse:
         try:
             self._check_token(request)
         except Refused as refused:
@@ -71,17 +76,15 @@ class Wire:
         if token != self._state.token:
             raise Refused(401, "Unauthorized")
 
-    async def _answer(self, request: web.Request, call: Call) -> web.Response:
+    async def _answer(self, request: web.Request, call: Call) -> web.StreamResponse:
         self.calls.append(call)
         self._state.pulse.beat()
         try:
             response = await self._outcome(call)
         except Refused as refused:
             response = _refusal(refused)
-        except Cut:
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response()
+        except Cut as cut:
+            return await _cut(request, cut)
         finally:
             self._state.pulse.beat()
         call.status = response.status
@@ -109,6 +112,8 @@ class Wire:
         await asyncio.sleep(fault.delay)
         if fault.drop == "after":
             raise Cut
+        if fault.drop == "within":
+            raise Cut(response, fault.keep)
         return response
 
     async def _carry_out(self, call: Call) -> web.Response:
@@ -134,6 +139,23 @@ class Wire:
     def _begin_wait(self, call: Call, fault: Fault) -> None:
         if fault.status == 429 and call.method in RATED:
             self._flood.pause(call.chat or EVERYWHERE, fault.retry_after, call.at)
+
+
+async def _cut(request: web.Request, cut: Cut) -> web.StreamResponse:
+    """Cut the connection of a request, perhaps in the middle of the answer."""
+    if request.transport is None:
+        return web.Response()
+    if cut.answer is None:
+        request.transport.abort()
+        return web.Response()
+    assert isinstance(cut.answer.body, bytes)
+    begun = web.StreamResponse(status=cut.answer.status)
+    begun.content_length = len(cut.answer.body)
+    begun.content_type = cut.answer.content_type
+    await begun.prepare(request)
+    await begun.write(cut.answer.body[: cut.keep])
+    request.transport.close()
+    return begun
 
 
 def _success(result: Any) -> web.Response:

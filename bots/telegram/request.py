@@ -1,0 +1,105 @@
+"""The requests of python-telegram-bot, which read of an answer only what is needed.
+
+An answer may be cut off or garbled after the call took effect. As long as it tells that the call
+succeeded, and the id of a new message, it counts: a repeat would make a second message.
+"""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+from telegram.error import NetworkError, TimedOut
+from telegram.request import BaseRequest, RequestData
+
+from bots.telegram.answers import checked
+
+TIMEOUT = httpx.Timeout(20, connect=10, pool=10)
+"""The seconds for each read and write; to connect; to get a connection of the pool."""
+
+CREATES = frozenset({"sendMessage", "sendDocument"})
+"""The methods of which only the new message's id is needed."""
+DEEDS = frozenset(
+    {
+        *("editMessageText", "editMessageCaption", "deleteMessage", "sendChatAction"),
+        *("answerCallbackQuery", "setMyCommands", "deleteWebhook"),
+    }
+)
+"""The methods of which only the success is needed."""
+
+_DONE = re.compile(rb'\s*\{\s*"ok"\s*:\s*true\b')
+# The comma or brace shows that the id is whole.
+_MADE = re.compile(
+    rb'\s*\{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\{\s*"message_id"\s*:\s*(\d+)[,}\s]'
+)
+_MESSAGE = b'{"ok":true,"result":{"message_id":%s,"date":0,"chat":{"id":0,"type":"private"}}}'
+
+
+class Request(BaseRequest):
+    """Requests through a client that somebody else opens and closes."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def initialize(self) -> None:
+        """Do nothing: the client is open."""
+
+    async def shutdown(self) -> None:
+        """Do nothing: somebody else closes the client."""
+
+    @property
+    def read_timeout(self) -> float | None:
+        """The seconds that a read may take."""
+        return TIMEOUT.read
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        *_timeouts: object,
+        **_more_timeouts: object,
+    ) -> tuple[int, bytes]:
+        """Return status and body; raises NetworkError.
+
+        Of some methods, the body of a success is reduced to what is needed.
+        """
+        try:
+            async with self._client.stream(
+                method,
+                url,
+                headers={"User-Agent": self.USER_AGENT},
+                timeout=TIMEOUT,
+                data=request_data.json_parameters if request_data else None,
+                files=request_data.multipart_data if request_data else None,
+            ) as response:
+                name = url.rpartition("/")[2]
+                if response.status_code == httpx.codes.OK and name in CREATES | DEEDS:
+                    return response.status_code, await _needed(name, response.aiter_bytes())
+                return response.status_code, checked(response.status_code, await response.aread())
+        except httpx.TimeoutException as error:
+            raise TimedOut(type(error).__name__) from error
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            raise NetworkError(f"httpx.{type(error).__name__}: {error}") from error
+
+
+async def _needed(name: str, body: AsyncIterator[bytes]) -> bytes:
+    """Return what is needed of the body of a success, although the rest may not come."""
+    came = b""
+    try:
+        async for piece in body:
+            came += piece
+    except httpx.HTTPError:
+        if (needed := reduced(name, came)) is not None:
+            return needed
+        raise
+    if (needed := reduced(name, came)) is None:
+        raise NetworkError(f"{name}: the answer does not tell what was done")
+    return needed
+
+
+def reduced(name: str, body: bytes) -> bytes | None:
+    """Return the body of a success in its least form; None if it does not tell enough."""
+    if name in DEEDS:
+        return b'{"ok":true,"result":true}' if _DONE.match(body) else None
+    made = _MADE.match(body)
+    return _MESSAGE % made[1] if made else None

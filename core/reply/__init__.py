@@ -1,0 +1,6 @@
+"""The reply: an answer while it grows on a platform, and its delivery."""
+
+from core.reply._calls import TRIES, Lease
+from core.reply._reply import Reply
+
+__all__ = ["TRIES", "Lease", "Reply"]

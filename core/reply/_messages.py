@@ -1,0 +1,213 @@
+"""The messages of one answer: each part of its text stands in one, and a file in another."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from core import posts, words
+from core.adapter import Address, Button
+from core.db import transact, undivided
+from core.errors import LeaseLost, MessageGone, Undeliverable, Unreachable
+from core.posts import FILE, Part
+from core.reply import _doubles
+from core.reply._calls import TRIES, Calls
+from core.text import split
+from core.turns import Turn
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """The text and the buttons that a message shows; None for anything unknown here."""
+
+    text: str | None = None
+    buttons: tuple[Button, ...] | None = None
+    final: bool | None = None
+
+
+@dataclass(slots=True)
+class Messages:
+    """The messages of one answer, and what they show."""
+
+    calls: Calls
+    ids: list[str | None] = field(default_factory=list)
+    """The message id of each part; None for a part with an unconfirmed intent to post it."""
+    shown: list[_Shown] = field(default_factory=list)
+    doubtful: set[int] = field(default_factory=set)
+    """Parts that may be posted already, with an unknown text, or stand twice."""
+    _file: str | None = None
+    """The message id of the file that goes with the answer."""
+    _gone: set[int] = field(default_factory=set)
+    """Parts with a message that somebody else deleted."""
+
+    @property
+    def address(self) -> Address:
+        """The address of all of them."""
+        return self.turn.address
+
+    @property
+    def turn(self) -> Turn:
+        """The turn that they answer."""
+        return self.calls.turn
+
+    @property
+    def length(self) -> int:
+        """The characters that people see, as far as this is known."""
+        return sum(len(shown.text or "") for shown in self.shown)
+
+    def resume(self, parts: Mapping[int, Part]) -> None:
+        """Go on in existing messages; they are assumed to show the text that was saved last."""
+        self.doubtful = {
+            number
+            for number, part in parts.items()
+            if part.doubtful or (self.turn.attempt > 1 and part.message_id is None)
+        }
+        self._file = parts.get(FILE, Part()).message_id
+        self.ids = [part.message_id for number, part in parts.items() if number != FILE]
+        texts = split(self.turn.draft, self.calls.adapter.fits)
+        self.shown = [
+            _Shown(texts[part] if part < len(texts) else None) for part in range(len(self.ids))
+        ]
+
+    async def upload(self, name: str, data: bytes) -> None:
+        """Post a file, unless an earlier attempt has."""
+        if self._file is not None:
+            return
+        await transact(self.calls.sessions, lambda s: posts.intend(s, self.turn, FILE))
+
+        async def upload() -> str:
+            return await self.calls.adapter.upload(
+                self.address,
+                name,
+                data,
+                reply_to=self.turn.message_id,
+                nonce=f"{self.turn.id}-file",
+            )
+
+        self._file = await self._create(FILE, upload)
+
+    async def stand(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+        """Make a part show its final text, in a new message if somebody deleted the old one."""
+        for left in reversed(range(TRIES)):
+            try:
+                await self.show(part, text, buttons, final=True)
+            except MessageGone:
+                if not left:
+                    raise
+                self.ids[part] = None
+                self._gone.add(part)
+            else:
+                return
+
+    async def single(self, part: int, text: str | None) -> None:
+        """Delete the doubles of a part; `text` is the text that it shows, None for a file."""
+        texts = range(len(self.ids)) if part == FILE else range(part)
+        earlier = [self.ids[each] for each in texts]
+        after = next((each for each in reversed(earlier) if each), self.turn.message_id)
+        before = self._file if part == FILE else self.ids[part]
+        for message_id in await _doubles.find(self.calls, after=after, before=before, text=text):
+            log.info("turn %s: part %d stood twice", self.turn.reference, part)
+            await self.calls.insist(partial(self._delete, message_id))
+        await transact(
+            self.calls.sessions,
+            lambda s: posts.doubt(s, self.turn, part, doubtful=False),
+        )
+        self.doubtful.discard(part)
+
+    async def withdraw(self, parts: int) -> None:
+        """Delete the messages from part `parts` on, which a shorter answer does not need."""
+        surplus = self.ids[parts:]
+        if not surplus:
+            return
+        for message_id in surplus:
+            if message_id is not None:
+                await self.calls.insist(partial(self._delete, message_id))
+        await transact(self.calls.sessions, lambda s: posts.withdraw(s, self.turn, parts))
+        del self.ids[parts:], self.shown[parts:]
+
+    async def _delete(self, message_id: str) -> None:
+        """Delete a message; if the platform does not let us, replace its text by `words.EMPTY`."""
+        address = self.address
+        try:
+            await self.calls.make(lambda: self.calls.adapter.delete(address, message_id))
+        except Undeliverable as error:
+            log.info("turn %s: a message cannot be deleted: %s", self.turn.reference, error)
+            with suppress(MessageGone, Undeliverable):
+                await self.calls.make(
+                    lambda: self.calls.adapter.edit(address, message_id, words.EMPTY, final=True)
+                )
+
+    async def show(self, part: int, text: str, buttons: tuple[Button, ...], *, final: bool) -> None:
+        """Make a part show a text: edit its message, or post one if there is none."""
+        wanted = _Shown(text, buttons, final)
+        message_id = self.ids[part] if part < len(self.ids) else None
+        if message_id is None:
+            message_id = await self._post(part, wanted)
+            # A platform that knows the nonce returns the message of an earlier try.
+            self.shown[part] = _Shown() if part in self.doubtful else wanted
+        if self.shown[part] != wanted:
+            await self.calls.make(
+                lambda: self.calls.adapter.edit(
+                    self.address, message_id, text, final=final, buttons=buttons
+                )
+            )
+            self.shown[part] = wanted
+
+    async def _post(self, part: int, wanted: _Shown) -> str:
+        if part == len(self.ids):
+            await transact(self.calls.sessions, lambda s: posts.intend(s, self.turn, part))
+            self.ids.append(None)
+            self.shown.append(_Shown())
+
+        async def send() -> str:
+            return await self.calls.adapter.send(
+                self.address,
+                wanted.text or "",
+                final=bool(wanted.final),
+                reply_to=self.turn.message_id if part == 0 else None,
+                ticket=self.turn.ticket if part == 0 else "",
+                buttons=wanted.buttons or (),
+                nonce=self._nonce(part),
+            )
+
+        return await self._create(part, send)
+
+    async def _create(self, part: int, call: Callable[[], Awaitable[str]]) -> str:
+        """Make a message at the gates' pace, and store and return its id."""
+        await self.calls.enter()
+        return await undivided(self._created(part, call))
+
+    async def _created(self, part: int, call: Callable[[], Awaitable[str]]) -> str:
+        with self.calls.gates.of(self.address).creating():
+            try:
+                message_id = await self.calls.watch(call())
+            except Unreachable as error:
+                if error.maybe_done:
+                    await self._doubt(part)
+                raise
+            if part != FILE:
+                self.ids[part] = message_id
+            doubtful = part in self.doubtful
+            ours = await transact(
+                self.calls.sessions,
+                lambda s: posts.confirm(s, self.turn, part, message_id, doubtful=doubtful),
+            )
+        if not ours:
+            raise LeaseLost(f"turn {self.turn.reference}")
+        return message_id
+
+    async def _doubt(self, part: int) -> None:
+        """Note that a part may have been posted."""
+        self.doubtful.add(part)
+        await transact(
+            self.calls.sessions,
+            lambda s: posts.doubt(s, self.turn, part, doubtful=True),
+        )
+
+    def _nonce(self, part: int) -> str:
+        """Return a part's nonce: the same at each attempt, but a new one after a deletion."""
+        nonce = f"{self.turn.id}-{part}"
+        return f"{nonce}-{self.turn.attempt}" if part in self._gone else nonce

@@ -1,0 +1,230 @@
+"""The messages of one turn: they show its answer as it grows, and then the whole of it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from core import words
+from core.adapter import Adapter, Button, ChangeKind
+from core.db import Sessions
+from core.errors import (
+    DeliveryError,
+    LeaseLost,
+    MessageGone,
+    Muted,
+    RetryAfter,
+    Undeliverable,
+    Unreachable,
+)
+from core.gates import SPARE, Gates, happens
+from core.posts import FILE, Part
+from core.quota import Progress
+from core.reply._calls import Calls, Lease
+from core.reply._messages import Messages
+from core.text import split
+from core.turns import Turn
+
+log = logging.getLogger(__name__)
+
+STOP = (Button(ChangeKind.STOP, words.STOP),)
+
+TYPING_AFTER = 0.15
+"""The seconds before typing is shown; a quick first text needs none."""
+TYPING_EVERY = 4.5
+"""The seconds between two calls that show typing."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """The messages of one turn. `write` only adds text; a task of its own shows it."""
+
+    adapter: Adapter
+    gates: Gates
+    sessions: Sessions
+    turn: Turn
+    lease: Lease
+    now: Callable[[], datetime]
+    text: str = ""
+    stopped: bool = False
+    progress: Callable[[], Progress | None] = lambda: None
+    """Tells how far the open call to the model has come, for the ledger."""
+    calls: Calls = field(init=False)
+    messages: Messages = field(init=False)
+    _refusal: Muted | None = None
+    """The refusal of the platform to let the bot write here."""
+    _scope: asyncio.Timeout | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _grown: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """Make the way to the platform."""
+        self.calls = Calls(self.adapter, self.gates, self.sessions, self.turn, self.lease, self.now)
+        self.messages = Messages(self.calls)
+
+    def resume(self, parts: Mapping[int, Part]) -> None:
+        """Go on in the messages of earlier attempts."""
+        self.messages.resume(parts)
+
+    # While the answer grows
+
+    def write(self, text: str) -> None:
+        """Add to the answer."""
+        self.text += text
+        self._changed.set()
+
+    def rewind(self, length: int) -> None:
+        """Cut the answer to a length; people see the old text until the new one is longer."""
+        self.text = self.text[:length]
+
+    def stop(self) -> None:
+        """End the answer here, because the person asked to."""
+        self.stopped = True
+        self._end_scope()
+
+    def _end_scope(self) -> None:
+        if self._scope is not None and not self._scope.expired():
+            self._scope.reschedule(self.lease.clock())
+
+    @asynccontextmanager
+    async def until_stopped(self) -> AsyncIterator[None]:
+        """Run the body until it ends or `stop` ends it, which raises no error.
+
+        Raises Muted as soon as the platform lets the bot write nothing here.
+        """
+        self._check()
+        try:
+            async with asyncio.timeout(0 if self.stopped else None) as self._scope:
+                yield
+        except TimeoutError:
+            self._check()
+            if not self.stopped:
+                raise
+        finally:
+            self._scope = None
+
+    def _check(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+
+    @asynccontextmanager
+    async def growing(self) -> AsyncIterator[None]:
+        """Show typing and previews while the body runs; at the end no such call is under way.
+
+        Raises Muted if the platform lets the bot write nothing here.
+        """
+        self.gates.streams += 1
+        painter = asyncio.create_task(self._paint())
+        try:
+            yield
+        finally:
+            self.gates.streams -= 1
+            self._grown.set()
+            self._changed.set()
+            await painter
+        self._check()
+
+    async def _paint(self) -> None:
+        try:
+            await self._type()
+            while not self._grown.is_set():
+                try:
+                    await self._preview()
+                except RetryAfter as limit:
+                    await self.calls.pause(limit)
+                except (Unreachable, MessageGone) as error:
+                    log.debug("turn %s: preview: %s", self.turn.reference, error)
+                await happens(self._grown, self.gates.interval(self.turn.address))
+                await self._changed.wait()
+        except Muted as refusal:
+            self._refusal = refusal
+            self._end_scope()
+        except (Undeliverable, LeaseLost):
+            return  # the delivery will fail in the same way, and decide
+
+    async def _type(self) -> None:
+        """Show typing until there is text; only a refusal for good matters."""
+        pause = TYPING_AFTER
+        while not await happens(self._changed, pause):
+            if self.gates.wait(self.turn.address, SPARE) == 0:
+                await self._type_once()
+            pause = TYPING_EVERY
+
+    async def _type_once(self) -> None:
+        self.gates.count(self.turn.address)
+        try:
+            await self.adapter.typing(self.turn.address)
+            self.gates.worked()
+        except Muted:
+            raise
+        except RetryAfter as limit:
+            await self.calls.pause(limit)
+        except DeliveryError as error:
+            log.debug("turn %s: typing: %s", self.turn.reference, error)
+
+    async def _preview(self) -> None:
+        """Show the text so far, unless the answer is whole before the gates open."""
+        spare = SPARE if any(self.messages.ids) else 0
+        while seconds := max(self.gates.wait(self.turn.address, spare), self.calls.rest):
+            if await happens(self._grown, seconds):
+                return
+        self._changed.clear()
+        if not self._is_longer():
+            return
+        parts = split(self.text, self.adapter.fits)
+        for part, text in enumerate(parts):
+            if self._grown.is_set():
+                return
+            is_last = part == len(parts) - 1
+            await self.messages.show(part, text, STOP if is_last else (), final=not is_last)
+
+    def _is_longer(self) -> bool:
+        """Return whether the text is longer than the one people see, which must not shrink."""
+        return len(self.text) > self.messages.length
+
+    # When it is whole
+
+    async def deliver(
+        self, answer: str, buttons: tuple[Button, ...] = (), *, last: bool = False
+    ) -> None:
+        """Post or edit every part of the answer until it stands, and delete surplus messages.
+
+        In the `last` attempt a message that cannot be deleted is left. Raises RetryAfter when the
+        platform wants a long pause, Unreachable when it does not answer, Undeliverable when it
+        refuses for good, and LeaseLost when another attempt owns the turn.
+        """
+        self.calls.is_delivery = True
+        parts = split(answer, self.adapter.fits)
+        for part, text in enumerate(parts):
+            shown = buttons if part == len(parts) - 1 else ()
+            await self.calls.insist(partial(self.messages.stand, part, text, shown))
+        try:
+            await self._tidy(parts)
+        except Unreachable as error:
+            if not last:
+                raise
+            log.warning("turn %s: a message is left: %s", self.turn.reference, error)
+
+    async def _tidy(self, parts: list[str]) -> None:
+        """Delete messages that the answer does not need, and let nothing wait for one."""
+        for part in sorted(self.messages.doubtful - {FILE}):
+            await self.messages.single(part, parts[part] if part < len(parts) else words.EMPTY)
+        await self.messages.withdraw(len(parts))
+        if not parts and self.turn.message_id is not None:
+            await self.calls.insist(partial(self.calls.make, self._dismiss))
+
+    async def attach(self, name: str, data: bytes) -> None:
+        """Post a file, once; raises the errors of `deliver`."""
+        self.calls.is_delivery = True
+        await self.calls.insist(partial(self.messages.upload, name, data))
+        if FILE in self.messages.doubtful:
+            await self.messages.single(FILE, None)
+
+    async def _dismiss(self) -> None:
+        """Tell the platform that no answer will come."""
+        await self.adapter.dismiss(
+            self.turn.address, reply_to=self.turn.message_id, ticket=self.turn.ticket
+        )
