@@ -169,7 +169,7 @@ async def test_a_process_outlives_hostile_events_and_starts_without_them(
     spoiler = Spoiler(16)
     async with stage.running():
         await answered(stage, channel, bob, "first")
-        for name, sound in spoiler.some(EVENTS, 250):
+        for name, sound in spoiler.some(EVENTS, 150):
             stage.server.push(name, spoiler.spoil(sound))
         await answered(stage, channel, bob, "well")
         assert len(stage.server.gateway.sessions) == 1, "the session outlived them too"
