@@ -8,7 +8,7 @@ import socket
 import sys
 import uuid
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +23,7 @@ from bots.connections import Connections
 from bots.platform import Platform
 from bots.registry import PLATFORMS
 from bots.trust import trust
-from core import attachments, db, environment, inbox, llm, posts, privacy, quota
+from core import db, environment, inbox, llm, posts, quota
 from core.adapter import Adapter
 from core.chat import Chat, Terms
 from core.clock import Clock
@@ -34,8 +34,10 @@ from core.listening import Listening
 from core.memory import Marks
 from core.plain import visible
 from core.quota import Rules
+from core.requests import Bounds
 from core.settings import Limit, Settings
 from core.tasks import keep
+from core.upkeep import Upkeep
 from core.worker import Worker
 
 log = logging.getLogger("parley")
@@ -188,10 +190,24 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             backoff=loaded.retry_seconds / 12,
         )
         offer = _offer(loaded, rules)
-        intake = Intake(sessions, offer, now=clock.now, accepted=worker.wake, changed=worker.look)
-        beside = {
+        upkeep = Upkeep(
+            sessions,
+            now=clock.now,
+            retention=_days(loaded.retention_days),
+            keep=timedelta(days=loaded.keep_days),
+        )
+        intake = Intake(
+            sessions,
+            offer,
+            now=clock.now,
+            accepted=worker.wake,
+            changed=worker.look,
+            bounds=Bounds(loaded.requests_per_minute, loaded.pending_turns),
+            forgot=upkeep.wake,
+        )
+        beside: dict[str, Callable[[], Awaitable[None]]] = {
             "checking the model's key": partial(_check_key, model),
-            "the hourly retention": partial(_expire, sessions, clock, loaded.retention_days),
+            "deleting what is not needed": upkeep.run,
             "the database's clock": partial(clock.follow, sessions),
         }
         if not db.is_sqlite(loaded.database_url):
@@ -244,18 +260,8 @@ async def _check_key(model: llm.LLM) -> None:
         log.error("%s", problem)
 
 
-async def _expire(sessions: db.Sessions, clock: Clock, days: int | None) -> None:
-    """Every hour, delete texts older than `days` and erase the traces of deleted texts.
-
-    An earlier process may have left traces too, and so may a `/forget` while another process read.
-    """
-    while True:
-        if days is not None:
-            before = clock.now() - timedelta(days=days)
-            await privacy.expire(sessions, before=before)
-        await attachments.tidy(sessions)
-        await privacy.erase(sessions)
-        await asyncio.sleep(3600)
+def _days(number: int | None) -> timedelta | None:
+    return None if number is None else timedelta(days=number)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -12,6 +12,7 @@ GROWTH = 10
 
 _BAR = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r":?-+:?")
+_RULE_START = re.compile(r"^[ \t>]*+\|?+[ \t]*+:?+-", re.MULTILINE)
 
 
 def cells(line: str) -> list[str]:
@@ -32,9 +33,19 @@ def alignment(head: str, rule: str) -> list[bool] | None:
     return [mark.endswith(":") and not mark.startswith(":") for mark in marks]
 
 
-def fitted(row: Sequence[str], size: int) -> list[str]:
-    """Return at most `size` cells; the last one also holds the surplus."""
-    return [*row[: size - 1], " | ".join(row[size - 1 :])] if len(row) > size else [*row]
+def may_have_table(text: str) -> bool:
+    """Return False if no line of a text can be the one below a table's head."""
+    return "|" in text and _RULE_START.search(text) is not None
+
+
+def table_rows(source: Sequence[str]) -> list[list[str]]:
+    """Return the cells of a table's lines, without the rule and without empty rows.
+
+    No row is longer than the head: its last cell also holds the surplus.
+    """
+    head, body = cells(source[0]), map(cells, source[2:])
+    size = len(head)
+    return [head, *([*row[: size - 1], " | ".join(row[size - 1 :])] for row in body if any(row))]
 
 
 def draw(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str | None:

@@ -217,6 +217,10 @@ class Adapter(Protocol):
     def rate(self) -> float:
         """The calls a second that our account may make in all chats together."""
 
+    @property
+    def largest_file(self) -> int:
+        """The most bytes of a file that `upload` posts."""
+
     def pace(self, address: Address) -> float:
         """Return the seconds between two previews of a growing message at this address."""
 
@@ -295,9 +299,9 @@ class Adapter(Protocol):
     ) -> list[str]:
         """Return the ids that a message of ours may have, made by a create of unknown outcome.
 
-        It came after the message `after`, and before the message `before` that a repeat of the
-        create has made. `known` has chat and id of the account's latest known messages. The list
-        has a bound, and is empty where no create can make a double.
+        It came after the message `after`, or else after the last known one, and before the message
+        `before` that a repeat of the create has made. `known` has chat and id of the account's
+        latest known messages. The list has a bound, and is empty where nothing can be found.
         """
 
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:

@@ -35,10 +35,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core import sqlite as sqlite_file
 from core.errors import SettingsError
-from core.outages import TRANSIENT, advice, is_timeout, judge, may_pass, reason
+from core.outages import TRANSIENT, advice, judge, may_pass, reason, timed_out
 from core.threads import Threads
 
-__all__ = ["TRANSIENT", "may_pass", "reason"]  # of core.outages, for those who transact
+__all__ = [
+    "TRANSIENT",
+    "may_pass",
+    "reason",
+    "timed_out",
+]  # of core.outages
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +220,7 @@ async def transact(
         try:
             return await undivided(sessions.run(work))
         except (DBAPIError, PoolTimeoutError, ConnectionError) as error:
-            timeouts += is_timeout(error)
+            timeouts += timed_out(error)
             if not may_pass(error) or timeouts >= TIMEOUTS or clock() + pause > give_up:
                 raise
             failures += 1

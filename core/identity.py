@@ -8,8 +8,10 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -18,8 +20,9 @@ from sqlalchemy import (
 
 from core.adapter import Address, Author
 from core.db import Session, insert_missing
-from core.models import Conversation, Identity, Turn, User, table
-from core.turns import Speaker
+from core.models import Conversation, Identity, Instant, Turn, User, table
+from core.requests import minute
+from core.turns import Activity, Speaker
 
 _identities = table(Identity)
 _conversations = table(Conversation)
@@ -28,6 +31,8 @@ _IS_AUTHOR = (
     _identities.c.platform == bindparam("platform"),
     _identities.c.account_id == bindparam("account_id"),
 )
+_users = table(User)
+_MINUTE = bindparam("minute", type_=Instant)
 _IS_ADDRESS = and_(
     _conversations.c.platform == bindparam("platform"),
     _conversations.c.bot_id == bindparam("bot_id"),
@@ -48,6 +53,28 @@ _MAY_GO_ON = (
     .scalar_subquery()
 )
 
+# So are the requests of a person.
+_theirs = table(Turn).alias("theirs")
+_IS_THEIRS = _theirs.c.user_id == _identities.c.user_id
+_MADE = select(func.count()).where(_IS_THEIRS, _theirs.c.created_at >= _MINUTE).scalar_subquery()
+_OTHER = (
+    select(_users.c.requests)
+    .where(_users.c.id == _identities.c.user_id, _users.c.requests_at >= _MINUTE)
+    .scalar_subquery()
+)
+_PENDING = select(func.count()).where(
+    _IS_THEIRS, _theirs.c.delivered_at.is_(None), _theirs.c.kind != "summary"
+)
+_NEWEST = _theirs.c.created_at.desc(), _theirs.c.id.desc()
+_TOLD_OF = select(_theirs.c.input["notice"].as_string()).where(_IS_THEIRS)
+_TOLD_AT = select(_theirs.c.created_at).where(_IS_THEIRS)
+_REQUESTS = (
+    (_MADE + func.coalesce(_OTHER, 0)).label("asked"),
+    _PENDING.scalar_subquery().label("pending"),
+    _TOLD_OF.order_by(*_NEWEST).limit(1).scalar_subquery().label("told_of"),
+    _TOLD_AT.order_by(*_NEWEST).limit(1).scalar_subquery().label("told_at"),
+)
+
 
 def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
     return (
@@ -57,6 +84,7 @@ def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
             _conversations.c.id.label("conversation_id"),
             _conversations.c.epoch,
             _MAY_GO_ON.label("may_go_on"),
+            *_REQUESTS,
         )
         .select_from(_identities.outerjoin(_conversations, conversation))
         .where(*_IS_AUTHOR)
@@ -71,10 +99,10 @@ async def resolve(
     session: Session, author: Author, address: Address, *, private: bool, now: datetime
 ) -> Speaker:
     """Find the person behind an account and their conversation; create both if they are new."""
-    found = await _find(session, author, address, private=private)
+    found = await _find(session, author, address, private=private, now=now)
     if found is None or found.conversation_id is None:
         await _create(session, author, address, private=private, now=now)
-        found = await _find(session, author, address, private=private)
+        found = await _find(session, author, address, private=private, now=now)
     if found.name != author.name:
         await session.execute(
             update(Identity)
@@ -85,18 +113,54 @@ async def resolve(
 
 
 async def find(
-    session: Session, author: Author, address: Address, *, private: bool
+    session: Session, author: Author, address: Address, *, private: bool, now: datetime
 ) -> Speaker | None:
     """Return a person in their conversation; None if they have never spoken to the bot there."""
-    found = await _find(session, author, address, private=private)
+    found = await _find(session, author, address, private=private, now=now)
     if found is None or found.conversation_id is None:
         return None
     return _speaker(found)
 
 
 def _speaker(found: Any) -> Speaker:
-    may_go_on = bool(found.may_go_on)
-    return Speaker(found.user_id, found.conversation_id, found.epoch, may_go_on=may_go_on)
+    return Speaker(
+        found.user_id,
+        found.conversation_id,
+        found.epoch,
+        may_go_on=bool(found.may_go_on),
+        activity=_activity(found),
+    )
+
+
+def _activity(found: Any) -> Activity:
+    return Activity(found.asked, found.pending, found.told_of or None, found.told_at)
+
+
+_PERSON = select(_identities.c.user_id, *_REQUESTS).where(*_IS_AUTHOR)
+
+
+async def activity(
+    session: Session, author: Author, *, now: datetime
+) -> tuple[int, Activity] | None:
+    """Return the person behind an account and their requests; None if the account never spoke."""
+    values = {"platform": author.platform, "account_id": author.account_id, "minute": minute(now)}
+    found = (await session.execute(_PERSON, values)).one_or_none()
+    return None if found is None else (found.user_id, _activity(found))
+
+
+_COUNT = (
+    update(_users)
+    .where(_users.c.id == bindparam("the_user"))
+    .values(
+        requests=case((_users.c.requests_at >= _MINUTE, _users.c.requests + 1), else_=1),
+        requests_at=_MINUTE,
+    )
+)
+
+
+async def count(session: Session, user_id: int, *, now: datetime) -> None:
+    """Count a request of a person that makes no turn."""
+    await session.execute(_COUNT, {"the_user": user_id, "minute": minute(now)})
 
 
 async def move(session: Session, address: Address, chat: str) -> None:
@@ -129,9 +193,11 @@ async def user_of(session: Session, author: Author) -> int | None:
     return found
 
 
-async def _find(session: Session, author: Author, address: Address, *, private: bool) -> Any:
+async def _find(
+    session: Session, author: Author, address: Address, *, private: bool, now: datetime
+) -> Any:
     statement = _IN_PRIVATE if private else _IN_GROUP
-    values = {**_columns(address), "account_id": author.account_id}
+    values = {**_columns(address), "account_id": author.account_id, "minute": minute(now)}
     return (await session.execute(statement, values)).one_or_none()
 
 

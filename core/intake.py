@@ -10,13 +10,14 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, identity, inbox, memory, mutes, pieces, posts, privacy, quota, words
+from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, words
 from core.adapter import Access, Change, ChangeKind, Event, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
-from core.outages import is_broken, is_timeout
-from core.turns import Outcome, Question, Speaker
+from core.outages import is_broken, timed_out
+from core.requests import Bounds, Reason
+from core.turns import Activity, Outcome, Question, Speaker
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,11 @@ LOOKS = 5
 """The number of tries to store an event before it is passed over."""
 LOOK_AGAIN = 0.05
 """The seconds between two of these tries."""
+
+BOUNDS = Bounds()
+"""The bounds without settings of their own."""
+PIECES = 10
+"""The pieces of a question that count as one more request: an album costs none."""
 
 ASIDE = 200
 """The most pieces of groups' albums that wait in memory for a piece that names the bot."""
@@ -38,7 +44,7 @@ class Accepted:
     changed: bool = False
     """True if a turn that may be running was stopped or has another question."""
     forgot: bool = False
-    """True if texts were deleted; their traces in the database's file have to go too."""
+    """True if a conversation was forgotten; what it holds has to be deleted."""
     ready_at: datetime | None = None
     """The time from which there may be a turn to claim; None means now."""
 
@@ -54,16 +60,21 @@ class Intake:
         now: Callable[[], datetime],
         accepted: Callable[[datetime | None], None],
         changed: Callable[[], None],
+        bounds: Bounds = BOUNDS,
+        forgot: Callable[[], None] = lambda: None,
     ) -> None:
         """Make an intake.
 
         `accepted` wakes a worker at a time, and `changed` makes it look at its running turns.
+        `forgot` wakes the upkeep, which deletes what was forgotten; by itself it comes hourly.
         """
         self._sessions = sessions
         self._offer = offer
         self._now = now
         self._accepted = accepted
         self._changed = changed
+        self._bounds = bounds
+        self._forgot = forgot
         # Not stored: most pieces that do not name the bot are not for it.
         self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
 
@@ -86,7 +97,7 @@ class Intake:
             self._changed()
         self._accepted(done.ready_at)
         if done.forgot:
-            await self._erase()
+            self._forgot()
 
     async def _stored(self, event: Event) -> Accepted:
         tries = 0
@@ -97,7 +108,7 @@ class Intake:
                 if is_broken(error):
                     raise  # the tables are at fault, and the platform sends the event again later
                 # Another process may have stored the same event meanwhile; the next try finds it.
-                tries += is_timeout(error) or not may_pass(error)
+                tries += timed_out(error) or not may_pass(error)
                 log.warning("event %s is not stored: %s", event.event_id, reason(error))
             except Exception as error:  # one event must not stop the others
                 tries += 1
@@ -127,16 +138,10 @@ class Intake:
             case Move():
                 return await self._move(session, event)
             case Access():
-                await mutes.unmute(session, event.address)
+                await mutes.relax(session, event.address, now=self._now())
                 return Accepted()
             case InboundMessage():
                 return await self._message(session, event)
-
-    async def _erase(self) -> None:
-        try:
-            await privacy.erase(self._sessions)
-        except TRANSIENT:
-            log.exception("traces of deleted texts are left; they are erased within the hour")
 
     async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()
@@ -158,7 +163,7 @@ class Intake:
     ) -> Accepted:
         """Store a message that does not name the bot if it is a piece of one that does."""
         speaker = await identity.find(
-            session, message.author, message.address, private=message.private
+            session, message.author, message.address, private=message.private, now=now
         )
         if speaker is None:
             return Accepted()
@@ -189,12 +194,14 @@ class Intake:
         last: inbox.Record,
         now: datetime,
     ) -> Accepted:
-        """Add a piece to the last question; if that is answered, store a turn that follows it."""
+        """Add a piece to the last question; if that takes no more, store a turn that follows it."""
         ready_at = _ready_at(message, now)
         growth = await inbox.extend(session, last.id, message, ready_at=ready_at, now=now)
         if growth is None:
             follows_id = None if message.private else last.id
             return await self._question(session, message, speaker, now, follows_id)
+        if last.question.pieces % PIECES == 0:
+            await identity.count(session, speaker.user_id, now=now)
         if growth is inbox.Growth.RESTARTED:
             await quota.abandon(session, [last.id], self._offer.rules, now=now)
             return Accepted(changed=True, ready_at=ready_at)
@@ -208,6 +215,8 @@ class Intake:
         now: datetime,
         follows_id: int | None,
     ) -> Accepted:
+        if reached := self._bounds.reached(speaker.activity):
+            return await self._hold_off(session, message, speaker, reached, now)
         ready_at = _ready_at(message, now)
         entry = replace(_entry(message, speaker, ready_at), follows_id=follows_id)
         answer = entry.question.ready_answer
@@ -241,6 +250,8 @@ class Intake:
         """Carry out a command and store its turn with the answer; only its delivery is left."""
         if not await inbox.is_new(session, message.address, message.event_id, message.message_id):
             return Accepted()
+        if reached := self._bounds.reached(speaker.activity, urgent=message.command == "stop"):
+            return await self._hold_off(session, message, speaker, reached, now)
         request = commands.Request(
             speaker, message.text, message.private, message.admin, self._offer, now
         )
@@ -257,6 +268,8 @@ class Intake:
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """Ask the person's last question again; the new answer replaces the old one in memory."""
+        if reached := self._bounds.reached(speaker.activity):
+            return await self._hold_off(session, message, speaker, reached, now)
         last = await inbox.last_question(session, speaker)
         entry = _entry(message, speaker, now)
         if last is None:
@@ -272,6 +285,26 @@ class Intake:
         await inbox.accept(session, message.event_id, entry, now=now)
         return Accepted()
 
+    async def _hold_off(
+        self,
+        session: Session,
+        message: InboundMessage,
+        speaker: Speaker,
+        reached: Reason,
+        now: datetime,
+    ) -> Accepted:
+        """Tell a person once to wait; of their further messages, only note that they came."""
+        bounds, activity = self._bounds, speaker.activity
+        is_told = bounds.is_told(activity, reached, now)
+        notice = "" if is_told else bounds.notice(reached, now)
+        if notice or (message.ticket and not bounds.reached(activity, urgent=True)):
+            # An empty answer ends whatever shows that an answer is on its way.
+            entry = _notice(_entry(message, speaker, now), reached, notice)
+            await inbox.accept(session, message.event_id, entry, now=now)
+        else:
+            await inbox.note(session, message.address, message.event_id)
+        return Accepted()
+
     async def _move(self, session: Session, move: Move) -> Accepted:
         """Move everything that is stored of a chat to its new id; a known event changes nothing."""
         if await inbox.note(session, move.address, move.event_id):
@@ -280,11 +313,11 @@ class Intake:
         return Accepted()
 
     async def _change(self, session: Session, change: Change) -> Accepted:
-        if not await inbox.note(session, change.address, change.event_id):
-            return Accepted()
         turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
-        if record is None or record.user_id != await identity.user_of(session, change.author):
+        if record is None or not await self._may_change(session, change, record):
+            return Accepted()  # nothing is stored of what strangers press
+        if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
         match change.kind:
             case ChangeKind.STOP | ChangeKind.DELETED:
@@ -293,6 +326,31 @@ class Intake:
                 return await self._regenerate(session, change, record)
             case ChangeKind.EDITED:
                 return await self._edited(session, change, record)
+
+    async def _may_change(self, session: Session, change: Change, record: inbox.Record) -> bool:
+        """Count a change; return whether its author may make it, and tell them once to wait."""
+        now = self._now()
+        person = await identity.activity(session, change.author, now=now)
+        if person is None:
+            return False
+        user_id, activity = person
+        is_theirs = record.user_id == user_id
+        if change.kind is ChangeKind.DELETED:  # there are no more deletions than messages
+            return is_theirs
+        reached = self._reached(change, record, activity)
+        if reached is None:
+            await identity.count(session, user_id, now=now)
+        elif is_theirs and not self._bounds.is_told(activity, reached, now):
+            entry = _instead(change, record, record.question, now)
+            notice = _notice(entry, reached, self._bounds.notice(reached, now))
+            await inbox.say(session, notice, now=now)
+        return is_theirs and reached is None
+
+    def _reached(self, change: Change, record: inbox.Record, activity: Activity) -> Reason | None:
+        reached = self._bounds.reached(activity, urgent=change.kind is ChangeKind.STOP)
+        if reached is Reason.PENDING and record.outcome is None:
+            return None  # a turn that waits is changed, and there is none the more
+        return reached
 
     async def _regenerate(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         now = self._now()
@@ -378,3 +436,8 @@ def _answered(entry: inbox.Entry, text: str) -> inbox.Entry:
     """
     lane = f"{entry.lane}/commands"
     return replace(entry, kind="command", lane=lane, follows_id=None, replaces_id=None, answer=text)
+
+
+def _notice(entry: inbox.Entry, reason: Reason, text: str) -> inbox.Entry:
+    """Return an entry that only tells a person to wait; it waits for nothing itself."""
+    return replace(_answered(entry, text), lane=None, question=Question("", notice=reason))

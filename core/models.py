@@ -1,6 +1,6 @@
 """The tables, each owned by one module of layer 4. Constraints enforce every rule that they can."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -19,6 +19,8 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     bindparam,
+    exists,
+    or_,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -89,6 +91,8 @@ class User(Base):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     created_at: Mapped[datetime]
+    exported_at: Mapped[datetime | None]
+    """The time of the last `/export`."""
     requests: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     """The requests that made no turn, such as edits, in the minute that began at `requests_at`."""
     requests_at: Mapped[datetime | None]
@@ -108,12 +112,20 @@ class Identity(Base):
 
 
 class Conversation(Base):
-    """The messages that share memory: a person's own, or those at a group's address."""
+    """The messages that share memory: a person's own, or those at a group's address.
+
+    A forgotten one belongs to nobody and has no address, so nobody can reach what it holds.
+    """
 
     __tablename__ = "conversations"
     __table_args__ = (
         UniqueConstraint("platform", "bot_id", "chat", "thread"),
         CheckConstraint("(user_id IS NULL) <> (chat IS NULL)", name="person_or_address"),
+        partial_index(
+            "ix_conversations_forgotten",
+            "id",
+            where="forgotten_at IS NOT NULL AND cleared_at IS NULL",
+        ),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -132,6 +144,10 @@ class Conversation(Base):
     instructed_id: Mapped[int | None] = mapped_column(Key)
     """The message with the current instructions; retention does not delete it."""
     created_at: Mapped[datetime]
+    forgotten_at: Mapped[datetime | None]
+    """The time of `/forget`, after which `privacy.clear` deletes what it holds."""
+    cleared_at: Mapped[datetime | None]
+    """The time at which nothing was left of it but turns without texts."""
 
 
 class Message(Base):
@@ -142,12 +158,17 @@ class Message(Base):
     """
 
     __tablename__ = "messages"
+    __table_args__ = (
+        Index("ix_messages_newest", "conversation_id", "id"),
+        partial_index("ix_messages_author", "author_id", "id", where="author_id IS NOT NULL"),
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
-    conversation_id: Mapped[int] = mapped_column(
-        ForeignKey("conversations.id", ondelete="CASCADE"), index=True
-    )
-    turn_id: Mapped[int] = mapped_column(ForeignKey("turns.id", ondelete="CASCADE"), index=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    turn_id: Mapped[int] = mapped_column(Key)
+    """Its turn, which may be deleted already."""
+    author_id: Mapped[int | None] = mapped_column(Key)
+    """The person whose question in a group it is, once its turn is deleted."""
     parent_id: Mapped[int | None] = mapped_column(
         Key, ForeignKey("messages.id", ondelete="SET NULL"), index=True
     )
@@ -259,6 +280,7 @@ class Event(Base):
     """An accepted event; when it comes again, it changes nothing."""
 
     __tablename__ = "events"
+    __table_args__ = (partial_index("ix_events_noted", "noted_at", where="turn_id IS NULL"),)
 
     platform: Mapped[str] = mapped_column(primary_key=True)
     bot_id: Mapped[str] = mapped_column(primary_key=True)
@@ -266,6 +288,8 @@ class Event(Base):
     turn_id: Mapped[int | None] = mapped_column(
         ForeignKey("turns.id", ondelete="CASCADE"), index=True
     )
+    noted_at: Mapped[datetime | None]
+    """The time of an event without a turn, by the database's clock; the others go with theirs."""
 
 
 class Post(Base):
@@ -335,6 +359,22 @@ class Allowance(Base):
     used: Mapped[int] = mapped_column(BigInteger)
 
 
+class Notice(Base):
+    """A refusal that a person was told in a conversation; before `until` it is not told again."""
+
+    __tablename__ = "notices"
+
+    user_id: Mapped[int] = mapped_column(
+        Key, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    conversation_id: Mapped[int] = mapped_column(
+        Key, ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    bound: Mapped[str] = mapped_column(primary_key=True)
+    """The limit in the operator's words: "10 turns/minute", or "budget 20 usd/month"."""
+    until: Mapped[datetime]
+
+
 class Call(Base):
     """One request to the model, a row of the ledger; it is open until `settled_at` is set.
 
@@ -363,6 +403,24 @@ class Call(Base):
     estimated: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+
+
+class Day(Base):
+    """The sums of a person's calls of one day, kept when the calls are deleted.
+
+    Money is as in a call.
+    """
+
+    __tablename__ = "days"
+
+    user_id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    turns: Mapped[int]
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger)
+    completion_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[int] = mapped_column(BigInteger)
+    charged: Mapped[int] = mapped_column(BigInteger)
 
 
 class WorkerRow(Base):
@@ -409,6 +467,15 @@ class Mute(Base):
     """The number of tries that were refused, one after the other."""
     until: Mapped[datetime]
 
+
+FORGOTTEN = or_(
+    table(Turn).c.forgotten,
+    exists().where(
+        table(Conversation).c.id == table(Turn).c.conversation_id,
+        table(Conversation).c.forgotten_at.is_not(None),
+    ),
+)
+"""The condition of a turn with texts that are deleted, or that nobody may read any more."""
 
 FENCED = (
     table(Turn).c.id == bindparam("the_turn"),

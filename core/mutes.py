@@ -1,7 +1,7 @@
 """The addresses where the bot may write nothing: blocked, kicked, closed, deleted.
 
-While such a mark stands, nothing is tried there and no model is asked. The pause grows with each
-refusal. A delivered answer deletes the mark, as does any sign that the bot may write again.
+While a pause runs, nothing is tried there and no model is asked. It grows with each refusal. After
+it, a small call is tried before the model is asked. A delivered answer deletes the mark.
 """
 
 from datetime import datetime, timedelta
@@ -22,10 +22,11 @@ KEPT = timedelta(days=30)
 """The time after which a mark is deleted that no turn has met again."""
 
 
-async def mute(session: Session, address: Address, *, now: datetime) -> None:
+async def mute(session: Session, address: Address, *, now: datetime) -> int:
     """Note that the bot may write nothing at an address, and begin a pause.
 
-    While a pause runs, another refusal does not prolong it.
+    While a pause runs, another refusal does not prolong it. Return the number of refusals since
+    the last delivered answer, without those during pauses.
     """
     await session.execute(delete(_mutes).where(_mutes.c.until < now - KEPT))
     new = insert_missing(session, _mutes).values(**_place(address), times=0, until=now)
@@ -35,15 +36,24 @@ async def mute(session: Session, address: Address, *, now: datetime) -> None:
         await session.execute(select(_mutes.c.times, _mutes.c.until).where(*here).with_for_update())
     ).one()
     if until > now:
-        return
+        return int(times)
     until = now + min(FIRST * 2 ** min(times, 10), LONGEST)
     await session.execute(update(_mutes).where(*here).values(times=times + 1, until=until))
+    return int(times) + 1
+
+
+async def relax(session: Session, address: Address, *, now: datetime) -> None:
+    """End the pause of an address, because there is a sign that the bot may write there again.
+
+    That of a whole chat ends with those of its threads.
+    """
+    here = _is(address) if address.thread else _is(address)[:3]
+    await session.execute(update(_mutes).where(*here, _mutes.c.until > now).values(until=now))
 
 
 async def unmute(session: Session, address: Address) -> None:
-    """Delete the mark of an address; that of a whole chat goes with those of its threads."""
-    here = _is(address)
-    await session.execute(delete(_mutes).where(*(here if address.thread else here[:3])))
+    """Delete the mark of an address, because an answer was delivered there."""
+    await session.execute(delete(_mutes).where(*_is(address)))
 
 
 def _place(address: Address) -> dict[str, str]:

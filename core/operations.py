@@ -10,8 +10,8 @@ from sqlalchemy import and_, case, or_, select, update
 from core import inbox, models, posts
 from core.adapter import Address
 from core.db import WORK, Session, notify
-from core.models import table
-from core.turns import Outcome, Question
+from core.models import FORGOTTEN, table
+from core.turns import IDS_PER_TURN, Outcome, Question, content_of
 
 LONG = timedelta(minutes=10)
 """The age from which on a turn that is not delivered counts as a trouble."""
@@ -20,6 +20,7 @@ MOST = 200
 
 _turns = table(models.Turn)
 _calls = table(models.Call)
+_messages = table(models.Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +91,34 @@ async def show(session: Session, turn_id: int) -> TurnRecord | None:
     row = found.one_or_none()
     if row is None:
         return None
+    said = await _said(session, turn_id)
     return TurnRecord(
         trouble=_trouble(row),
         address=Address(row.platform, row.bot_id, row.chat, row.thread),
         message_id=row.message_id,
-        question=Question.load(row.input),
+        question=Question.load(row.input, said[0] if said else None),
         draft=row.draft,
-        answer=row.answer,
+        answer=_answer_in(said) if row.answer is None else row.answer,
         answered_at=row.answered_at,
         delivered_at=row.delivered_at,
         posts=await posts.of(session, turn_id),
         calls=tuple(await _calls_of(session, turn_id)),
     )
+
+
+async def _said(session: Session, turn_id: int) -> Sequence[dict[str, Any]]:
+    """Return the messages of a turn in memory, which hold its words once it is delivered."""
+    found = await session.scalars(
+        select(_messages.c.body)
+        .where(_messages.c.id.between(turn_id * IDS_PER_TURN, (turn_id + 1) * IDS_PER_TURN - 1))
+        .order_by(_messages.c.id)
+    )
+    return found.all()
+
+
+def _answer_in(said: Sequence[dict[str, Any]]) -> str | None:
+    texts = [content_of(message) for message in said if message["role"] == "assistant"]
+    return "\n\n".join(filter(None, texts)) if texts else None
 
 
 async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) -> Sequence[int]:
@@ -120,7 +137,7 @@ async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) 
     queued: list[int] = []
     for statement in (failed, undelivered.values(again)):
         done = statement.where(
-            _turns.c.id.in_(turn_ids), _turns.c.delivered_at.is_not(None), ~_turns.c.forgotten
+            _turns.c.id.in_(turn_ids), _turns.c.delivered_at.is_not(None), ~FORGOTTEN
         )
         queued += (await session.scalars(done.returning(_turns.c.id))).all()
     if queued:
@@ -130,9 +147,7 @@ async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) 
 
 async def find_forgotten(session: Session, turn_ids: Collection[int]) -> Sequence[int]:
     """Return the turns whose texts were deleted, so that nothing is left to be queued again."""
-    found = await session.scalars(
-        select(_turns.c.id).where(_turns.c.id.in_(turn_ids), _turns.c.forgotten)
-    )
+    found = await session.scalars(select(_turns.c.id).where(_turns.c.id.in_(turn_ids), FORGOTTEN))
     return found.all()
 
 

@@ -94,7 +94,7 @@ def may_pass(error: Exception) -> bool:
     return state == _TIMED_OUT or state.startswith(_MAY_PASS_POSTGRESQL)
 
 
-def is_timeout(error: Exception) -> bool:
+def timed_out(error: Exception) -> bool:
     """Return whether the server ended a statement because it took too long."""
     return _state(error) == _TIMED_OUT
 

@@ -14,8 +14,6 @@ FORWARD = timedelta(seconds=2)
 """The longest time between a forward and its comment or another forward."""
 GATHER = timedelta(seconds=0.6)
 """The time that a question waits for its next piece, because a new start costs another call."""
-MOST = 100
-"""The most pieces of one question, as many as Telegram forwards at once."""
 
 
 def gathers(message: InboundMessage) -> bool:
@@ -24,8 +22,11 @@ def gathers(message: InboundMessage) -> bool:
 
 
 def goes_on(question: Question, message: InboundMessage) -> bool:
-    """Return whether a message is a further piece of its author's last question."""
-    if message.command is not None or question.pieces >= MOST:
+    """Return whether a message is a further piece of its author's last question.
+
+    It may be more than that question takes; then it is another one.
+    """
+    if message.command is not None:
         return False
     if message.album and message.album == question.album:
         return True

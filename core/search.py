@@ -2,22 +2,38 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, column, func, literal_column, select
+from sqlalchemy import ColumnElement, Row, case, column, func, literal_column, select
 from sqlalchemy import table as plain_table
 
-from core.db import Session
+from core.db import Session, Sessions, transact
 from core.messages import Role
-from core.models import Message, table
+from core.models import Conversation, Message, table
 
 WIDTH = 300
 """The length of an excerpt in characters, about."""
-WORDS = 32
-"""The number of words of a query that count; the rest is ignored."""
+READ = 100_000
+"""The characters of a message that are read for an excerpt; the index holds as many."""
+LONGEST = 1_000
+"""The characters of a query that count; the rest is ignored."""
+WORDS = 12
+"""The number of its words that count."""
+PAIRS = 6
+"""The number of pairs of characters that count, of words in scripts without spaces."""
+RANKED = 500
+"""The number of messages with a word that are ranked, the newest ones."""
+SCANNED = 5_000
+"""The number of messages that are read for a word of a script without spaces, the newest ones."""
+STEP = 250
+"""The number of messages that one transaction reads."""
+LENGTH = 10_000
+"""The number of characters of each message that are read for such a word."""
 
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
@@ -37,70 +53,125 @@ class Found:
 
 
 _messages = table(Message)
-_index = plain_table("search", column("rowid"), column("search"), column("text"), column("rank"))
+_conversations = table(Conversation)
+_index = plain_table("search", column("rowid"), column("search"), column("text"))
 """The full-text index of SQLite."""
 _vector: ColumnElement[Any] = literal_column("messages.search")
 """The words of a message on PostgreSQL."""
 
 
-async def find(session: Session, conversation_id: int, query: str, limit: int = 5) -> list[Found]:
+async def find(sessions: Sessions, conversation_id: int, query: str, limit: int = 5) -> list[Found]:
     """Find the messages with any of the query's words; the best first, then the newest.
 
     A word also finds longer words that begin with it. Case and accents do not matter; SQLite
-    ignores only the accents of Latin letters.
+    ignores only the accents of Latin letters. Words of scripts without spaces are found in the
+    newest `SCANNED` messages.
+
+    The work has a bound for every query and every size of the conversation, and it is done in
+    transactions of some milliseconds each.
     """
-    words = _words(query)[:WORDS]
-    if not words:
+    words = _words(query[:LONGEST])[:WORDS]
+    pairs = _pairs(words)
+    ids = await _with_words(sessions, conversation_id, words, limit)
+    if pairs and len(ids) < limit:
+        found = await _with_pairs(sessions, conversation_id, pairs, limit)
+        ids = list(dict.fromkeys([*ids, *found]))[:limit]
+    if not ids:
         return []
-    postgresql = session.dialect == "postgresql"
-    ranked = _ranked_postgresql(words) if postgresql else _ranked_sqlite(words, conversation_id)
-    statements = [ranked]
-    if pairs := _pairs(words):
-        statements.append(_containing(pairs, postgresql=postgresql))
-    rows: dict[int, Row[Any]] = {}
-    for statement in statements:
-        here = statement.where(_messages.c.conversation_id == conversation_id).limit(limit)
-        for row in await session.execute(here):
-            rows.setdefault(row.id, row)
-    return [_found(row, [*words, *pairs]) for row in list(rows.values())[:limit]]
+    return await transact(sessions, partial(_read, ids=ids, sought=[*words, *pairs]))
 
 
-def _ranked_sqlite(words: Sequence[str], conversation_id: int) -> Select[Any]:
-    any_word = " OR ".join(f'"{word}"{_star(word, "*")}' for word in words)
-    # The match names the conversation. Without it SQLite would rank everybody's messages.
-    match = f'conversation : "{conversation_id}" AND text : ({any_word})'
-    return (
-        select(_messages.c.id, _messages.c.body, _messages.c.created_at)
-        .join(_index, _index.c.rowid == _messages.c.id)
-        .where(_index.c.search.op("MATCH")(match))
-        .order_by(_index.c.rank, _messages.c.id.desc())
-    )
+async def _with_words(
+    sessions: Sessions, conversation_id: int, words: Sequence[str], limit: int
+) -> list[int]:
+    """Return the messages with most of the words, of which a rare one counts more.
+
+    Only the newest `RANKED` messages with a word count for it, and those with all words.
+    """
+    scores: Counter[int] = Counter()
+    alternatives = [[word] for word in words]
+    if len(words) > 1:
+        alternatives.append(list(words))
+    for wanted in alternatives:
+        with_all = partial(_indexed, conversation_id=conversation_id, words=wanted)
+        ids = await transact(sessions, with_all)
+        scores.update({message_id: len(wanted) / len(ids) for message_id in ids})
+    return sorted(scores, key=lambda each: (-scores[each], -each))[:limit]
 
 
-def _ranked_postgresql(words: Sequence[str]) -> Select[Any]:
-    match = " | ".join(f"'{_folded(word)}'{_star(word, ':*')}" for word in words)
-    query = func.to_tsquery("simple", match)
-    return (
-        select(_messages.c.id, _messages.c.body, _messages.c.created_at)
-        .where(_vector.op("@@")(query))
-        .order_by(func.ts_rank(_vector, query).desc(), _messages.c.id.desc())
-    )
+async def _indexed(
+    session: Session, *, conversation_id: int, words: Sequence[str]
+) -> Sequence[int]:
+    """Return the newest messages that have all these words, by the index."""
+    if session.dialect == "postgresql":
+        match = " & ".join(f"'{_folded(word)}'{_star(word, ':*')}" for word in words)
+        statement = select(_messages.c.id).where(
+            _messages.c.conversation_id == conversation_id,
+            _vector.op("@@")(func.to_tsquery("simple", match)),
+        )
+        newest = _messages.c.id.desc()
+    else:
+        every = " AND ".join(f'"{word}"{_star(word, "*")}' for word in words)
+        # The match names the conversation. Without it SQLite would read everybody's messages.
+        match = f'conversation : "{conversation_id}" AND text : ({every})'
+        statement = select(_index.c.rowid).where(_index.c.search.op("MATCH")(match))
+        newest = _index.c.rowid.desc()
+    return (await session.scalars(statement.order_by(newest).limit(RANKED))).all()
 
 
-def _containing(pairs: Sequence[str], *, postgresql: bool) -> Select[Any]:
-    """Select the messages that contain most of these pairs; the index cannot find such words."""
-    messages: Any = _messages
+async def _with_pairs(
+    sessions: Sessions, conversation_id: int, pairs: Sequence[str], limit: int
+) -> list[int]:
+    """Return the messages with most of the pairs; no index can find them inside longer words."""
+    scores: dict[int, int] = {}
+    before = None
+    for _ in range(SCANNED // STEP):
+        step = partial(_scanned, conversation_id=conversation_id, pairs=pairs, before=before)
+        rows = await transact(sessions, step)
+        scores.update((row.id, row.score) for row in rows if row.score)
+        if len(rows) < STEP or sum(score == len(pairs) for score in scores.values()) >= limit:
+            break
+        before = rows[-1].id
+    return sorted(scores, key=lambda each: (-scores[each], -each))[:limit]
+
+
+async def _scanned(
+    session: Session, *, conversation_id: int, pairs: Sequence[str], before: int | None
+) -> Sequence[Any]:
+    """Return the next older messages of a conversation, with the number of pairs in each."""
+    found_in: Any = _messages
     text: ColumnElement[str] = func.search_text(_messages.c.body)
-    if not postgresql:
-        messages = _messages.join(_index, _index.c.rowid == _messages.c.id)
-        text = _index.c.text
-    score: Any = sum(case((text.contains(pair), 1), else_=0) for pair in pairs)
-    return (
-        select(_messages.c.id, _messages.c.body, _messages.c.created_at)
-        .select_from(messages)
-        .where(score > 0)
-        .order_by(score.desc(), _messages.c.id.desc())
+    position: Any = func.strpos
+    if session.dialect == "sqlite":
+        found_in = _messages.outerjoin(_index, _index.c.rowid == _messages.c.id)
+        text, position = _index.c.text, func.instr
+    here = [_messages.c.conversation_id == conversation_id]
+    if before is not None:
+        here.append(_messages.c.id < before)
+    newest = (
+        select(_messages.c.id, func.substr(text, 1, LENGTH).label("text"))
+        .select_from(found_in)
+        .where(*here)
+        .order_by(_messages.c.id.desc())
+        .limit(STEP)
+        .subquery()
     )
+    score: Any = sum(case((position(newest.c.text, pair) > 0, 1), else_=0) for pair in pairs)
+    found = await session.execute(
+        select(newest.c.id, score.label("score")).order_by(newest.c.id.desc())
+    )
+    return found.all()
+
+
+async def _read(session: Session, *, ids: Sequence[int], sought: Sequence[str]) -> list[Found]:
+    """Read messages, but none of a conversation that was forgotten meanwhile."""
+    known = (
+        select(_messages.c.id, _messages.c.body, _messages.c.created_at)
+        .join(_conversations, _conversations.c.id == _messages.c.conversation_id)
+        .where(_messages.c.id.in_(ids), _conversations.c.forgotten_at.is_(None))
+    )
+    rows = {row.id: row for row in await session.execute(known)}
+    return [_found(rows[each], sought) for each in ids if each in rows]
 
 
 def _words(text: str) -> list[str]:
@@ -123,7 +194,7 @@ def _pairs(words: Sequence[str]) -> list[str]:
     """Return each two neighbouring characters of the words in scripts without spaces."""
     unspaced = [word for word in words if UNSPACED.search(word)]
     pairs = (word[at : at + 2] for word in unspaced for at in range(max(1, len(word) - 1)))
-    return list(dict.fromkeys(pairs))[:WORDS]
+    return list(dict.fromkeys(pairs))[:PAIRS]
 
 
 def _found(row: Row[Any], words: Sequence[str]) -> Found:
@@ -136,13 +207,13 @@ def _found(row: Row[Any], words: Sequence[str]) -> Found:
 def _excerpt(text: str, words: Sequence[str]) -> str:
     """Return the text around the first match, on one line."""
     sought = re.compile("|".join(re.escape(_folded(word)) for word in words))
-    for line in text.splitlines():
+    for line in text[:READ].splitlines():
         folded = _folded(line)
         if match := sought.search(folded):
             # Folding may change the line's length, so this is only near the word.
             at = match.start() * len(line) // len(folded)
             return _window(line, max(0, at - WIDTH // 3))
-    return _window(" ".join(text.split()), 0)
+    return _window(" ".join(text[: 2 * WIDTH].split()), 0)
 
 
 def _window(line: str, start: int) -> str:

@@ -1,16 +1,28 @@
-"""Background work that is logged and started again when it fails."""
+"""Background work: it starts again when it fails, or it is done in small steps."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import func, select
 
 from core import db
 from core.errors import ParleyError, SettingsError
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """The seconds before failed work starts again; each pause is twice the one before."""
+
+LOCK = 0x5061726C657A
+"""The key of PostgreSQL's advisory lock for a step of `repeat`."""
+REST = 2.0
+"""The length of the pause after a step of `repeat`, as a multiple of the step's time."""
+_WAIT_FOR_OTHERS = select(func.pg_advisory_xact_lock(LOCK))
 
 
 async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -50,3 +62,47 @@ def _is_bug(error: Exception) -> bool:
     if isinstance(error, db.TRANSIENT):
         return not db.may_pass(error)
     return not isinstance(error, (ParleyError, OSError))
+
+
+async def repeat(sessions: db.Sessions, step: Callable[[db.Session], Awaitable[bool]]) -> None:
+    """Carry out a step again and again, each time in a transaction of its own, while it is True.
+
+    The pauses are longer than the steps, so that the bot goes on beside them. One step at a time
+    runs on a database, also when several processes have work of this kind.
+    """
+    while await _step(sessions, step):
+        pass
+
+
+async def walk(
+    sessions: db.Sessions, step: Callable[[db.Session, T], Awaitable[T | None]], start: T
+) -> None:
+    """Carry out a step at `start`, then at the place that it returns, until that is None.
+
+    Transactions and pauses are as in `repeat`.
+    """
+    at: T | None = start
+    while at is not None:
+        at = await _step(sessions, partial(_at, step=step, at=at))
+
+
+async def _at(
+    session: db.Session, *, step: Callable[[db.Session, T], Awaitable[T | None]], at: T
+) -> T | None:
+    return await step(session, at)
+
+
+async def _step(sessions: db.Sessions, step: db.Work[T]) -> T:
+    """Carry out a step, then pause if there may be more to do."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    result = await db.transact(sessions, partial(_alone, step=step))
+    if result:
+        await asyncio.sleep(REST * (clock() - began))
+    return result
+
+
+async def _alone(session: db.Session, *, step: db.Work[T]) -> T:
+    if session.dialect == "postgresql":
+        await session.execute(_WAIT_FOR_OTHERS)
+    return await step(session)

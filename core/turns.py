@@ -1,5 +1,6 @@
 """A turn as a value, for all modules above the tables."""
 
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +10,11 @@ from core import words
 from core.adapter import Address, Attachment, InboundMessage
 
 T = TypeVar("T")
+
+MOST_PIECES = 100
+"""The most pieces of one question, as many as Telegram forwards at once."""
+MOST_BYTES = 100_000
+"""The most bytes of text that are gathered in one question: some 25 messages full of text."""
 
 Kind = Literal["chat", "command", "summary"]
 
@@ -25,6 +31,19 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """The requests of a person by now, see `core.requests`."""
+
+    asked: int = 0
+    """The requests that they have made in the current minute."""
+    pending: int = 0
+    """Their turns that are not delivered yet."""
+    told_of: str | None = None
+    """The bound of which their last turn was a notice; None if it was something else."""
+    told_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Speaker:
     """A person in a conversation, with the conversation's epoch when they spoke."""
 
@@ -34,6 +53,16 @@ class Speaker:
     may_go_on: bool = field(default=False, compare=False)
     """True if their last question was as long as a message may be, or a forward: more may follow.
     """
+    activity: Activity = field(default=Activity(), compare=False)
+
+
+IDS_PER_TURN = 1024
+"""The most messages of one turn: its first message has the id turn id × IDS_PER_TURN."""
+
+KEPT = "kept"
+"""The key of the lengths of text and quote, in the stored form of a question without words."""
+GAP = "\n\n"
+UNREAD = "[Sent along, but you cannot read it: {what}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +78,8 @@ class Question:
     attachments: tuple[Attachment, ...] = ()
     export: bool = False
     """True if a file with everything stored about the person goes with the answer."""
+    notice: str = ""
+    """The bound that the person has reached, if this is no question but a notice of that."""
     pieces: int = 1
     """The number of messages that make up the question."""
     # The following facts of the newest piece tell whether another message is a further piece.
@@ -75,15 +106,61 @@ class Question:
         )
 
     @classmethod
-    def load(cls, stored: dict[str, Any]) -> Self:
-        """Return a question from its stored form; fields of a newer release are ignored."""
+    def load(cls, stored: dict[str, Any], message: dict[str, Any] | None = None) -> Self:
+        """Return a question from its stored form; fields of a newer release are ignored.
+
+        The form without words needs the question's message in memory; it stays without words if
+        that is deleted.
+        """
         attachments = tuple(_known(Attachment, item) for item in stored.get("attachments", ()))
         pieces = stored.get("pieces", stored.get("parts", 1))  # the older name
-        return _known(cls, {**stored, "attachments": attachments, "pieces": pieces})
+        question = _known(cls, {**stored, "attachments": attachments, "pieces": pieces})
+        if message is None or KEPT not in stored:
+            return question
+        return question._with_words(content_of(message), *stored[KEPT])
 
     def dump(self) -> dict[str, Any]:
-        """Return the stored form."""
-        return asdict(self)
+        """Return the stored form: the text, and what differs from an ordinary question."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name == "text" or value != _DEFAULTS[name]
+        }
+
+    def dump_without_words(self) -> dict[str, Any]:
+        """Return the stored form of a question whose words stand in its message in memory."""
+        lengths = [len(self.text), len(self.quoted)]
+        return {**replace(self, text="", quote="").dump(), KEPT: lengths}
+
+    def in_words(self, told: str = "") -> str:
+        """Return the question as the model reads it, below something that it is told."""
+        return GAP.join(block for block in (told, self.quoted, self.said, self.unread) if block)
+
+    @property
+    def quoted(self) -> str:
+        """The quote as the model reads it."""
+        return "\n".join(f"> {line}" for line in self.quote.splitlines())
+
+    @property
+    def said(self) -> str:
+        """The text as the model reads it: in a group with its author's name."""
+        return self.text if self.private else f"{self.name}: {self.text}"
+
+    @property
+    def unread(self) -> str:
+        """The note about what came along and cannot be read; "" if there was nothing of it."""
+        return UNREAD.format(what=self.unreadable) if self.unreadable else ""
+
+    def _with_words(self, content: str, text_length: int, quote_length: int) -> Self:
+        """Return this question with the words that `in_words` put at the end of a message."""
+        end = len(content) - (len(self.unread) + len(GAP) if self.unread else 0)
+        question = replace(self, text=content[max(end - text_length, 0) : max(end, 0)])
+        if not quote_length:
+            return question
+        if question.said:
+            end -= len(question.said) + len(GAP)
+        lines = content[end - quote_length : end].split("\n")
+        return replace(question, quote="\n".join(line.removeprefix("> ") for line in lines))
 
     @property
     def ready_answer(self) -> str | None:
@@ -93,6 +170,15 @@ class Question:
         if self.unreadable:
             return words.UNREADABLE.format(what=self.unreadable)
         return words.NOTHING_SAID
+
+    def takes(self, piece: "Question") -> bool:
+        """Return whether a piece still fits in; the rest of what is sent is another question."""
+        size = sum(len(text.encode(errors="replace")) for text in (*self._texts, *piece._texts))
+        return self.pieces + piece.pieces <= MOST_PIECES and size <= MOST_BYTES
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return self.text, self.quote, self.unreadable
 
     def joined(self, other: "Question") -> "Question":
         """Return this question with a piece that was sent after it."""
@@ -108,6 +194,26 @@ class Question:
             forwarded=other.forwarded,
             sent_at=max(self.sent_at, other.sent_at),
         )
+
+
+_DAY = re.compile(r"\[\w+, \d+ \w+ \d+\]")
+_DEFAULTS: dict[str, Any] = {each.name: each.default for each in fields(Question)}
+
+
+def content_of(message: dict[str, Any]) -> str:
+    """Return the text of a message in the API's form; of several blocks, the first text."""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return next((str(block["text"]) for block in content if block["type"] == "text"), "")
+
+
+def own_words(content: str) -> str:
+    """Return a question as `in_words` told it, without the day and without what it quotes."""
+    blocks = content.split(GAP)
+    while len(blocks) > 1 and (blocks[0].startswith("> ") or _DAY.fullmatch(blocks[0])):
+        del blocks[0]
+    return GAP.join(blocks)
 
 
 def _both(first: str, second: str, between: str) -> str:

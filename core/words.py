@@ -73,6 +73,10 @@ NOTES = {
     "content_filter": "*The provider of my language model ended this answer here.*",
 }
 """The note below an answer, by the model's reason for the end of it."""
+EXPORT_LARGE = (
+    "All that is stored about you has more than the {megabytes:g} MB that I can send here."
+    " The people who run me can give it to you."
+)
 NOT_SENT = (
     "The file cannot be sent here; it may be too large. The people who run me can give it to you."
 )
@@ -92,6 +96,17 @@ MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
 FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
 STILL_ANSWERING = "I am still answering your last message."
+
+# Too much at once
+
+TOO_OFTEN = (
+    "That is more at once than I can follow. I go on {until}; please send again then what I have"
+    " not answered."
+)
+TOO_MUCH_PENDING = (
+    "I am still busy with {number} messages of yours. Please wait until I have answered some of"
+    " them, and then send this one again."
+)
 
 # Commands
 
@@ -125,6 +140,7 @@ ALL_FORGOTTEN = "Everything of this conversation is deleted. What would you like
 EXPORTED = """\
 This is all that is stored about you. Files are listed in it by kind, size and SHA-256, \
 without their contents."""
+EXPORTED_LATELY = "You have had everything within the last hour. I can send it again {when}."
 
 NO_PERSONA = "I am myself."
 PERSONA_SHOWN = "My instructions here: {instructions}"

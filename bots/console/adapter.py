@@ -57,6 +57,7 @@ class ConsoleAdapter:
 
     name = Console.name
     rate = 1000.0
+    largest_file = 50_000_000
 
     def __init__(self, screen: Screen, person: str) -> None:
         self._screen = screen

@@ -30,6 +30,8 @@ from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 RATE = 40.0
 """The calls a second in all channels together. Discord allows 50, and catching up takes up to 10 of
 them."""
+LARGEST = 10_000_000
+"""The most bytes of a file; Discord takes 10 MiB with the rest of the message."""
 PACE = 1.25
 """The seconds between two edits. Discord allows 5 in 5 s in a channel; one is left for the last."""
 LOGIN = 10.0
@@ -113,6 +115,11 @@ class DiscordAdapter:
     def rate(self) -> float:
         """The calls a second in all channels together."""
         return RATE
+
+    @property
+    def largest_file(self) -> int:
+        """The most bytes of a file that is posted."""
+        return LARGEST
 
     def pace(self, address: Address) -> float:
         """Return the seconds between previews, which are the same everywhere."""
@@ -238,9 +245,12 @@ class DiscordAdapter:
 
         A message that shows "is thinking…" is none of them.
         """
-        path = f"{_MESSAGES}?limit={HISTORY}"
-        if after:
-            path += f"&after={int(after.partition('/')[0])}"  # as in `_ticket`
+        if after is None:
+            here = [int(message_id) for chat, message_id in known if chat == address.chat]
+            after = str(max((each for each in here if each < int(before or 0)), default=""))
+        if not after:
+            return []
+        path = f"{_MESSAGES}?limit={HISTORY}&after={int(after)}"
         try:
             page = await call(self._client, "GET", path, channel_id=address.chat)
         except Refused:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 
-from bots.columns import GROWTH, alignment, cells, draw, fitted
+from bots.columns import GROWTH, alignment, draw, may_have_table, table_rows
 from bots.lines import HEADING, TASK, box, is_break, title
 from bots.links import JOINER, WEB, deceives, inert, readable
 from core.text import ends, opens
@@ -33,7 +33,7 @@ _STYLE = re.compile(
     r"\*\*(?=\S)((?:[^*]|\*(?!\*))++)(?<=\S)\*\*|__(?=\S)((?:[^_]|_(?!_))++)(?<=\S)__"
     r"|~~(?=\S)((?:[^~]|~(?!~))++)(?<=\S)~~|`(?=\S)([^`]++)(?<=\S)`"
 )
-_CHANGING = re.compile(r"[|<@\[]|://|```|~~~|#{4}")
+_CHANGING = re.compile(r"\|\||[<@\[]|://|```|~~~|#{4}")
 _NEWLINE = re.compile(r"<br[ \t]{0,9}/?>", re.IGNORECASE)
 
 
@@ -41,7 +41,7 @@ def fits(markdown: str) -> bool:
     """Return True if one message can hold the rendered text; render only what may fit."""
     if len(markdown) > LONGEST + LONGEST // 8:
         return False  # little is shorter on Discord than in its source
-    if not _CHANGING.search(markdown):
+    if not _CHANGING.search(markdown) and not may_have_table(markdown):
         return 0 < len(markdown.rstrip().lstrip("\n")) <= LONGEST
     return 0 < len(render(markdown)) <= LONGEST
 
@@ -139,8 +139,7 @@ def _table(head: str, lines: deque[str], right: list[bool]) -> str:
     source = [head, lines.popleft()]
     while lines and "|" in lines[0]:
         source.append(lines.popleft())
-    rows = [fitted(cells(line), len(right)) for line in (head, *source[2:])]
-    rows = [[_NEWLINE.sub(" ", cell) for cell in row] for row in rows]
+    rows = [[_NEWLINE.sub(" ", cell) for cell in row] for row in table_rows(source)]
     linked = any("](" in cell or "://" in cell for row in rows for cell in row)
     drawn = None if linked else draw([[_plain(cell) for cell in row] for row in rows], right)
     text = _records(rows) if drawn is None else f"```\n{drawn}\n```"

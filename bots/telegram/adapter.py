@@ -52,6 +52,8 @@ T = TypeVar("T")
 RATE = 22.0
 """The calls a second in all chats together. Telegram allows about 30; the rest is left for bursts,
 and for calls that arrive closer together than they were sent."""
+LARGEST = 20_000_000
+"""The most bytes of a file. Telegram takes 50 MB, but a process has it in memory several times."""
 SPARE, EACH = Rate(5, 5), Rate(0.5, 3)
 """The calls beside them for all people together, and for one: looks for admins, answers to presses.
 """
@@ -112,6 +114,11 @@ class TelegramAdapter:
     def rate(self) -> float:
         """The calls a second in all chats together."""
         return RATE
+
+    @property
+    def largest_file(self) -> int:
+        """The most bytes of a file that is posted."""
+        return LARGEST
 
     def pace(self, address: Address) -> float:
         """Return the seconds between previews, by the kind of the chat."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from telegram import MessageEntity
 
-from bots.columns import alignment
+from bots.columns import alignment, may_have_table
 from bots.lines import HEADING, TASK, box, is_break, title
 from bots.telegram.inline import read, write
 from bots.telegram.page import Page, units, visible
@@ -25,9 +25,11 @@ DEPTH = 8
 
 _BLANKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _REMOVED = re.compile(r"[\u202a-\u202e\u030a\u0333\u033f]")  # Telegram removes these itself
-_LONGER = re.compile(r"[|\t@]|:/")
+_LONGER = re.compile(r"[\t@]|:/")
 _HIDDEN = re.compile(r"\]\([^()\s]*+\)")
 
+_SIGNS = frozenset("`~#>-*+_0123456789")
+"""The first characters of the lines that begin any block but a table or a paragraph."""
 _ITEM = re.compile(r"(?P<indent>[ \t]*)(?P<mark>[-*+]|\d{1,9}[.)])(?P<space>[ \t]+|$)")
 _QUOTE = re.compile(r"[ \t]*> ?")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
@@ -46,7 +48,7 @@ def render(markdown: str) -> tuple[str, tuple[MessageEntity, ...]]:
 def fits(markdown: str) -> bool:
     """Return True if one message can hold this text; render it only if that is needed."""
     size = units(markdown)
-    if size <= LONGEST and not _LONGER.search(markdown):
+    if size <= LONGEST and not _LONGER.search(markdown) and not may_have_table(markdown):
         return bool(markdown.strip())
     hidden = sum(map(len, _HIDDEN.findall(markdown)))
     # Markup hides little but the targets of links, and a table has at least its own characters.
@@ -109,6 +111,8 @@ class _Writer:
     def _block(self, lines: Sequence[str], at: int, depth: int, *, beside: bool) -> int:
         """Write the block that begins at a line; return the index of the line after it."""
         line = lines[at]
+        if line.lstrip()[:1] not in _SIGNS:
+            return self._plain(lines, at)
         if fence := _fence(line):
             return self._code(lines, at, fence)
         if HEADING.match(line):
@@ -118,6 +122,10 @@ class _Writer:
             return at + 1
         if depth < DEPTH and (_QUOTE.match(line) or _ITEM.match(line)):
             return self._container(lines, at, depth, beside=beside)
+        return self._plain(lines, at)
+
+    def _plain(self, lines: Sequence[str], at: int) -> int:
+        """Write a table or a paragraph."""
         return self._table(lines, at) if _heads_table(lines, at) else self._paragraph(lines, at)
 
     def _container(self, lines: Sequence[str], at: int, depth: int, *, beside: bool) -> int:
@@ -206,6 +214,8 @@ def _heads_table(lines: Sequence[str], at: int) -> bool:
 def _interrupts(lines: Sequence[str], at: int) -> bool:
     """Return whether a line begins another block directly below a paragraph."""
     line = lines[at]
+    if line.lstrip()[:1] not in _SIGNS:
+        return _heads_table(lines, at)
     if item := _ITEM.match(line):
         # A number is more often a part of the sentence than the beginning of a list.
         return item["mark"] in "-*+1.1)" and item.end() < len(line)

@@ -19,9 +19,16 @@ def suspects(
 ) -> list[str]:
     """Return the unknown ids between two messages, at most `MOST`: those next to either end.
 
-    Without one of the two messages, return ids next to the other.
+    If nothing is known to be right before it, take the last known message of the chat. Older ones
+    may be ours and forgotten. Without `before`, return the next ids.
     """
-    first = int(after) + 1 if after else max(int(before or 0) - MOST, 1)
+    here = [int(message_id) for of, message_id in known if of == chat]
+    if after is None:
+        earlier = [each for each in here if before is None or each < int(before)]
+        if not earlier:
+            return []
+        after = str(max(earlier))
+    first = int(after) + 1
     end = int(before) if before else first + MOST
     taken = {int(message_id) for of, message_id in known if of == chat or _shares_ids(of, chat)}
     low = range(first, min(first + _NEAR, end))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from telegram import MessageEntity
 
-from bots.columns import GROWTH, alignment, cells, draw, fitted
+from bots.columns import GROWTH, alignment, draw, table_rows
 from bots.telegram.inline import Node, links, read, write
 from bots.telegram.page import Page, units
 
@@ -17,9 +17,8 @@ def write_table(page: Page, source: Sequence[str]) -> None:
     It stands in columns, or record by record if it is too wide or has links. If its source is much
     shorter than either, as with many empty cells, the source is shown.
     """
-    head, rule, *body = source
-    right = alignment(head, rule) or []
-    rows = [[read(cell) for cell in fitted(cells(line), len(right))] for line in (head, *body)]
+    right = alignment(source[0], source[1]) or []
+    rows = [[read(cell) for cell in row] for row in table_rows(source)]
     most = GROWTH * sum(units(line) + 1 for line in source)
     drawn = None if any(links(cell) for row in rows for cell in row) else _drawn(rows, right)
     if drawn is not None and units(drawn) <= most:

@@ -16,6 +16,8 @@ _QUOTES = {MessageEntity.BLOCKQUOTE, MessageEntity.EXPANDABLE_BLOCKQUOTE}
 _BLOCKS = {MessageEntity.PRE} | _QUOTES
 _KNOWN = _BLOCKS | _MARKS.keys() | {MessageEntity.CODE, MessageEntity.TEXT_LINK}
 _TICKS = re.compile("`+")
+MOST = 200
+"""The most entities of a message that become markup; Telegram sends at most 100."""
 
 
 def to_markdown(
@@ -26,6 +28,7 @@ def to_markdown(
     if not spans:
         return text.strip()
     spans.sort(key=lambda entity: (entity.offset, -entity.length))
+    del spans[MOST:]
     return _between(_Units(text), (0, units(text)), spans, without).strip()
 
 

@@ -6,7 +6,7 @@ request is sent. All bytes that are on their way at once fit a `Room`.
 
 from core.attachments._load import COUNT, Download, load
 from core.attachments._room import ARRIVING, LEAVING, Room
-from core.attachments._store import LIMIT, drop, expand, sweep, tidy
+from core.attachments._store import LIMIT, drop, expand, tidy
 
 __all__ = [
     "ARRIVING",
@@ -18,6 +18,5 @@ __all__ = [
     "drop",
     "expand",
     "load",
-    "sweep",
     "tidy",
 ]

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from core import words
 from core.attachments import _images
 from core.attachments._pdf import most_tokens
+from core.characters import clean
 from core.errors import AttachmentError
 from core.messages import Block
 
@@ -96,7 +97,7 @@ def _text(name: str, data: bytes) -> str:
         raise AttachmentError(words.FILE_UNKNOWN.format(name=name))
     if is_long or len(text) > CHARACTERS:
         raise AttachmentError(words.TEXT_LONG.format(name=name, characters=CHARACTERS))
-    return text
+    return clean(text)
 
 
 def _decoded(data: bytes) -> str | None:
@@ -138,5 +139,5 @@ def _fenced(name: str, text: str) -> str:
     fence = "`" * max(3, longest + 1)
     suffix = PurePath(name).suffix[1:]
     language = suffix.lower() if suffix.isalnum() else ""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    lines = text.rstrip("\n")
     return f"{name}:\n{fence}{language}\n{lines}\n{fence}"

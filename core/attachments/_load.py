@@ -50,7 +50,8 @@ async def load(
         if faults and len(faults) == len(contents) and not turn.question.text:
             raise AttachmentError("\n".join(faults))
         if kept := [content for content in contents if content.data]:
-            await transact(sessions, lambda session: keep(session, turn, kept, now=now))
+            async with room.storing:
+                await transact(sessions, lambda session: keep(session, turn, kept, now=now))
         return [content.block for content in contents]
 
 

@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-ARRIVING = 40_000_000
-"""The most bytes of files that are downloaded and stored at once: those of two messages."""
-LEAVING = 25_200_000
+ARRIVING = 30_000_000
+"""The most bytes of files that are downloaded and stored at once; one message has up to 20 MB."""
+LEAVING = 13_000_000
 """The most bytes that requests with files take at once, so that no download holds one up."""
 
 
@@ -19,6 +19,8 @@ class Room:
 
     def __init__(self, size: int) -> None:
         self.size = self.free = size
+        self.storing = asyncio.Lock()
+        """Held while files are stored: database drivers copy them twice or three times."""
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager

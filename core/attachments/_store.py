@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import LargeBinary, delete, exists, func, select
+from sqlalchemy import LargeBinary, and_, delete, exists, func, select
 
 from core.attachments._content import REFERENCE, Content, text_block
 from core.attachments._room import Room
 from core.db import Session, Sessions, insert, insert_missing, transact
 from core.errors import LeaseLost, ModelBroke
 from core.messages import Block, ChatMessage, Encoded
-from core.models import AttachmentUse, Blob, Message, table
+from core.models import FORGOTTEN, AttachmentUse, Blob, Message, table
 from core.models import Turn as TurnRow
-from core.turns import Turn
+from core.tasks import walk
+from core.turns import IDS_PER_TURN, Turn
 
 _turns = table(TurnRow)
 _UNUSED = ~exists().where(AttachmentUse.digest == Blob.digest)
@@ -23,12 +24,12 @@ LIMIT = 20_000_000
 """The most bytes of the files of one message."""
 AGAIN, AGAIN_FILES = 5_000_000, 10
 """The most bytes and the most files of earlier messages that are sent again with a question."""
-PIECE = 3 * 2**20
+PIECE = 3 * 2**19
 """The bytes of a file that are in memory at a time while it is sent; a multiple of 3."""
 PATIENCE = 10.0
 """The seconds for which a piece is asked for while the database is away: the API waits for it."""
-BATCH = 100
-"""The turns or files that one transaction of `tidy` deletes."""
+SEEN, DELETED = 500, 5
+"""The most uses or files that a step of `tidy` looks at, and the most files that it deletes."""
 UNSEEN = text_block("[An image was attached, but you cannot see images: say so.]")
 
 
@@ -46,7 +47,7 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
         blob = insert(session, Blob).values(
             digest=digest, media_type=content.media_type, data=content.data, created_at=now
         )
-        # Updating an existing row locks it, so that `sweep` cannot delete it before the commit.
+        # Updating an existing row locks it, so that `tidy` cannot delete it before the commit.
         touch = blob.on_conflict_do_update(index_elements=["digest"], set_={"created_at": now})
         await session.execute(touch)
     uses = [
@@ -57,8 +58,15 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
 
 
 async def stored(session: Session, turn: Turn) -> int:
-    """Return the bytes of the files that are stored for a turn's person, each file once."""
-    others = AttachmentUse.user_id == turn.user_id, AttachmentUse.turn_id != turn.id
+    """Return the bytes of the files that are stored for a turn's person, each file once.
+
+    Those of forgotten conversations do not count; they are deleted soon.
+    """
+    others = (
+        AttachmentUse.user_id == turn.user_id,
+        AttachmentUse.turn_id != turn.id,
+        ~exists().where(_turns.c.id == AttachmentUse.turn_id, FORGOTTEN),
+    )
     files = select(AttachmentUse.digest, AttachmentUse.size).where(*others).distinct().subquery()
     return int(await session.scalar(select(func.coalesce(func.sum(files.c.size), 0))) or 0)
 
@@ -73,42 +81,42 @@ async def drop(session: Session, turn: Turn) -> None:
 async def tidy(sessions: Sessions) -> None:
     """Delete the files of ended turns that left no memory, and then all bytes that no turn uses.
 
-    A turn that ends drops its own files; this finds what a crash or an older release has left.
+    A turn that ends drops its own files; this finds what a crash or an older release has left,
+    and what was forgotten.
     """
-    while await transact(sessions, _drop_left):
-        pass
-    while await transact(sessions, _sweep_some):
-        pass
+    await walk(sessions, _drop_left, 0)
+    await walk(sessions, _sweep, "")
 
 
-async def _drop_left(session: Session) -> bool:
-    """Take one step. Return True if there may be more to do."""
-    useless = (
-        select(AttachmentUse.turn_id)
-        .join(_turns, _turns.c.id == AttachmentUse.turn_id)
-        .where(
-            _turns.c.delivered_at.is_not(None),
-            ~exists().where(Message.turn_id == AttachmentUse.turn_id),
-        )
-        .distinct()
-        .limit(BATCH)
+async def _drop_left(session: Session, after: int) -> int | None:
+    """Drop the files of the next turns that need none; return the last turn, None at the end."""
+    is_useless = and_(
+        _turns.c.delivered_at.is_not(None),
+        ~exists().where(Message.id == _turns.c.id * IDS_PER_TURN),
     )
-    turn_ids = (await session.scalars(useless)).all()
-    if turn_ids:
-        await session.execute(delete(AttachmentUse).where(AttachmentUse.turn_id.in_(turn_ids)))
-    return len(turn_ids) == BATCH
+    next_ones = (
+        select(AttachmentUse.turn_id, is_useless.label("is_useless"))
+        .join(_turns, _turns.c.id == AttachmentUse.turn_id)
+        .where(AttachmentUse.turn_id > after)
+        .order_by(AttachmentUse.turn_id)
+        .limit(SEEN)
+    )
+    uses = (await session.execute(next_ones)).all()
+    useless = {use.turn_id for use in uses if use.is_useless}
+    if useless:
+        await session.execute(delete(AttachmentUse).where(AttachmentUse.turn_id.in_(useless)))
+    return uses[-1].turn_id if len(uses) == SEEN else None
 
 
-async def _sweep_some(session: Session) -> bool:
-    """Take one step. Return True if there may be more to do."""
-    digests = (await session.scalars(select(Blob.digest).where(_UNUSED).limit(BATCH))).all()
-    await _delete_unused(session, digests)
-    return len(digests) == BATCH
-
-
-async def sweep(session: Session) -> None:
-    """Delete the bytes that no turn uses any more."""
-    await _delete_unused(session, (await session.scalars(select(Blob.digest).where(_UNUSED))).all())
+async def _sweep(session: Session, after: str) -> str | None:
+    """Delete unused bytes among the next digests; return the last of these, None at the end."""
+    next_ones = select(Blob.digest, _UNUSED.label("is_unused")).where(Blob.digest > after)
+    files = (await session.execute(next_ones.order_by(Blob.digest).limit(SEEN))).all()
+    gone = [file.digest for file in files if file.is_unused][:DELETED]
+    await _delete_unused(session, gone)
+    if len(gone) == DELETED:
+        return str(gone[-1])
+    return str(files[-1].digest) if len(files) == SEEN else None
 
 
 async def _delete_unused(session: Session, digests: Collection[str]) -> None:
@@ -116,7 +124,7 @@ async def _delete_unused(session: Session, digests: Collection[str]) -> None:
     which = Blob.digest.in_(digests), _UNUSED
     # Lock first, then look again: a turn may just have begun to use them.
     locked = select(Blob.digest).where(*which).order_by(Blob.digest).with_for_update()
-    if (await session.scalars(locked)).all():
+    if digests and (await session.scalars(locked)).all():
         await session.execute(delete(Blob).where(*which))
 
 

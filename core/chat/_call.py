@@ -39,6 +39,10 @@ from core.reply import Reply
 from core.tools import Toolbox
 from core.turns import Turn
 
+LONGEST = 40_000
+"""The most characters of one answer, about 20 messages on Discord."""
+MOST_RECEIVED = 2_000_000
+"""The most characters of one call, with thoughts and tool calls, if a server ignores its limit."""
 MOST_TOOL_CALLS = 100
 """The most tool calls that one call may ask for; they bound the growth of memory by one turn."""
 AHEAD = 500
@@ -96,6 +100,7 @@ class OpenCall:
         self._usage: Usage | None = None
         self._received: str | None = None  # the text that came of a lost call
         self._came: list[str] = []  # the pieces that came of the open call, seen or not
+        self._length = 0  # the characters in them
         self._noted, self._noted_tokens = 0, 0  # how many of them the last note counted
         self._offered = False  # True if the open call offers the tools
 
@@ -135,7 +140,9 @@ class OpenCall:
                 await self._settle_now()
             case ModelError() | AttachmentError() | RetryAfter() | Unreachable():
                 await self.release()
-            case LeaseLost() | Undeliverable():
+            case Undeliverable():
+                await self._settle_now()  # who gives the turn up may excuse the person
+            case LeaseLost():
                 await self._settle_now(excused=True)
             case asyncio.CancelledError() if self.reply.lease.lost:
                 await self._settle_now(excused=True)
@@ -178,14 +185,17 @@ class OpenCall:
         """Note that the open call is about to be sent, with the tools or without."""
         self._offered = offers_tools
 
-    def hear(self, event: Event) -> None:
-        """Take in an event of the model's stream; write its text to the reply."""
+    def hear(self, event: Event) -> bool:
+        """Take in an event of the model's stream; write its text to the reply.
+
+        Return whether the answer is as long as one may be: no more of it is to be read.
+        """
         match event:
             case Text(text):
-                self._came.append(text)
-                self.reply.write(text)
+                self._take(text)
+                self.reply.write(text[: LONGEST - len(self.reply.text)])
             case Unseen(text):
-                self._came.append(text)
+                self._take(text)
             case Answering(model):
                 self._model = model
             case ToolCall() if len(self.tool_calls) < MOST_TOOL_CALLS:
@@ -196,6 +206,13 @@ class OpenCall:
                 self.finish_reason = reason
             case Lost(model, usage, received):
                 self._model, self._usage, self._received = model, usage, received
+        is_full = len(self.reply.text) >= LONGEST or self._length > MOST_RECEIVED
+        self.finish_reason = "length" if is_full else self.finish_reason
+        return is_full
+
+    def _take(self, text: str) -> None:
+        self._came.append(text)
+        self._length += len(text)
 
     def wants_tools(self) -> bool:
         """Return whether the model asked for tools and the person has not stopped it since."""
@@ -239,10 +256,11 @@ class OpenCall:
         if self._text:
             self.reply.write("\n\n")
         used = self.usage
+        came = max(used.completion_tokens, memory.estimate(self._message()))
         more = sum(map(memory.estimate, results))
         # Two transactions: settling and reserving lock the same rows in different orders.
         await self._settle_now()
-        self._prompt_tokens = used.prompt_tokens + used.completion_tokens + more
+        self._prompt_tokens = used.prompt_tokens + came + more
         self._begins_at = len(self.reply.text)
         await self._reserve_now()
 
@@ -304,6 +322,7 @@ class OpenCall:
         )
         self.tool_calls, self._usage, self._received = [], None, None
         self._came, self._noted, self._noted_tokens = [], 0, 0
+        self._length = 0
         self.finish_reason = ""
 
     async def _reserve(
@@ -332,7 +351,7 @@ class OpenCall:
         """Return the size of the first prompt: the API's last figure plus an estimate."""
         question = memory.estimate(question_of(self.turn, context))
         if context.total is not None:
-            return context.total + context.beyond + question
+            return context.total + context.beyond + context.slack + question
         prompt = sum(map(memory.estimate, self._terms.prompt(context)))
         return self._tools_tokens + prompt + question
 

@@ -1,21 +1,23 @@
 """The two steps of a turn: the model answers it, then the answer is delivered."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
+from tempfile import TemporaryFile
 from typing import Any
+
+from sqlalchemy.exc import DBAPIError
 
 from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
 from core.adapter import Button, ChangeKind
 from core.chat._call import OpenCall
 from core.chat._question import question_of
 from core.chat._terms import Terms
-from core.db import Session, Sessions, transact
+from core.db import Session, Sessions, timed_out, transact
 from core.errors import (
     AttachmentError,
     ModelBroke,
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 
 TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 EXPORT = "parley.json"
+EXCUSED = 3
+"""The refusals to write at an address, one after the other, that cost nobody but the deployment."""
 ROUNDS = 6
 """The most calls for one answer; the last of them offers no tools."""
 PAUSES = (0.5, 2.0)
@@ -48,6 +52,8 @@ class _Ending:
 
     text: str
     outcome: Outcome
+    refusal: QuotaExceeded | None = None
+    """The refusal that the text tells of."""
 
 
 class Chat:
@@ -60,6 +66,7 @@ class Chat:
         self._llm = llm
         self._terms = terms
         self._now = now
+        self._exporting = asyncio.Semaphore(1)
         self._arriving = attachments.Room(attachments.ARRIVING)
         self._leaving = attachments.Room(attachments.LEAVING)
 
@@ -82,7 +89,8 @@ class Chat:
                     ending = await self._ask(call)
                 return await self._store(call, ending)
         except QuotaExceeded as refusal:
-            sentence, outcome = words.refused(refusal, self._now()), Outcome.REFUSED
+            ending = _shown_with(words.refused(refusal, self._now()), Outcome.REFUSED, turn, reply)
+            return await self._store(call, replace(ending, refusal=refusal))
         except AttachmentError as error:
             sentence, outcome = str(error), Outcome.REFUSED
         except ModelUnavailable as error:
@@ -167,8 +175,8 @@ class Chat:
                     async for event in events:
                         if isinstance(event, Again):
                             await call.again()
-                        elif tools or not isinstance(event, ToolCall):
-                            call.hear(event)
+                        elif (tools or not isinstance(event, ToolCall)) and call.hear(event):
+                            break
                 break
             except ModelBroke as error:
                 log.warning("turn %s: %s", call.turn.reference, error)
@@ -189,6 +197,20 @@ class Chat:
     # Storing
 
     async def _store(self, call: OpenCall, ending: _Ending) -> Turn:
+        """Store an answer; if it takes too long to remember it, end the turn with a sentence.
+
+        To ask the model again would only cost more.
+        """
+        turn, reply = call.turn, call.reply
+        try:
+            return await self._commit(call, ending)
+        except DBAPIError as error:
+            if ending.outcome is Outcome.FAILED or not timed_out(error):
+                raise
+        log.error("turn %s: the database takes too long to remember it", turn.reference)
+        return await self._commit(call, _shown_with(words.FAILED, Outcome.FAILED, turn, reply))
+
+    async def _commit(self, call: OpenCall, ending: _Ending) -> Turn:
         """Store the answer, remember it and settle its cost, all in one transaction."""
         turn, reply = call.turn, call.reply
         text, outcome = ending.text, ending.outcome
@@ -196,11 +218,13 @@ class Chat:
         tries = count()
 
         async def work(session: Session) -> str:
-            now, answer = self._now(), text
+            now = self._now()
             if next(tries) and await inbox.is_answered(session, turn):
-                return answer  # an earlier try was committed, and the database could not say so
+                return text  # an earlier try was committed, and the database could not say so
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
+            else:
+                answer = await self._worded(session, call, ending)
             await inbox.answered(session, turn, answer, outcome, now=now)
             if turn.kind == "chat" and is_kept:
                 await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
@@ -217,6 +241,14 @@ class Chat:
         call.settled()
         self._log(call, outcome)
         return replace(turn, answer=answer, outcome=outcome)
+
+    async def _worded(self, session: Session, call: OpenCall, ending: _Ending) -> str:
+        """Return the text of an ending; "" for a refusal that the person was told before."""
+        turn, reply = call.turn, call.reply
+        if ending.refusal is None or turn.draft or reply.text or any(reply.messages.ids):
+            return ending.text  # what people see stays
+        is_new = await quota.tell(session, turn, ending.refusal, now=self._now())
+        return ending.text if is_new else ""
 
     async def _summarise(self, session: Session, call: OpenCall) -> str:
         """Store the model's summary; return a notice for people the first time, then ""."""
@@ -268,34 +300,47 @@ class Chat:
         return await transact(self._sessions, work)
 
     async def _export(self, turn: Turn, reply: Reply, *, last: bool) -> None:
-        """Post the file after the answer, so that a failing answer does not post it twice."""
-        stored = await transact(self._sessions, lambda s: privacy.export(s, turn.user_id))
-        data = json.dumps(stored, ensure_ascii=False, indent=1).encode()
-        try:
-            await reply.attach(EXPORT, data)
-        except (Undeliverable, Unreachable) as error:
-            if isinstance(error, Muted) or (isinstance(error, Unreachable) and not last):
-                raise
-            log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
-            await reply.deliver(words.with_reference(words.NOT_SENT, turn.reference), last=last)
+        """Post the file after the answer, so that a failing answer does not post it twice.
 
-    async def give_up(self, turn: Turn, error: Undeliverable) -> bool:
+        One export at a time is in memory.
+        """
+        most = reply.adapter.largest_file
+        async with self._exporting:
+            with TemporaryFile() as file:
+                if not await privacy.export(self._sessions, turn.user_id, file, most=most):
+                    log.warning("turn %s: more than %d bytes to export", turn.reference, most)
+                    await reply.deliver(words.EXPORT_LARGE.format(megabytes=most / 1e6), last=last)
+                    return
+                file.seek(0)
+                data = await asyncio.to_thread(file.read)
+            try:
+                await reply.attach(EXPORT, data)
+            except (Undeliverable, Unreachable) as error:
+                if isinstance(error, Muted) or (isinstance(error, Unreachable) and not last):
+                    raise
+                log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
+                await reply.deliver(words.with_reference(words.NOT_SENT, turn.reference), last=last)
+
+    async def give_up(self, turn: Turn, reply: Reply, error: Undeliverable) -> bool:
         """End a turn that cannot be delivered; it costs the person nothing.
 
-        If the bot may write nothing there, try nothing for a while; otherwise tell the person.
-        Return whether another turn may have waited for it. Raises LeaseLost when another attempt
-        owns the turn.
+        If the bot may write nothing there, try nothing for a while; otherwise tell the person. Who
+        locks the bot out in the middle of an answer, or again and again, pays for it: else that
+        would be a way to read, or to spend, for nothing. Return whether another turn may have
+        waited for it. Raises LeaseLost when another attempt owns the turn.
         """
 
         async def work(session: Session) -> bool:
-            now = self._now()
+            now, is_excused = self._now(), True
             is_followed = await inbox.give_up(session, turn, now=now)
-            await quota.excuse(session, turn, self._terms.rules, now=now)
             if isinstance(error, Muted):
-                await mutes.mute(session, turn.address, now=now)
+                times = await mutes.mute(session, turn.address, now=now)
+                is_excused = times <= EXCUSED and not reply.messages.length
             elif turn.message_id is not None:  # a notice that fails is told by no further notice
                 told = words.with_reference(words.NOT_DELIVERED, turn.reference)
                 await inbox.tell(session, turn, told, now=now)
+            if is_excused:
+                await quota.excuse(session, turn, self._terms.rules, now=now)
             return is_followed
 
         return await transact(self._sessions, work)

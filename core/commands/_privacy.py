@@ -1,9 +1,10 @@
 """The commands by which people see and delete their stored data."""
 
-from core import attachments, quota, words
 from core import privacy as stored
+from core import quota, words
 from core.commands._request import Request, Result
 from core.db import Session
+from core.words import until
 
 CONFIRMED = "yes"
 
@@ -14,9 +15,12 @@ async def privacy(session: Session, request: Request) -> Result:
 
 
 async def export(session: Session, request: Request) -> Result:
-    """Send a person everything that is stored about them, as one file."""
+    """Send a person everything that is stored about them, as one file, at most once an hour."""
     if not request.private:
         return Result(words.NOT_IN_A_GROUP)
+    again_at = await stored.begin_export(session, request.speaker.user_id, now=request.now)
+    if again_at is not None:
+        return Result(words.EXPORTED_LATELY.format(when=until(again_at, request.now)))
     return Result(words.EXPORTED, export=True)
 
 
@@ -28,5 +32,4 @@ async def forget(session: Session, request: Request) -> Result:
         return Result(words.SURE)
     cut_off = await stored.forget(session, request.speaker.conversation_id, now=request.now)
     await quota.abandon(session, cut_off, request.offer.rules, now=request.now)
-    await attachments.sweep(session)
     return Result(words.ALL_FORGOTTEN, stopped=True, forgot=True)

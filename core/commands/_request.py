@@ -58,7 +58,7 @@ class Result:
     instructions: str | None = None
     """New instructions for the model, to be stored at the end of the conversation."""
     forgot: bool = False
-    """True if texts were deleted; their traces in the database's file have to go too."""
+    """True if a conversation was forgotten; what it holds has to be deleted."""
     export: bool = False
     """True if a file with everything stored about the person goes with the answer."""
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, insert, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, select, update
 
 from core import posts
 from core.adapter import Address, InboundMessage
@@ -202,7 +202,10 @@ async def is_new(session: Session, address: Address, event_id: str, message_id: 
 async def note(session: Session, address: Address, event_id: str) -> bool:
     """Store an event that makes no turn; return False if it is known."""
     statement = insert_missing(session, events).values(
-        platform=address.platform, bot_id=address.bot_id, event_id=event_id
+        platform=address.platform,
+        bot_id=address.bot_id,
+        event_id=event_id,
+        noted_at=func.now(),
     )
     noted = await session.execute(statement.returning(events.c.event_id))
     return noted.first() is not None
@@ -241,17 +244,20 @@ async def extend(
 ) -> Growth | None:
     """Add a piece to a turn's question, in the order of message ids.
 
-    The turn may run from `ready_at` on. If it is answered or about to be stopped, change nothing
-    and return None.
+    The turn may run from `ready_at` on. If it is answered or about to be stopped, or the piece does
+    not fit in any more, change nothing and return None. After RESTARTED, the caller has to settle
+    the open call by `quota.abandon`.
     """
     turn = (await session.execute(_GROWING, {"the_turn": turn_id})).one_or_none()
     if turn is None:
         return None
     if not await is_new(session, message.address, message.event_id, message.message_id):
         return Growth.KNOWN
+    question, piece = Question.load(turn.input), Question.of(message)
+    if not question.takes(piece):
+        return None
     await note(session, message.address, message.event_id)
     await posts.add(session, message.address, turn_id, message.message_id)
-    question, piece = Question.load(turn.input), Question.of(message)
     came_before = _number(message.message_id) < _number(turn.message_id)
     question = piece.joined(question) if came_before else question.joined(piece)
     if turn.worker_id is not None:

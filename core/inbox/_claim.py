@@ -52,13 +52,23 @@ _CHAT_ELSEWHERE = exists().where(
     _other.c.worker_id != bindparam("worker"),
     _other.c.lease_until > bindparam("now", type_=Instant),
 )
+# True but for rare cases: a line is only a hint.
+_MAY_RUN = (
+    turns.c.ready_at <= bindparam("now", type_=Instant),
+    turns.c.worker_id.is_(None),
+    turns.c.delivered_at.is_(None),
+    ~EARLIER_IN_LANE,
+    ~FOLLOWS_UNDELIVERED,
+    ~_LANE_IN_HAND,
+    ~_CHAT_ELSEWHERE,
+)
 
 
 def _waiting(account: int, line: int) -> Select[Any]:
     """Select the turns of one account that can be claimed from one line, the first ones.
 
     The line's index leaves out all turns that wait for something else, so this reads about as many
-    rows as it returns. Its last conditions are true but for rare cases: a line is only a hint.
+    rows as it returns.
     """
     return (
         select(turns.c.id, turns.c.line, turns.c.ready_at)
@@ -66,13 +76,7 @@ def _waiting(account: int, line: int) -> Select[Any]:
             turns.c.platform == bindparam(f"platform_{account}"),
             turns.c.bot_id == bindparam(f"bot_{account}"),
             turns.c.line == literal_column(str(line)),
-            turns.c.ready_at <= bindparam("now", type_=Instant),
-            turns.c.worker_id.is_(None),
-            turns.c.delivered_at.is_(None),
-            ~EARLIER_IN_LANE,
-            ~FOLLOWS_UNDELIVERED,
-            ~_LANE_IN_HAND,
-            ~_CHAT_ELSEWHERE,
+            *_MAY_RUN,
         )
         .order_by(turns.c.ready_at, turns.c.id)
         .limit(bindparam("most", type_=Integer))
@@ -187,9 +191,7 @@ _SHAKEN = (
     .where(
         tuple_(turns.c.platform, turns.c.bot_id).in_(bindparam("accounts", expanding=True)),
         turns.c.line >= ONCE,
-        turns.c.ready_at <= bindparam("now", type_=Instant),
-        turns.c.worker_id.is_(None),
-        turns.c.delivered_at.is_(None),
+        *_MAY_RUN,
     )
     .distinct()
     .order_by(turns.c.line)
@@ -197,10 +199,11 @@ _SHAKEN = (
 
 
 async def shaken(
-    session: Session, accounts: Collection[Account], *, now: datetime
+    session: Session, worker_id: str, accounts: Collection[Account], *, now: datetime
 ) -> Sequence[int]:
-    """Return the lines in which turns wait that were in hand at the death of a process."""
-    found = await session.scalars(_SHAKEN, {"accounts": list(accounts), "now": now})
+    """Return the lines with turns to claim that were in hand at the death of a process."""
+    values = {"worker": worker_id, "accounts": list(accounts), "now": now}
+    found = await session.scalars(_SHAKEN, values)
     return found.all()
 
 

@@ -10,10 +10,11 @@ from sqlalchemy import Select, bindparam, case, or_, select, update
 from core.adapter import Address
 from core.db import LOOK, Session, notify, row_count
 from core.inbox._order import LINE
-from core.inbox._tables import turns
+from core.inbox._tables import IS_QUESTION, messages, turns
 from core.lines import SUSPECT
+from core.models import FORGOTTEN
 from core.posts import chat_of
-from core.turns import Outcome, Question, Speaker
+from core.turns import KEPT, Outcome, Question, Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ _RECORD = (
         turns.c.input,
         turns.c.follows_id,
         turns.c.outcome,
-        turns.c.forgotten,
+        FORGOTTEN.label("forgotten"),
+        select(messages.c.body).where(IS_QUESTION).scalar_subquery().label("said"),
     )
     .where(turns.c.kind == "chat")
     .order_by(turns.c.id.desc())
@@ -103,10 +105,10 @@ async def _record(
         epoch=row.epoch,
         lane=row.lane,
         message_id=row.message_id,
-        question=Question.load(row.input),
+        question=Question.load(row.input, row.said),
         follows_id=row.follows_id,
         outcome=None if row.outcome is None else Outcome(row.outcome),
-        forgotten=row.forgotten,
+        forgotten=row.forgotten or (KEPT in row.input and row.said is None),
     )
 
 

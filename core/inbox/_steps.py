@@ -4,14 +4,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     Integer,
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal,
     literal_column,
+    null,
     select,
     update,
 )
@@ -19,7 +22,7 @@ from sqlalchemy import (
 from core.db import Session, row_count
 from core.errors import LeaseLost
 from core.inbox._order import call_up
-from core.inbox._tables import turns
+from core.inbox._tables import IS_QUESTION, turns
 from core.models import FENCED, Instant
 from core.turns import Outcome, Turn
 
@@ -74,21 +77,33 @@ _DELIVERED = (
     )
     .returning(_IS_AWAITED)
 )
+# Memory holds the words of the question and of the answer now: they stand once.
+_IS_REMEMBERED = exists().where(IS_QUESTION)
+_DELIVERED_AND_REMEMBERED = _DELIVERED.values(
+    input=case((_IS_REMEMBERED, bindparam("brief", type_=JSON)), else_=turns.c.input),
+    answer=case((_IS_REMEMBERED, null()), else_=turns.c.answer),
+)
 
 
 async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: datetime) -> bool:
     """End a turn whose answer is delivered; free the lane.
 
+    A delivered turn keeps no words that stand in memory.
+
     Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
     the turn.
     """
-    return await _end(session, turn, _DELIVERED, outcome, now=now)
+    may_be_remembered = turn.kind == "chat" and outcome in (Outcome.OK, Outcome.STOPPED)
+    statement = _DELIVERED_AND_REMEMBERED if may_be_remembered else _DELIVERED
+    return await _end(session, turn, statement, outcome, now=now)
 
 
 async def _end(
     session: Session, turn: Turn, statement: Any, outcome: Outcome, *, now: datetime
 ) -> bool:
-    values = {**turn.fence, "at": now, "ended": outcome}
+    values: dict[str, Any] = {**turn.fence, "at": now, "ended": outcome}
+    if statement is _DELIVERED_AND_REMEMBERED:
+        values["brief"] = turn.question.dump_without_words()
     is_awaited = await session.scalar(statement, values)
     if is_awaited is None:
         raise LeaseLost(f"turn {turn.reference}")

@@ -7,9 +7,14 @@ from sqlalchemy import bindparam
 
 from core import models
 from core.models import table
+from core.turns import IDS_PER_TURN
 
 turns = table(models.Turn)
 events = table(models.Event)
+messages = table(models.Message)
+
+IS_QUESTION = messages.c.id == turns.c.id * IDS_PER_TURN
+"""The condition of the message in memory that holds the question of a turn."""
 
 IS_EVENT = (
     events.c.platform == bindparam("platform"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
-from core.characters import clean
+from core.characters import MARKS, clean
 from core.errors import ModelBroke, ModelBusy, ModelError
 from core.llm._faults import TryOnce, words
 from core.messages import Finish, Text, ToolCall, Unseen, Usage
@@ -86,6 +86,8 @@ class Answer:
     _received: list[str] = field(default_factory=list)
     _half: str = ""
     """The first half of a surrogate pair whose second half has not come yet."""
+    _tail: str = ""
+    """The end of the text so far, which tells how many combining marks go on."""
 
     def feed(self, data: str) -> Iterator[Text | Unseen]:
         """Take a chunk and yield its text, and the pieces that are not shown.
@@ -136,11 +138,11 @@ class Answer:
 
         JSON may split a surrogate pair: its first half is kept for the next piece.
         """
-        if not self._half and not _UNSOUND.search(text):
-            return text
         text = self._half + text
         self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-        return _mended(text.removesuffix(self._half))
+        sound = clean(text.removesuffix(self._half), after=self._tail)
+        self._tail = (self._tail + sound)[-MARKS:]
+        return sound
 
     def _collect(self, piece: dict[str, Any]) -> str:
         """Add a piece to its tool call, and return the text of the piece."""

@@ -6,10 +6,10 @@ A message that was sent once is sent again byte for byte, so that the provider's
 from core.memory._context import Context, Marks
 from core.memory._conversation import choose_model, instructions, is_head, model_of, reset
 from core.memory._estimate import estimate
-from core.memory._path import IDS_PER_TURN
 from core.memory._recall import recall
 from core.memory._remember import instruct, remember
 from core.memory._summaries import INSTRUCTED, summarise
+from core.turns import IDS_PER_TURN
 
 __all__ = [
     "IDS_PER_TURN",

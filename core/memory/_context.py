@@ -16,7 +16,9 @@ class Context:
     """The tokens of the system prompt and of the messages up to the last answer, as the API counted
     them. None if it counted others than those of the path."""
     beyond: int = 0
-    """The tokens of the messages after that answer."""
+    """The tokens of the messages after that answer, from above."""
+    slack: int = 0
+    """The tokens by which that answer may be larger in a prompt than the API told when it came."""
     day: date | None = None
     """The day of the last question, so that the model is told only when it changed."""
     cut_id: int | None = None

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, bindparam, func, literal, select
+from sqlalchemy import ScalarSelect, Select, bindparam, exists, func, literal, select
 
 from core.db import Session
 from core.models import Conversation, Message, Summary, table
-from core.turns import Turn
-
-IDS_PER_TURN = 1024
-"""The most messages of one turn: its first message has the id turn id × IDS_PER_TURN."""
+from core.turns import IDS_PER_TURN, Turn
 
 messages = table(Message)
 conversations = table(Conversation)
@@ -20,6 +17,10 @@ summaries = table(Summary)
 IN_EPOCH = (
     conversations.c.id == bindparam("conversation"),
     conversations.c.epoch == bindparam("the_epoch"),
+)
+# Matches no row of a conversation that was forgotten meanwhile.
+IS_KNOWN = exists().where(
+    conversations.c.id == bindparam("conversation"), conversations.c.forgotten_at.is_(None)
 )
 HEAD = select(conversations.c.head_id).where(*IN_EPOCH)
 
@@ -63,7 +64,7 @@ def path_from(message_id: ScalarSelect[Any]) -> Select[Any]:
 _FROM_HEAD = path_from(HEAD.scalar_subquery())
 _FROM_PARENT = path_from(
     select(messages.c.parent_id.label("start"))
-    .where(messages.c.id == bindparam("first"))
+    .where(messages.c.id == bindparam("first"), IS_KNOWN)
     .scalar_subquery()
 )
 # The last message of a turn has the highest id of the turn's range. A turn without messages (a
@@ -74,6 +75,7 @@ _FROM_ANSWER = path_from(
         messages.c.id.between(bindparam("low"), bindparam("high")),
         # People may reply to any post, but a conversation never sees messages of another.
         messages.c.conversation_id == bindparam("conversation"),
+        IS_KNOWN,
     )
     .scalar_subquery()
 )
@@ -82,7 +84,8 @@ _FROM_ANSWER = path_from(
 async def path_of(session: Session, turn: Turn) -> Sequence[Any]:
     """Return the rows of the path before a turn, the oldest first, by one statement."""
     if turn.replaces_id is not None:
-        found = await session.execute(_FROM_PARENT, {"first": turn.replaces_id * IDS_PER_TURN})
+        values = {"first": turn.replaces_id * IDS_PER_TURN, "conversation": turn.conversation_id}
+        found = await session.execute(_FROM_PARENT, values)
     elif turn.follows_id is not None:
         low, high = ids_of(turn.follows_id)
         values = {"low": low, "high": high, **in_epoch(turn)}

@@ -23,13 +23,15 @@ async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -
     path = whole = _current(await path_of(session, turn))
     if _length(path) > 2 * marks.high and turn.kind != "summary":
         path = _current(await cut(session, turn, path, marks.low, now))
-    total, beyond = _total(path)
+    counted = _counted(path)
+    after = () if counted is None else path[counted + 1 :]
     index = cut_index(path, marks.low)
     return Context(
         messages=tuple(_words(path)),
         parent_id=path[-1].id if path else None,
-        total=total,
-        beyond=beyond,
+        total=None if counted is None else path[counted].total,
+        beyond=sum(_size(row) + _slack(row) for row in after),
+        slack=0 if counted is None else _slack(path[counted]),
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
         cut_id=path[index - 1].id if index else None,
         shortened=is_shortened(path),
@@ -53,26 +55,28 @@ def _replaces(after: Any, row: Any) -> bool:
     return both == {"system"} and row.summary is None
 
 
-def _total(path: Sequence[Any]) -> tuple[int | None, int]:
-    """Return the tokens that the API counted at the last answer, and those of the messages after.
+def _counted(path: Sequence[Any]) -> int | None:
+    """Return the index of the last answer whose context the API counted, if any.
 
-    The first is None if that answer may have seen messages that a summary has replaced since.
+    Return None if that answer may have seen messages that a summary has replaced since.
     """
     last = next((at for at in reversed(range(len(path))) if path[at].total is not None), None)
     if last is None:
-        return None, 0
+        return None
     questions = (row for row in reversed(path[1 : last + 1]) if row.body["role"] == "user")
     asked = next(questions, None)
     summarised_at = path[0].summarised_at
     if summarised_at is not None and (asked is None or asked.created_at < summarised_at):
-        return None, 0
-    return int(path[last].total), sum(map(_size, path[last + 1 :]))
+        return None
+    return last
 
 
 def _length(path: Sequence[Any]) -> int:
     """Return the tokens of a path: the API's count as far as it goes, then the messages' own."""
-    total, beyond = _total(path)
-    return sum(map(_size, path)) if total is None else total + beyond
+    counted = _counted(path)
+    if counted is None:
+        return sum(map(_size, path))
+    return int(path[counted].total) + sum(map(_size, path[counted + 1 :]))
 
 
 def _size(row: Any) -> int:
@@ -80,6 +84,11 @@ def _size(row: Any) -> int:
     if row.summary is not None:
         return estimate(system(row.summary))
     return estimate(row.body) if row.tokens is None else int(row.tokens)
+
+
+def _slack(row: Any) -> int:
+    """Return the tokens by which a message may be larger in a prompt than it was counted."""
+    return max(estimate(row.body) - (row.tokens or 0), 0) if row.summary is None else 0
 
 
 def _words(path: Sequence[Any]) -> list[ChatMessage]:

@@ -8,11 +8,11 @@ from sqlalchemy import BigInteger, Boolean, Integer, bindparam, case, func, inse
 from core.db import Session
 from core.memory._context import Context
 from core.memory._estimate import estimate
-from core.memory._path import HEAD, IDS_PER_TURN, IN_EPOCH, conversations, ids_of, in_epoch
+from core.memory._path import HEAD, IN_EPOCH, conversations, ids_of, in_epoch
 from core.memory._path import messages as messages_table
 from core.memory._summaries import INSTRUCTED
 from core.messages import ChatMessage, Usage, system
-from core.turns import Speaker, Turn
+from core.turns import IDS_PER_TURN, Speaker, Turn
 
 _first = messages_table.alias("first")
 _parent_of_first = select(func.coalesce(_first.c.parent_id, 0)).where(

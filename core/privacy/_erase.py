@@ -10,6 +10,7 @@ from functools import partial
 from sqlalchemy import text
 
 from core.db import Session, Sessions, transact
+from core.tasks import repeat
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,9 @@ PAGES = 200
 """The pages of the index that one transaction merges, which takes some milliseconds."""
 PATIENCE_MS = 100
 """The milliseconds to wait for readers in other processes before the log is truncated."""
+
+
+_MERGE = text("INSERT INTO search (search, rank) VALUES ('merge', :pages)")
 
 
 async def leave_words(session: Session) -> None:
@@ -37,9 +41,8 @@ async def erase(sessions: Sessions) -> None:
     """
     if not (left := await transact(sessions, _left)):
         return
-    pages = -PAGES  # a negative number starts to merge all segments of the index into one
-    while await transact(sessions, partial(_merge, pages=pages)):
-        pages = PAGES
+    await repeat(sessions, _begin_to_merge)
+    await repeat(sessions, _merge)
     if await transact(sessions, _truncate_log):
         await transact(sessions, partial(_done, left=left))
     else:
@@ -52,14 +55,19 @@ async def _left(session: Session) -> int:
     return await session.scalar(text("PRAGMA user_version")) or 0
 
 
-async def _merge(session: Session, pages: int) -> bool:
+async def _begin_to_merge(session: Session) -> bool:
+    """Begin to merge all segments of the index into one. Return False: `_merge` goes on."""
+    await session.execute(_MERGE, {"pages": -PAGES})
+    return False
+
+
+async def _merge(session: Session) -> bool:
     """Merge a little of the index. Return True if there is more to do."""
     changes = text("SELECT total_changes()")
     before = await session.scalar(changes) or 0
-    merge = text("INSERT INTO search (search, rank) VALUES ('merge', :pages)")
-    await session.execute(merge, {"pages": pages})
+    await session.execute(_MERGE, {"pages": PAGES})
     # The statement itself counts as one change.
-    return pages < 0 or (await session.scalar(changes) or 0) - before > 1
+    return (await session.scalar(changes) or 0) - before > 1
 
 
 async def _truncate_log(session: Session) -> bool:

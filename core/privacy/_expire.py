@@ -6,10 +6,11 @@ from functools import partial
 from sqlalchemy import delete, exists, null, or_, select, update
 
 from core import models
-from core.db import Session, Sessions, transact
+from core.db import Session, Sessions
 from core.models import table
 from core.privacy._erase import leave_words
 from core.privacy._strip import strip
+from core.tasks import repeat
 
 _turns = table(models.Turn)
 _messages = table(models.Message)
@@ -26,12 +27,11 @@ async def expire(sessions: Sessions, *, before: datetime) -> None:
     """Delete everything that was said before a time, but keep the current instructions.
 
     A path then begins at its oldest remaining message. A summary is deleted when the oldest
-    message that it tells of is too old. Afterwards call `attachments.sweep` to delete unused
+    message that it tells of is too old. Afterwards call `attachments.tidy` to delete unused
     bytes, and `erase` to erase the words from SQLite's file.
     """
     for step in (_expire_summaries, _expire_messages, _expire_turns):
-        while await transact(sessions, partial(step, before=before)):
-            pass
+        await repeat(sessions, partial(step, before=before))
 
 
 async def _expire_summaries(session: Session, *, before: datetime) -> bool:
@@ -102,6 +102,6 @@ async def _expire_turns(session: Session, *, before: datetime) -> bool:
     ids = found.all()
     if not ids:
         return False
-    await strip(session, _turns.c.id.in_(ids))
+    await strip(session, ids)
     await leave_words(session)
     return len(ids) == BATCH

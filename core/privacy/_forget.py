@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, literal, null, update
+from sqlalchemy import ColumnElement, exists, func, insert, literal, null, or_, select, update
 
 from core import models
 from core.db import LOOK, Session, notify
@@ -16,13 +16,16 @@ _turns = table(models.Turn)
 _messages = table(models.Message)
 _conversations = table(models.Conversation)
 
+NOWHERE = ""
+"""The chat of a forgotten conversation; no chat of a platform has this id."""
+
 
 async def forget(session: Session, conversation_id: int, *, now: datetime) -> Sequence[int]:
-    """Delete the contents of a conversation: messages, summaries, search index, texts of turns.
+    """Put a conversation out of everybody's reach: nothing of it is recalled, found or exported.
 
-    Ends the turns that are not delivered yet and returns their ids. The ledger keeps its figures,
-    which hold no text. Afterwards call `attachments.sweep` to delete unused bytes, and `erase` to
-    erase the words from SQLite's file.
+    What is said next goes into a new conversation. Ends the turns that are not delivered yet and
+    returns their ids. The ledger keeps its figures, which hold no text. `clear` deletes the rest,
+    in steps.
     """
     here = _turns.c.conversation_id == conversation_id
     # The new attempt number fences off the workers that answer or deliver at this moment.
@@ -37,13 +40,45 @@ async def forget(session: Session, conversation_id: int, *, now: datetime) -> Se
         ).returning(_turns.c.id)
     )
     turn_ids = cut_off.all()
-    await session.execute(
-        update(_conversations)
-        .where(_conversations.c.id == conversation_id)
-        .values(epoch=_conversations.c.epoch + 1, head_id=null(), instructed_id=null())
-    )
-    await session.execute(delete(_messages).where(_messages.c.conversation_id == conversation_id))
-    await strip(session, here)
+    await strip(session, turn_ids)
+    await _leave(session, conversation_id, now)
     await leave_words(session)
     await notify(session, LOOK)
     return turn_ids
+
+
+async def _leave(session: Session, conversation_id: int, now: datetime) -> None:
+    """Take a conversation from its owner or address, which get a new one with the same model."""
+    found = await session.execute(
+        select(_conversations, _is_empty().label("is_empty"))
+        .where(_conversations.c.id == conversation_id)
+        .with_for_update()
+    )
+    old = found.mappings().one()
+    if old["is_empty"] or old["forgotten_at"] is not None:
+        return
+    await session.execute(
+        update(_conversations)
+        .where(_conversations.c.id == conversation_id)
+        .values(
+            user_id=None,
+            platform=None,
+            bot_id=None,
+            chat=NOWHERE,
+            thread=None,
+            epoch=_conversations.c.epoch + 1,
+            head_id=null(),
+            instructed_id=null(),
+            forgotten_at=now,
+        )
+    )
+    kept = ("user_id", "platform", "bot_id", "chat", "thread", "epoch", "model")
+    new = {name: old[name] for name in kept}
+    await session.execute(insert(_conversations).values(created_at=now, **new))
+
+
+def _is_empty() -> ColumnElement[bool]:
+    """Return the condition of a conversation that holds nothing to forget."""
+    turns = exists().where(_turns.c.conversation_id == _conversations.c.id, ~_turns.c.forgotten)
+    messages = exists().where(_messages.c.conversation_id == _conversations.c.id)
+    return ~or_(turns, messages)

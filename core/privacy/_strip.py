@@ -1,9 +1,9 @@
 """Stripping turns of their texts. The turns stay, because calls and posts refer to them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import delete, update
 
 from core import models
 from core.db import Session
@@ -21,8 +21,7 @@ _WITHOUT_TEXT: Mapping[str, Any] = {
 }
 
 
-async def strip(session: Session, which: ColumnElement[bool]) -> None:
+async def strip(session: Session, turn_ids: Collection[int]) -> None:
     """Delete the texts and files of turns, and mark the turns as forgotten."""
-    await session.execute(update(_turns).where(which).values(_WITHOUT_TEXT))
-    stripped = select(_turns.c.id).where(which)
-    await session.execute(delete(_uses).where(_uses.c.turn_id.in_(stripped)))
+    await session.execute(update(_turns).where(_turns.c.id.in_(turn_ids)).values(_WITHOUT_TEXT))
+    await session.execute(delete(_uses).where(_uses.c.turn_id.in_(turn_ids)))

@@ -4,6 +4,7 @@ Money is exact to the micro-dollar. An allowance always equals the sum of its wi
 """
 
 from core.quota._allowances import DEPLOYMENT, Rules, prune
+from core.quota._days import sum_up
 from core.quota._left import Remaining, Spending, remaining, spent
 from core.quota._reserving import Reservation, reserve
 from core.quota._settling import (
@@ -16,6 +17,7 @@ from core.quota._settling import (
     release,
     settle,
 )
+from core.quota._told import tell
 
 __all__ = [
     "DEPLOYMENT",
@@ -35,4 +37,6 @@ __all__ = [
     "reserve",
     "settle",
     "spent",
+    "sum_up",
+    "tell",
 ]

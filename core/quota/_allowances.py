@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, or_, select, tuple_
 
 from core.db import Session, insert_missing
-from core.models import Allowance, Call, Instant, table
+from core.models import Allowance, Call, Day, Instant, table
 from core.settings import Limit
 
 DEPLOYMENT = 0
@@ -122,18 +122,25 @@ async def _create(session: Session, owner: int, limits: Sequence[Limit], now: da
 
 
 async def ledger_sum(session: Session, owner: int, limit: Limit, now: datetime) -> int:
-    """Sum an owner's calls in the current window, in turns or micro-dollars."""
+    """Sum an owner's calls in the current window, in turns or micro-dollars.
+
+    A window that is longer than calls are kept began at a midnight: whole days are in it.
+    """
     paid = Call.cost if owner == DEPLOYMENT else Call.charged
     spent = case((Call.settled_at.is_(None), Call.reserved), else_=paid)
     amount = Call.turns if limit.unit == "turns" else spent
     counted = select(func.coalesce(func.sum(amount), 0))
     found = await session.scalar(counted.where(*_of(owner), Call.created_at >= limit.start(now)))
-    return int(found or 0)
+    paid_by_day = Day.cost if owner == DEPLOYMENT else Day.charged
+    by_day = Day.turns if limit.unit == "turns" else paid_by_day
+    days = select(func.coalesce(func.sum(by_day), 0))
+    kept = await session.scalar(days.where(*_of(owner, Day), Day.day >= limit.start(now).date()))
+    return int(found or 0) + int(kept or 0)
 
 
-def _of(owner: int) -> list[ColumnElement[bool]]:
+def _of(owner: int, what: type[Call | Day] = Call) -> list[ColumnElement[bool]]:
     """Return the condition for an owner's calls; all calls belong to the deployment."""
-    return [] if owner == DEPLOYMENT else [Call.user_id == owner]
+    return [] if owner == DEPLOYMENT else [what.user_id == owner]
 
 
 def used_now(row: Any, limit: Limit, now: datetime) -> int:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 
 from core.db import Session
-from core.models import Allowance, Call
+from core.models import Allowance, Call, Day
 from core.quota._allowances import Rules, ledger_sum, used_now
 from core.settings import Limit
 
@@ -50,14 +51,15 @@ class Spending:
 
 
 async def spent(session: Session, user_id: int, *, since: datetime) -> Spending:
-    """Sum the settled calls of a person since a moment."""
-    row = await session.execute(
-        select(
-            func.coalesce(func.sum(Call.turns), 0),
-            func.coalesce(func.sum(Call.prompt_tokens), 0),
-            func.coalesce(func.sum(Call.cached_tokens), 0),
-            func.coalesce(func.sum(Call.completion_tokens), 0),
-            func.coalesce(func.sum(Call.charged), 0),
-        ).where(Call.user_id == user_id, Call.created_at >= since, Call.settled_at.is_not(None))
+    """Sum the settled calls of a person since a moment, and the days since then."""
+    calls = _sums(Call).where(
+        Call.user_id == user_id, Call.created_at >= since, Call.settled_at.is_not(None)
     )
-    return Spending(*(int(figure) for figure in row.one()))
+    days = _sums(Day).where(Day.user_id == user_id, Day.day >= since.date())
+    found = [(await session.execute(sums)).one() for sums in (calls, days)]
+    return Spending(*(int(sum(figures)) for figures in zip(*found, strict=True)))
+
+
+def _sums(of: type[Call | Day]) -> Any:
+    figures = (of.turns, of.prompt_tokens, of.cached_tokens, of.completion_tokens, of.charged)
+    return select(*(func.coalesce(func.sum(figure), 0) for figure in figures))

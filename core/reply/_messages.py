@@ -18,6 +18,10 @@ from core.turns import Turn
 
 log = logging.getLogger(__name__)
 
+RECENT = 2 * 86_400.0
+"""The seconds after a question in which doubles of its answer are sought; later, Telegram would not
+delete one anyway."""
+
 
 @dataclass(slots=True)
 class _Shown:
@@ -103,7 +107,21 @@ class Messages:
                 return
 
     async def single(self, part: int, text: str | None) -> None:
-        """Delete the doubles of a part; `text` is the text that it shows, None for a file."""
+        """Delete the doubles of a part; `text` is the text that it shows, None for a file.
+
+        The answer to an old question may stand anew: messages from long ago, which the bot has
+        forgotten, are between the two and are left alone.
+        """
+        asked_at = self.turn.question.sent_at or self.turn.created_at.timestamp()
+        if asked_at + RECENT > self.calls.now().timestamp():
+            await self._delete_doubles(part, text)
+        await transact(
+            self.calls.sessions,
+            lambda s: posts.doubt(s, self.turn, part, doubtful=False),
+        )
+        self.doubtful.discard(part)
+
+    async def _delete_doubles(self, part: int, text: str | None) -> None:
         texts = range(len(self.ids)) if part == FILE else range(part)
         earlier = [self.ids[each] for each in texts]
         after = next((each for each in reversed(earlier) if each), self.turn.message_id)
@@ -111,11 +129,6 @@ class Messages:
         for message_id in await _doubles.find(self.calls, after=after, before=before, text=text):
             log.info("turn %s: part %d stood twice", self.turn.reference, part)
             await self.calls.insist(partial(self._delete, message_id))
-        await transact(
-            self.calls.sessions,
-            lambda s: posts.doubt(s, self.turn, part, doubtful=False),
-        )
-        self.doubtful.discard(part)
 
     async def withdraw(self, parts: int) -> None:
         """Delete the messages from part `parts` on, which a shorter answer does not need."""

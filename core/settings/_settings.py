@@ -60,6 +60,10 @@ class Settings(Environment):
     """PERSONAS_FILE: instructions by a short name, in TOML."""
 
     quota: Limits = parse_limits("10 turns/minute, 200 turns/day, 1 usd/month")  # type: ignore[assignment]  # the parser is typed for any input
+    requests_per_minute: int = Field(default=30, ge=1)
+    """Everything counts that a person does: messages, commands, buttons, edits."""
+    pending_turns: int = Field(default=20, ge=1)
+    """The most turns of one person that wait."""
     budget: Limits = parse_limits("20 usd/month")  # type: ignore[assignment]  # as above
     """The bound of the whole deployment, however many people come."""
 
@@ -72,6 +76,8 @@ class Settings(Environment):
     """The most megabytes of files that are stored for one person."""
     retention_days: int | None = Field(default=None, ge=1)
     """Everything older is deleted."""
+    keep_days: int = Field(default=90, ge=2)
+    """Older bookkeeping is deleted. Platforms may send an event again for a day."""
 
     concurrency: int = Field(default=1000, ge=1)
     lease_seconds: Seconds = Field(default=15, ge=5)

@@ -7,16 +7,19 @@ from typing import Annotated, cast
 from pydantic import Field
 
 from core import search
-from core.db import Sessions, transact
+from core.db import Sessions
 from core.search import Found
 from core.tools import _arithmetic
 from core.tools._toolbox import Toolbox, tool
+
+SEARCHES = 10
+"""The most searches for one answer."""
 
 
 def offer(sessions: Sessions, conversation_id: int) -> Toolbox:
     """Return the tools for a turn of a conversation."""
     bound = partial(search_history, sessions, conversation_id)
-    return Toolbox([_CALCULATE, replace(_SEARCH, function=bound)])
+    return Toolbox([_CALCULATE, replace(_SEARCH, function=bound, most=SEARCHES)])
 
 
 async def calculate(expression: str) -> str:
@@ -33,7 +36,7 @@ async def search_history(
     query: Annotated[str, Field(description="keywords")],
 ) -> str:
     """Search all that was ever said in this chat, beyond what you see here."""
-    found = await transact(sessions, lambda session: search.find(session, conversation_id, query))
+    found = await search.find(sessions, conversation_id, query)
     return "\n".join(map(_line, found)) or "Nothing was found."
 
 

@@ -6,6 +6,7 @@ A tool must be safe to run twice: a turn that starts again calls it again.
 import asyncio
 import inspect
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ CUT = "\n[The result is cut here.]"
 MOST = 16
 """The number of calls that run in one round; the model is told that the others did not run."""
 TOO_MANY = f"Not run: only the first {MOST} calls of a round are."
+ENOUGH = "Not run: {name} may be called {most} times for one answer. Answer with what you have."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Tool:
     name: str
     schema: dict[str, Any]
     function: Function
+    most: int | None = None
+    """The number of calls that one turn may make; None for any number."""
 
     def call(self, arguments: str) -> Awaitable[str]:
         """Call the function with a JSON object. Raise ValidationError if that does not fit."""
@@ -76,6 +80,7 @@ class Toolbox:
     def __init__(self, tools: Sequence[Tool], *, seconds: float = 20) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._seconds = seconds
+        self._called: Counter[str] = Counter()
         self.schemas = tuple(tool.schema for tool in tools)
         """The form of the API. The same tools give the same bytes, so the prompt cache holds."""
 
@@ -93,6 +98,9 @@ class Toolbox:
         tool = self._tools.get(call.name)
         if tool is None:
             return f"There is no tool {call.name}. On offer: {', '.join(self._tools) or 'none'}."
+        self._called[tool.name] += 1
+        if tool.most is not None and self._called[tool.name] > tool.most:
+            return ENOUGH.format(name=tool.name, most=tool.most)
         try:
             # Some models send an empty text when there are no arguments.
             answer = tool.call(call.arguments or "{}")

@@ -5,15 +5,27 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
-from core import fleet, inbox, posts
+from core import fleet, inbox, posts, words
 from core.adapter import Account, Adapter
 from core.chat import Chat
-from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
+from core.db import (
+    LOOK,
+    TRANSIENT,
+    WORK,
+    Session,
+    Sessions,
+    may_pass,
+    notify,
+    reason,
+    timed_out,
+    transact,
+)
 from core.errors import (
     DeliveryError,
     LeaseLost,
@@ -27,7 +39,7 @@ from core.errors import (
 from core.gates import Gates, happens
 from core.lines import ALONE, FATAL, FIRST, LATER, SHAKEN, line_after
 from core.reply import Lease, Reply
-from core.turns import Turn
+from core.turns import Outcome, Turn
 from core.worker._keeper import BEAT, Keeper
 from core.worker._run import Run
 
@@ -224,11 +236,11 @@ class Worker:
             # In doubt, free only leases that ended so long ago that their process must be dead.
             ended_at = now - AGE if self._keeper.is_in_doubt() else now
             await inbox.bury(session, now=now, ended_at=ended_at, kept=self._keeper.short())
-            return set(await inbox.shaken(session, self._accounts, now=now))
+            return set(await inbox.shaken(session, self.id, self._accounts, now=now))
 
-        before, self._shaken = self._shaken, await self._keeper.transact(work)
+        self._shaken = await self._keeper.transact(work)
         self._looked_over_at = self._clock()
-        if self._shaken - before:
+        if self._shaken:
             self._wake.set()
 
     async def _claim_shaken(self, line: int) -> None:
@@ -243,9 +255,10 @@ class Worker:
         not finished by then go on later, in their messages.
         """
         await happens(self._idle, QUIET)
-        if self._runs:
+        if self._runs and self._may_claim:
             await self._stop_runs()
             await self._keeper.transact(lambda s: inbox.hand_back(s, self.id))
+        self._shaken.discard(ALONE)  # until the next look
         until = self._clock() + ASIDE
         while self._clock() < until and await self._claim_from((ALONE,), 1):
             await happens(self._idle, until - self._clock())
@@ -288,14 +301,17 @@ class Worker:
         try:
             await self._both_steps(run)
         except Undeliverable as error:
-            await self._give_up(run.turn, error)
+            await self._give_up(run, error)
         except Unreachable as error:
             await self._wait(run, error)
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
             await self._put_back(run, seconds, fault=fault)
-        except (LeaseLost, *TRANSIENT):
-            raise
+        except (LeaseLost, *TRANSIENT) as error:
+            if not timed_out(error):
+                raise
+            log.error("turn %s: the database takes too long for it", run.turn.reference)
+            await self._put_back(run, self._pause(run.turn), fault=True)
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
             await self._put_back(run, self._pause(run.turn), fault=True)
@@ -315,15 +331,11 @@ class Worker:
             run.reply.resume({0: posts.Part()})  # `accept` stored this intent
         else:
             run.reply.resume(await transact(self._sessions, lambda s: posts.parts(s, turn.id)))
-        is_fatal = turn.deaths >= FATAL
-        is_over = turn.faults >= FAULTS or is_fatal or self._now() - turn.created_at > AGE
-        if is_fatal:
-            log.error("turn %s: %d processes died over it", turn.reference, turn.deaths)
-        if turn.muted_until is not None and not turn.ticket:  # a ticket opens closed doors
-            if self._now() < turn.muted_until:
-                raise Muted(f"nothing is tried there until {turn.muted_until:%H:%M:%S}")
-            await run.reply.calls.knock()
-        if turn.answer is None:
+        await self._knock(run)
+        is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
+        if turn.deaths >= FATAL:
+            run.turn = await self._blame(run)
+        elif turn.answer is None:
             answer = self._chat.fail if is_over else self._chat.answer
             run.turn = await answer(turn, run.reply)
         elif is_over:
@@ -331,16 +343,38 @@ class Worker:
         if await self._chat.deliver(run.turn, run.reply, last=self._is_last(run.turn)):
             self._wake.set()
 
+    async def _knock(self, run: Run) -> None:
+        """Try a place where the bot could not write; raises Muted if it is too soon for that."""
+        turn = run.turn
+        if turn.muted_until is not None and not turn.ticket:  # a ticket opens closed doors
+            if self._now() < turn.muted_until:
+                raise Muted(f"nothing is tried there until {turn.muted_until:%H:%M:%S}")
+            await run.reply.calls.knock()
+
+    async def _blame(self, run: Run) -> Turn:
+        """Return a turn over which too many processes died with a plain sentence as its answer.
+
+        Perhaps nobody can post the answer that it has. Raises Undeliverable if a process died over
+        the sentence too.
+        """
+        turn = run.turn
+        log.error("turn %s: %d processes died over it", turn.reference, turn.deaths)
+        if turn.answer is None:
+            return await self._chat.fail(turn, run.reply)
+        if turn.deaths > FATAL:
+            raise Undeliverable("processes died over it")
+        return replace(turn, answer=words.FAILED, outcome=Outcome.FAILED)
+
     async def _wait(self, run: Run, error: Unreachable) -> None:
         """Put a turn back that its platform did not take; give up one that fails alone."""
         turn = run.turn
         seconds, fault = self._again(turn, error)
         if turn.answer is not None:
             if self._now() - turn.created_at > REACHABLE:
-                return await self._give_up(turn, Undeliverable(f"not in time: {error}"))
+                return await self._give_up(run, Undeliverable(f"not in time: {error}"))
             if await run.reply.calls.fails_alone():
                 if self._is_last(turn):
-                    return await self._give_up(turn, Undeliverable(f"it fails alone: {error}"))
+                    return await self._give_up(run, Undeliverable(f"it fails alone: {error}"))
                 seconds, fault = 2 * self._pause(turn), True
         return await self._put_back(run, seconds, fault=fault)
 
@@ -383,10 +417,10 @@ class Worker:
             await transact(self._sessions, work)
         self.wake(ready_at)
 
-    async def _give_up(self, turn: Turn, error: Undeliverable) -> None:
-        log.warning("turn %s: cannot be delivered: %s", turn.reference, error)
+    async def _give_up(self, run: Run, error: Undeliverable) -> None:
+        log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
         with contextlib.suppress(LeaseLost):
-            if await self._chat.give_up(turn, error):
+            if await self._chat.give_up(run.turn, run.reply, error):
                 self._wake.set()
 
     async def _hand_back(self) -> None:

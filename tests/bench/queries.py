@@ -115,6 +115,7 @@ def running(stage: Stage, **values: object) -> AbstractAsyncContextManager[None]
     return bot(
         "telegram",
         quota=NO_LIMIT,
+        requests_per_minute=1_000_000,
         database_url=stage.url,
         model_api_key="test-key",
         model_api_url=stage.model.url,
@@ -164,7 +165,7 @@ def fill(url: str, number: int) -> None:
 
 
 def _turn(newest: Any, turn_id: int) -> dict[str, Any]:
-    return {**newest._mapping, "id": turn_id, "message_id": f"old {turn_id}"}
+    return {**newest._mapping, "id": turn_id, "message_id": f"old {turn_id}", "created_at": NOW}
 
 
 def _messages(turn: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

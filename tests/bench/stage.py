@@ -80,6 +80,7 @@ class Stage:
         """The bot, from its start; it may not be ready yet."""
         values = {
             "quota": NO_LIMIT,
+            "requests_per_minute": 1_000_000,
             "budget": "1000000 usd/month",
             "database_url": self.url,
             "model_api_key": "test-key",

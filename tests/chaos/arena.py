@@ -29,6 +29,8 @@ PLENTY = "1000000 turns/minute, 1000000 turns/day, 1000000 usd/month"
 SETTINGS = {
     "LEASE_SECONDS": "6",
     "QUOTA": PLENTY,
+    "REQUESTS_PER_MINUTE": "1000000",
+    "PENDING_TURNS": "1000000",
     "BUDGET": "1000000 usd/day",
     # Short prompts, so that the machine has time for the chaos.
     "MEMORY_HIGH_TOKENS": "3000",

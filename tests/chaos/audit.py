@@ -17,10 +17,6 @@ from tests.records import PATH, Records
 NOTICE = "Our conversation has grown long"
 """The sentence that tells a person of a summary."""
 BROKE_OFF = "My answer broke off here"
-BEFORE, AFTER = 0.5, 0.5
-"""Seconds around a kill in which a message may have been taken whose id was never stored: taken
-before it, and not committed yet; or on its way, and taken after it."""
-
 Interval = tuple[float, float]
 """A beginning and an end, on the monotonic clock."""
 
@@ -35,9 +31,7 @@ class Verdict:
     doubled: int = 0
     """Messages too many, but for those that no bot can prevent."""
     in_window: int = 0
-    """Messages too many on a platform without nonces: taken, and the bot could not hear of it."""
-    window: list[float] = field(default_factory=list)
-    """Seconds from each of those to its kill."""
+    """Messages too many that were taken behind a network that told nothing of it."""
     ended: int = 0
     """Answers whose model kept breaking: they say so, and offer to try again."""
     swapped: int = 0
@@ -53,7 +47,7 @@ class Verdict:
     @property
     def is_clean(self) -> bool:
         """True if every promise was kept."""
-        free = ("asked", "ended", "in_window", "window", "notes")
+        free = ("asked", "ended", "in_window", "notes")
         return not any(getattr(self, each.name) for each in fields(self) if each.name not in free)
 
     def note(self, name: str, text: str) -> None:
@@ -172,7 +166,7 @@ class Auditor:
         for said in surplus:
             if excused:
                 verdict.in_window += 1
-                verdict.window.append(self._to_kill(excused.pop()))
+                excused.pop()
             else:
                 seconds = [f"{self._to_kill(each):.2f}" for each in messages]
                 known = [self._is_known(each) for each in messages]
@@ -180,10 +174,9 @@ class Auditor:
                 verdict.note("doubled", f"{asked.wish.text}: {said.text[:20]!r}, {told}")
 
     def _is_unheard(self, said: Said) -> bool:
-        """Return True if the bot does not know a message, and a kill or a cut explains it."""
-        killed = -AFTER <= self._to_kill(said) <= BEFORE
+        """Return True if the bot does not know a message, and a cut explains it."""
         cut = any(begin <= said.sent_at <= end for begin, end in self.unheard)
-        return (killed or cut) and not self._is_known(said)
+        return cut and not self._is_known(said)
 
     def _to_kill(self, said: Said) -> float:
         """Seconds from the taking of a message to the nearest kill; negative after it."""
@@ -214,7 +207,7 @@ class Auditor:
         if not asked:
             return []
         like = f"%{asked[0].wish.text}%"
-        query = "SELECT conversation_id FROM turns WHERE CAST(input AS TEXT) LIKE :like LIMIT 1"
+        query = "SELECT conversation_id FROM messages WHERE CAST(body AS TEXT) LIKE :like LIMIT 1"
         found = self.records.all(query, like=like)
         if not found:
             return []

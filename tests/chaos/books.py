@@ -24,6 +24,6 @@ def faults(records: Records, requests: Sequence[ModelRequest]) -> Iterator[str]:
     if not records.one("SELECT count(*) FROM allowances"):
         yield "nobody's spending is counted"
     spent = sum(request.usd_spent for request in requests) * 1_000_000
-    # What died before it was known is booked at what was reserved: it may be more, never less.
+    # What died before it was known is booked with what may have come since it was noted last.
     if (booked := records.one(BOOKED)) < spent:
         yield f"{spent} micro-dollars were spent, {booked} are booked"

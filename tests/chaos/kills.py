@@ -13,8 +13,8 @@ from tests.chaos.moments import MOMENTS, Moment
 
 PATIENCE = 4.0
 """Seconds after which a process dies although its moment did not come."""
-WEARY = "SELECT count(*) FROM turns WHERE answered_at IS NULL AND faults >= 3"
-"""Turns that are left in peace for a while: the fifth fault would end them, and should."""
+WEARY = "SELECT count(*) FROM turns WHERE delivered_at IS NULL AND deaths >= 3"
+"""Turns that are left in peace for a while: further deaths would end them, and should."""
 
 
 @dataclass

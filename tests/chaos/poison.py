@@ -1,10 +1,13 @@
 """Turns that can never be answered, and turns that take their process with them."""
 
+import asyncio
 from dataclasses import replace
 
+from core.lines import FATAL
 from tests.chaos.answers import wish_in
 from tests.chaos.arena import Arena
 from tests.chaos.audit import Auditor, Verdict
+from tests.chaos.moments import key_of
 from tests.fakes.model import Fault, ModelRequest
 from tests.fakes.model.script import Reply
 from tests.records import eventually
@@ -33,21 +36,53 @@ async def unanswerable(arena: Arena) -> Verdict:
     return _without(arena, bad)
 
 
-async def deadly(arena: Arena) -> Verdict:
-    """The process dies whenever it comes to one question; five deaths end the turn."""
-    await arena.fleet.start("w0")
+async def deadly(arena: Arena, workers: int = 1) -> Verdict:
+    """The process dies whenever it comes to one question; the others in hand are answered."""
+    well = arena.model.respond
+    for number in range(workers):
+        await arena.fleet.start(f"w{number}")
     await arena.acquaint()
-    place = arena.scene.places[0]
-    with arena.model.hold():
-        bad = (await arena.crowd.ask(place, place, "long")).wish.tag
-        for death in range(1, 6):
-            await eventually(lambda: _asked(arena, bad) >= death, within=30)  # noqa: B023 - at once
-            await arena.fleet.kill("w0")
-            await arena.fleet.start("w0")
-        await eventually(lambda: any(SENTENCE in said.text for said in arena.scene.answers(place)))
-    await arena.crowd.ask(place, place, "short")
+    first, *others = arena.scene.places
+    bad = (await arena.crowd.ask(first, first, "long")).wish.tag
+
+    def respond(request: ModelRequest) -> Reply:
+        wish = wish_in(request.text)
+        return Fault(stall=True) if wish and wish.tag == bad else well(request)
+
+    arena.model.respond = respond
+    for place in others:
+        for who in arena.scene.speakers(place):
+            await arena.crowd.ask(place, who, "long")
+    for death in range(1, FATAL + 1):
+        await eventually(lambda: _asked(arena, bad) >= death, within=90)  # noqa: B023 - at once
+        key = _key(arena, bad)
+        await arena.fleet.kill(key)
+        await arena.fleet.start(key)
+    await eventually(lambda: any(SENTENCE in said.text for said in arena.scene.answers(first)))
+    await arena.crowd.ask(first, first, "short")
     await arena.quiet(60)
     return _without(arena, bad)
+
+
+async def shot(arena: Arena, kills: int, every: float) -> Verdict:
+    """Somebody kills the process again and again while people write; nobody reads an apology."""
+    await arena.fleet.start("w0")
+    await arena.acquaint()
+    async with arena.crowd.talking():
+        for _ in range(kills):
+            await asyncio.sleep(every)
+            await arena.fleet.kill("w0")
+            await arena.fleet.start("w0")
+    await arena.quiet(180)
+    return arena.audit()
+
+
+def _key(arena: Arena, tag: str) -> str:
+    """Return the key of the process that asked last for the answer of a tag."""
+    asked = [
+        each for each in arena.model.requests if (wish := wish_in(each.text)) and wish.tag == tag
+    ]
+    return key_of(asked[-1])
 
 
 def _asked(arena: Arena, tag: str) -> int:

@@ -13,7 +13,7 @@ from statistics import median
 
 from tests.bot import ROOT
 from tests.chaos.attacks import Attack
-from tests.chaos.fleet import Fleet, fleet
+from tests.chaos.fleet import Fleet, Member, fleet
 from tests.chaos.fronts import DiscordFront, Front, Place, TelegramFront
 from tests.fakes.discord import DiscordServer
 from tests.fakes.telegram import TelegramServer
@@ -25,9 +25,11 @@ MEMORY, WITH_FILES = 200 << 20, 300 << 20
 """The most bytes of the process; more where files are sent."""
 WITNESSES = 16
 """The people who ask in turn, so that none of them comes near a limit."""
-ALONE, SPAN = 12, 3.2
+ALONE, SPAN = 8, 2.5
 """The questions that are asked before any attack, and the seconds of each attack."""
-PATIENCE = 12.0
+LONGEST = 90.0
+"""The seconds after which no further attack begins."""
+PATIENCE = 8.0
 """The seconds after which a question counts as unanswered."""
 BREATH = 0.25
 """The seconds between two questions."""
@@ -55,6 +57,8 @@ class Wave:
     """The most bytes of the process's memory."""
     most: int
     """The bytes that it may have."""
+    ended: bool = False
+    """True if the process ended by itself."""
 
 
 @dataclass
@@ -65,6 +69,8 @@ class Siege:
     engine: str
     alone: Sequence[float] = ()
     waves: list[Wave] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """The kinds of attack for which there was no time."""
 
     def later(self, wave: Wave) -> float:
         """Return how many seconds later than usual the latest first text of a wave came."""
@@ -72,10 +78,12 @@ class Siege:
 
     def broken(self) -> list[str]:
         """Return the promises that were not kept."""
-        found = []
+        found = [f"no time for {kind}" for kind in self.left]
         for wave in self.waves:
             if self.later(wave) > LATER:
                 found.append(f"{wave.kind}: a first text came {self.later(wave):.1f} s later")
+            if wave.ended:
+                found.append(f"{wave.kind}: the process ended")
             if wave.peak > wave.most:
                 found.append(f"{wave.kind}: {wave.peak >> 20} MB")
         return found
@@ -105,7 +113,7 @@ async def besiege(
     platform: str, engine: str, url: str, directory: Path, attacks: Sequence[Attack]
 ) -> Siege:
     """Let one attack follow the other; each comes from a new person, whom no limit has met yet."""
-    siege = Siege(platform, engine)
+    siege, began = Siege(platform, engine), time.monotonic()
     async with _stage(platform, url, directory) as (front, ships):
         member = await ships.start("w0")
         await ships.listening()
@@ -115,14 +123,13 @@ async def besiege(
         await witnesses.ask_each()
         siege.alone = [await witnesses.ask() for _ in range(ALONE)]
         for attack in attacks:
+            if time.monotonic() - began > LONGEST:
+                siege.left.append(attack.name)
+                continue
             place = front.private("Mallory")
             if attack.prepare:
                 await attack.prepare(front, place, records)
-            _forget_peak(member.pid)
-            waits = await _attacked(front, place, records, attack, witnesses)
-            ships.check()
-            most = WITH_FILES if attack.files else MEMORY
-            siege.waves.append(Wave(attack.name, waits, _peak(member.pid), most))
+            siege.waves.append(await _wave(front, place, records, attack, witnesses, member))
             if not await witnesses.are_served():
                 # It would hide what the next attacks do.
                 await ships.kill("w0")
@@ -131,6 +138,22 @@ async def besiege(
                 await ships.listening()
                 await witnesses.are_served()
     return siege
+
+
+async def _wave(
+    front: Front,
+    place: Place,
+    records: Records,
+    attack: Attack,
+    witnesses: "_Witnesses",
+    member: Member,
+) -> Wave:
+    """Measure an attack on a process."""
+    _forget_peak(member.pid)
+    waits = await _attacked(front, place, records, attack, witnesses)
+    most = WITH_FILES if attack.files else MEMORY
+    alive = member.is_alive()
+    return Wave(attack.name, waits, _peak(member.pid) if alive else 0, most, ended=not alive)
 
 
 async def _attacked(

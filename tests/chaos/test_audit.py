@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from tests.chaos.answers import Kind, Wish, answer
-from tests.chaos.audit import Auditor, Verdict
+from tests.chaos.audit import Auditor, Interval, Verdict
 from tests.chaos.crowd import Asked, Crowd
 from tests.chaos.scenes import Act, Said
 from tests.records import Records
@@ -61,11 +61,16 @@ def told(number: int, kind: Kind = "short", *, tag: str = "q1", **changes: objec
     return replace(whole, **changes)  # type: ignore[arg-type]  # fields of a message
 
 
-def audit(url: str, said: Mapping[str, Sequence[Said]], *asked: Wish, kill: float = 99) -> Verdict:
+def audit(
+    url: str,
+    said: Mapping[str, Sequence[Said]],
+    *asked: Wish,
+    unheard: Sequence[Interval] = (),
+) -> Verdict:
     """The verdict when one person has asked these things."""
     scene = Transcript(said)
     crowd = Crowd(scene, random.Random(1), asked=[Asked(wish, "P0", "P0", 0) for wish in asked])
-    return Auditor(scene, crowd, Records(url), requests=(), kills=[kill]).audit()
+    return Auditor(scene, crowd, Records(url), requests=(), kills=[0.1], unheard=unheard).audit()
 
 
 def counts(verdict: Verdict) -> dict[str, int]:
@@ -110,12 +115,18 @@ def test_answers_in_the_wrong_order_are_found(sqlite_url: str) -> None:
     assert counts(verdict) == {"swapped": 1}
 
 
-@pytest.mark.parametrize(("kill", "found"), [(0.4, "in_window"), (0.6, "doubled")])
-def test_a_message_too_many_is_excused_only_right_before_a_kill(
-    sqlite_url: str, kill: float, found: str
+@pytest.mark.parametrize(("begin", "found"), [(-1.0, "in_window"), (0.5, "doubled")])
+def test_a_message_too_many_is_excused_only_while_the_network_is_cut(
+    sqlite_url: str, begin: float, found: str
 ) -> None:
-    verdict = audit(sqlite_url, {"P0": [told(1), told(2)]}, Wish("q1", "short"), kill=kill)
+    said = {"P0": [told(1), told(2)]}
+    verdict = audit(sqlite_url, said, Wish("q1", "short"), unheard=[(begin, 1.0)])
     assert counts(verdict) == {found: 1}
+
+
+def test_no_message_too_many_is_excused_by_a_kill(sqlite_url: str) -> None:
+    verdict = audit(sqlite_url, {"P0": [told(1), told(2)]}, Wish("q1", "short"))
+    assert counts(verdict) == {"doubled": 1}
 
 
 def test_memory_and_books_that_hold_nothing_are_found(sqlite_url: str) -> None:

@@ -279,10 +279,10 @@ async def test_a_second_attempt_of_a_turn_gives_the_same_parts(sessions: Session
 async def test_bytes_go_with_the_last_turn_that_has_them(sessions: Sessions) -> None:
     [shared] = await load(sessions, {"a": image()})
     _, alone = await load(sessions, {"a": image(), "b": PDF}, number="2")
-    await commit(sessions, attachments.sweep)
+    await attachments.tidy(sessions)
     assert await count(sessions, Blob) == 2
     await commit(sessions, lambda s: s.execute(delete(models.Turn).where(models.Turn.id == 2)))
-    await commit(sessions, attachments.sweep)
+    await attachments.tidy(sessions)
     assert await count(sessions, Blob) == 1
     [kept, gone] = await expand(sessions, question(shared), question(alone))
     assert "base64" in str(kept)
@@ -298,9 +298,9 @@ async def test_bytes_that_a_turn_takes_up_again_are_not_swept(postgres_sessions:
     turn = await asked(sessions, "look", "2")
     async with rows.begin(sessions) as session:
         await keep(session, turn, [understand("a", image())], now=NOW)
-        sweeping = asyncio.create_task(commit(sessions, attachments.sweep))
+        tidying = asyncio.create_task(attachments.tidy(sessions))
         await rows.locked(sessions)
-    await sweeping
+    await tidying
     assert await count(sessions, Blob) == 1
     assert await count(sessions, AttachmentUse) == 1
 
@@ -325,9 +325,9 @@ async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
             commit(sessions, lambda s: keep(s, turn, [used, unused], now=NOW))
         )
         await rows.locked(sessions)
-        sweeping = asyncio.create_task(commit(sessions, attachments.sweep))
+        tidying = asyncio.create_task(attachments.tidy(sessions))
         await rows.locked(sessions, 2)
-    await asyncio.gather(keeping, sweeping)
+    await asyncio.gather(keeping, tidying)
     assert await count(sessions, Blob) == 2
 
 

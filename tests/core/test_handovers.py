@@ -130,6 +130,7 @@ async def test_a_turn_that_ends_its_processes_leaves_no_call_open(
     await stage.records.write("UPDATE turns SET deaths = 5")
     async with stage.running():
         await stage.records.idle(1)
+    assert "Something went wrong" in stage.heard()
     assert stage.records.one("SELECT outcome FROM turns") == Outcome.FAILED
     assert stage.records.one("SELECT count(*) FROM calls WHERE settled_at IS NULL") == 0
     assert stage.records.drift() == []

@@ -8,15 +8,15 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from core import commands, inbox, intake, models, pieces, posts
-from core.adapter import Attachment, InboundMessage
+from core.adapter import Attachment, Author, Change, ChangeKind, InboundMessage
 from core.db import Sessions, Work
 from core.intake import Intake
 from core.quota import Rules
-from core.turns import Turn
+from core.turns import MOST_BYTES, Question, Turn
 from tests.core import rows
 from tests.core.conftest import connected
 from tests.core.rows import BOB, GROUP, NOW, claim, commit, count, later, message
@@ -149,8 +149,24 @@ async def test_a_piece_does_not_restart_a_stopped_turn(sessions: Sessions) -> No
     [stopped] = await questions(sessions)
     await commit(sessions, lambda s: inbox.cancel(s, [stopped.id]))
     await say(sessions, message("2"))
-    assert (await rows.stored(sessions, stopped.id)).input["pieces"] == 1
+    assert (await rows.stored(sessions, stopped.id)).input.get("pieces", 1) == 1
     assert await count(sessions, models.Turn) == 2
+
+
+async def test_text_without_end_makes_several_questions_and_nothing_is_lost(
+    sessions: Sessions,
+) -> None:
+    """In a group only the first message names the bot."""
+    process, paste = an_intake(sessions), {"text": "x" * 4000, "partial": True}
+    await process.handle(in_group("100", addressed=True, **paste))
+    for number in range(101, 160):
+        await process.handle(in_group(str(number), **paste))
+    async with rows.begin(sessions) as session:
+        stored = (await session.execute(select(models.Turn.input).order_by(models.Turn.id))).all()
+    questions = [Question.load(row.input) for row in stored]
+    assert [question.pieces for question in questions] == [24, 24, 12]
+    assert all(len(question.text) <= MOST_BYTES for question in questions)
+    assert sum(question.text.count("x") for question in questions) == 60 * 4000
 
 
 async def test_a_new_conversation_takes_no_pieces_of_the_old_one(sessions: Sessions) -> None:
@@ -227,6 +243,21 @@ async def test_messages_to_others_leave_no_trace(sessions: Sessions) -> None:
     await say(sessions, photo("1"), in_group("2"), in_group("3", forwarded=True))
     for table in (models.Turn, models.Event, models.Post, models.User, models.Conversation):
         assert await count(sessions, table) == 0
+
+
+@pytest.mark.parametrize("kind", ChangeKind)
+@pytest.mark.parametrize("author", [BOB, rows.ADA], ids=["a stranger", "of an unknown message"])
+async def test_what_strangers_press_edit_or_delete_leaves_no_trace(
+    sessions: Sessions, kind: ChangeKind, author: Author
+) -> None:
+    told = Told()
+    await say(sessions, in_group("1", addressed=True), in_group("2", addressed=True, author=BOB))
+    before = [await count(sessions, table) for table in (models.Event, models.User)]
+    message_id = "1" if author == BOB else "unknown"
+    change = Change("press", kind, GROUP, author, message_id, "other words")
+    await an_intake(sessions, told).handle(change)
+    after = [await count(sessions, table) for table in (models.Event, models.User)]
+    assert (told.changes, after) == (0, before)
 
 
 async def test_an_album_is_not_kept_for_long(sessions: Sessions) -> None:

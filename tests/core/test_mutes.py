@@ -54,9 +54,13 @@ async def test_a_mark_is_that_of_an_address(sessions: Sessions, ada: Speaker) ->
     await mute(sessions, NOW, topic)
     assert (await claimed(sessions, ada, "1", address=GROUP)).muted_until is None
     assert (await claimed(sessions, ada, "2", address=topic)).muted_until is not None
-    await commit(sessions, lambda s: mutes.unmute(s, replace(GROUP, thread="8")))
-    assert await rows.count(sessions, Mute) == 1
     await commit(sessions, lambda s: mutes.unmute(s, GROUP))
+    assert await rows.count(sessions, Mute) == 1
+    await commit(sessions, lambda s: mutes.relax(s, replace(GROUP, thread="8"), now=later(1)))
+    assert (await claimed(sessions, ada, "3", address=topic)).muted_until == NOW + FIRST
+    await commit(sessions, lambda s: mutes.relax(s, GROUP, now=later(1)))
+    assert (await claimed(sessions, ada, "4", address=topic)).muted_until == later(1)
+    await commit(sessions, lambda s: mutes.unmute(s, topic))
     assert await rows.count(sessions, Mute) == 0
 
 

@@ -17,12 +17,15 @@ from core.db import Sessions
 from core.memory import Context
 from core.messages import ToolCall, assistant, system, user
 from core.tools import Toolbox, offer
+from core.tools._offered import SEARCHES
+from core.turns import Speaker
 from tests.core import rows
 from tests.core.rows import NOW
 from tests.fakes.model import MODEL, ModelServer
 
 OFFLINE = offer(db.connect("sqlite://"), 1)
 """A toolbox that can only calculate; it has no history to search."""
+SUM = ToolCall("sum", "calculate", '{"expression": "1 + 1"}')
 OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -187,6 +190,21 @@ async def test_the_model_can_search_this_conversation(sessions: Sessions) -> Non
     assert await call(box, "search_history", query="cat") == "Nothing was found."
     other = offer(sessions, ada.conversation_id + 1)
     assert await call(other, "search_history", query="Biscuit") == "Nothing was found."
+
+
+async def test_the_history_is_searched_ten_times_at_most_in_all_rounds(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    box = offer(sessions, ada.conversation_id)
+    searches = [ToolCall(str(n), "search_history", '{"query": "cat"}') for n in range(6)]
+    with rows.statements(sessions) as seen:
+        results = [await box.run_all([*searches, SUM]) for _ in range(3)]
+    told = [[str(message["content"]) for message in round_] for round_ in results]
+    assert [each[-1] for each in told] == ["2"] * 3, "other tools go on"
+    found = [each for round_ in told for each in round_[:-1]]
+    assert found[:SEARCHES] == ["Nothing was found."] * SEARCHES
+    assert all("10 times" in each for each in found[SEARCHES:])
+    assert len(seen) == SEARCHES
 
 
 async def test_tools_cost_little_in_every_prompt(model: ModelServer) -> None:

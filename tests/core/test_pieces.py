@@ -6,7 +6,7 @@ import pytest
 
 from core import pieces
 from core.adapter import InboundMessage
-from core.turns import Question
+from core.turns import MOST_BYTES, MOST_PIECES, Question
 from tests.core.rows import NOW, later, message
 
 LONG = message("1", text="word " * 800, partial=True)
@@ -66,9 +66,13 @@ def test_a_stored_question_decides_in_the_same_way() -> None:
         assert pieces.goes_on(Question.load(Question.of(before).dump()), after)
 
 
-def test_no_question_has_pieces_without_end() -> None:
-    question = replace(Question.of(LONG), pieces=pieces.MOST)
-    assert not pieces.goes_on(question, replace(LONG, message_id="2"))
+def test_no_question_has_pieces_or_text_without_end() -> None:
+    many, long = replace(Question.of(LONG), pieces=MOST_PIECES), Question("é" * (MOST_BYTES // 2))
+    for full in (many, long):
+        assert not full.takes(Question.of(REST))
+    assert replace(many, pieces=MOST_PIECES - 1).takes(Question.of(REST))
+    assert replace(long, text=long.text[1:]).takes(Question("é"))
+    assert not replace(long, text="", quote=long.text).takes(Question("é"))
 
 
 def test_nothing_of_a_piece_is_dropped() -> None:

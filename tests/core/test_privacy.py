@@ -6,12 +6,13 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from io import BytesIO
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, make_url, select, text
 
-from core import attachments, inbox, memory, privacy, quota, search
+from core import attachments, bookkeeping, inbox, memory, privacy, quota, search
 from core.adapter import Attachment
 from core.attachments._content import understand
 from core.attachments._store import keep
@@ -19,6 +20,8 @@ from core.db import Sessions, transact
 from core.errors import LeaseLost
 from core.messages import Usage, assistant, user
 from core.models import AttachmentUse, Base, Blob, Message, Summary
+from core.models import Turn as TurnRow
+from core.privacy._export import BATCH
 from core.quota import Rules
 from core.settings import parse_limits
 from core.turns import Outcome, Question, Speaker, Turn
@@ -53,7 +56,7 @@ async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> N
     async def work(session: Any) -> None:
         context = await memory.recall(session, turn, memory.Marks(1000, 100), now=NOW)
         await keep(session, turn, [understand("secret.pdf", PDF)], now=later(seconds))
-        said = user(turn.question.text), assistant(f"A secret answer to {turn.message_id}.")
+        said = user(turn.question.in_words()), assistant(f"A secret answer to {turn.message_id}.")
         await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
         last = turn.id * memory.IDS_PER_TURN + 1
         summary = {"message_id": last, "content": "secret summary"}
@@ -78,9 +81,15 @@ async def forget(sessions: Sessions, who: Speaker) -> None:
     async def work(session: Any) -> None:
         cut_off = await privacy.forget(session, who.conversation_id, now=NOW)
         await quota.abandon(session, cut_off, RULES, now=NOW)
-        await attachments.sweep(session)
 
     await commit(sessions, work)
+    await clear(sessions)
+
+
+async def clear(sessions: Sessions) -> None:
+    """Delete in the background what was forgotten."""
+    await privacy.clear(sessions, now=NOW)
+    await attachments.tidy(sessions)
 
 
 async def reserve(sessions: Sessions, turn: Turn, cost: int) -> quota.Reservation:
@@ -130,7 +139,7 @@ async def test_forgotten_words_are_in_no_table(sessions: Sessions) -> None:
     await forget(sessions, await rows.speaker(sessions))
     assert "secret" not in await everything(sessions)
     assert await spent(sessions, turn) == (1, 5), "the ledger holds figures and no text"
-    found = await commit(sessions, lambda s: search.find(s, turn.conversation_id, "secret"))
+    found = await search.find(sessions, turn.conversation_id, "secret")
     assert found == []
 
 
@@ -282,7 +291,7 @@ async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> 
     assert "secret answer a" not in await everything(sessions)
     assert "Bob's words" in await everything(sessions)
     assert await count(sessions, Blob) == 1
-    found = await commit(sessions, lambda s: search.find(s, bob.conversation_id, "words"))
+    found = await search.find(sessions, bob.conversation_id, "words")
     assert len(found) == 1
     await forget(sessions, bob)
     assert await count(sessions, Blob) == 0
@@ -328,7 +337,7 @@ async def test_expired_words_are_not_in_the_file(
 ) -> None:
     await said(sqlite_sessions, "old")
     await privacy.expire(sqlite_sessions, before=later(1))
-    await commit(sqlite_sessions, attachments.sweep)
+    await attachments.tidy(sqlite_sessions)
     await privacy.erase(sqlite_sessions)
     assert b"secret" not in on_disk(sqlite_url)
 
@@ -367,7 +376,7 @@ async def test_old_data_is_deleted_and_new_data_stays(sessions: Sessions) -> Non
     )
 
     await privacy.expire(sessions, before=later(MONTH - 1))
-    await commit(sessions, attachments.sweep)
+    await attachments.tidy(sessions)
 
     stored = await everything(sessions)
     assert "secret old" not in stored
@@ -385,12 +394,75 @@ async def test_old_data_is_deleted_and_new_data_stays(sessions: Sessions) -> Non
     assert context.parent_id == new.id * memory.IDS_PER_TURN + 1
 
     await privacy.expire(sessions, before=later(MONTH + 1))
-    await commit(sessions, attachments.sweep)
+    await attachments.tidy(sessions)
     assert "secret" not in await everything(sessions)
     assert await count(sessions, Blob) == 0
 
 
 # To have it
+
+
+async def exported(sessions: Sessions, user_id: int) -> Any:
+    file = BytesIO()
+    assert await privacy.export(sessions, user_id, file, most=10**6)
+    return json.loads(file.getvalue())
+
+
+async def test_nothing_forgotten_is_exported_before_it_is_deleted(sessions: Sessions) -> None:
+    turn = await said(sessions, "a")
+    who = await rows.speaker(sessions)
+    await commit(sessions, lambda s: privacy.forget(s, who.conversation_id, now=NOW))
+    assert "secret" not in str(await exported(sessions, turn.user_id))
+
+
+async def test_an_export_of_any_length_is_whole_and_read_in_steps(sessions: Sessions) -> None:
+    """Each transaction reads a few rows, and the file has each row once."""
+    first = await said(sessions, "0")
+    turns = [first] + [await said(sessions, f"{n}") for n in range(1, 2 * BATCH)]
+    with rows.statements(sessions) as seen:
+        stored = await exported(sessions, first.user_id)
+    assert [turn["id"] for turn in stored["turns"]] == [turn.id for turn in turns]
+    assert len(stored["messages"]) == 4 * BATCH
+    assert len(stored["files"]) == 2 * BATCH
+    assert len(seen) > 4 + 3 + 3
+    assert all("LIMIT" in statement for statement, _ in seen)
+    file = BytesIO()
+    assert not await privacy.export(sessions, first.user_id, file, most=9_000)
+    assert len(file.getvalue()) <= 9_000
+
+
+async def test_a_group_s_questions_are_exported_when_their_turns_are_gone(
+    sessions: Sessions,
+) -> None:
+    asked = Question("my words", private=False, name="Ada", quote="Bob's > words\n\nof two")
+    for author, words in ((ADA, asked), (BOB, Question("Bob's", private=False)), (ADA, asked)):
+        message_id = f"{author.name} {await count(sessions, TurnRow)}"
+        await rows.ask_in_group(sessions, author, message_id, question=words)
+        [turn] = await rows.claim(sessions)
+        said = user(words.in_words("[Saturday, 14 March 2026]")), assistant(f"To {author.name}")
+        await commit(
+            sessions,
+            lambda s, t=turn, w=said: memory.remember(s, t, memory.Context(), w, None, now=NOW),  # type: ignore[misc]  # mypy cannot tell
+        )
+        await rows.finish(sessions, turn)
+    ada = (await rows.speaker(sessions)).user_id
+    await bookkeeping.prune(sessions, before=later(100 * MONTH))
+    stored = await exported(sessions, ada)
+    [earlier] = stored["earlier"]
+    assert (earlier["question"], earlier["answer"]) == ("Ada: my words", "To Ada")
+    assert len(stored["turns"]) == 1
+    assert "Bob's" not in str(stored)
+
+
+async def test_an_export_comes_once_an_hour(sessions: Sessions, ada: Speaker) -> None:
+    async def begin(seconds: float) -> Any:
+        now = later(seconds)
+        return await commit(sessions, lambda s: privacy.begin_export(s, ada.user_id, now=now))
+
+    assert [await begin(at) for at in (0, 1, 3599, 3600, 3601)] == [
+        *(None, later(3600), later(3600)),
+        *(None, later(7200)),
+    ]
 
 
 async def test_an_export_is_all_that_is_the_persons_as_json(sessions: Sessions) -> None:
@@ -402,7 +474,7 @@ async def test_an_export_is_all_that_is_the_persons_as_json(sessions: Sessions) 
         await rows.finish(sessions, turn)
 
     ada = (await rows.speaker(sessions)).user_id
-    stored = await commit(sessions, lambda s: privacy.export(s, ada))
+    stored = await exported(sessions, ada)
 
     assert json.loads(json.dumps(stored)) == stored
     texts = "\n".join(leaves(stored))
@@ -432,7 +504,7 @@ async def test_an_export_tells_nothing_that_others_said_in_a_group(sessions: Ses
         await inbox.answered(session, turn, "An answer to Ada.", Outcome.OK, now=NOW)
 
     await commit(sessions, work)
-    texts = "\n".join(leaves(await commit(sessions, lambda s: privacy.export(s, turn.user_id))))
+    texts = "\n".join(leaves(await exported(sessions, turn.user_id)))
     assert "Ada's question" in texts
     assert "An answer to Ada." in texts
     assert "Bob's" not in texts
@@ -441,8 +513,8 @@ async def test_an_export_tells_nothing_that_others_said_in_a_group(sessions: Ses
 async def test_an_export_lists_files_and_the_chosen_model(sessions: Sessions) -> None:
     turn = await said(sessions, "a")
     await commit(sessions, lambda s: memory.choose_model(s, turn.conversation_id, "good-model"))
-    stored = await commit(sessions, lambda s: privacy.export(s, turn.user_id))
-    assert stored["model"] == "good-model"
+    stored = await exported(sessions, turn.user_id)
+    assert [each["model"] for each in stored["conversations"]] == ["good-model"]
     digest = understand("secret.pdf", PDF).digest
     assert stored["files"] == [
         {"turn_id": turn.id, "media_type": "application/pdf", "bytes": len(PDF), "sha256": digest}

@@ -574,3 +574,30 @@ async def test_people_with_one_budget_never_lock_each_other_out(
         "minute": 160 - len(odd),
         "month": 160 - len(odd),
     }
+
+
+async def test_a_refusal_is_told_once_for_each_limit_window_and_conversation(
+    sessions: Sessions, turn: Turn
+) -> None:
+    in_private = turn
+    in_group = replace(
+        in_private,
+        conversation_id=(
+            await rows.speaker(sessions, rows.ADA, rows.GROUP, private=False)
+        ).conversation_id,
+    )
+    minute, day = (
+        QuotaExceeded(each, later(30), needed=1, left=0, most=9, shared=False)
+        for each in ("9 turns/minute", "9 turns/day")
+    )
+
+    async def told(turn: Turn, refusal: QuotaExceeded, seconds: float = 0) -> bool:
+        return await commit(sessions, lambda s: quota.tell(s, turn, refusal, now=later(seconds)))
+
+    assert [await told(in_private, minute) for _ in range(3)] == [True, False, False]
+    assert await told(in_private, day)
+    assert [await told(in_group, minute) for _ in range(2)] == [True, False]
+    assert not await told(in_private, minute, 29)
+    assert await told(in_private, minute, 30)
+    too_large = QuotaExceeded("1 usd/day", later(30), needed=10, left=0, most=9, shared=False)
+    assert [await told(in_private, too_large) for _ in range(2)] == [True, True]

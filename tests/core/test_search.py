@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import JSON, bindparam, delete, select, text, update
 
 from core import memory, search
 from core.db import Sessions, is_sqlite
 from core.memory import Context
 from core.messages import ChatMessage, assistant, system, user
-from core.models import Conversation, Message
+from core.models import Conversation, Instant, Message
 from core.search import Found
 from core.turns import Speaker
 from tests.core import rows
@@ -44,8 +44,7 @@ async def find(sessions: Sessions, who: Speaker, query: str, limit: int = 5) -> 
 
 
 async def find_all(sessions: Sessions, who: Speaker, query: str, limit: int = 5) -> list[Found]:
-    async with rows.begin(sessions) as session:
-        return await search.find(session, who.conversation_id, query, limit)
+    return await search.find(sessions, who.conversation_id, query, limit)
 
 
 async def test_finds_role_text_and_time(sessions: Sessions, ada: Speaker, say: Say) -> None:
@@ -76,7 +75,7 @@ async def test_nothing_of_another_conversation_is_ranked(
     with rows.statements(sessions) as seen:
         assert await find(sessions, bob, "secret") == ["Bob's secret"]
     if is_sqlite(str(sessions.engine.url)):
-        [(_, (match, *_))] = seen
+        match = next(parameters[0] for sql, parameters in seen if "MATCH" in sql)
         async with rows.begin(sessions) as session:
             matches = text("SELECT count(*) FROM search WHERE search MATCH :match")
             assert await session.scalar(matches, {"match": match}) == 1
@@ -197,8 +196,7 @@ async def test_an_accent_alone_is_no_word(sessions: Sessions, ada: Speaker, say:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(max_size=40))
 async def test_no_text_at_all_is_an_error(sessions: Sessions, query: str) -> None:
-    async with rows.begin(sessions) as session:
-        assert await search.find(session, 1, query) == []
+    assert await search.find(sessions, 1, query) == []
 
 
 async def test_an_excerpt_shows_the_surroundings_of_the_word(
@@ -241,3 +239,42 @@ async def test_whatever_is_said_is_remembered(
         stored = await session.scalars(select(Message.body).order_by(Message.id))
         assert [body["content"] for body in stored] == [content, "an ordinary message"]
     assert await find(sessions, ada, "ordinary") == ["an ordinary message"]
+
+
+async def crowd(sessions: Sessions, who: Speaker, number: int) -> None:
+    """Say the same `number` times, without a turn for each."""
+    fill = text(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :number)"
+        " INSERT INTO messages (id, conversation_id, turn_id, body, created_at)"
+        " SELECT 100000 + i, :here, 1, :body, :at FROM n"
+    ).bindparams(bindparam("body", type_=JSON), bindparam("at", type_=Instant))
+    values = {"number": number, "here": who.conversation_id, "at": NOW}
+    body = user("我们今天喜欢的是 plain tea")
+    await commit(sessions, lambda s: s.execute(fill, values | {"body": body}))
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["没有", "没", "我们没有", "的" * 9_000, "tea", "t", "te* OR plain", "plain tea " * 9_000],
+    ids=["pair", "sign", "pairs", "long sign", "word", "letter", "operators", "long query"],
+)
+async def test_no_query_reads_more_of_a_longer_conversation(
+    sessions: Sessions, ada: Speaker, say: Say, query: str
+) -> None:
+    await say(user("the first"))
+    await crowd(sessions, ada, search.SCANNED)
+    with rows.statements(sessions) as seen:
+        assert len(await find(sessions, ada, query)) <= 5
+    steps = search.SCANNED // search.STEP
+    assert len(seen) <= steps + search.WORDS + 2
+    limits = [sql for sql, _ in seen if "LIMIT" in sql]
+    assert len(limits) >= len(seen) - 1, "all but the last one have a bound"
+
+
+async def test_an_old_message_with_all_words_comes_before_newer_ones_with_some(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    await say(user("plain old tea"))
+    await crowd(sessions, ada, search.RANKED + 1)
+    assert (await find(sessions, ada, "old tea"))[0] == "plain old tea"
+    assert len(await find(sessions, ada, "plain tea")) == 5

@@ -39,7 +39,7 @@ async def test_a_retention_that_fails_is_told_and_starts_again(
         assert "How can I help you?" in await ask(stage, "Hello")
     first = told(caplog)[0]
     assert first.getMessage() == (
-        'the hourly retention failed: ProgrammingError: relation "summaries" does not exist;'
+        'deleting what is not needed failed: ProgrammingError: relation "summaries" does not exist;'
         f" it starts again in {SHORTEST_PAUSE:g} s"
     )
     assert first.exc_info, "what only a change of the schema can mend comes with its traceback"

@@ -60,8 +60,9 @@ async def test_forget_asks_first_and_then_deletes_everything(stage: Stage, world
         assert len(stage.records.memory()) == 3, "nothing is deleted without a confirmation"
         assert "is deleted" in await ask(stage, "/forget yes")
         await ask(stage, "Hello")
+        await eventually(lambda: len(stage.records.memory(2)) == 2)
+        await eventually(lambda: "Biscuit" not in str(stage.records.all(TEXTS)))
     assert "Biscuit" not in str(world.model.requests[-1].messages)
-    assert len(stage.records.memory()) == 2
     assert "Biscuit" not in str(stage.records.all(TEXTS))
     assert stage.records.one("SELECT count(*) FROM search WHERE search MATCH 'Biscuit'") == 0
     assert stage.records.one("SELECT count(*) FROM calls") == 2, "the ledger stays"
@@ -160,7 +161,7 @@ async def test_forget_deletes_the_bytes_of_files(telegram: TelegramStage) -> Non
         await telegram.records.idle(1)
         assert telegram.records.one("SELECT count(*) FROM attachments") == 1
         await ask(telegram, "/forget yes")
-    assert telegram.records.one("SELECT count(*) FROM attachments") == 0
+        await eventually(lambda: telegram.records.one("SELECT count(*) FROM attachments") == 0)
     assert telegram.records.one("SELECT count(*) FROM attachment_uses") == 0
 
 

@@ -83,7 +83,11 @@ async def test_a_quota_is_refused_kindly(stage: Stage, world: World) -> None:
     async with stage.running(quota="1 turns/hour"):
         await ask(stage, "Hello")
         answer = await ask(stage, "Hello again")
+        place = stage.place()
+        await stage.say("Hello, hello")
+        await stage.records.idle(3)
     assert "your limit is 1 turn/hour" in answer
+    assert stage.place() == place, "it was said once, with the time"
     assert len(world.model.requests) == 1
     assert stage.records.drift() == []
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import discord
@@ -15,8 +16,14 @@ from tests.fakes.model import Answer, ModelServer
 from tests.records import eventually
 
 CREATE = "POST /channels/{id}/messages"
+PAUSED = "SELECT count(*) FROM mutes WHERE until > :now"
 PAID = "SELECT used FROM allowances WHERE owner_id > 0"
 LONG = Answer("word " * 200, pace=0.02)
+
+
+def utc() -> str:
+    """Return the time as SQLite stores it."""
+    return str(datetime.now(UTC).replace(tzinfo=None))
 
 
 class Clock:
@@ -119,7 +126,7 @@ async def test_where_the_bot_may_not_write_nothing_is_asked_and_nothing_charged(
         assert len(model.requests) == 1
         assert [row.used for row in records.all(PAID)] == [0, 0]
         open_(server, where)
-        await eventually(lambda: records.one("SELECT count(*) FROM mutes") == 0)
+        await eventually(lambda: records.one(PAUSED, now=utc()) == 0)
         await server.say(where, stage.ada, f"{server.mention} say it")
         await records.idle(3)
     assert [answer.content for answer in server.answers(where)] == ["it"]

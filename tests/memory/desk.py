@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -23,6 +23,7 @@ from core.db import Sessions
 from core.errors import AttachmentError
 from core.intake import Intake
 from core.quota import Rules
+from core.upkeep import Upkeep
 from core.worker import Worker
 from tests.bot import settings
 from tests.fakes.model import ModelRequest, ModelServer
@@ -41,6 +42,7 @@ class Paper:
     name: str = PLATFORM
     bot_id: str = BOT
     rate: float = 1e6
+    largest_file: int = 1_000_000
     posts: dict[str, tuple[Address, str]] = field(default_factory=dict)
     """The texts that stand in the chats, by message id."""
     uploads: list[tuple[Address, str, bytes]] = field(default_factory=list)
@@ -135,6 +137,10 @@ class Desk:
     sessions: Sessions
     _intake: Intake
     _worker: Worker
+
+    async def tidy(self) -> None:
+        """Make a round of the upkeep, as the bot does it in the background."""
+        await Upkeep(self.sessions, now=machine_time, keep=timedelta(days=90)).round()
 
     async def say(
         self,

@@ -78,6 +78,7 @@ async def test_a_shared_file_stays_for_the_turn_that_is_remembered(
     await here.ask("And this?", files={"again.png": picture(1)}, who=BOB)
     assert await kept(here) == (1, 1)
     await here.ask("/forget yes")
+    await here.tidy()
     assert await kept(here) == (0, 0)
 
 
@@ -129,4 +130,5 @@ async def test_a_person_has_room_for_so_many_bytes(here: Desk, model: ModelServe
     assert await kept(here) == (3, 4)
     await here.ask("/forget yes")
     await here.ask("And this?", files={"d.png": picture(4, 900_000)})
+    await here.tidy()
     assert await kept(here) == (2, 2)

@@ -131,4 +131,5 @@ async def test_forgotten_words_leave_the_file_at_once(sqlite_url: str, model: Mo
     async with desk(sqlite_url, model) as here:
         await here.ask("The zebra is secret.", files={"zebra.txt": b"A zebra."})
         await here.ask("/forget yes")
+        await here.tidy()
         assert b"zebra" not in on_disk(sqlite_url)

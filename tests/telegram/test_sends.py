@@ -11,6 +11,7 @@ from telegram.error import BadRequest, Forbidden
 from bots.telegram.failures import translated
 from bots.telegram.request import reduced
 from bots.telegram.suspects import MOST, suspects
+from core.chat import EXCUSED
 from core.errors import Muted, Undeliverable
 from core.worker import FAULTS
 from tests.bot import hasty_bot
@@ -21,8 +22,14 @@ from tests.records import eventually
 
 SOON = {"retry_seconds": 0.1}
 GIVEN_UP = "SELECT count(*) FROM turns WHERE outcome = 'undeliverable'"
+PAUSED = "SELECT count(*) FROM mutes WHERE until > :now"
 PAID = "SELECT used FROM allowances WHERE owner_id > 0"
 TOLD = "I could not show my answer here, or not all of it. Please ask me again. (Reference 1-5)"
+
+
+def utc() -> str:
+    """Return the time as SQLite stores it."""
+    return str(datetime.now(UTC).replace(tzinfo=None))
 
 
 class HastyStage(TelegramStage):
@@ -286,9 +293,10 @@ async def test_where_the_bot_may_not_write_nothing_is_asked_and_nothing_charged(
         assert records.memory() == []
         server.relent()
         server.block(stage.ada, blocked=False)
-        await eventually(lambda: records.one("SELECT count(*) FROM mutes") == 0)
+        await eventually(lambda: records.one(PAUSED, now=utc()) == 0)
         await stage.say("say it")
         await records.idle(5)
+    assert records.one("SELECT count(*) FROM mutes") == 0
     assert [answer.text for answer in server.answers(stage.chat)] == ["it"]
     assert records.all("SELECT DISTINCT outcome FROM turns WHERE id < 5") == [("undeliverable",)]
     assert records.drift() == []
@@ -320,7 +328,7 @@ async def test_after_the_pause_a_small_call_is_tried_before_the_model(
     assert records.one("SELECT count(*) FROM mutes") == 0, "an answer that works ends it"
 
 
-async def test_a_chat_that_is_closed_when_the_answer_is_whole_costs_nothing(
+async def test_who_locks_the_bot_out_of_an_answer_pays_for_what_was_read(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     server, records = stage.server, stage.records
@@ -329,12 +337,28 @@ async def test_a_chat_that_is_closed_when_the_answer_is_whole_costs_nothing(
         with model.hold():
             await stage.say("Hello")
             await records.posted()
-            server.fail("editMessageText", status=403, times=1000)
+            server.block(stage.ada)
         await records.idle(1)
-        await stage.say("Hello?")
-        await records.idle(2)
-    assert records.all("SELECT DISTINCT outcome FROM turns") == [("undeliverable",)]
-    assert records.one("SELECT used FROM allowances") == 0
+    assert records.one("SELECT outcome FROM turns") == "undeliverable"
+    assert records.one("SELECT used FROM allowances") == 1
+    assert records.drift() == []
+
+
+async def test_who_locks_the_bot_out_again_and_again_pays(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    """A group's admin lets the bot write until it asks the model, and then no more."""
+    server, records = stage.server, stage.records
+    model.enqueue(*[Answer("word " * 200, pace=0.02)] * 5)
+    server.fail("sendMessage", status=400, description="Bad Request: CHAT_RESTRICTED", times=1000)
+    async with stage.running(quota="9 turns/day"):
+        for number in range(1, 6):
+            await stage.say("Hello")
+            await records.idle(number)
+            server.block(stage.ada, blocked=False)
+            await eventually(lambda: records.one(PAUSED, now=utc()) == 0)
+    assert len(model.requests) == 5
+    assert records.one("SELECT used FROM allowances") == 5 - EXCUSED
     assert records.drift() == []
 
 
@@ -345,7 +369,8 @@ def test_the_suspects_are_the_unknown_ids_between_two_messages() -> None:
     assert suspects(supergroup, "10", "15", known) == ["11", "12", "14"]
     assert suspects(home, "10", "11", known) == []
     assert suspects(home, "10", None, [])[0::MOST] == ["11"], "the repeat is not made yet"
-    assert suspects(home, None, "5", []) == ["1", "2", "3", "4"]
+    assert suspects(home, None, "14", known) == ["13"], "from the last known message on"
+    assert suspects(home, None, "5", known) == [], "older ones may be ours and forgotten"
 
 
 def test_the_number_of_suspects_has_a_bound() -> None:

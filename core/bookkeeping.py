@@ -1,0 +1,134 @@
+"""Bookkeeping that nobody needs any more: old turns with their posts and events, old pauses."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, exists, func, select, tuple_, update
+
+from core import models
+from core.db import Session, Sessions
+from core.models import table
+from core.tasks import repeat, walk
+from core.turns import IDS_PER_TURN
+
+BATCH = 100
+"""The number of rows that one transaction deletes."""
+LONGEST_WINDOW = timedelta(days=32)
+"""An allowance that began so long ago counts an old window."""
+
+_turns = table(models.Turn)
+_newer = _turns.alias("newer")
+_events = table(models.Event)
+_uses = table(models.AttachmentUse)
+_messages = table(models.Message)
+_conversations = table(models.Conversation)
+_allowances = table(models.Allowance)
+
+# The last turn of a person in a conversation is kept: the platform's history is read from the
+# newest known message of each chat on.
+_HAS_NEWER = exists().where(
+    _newer.c.conversation_id == _turns.c.conversation_id,
+    _newer.c.user_id == _turns.c.user_id,
+    _newer.c.id > _turns.c.id,
+)
+_HAS_FILES = exists().where(_uses.c.turn_id == _turns.c.id)
+"""Memory still needs the files of a turn."""
+
+
+async def prune(sessions: Sessions, *, before: datetime) -> None:
+    """Delete the bookkeeping from before a time, in steps; memory and sums stay.
+
+    `before` is at least two days ago: a platform may send an event again for a day.
+    """
+    await walk(sessions, partial(_prune_turns, before=before), 0)
+    await repeat(sessions, _date_events)
+    ends = {models.Event: "noted_at", models.Pause: "until", models.Listener: "lease_until"}
+    for model, column in ends.items():
+        await repeat(sessions, partial(_prune, which=table(model), ended=column, before=before))
+    await walk(sessions, partial(_prune_allowances, before=before - LONGEST_WINDOW), -1)
+
+
+async def _prune_turns(session: Session, after: int, *, before: datetime) -> int | None:
+    """Delete old delivered turns among the next ones, with their events and posts.
+
+    Return the id of the last turn that was looked at, None at the end.
+    """
+    columns = select(_turns.c.id, _turns.c.conversation_id, _turns.c.created_at)
+    found = await session.execute(
+        columns.where(_turns.c.id > after).order_by(_turns.c.id).limit(BATCH)
+    )
+    turns = found.all()
+    old = [turn for turn in turns if turn.created_at < before]
+    if old:
+        is_old = (_turns.c.id.in_([turn.id for turn in old]), _turns.c.delivered_at < before)
+        is_gone = (*is_old, _HAS_NEWER, ~_HAS_FILES)
+        await _name_authors(session, is_gone)
+        await session.execute(delete(_turns).where(*is_gone))
+        await _prune_conversations(session, {turn.conversation_id for turn in old})
+    # Ids grow with time: where nothing is old, the end is reached.
+    return turns[-1].id if old and len(turns) == BATCH else None
+
+
+async def _name_authors(session: Session, which: Sequence[ColumnElement[bool]]) -> None:
+    """Note in groups who asked, because an export needs it when the turns are deleted."""
+    in_groups = (
+        select(_turns.c.id * IDS_PER_TURN, _turns.c.user_id)
+        .join(_conversations, _conversations.c.id == _turns.c.conversation_id)
+        .where(*which, _turns.c.kind == "chat", _conversations.c.user_id.is_(None))
+    )
+    for message_id, user_id in (await session.execute(in_groups)).all():
+        asked = update(_messages).where(_messages.c.id == message_id)
+        await session.execute(asked.values(author_id=user_id))
+
+
+async def _prune_conversations(session: Session, ids: set[int]) -> None:
+    """Delete forgotten conversations that hold nothing any more."""
+    await session.execute(
+        delete(_conversations).where(
+            _conversations.c.id.in_(ids),
+            _conversations.c.cleared_at.is_not(None),
+            ~exists().where(_turns.c.conversation_id == _conversations.c.id),
+            ~exists().where(_messages.c.conversation_id == _conversations.c.id),
+        )
+    )
+
+
+async def _date_events(session: Session) -> bool:
+    """Let noted events of an older release, whose age is unknown, begin to age now."""
+    undated = (
+        select(*_events.primary_key)
+        .where(_events.c.turn_id.is_(None), _events.c.noted_at.is_(None))
+        .limit(BATCH)
+    )
+    dated = await session.execute(
+        update(_events).where(tuple_(*_events.primary_key).in_(undated)).values(noted_at=func.now())
+    )
+    return dated.rowcount == BATCH
+
+
+async def _prune(session: Session, *, which: Table, ended: str, before: datetime) -> bool:
+    """Delete rows that ended before a time. Return True if there may be more to do."""
+    old = select(*which.primary_key).where(which.c[ended] < before)
+    if which is _events:
+        old = old.where(_events.c.turn_id.is_(None))  # the others go with their turns
+    gone = await session.execute(
+        delete(which).where(tuple_(*which.primary_key).in_(old.limit(BATCH)))
+    )
+    return gone.rowcount == BATCH
+
+
+async def _prune_allowances(session: Session, after: int, *, before: datetime) -> int | None:
+    """Delete old allowances of the next owners; return the last owner, None at the end."""
+    next_ones = (
+        select(_allowances.c.owner_id)
+        .where(_allowances.c.owner_id > after)
+        .distinct()
+        .order_by(_allowances.c.owner_id)
+        .limit(BATCH)
+    )
+    owners = (await session.scalars(next_ones)).all()
+    is_old: Any = _allowances.c.window_start < before
+    await session.execute(delete(_allowances).where(_allowances.c.owner_id.in_(owners), is_old))
+    return owners[-1] if len(owners) == BATCH else None

@@ -1,0 +1,69 @@
+"""The upkeep: what nobody may see or needs any more is deleted, in small steps beside the bot."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from core import attachments, bookkeeping, privacy, quota
+from core.db import Sessions
+from core.gates import happens
+
+DAY = timedelta(days=1)
+EVERY = 3600.0
+"""The seconds between two rounds."""
+
+
+class Upkeep:
+    """One process's rounds of deleting; `wake` begins one at once, as after a `/forget`."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        *,
+        now: Callable[[], datetime],
+        retention: timedelta | None = None,
+        keep: timedelta,
+    ) -> None:
+        """Make an upkeep.
+
+        What people said is deleted when it is older than `retention`, and bookkeeping when it is
+        older than `keep`.
+        """
+        self._sessions = sessions
+        self._now = now
+        self._retention = retention
+        self._keep = keep
+        self._pruned_at: datetime | None = None
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Begin a round now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Make a round at once, then hourly, for ever; a crash in the middle of one loses nothing.
+
+        An earlier process may have left something to delete.
+        """
+        while True:
+            self._woken.clear()
+            await self.round()
+            await happens(self._woken, EVERY)
+
+    async def round(self) -> None:
+        """Delete everything that is to be deleted by now."""
+        await privacy.clear(self._sessions, now=self._now())
+        if self._retention is not None:
+            await privacy.expire(self._sessions, before=self._now() - self._retention)
+        await attachments.tidy(self._sessions)
+        await privacy.erase(self._sessions)
+        await self._prune()
+
+    async def _prune(self) -> None:
+        """Delete old bookkeeping, once a day: it ages by days."""
+        now = self._now()
+        if self._pruned_at is None or now - self._pruned_at >= DAY:
+            # The calls go first, because they refer to the turns.
+            await quota.sum_up(self._sessions, before=now - self._keep)
+            await bookkeeping.prune(self._sessions, before=now - self._keep)
+            self._pruned_at = now
