@@ -11,6 +11,7 @@ import httpx
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
+from bots.telegram.answers import checked
 from bots.downloads import PLAIN
 
 TIMEOUT = httpx.Timeout(20, connect=10, pool=10)
@@ -78,7 +79,7 @@ class Request(BaseRequest):
                 name = url.rpartition("/")[2]
                 if response.status_code == httpx.codes.OK and name in CREATES | DEEDS:
                     return response.status_code, await _needed(name, response.aiter_bytes())
-                return response.status_code, await response.aread()
+                return response.status_code, checked(response.status_code, await response.aread())
         except httpx.TimeoutException as error:
             raise TimedOut(type(error).__name__) from error
         except (httpx.HTTPError, httpx.StreamError) as error:
