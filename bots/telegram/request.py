@@ -11,8 +11,8 @@ import httpx
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
-from bots.telegram.answers import checked
 from bots.downloads import PLAIN
+from bots.telegram.answers import checked
 
 TIMEOUT = httpx.Timeout(20, connect=10, pool=10)
 """The seconds for each read and write; to connect; to get a connection of the pool."""

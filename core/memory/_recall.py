@@ -31,7 +31,6 @@ async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -
         parent_id=path[-1].id if path else None,
         total=None if counted is None else path[counted].total,
         beyond=sum(_size(row) + _slack(row) for row in after),
-        length=_length(path),
         slack=0 if counted is None else _slack(path[counted]),
         length=_length(path),
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
