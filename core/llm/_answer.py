@@ -81,6 +81,10 @@ CREDITS = 2
 CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
 FILTERED = ("content_filter", "safety", "recitation", "prohibited_content", "sensitive")
 """The words of services for an answer that reached its longest, and for one that was ended."""
+MOST_TOOL_CALLS = 128
+"""The most tool calls of one answer; models make a handful."""
+LONGEST_ID = 200
+"""The most characters of a tool call's id that are kept."""
 MOST_TOKENS = 1_000_000_000
 MOST_DOLLARS = 1_000_000
 """Larger figures are taken for errors and ignored."""
@@ -98,7 +102,7 @@ class _ToolCallSoFar:
     index: object
     id: str
     name: str = ""
-    arguments: str = ""
+    arguments: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -228,12 +232,13 @@ class Answer:
         """Add a piece to its tool call, and return the text of the piece."""
         function = _object(piece.get("function"))
         arguments = function.get("arguments")
-        call = self._tool_call_of(piece.get("index"), _string(piece.get("id")))
+        call_id = clean(_string(piece.get("id"))[:LONGEST_ID])
+        call = self._tool_call_of(piece.get("index"), call_id)
         name = _string(function.get("name"))
         call.name = name or call.name
         # Some servers send an object instead of its JSON text.
         more = json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments)
-        call.arguments += more
+        call.arguments.append(more)
         self._received += filter(None, (name, more))
         return name + more
 
@@ -245,6 +250,8 @@ class Answer:
         for call in reversed(self._tool_calls):
             if index in (None, call.index) and call_id in ("", call.id):
                 return call
+        if len(self._tool_calls) == MOST_TOOL_CALLS:
+            raise ValueError("too many tool calls")
         new = _ToolCallSoFar(index, call_id or _id_of(self._tool_calls))
         self._tool_calls.append(new)
         return new
@@ -281,7 +288,8 @@ class Answer:
         if not self._told and self._written.is_invalid and not self.is_last_try:
             raise Costly("a tool call in the text that fits no tool")
         for name, arguments in self._written.calls:
-            self._tool_calls.append(_ToolCallSoFar(None, _id_of(self._tool_calls), name, arguments))
+            call_id = _id_of(self._tool_calls)
+            self._tool_calls.append(_ToolCallSoFar(None, call_id, name, [arguments]))
         reason = self._reason()
         if reason in ("stop", "refusal") and not (self._told or self._written.is_invalid):
             raise Costly("an empty answer")
@@ -314,7 +322,7 @@ class Answer:
     def _tool_call(self, call: _ToolCallSoFar) -> ToolCall:
         if not _TOOL_NAME.fullmatch(call.name):
             raise self.fault("a tool call without a proper name")
-        return ToolCall(call.id, call.name, _mended(call.arguments) or "{}")
+        return ToolCall(call.id, call.name, _mended("".join(call.arguments)) or "{}")
 
     def _reason(self) -> str:
         if self._refused:

@@ -24,8 +24,8 @@ from core.gates import SPARE, Gates, happens
 from core.posts import FILE, Part
 from core.quota import Progress
 from core.reply._calls import Calls, Lease
-from core.reply._messages import Messages
-from core.text import split
+from core.reply._messages import Messages, cut
+from core.text import Growing
 from core.turns import Turn
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class Reply:
     """The sentence that stands in the place of the answer while there is no text for long."""
     calls: Calls = field(init=False)
     messages: Messages = field(init=False)
+    _growing: Growing = field(init=False)
     _refusal: Muted | None = None
     """The refusal of the platform to let the bot write here."""
     _noticed: str = ""
@@ -72,10 +73,11 @@ class Reply:
         """Make the way to the platform."""
         self.calls = Calls(self.adapter, self.gates, self.sessions, self.turn, self.lease, self.now)
         self.messages = Messages(self.calls)
+        self._growing = Growing(self.adapter.fits)
 
-    def resume(self, parts: Mapping[int, Part]) -> None:
+    async def resume(self, parts: Mapping[int, Part]) -> None:
         """Go on in the messages of earlier attempts."""
-        self.messages.resume(parts)
+        await self.messages.resume(parts)
 
     # While the answer grows
 
@@ -203,7 +205,7 @@ class Reply:
         if not self._is_news():
             return
         self._noticed = "" if self.text else self.notice
-        parts = split(self.text or self.notice, self.adapter.fits)
+        parts = await cut(self._growing, self.text or self.notice)
         for part, text in enumerate(parts):
             if self._grown.is_set():
                 return
@@ -232,7 +234,7 @@ class Reply:
         refuses for good, and LeaseLost when another attempt owns the turn.
         """
         self.calls.is_delivery = True
-        parts = split(answer, self.adapter.fits)
+        parts = await cut(Growing(self.adapter.fits), answer)
         for part, text in enumerate(parts):
             shown = buttons if part == len(parts) - 1 else ()
             await self.calls.insist(partial(self.messages.stand, part, text, shown))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -57,6 +58,8 @@ class Wave:
     """The most bytes of the process's memory."""
     most: int
     """The bytes that it may have."""
+    work: float = 0.0
+    """The seconds of CPU that the process took."""
     ended: bool = False
     """True if the process ended by itself."""
 
@@ -101,12 +104,16 @@ class Siege:
                 f"{max(wave.waits):.2f}",
                 f"{self.later(wave):+.2f}",
                 f"{wave.peak >> 20} MB",
+                f"{wave.work:.1f}",
             )
             for wave in self.waves
         ]
 
 
-HEADS = ("platform", "database", "kind", "alone", "worst", "attacked", "worst", "later", "memory")
+HEADS = (
+    *("platform", "database", "kind", "alone", "worst", "attacked", "worst", "later"),
+    *("memory", "CPU"),
+)
 
 
 async def besiege(
@@ -149,11 +156,13 @@ async def _wave(
     member: Member,
 ) -> Wave:
     """Measure an attack on a process."""
-    _forget_peak(member.pid)
-    waits = await _attacked(front, place, records, attack, witnesses)
     most = WITH_FILES if attack.files else MEMORY
-    alive = member.is_alive()
-    return Wave(attack.name, waits, _peak(member.pid) if alive else 0, most, ended=not alive)
+    _forget_peak(member.pid)
+    before = _work(member.pid)
+    waits = await _attacked(front, place, records, attack, witnesses)
+    if not member.is_alive():
+        return Wave(attack.name, waits, 0, most, ended=True)
+    return Wave(attack.name, waits, _peak(member.pid), most, _work(member.pid) - before)
 
 
 async def _attacked(
@@ -252,6 +261,12 @@ async def _villain() -> AsyncIterator[str]:
 def _forget_peak(pid: int) -> None:
     """Let the kernel measure the peak of a process's memory anew."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _work(pid: int) -> float:
+    """Return the seconds of CPU that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _peak(pid: int) -> int:
