@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, words
 from core.adapter import Access, Change, ChangeKind, Event, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
-from core.requests import Bounds, Reason
+from core.requests import Bounds, Reason, Turnstile
 from core.turns import Activity, Outcome, Question, Speaker
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class Intake:
         self._accepted = accepted
         self._changed = changed
         self._bounds = bounds
+        self._turnstile = Turnstile(bounds)
         self._forgot = forgot
         # Not stored: most pieces that do not name the bot are not for it.
         self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
@@ -81,6 +82,8 @@ class Intake:
         An event that cannot be stored for a reason of its own is logged and passed over. Raises
         DBAPIError when the tables are broken, and keeps nothing then.
         """
+        if not self._may_pass(event):
+            return
         if isinstance(event, InboundMessage):
             self._put_aside(event)
         done = await self._stored(event)
@@ -89,6 +92,14 @@ class Intake:
         self._accepted(done.ready_at)
         if done.forgot:
             self._forgot()
+
+    def _may_pass(self, event: Event) -> bool:
+        """Return whether an event is part of no flood. Deletions follow messages, which count."""
+        match event:
+            case Change(kind=ChangeKind.DELETED) | Move() | Access():
+                return True
+            case InboundMessage() | Change():
+                return self._turnstile.lets(event.author, self._now())
 
     async def _stored(self, event: Event) -> Accepted:
         tries = 0
