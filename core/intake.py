@@ -16,7 +16,7 @@ from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
 from core.outages import is_broken, timed_out
-from core.requests import Bounds, Reason
+from core.requests import Bounds, Reason, Turnstile
 from core.turns import Activity, Outcome, Question, Speaker
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ class Intake:
         self._accepted = accepted
         self._changed = changed
         self._bounds = bounds
+        self._turnstile = Turnstile(bounds)
         self._forgot = forgot
         # Not stored: most pieces that do not name the bot are not for it.
         self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
@@ -90,6 +91,8 @@ class Intake:
             log.error("event %s is not as it should be: %s", event.event_id, place(error))
             await self._pass_over(event)
             return
+        if not self._may_pass(event):
+            return
         if isinstance(event, InboundMessage):
             self._put_aside(event)
         done = await self._stored(event)
@@ -98,6 +101,14 @@ class Intake:
         self._accepted(done.ready_at)
         if done.forgot:
             self._forgot()
+
+    def _may_pass(self, event: Event) -> bool:
+        """Return whether an event is part of no flood. Deletions follow messages, which count."""
+        match event:
+            case Change(kind=ChangeKind.DELETED) | Move() | Access():
+                return True
+            case InboundMessage() | Change():
+                return self._turnstile.lets(event.author, self._now())
 
     async def _stored(self, event: Event) -> Accepted:
         tries = 0

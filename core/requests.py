@@ -5,16 +5,22 @@ minute are counted in their table; the row of the person counts the requests tha
 an ordinary question costs no statement for it, and an event that comes twice counts once.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core import words
+from core.adapter import Author
 from core.turns import Activity
 
 MINUTE = timedelta(minutes=1)
 URGENT = 2
 """A person may stop an answer until they have made so many times the requests of a minute."""
+
+
+FLOOD = 120
+"""The events of a person in a minute after which further ones are not looked at, at the least."""
 
 
 class Reason(StrEnum):
@@ -53,6 +59,28 @@ class Bounds:
         if reason is Reason.PENDING:
             return words.TOO_MUCH_PENDING.format(number=self.pending)
         return words.TOO_OFTEN.format(until=words.until(minute(now) + MINUTE, now))
+
+
+class Turnstile:
+    """Counts the events of each person in a minute, in memory, before anything is stored of them.
+
+    Events come one after the other: hundreds of one person would keep all others waiting, even if
+    each is only refused. By the time that one is let through no more, its author has been told.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._most = max(FLOOD, bounds.requests * URGENT)
+        self._minute: datetime | None = None
+        self._passed: Counter[Author] = Counter()
+
+    def lets(self, author: Author, now: datetime) -> bool:
+        """Return whether an event may pass, and count it."""
+        if self._minute != minute(now):
+            self._minute = minute(now)
+            self._passed.clear()
+        person = replace(author, name="")  # the name may change from event to event
+        self._passed[person] += 1
+        return self._passed[person] <= self._most
 
 
 def minute(now: datetime) -> datetime:

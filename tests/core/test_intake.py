@@ -16,6 +16,7 @@ from core.adapter import Attachment, Author, Change, ChangeKind, InboundMessage
 from core.db import Sessions, Work
 from core.intake import Intake
 from core.quota import Rules
+from core.requests import FLOOD
 from core.turns import MOST_BYTES, Question, Turn
 from tests.core import rows
 from tests.core.conftest import connected
@@ -325,3 +326,48 @@ async def test_an_event_that_the_code_fails_on_is_passed_over(
     assert [turn.message_id for turn in await questions(sessions)] == ["2"]
     assert "event event 1 cannot be stored: it is passed over" in caplog.text
     assert not await commit(sessions, lambda s: inbox.note(s, rows.HOME, "event 1"))
+
+
+# Floods
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        lambda number: message(number, command="help"),
+        message,
+        lambda number: message(number, text="x", partial=True),
+        in_group,
+        lambda number: Change(
+            f"event {number}", ChangeKind.EDITED, rows.HOME, rows.ADA, "1", f"text {number}"
+        ),
+        lambda number: Change(f"event {number}", ChangeKind.STOP, rows.HOME, rows.ADA, "1"),
+    ],
+    ids=["commands", "questions", "pieces", "asides", "edits", "presses"],
+)
+async def test_a_flood_of_one_person_costs_no_statements(
+    sessions: Sessions, event: Callable[[str], InboundMessage | Change]
+) -> None:
+    """Events come one after the other, so others wait for each statement."""
+    the_intake = an_intake(sessions)
+    for number in range(FLOOD):
+        await the_intake.handle(event(f"{number}"))
+    with rows.statements(sessions) as seen:
+        for number in range(1000, 1200):
+            await the_intake.handle(event(f"{number}"))
+    assert seen == []
+    await the_intake.handle(message("2000", author=BOB, address=replace(rows.HOME, chat="200")))
+    assert await commit(
+        sessions, lambda s: posts.turn_of(s, replace(rows.HOME, chat="200"), "2000")
+    )
+
+
+async def test_what_is_deleted_is_always_heard(sessions: Sessions) -> None:
+    the_intake = an_intake(sessions)
+    await the_intake.handle(message("1"))
+    for number in range(200):
+        await the_intake.handle(message(f"{number}", command="help"))
+    deletion = Change("deletion", ChangeKind.DELETED, rows.HOME, rows.ADA, "1")
+    with rows.statements(sessions) as seen:
+        await the_intake.handle(deletion)
+    assert seen
