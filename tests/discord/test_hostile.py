@@ -189,6 +189,7 @@ FRAMES: list[object] = [
     "[" * 100_000,
     {"op": 0, "d": {}, "s": 1, "t": []},
     {"op": 10, "d": None, "s": None, "t": None},
+    {"op": 0, "d": user("7", "Somebody", bot=True), "s": 1, "t": "USER_UPDATE"},
 ]
 
 
