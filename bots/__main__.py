@@ -208,6 +208,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         beside: dict[str, Callable[[], Awaitable[None]]] = {
             "checking the model's key": partial(_check_key, model),
             "deleting what is not needed": upkeep.run,
+            "deleting old bookkeeping": upkeep.prune,
             "the database's clock": partial(clock.follow, sessions),
         }
         if not db.is_sqlite(loaded.database_url):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from core.adapter import Adapter
-from core.errors import DeliveryError, RetryAfter, SettingsError
+from core.errors import DeliveryError, RetryAfter, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
 
@@ -67,4 +67,10 @@ class Connections:
                 log.debug("%s", error)
 
     async def _reach(self, connect: Connect) -> Adapter:
-        return await self._stack.enter_async_context(connect())
+        """Make one attempt; a fault of one platform's code must not end the others."""
+        try:
+            return await self._stack.enter_async_context(connect())
+        except (DeliveryError, SettingsError):
+            raise
+        except Exception as error:
+            raise Unreachable(f"a platform cannot be reached: {place(error)}") from error

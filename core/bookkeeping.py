@@ -13,7 +13,7 @@ from core.models import table
 from core.tasks import repeat, walk
 from core.turns import IDS_PER_TURN
 
-BATCH = 100
+BATCH = 50
 """The number of rows that one transaction deletes."""
 LONGEST_WINDOW = timedelta(days=32)
 """An allowance that began so long ago counts an old window."""

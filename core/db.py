@@ -4,23 +4,13 @@ import asyncio
 import logging
 import math
 import random
-import sqlite3
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
 from sqlalchemy import (
     URL,
     Connection,
@@ -29,6 +19,7 @@ from sqlalchemy import (
     Executable,
     ScalarResult,
     create_engine,
+    event,
     func,
     inspect,
     make_url,
@@ -37,19 +28,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import (
     ArgumentError,
-    DataError,
     DBAPIError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core import sqlite as sqlite_file
 from core.errors import SettingsError
-from core.plain import line, unquoted
+from core.outages import TRANSIENT, advice, judge, may_pass, reason, timed_out
 from core.threads import Threads
+
+__all__ = [
+    "TRANSIENT",
+    "may_pass",
+    "reason",
+    "timed_out",
+]  # of core.outages
 
 log = logging.getLogger(__name__)
 
@@ -129,29 +123,8 @@ def finish(work: Awaitable[T]) -> T:
     raise RuntimeError("a transaction may await nothing but its database")
 
 
-TRANSIENT = (OperationalError, InternalError, InterfaceError, PoolTimeoutError, ConnectionError)
-"""The errors of a database that is away, locked or full; `may_pass` tells whether one may pass."""
 TIMEOUTS = 5
 """The most tries of a statement that the server ends each time because it takes too long."""
-_TIMED_OUT = "57014"
-_MAY_PASS_SQLITE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,  # as for want of file descriptors
-}
-_MAY_PASS_POSTGRESQL = (
-    "08",  # the connection
-    "40001",  # serialization
-    "40P01",  # deadlock
-    "53",  # disk, memory or connections used up
-    "55P03",  # a lock
-    "57P",  # shut down, starting
-    "58030",  # input or output
-)
-"""SQLSTATEs, or the beginnings of some."""
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -186,12 +159,8 @@ def files(url: str) -> list[str]:
 
 def require(url: str) -> None:
     """Raise SettingsError if the SQLite file is missing, so that a reader does not create it."""
-    path = file_of(url)
-    if path and not Path(path).exists():
-        raise SettingsError(
-            f"DATABASE_URL: there is no file {path}; run this where the bot runs, or set"
-            " DATABASE_URL to the database that it uses"
-        )
+    if path := file_of(url):
+        sqlite_file.require(path)
 
 
 def connect(url: str, connections: int = 5) -> Sessions:
@@ -208,7 +177,7 @@ def connect(url: str, connections: int = 5) -> Sessions:
 
 
 def _postgresql(url: URL, connections: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
@@ -228,6 +197,8 @@ def _postgresql(url: URL, connections: int) -> Engine:
             "tcp_user_timeout": 20_000,
         },
     )
+    event.listen(engine, "handle_error", judge, retval=True)
+    return engine
 
 
 async def transact(
@@ -244,7 +215,7 @@ async def transact(
     """
     clock = asyncio.get_running_loop().time
     give_up = clock() + patience
-    pause, timeouts = 0.05, 0
+    pause, timeouts, failures, tell_at = 0.05, 0, 0, 1
     while True:
         try:
             return await undivided(sessions.run(work))
@@ -252,40 +223,13 @@ async def transact(
             timeouts += timed_out(error)
             if not may_pass(error) or timeouts >= TIMEOUTS or clock() + pause > give_up:
                 raise
-            log.warning("database: %s: %s; trying again", type(error).__name__, reason(error))
+            failures += 1
+            if failures == tell_at:  # a long outage is told less and less often
+                tell_at *= 2
+                told = f"{type(error).__name__}: {reason(error)}{advice(error)}"
+                log.warning("database: %s; trying again", told)
         await asyncio.sleep(pause * random.uniform(0.5, 1))
         pause = min(2 * pause, 2.0)
-
-
-def may_pass(error: Exception) -> bool:
-    """Return whether the same work may succeed later without a change of the code or the schema."""
-    if not isinstance(error, DBAPIError) or error.connection_invalidated:
-        return True
-    if isinstance(error.orig, sqlite3.Error):
-        # The lower bits are the code; the upper ones tell details.
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _MAY_PASS_SQLITE
-    state = _state(error)
-    if state is None:
-        # The server gave no code: it was not reached, or it went away.
-        return isinstance(error, (OperationalError, InterfaceError))
-    return timed_out(error) or state.startswith(_MAY_PASS_POSTGRESQL)
-
-
-def timed_out(error: Exception) -> bool:
-    """Return whether the server ended a statement because it took too long."""
-    return _state(error) == _TIMED_OUT
-
-
-def _state(error: Exception) -> str | None:
-    """Return PostgreSQL's code of an error; None if there is none."""
-    state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
-    return state
-
-
-def reason(error: Exception) -> str:
-    """Return an error in one line, in the driver's words, without the values that it quotes."""
-    told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-    return line(unquoted(told, names=not isinstance(error, DataError))) or "no reason given"
 
 
 def insert(session: Session, table: Any) -> Any:
@@ -320,6 +264,7 @@ async def notifications(url: str) -> AsyncGenerator[str, None]:
     import psycopg  # noqa: PLC0415 - not needed on SQLite, and large
 
     conninfo = make_url(normal_url(url)).set(drivername="postgresql")
+    pause = 1.0
     while True:
         try:
             connection = await psycopg.AsyncConnection.connect(
@@ -327,11 +272,13 @@ async def notifications(url: str) -> AsyncGenerator[str, None]:
             )
             async with connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
+                pause = 1.0
                 async for heard in connection.notifies():
                     yield heard.payload
         except psycopg.OperationalError as error:
             log.warning("database: %s; not hearing other processes", reason(error))
-            await asyncio.sleep(1)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 30.0)
 
 
 def row_count(result: CursorResult[*tuple[Any, ...]]) -> int:
@@ -354,29 +301,6 @@ async def undivided(work: Awaitable[T]) -> T:
             with suppress(asyncio.CancelledError):  # a second cancellation changes nothing
                 await asyncio.wait([task])
         raise
-
-
-@contextmanager
-def exclusive(url: str) -> Iterator[None]:
-    """Hold an SQLite database for this process alone; raises SettingsError if another has it.
-
-    The operating system releases the lock when the process ends, even when it is killed.
-    """
-    path = make_url(normal_url(url)).database
-    lock = FileLock(f"{path}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise SettingsError(
-            f"DATABASE_URL: another process already runs on {path}. SQLite serves one bot process;"
-            " for several, set DATABASE_URL to a PostgreSQL database"
-        ) from None
-    except OSError as error:
-        raise SettingsError(f"DATABASE_URL: cannot write beside {path}: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -404,7 +328,8 @@ async def serving(url: str, connections: int = 5) -> AsyncIterator[Sessions]:
     """
     sessions = connect(url, connections)
     try:
-        with exclusive(url) if is_sqlite(url) else nullcontext():
+        path = file_of(url)
+        with sqlite_file.exclusive(path) if path else nullcontext():
             await undivided(_prepare(sessions, url))
             yield sessions
     finally:

@@ -18,7 +18,29 @@ ParleyError
 └── LeaseLost                 another attempt owns the turn now: stop writing
 """
 
+import math
 from datetime import datetime
+from pathlib import Path
+
+LONGEST_WAIT = 3600.0
+"""The most seconds that a platform can tell to wait, whatever it says."""
+
+MISSHAPEN = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""The errors of code that reads a value of another shape than it expects."""
+
+
+def place(error: BaseException) -> str:
+    """Return an error's type and where it was raised, for the log.
+
+    The message is left out: that of a failed conversion quotes what people said.
+    """
+    trace = error.__traceback__
+    if trace is None:
+        return type(error).__name__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    file = Path(trace.tb_frame.f_code.co_filename)
+    return f"{type(error).__name__} in {file.parent.name}/{file.name}:{trace.tb_lineno}"
 
 
 class ParleyError(Exception):
@@ -34,9 +56,14 @@ class DeliveryError(ParleyError):
 
 
 class RetryAfter(DeliveryError):
-    """A flood limit: no call there may be made for `retry_after` seconds."""
+    """A flood limit: no call there may be made for `retry_after` seconds.
+
+    What a server tells is bounded: from 0 to LONGEST_WAIT, which also stands for no number.
+    """
 
     def __init__(self, retry_after: float) -> None:
+        longest = not math.isfinite(retry_after)
+        retry_after = LONGEST_WAIT if longest else min(max(retry_after, 0.0), LONGEST_WAIT)
         super().__init__(f"flood limit, retry after {retry_after:g} s")
         self.retry_after = retry_after
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, words
 from core.adapter import Access, Change, ChangeKind, Event, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
+from core.errors import place
+from core.events import cleaned
+from core.outages import is_broken, timed_out
 from core.requests import Bounds, Reason, Turnstile
 from core.turns import Activity, Outcome, Question, Speaker
 
@@ -82,6 +85,12 @@ class Intake:
         An event that cannot be stored for a reason of its own is logged and passed over. Raises
         DBAPIError when the tables are broken, and keeps nothing then.
         """
+        try:
+            event = cleaned(event)
+        except (TypeError, ValueError) as error:
+            log.error("event %s is not as it should be: %s", event.event_id, place(error))
+            await self._pass_over(event)
+            return
         if not self._may_pass(event):
             return
         if isinstance(event, InboundMessage):
@@ -106,17 +115,16 @@ class Intake:
         while True:
             try:
                 return await transact(self._sessions, partial(self._store, event=event))
-            except (IntegrityError, DataError) as error:
-                # Another process may have stored the same event meanwhile; the next try finds it.
-                tries += 1
-                log.warning("event %s is not stored: %s", event.event_id, reason(error))
             except (DBAPIError, *TRANSIENT) as error:
-                if not may_pass(error):
+                if is_broken(error):
                     raise  # the tables are at fault, and the platform sends the event again later
+                # Another process may have stored the same event meanwhile; the next try finds it.
+                tries += timed_out(error) or not may_pass(error)
                 log.warning("event %s is not stored: %s", event.event_id, reason(error))
-            except Exception:  # one event must not stop the others
+            except Exception as error:  # one event must not stop the others
                 tries += 1
-                log.exception("event %s is not stored", event.event_id)
+                log.error("event %s is not stored: %s", event.event_id, place(error))
+                log.debug("event %s", event.event_id, exc_info=True)
             if tries == LOOKS:
                 await self._pass_over(event)
                 return Accepted()
@@ -130,8 +138,9 @@ class Intake:
                 self._sessions,
                 lambda session: inbox.note(session, event.address, event.event_id),
             )
-        except Exception:  # as above
-            log.exception("event %s cannot be noted as seen", event.event_id)
+        except Exception as error:  # as above
+            log.error("event %s cannot be noted as seen: %s", event.event_id, place(error))
+            log.debug("event %s", event.event_id, exc_info=True)
 
     async def _store(self, session: Session, event: Event) -> Accepted:
         match event:

@@ -1,9 +1,16 @@
 """SQLite as the bot uses it: one connection, durable commits, and deleted words overwritten."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
+
+from core.errors import SettingsError
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -29,17 +36,70 @@ def connect(url: URL) -> Engine:
         connect_args={"timeout": 10, "check_same_thread": False},
         hide_parameters=True,  # they hold what people said
     )
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "connect", partial(_prepare, url.database))
+    event.listen(engine, "begin", partial(_begin, url.database))
     return engine
 
 
-def _prepare(connection: Any, _: object) -> None:
+def _prepare(path: str | None, connection: Any, record: Any) -> None:
     connection.isolation_level = None  # the driver begins no transaction by itself
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
+    record.info[_FILE] = _identity(path)
 
 
-def _begin(connection: Connection) -> None:
+def _begin(path: str | None, connection: Connection) -> None:
+    """Begin a transaction; raises ConnectionError while the file is not where it was."""
+    now = _identity(path)
+    if now != connection.info[_FILE]:
+        # SQLite would go on to write the old file, which nobody will find again.
+        if now is not None:
+            connection.invalidate()  # the next transaction opens the file that is there now
+        raise ConnectionError(
+            f"the file {path} was moved, deleted or replaced: put it back, or stop the bot"
+        )
     # IMMEDIATE takes the write lock at once: a read that turns into a write cannot fail.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+_FILE = "file"
+
+
+def _identity(path: str | None) -> tuple[int, int] | None:
+    """Return a file's device and number there; None if there is no such file."""
+    try:
+        found = Path(path or "").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def require(path: str) -> None:
+    """Raise SettingsError if a database's file is missing, so that a reader does not create it."""
+    if not Path(path).exists():
+        raise SettingsError(
+            f"DATABASE_URL: there is no file {path}; run this where the bot runs, or set"
+            " DATABASE_URL to the database that it uses"
+        )
+
+
+@contextmanager
+def exclusive(path: str) -> Iterator[None]:
+    """Hold a database's file for this process alone; raises SettingsError if another has it.
+
+    The operating system releases the lock when the process ends, even when it is killed.
+    """
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SettingsError(
+            f"DATABASE_URL: another process already runs on {path}. SQLite serves one bot process;"
+            " for several, set DATABASE_URL to a PostgreSQL database"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"DATABASE_URL: cannot write beside {path}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -8,9 +8,9 @@ from core import attachments, bookkeeping, privacy, quota
 from core.db import Sessions
 from core.gates import happens
 
-DAY = timedelta(days=1)
 EVERY = 3600.0
 """The seconds between two rounds."""
+DAY = 86_400.0
 
 
 class Upkeep:
@@ -33,7 +33,6 @@ class Upkeep:
         self._now = now
         self._retention = retention
         self._keep = keep
-        self._pruned_at: datetime | None = None
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -57,13 +56,15 @@ class Upkeep:
             await privacy.expire(self._sessions, before=self._now() - self._retention)
         await attachments.tidy(self._sessions)
         await privacy.erase(self._sessions)
-        await self._prune()
 
-    async def _prune(self) -> None:
-        """Delete old bookkeeping, once a day: it ages by days."""
-        now = self._now()
-        if self._pruned_at is None or now - self._pruned_at >= DAY:
+    async def prune(self) -> None:
+        """Delete old bookkeeping at once, then once a day, for ever: it ages by days.
+
+        The first time may take long, and nothing that was forgotten waits for it.
+        """
+        while True:
+            before = self._now() - self._keep
             # The calls go first, because they refer to the turns.
-            await quota.sum_up(self._sessions, before=now - self._keep)
-            await bookkeeping.prune(self._sessions, before=now - self._keep)
-            self._pruned_at = now
+            await quota.sum_up(self._sessions, before=before)
+            await bookkeeping.prune(self._sessions, before=before)
+            await asyncio.sleep(DAY)

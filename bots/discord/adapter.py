@@ -14,7 +14,16 @@ from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.interactions import respond, withdraw
 from bots.discord.markup import fits, render
-from bots.discord.rest import NO_PERMISSION, Json, Refused, Silenced, call, translating
+from bots.discord.rest import (
+    NO_PERMISSION,
+    Json,
+    Refused,
+    Silenced,
+    call,
+    field,
+    shorten_log,
+    translating,
+)
 from core.adapter import Access, Address, Attachment, Button, Change, InboundMessage, Known
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
@@ -58,6 +67,7 @@ async def connect(
     Raises SettingsError if the token is wrong, and Unreachable or RetryAfter if Discord does not
     answer.
     """
+    shorten_log()
     Route.BASE = api_url.rstrip("/")
     client = await _log_in(token, Gateway(known, capacity))
     async with AsyncExitStack() as stack:
@@ -77,8 +87,8 @@ async def _log_in(token: str, client: Gateway) -> Gateway:
         except discord.LoginFailure:
             raise SettingsError(WRONG_TOKEN) from None
         except (Unreachable, Undeliverable) as failure:
-            told = f"DISCORD_API_URL: no answer from {Route.BASE} ({failure})"
-            raise Unreachable(told) from failure
+            why = f"DISCORD_API_URL: no answer from {Route.BASE} ({failure})"
+            raise Unreachable(why) from failure
         stack.pop_all()
     return client
 
@@ -165,7 +175,7 @@ class DiscordAdapter:
 
     async def _post(self, address: Address, body: Json) -> str:
         message = await call(self._client, "POST", _MESSAGES, body=body, channel_id=address.chat)
-        return str(message["id"])
+        return field(message, "id", str)
 
     async def edit(
         self,
@@ -221,7 +231,7 @@ class DiscordAdapter:
             if refusal.code != NO_PERMISSION:
                 raise
             raise Refused(str(refusal), refusal.code) from refusal
-        return str(message["id"])
+        return field(message, "id", str)
 
     async def suspects(
         self,
@@ -245,8 +255,9 @@ class DiscordAdapter:
             page = await call(self._client, "GET", path, channel_id=address.chat)
         except Refused:
             return []  # without the history, the nonce has to do
-        ours = [each["id"] for each in page if _is_said(each, self.bot_id)]
-        return [each for each in sorted(ours, key=int) if not before or int(each) < int(before)]
+        with translating():
+            ours = [each["id"] for each in page if _is_said(each, self.bot_id)]
+            return [each for each in sorted(ours, key=int) if not before or int(each) < int(before)]
 
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
         """Return whether a message of ours holds a text, or a file if `markdown` is None."""
@@ -256,8 +267,9 @@ class DiscordAdapter:
             )
         except (MessageGone, Undeliverable):
             return False
-        is_file = bool(message["attachments"])
-        return _is_said(message, self.bot_id) and is_file == (markdown is None)
+        with translating():
+            is_file = bool(message["attachments"])
+            return _is_said(message, self.bot_id) and is_file == (markdown is None)
 
     async def typing(self, address: Address) -> None:
         """Show "is typing" for ten seconds."""
@@ -271,7 +283,7 @@ class DiscordAdapter:
         """Return whether a channel is private; ask Discord unless it is known already."""
         if chat not in self._private:
             found = await call(self._client, "GET", "/channels/{channel_id}", channel_id=chat)
-            self._learn(chat, found["type"] == _PRIVATE)
+            self._learn(chat, field(found, "type", int) == _PRIVATE)
         return self._private[chat]
 
     def _learn(self, chat: str, private: bool) -> None:

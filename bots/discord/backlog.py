@@ -17,7 +17,7 @@ from bots.discord.inbound import read
 from bots.discord.rest import call, translating
 from bots.pieces import Pieces
 from core.adapter import InboundMessage, Known
-from core.errors import DeliveryError, RetryAfter, Unreachable
+from core.errors import MISSHAPEN, DeliveryError, RetryAfter, Unreachable, place
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ OVERLAP = 10 * 60_000 << 22
 """Ten minutes in ids, which are read again. A process may have died after it stored a message of
 one channel and before it stored an older one of another."""
 PAGE = 100
+LONGEST_ID = 20
+"""The most digits of an id of Discord's, which has 64 bits."""
 CALLS = 10.0
 """Calls per second for all channels; answers need the rest of Discord's limit."""
 LOOKUPS = 8
@@ -36,6 +38,7 @@ PATIENCE = 30.0
 """The seconds that a page may take, with waits for rate limits."""
 
 ServerChannel = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
+Channel = ServerChannel | discord.PartialMessageable
 
 
 class Backlog:
@@ -97,6 +100,8 @@ class Backlog:
                 start = await self._read(chat, start)
         except DeliveryError as error:
             log.debug("channel %s cannot be read: %s", chat, error)
+        except MISSHAPEN as error:  # one channel must not stop the others
+            log.error("Cannot read the history of channel %s: %s", chat, place(error))
         lost = self._arrivals.release(chat)
         if lost:
             self.catch_up(chat, lost - 1)
@@ -116,35 +121,48 @@ class Backlog:
             start = await self._read_on(chat, channel, start)
         return start
 
-    async def _find(self, chat: str) -> tuple[discord.abc.Messageable, int]:
+    async def _find(self, chat: str) -> tuple[Channel, int]:
         """Return a channel and the id of its newest message; 0 for an archived thread."""
         known = self._client.get_channel(int(chat))
         if isinstance(known, ServerChannel):
             return known, known.last_message_id or 0
         # No server has told of it: it is a private channel or an archived thread.
         path = "/channels/{channel_id}"
-        told = await self._patiently(chat, lambda: call(self._client, "GET", path, channel_id=chat))
-        guild_id = told.get("guild_id")
+        found = await self._patiently(
+            chat, lambda: call(self._client, "GET", path, channel_id=chat)
+        )
+        guild_id = found.get("guild_id")
         channel = self._client.get_partial_messageable(
             int(chat),
             guild_id=int(guild_id) if guild_id else None,
-            type=None if guild_id else discord.enums.try_enum(discord.ChannelType, told["type"]),
+            type=None if guild_id else discord.enums.try_enum(discord.ChannelType, found["type"]),
         )
-        is_archived = told.get("thread_metadata", {}).get("archived", False)
-        return channel, 0 if is_archived else int(told.get("last_message_id") or 0)
+        is_archived = found.get("thread_metadata", {}).get("archived", False)
+        return channel, 0 if is_archived else int(found.get("last_message_id") or 0)
 
-    async def _read_on(self, chat: str, channel: discord.abc.Messageable, after: int) -> int:
+    async def _read_on(self, chat: str, channel: Channel, after: int) -> int:
         """Hand over page after page, and return the id of the last message."""
         pieces = Pieces()
         while True:
-            page = await self._patiently(chat, partial(_page, channel, after))
-            for message in page:
-                if said := read(pieces, message, self._me):
+            page = await self._patiently(chat, partial(_page, self._client, chat, after))
+            for number in sorted(page):
+                if said := self._heard(pieces, channel, page[number]):
                     self._remember(said)
                     await self._arrivals.insert(said)
-            after = page[-1].id if page else after
-            if len(page) < PAGE:
-                return after
+            last = max(page, default=after)
+            if len(page) < PAGE or last <= after:
+                return last
+            after = last
+
+    def _heard(self, pieces: Pieces, channel: Channel, raw: Any) -> InboundMessage | None:
+        """Return a message to the bot; None for any other, and for one that cannot be read."""
+        try:
+            message = channel._state.create_message(channel=channel, data=raw)  # as `history` does
+            return read(pieces, message, self._me)
+        except Exception as error:  # one message must not stop the others
+            log.error("Cannot read message %s, it is passed over: %s", raw["id"], place(error))
+            log.debug("message %s", raw["id"], exc_info=True)
+            return None
 
     async def _patiently(self, chat: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Make a call when its turn comes, and repeat it while Discord does not answer."""
@@ -184,10 +202,18 @@ class Backlog:
         return turn
 
 
-async def _page(channel: discord.abc.Messageable, after: int) -> list[discord.Message]:
-    """Read the next messages, the oldest first."""
+async def _page(client: discord.Client, chat: str, after: int) -> dict[int, Any]:
+    """Read the next messages, by their ids."""
+    path, query = "/channels/{channel_id}/messages", {"limit": PAGE, "after": after}
     with translating():
         async with asyncio.timeout(PATIENCE):
-            start = discord.Object(after)
-            history = channel.history(limit=PAGE, after=start, oldest_first=True)
-            return [message async for message in history]
+            found = await call(client, "GET", path, query=query, channel_id=chat)
+        if not isinstance(found, list):
+            raise TypeError("a page is a list")
+    # The library's own `history` loses a whole page for one message that it cannot read.
+    return {int(raw["id"]): raw for raw in found if _has_id(raw)}
+
+
+def _has_id(raw: object) -> bool:
+    number = raw.get("id") if isinstance(raw, dict) else None
+    return isinstance(number, str) and number.isdecimal() and len(number) <= LONGEST_ID

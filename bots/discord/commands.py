@@ -7,7 +7,7 @@ import discord
 
 from bots.discord.rest import Json, call
 from core.adapter import COMMANDS, START, Command
-from core.errors import DeliveryError
+from core.errors import MISSHAPEN, DeliveryError, place
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ async def register(client: discord.Client) -> None:
                 await call(client, "PUT", _PATH, application_id=application, body=wanted)
     except (DeliveryError, TimeoutError) as error:
         log.warning("Discord does not accept the slash commands: %r", error)
+    except MISSHAPEN as error:
+        log.warning("Discord does not tell its slash commands: %s", place(error))
 
 
 def _form(command: Command) -> Json:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import aiohttp
 import discord
 
-from bots.discord.rest import Json, call
+from bots.discord.rest import Json, call, misshapen
 from bots.downloads import PLAIN, check, check_answer, read
 from core import words
 from core.adapter import Attachment
-from core.errors import AttachmentError, MessageGone, Undeliverable, Unreachable
+from core.errors import MISSHAPEN, AttachmentError, MessageGone, Undeliverable, Unreachable
 
 PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=20)
 _CHUNK = 64 * 1024
@@ -31,7 +31,7 @@ async def fetch(
             refusal = words.FILE_REFUSED.format(platform="Discord", name=attachment.name)
             check_answer(response.status, response.headers, refusal)
             return await read(response.content.iter_chunked(_CHUNK), attachment, limit)
-    except (aiohttp.ClientError, TimeoutError) as error:
+    except (aiohttp.ClientError, ValueError, TimeoutError) as error:
         # The address is signed, so no message may quote it.
         raise Unreachable(f"{type(error).__name__} for a file") from None
 
@@ -43,9 +43,12 @@ async def _address(client: discord.Client, attachment: Attachment) -> str:
         message = await call(client, "GET", path, channel_id=chat, message_id=message_id)
     except (MessageGone, Undeliverable):
         raise AttachmentError(words.FILE_GONE.format(name=attachment.name)) from None
-    for file in _files(message):
-        if file["id"] == file_id:
-            return str(file["url"])
+    try:
+        for file in _files(message):
+            if file["id"] == file_id:
+                return str(file["url"])
+    except MISSHAPEN as error:
+        raise misshapen(error) from None
     raise AttachmentError(words.FILE_GONE.format(name=attachment.name))
 
 

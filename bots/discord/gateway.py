@@ -2,26 +2,27 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import discord
 from discord.gateway import DiscordWebSocket
-from yarl import URL
 
 from bots.discord.arrivals import Arrivals, Event
 from bots.discord.backlog import LOOKBACK, Backlog, ServerChannel
 from bots.discord.commands import register
+from bots.discord.entrance import find
 from bots.discord.inbound import parse_access, parse_deletion, parse_edit, parse_interaction, read
 from bots.discord.interactions import acknowledge
-from bots.discord.rest import Json, call
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
 from core.adapter import Change, InboundMessage, Known
-from core.errors import DeliveryError, SettingsError
+from core.errors import DeliveryError, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,10 @@ ACKNOWLEDGED, EACH = Rate(50, 50), Rate(2, 20)
 Discord tells the person that they failed, and a command is answered in a new message."""
 REMEMBERED = 1000
 """The most messages that are remembered; a deletion tells only the id of one."""
+SOCKETS, SOCKETS_WITHIN = 4, 1.0
+"""The most websockets that are opened within so many seconds."""
+BEATS = (1.0, 600.0)
+"""The least and the most seconds between two heartbeats, whatever the server says."""
 CLOSING = 3.0
 """The most seconds for closing the gateway."""
 
@@ -75,6 +80,12 @@ class Gateway(discord.AutoShardedClient):
         self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
+        self._opened: deque[float] = deque(maxlen=SOCKETS)
+        self._connecting: asyncio.Task[None] | None = None
+        self._library_opens = self.http.ws_connect
+        self.http.ws_connect = self._open_socket  # type: ignore[method-assign]
+        parsers = self._connection.parsers
+        self._connection.parsers = {name: _passing_over(name, parsers[name]) for name in parsers}
 
     @property
     def me(self) -> discord.ClientUser:
@@ -104,21 +115,36 @@ class Gateway(discord.AutoShardedClient):
         await self._async_setup_hook()
         await self._find_gateway()
         await register(self)
-        connecting = asyncio.create_task(self.connect())
+        connecting = self._connecting = asyncio.create_task(self.connect())
         try:
             await asyncio.wait({connecting})
             connecting.result()
         except discord.PrivilegedIntentsRequired:
+            await super().close()
             raise SettingsError(
                 "DISCORD_TOKEN: the bot may not read messages yet; switch on the Message Content"
                 f" Intent at {PORTAL}/{self.application_id}/bot"
             ) from None
         except discord.ConnectionClosed as closed:
             if closed.code != 4004:
-                raise
+                raise Unreachable(f"Discord closed the gateway with {closed.code}") from None
+            await super().close()
             raise SettingsError(WRONG_TOKEN) from None
+        except (OSError, aiohttp.ClientError, discord.DiscordException) as error:
+            raise Unreachable(f"the gateway failed: {place(error)}") from None
+        except Exception as error:  # what came cannot be read
+            raise Unreachable(f"the gateway cannot be read: {place(error)}") from error
         finally:
             await self._leave(connecting)
+
+    async def close(self) -> None:
+        """Close the gateway and REST.
+
+        The library does so too when the gateway fails. That call changes nothing, because running
+        answers need REST, and the gateway is opened again.
+        """
+        if asyncio.current_task() is not self._connecting:
+            await super().close()
 
     async def _leave(self, connecting: asyncio.Task[None]) -> None:
         """Close the gateway, but not REST, which running answers still need."""
@@ -132,28 +158,23 @@ class Gateway(discord.AutoShardedClient):
 
     async def _find_gateway(self) -> None:
         """Ask for the gateway's address, the number of shards, and the limit of their starts."""
-        found = await self._ask_for_gateway()
+        found = await find(self)
         # The library uses this address after a session that cannot be resumed.
-        DiscordWebSocket.DEFAULT_GATEWAY = URL(found["url"])
-        self.shard_count = found["shards"]
-        limit = found["session_start_limit"]
-        self._identified = deque(self._identified, maxlen=limit["max_concurrency"])
-        if limit["remaining"] < found["shards"]:
+        DiscordWebSocket.DEFAULT_GATEWAY = found.url
+        self.shard_count = found.shards
+        self._identified = deque(self._identified, maxlen=found.at_once)
+        if found.remaining < found.shards:
             # Discord revokes the token of a bot that starts more sessions than it may in a day.
-            seconds = limit["reset_after"] / 1000
-            log.warning("Discord allows no new session for %.0f s; waiting", seconds)
-            await asyncio.sleep(seconds)
+            log.warning("Discord allows no new session for %.0f s; waiting", found.reset_after)
+            await asyncio.sleep(found.reset_after)
 
-    async def _ask_for_gateway(self) -> Json:
-        pause = 1.0
-        while True:
-            try:
-                found: Json = await call(self, "GET", "/gateway/bot")
-                return found
-            except DeliveryError as error:
-                log.warning("No gateway from Discord; trying again in %g s: %s", pause, error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 60.0)
+    async def _open_socket(self, url: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
+        """Open a websocket; wait after some others, because a server may ask for ever new ones."""
+        clock = asyncio.get_running_loop().time
+        if len(self._opened) == self._opened.maxlen:
+            await asyncio.sleep(self._opened[0] + SOCKETS_WITHIN - clock())
+        self._opened.append(clock())
+        return await self._library_opens(url, **options)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait until a session may start; the library's own hook waits 5 s before each."""
@@ -167,6 +188,16 @@ class Gateway(discord.AutoShardedClient):
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note a new session: messages from before it have to be caught up."""
         self._starting.add(shard_id)
+        self._bound_heartbeat(shard_id)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """Note a new connection of an old session."""
+        self._bound_heartbeat(shard_id)
+
+    def _bound_heartbeat(self, shard_id: int) -> None:
+        """Bound the time between two heartbeats: none at all would keep a thread busy."""
+        if beat := self._get_websocket(shard_id=shard_id)._keep_alive:
+            beat.interval = min(max(beat.interval or 0.0, BEATS[0]), BEATS[1])
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """Catch up on those channels of a server that have a recent message."""
@@ -195,6 +226,13 @@ class Gateway(discord.AutoShardedClient):
         self._starting.discard(shard_id)
 
     # Events.
+
+    async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
+        """Log an event that cannot be read; it is passed over, and the others go on."""
+        error = sys.exc_info()[1]
+        number = getattr(args[0], "id", None) or getattr(args[0], "message_id", "") if args else ""
+        log.error("Cannot read event %s %s: %s", event_method, number, error and place(error))
+        log.debug("event %s", event_method, exc_info=True)
 
     async def on_message(self, message: discord.Message) -> None:
         """Queue a message to the bot."""
@@ -267,6 +305,27 @@ class Gateway(discord.AutoShardedClient):
         self._said[said.message_id] = said
         if len(self._said) > REMEMBERED:
             del self._said[next(iter(self._said))]
+
+
+def _passing_over(name: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a parser of the library's that passes over an event that it cannot read.
+
+    Without READY there is no session, so that its error ends the connection.
+    """
+
+    def parse_or_pass(data: Any) -> None:
+        try:
+            parse(data)
+        except Exception as error:
+            if name == "READY":
+                raise
+            told = data.get("id") if isinstance(data, dict) else None
+            number = told[:20] if isinstance(told, str) and told.isdecimal() else "without an id"
+            where = place(error)
+            log.error("Cannot read event %s %s, it is passed over: %s", name, number, where)
+            log.debug("event %s", name, exc_info=True)
+
+    return parse_or_pass
 
 
 def _may_read(channel: ServerChannel) -> bool:

@@ -7,7 +7,7 @@ replace "is thinking…" by the answer. It is deleted once the answer is deliver
 
 import discord
 
-from bots.discord.rest import Json, Refused, call
+from bots.discord.rest import Json, Refused, call, field
 from core.errors import MessageGone
 
 _DEFERRED, _DEFERRED_UPDATE = 5, 6
@@ -36,7 +36,7 @@ async def acknowledge(client: discord.Client, interaction: discord.Interaction) 
 async def respond(client: discord.Client, ticket: str, body: Json) -> str | None:
     """Replace "is thinking…" by an answer; return its message id, or None if it is too late."""
     message = await _original(client, "PATCH", ticket, body)
-    return str(message["id"]) if message else None
+    return field(message, "id", str) if message else None
 
 
 async def withdraw(client: discord.Client, ticket: str) -> None:

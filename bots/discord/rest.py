@@ -2,25 +2,29 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
 from discord.http import Route
 
 from core.errors import (
+    MISSHAPEN,
     DeliveryError,
     MessageGone,
     Muted,
     RetryAfter,
     Undeliverable,
     Unreachable,
+    place,
 )
 from core.plain import line, unquoted
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 NO_PERMISSION = 50013
 PAUSES = (0.2, 0.6)
@@ -54,6 +58,7 @@ async def call(
     path: str,
     *,
     body: Any = None,
+    query: Json | None = None,
     file: tuple[str, bytes] | None = None,
     **ids: Any,
 ) -> Any:
@@ -65,7 +70,9 @@ async def call(
     if client.is_closed():
         raise Unreachable("the connection to Discord was closed")
     route = Route(method, path, **ids)
-    content = {} if body is None else {"json": body}
+    content: Json = {} if body is None else {"json": body}
+    if query is not None:
+        content["params"] = query
     if file is not None:
         content = {"form": _form(body, *file)}
     pauses = iter(PAUSES)
@@ -76,7 +83,17 @@ async def call(
             pause = next(pauses, None) if _is_fleeting(failure) else None
             if pause is None:
                 raise translated(failure) from failure
+        except MISSHAPEN as failure:
+            raise misshapen(failure) from None
         await asyncio.sleep(pause)
+
+
+def field(answer: Any, name: str, kind: type[T]) -> T:
+    """Return a field of an answer; raises Unreachable if it is not there or of another type."""
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+        raise Unreachable(f"an answer without a proper {name}")
+    return value
 
 
 def _form(body: Any, name: str, data: bytes) -> list[Json]:
@@ -102,6 +119,13 @@ def translating() -> Iterator[None]:
         yield
     except _FAILURES as failure:
         raise translated(failure) from failure
+    except MISSHAPEN as failure:
+        raise misshapen(failure) from None
+
+
+def misshapen(failure: Exception) -> Unreachable:
+    """Return the error for an answer of another shape; the call may have been done."""
+    return Unreachable(f"an answer of another shape: {place(failure)}")
 
 
 def translated(failure: Exception) -> DeliveryError:
@@ -120,3 +144,17 @@ def translated(failure: Exception) -> DeliveryError:
         return MessageGone(told)
     kind = Silenced if failure.code in REFUSALS_TO_WRITE else Refused
     return kind(told, failure.code)
+
+
+def shorten_log() -> None:
+    """Let the library log an error in one line: its place in place of a traceback."""
+    for name in ("client", "gateway", "http", "shard", "state"):
+        logging.getLogger(f"discord.{name}").addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and record.levelno >= logging.WARNING:
+        record.msg, record.args = f"{record.getMessage()}: {place(error)}", ()
+        record.exc_info = None
+    return True

@@ -24,11 +24,12 @@ from telegram.error import ChatMigrated, TelegramError, TimedOut
 
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
-from bots.telegram.failures import UNCHANGED, translated
+from bots.telegram.answers import Json
+from bots.telegram.failures import UNCHANGED, translating
 from bots.telegram.files import fetch
 from bots.telegram.inbound import PLATFORM, parse, parse_piece
 from bots.telegram.markup import fits, render
-from bots.telegram.polling import Json, updates
+from bots.telegram.polling import updates
 from bots.telegram.session import open_session
 from bots.telegram.suspects import suspects
 from core.adapter import (
@@ -42,7 +43,7 @@ from core.adapter import (
     InboundMessage,
     Move,
 )
-from core.errors import MessageGone, Undeliverable
+from core.errors import MISSHAPEN, MessageGone, Undeliverable, place
 
 log = logging.getLogger(__name__)
 
@@ -133,8 +134,8 @@ class TelegramAdapter:
             async for update in incoming:
                 if event := self._read(update):
                     yield await self._with_rights(event)
-                if "callback_query" in update:
-                    self._answer(update["callback_query"]["id"], event)
+                if query_id := _query_id(update):
+                    self._answer(query_id, event)
 
     async def send(
         self,
@@ -276,8 +277,10 @@ class TelegramAdapter:
             if isinstance(event, Change | Move | Access):
                 return event
             return self._pieces.hear(event, lambda: parse_piece(read, self._me))
-        except Exception:  # a bad update must not stop the ones after it
-            log.exception("Cannot read update %s", update["update_id"])
+        except Exception as error:  # a bad update must not stop the ones after it
+            number = update["update_id"]
+            log.error("Cannot read update %s, it is passed over: %s", number, place(error))
+            log.debug("update %s", number, exc_info=True)
             return None
 
     async def _with_rights(self, event: Event) -> Event:
@@ -298,8 +301,8 @@ class TelegramAdapter:
             try:
                 async with asyncio.timeout(PATIENCE):
                     member = await self._bot.get_chat_member(int(who[0]), int(who[1]))
-            except (TelegramError, TimeoutError) as error:
-                log.warning("Cannot get the admins of a group: %s", type(error).__name__)
+            except (TelegramError, TimeoutError, *MISSHAPEN) as error:
+                log.warning("Cannot get the admins of a group: %s", place(error))
                 if isinstance(error, TimeoutError | TimedOut):
                     self._look_again = time.monotonic() + FAILED
                 return None
@@ -320,19 +323,17 @@ class TelegramAdapter:
     async def _answer_query(self, query_id: str) -> None:
         try:
             await self._bot.answer_callback_query(query_id)
-        except TelegramError as error:
+        except (TelegramError, *MISSHAPEN) as error:
             log.debug("The press of a button is not answered: %s", error)
 
 
 async def _attempt(address: Address, call: Callable[[int], Awaitable[T]]) -> T:
     """Make a call for a chat; if that has become a supergroup, make it again there."""
-    try:
+    with translating():
         try:
             return await call(int(address.chat))
         except ChatMigrated as moved:
             return await call(moved.new_chat_id)
-    except TelegramError as error:
-        raise translated(error) from error
 
 
 async def _attempt_there(call: Callable[[], Awaitable[object]]) -> None:
@@ -340,12 +341,18 @@ async def _attempt_there(call: Callable[[], Awaitable[object]]) -> None:
 
     There, the id would be another message's.
     """
-    try:
-        await call()
-    except ChatMigrated as moved:
-        raise MessageGone(moved.message) from moved
-    except TelegramError as error:
-        raise translated(error) from error
+    with translating():
+        try:
+            await call()
+        except ChatMigrated as moved:
+            raise MessageGone(moved.message) from moved
+
+
+def _query_id(update: Json) -> str | None:
+    """Return the id of the press of a button, to answer it; None if there is none."""
+    query = update.get("callback_query")
+    query_id = query.get("id") if isinstance(query, dict) else None
+    return query_id if isinstance(query_id, str) else None
 
 
 def _thread(address: Address) -> int | None:

@@ -1,12 +1,23 @@
 """Translation of python-telegram-bot's errors to the errors of the seam."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx
 from telegram import error as telegram_error
 
-from core.errors import DeliveryError, MessageGone, Muted, RetryAfter, Undeliverable, Unreachable
+from core.errors import (
+    MISSHAPEN,
+    DeliveryError,
+    MessageGone,
+    Muted,
+    RetryAfter,
+    Undeliverable,
+    Unreachable,
+    place,
+)
 from core.plain import line, unquoted
 
 UNCHANGED = "is not modified"
@@ -24,6 +35,18 @@ _MUTED = re.compile(
 """The refusals of everything that the bot writes to a chat or a topic; a 403 is one too."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NOT_DONE = (telegram_error.InvalidToken, telegram_error.Conflict)
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise the library's failures in a call as errors of the seam."""
+    try:
+        yield
+    except telegram_error.TelegramError as error:
+        raise translated(error) from error
+    except MISSHAPEN as error:
+        # The call may have been done: only its answer cannot be read.
+        raise Unreachable(f"an answer of another shape: {place(error)}") from None
 
 
 def translated(error: telegram_error.TelegramError) -> DeliveryError:

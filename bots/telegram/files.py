@@ -2,13 +2,12 @@
 
 import httpx
 from telegram import Bot, File
-from telegram.error import TelegramError
 
 from bots.downloads import PLAIN, check, check_answer, read
-from bots.telegram.failures import translated
+from bots.telegram.failures import translating
 from core import words
 from core.adapter import Attachment
-from core.errors import AttachmentError, RetryAfter, Unreachable
+from core.errors import AttachmentError, DeliveryError, RetryAfter, Unreachable
 
 PATIENCE = 20
 """The seconds without a byte after which a download is given up."""
@@ -34,11 +33,11 @@ async def fetch(bot: Bot, client: httpx.AsyncClient, attachment: Attachment, lim
 
 async def _find(bot: Bot, attachment: Attachment) -> File:
     try:
-        return await bot.get_file(attachment.reference)
-    except TelegramError as error:
-        failure = translated(error)
-        if isinstance(failure, RetryAfter | Unreachable):
-            raise failure from None
+        with translating():
+            return await bot.get_file(attachment.reference)
+    except (RetryAfter, Unreachable) as failure:
+        raise failure from None
+    except DeliveryError:
         raise AttachmentError(_refusal(attachment)) from None
 
 

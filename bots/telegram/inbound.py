@@ -15,7 +15,7 @@ from telegram import (
 from telegram.constants import ChatMemberStatus
 
 from bots.telegram import Telegram
-from bots.telegram.page import units
+from bots.telegram.page import ENTITIES, units
 from bots.telegram.written import entity_text, to_markdown
 from core import words
 from core.adapter import (
@@ -70,7 +70,7 @@ def _allowed(event_id: str, change: ChatMemberUpdated, me: User) -> Access | Non
     now = change.new_chat_member
     if now.status in _OUT or not getattr(now, "can_send_messages", True):
         return None
-    return Access(event_id, Address(PLATFORM, str(me.id), str(change.chat.id)))
+    return Access(event_id, Address(PLATFORM, str(me.id), _number(change.chat.id)))
 
 
 def _moved(event_id: str, message: Message, me: User) -> Move | None:
@@ -79,7 +79,7 @@ def _moved(event_id: str, message: Message, me: User) -> Move | None:
     old, new = message.migrate_from_chat_id or here, message.migrate_to_chat_id or here
     if old == new:
         return None
-    return Move(event_id, Address(PLATFORM, str(me.id), str(old)), str(new))
+    return Move(event_id, Address(PLATFORM, str(me.id), _number(old)), _number(new))
 
 
 def _said(
@@ -100,14 +100,14 @@ def _said(
         event_id=event_id,
         address=_address(message, me),
         author=_author(author),
-        message_id=str(message.message_id),
+        message_id=_number(message.message_id),
         text=words.text,
         private=private,
         sent_at=message.date,
         command=words.command,
         attachments=attachments,
         unreadable=unreadable,
-        reply_to=str(answered.message_id) if answered else None,
+        reply_to=_number(answered.message_id) if answered else None,
         quote=quote[:LONGEST_QUOTE],
         album=message.media_group_id or "",
         partial=units(message.text or "") >= PARTIAL,
@@ -134,7 +134,7 @@ def _pressed(event_id: str, query: CallbackQuery, me: User) -> Change | None:
         return None
     kind = ChangeKind(query.data)
     address = _address(message, me)
-    return Change(event_id, kind, address, _author(query.from_user), str(message.message_id))
+    return Change(event_id, kind, address, _author(query.from_user), _number(message.message_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class _Words:
 
 def _read(message: Message, me: User) -> _Words:
     text = _text(message)
-    entities = message.entities if message.text else message.caption_entities
+    entities = (message.entities if message.text else message.caption_entities)[:ENTITIES]
     mentions = [entity for entity in entities if _names(text, entity, me)]
     call = next((entity for entity in entities if _is_command(entity)), None)
     name, _, bot = entity_text(text, call)[1:].lower().partition("@") if call else ("", "", "")
@@ -216,10 +216,18 @@ def _unreadable(message: Message) -> str:
 
 def _address(message: MaybeInaccessibleMessage, me: User) -> Address:
     topic = isinstance(message, Message) and message.is_topic_message and message.message_thread_id
-    return Address(PLATFORM, str(me.id), str(message.chat.id), str(topic or ""))
+    chat, thread = _number(message.chat.id), _number(topic) if topic else ""
+    return Address(PLATFORM, str(me.id), chat, thread)
 
 
 def _author(user: User) -> Author:
     names = [name for name in (user.first_name, user.last_name) if name]
     name = " ".join(names).strip() or user.username or "Deleted Account"
-    return Author(PLATFORM, str(user.id), name)
+    return Author(PLATFORM, _number(user.id), name)
+
+
+def _number(told: object) -> str:
+    """Return an id as text; raises ValueError for anything but a whole number of 64 bits."""
+    if not isinstance(told, int) or isinstance(told, bool) or abs(told) >= 2**63:
+        raise ValueError("an id that is no number")
+    return str(told)

@@ -4,31 +4,37 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator
-from typing import Any, TypeAlias
 
 import httpx
 
+from bots.telegram.answers import Json, description, parsed, retry_after, unreadable
 from core.errors import RetryAfter, SettingsError, Unreachable
 
 log = logging.getLogger(__name__)
 
-Json: TypeAlias = dict[str, Any]
-
 WAIT = 30
 """The seconds for which Telegram holds a poll open without updates."""
+AT_LEAST = 0.3
+"""The seconds between two polls if the first brought nothing new, because a server that does not
+hold polls would be asked without end."""
 LONGEST_PAUSE = 30.0
+LAST_ID = 2**53
+"""Larger ids are taken for errors: what they acknowledge could not come any more."""
 _KINDS = ["message", "edited_message", "callback_query", "my_chat_member"]
 
 
 async def updates(client: httpx.AsyncClient, url: str) -> AsyncGenerator[Json, None]:
-    """Yield raw updates in order, for ever. Raise SettingsError if the token is refused.
+    """Yield raw updates with their ids in order, for ever. Raise SettingsError if the token is
+    refused.
 
     python-telegram-bot's `get_updates` is not used: it loses a whole batch for one update that it
     cannot read, and logs the texts.
     """
+    clock = asyncio.get_running_loop().time
     offset: int | None = None
     failures = 0
     while True:
+        before, again_at = offset, clock() + AT_LEAST
         try:
             batch = await _poll(client, url, offset)
         except (Unreachable, RetryAfter) as error:
@@ -41,6 +47,8 @@ async def updates(client: httpx.AsyncClient, url: str) -> AsyncGenerator[Json, N
         for update in batch:
             yield update
             offset = update["update_id"] + 1
+        if offset == before:
+            await asyncio.sleep(again_at - clock())
 
 
 async def _poll(client: httpx.AsyncClient, url: str, offset: int | None) -> list[Json]:
@@ -49,26 +57,43 @@ async def _poll(client: httpx.AsyncClient, url: str, offset: int | None) -> list
         query["offset"] = offset
     try:
         response = await client.post(f"{url}/getUpdates", json=query, timeout=WAIT + 10)
-        answer: Json = response.json()
-    except (httpx.HTTPError, ValueError) as error:
+    except httpx.HTTPError as error:
         raise Unreachable(type(error).__name__) from error
-    if not answer.get("ok"):
+    answer = parsed(response.content)
+    if answer is None:
+        raise Unreachable(unreadable(response.status_code, response.content))
+    if not answer["ok"]:
         raise _refusal(response.status_code, answer)
-    batch: list[Json] = answer["result"]
+    return _batch(answer.get("result"))
+
+
+def _batch(result: object) -> list[Json]:
+    """Return the updates that can be acknowledged; raises Unreachable if there are only others."""
+    if not isinstance(result, list):
+        raise Unreachable("the updates are no list")
+    batch = [update for update in result if isinstance(update, dict) and _has_id(update)]
+    if others := len(result) - len(batch):
+        if not batch:
+            raise Unreachable(f"{others} updates without an id")
+        log.error("%d updates without an id are passed over", others)
     return batch
 
 
+def _has_id(update: Json) -> bool:
+    number = update.get("update_id")
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < LAST_ID
+
+
 def _refusal(status: int, answer: Json) -> Exception:
-    description = answer.get("description", "")
     match status:
         case 401:
             return SettingsError("TELEGRAM_TOKEN is no longer valid; @BotFather shows the new one")
         case 409:
-            return Unreachable(f"another process polls with this token: {description}")
+            return Unreachable(f"another process polls with this token: {description(answer)}")
         case 429:
-            return RetryAfter(float(answer.get("parameters", {}).get("retry_after", 1)))
+            return RetryAfter(retry_after(answer))
         case _:
-            return Unreachable(f"{status} {description}")
+            return Unreachable(f"{status} {description(answer)}")
 
 
 def _pause(error: Unreachable | RetryAfter, failures: int) -> float:

@@ -11,8 +11,14 @@ import httpx
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
+from bots.downloads import PLAIN
+from bots.telegram.answers import checked
+
 TIMEOUT = httpx.Timeout(20, connect=10, pool=10)
 """The seconds for each read and write; to connect; to get a connection of the pool."""
+
+ENOUGH = 64 * 1024
+"""The bytes of an answer that are read when only its beginning is needed."""
 
 CREATES = frozenset({"sendMessage", "sendDocument"})
 """The methods of which only the new message's id is needed."""
@@ -65,7 +71,7 @@ class Request(BaseRequest):
             async with self._client.stream(
                 method,
                 url,
-                headers={"User-Agent": self.USER_AGENT},
+                headers={"User-Agent": self.USER_AGENT, **PLAIN},
                 timeout=TIMEOUT,
                 data=request_data.json_parameters if request_data else None,
                 files=request_data.multipart_data if request_data else None,
@@ -73,7 +79,7 @@ class Request(BaseRequest):
                 name = url.rpartition("/")[2]
                 if response.status_code == httpx.codes.OK and name in CREATES | DEEDS:
                     return response.status_code, await _needed(name, response.aiter_bytes())
-                return response.status_code, await response.aread()
+                return response.status_code, checked(response.status_code, await response.aread())
         except httpx.TimeoutException as error:
             raise TimedOut(type(error).__name__) from error
         except (httpx.HTTPError, httpx.StreamError) as error:
@@ -86,6 +92,8 @@ async def _needed(name: str, body: AsyncIterator[bytes]) -> bytes:
     try:
         async for piece in body:
             came += piece
+            if len(came) > ENOUGH:
+                break
     except httpx.HTTPError:
         if (needed := reduced(name, came)) is not None:
             return needed

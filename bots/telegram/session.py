@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 from telegram import Bot, BotCommand
@@ -12,7 +13,7 @@ from telegram.error import InvalidToken, TelegramError
 from bots.telegram.request import Request
 from bots.trust import trust
 from core.adapter import COMMANDS
-from core.errors import SettingsError, Unreachable
+from core.errors import MISSHAPEN, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +43,18 @@ async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, htt
         )
         try:
             await _greet(bot, api_url)
-            await _prepare(bot)
+            await _prepare(bot, api_url)
             yield bot, client
         finally:
             await bot.shutdown()
 
 
 def _hush() -> None:
-    """Silence the loggers that log URLs, because a URL contains the token."""
+    """Silence the loggers that log URLs, because a URL contains the token, or bodies."""
     for name in ("httpx", "telegram.Bot"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It logs a body that it cannot read. Nothing else comes from there.
+    logging.getLogger("telegram.request.BaseRequest").setLevel(logging.CRITICAL)
 
 
 async def _greet(bot: Bot, api_url: str) -> None:
@@ -64,16 +67,33 @@ async def _greet(bot: Bot, api_url: str) -> None:
             f"TELEGRAM_TOKEN is not accepted by {api_url}: copy it again from @BotFather"
         ) from None
     except TelegramError as error:
-        told = f"TELEGRAM_API_URL: no answer from {api_url} ({error.message})"
-        raise Unreachable(told) from None
+        raise _no_answer(api_url, error.message) from None
+    except MISSHAPEN as error:
+        raise _no_answer(api_url, f"getMe: {place(error)}") from None
+    me: Any = bot.bot
+    if not isinstance(me.id, int) or not isinstance(me.username, str):
+        raise _no_answer(api_url, "getMe tells no account")
 
 
-async def _prepare(bot: Bot) -> None:
-    """Remove a webhook and offer the commands; a failure of these is only logged."""
+def _no_answer(api_url: str, why: str) -> Unreachable:
+    return Unreachable(f"TELEGRAM_API_URL: no answer from {api_url} ({why})")
+
+
+async def _prepare(bot: Bot, api_url: str) -> None:
+    """Remove a webhook and offer the commands.
+
+    Raises Unreachable if Telegram does not tell whether there is a webhook, because no update
+    comes while there is one. A menu that is not accepted is only logged.
+    """
     try:
         if (await bot.get_webhook_info()).url:
             log.warning("Removing the webhook of this bot, because updates are polled")
             await bot.delete_webhook()
-        await bot.set_my_commands([BotCommand(each.name, each.summary) for each in COMMANDS])
     except TelegramError as error:
-        log.warning("Telegram does not accept the command menu: %s", error)
+        raise _no_answer(api_url, error.message) from None
+    except MISSHAPEN as error:
+        raise _no_answer(api_url, f"getWebhookInfo: {place(error)}") from None
+    try:
+        await bot.set_my_commands([BotCommand(each.name, each.summary) for each in COMMANDS])
+    except (TelegramError, *MISSHAPEN) as error:
+        log.warning("Telegram does not accept the command menu: %s", place(error))

@@ -161,11 +161,6 @@ class OpenCall:
         return used.prompt_tokens + used.completion_tokens > self._terms.marks.high
 
     @property
-    def prompt_tokens(self) -> int:
-        """The size of the prompt, estimated until the API tells it."""
-        return self._prompt_tokens
-
-    @property
     def usage(self) -> Usage:
         """The usage of the call: the API's own figures, or an estimate from the received text."""
         if self._usage is not None:

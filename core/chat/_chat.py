@@ -145,7 +145,7 @@ class Chat:
     async def _ask_for_summary(self, call: OpenCall) -> _Ending:
         """Ask for a summary of the older messages of a conversation, below the same prompt."""
         marks = self._terms.marks
-        if call.context.cut_id is None or call.prompt_tokens <= marks.high:
+        if call.context.cut_id is None or call.context.length <= marks.high:
             # The conversation is short enough, or another summary came first.
             await call.release()
         else:

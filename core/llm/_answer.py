@@ -41,6 +41,10 @@ Event = Answering | Text | Unseen | ToolCall | Usage | Finish | Lost | Again
 
 THOUGHTS = ("reasoning_content", "reasoning")
 """The fields in which servers put the model's thoughts."""
+MOST_TOOL_CALLS = 128
+"""The most tool calls of one answer; models make a handful."""
+LONGEST_ID = 200
+"""The most characters of a tool call's id that are kept."""
 MOST_TOKENS = 1_000_000_000
 MOST_DOLLARS = 1_000_000
 """Larger figures are taken for errors and ignored."""
@@ -58,7 +62,7 @@ class _ToolCallSoFar:
     index: object
     id: str
     name: str = ""
-    arguments: str = ""
+    arguments: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -144,12 +148,13 @@ class Answer:
         """Add a piece to its tool call, and return the text of the piece."""
         function = _object(piece.get("function"))
         arguments = function.get("arguments")
-        call = self._tool_call_of(piece.get("index"), _string(piece.get("id")))
+        call_id = clean(_string(piece.get("id"))[:LONGEST_ID])
+        call = self._tool_call_of(piece.get("index"), call_id)
         name = _string(function.get("name"))
         call.name = name or call.name
         # Some servers send an object instead of its JSON text.
         more = json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments)
-        call.arguments += more
+        call.arguments.append(more)
         self._received += filter(None, (name, more))
         return name + more
 
@@ -162,6 +167,8 @@ class Answer:
             if index in (None, call.index) and call_id in ("", call.id):
                 return call
         new = _ToolCallSoFar(index, call_id or f"call_{len(self._tool_calls)}")
+        if len(self._tool_calls) == MOST_TOOL_CALLS:
+            raise ValueError("too many tool calls")
         self._tool_calls.append(new)
         return new
 
@@ -208,7 +215,7 @@ class Answer:
     def _tool_call(self, call: _ToolCallSoFar) -> ToolCall:
         if not _TOOL_NAME.fullmatch(call.name):
             raise self.fault("a tool call without a proper name")
-        return ToolCall(call.id, call.name, _mended(call.arguments) or "{}")
+        return ToolCall(call.id, call.name, _mended("".join(call.arguments)) or "{}")
 
     def _reason(self) -> str:
         if self._refused:

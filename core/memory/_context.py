@@ -19,6 +19,8 @@ class Context:
     """The tokens of the messages after that answer, from above."""
     slack: int = 0
     """The tokens by which that answer may be larger in a prompt than the API told when it came."""
+    length: int = 0
+    """The tokens of all that, as far as the API counted it; the rest by estimate."""
     day: date | None = None
     """The day of the last question, so that the model is told only when it changed."""
     cut_id: int | None = None

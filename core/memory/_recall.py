@@ -32,6 +32,7 @@ async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -
         total=None if counted is None else path[counted].total,
         beyond=sum(_size(row) + _slack(row) for row in after),
         slack=0 if counted is None else _slack(path[counted]),
+        length=_length(path),
         day=next((_day(row) for row in reversed(path) if row.body["role"] == "user"), None),
         cut_id=path[index - 1].id if index else None,
         shortened=is_shortened(path),

@@ -17,7 +17,7 @@ _turns = table(models.Turn)
 _messages = table(models.Message)
 _conversations = table(models.Conversation)
 
-BATCH = 100
+BATCH = 50
 """The number of messages that one transaction deletes, or of turns that it strips."""
 
 

@@ -12,7 +12,7 @@ from core.db import Session, Sessions, insert
 from core.models import Call, Day, table
 from core.tasks import walk
 
-BATCH = 100
+BATCH = 50
 """The number of calls that one transaction looks at."""
 FIGURES = (
     *("turns", "prompt_tokens", "cached_tokens", "completion_tokens"),

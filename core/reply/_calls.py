@@ -24,7 +24,7 @@ SHORT_WAIT = 10.0
 call is repeated after so many seconds of failing."""
 TRIES = 4
 """The most tries of one call of the delivery while the platform does not answer."""
-FIRST_REST, LONGEST_REST = 0.5, 8.0
+FIRST_REST, LONGEST_REST = 0.5, 4.0
 """The time without calls after the first failure of an attempt, and the most, in paces of the chat.
 Each failure doubles it, because a call that fails may have been carried out."""
 

@@ -1,5 +1,6 @@
 """The messages of one answer: each part of its text stands in one, and a file in another."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -13,10 +14,15 @@ from core.errors import LeaseLost, MessageGone, Undeliverable, Unreachable
 from core.posts import FILE, Part
 from core.reply import _doubles
 from core.reply._calls import TRIES, Calls
-from core.text import split
+from core.text import Growing
 from core.turns import Turn
 
 log = logging.getLogger(__name__)
+
+PARTS = 50
+"""The most messages of one answer; an answer that needs more ends with a note."""
+LONG = 6_000
+"""The characters from which a text is cut outside of the event loop."""
 
 RECENT = 2 * 86_400.0
 """The seconds after a question in which doubles of its answer are sought; later, Telegram would not
@@ -62,7 +68,7 @@ class Messages:
         """The characters that people see, as far as this is known."""
         return sum(len(shown.text or "") for shown in self.shown)
 
-    def resume(self, parts: Mapping[int, Part]) -> None:
+    async def resume(self, parts: Mapping[int, Part]) -> None:
         """Go on in existing messages; they are assumed to show the text that was saved last."""
         self.doubtful = {
             number
@@ -71,7 +77,7 @@ class Messages:
         }
         self._file = parts.get(FILE, Part()).message_id
         self.ids = [part.message_id for number, part in parts.items() if number != FILE]
-        texts = split(self.turn.draft, self.calls.adapter.fits)
+        texts = await cut(Growing(self.calls.adapter.fits), self.turn.draft)
         self.shown = [
             _Shown(texts[part] if part < len(texts) else None) for part in range(len(self.ids))
         ]
@@ -224,3 +230,10 @@ class Messages:
         """Return a part's nonce: the same at each attempt, but a new one after a deletion."""
         nonce = f"{self.turn.id}-{part}"
         return f"{nonce}-{self.turn.attempt}" if part in self._gone else nonce
+
+
+async def cut(growing: Growing, text: str) -> list[str]:
+    """Return the parts of a text, at most `PARTS`."""
+    is_long = len(text) - growing.settled > LONG
+    parts = await asyncio.to_thread(growing.split, text) if is_long else growing.split(text)
+    return parts if len(parts) <= PARTS else [*parts[: PARTS - 1], words.NOTES["length"]]

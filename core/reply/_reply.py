@@ -24,8 +24,8 @@ from core.gates import SPARE, Gates, happens
 from core.posts import FILE, Part
 from core.quota import Progress
 from core.reply._calls import Calls, Lease
-from core.reply._messages import Messages
-from core.text import split
+from core.reply._messages import Messages, cut
+from core.text import Growing
 from core.turns import Turn
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Reply:
     """Tells how far the open call to the model has come, for the ledger."""
     calls: Calls = field(init=False)
     messages: Messages = field(init=False)
+    _growing: Growing = field(init=False)
     _refusal: Muted | None = None
     """The refusal of the platform to let the bot write here."""
     _scope: asyncio.Timeout | None = None
@@ -64,10 +65,11 @@ class Reply:
         """Make the way to the platform."""
         self.calls = Calls(self.adapter, self.gates, self.sessions, self.turn, self.lease, self.now)
         self.messages = Messages(self.calls)
+        self._growing = Growing(self.adapter.fits)
 
-    def resume(self, parts: Mapping[int, Part]) -> None:
+    async def resume(self, parts: Mapping[int, Part]) -> None:
         """Go on in the messages of earlier attempts."""
-        self.messages.resume(parts)
+        await self.messages.resume(parts)
 
     # While the answer grows
 
@@ -174,7 +176,7 @@ class Reply:
         self._changed.clear()
         if not self._is_longer():
             return
-        parts = split(self.text, self.adapter.fits)
+        parts = await cut(self._growing, self.text)
         for part, text in enumerate(parts):
             if self._grown.is_set():
                 return
@@ -197,7 +199,7 @@ class Reply:
         refuses for good, and LeaseLost when another attempt owns the turn.
         """
         self.calls.is_delivery = True
-        parts = split(answer, self.adapter.fits)
+        parts = await cut(Growing(self.adapter.fits), answer)
         for part, text in enumerate(parts):
             shown = buttons if part == len(parts) - 1 else ()
             await self.calls.insist(partial(self.messages.stand, part, text, shown))

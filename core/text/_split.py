@@ -54,6 +54,11 @@ class Growing:
     _text: str = ""
     _cuts: list[_Cut] = field(default_factory=list)
 
+    @property
+    def settled(self) -> int:
+        """The number of characters that the next call does not cut again."""
+        return self._cuts[-2].at if len(self._cuts) > 1 else 0
+
     def split(self, markdown: str) -> list[str]:
         """Return the parts of the text so far, as `split` does."""
         text = markdown.rstrip()

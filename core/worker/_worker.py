@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 20
 """The most turns of one claim."""
-LOOK_OVER = 1.0
+LOOK_OVER = 2.0
 """The seconds between two looks for turns whose process died."""
 QUIET = 10.0
 """The seconds that running answers have to finish before a turn runs alone."""
@@ -328,9 +328,11 @@ class Worker:
     async def _both_steps(self, run: Run) -> None:
         turn = run.turn
         if turn.attempt == 1 and turn.replaces_id is None and turn.kind != "summary":
-            run.reply.resume({0: posts.Part()})  # `accept` stored this intent
+            await run.reply.resume({0: posts.Part()})  # `accept` stored this intent
         else:
-            run.reply.resume(await transact(self._sessions, lambda s: posts.parts(s, turn.id)))
+            await run.reply.resume(
+                await transact(self._sessions, lambda s: posts.parts(s, turn.id))
+            )
         await self._knock(run)
         is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE
         if turn.deaths >= FATAL:

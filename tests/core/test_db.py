@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 import signal
 import socket
 import sqlite3
@@ -18,7 +19,7 @@ import pytest
 from sqlalchemy import event, insert, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from core import db
+from core import db, sqlite
 from core.db import Session, Sessions
 from core.errors import SettingsError
 from core.models import User
@@ -142,7 +143,10 @@ async def test_an_error_is_one_log_line_without_message_texts(
 
     await db.transact(postgres_sessions, work)
     [line] = [record.getMessage() for record in caplog.records if record.name == "core.db"]
-    assert line == "database: OperationalError: the disk is full; trying again"
+    assert line == (
+        "database: OperationalError: the disk is full (make room on the server's disk);"
+        " trying again"
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,6 +159,10 @@ async def test_an_error_is_one_log_line_without_message_texts(
         ("55P03", True),
         ("57P01", True),
         ("57P03", True),
+        ("25006", True),
+        ("42501", True),
+        ("53100", True),
+        ("53200", True),
         ("58030", True),
         ("22001", False),
         ("23505", False),
@@ -182,7 +190,7 @@ async def test_the_state_of_an_error_tells_whether_it_may_pass(
         (sqlite3.SQLITE_FULL, True),
         (sqlite3.SQLITE_IOERR_FSYNC, True),
         (sqlite3.SQLITE_ERROR, False),
-        (sqlite3.SQLITE_READONLY, False),
+        (sqlite3.SQLITE_READONLY_DBMOVED, True),
         (sqlite3.SQLITE_CORRUPT, False),
     ],
 )
@@ -354,6 +362,91 @@ async def test_a_transaction_that_read_first_may_write(sqlite_url: str) -> None:
         assert await db.transact(sessions, work) == 0
 
 
+# What an operator has to undo
+
+
+@pytest.mark.parametrize(
+    ("harm", "remedy", "told"),
+    [
+        (
+            "ALTER DATABASE {name} SET default_transaction_read_only = on",
+            "ALTER DATABASE {name} RESET default_transaction_read_only",
+            "must lead to the server that takes writes",
+        ),
+        (
+            "REVOKE INSERT ON users FROM {role}",
+            "GRANT INSERT ON users TO {role}",
+            "grant the role",
+        ),
+    ],
+)
+async def test_what_the_server_refuses_is_waited_for_like_an_outage(
+    postgres_url: str, harm: str, remedy: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    owner = make_url(postgres_url)
+    with postgres.administer(owner) as admin:
+        role = f"bot_{owner.database}"
+
+        def order(statement: str) -> None:
+            admin.execute(statement.format(name=owner.database, role=role).encode())
+
+        order("CREATE ROLE {role} LOGIN")
+        order("GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        order("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}")
+        async with connected(postgres.render(owner.set(username=role))) as sessions:
+            order(harm)
+            waiting = asyncio.create_task(db.transact(sessions, add_user))
+            await until_tried_again(caplog, times=2)
+            order(remedy)
+            async with asyncio.timeout(10):
+                await waiting
+            assert await users(sessions) == 1
+        order("DROP OWNED BY {role}")
+        order("DROP ROLE {role}")
+    assert told in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_file_that_is_deleted_is_waited_for_and_nothing_is_written_elsewhere(
+    sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Path(path_of(sqlite_url))
+    async with connected(sqlite_url) as sessions:
+        assert await users(sessions) == 0
+        move(path, tmp_path / "kept")
+        waiting = asyncio.create_task(db.transact(sessions, add_user))
+        await until_tried_again(caplog, times=2)
+        move(tmp_path / "kept", path)  # fails if there is a new file
+        async with asyncio.timeout(10):
+            await waiting
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT count(*) FROM users").fetchone() == (1,)
+    assert "was moved, deleted or replaced" in caplog.text
+
+
+def move(path: Path, to: Path) -> None:
+    assert not to.exists()
+    path.rename(to)
+
+
+def restore(path: Path, copy: Path) -> None:
+    """Put a copy of a database in its place, as from a backup."""
+    shutil.copy(path, copy)
+    for each in path.parent.glob(f"{path.name}*"):
+        each.unlink()
+    copy.rename(path)
+
+
+async def test_a_file_that_is_replaced_is_opened_anew(sqlite_url: str, tmp_path: Path) -> None:
+    path = Path(path_of(sqlite_url))
+    async with connected(sqlite_url) as sessions:
+        await db.transact(sessions, add_user)
+        restore(path, tmp_path / "copy")
+        await db.transact(sessions, add_user)
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT count(*) FROM users").fetchone() == (1,)
+
+
 # PostgreSQL: away, and back
 
 
@@ -508,8 +601,8 @@ async def test_on_sqlite_there_is_nobody_to_tell(sqlite_url: str) -> None:
 
 HOLD = """
 import sys
-from core import db
-with db.exclusive(sys.argv[1]):
+from core import sqlite
+with sqlite.exclusive(sys.argv[1]):
     print("held", flush=True)
     input()
 """
@@ -519,7 +612,7 @@ with db.exclusive(sys.argv[1]):
 def holder(url: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the database."""
     with subprocess.Popen(  # noqa: S603 - our own interpreter and words
-        [sys.executable, "-c", HOLD, url],
+        [sys.executable, "-c", HOLD, path_of(url)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -546,21 +639,26 @@ def test_the_lock_of_a_killed_process_is_free(sqlite_url: str) -> None:
     with holder(sqlite_url) as process:
         process.send_signal(signal.SIGKILL)
         assert process.wait(timeout=10) == -signal.SIGKILL
-        with db.exclusive(sqlite_url):
+        with sqlite.exclusive(path_of(sqlite_url)):
             pass
 
 
-def test_the_lock_is_free_after_its_block(sqlite_url: str) -> None:
+def test_the_lock_is_free_after_its_block(tmp_path: Path) -> None:
+    path = f"{tmp_path}/parley.db"
     for _ in range(2):
-        with db.exclusive(sqlite_url), pytest.raises(SettingsError), db.exclusive(sqlite_url):
+        with sqlite.exclusive(path), pytest.raises(SettingsError), sqlite.exclusive(path):
             pass
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    url = f"sqlite:///{tmp_path}/file/parley.db"
-    with pytest.raises(SettingsError, match=r"DATABASE_URL: .*file/parley"), db.exclusive(url):
+    path = f"{tmp_path}/file/parley.db"
+    with pytest.raises(SettingsError, match=r"DATABASE_URL: .*file/parley"), sqlite.exclusive(path):
         pass
+
+
+def path_of(url: str) -> str:
+    return str(make_url(url).database)
 
 
 # The schema at the start

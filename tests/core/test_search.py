@@ -278,3 +278,9 @@ async def test_an_old_message_with_all_words_comes_before_newer_ones_with_some(
     await crowd(sessions, ada, search.RANKED + 1)
     assert (await find(sessions, ada, "old tea"))[0] == "plain old tea"
     assert len(await find(sessions, ada, "plain tea")) == 5
+
+
+async def test_the_index_is_cut_on_both_engines(sessions: Sessions, ada: Speaker, say: Say) -> None:
+    await say(user(f"begin {'x ' * 50_000}beyond"))
+    assert len(await find(sessions, ada, "begin")) == 1
+    assert await find(sessions, ada, "beyond") == []

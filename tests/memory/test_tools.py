@@ -157,7 +157,7 @@ async def test_a_quota_that_ends_between_two_calls_ends_the_answer_kindly(
 ) -> None:
     long = "word " * 4000
     model.respond = lambda request: Answer(long, tool_calls=[SIX])
-    async with desk(sqlite_url, model, quota="0.0055 usd/day") as ada:
+    async with desk(sqlite_url, model, quota="0.008 usd/day") as ada:
         heard = await ada.ask("What is 2*3?")
     records = Records(sqlite_url)
     assert "That was all for now" in heard

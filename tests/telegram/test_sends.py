@@ -23,6 +23,7 @@ from tests.records import eventually
 SOON = {"retry_seconds": 0.1}
 GIVEN_UP = "SELECT count(*) FROM turns WHERE outcome = 'undeliverable'"
 PAUSED = "SELECT count(*) FROM mutes WHERE until > :now"
+USED = "SELECT used FROM allowances WHERE unit = 'turns'"
 PAID = "SELECT used FROM allowances WHERE owner_id > 0"
 TOLD = "I could not show my answer here, or not all of it. Please ask me again. (Reference 1-5)"
 
@@ -129,7 +130,7 @@ async def test_a_killed_process_may_have_made_a_message(
             process.kill()
             await process.wait()
     async with stage.running(**SOON):
-        await stage.records.idle(1)
+        await stage.records.idle(1, within=60)
     [answer] = server.answers(stage.chat)
     assert answer.text.endswith("100")
 
@@ -200,7 +201,7 @@ async def test_an_answer_that_alone_fails_is_given_up_and_told(
         await stage.records.idle(3)
     said = [answer.text for answer in server.answers(stage.chat)]
     assert said[-2:] in ([TOLD, "Here."], ["Here.", TOLD])
-    assert stage.records.one("SELECT used FROM allowances") == 1, "only the second one counts"
+    assert stage.records.one(USED) == 1, "only the second one counts"
     assert stage.records.drift() == []
 
 
@@ -340,7 +341,7 @@ async def test_who_locks_the_bot_out_of_an_answer_pays_for_what_was_read(
             server.block(stage.ada)
         await records.idle(1)
     assert records.one("SELECT outcome FROM turns") == "undeliverable"
-    assert records.one("SELECT used FROM allowances") == 1
+    assert records.one(USED) == 1
     assert records.drift() == []
 
 
@@ -358,7 +359,7 @@ async def test_who_locks_the_bot_out_again_and_again_pays(
             server.block(stage.ada, blocked=False)
             await eventually(lambda: records.one(PAUSED, now=utc()) == 0)
     assert len(model.requests) == 5
-    assert records.one("SELECT used FROM allowances") == 5 - EXCUSED
+    assert records.one(USED) == 5 - EXCUSED
     assert records.drift() == []
 
 

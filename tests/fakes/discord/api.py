@@ -19,6 +19,7 @@ from tests.fakes.discord.records import Call
 from tests.fakes.discord.refusals import Refusal, refusal
 from tests.fakes.discord.routes import Reply, Request, Route
 from tests.fakes.discord.world import World
+from tests.fakes.rubbish import Rubbish
 
 PREFIX = "/api/v10"
 BODY_LIMIT = 12 * 1024 * 1024
@@ -31,6 +32,7 @@ class Api:
         self._world = world
         self._limits = limits
         self._faults = faults
+        self.rubbish = Rubbish()
 
     def add_to(self, app: web.Application) -> None:
         """Register every route, and an answer for all that is none."""
@@ -60,6 +62,8 @@ class Api:
         call.body, files = await _body(request)
         self._authorise(route, request)
         line = f"{call.method} {call.path}"
+        if rubbish := self.rubbish.take(line):
+            return rubbish
         self._limits.arrive(line, counted=not route.by_token)
         fault = self._faults.next(line)
         if fault and await self._suffer(fault, line):

@@ -61,7 +61,9 @@ class DiscordServer:
         self._port = port
         app = web.Application(client_max_size=BODY_LIMIT)
         throttle = Limits(limits, self.world.violations, clock, self.world.now)
-        Api(self.world, throttle, self._faults).add_to(app)
+        api = Api(self.world, throttle, self._faults)
+        api.add_to(app)
+        self.rubbish = api.rubbish
         app.router.add_get("/gateway", self.gateway.accept)
         app.router.add_get("/gateway/", self.gateway.accept)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -287,6 +289,16 @@ class DiscordServer:
             code=code,
             retry_after=retry_after,
         )
+
+    def push(self, name: str, data: object) -> None:
+        """Send any event to all sessions."""
+        for session in self.gateway.sessions.values():
+            session.push(name, data)
+
+    def push_frame(self, frame: object) -> None:
+        """Send anything at all over all websockets; a text is sent as it is."""
+        for connection in self.gateway.connections:
+            connection.send(frame)
 
     def relent(self) -> None:
         """Let no more of the faults on order happen."""

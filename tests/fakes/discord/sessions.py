@@ -36,12 +36,16 @@ class Connection:
         self.alive_at = 0.0
         self.commands: deque[float] = deque(maxlen=COMMANDS)
         self._request = request
-        self._queue: asyncio.Queue[Json] = asyncio.Queue()
+        self._queue: asyncio.Queue[object] = asyncio.Queue()
         self._compress: Compress | None = compressor(request.query.get("compress"))
 
     def tell(self, op: int, data: Any = None, **more: Any) -> None:
         """Send a payload after all that wait already."""
-        self._queue.put_nowait({"op": op, "d": data, "s": None, "t": None, **more})
+        self.send({"op": op, "d": data, "s": None, "t": None, **more})
+
+    def send(self, frame: object) -> None:
+        """Send anything after all that waits already; a text is sent as it is."""
+        self._queue.put_nowait(frame)
 
     def count(self, now: float) -> None:
         """A payload came; too many in a minute end the connection."""
@@ -52,7 +56,8 @@ class Connection:
     async def pump(self) -> None:
         """Send the queued events until the connection is gone."""
         while True:
-            text = json.dumps(await self._queue.get())
+            frame = await self._queue.get()
+            text = frame if isinstance(frame, str) else json.dumps(frame)
             try:
                 if self._compress:
                     await self.socket.send_bytes(self._compress(text.encode()))
@@ -84,7 +89,7 @@ class Session:
         number, count = self.shard
         return number == ((int(guild_id) >> 22) % count if guild_id else 0)
 
-    def push(self, name: str, data: Json) -> None:
+    def push(self, name: str, data: object) -> None:
         """Send an event now, and keep it for a replay."""
         self.sequence += 1
         self.events.append({"op": DISPATCH, "t": name, "s": self.sequence, "d": data})

@@ -8,6 +8,7 @@ from typing import Self
 
 from aiohttp import web
 
+from tests.fakes.rubbish import Rubbish
 from tests.fakes.telegram.faults import Drop, Fault
 from tests.fakes.telegram.flood import Flood
 from tests.fakes.telegram.formatting import compose
@@ -356,6 +357,11 @@ class TelegramServer:
         self._wire.faults.add(
             Fault(method, chat_id, times, status, retry_after, description, drop, delay, keep)
         )
+
+    @property
+    def rubbish(self) -> Rubbish:
+        """The answers of a wrong shape that are on order, by method."""
+        return self._wire.rubbish
 
     def relent(self) -> None:
         """Let no more of the faults on order happen."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.rubbish import Rubbish
 from tests.fakes.telegram.errors import Refused
 from tests.fakes.telegram.faults import FILE, Fault, Faults
 from tests.fakes.telegram.flood import EVERYWHERE, Flood
@@ -37,6 +38,7 @@ class Wire:
     def __init__(self, state: State, updates: Updates, flood: Flood) -> None:
         self.calls: list[Call] = []
         self.faults = Faults()
+        self.rubbish = Rubbish()
         self._state = state
         self._updates = updates
         self._flood = flood
@@ -90,6 +92,8 @@ class Wire:
 
     async def _outcome(self, call: Call) -> web.Response:
         self._admit(call)
+        if rubbish := self.rubbish.take(call.method):
+            return rubbish
         fault = self.faults.take(call)
         if fault is None:
             return await self._carry_out(call)
