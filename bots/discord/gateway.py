@@ -77,6 +77,7 @@ class Gateway(discord.AutoShardedClient):
         self._known = known
         self._said: dict[str, InboundMessage] = {}
         self._pieces = Pieces()
+        self._me: discord.ClientUser | None = None
         self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
@@ -89,9 +90,11 @@ class Gateway(discord.AutoShardedClient):
 
     @property
     def me(self) -> discord.ClientUser:
-        """The account of the token."""
-        assert self.user is not None, "not logged in"
-        return self.user
+        """The account of the token, as the login told it; the gateway may tell of it otherwise."""
+        if self._me is None:
+            self._me = self.user
+        assert self._me is not None, "not logged in"
+        return self._me
 
     async def hear(self) -> AsyncGenerator[Event, None]:
         """Open the gateway and yield events until this generator is closed.

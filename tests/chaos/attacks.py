@@ -188,12 +188,10 @@ def _saying(name: str) -> Attack:
 
 ATTACKS = (
     Attack("edits", _edits),
-    Attack("pictures", _pictures, files=True),
     Attack("personas", _personas),
     Attack("marks", _marks),
     Attack("pieces", _pieces),
     *map(_saying, ANSWERS),
-    Attack("files", _files, files=True),
     Attack("search", _search, prepare=_grow_long),
     _saying("sums"),
     Attack("export, forget", _export, prepare=_grow_long),
@@ -203,6 +201,9 @@ ATTACKS = (
     Attack("locked chats", _locked),
     Attack("presses", _presses),
     Attack("retries", _retries),
+    # The last ones: a process keeps some of the memory that it has used.
+    Attack("pictures", _pictures, files=True),
+    Attack("files", _files, files=True),
 )
 KINDS: Mapping[str, Attack] = {attack.name: attack for attack in ATTACKS}
 

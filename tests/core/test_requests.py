@@ -54,7 +54,7 @@ class Bot:
 
     async def notices(self) -> Sequence[str]:
         found = await commit(self.sessions, lambda s: s.execute(select(models.Turn)))
-        return [row.answer for row in found if row.input["notice"] and row.answer]
+        return [row.answer for row in found if row.input.get("notice") and row.answer]
 
 
 def messages(first: int, last: int, **changes: Any) -> list[InboundMessage]:

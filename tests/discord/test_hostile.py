@@ -157,7 +157,9 @@ def stage(
 async def answered(stage: DiscordStage, channel: Channel, who: Person, word: str) -> None:
     """Let somebody ask for a word, and wait until it stands there."""
     await stage.server.say(channel, who, f"say {word}")
-    await stage.server.wait(lambda: word in [m.content for m in stage.server.answers(channel)])
+    await stage.server.wait(
+        lambda: word in [m.content for m in stage.server.answers(channel)], timeout=30
+    )
 
 
 async def test_a_process_outlives_hostile_events_and_starts_without_them(
@@ -187,6 +189,7 @@ FRAMES: list[object] = [
     "[" * 100_000,
     {"op": 0, "d": {}, "s": 1, "t": []},
     {"op": 10, "d": None, "s": None, "t": None},
+    {"op": 0, "d": user("7", "Somebody", bot=True), "s": 1, "t": "USER_UPDATE"},
 ]
 
 
