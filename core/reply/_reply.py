@@ -36,7 +36,7 @@ TYPING_AFTER = 0.15
 """The seconds before typing is shown; a quick first text needs none."""
 TYPING_EVERY = 4.5
 """The seconds between two calls that show typing."""
-NOTICE_AFTER = 10.0
+NOTICE_AFTER = 8.0
 
 
 @dataclass(slots=True)
