@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import and_, case, or_, select, update
 
-from core import inbox, models, posts
+from core import inbox, models, mutes, posts
 from core.adapter import Address
 from core.db import WORK, Session, notify
 from core.models import FORGOTTEN, table
@@ -140,6 +140,9 @@ async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) 
             _turns.c.id.in_(turn_ids), _turns.c.delivered_at.is_not(None), ~FORGOTTEN
         )
         queued += (await session.scalars(done.returning(_turns.c.id))).all()
+    places = select(*(_turns.c[name] for name in ("platform", "bot_id", "chat", "thread")))
+    for place in (await session.execute(places.where(_turns.c.id.in_(queued)).distinct())).all():
+        await mutes.unmute(session, Address(*place))  # the operator knows that the bot may write
     if queued:
         await notify(session, WORK)
     return sorted(queued)

@@ -42,7 +42,7 @@ Event = Answering | Text | Unseen | ToolCall | Usage | Finish | Lost | Again
 THOUGHTS = ("reasoning_content", "reasoning")
 """The fields in which servers put the model's thoughts."""
 MOST_TOOL_CALLS = 128
-"""The most tool calls of one answer; models make a handful."""
+"""The most tool calls of one answer that are kept; models make a handful."""
 LONGEST_ID = 200
 """The most characters of a tool call's id that are kept."""
 MOST_TOKENS = 1_000_000_000
@@ -167,9 +167,8 @@ class Answer:
             if index in (None, call.index) and call_id in ("", call.id):
                 return call
         new = _ToolCallSoFar(index, call_id or f"call_{len(self._tool_calls)}")
-        if len(self._tool_calls) == MOST_TOOL_CALLS:
-            raise ValueError("too many tool calls")
-        self._tool_calls.append(new)
+        if len(self._tool_calls) < MOST_TOOL_CALLS:
+            self._tool_calls.append(new)
         return new
 
     def _count(self, chunk: dict[str, Any]) -> None:
