@@ -124,18 +124,22 @@ def _answer_in(said: Sequence[dict[str, Any]]) -> str | None:
 async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) -> Sequence[int]:
     """Queue failed turns to be answered again, and undeliverable ones to be delivered again.
 
+    An undeliverable turn that has no answer, because the model was not asked to its end, is
+    answered again.
+
     Returns the ids of the queued turns. A turn stays as it is if it went well, is not done yet,
     or its texts were deleted.
     """
     new = inbox.as_new(now)
-    failed = update(_turns).where(_turns.c.outcome == Outcome.FAILED).values(new)
+    is_unanswered = and_(_turns.c.outcome == Outcome.UNDELIVERABLE, _turns.c.answer.is_(None))
+    failed = update(_turns).where(or_(_turns.c.outcome == Outcome.FAILED, is_unanswered))
     again = {name: value for name, value in new.items() if not name.startswith("answer")}
     again["outcome"] = Outcome.OK
     undelivered = update(_turns).where(
         _turns.c.outcome == Outcome.UNDELIVERABLE, _turns.c.answer.is_not(None)
     )
     queued: list[int] = []
-    for statement in (failed, undelivered.values(again)):
+    for statement in (failed.values(new), undelivered.values(again)):
         done = statement.where(
             _turns.c.id.in_(turn_ids), _turns.c.delivered_at.is_not(None), ~FORGOTTEN
         )
