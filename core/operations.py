@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
 from core import inbox, models, mutes, posts
 from core.adapter import Address
@@ -131,13 +131,12 @@ async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) 
     or its texts were deleted.
     """
     new = inbox.as_new(now)
-    is_unanswered = and_(_turns.c.outcome == Outcome.UNDELIVERABLE, _turns.c.answer.is_(None))
+    is_empty = and_(_turns.c.kind == "chat", func.coalesce(_turns.c.answer, "") == "")
+    is_unanswered = and_(_turns.c.outcome == Outcome.UNDELIVERABLE, is_empty)
     failed = update(_turns).where(or_(_turns.c.outcome == Outcome.FAILED, is_unanswered))
     again = {name: value for name, value in new.items() if not name.startswith("answer")}
     again["outcome"] = Outcome.OK
-    undelivered = update(_turns).where(
-        _turns.c.outcome == Outcome.UNDELIVERABLE, _turns.c.answer.is_not(None)
-    )
+    undelivered = update(_turns).where(_turns.c.outcome == Outcome.UNDELIVERABLE, ~is_empty)
     queued: list[int] = []
     for statement in (failed.values(new), undelivered.values(again)):
         done = statement.where(
