@@ -24,6 +24,7 @@ from core.errors import AttachmentError
 from core.intake import Intake
 from core.quota import Rules
 from core.reply import NOTICE_AFTER
+from core.requests import Bounds
 from core.upkeep import Upkeep
 from core.worker import Worker
 from tests.bot import settings
@@ -244,7 +245,12 @@ async def desk(
         )
         offer = entry._offer(loaded, rules)
         intake = Intake(
-            sessions, offer, now=machine_time, accepted=worker.wake, changed=worker.look
+            sessions,
+            offer,
+            now=machine_time,
+            accepted=worker.wake,
+            changed=worker.look,
+            bounds=Bounds(100_000, 1000),
         )
         working = asyncio.create_task(worker.run())
         try:
