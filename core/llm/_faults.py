@@ -99,6 +99,7 @@ _KEY = _any(
     "unauthori[sz]ed",
     "invalid[ _]token",
     "user not found",
+    "no_db_connection",  # LiteLLM, when it knows no other keys than its own
 )
 _CREDIT = _any(
     "insufficient[ _](?:quota|balance|credits?|funds?)",

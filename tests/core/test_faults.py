@@ -30,6 +30,8 @@ KINDS: list[tuple[int, Any, type[ModelError]]] = [
     (400, [{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}],
         KeyRefused),
     (403, {"message": "[plan.rule:api_token] not allowed"}, KeyRefused),
+    (400, {"error": {"message": "No connected db.", "type": "no_db_connection", "code": "400"}},
+        KeyRefused),
     # Money
     (402, {"error": {"message": "Insufficient credits", "code": 402}}, CreditUsedUp),
     (402, {"error": {"message": "Insufficient Balance", "type": "unknown_error"}}, CreditUsedUp),
