@@ -13,7 +13,7 @@ from tests.chaos.moments import MOMENTS, Moment
 
 PATIENCE = 4.0
 """Seconds after which a process dies although its moment did not come."""
-WEARY = "SELECT count(*) FROM turns WHERE delivered_at IS NULL AND deaths >= 3"
+WEARY = "SELECT count(*) FROM turns WHERE delivered_at IS NULL AND deaths >= 4"
 """Turns that are left in peace for a while: further deaths would end them, and should."""
 
 
