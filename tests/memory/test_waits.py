@@ -32,7 +32,7 @@ async def test_a_wait_without_measure_ends_when_patience_does(
     sqlite_url: str, model: ModelServer, records: Records, told: float
 ) -> None:
     model.respond = lambda request: Fault(503, retry_after=told)
-    async with desk(sqlite_url, model, model_patience_seconds=0.3) as ada:
+    async with desk(sqlite_url, model, model_patience_seconds=0.1) as ada:
         heard = await ada.ask("hi")
     assert heard == f"{MODEL_AWAY} (Reference 1-1)"
     assert len(model.requests) == 1
