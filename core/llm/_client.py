@@ -120,7 +120,8 @@ class LLM:
         except Unsuitable as error:
             self._dialects[model] = tries.other(learn(dialect, error.told, told), error)
             raise _Learnt from error
-        self._dialects[model] = answer.taught(dialect)
+        # Not what was known when it began: other answers may have learnt something since.
+        self._dialects[model] = answer.taught(self._dialect(model))
 
     async def _until_admitted(
         self, tries: "_Tries", chosen: str | None
