@@ -34,6 +34,7 @@ from core.listening import Listening
 from core.memory import Marks
 from core.plain import visible
 from core.quota import Rules
+from core.reply import NOTICE_AFTER
 from core.requests import Bounds
 from core.settings import Limit, Settings
 from core.tasks import keep
@@ -167,8 +168,17 @@ def _carry_out(arguments: Sequence[str]) -> int:
     return serve(told.platforms, listen=told.listen)
 
 
-async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool = True) -> None:
-    """Build everything, run until a signal or the last event, and stop gently."""
+async def run(
+    loaded: Settings,
+    platforms: Sequence[Platform],
+    *,
+    listen: bool = True,
+    notice_after: float = NOTICE_AFTER,
+) -> None:
+    """Build everything, run until a signal or the last event, and stop gently.
+
+    `notice_after` is the seconds without text after which people are told why.
+    """
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(
             db.serving(loaded.database_url, loaded.database_connections)
@@ -182,7 +192,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget)
-        told = _told(rules.quota), _told(rules.budget)
+        told = _told(rules.quota), _told(rules.budget) + _why_none(loaded)
         log.info("the limit of each person (QUOTA): %s; of all together (BUDGET): %s", *told)
         await db.transact(sessions, partial(quota.prune, rules=rules))
         model = llm.LLM(client, _endpoint(loaded))
@@ -195,6 +205,7 @@ async def run(loaded: Settings, platforms: Sequence[Platform], *, listen: bool =
             concurrency=loaded.concurrency,
             lease_seconds=loaded.lease_seconds,
             backoff=loaded.retry_seconds / 12,
+            notice_after=notice_after,
         )
         offer = _offer(loaded, rules)
         upkeep = Upkeep(
@@ -360,6 +371,14 @@ def _endpoint(loaded: Settings) -> llm.Endpoint:
 
 def _told(limits: Sequence[Limit]) -> str:
     return ", ".join(map(str, limits)) or "none"
+
+
+def _why_none(loaded: Settings) -> str:
+    """Return the reason for no budget, if nobody has set none."""
+    if loaded.budget or loaded.set_budget is not None:
+        return ""
+    unknown = ", ".join(loaded.prices.unknown(loaded.asked))
+    return f", because MODEL_PRICES tells no prices of {unknown}"
 
 
 def _offer(loaded: Settings, rules: Rules) -> Offer:

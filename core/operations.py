@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
-from core import inbox, models, posts
+from core import inbox, models, mutes, posts
 from core.adapter import Address
 from core.db import WORK, Session, notify
 from core.models import FORGOTTEN, table
@@ -124,22 +124,28 @@ def _answer_in(said: Sequence[dict[str, Any]]) -> str | None:
 async def replay(session: Session, turn_ids: Collection[int], *, now: datetime) -> Sequence[int]:
     """Queue failed turns to be answered again, and undeliverable ones to be delivered again.
 
+    An undeliverable turn that has no answer, because the model was not asked to its end, is
+    answered again.
+
     Returns the ids of the queued turns. A turn stays as it is if it went well, is not done yet,
     or its texts were deleted.
     """
     new = inbox.as_new(now)
-    failed = update(_turns).where(_turns.c.outcome == Outcome.FAILED).values(new)
+    is_empty = and_(_turns.c.kind == "chat", func.coalesce(_turns.c.answer, "") == "")
+    is_unanswered = and_(_turns.c.outcome == Outcome.UNDELIVERABLE, is_empty)
+    failed = update(_turns).where(or_(_turns.c.outcome == Outcome.FAILED, is_unanswered))
     again = {name: value for name, value in new.items() if not name.startswith("answer")}
     again["outcome"] = Outcome.OK
-    undelivered = update(_turns).where(
-        _turns.c.outcome == Outcome.UNDELIVERABLE, _turns.c.answer.is_not(None)
-    )
+    undelivered = update(_turns).where(_turns.c.outcome == Outcome.UNDELIVERABLE, ~is_empty)
     queued: list[int] = []
-    for statement in (failed, undelivered.values(again)):
+    for statement in (failed.values(new), undelivered.values(again)):
         done = statement.where(
             _turns.c.id.in_(turn_ids), _turns.c.delivered_at.is_not(None), ~FORGOTTEN
         )
         queued += (await session.scalars(done.returning(_turns.c.id))).all()
+    places = select(*(_turns.c[name] for name in ("platform", "bot_id", "chat", "thread")))
+    for place in (await session.execute(places.where(_turns.c.id.in_(queued)).distinct())).all():
+        await mutes.unmute(session, Address(*place))  # the operator knows that the bot may write
     if queued:
         await notify(session, WORK)
     return sorted(queued)

@@ -11,6 +11,8 @@ from core.gates import happens
 EVERY = 3600.0
 """The seconds between two rounds."""
 DAY = 86_400.0
+AFTER_START = 60.0
+"""The seconds before the first pruning: the start belongs to the people who wait."""
 
 
 class Upkeep:
@@ -23,16 +25,18 @@ class Upkeep:
         now: Callable[[], datetime],
         retention: timedelta | None = None,
         keep: timedelta,
+        after_start: float = AFTER_START,
     ) -> None:
         """Make an upkeep.
 
         What people said is deleted when it is older than `retention`, and bookkeeping when it is
-        older than `keep`.
+        older than `keep`; the first pruning begins `after_start` seconds after the start.
         """
         self._sessions = sessions
         self._now = now
         self._retention = retention
         self._keep = keep
+        self._after_start = after_start
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -58,10 +62,11 @@ class Upkeep:
         await privacy.erase(self._sessions)
 
     async def prune(self) -> None:
-        """Delete old bookkeeping at once, then once a day, for ever: it ages by days.
+        """Delete old bookkeeping soon, then once a day, for ever: it ages by days.
 
         The first time may take long, and nothing that was forgotten waits for it.
         """
+        await asyncio.sleep(self._after_start)
         while True:
             before = self._now() - self._keep
             # The calls go first, because they refer to the turns.

@@ -14,6 +14,7 @@ from typing import Any, cast
 from bots.__main__ import load, run
 from bots.platform import Platform
 from core.adapter import Adapter, Address, Known
+from core.reply import NOTICE_AFTER
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -49,10 +50,14 @@ class HastyPlatform:
 
 @asynccontextmanager
 async def bot(*names: str, **values: object) -> AsyncIterator[None]:
-    """Parley as `python -m bots` composes it, on its own task; it must not end by itself."""
+    """Parley as `python -m bots` composes it, on its own task; it must not end by itself.
+
+    `notice_after` among the values is the seconds after which people are told why they wait.
+    """
+    notice_after = cast("float", values.pop("notice_after", NOTICE_AFTER))
     loaded, platforms = load(env_file=None, **values)
     by_name = {platform.name: platform for platform in platforms}
-    async with _running(loaded, [by_name[name] for name in names]):
+    async with _running(loaded, [by_name[name] for name in names], notice_after):
         yield
 
 
@@ -66,8 +71,10 @@ async def hasty_bot(name: str, **values: object) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _running(loaded: Settings, platforms: list[Platform]) -> AsyncIterator[None]:
-    running = asyncio.create_task(run(loaded, platforms))
+async def _running(
+    loaded: Settings, platforms: list[Platform], notice_after: float = NOTICE_AFTER
+) -> AsyncIterator[None]:
+    running = asyncio.create_task(run(loaded, platforms, notice_after=notice_after))
     try:
         yield
     finally:

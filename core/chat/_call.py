@@ -211,7 +211,7 @@ class OpenCall:
 
         Return whether the answer is as long as one may be: no more of it is to be read.
         """
-        self.reply.waits = isinstance(event, Waiting)
+        self.reply.wait(waits=isinstance(event, Waiting))
         match event:
             case Text(text):
                 self._take(text)

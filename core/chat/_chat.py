@@ -189,6 +189,7 @@ class Chat:
 
         A call whose stream breaks is repeated. Raises ModelBroke when the last try breaks too.
         """
+        may_call = may_call and bool(call.tools.schemas)
         call.ask(offers_tools=may_call)
         for pause in (*PAUSES, None):
             request = await attachments.expand(self._sessions, call.request, room=self._leaving)
@@ -212,6 +213,8 @@ class Chat:
                 log.warning("turn %s: %s", call.turn.reference, error)
                 if pause is None:
                     raise
+            finally:
+                call.reply.wait(waits=False)
             await asyncio.sleep(pause)
             if call.reply.stopped:
                 break

@@ -82,7 +82,7 @@ CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
 FILTERED = ("content_filter", "safety", "recitation", "prohibited_content", "sensitive")
 """The words of services for an answer that reached its longest, and for one that was ended."""
 MOST_TOOL_CALLS = 128
-"""The most tool calls of one answer; models make a handful."""
+"""The most tool calls of one answer that are kept; models make a handful."""
 LONGEST_ID = 200
 """The most characters of a tool call's id that are kept."""
 MOST_TOKENS = 1_000_000_000
@@ -250,10 +250,9 @@ class Answer:
         for call in reversed(self._tool_calls):
             if index in (None, call.index) and call_id in ("", call.id):
                 return call
-        if len(self._tool_calls) == MOST_TOOL_CALLS:
-            raise ValueError("too many tool calls")
         new = _ToolCallSoFar(index, call_id or _id_of(self._tool_calls))
-        self._tool_calls.append(new)
+        if len(self._tool_calls) < MOST_TOOL_CALLS:
+            self._tool_calls.append(new)
         return new
 
     def _count(self, chunk: dict[str, Any]) -> None:

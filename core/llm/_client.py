@@ -91,6 +91,8 @@ class LLM:
                 pause = 0.0
             if lost:
                 yield Again()
+            if pause:
+                yield Waiting(self._lookout.told(tries.model))
             log.debug("%s: asking again in %.2f s", request_id, pause)
             await asyncio.sleep(pause)
 

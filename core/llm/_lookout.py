@@ -115,10 +115,12 @@ class Lookout:
         """Wait so many seconds, or until something changes; those that wait go on one by one."""
         state, changed = self._of(model), self._changed
         state.waiting += 1
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await changed.wait()
-        state.waiting -= 1
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await changed.wait()
+        finally:
+            state.waiting -= 1
         if not state.is_away:
             await asyncio.sleep(random.uniform(0, min(SPREAD, state.crowd / 30)))
 

@@ -36,8 +36,7 @@ TYPING_AFTER = 0.15
 """The seconds before typing is shown; a quick first text needs none."""
 TYPING_EVERY = 4.5
 """The seconds between two calls that show typing."""
-NOTICE_AFTER = 10.0
-"""The seconds without text after which a sentence in its place tells why."""
+NOTICE_AFTER = 8.0
 
 
 @dataclass(slots=True)
@@ -54,8 +53,10 @@ class Reply:
     stopped: bool = False
     progress: Callable[[], Progress | None] = lambda: None
     """Tells how far the open call to the model has come, for the ledger."""
-    waits: bool = False
-    """True while nothing can be done but to wait for the model."""
+    waiting: Callable[[bool], None] = lambda _: None
+    """Hears when nothing can be done but to wait for the model, and when that is over."""
+    notice_after: float = NOTICE_AFTER
+    """The seconds without text after which a sentence in its place tells why."""
     notice: str = words.STILL_WORKING
     """The sentence that stands in the place of the answer while there is no text for long."""
     calls: Calls = field(init=False)
@@ -63,6 +64,8 @@ class Reply:
     _growing: Growing = field(init=False)
     _refusal: Muted | None = None
     """The refusal of the platform to let the bot write here."""
+    _waits: bool = False
+    _is_growing: bool = False
     _noticed: str = ""
     """The notice that people see; "" if they see none."""
     _scope: asyncio.Timeout | None = None
@@ -91,6 +94,17 @@ class Reply:
         self.notice = notice
         if self._noticed:
             self._changed.set()
+
+    def wait(self, *, waits: bool) -> None:
+        """Tell whether the answer waits for a model that is away.
+
+        Such an answer does nothing, so that others take its place in line.
+        """
+        if waits != self._waits:
+            self._waits = waits
+            if self._is_growing:
+                self.gates.streams += -1 if waits else 1
+            self.waiting(waits)
 
     def rewind(self, length: int) -> None:
         """Cut the answer to a length; people see the old text until the new one is longer."""
@@ -133,10 +147,12 @@ class Reply:
         Raises Muted if the platform lets the bot write nothing here.
         """
         self.gates.streams += 1
+        self._is_growing = True
         painter = asyncio.create_task(self._paint())
         try:
             yield
         finally:
+            self._is_growing = False
             self.gates.streams -= 1
             self._grown.set()
             self._changed.set()
@@ -167,7 +183,7 @@ class Reply:
         Only a refusal for good matters.
         """
         clock = self.lease.clock
-        ends_at = clock() + max(NOTICE_AFTER - self._waited, 0.0)
+        ends_at = clock() + max(self.notice_after - self._waited, 0.0)
         pause = TYPING_AFTER
         while not await happens(self._changed, pause):
             if clock() >= ends_at:

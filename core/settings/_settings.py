@@ -17,6 +17,8 @@ DEFAULT_MODEL = "x-ai/grok-4-fast-non-reasoning"
 DEFAULT_PRICES = Prices(Decimal("0.20"), Decimal("0.05"), Decimal("0.50"), long_context=128_000)
 """xAI's list price of the default model."""
 
+DEFAULT_BUDGET: tuple[Limit, ...] = parse_limits("20 usd/month")  # type: ignore[assignment]  # the parser is typed for any input
+
 Limits = Annotated[tuple[Limit, ...], BeforeValidator(parse_limits)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -66,8 +68,8 @@ class Settings(Environment):
     """Everything counts that a person does: messages, commands, buttons, edits."""
     pending_turns: int = Field(default=20, ge=1)
     """The most turns of one person that wait."""
-    budget: Limits = parse_limits("20 usd/month")  # type: ignore[assignment]  # as above
-    """The bound of the whole deployment, however many people come."""
+    set_budget: Limits | None = Field(default=None, validation_alias="budget")
+    """BUDGET as it is set; see `budget`."""
 
     memory_high_tokens: int = Field(default=12_000, ge=1, le=900_000)
     """The bound keeps prompts below the 2,000,000 tokens of the largest models: a conversation may
@@ -111,6 +113,19 @@ class Settings(Environment):
         if told.of(DEFAULT_MODEL) is not None:
             return told
         return replace(told, of_models={**told.of_models, DEFAULT_MODEL: DEFAULT_PRICES})
+
+    @property
+    def budget(self) -> tuple[Limit, ...]:
+        """The bound of the whole deployment, however many people come.
+
+        By default it is in USD; a bot that counts no money has none then.
+        """
+        if self.set_budget is not None:
+            return self.set_budget
+        counts_money = any(limit.unit == "usd" for limit in self.quota)
+        if self.prices.unknown(self.asked) and not counts_money:
+            return ()
+        return DEFAULT_BUDGET
 
     @property
     def asked(self) -> tuple[str, ...]:

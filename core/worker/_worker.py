@@ -38,13 +38,15 @@ from core.errors import (
 )
 from core.gates import Gates, happens
 from core.lines import ALONE, FATAL, FIRST, LATER, SHAKEN, line_after
-from core.reply import Lease, Reply
+from core.reply import NOTICE_AFTER, Lease, Reply
 from core.turns import Outcome, Turn
 from core.worker._keeper import BEAT, Keeper
 from core.worker._run import Run
 
 log = logging.getLogger(__name__)
 
+CROWD = 10
+"""A process carries out this many times CONCURRENCY turns, if the others wait for a model."""
 BATCH = 20
 """The most turns of one claim."""
 LOOK_OVER = 2.0
@@ -84,11 +86,13 @@ class Worker:
         concurrency: int,
         lease_seconds: float,
         backoff: float,
+        notice_after: float = NOTICE_AFTER,
     ) -> None:
         """Make a worker.
 
         `backoff` is the seconds for which a turn is put back after its first fault; each further
-        fault doubles them.
+        fault doubles them. `notice_after` is the seconds without text after which a sentence in
+        the place of an answer tells why.
         """
         self.id = worker_id
         self._sessions = sessions
@@ -100,11 +104,14 @@ class Worker:
         self._concurrency = concurrency
         self._lease = timedelta(seconds=lease_seconds)
         self._backoff = backoff
+        self._notice_after = notice_after
         self._clock = asyncio.get_running_loop().time
         self._gates = {
             account: Gates(adapter, self._clock) for account, adapter in adapters.items()
         }
         self._runs: dict[int, Run] = {}
+        self._waiting: set[int] = set()
+        """The running turns that only wait for a model that is away."""
         self._keeper = Keeper(
             worker_id, sessions, self._runs, self._gates, now=now, lease=self._lease
         )
@@ -113,6 +120,7 @@ class Worker:
         self._done = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._eased = asyncio.Event()
         self._draining = False
         self._looked_over_at = self._alone_at = -math.inf
         self._shaken = {*SHAKEN, ALONE}
@@ -152,7 +160,7 @@ class Worker:
                 self._wake.clear()
                 came, self._came = self._came, False
                 await self._claim()
-                if came and len(self._runs) >= self._concurrency:
+                if came and not self._room:
                     # More came in here than this process can take, so tell the others. A hint from
                     # another process is not passed on: hints would go round without end.
                     await transact(self._sessions, lambda s: notify(s, WORK))
@@ -171,15 +179,32 @@ class Worker:
             self._wake.set()
 
     async def drain(self, seconds: float) -> None:
-        """Claim no more turns, and wait so many seconds at most until the running ones end."""
+        """Claim no more turns, and wait so many seconds at most until the running ones end.
+
+        Those that only wait for a model are not waited for: the next process waits on.
+        """
         self._draining = True
-        await happens(self._idle, seconds)
+        until = self._clock() + seconds
+        while self._working and (left := until - self._clock()) > 0:
+            self._eased.clear()
+            await happens(self._eased, left)
 
     async def until_idle(self) -> None:
         """Wait until all turns of these accounts are delivered, also those that were put back."""
         while await transact(self._sessions, lambda s: inbox.is_busy(s, self._accounts)):
             await happens(self._done, POLL)
             self._done.clear()
+
+    @property
+    def _working(self) -> int:
+        """The number of running turns that do not only wait for a model."""
+        return len(self._runs) - len(self._waiting)
+
+    @property
+    def _room(self) -> int:
+        """The number of turns that may be claimed now."""
+        beside = CROWD * self._concurrency - len(self._runs)
+        return max(min(self._concurrency - self._working, beside), 0)
 
     @property
     def _may_claim(self) -> bool:
@@ -205,7 +230,7 @@ class Worker:
 
     async def _claim_from(self, lines: tuple[int, ...], most: int) -> int:
         """Claim at most so many turns from some lines, and begin them; return their number."""
-        limit = min(self._concurrency - len(self._runs), most)
+        limit = min(self._room, most)
         if not self._may_claim or limit <= 0:
             return 0
         until, turns = await self._keeper.transact(partial(self._take, lines=lines, limit=limit))
@@ -245,7 +270,10 @@ class Worker:
 
     async def _claim_shaken(self, line: int) -> None:
         """Claim few turns that were in hand at a death, so that the guilty one is found out."""
-        in_hand = sum(line_after(run.turn.deaths) == line for run in self._runs.values())
+        in_hand = sum(
+            line_after(run.turn.deaths) == line and run.turn.id not in self._waiting
+            for run in self._runs.values()
+        )
         await self._claim_from((line,), SHAKEN[line] - in_hand)
 
     async def _run_alone(self) -> None:
@@ -273,10 +301,20 @@ class Worker:
         if turn.paused_until is not None:
             gates.of(turn.address).pause((turn.paused_until - self._now()).total_seconds())
         adapter = self._adapters[account]
-        reply = Reply(adapter, gates, self._sessions, turn, lease, self._now)
+        reply = Reply(
+            adapter,
+            gates,
+            self._sessions,
+            turn,
+            lease,
+            self._now,
+            waiting=partial(self._note_wait, turn.id),
+            notice_after=self._notice_after,
+        )
         run = Run(turn, reply, lease)
         over = [self._runs[each] for each in (turn.id, turn.replaces_id) if each in self._runs]
         self._runs[turn.id] = run
+        self._waiting.discard(turn.id)
         self._idle.clear()
         run.task = asyncio.create_task(self._carry_out(run, over), name=f"turn {turn.reference}")
 
@@ -316,11 +354,24 @@ class Worker:
             log.exception("turn %s: failed", run.turn.reference)
             await self._put_back(run, self._pause(run.turn), fault=True)
 
+    def _note_wait(self, turn_id: int, waits: bool) -> None:
+        """Note that a running turn begins to wait for a model, which makes room, or goes on."""
+        was_full = not self._room
+        (self._waiting.add if waits else self._waiting.discard)(turn_id)
+        self._ease(was_full=was_full)
+
+    def _ease(self, *, was_full: bool) -> None:
+        """Claim more turns if there is room again."""
+        if was_full and self._room:
+            self._wake.set()
+        self._eased.set()
+
     def _end(self, run: Run) -> None:
+        was_full = not self._room
         if self._runs.get(run.turn.id) is run:
             del self._runs[run.turn.id]
-        if len(self._runs) == self._concurrency - 1:
-            self._wake.set()
+            self._waiting.discard(run.turn.id)
+        self._ease(was_full=was_full)
         if not self._runs:
             self._idle.set()
         self._done.set()

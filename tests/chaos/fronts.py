@@ -136,7 +136,7 @@ class TelegramFront:
 
     def push(self, number: int) -> None:
         odd = NAMES[number % len(NAMES)]
-        person = {"id": 900_000 + number % 50, "is_bot": False, "first_name": odd}
+        person = {"id": 900_000, "is_bot": False, "first_name": odd}
         chat = {"id": person["id"], "type": "private"}
         message: Json = {"message_id": number, "date": 1_760_000_000, "chat": chat, "from": person}
         whole: Sequence[Json] = (

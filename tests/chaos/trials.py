@@ -10,6 +10,7 @@ from pathlib import Path
 from core.lines import FATAL
 from tests import postgres
 from tests.chaos import (
+    absence,
     attacks,
     crews,
     deploys,
@@ -278,6 +279,24 @@ def persisting(platform: str, turns: int, people: int) -> Trial:
     return trial
 
 
+async def waiting(ground: Ground, name: str) -> Row:
+    """The model is away while many people wait for it."""
+    people, seconds = ground.times(100, 20), max(40 * ground.size, 20)
+    async with ground.arena(name, "telegram", "sqlite", people=people, flood=True) as stage:
+        found = await absence.leave(stage, seconds)
+    row = Row(
+        people,
+        found.verdict,
+        f"told within {found.told:.1f} s, answered {found.back:.1f} s after it is back,"
+        f" {found.probes} requests meanwhile, at most {found.most} a second",
+    )
+    row.demand(not found.untold, f"{found.untold} were not told")
+    row.demand(found.told <= absence.TOLD, f"told only after {found.told:.1f} s")
+    row.demand(found.back <= absence.BACK, f"answered only after {found.back:.1f} s")
+    row.demand(found.most <= absence.PER_SECOND, f"{found.most} requests in a second")
+    return row
+
+
 def besieging(platform: str, engine: str, kinds: Sequence[str] = tuple(attacks.KINDS)) -> Trial:
     """A hostile person does not make others wait, nor the process grow."""
 
@@ -346,6 +365,7 @@ WAVES: Sequence[Mapping[str, Trial]] = (
         "network database": networking("discord", "database"),
     },
     # One after the other: what is measured is time.
+    {"model away": waiting},
     *(
         {f"siege {platform} {engine}": besieging(platform, engine)}
         for platform in ("telegram", "discord")

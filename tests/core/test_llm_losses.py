@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.errors import ModelBroke, ModelBusy
-from core.llm import Again, Answering, Event, Lost
+from core.llm import Again, Answering, Event, Lost, Waiting
 from core.messages import Finish, Text, Thought, ToolCall, Unseen, Usage, user
 from tests.core.streams import asking, chunk, delta, head, hear, listen, raw, receiving, sse
 from tests.fakes.model import MODEL, Answer, Fault, ModelServer
@@ -27,13 +27,14 @@ async def lost(*pieces: bytes, error: type[Exception] = ModelBusy) -> list[Event
 async def test_an_empty_answer_is_told_with_its_usage_and_cost(model: ModelServer) -> None:
     model.enqueue(Answer("", cost=0.000042), "Well.")
     async with asking(model.url) as llm:
-        first, again, *rest = await hear(llm)
+        first, again, waiting, *rest = await hear(llm)
     assert isinstance(first, Lost)
     assert first.model == MODEL
     assert first.usage is not None
     assert first.usage.cost == 42
     assert first.usage.prompt_tokens == model.requests[0].prompt_tokens
-    assert (again, rest[0], rest[-1]) == (Again(), Answering(MODEL), Finish("stop"))
+    assert (again, waiting) == (Again(), Waiting(0.0))
+    assert (rest[0], rest[-1]) == (Answering(MODEL), Finish("stop"))
 
 
 async def test_half_a_tool_call_is_told_as_it_came() -> None:
@@ -44,6 +45,7 @@ async def test_half_a_tool_call_is_told_as_it_came() -> None:
     assert heard == [
         Lost(MODEL, None, 'clock{"zone":'),
         Again(),
+        Waiting(0.0),
         Answering(MODEL),
         Text("Noon."),
         Finish("stop"),

@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select, update
 from core import memory
 from core.db import Sessions
 from core.memory import IDS_PER_TURN, Context, Marks
+from core.memory._summaries import SUMMARY
 from core.messages import ChatMessage, Usage, assistant, user
 from core.models import Conversation, Message, Summary, table
 from core.turns import Outcome, Speaker, Turn
@@ -409,15 +410,15 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
         turn = await say(sessions, ada, name)
     await say(sessions, ada, "c")
     async with rows.begin(sessions) as session:
-        summary = {"message_id": turn.id * IDS_PER_TURN + 1, "content": "Of a and b."}
+        summary = {"message_id": turn.id * IDS_PER_TURN + 1, "content": f"{SUMMARY}Of a and b."}
         await session.execute(insert(Summary), summary | {"created_at": NOW})
     context = await recall(sessions, await asked(sessions, ada, "d"))
-    assert words(context) == "Of a and b. c? c!"
+    assert words(context) == f"{SUMMARY}Of a and b. c? c!"
     assert context.messages[0]["role"] == "user", "the summary belongs to the system message"
     # A reply from before the summary sees the words themselves.
     assert await seen(sessions, ada, "e", follows_id=turn.id - 1) == "a? a!"
     # One from the very message sees the summary alone.
-    assert await seen(sessions, ada, "f", follows_id=turn.id) == "Of a and b."
+    assert await seen(sessions, ada, "f", follows_id=turn.id) == f"{SUMMARY}Of a and b."
 
 
 async def test_a_summary_replaces_the_messages_beyond_the_low_mark(

@@ -71,7 +71,7 @@ async def test_the_server_s_own_zone_moves_no_window(eastern_sessions: Sessions)
     await commit(eastern_sessions, lambda s: quota.release(s, call, rules, now=now))
     async with rows.begin(eastern_sessions) as session:
         row = (await session.execute(select(Allowance))).one()
-    assert (row.window_start, row.used) == (datetime(2026, 3, 15, tzinfo=UTC), 0)
+    assert (row.window_start, row.used) == (datetime(2026, 3, 15, tzinfo=UTC), 1)
 
 
 async def test_a_time_without_zone_is_refused(sessions: Sessions) -> None:

@@ -71,7 +71,9 @@ async def recall(
 
 
 async def prompt(sessions: Sessions, ada: Speaker, at: float = 90 * DAY) -> list[str]:
-    return [str(message["content"]) for message in (await recall(sessions, ada, at=at)).messages]
+    context = await recall(sessions, ada, at=at)
+    said = [str(message["content"]) for message in context.messages]
+    return [context.told, *said] if context.told else said
 
 
 async def instruct(sessions: Sessions, ada: Speaker, words: str, at: float) -> None:
@@ -120,10 +122,10 @@ async def test_a_cut_keeps_the_words_of_the_summary_before_it_and_expires_with_i
     # It is as long as the marks allow only when the API says so.
     await commit(sessions, lambda s: s.execute(text("UPDATE messages SET total = 900")))
     context = await recall(sessions, ada, TIGHT)
-    assert "Of the first." in str(context.messages)
+    assert "Of the first." in context.told
     assert "second" not in str(context.messages)
     await privacy.expire(sessions, before=later(1))
-    assert "Of the first." not in str((await recall(sessions, ada, at=91 * DAY)).messages)
+    assert "Of the first." not in (await recall(sessions, ada, at=91 * DAY)).told
 
 
 async def test_a_path_that_lost_its_summary_is_measured_anew(

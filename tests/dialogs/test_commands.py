@@ -85,10 +85,10 @@ async def test_instructions_are_shown_set_and_reset(
         await ask(stage, "/persona reset")
         await ask(stage, "Hello")
     told = [
-        [each["content"] for each in request.messages if each["role"] == "system"][1:]
+        [each["content"] for each in request.messages if each["role"] == "system"]
         for request in world.model.requests
     ]
-    assert [each[-1].partition(": ")[2] for each in told] == [
+    assert [each.rpartition("conversation: ")[2] for [each] in told] == [
         "You are a pirate.",
         "You are a teacher.",
         "From now on, follow only your first instructions again.",

@@ -137,7 +137,7 @@ async def test_no_spoilt_event_becomes_one_that_cannot_be_stored(
     spoiler = Spoiler(15)
     stored = 0
     heard = [event for event in EVENTS if event[0].startswith(("MESSAGE_C", "MESSAGE_U", "INTER"))]
-    for name, sound in spoiler.some(heard, 4_000):
+    for name, sound in spoiler.some(heard, 4_400):
         event = outcome(library, name, spoiler.spoil(sound))
         if event is not None:
             stored += 1

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from core.words import MODEL_WAITS
 from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import Channel, DiscordServer
-from tests.fakes.model import Answer, ModelServer
+from tests.fakes.model import Answer, Fault, ModelServer
 from tests.records import eventually
 
 
@@ -174,6 +175,25 @@ async def test_stop_and_try_again_work_after_a_restart(
         await stage.records.idle(1)
     assert pressed.acknowledged
     assert server.answers(stage.channel) == [answer]
+
+
+async def test_who_waits_for_the_model_is_told_and_then_gets_the_answer_in_that_message(
+    stage: DiscordStage, model: ModelServer
+) -> None:
+    server = stage.server
+    model.respond = lambda request: Fault(503)
+    async with stage.running(notice_after=0.1):
+        await stage.say("Hello")
+        await server.wait(
+            lambda: [each.content for each in server.answers(stage.channel)] == [MODEL_WAITS]
+        )
+        [answer] = server.answers(stage.channel)
+        assert [button["label"] for button in answer.buttons] == ["Stop"]
+        model.respond = lambda request: "Here I am."
+        await server.wait(lambda: answer.content == "Here I am.")
+        await stage.records.idle(1)
+    assert server.answers(stage.channel) == [answer]
+    assert stage.records.drift() == []
 
 
 @pytest.mark.parametrize("times", [1, 3])

@@ -23,6 +23,8 @@ from core.db import Sessions
 from core.errors import AttachmentError
 from core.intake import Intake
 from core.quota import Rules
+from core.reply import NOTICE_AFTER
+from core.requests import Bounds
 from core.upkeep import Upkeep
 from core.worker import Worker
 from tests.bot import settings
@@ -45,6 +47,7 @@ class Paper:
     largest_file: int = 1_000_000
     posts: dict[str, tuple[Address, str]] = field(default_factory=dict)
     """The texts that stand in the chats, by message id."""
+    buttons: dict[str, tuple[Button, ...]] = field(default_factory=dict)
     uploads: list[tuple[Address, str, bytes]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     """The files of people, by reference."""
@@ -74,6 +77,7 @@ class Paper:
     ) -> str:
         message_id = str(next(_numbers))
         self.posts[message_id] = address, markdown
+        self.buttons[message_id] = buttons
         return message_id
 
     async def edit(
@@ -86,6 +90,7 @@ class Paper:
         buttons: tuple[Button, ...] = (),
     ) -> None:
         self.posts[message_id] = address, markdown
+        self.buttons[message_id] = buttons
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Nobody waits."""
@@ -182,6 +187,10 @@ class Desk:
             brought.append(Attachment(reference, name, "application/octet-stream", len(data)))
         return brought
 
+    async def drain(self, seconds: float) -> None:
+        """Stop gently, as at a deploy."""
+        await self._worker.drain(seconds)
+
     async def settled(self) -> None:
         """Wait until everything is answered, and summarised where it is time for that."""
         async with asyncio.timeout(30):
@@ -206,8 +215,11 @@ async def desk(
     url: str, model: ModelServer, worker_id: str = "desk", /, **values: object
 ) -> AsyncIterator[Desk]:
     """Parley with these settings on top of the defaults; a quota that nobody reaches."""
+    notice_after = values.pop("notice_after", NOTICE_AFTER)
+    assert isinstance(notice_after, float)
     loaded = settings(
         **{
+            "concurrency": 100,
             "quota": PLENTY,
             "budget": "1000 usd/month",
             "database_url": url,
@@ -226,13 +238,19 @@ async def desk(
             chat,
             {(PLATFORM, BOT): paper},
             now=machine_time,
-            concurrency=100,
+            concurrency=loaded.concurrency,
             lease_seconds=15,
             backoff=0.1,
+            notice_after=notice_after,
         )
         offer = entry._offer(loaded, rules)
         intake = Intake(
-            sessions, offer, now=machine_time, accepted=worker.wake, changed=worker.look
+            sessions,
+            offer,
+            now=machine_time,
+            accepted=worker.wake,
+            changed=worker.look,
+            bounds=Bounds(100_000, 1000),
         )
         working = asyncio.create_task(worker.run())
         try:

@@ -48,7 +48,7 @@ async def test_every_prompt_begins_with_the_one_before_it(
     assert max(marks) < 12_000 + 600, "a summary is asked for as soon as it is time"
 
 
-async def test_tools_instructions_and_files_leave_the_prefix_alone(
+async def test_tools_and_files_leave_the_prefix_alone_and_instructions_break_it_once(
     sqlite_url: str, model: ModelServer
 ) -> None:
     model.respond = talk.respond
@@ -61,7 +61,11 @@ async def test_tools_instructions_and_files_leave_the_prefix_alone(
         await ada.ask("/usage")
         await ada.ask(talk.question(4))
     assert len(model.requests) == 7
-    assert all(begins_with(after, before) for before, after in pairwise(model.requests))
+    assert [begins_with(after, before) for before, after in pairwise(model.requests)] == [
+        *[True] * 4,
+        False,
+        True,
+    ]
 
 
 async def test_the_prefix_outlives_a_restart(sqlite_url: str, model: ModelServer) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from core.memory import estimate
 from core.messages import assistant
-from core.words import BROKE_OFF, FAILED, UNAVAILABLE
+from core.words import BROKE_OFF, FAILED, MODEL_AWAY, NO_ACCESS
 from tests.core.streams import chunk, delta, head, raw, sse
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.memory.desk import desk
@@ -82,7 +82,7 @@ async def test_a_tool_call_counts_where_the_api_tells_no_usage(
 
 
 @pytest.mark.parametrize(
-    ("fault", "sentence"), [(Fault(401), UNAVAILABLE), (Fault(400), FAILED)], ids=["401", "400"]
+    ("fault", "sentence"), [(Fault(401), NO_ACCESS), (Fault(400), FAILED)], ids=["401", "400"]
 )
 async def test_the_shown_text_stays_when_a_later_call_is_refused(
     sqlite_url: str, model: ModelServer, fault: Fault, sentence: str
@@ -102,9 +102,9 @@ async def test_the_shown_text_stays_when_the_model_is_too_busy_to_go_on(
 ) -> None:
     model.enqueue(Answer("Let me see.", tool_calls=[SIX]))
     model.respond = lambda request: Fault(504)
-    async with desk(sqlite_url, model, retry_seconds=0.01) as ada:
+    async with desk(sqlite_url, model, model_patience_seconds=0.3) as ada:
         heard = await ada.ask("What is 2*3?")
-    assert heard == f"Let me see.\n\n{FAILED} (Reference 1-6)"
+    assert heard == f"Let me see.\n\n{MODEL_AWAY} (Reference 1-1)"
 
 
 async def test_the_shown_text_stays_when_the_quota_ends_in_a_later_attempt(

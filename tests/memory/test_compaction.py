@@ -57,9 +57,9 @@ async def test_the_summary_precedes_the_messages_kept_word_for_word(
         while not summaries(model):
             await ada.ask(talk.question(len(model.requests)))
         [request] = await ada.asking("hi")
-    system, summary, question, *_ = request.messages
-    assert system["role"] == summary["role"] == "system"
-    assert summary["content"] == "Summary of what was said before:\nOf gardens."
+    system, question, *_ = request.messages
+    assert system["role"] == "system"
+    assert system["content"].endswith("\n\nSummary of what was said before:\nOf gardens.")
     assert question["role"] == "user"
     assert talk.topic(0) not in seen(request)
     assert request.prompt_tokens < 900
@@ -209,7 +209,8 @@ async def test_instructions_survive_summaries_cuts_and_new_conversations(
         assert PIRATE in await ada.ask("/persona")
         await ada.ask("/persona reset")
         request = (await ada.asking("hi"))[0]
-        assert seen(request).rindex("first instructions") > seen(request).rindex(PIRATE)
+        assert "first instructions" in seen(request)
+        assert PIRATE not in seen(request)
         assert PIRATE not in await ada.ask("/persona")
         await ada.ask("/new")
         await is_pirate(ada, known=False)

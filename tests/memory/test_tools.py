@@ -131,18 +131,35 @@ async def test_a_stream_that_breaks_after_a_tool_keeps_what_was_said_before_it(
     assert records.drift() == []
 
 
-async def test_a_question_that_is_put_back_counts_once(
+async def test_a_model_that_fails_between_two_calls_is_asked_on(
     database_url: str, model: ModelServer
 ) -> None:
-    """The model fails between two calls: all begins anew, but it stays the person's one turn."""
+    model.enqueue(Answer("Let me see.", tool_calls=[SIX]), *[Fault(504)] * 2, Answer("It is six."))
+    async with desk(database_url, model, quota="1 turns/day, 1 usd/day") as ada:
+        heard = await ada.ask("What is 2*3?")
+    records = Records(database_url)
+    assert heard == "Let me see.\n\nIt is six."
+    assert [(call.attempt, call.turns) for call in calls(records)] == [(1, 1), (1, 0)]
+    assert records.drift() == []
+
+
+async def test_a_question_that_is_handed_on_counts_once(
+    database_url: str, model: ModelServer
+) -> None:
+    """The process ends between two calls: all begins anew, but it stays the person's one turn."""
     model.enqueue(
         Answer("Let me see.", tool_calls=[SIX]),
-        *[Fault(504)] * 2,
+        Answer("It is", first_token=20),
         Answer("Let me see.", tool_calls=[SIX]),
         "It is six.",
     )
-    async with desk(database_url, model, quota="1 turns/day, 1 usd/day") as ada:
-        heard = await ada.ask("What is 2*3?")
+    quota = "1 turns/day, 1 usd/day"
+    async with desk(database_url, model, quota=quota) as ada:
+        await ada.say("What is 2*3?")
+        await model.seen(2)
+    async with desk(database_url, model, quota=quota) as ada:
+        await ada.settled()
+        [heard] = [said for _, said in ada.paper.posts.values()]
         refused = await ada.ask("And now?")
     records = Records(database_url)
     assert heard == "Let me see.\n\nIt is six."

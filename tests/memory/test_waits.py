@@ -1,14 +1,14 @@
-"""A model that names the time is not asked before it, and its turn is not at fault."""
+"""A model that names the time is not asked before it, and its turn waits without a fault."""
 
-from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
-from core.worker import AGE, FAULTS
+from core.words import MODEL_AWAY
+from core.worker import FAULTS
 from tests.fakes.model import Fault, ModelServer
 from tests.memory.desk import desk
-from tests.records import Records, eventually
+from tests.records import Records
 
 
 @pytest.fixture
@@ -29,14 +29,13 @@ async def test_a_told_wait_is_kept_and_is_no_fault(
 
 
 @pytest.mark.parametrize("told", [10.0**6, 10.0**300])
-async def test_a_wait_without_measure_ends_when_the_turn_is_too_old(
+async def test_a_wait_without_measure_ends_when_patience_does(
     sqlite_url: str, model: ModelServer, records: Records, told: float
 ) -> None:
     model.respond = lambda request: Fault(503, retry_after=told)
-    async with desk(sqlite_url, model) as ada:
-        await ada.say("hi")
-        await model.seen(1)
-        await eventually(lambda: records.one("SELECT worker_id FROM turns") is None)
-    [[asked, ready]] = records.all("SELECT created_at, ready_at FROM turns")
-    wait = datetime.fromisoformat(ready) - datetime.fromisoformat(asked)
-    assert wait == pytest.approx(AGE, abs=timedelta(seconds=2))
+    async with desk(sqlite_url, model, model_patience_seconds=0.3) as ada:
+        heard = await ada.ask("hi")
+    assert heard == f"{MODEL_AWAY} (Reference 1-1)"
+    assert len(model.requests) == 1
+    assert records.all("SELECT outcome, faults FROM turns") == [("failed", 0)]
+    assert records.drift() == []

@@ -547,7 +547,7 @@ async def test_download_is_bounded_whatever_is_claimed(
 ) -> None:
     await telegram.document(chat, ada, b"x" * 4000, "long.txt", "text/plain", size=claimed)
     file = await attachment(telegram, adapter)
-    with pytest.raises(AttachmentError, match=r"larger than the 0\.001 MB"):
+    with pytest.raises(AttachmentError, match="larger than announced"):
         await adapter.download(file, 1000)
 
 

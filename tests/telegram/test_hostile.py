@@ -55,7 +55,7 @@ def outcome(update: Json) -> Event | None:
 def test_no_spoilt_update_becomes_an_event_that_cannot_be_stored() -> None:
     spoiler = Spoiler(13)
     stored = 0
-    for sound in spoiler.some(KINDS, 4_000):
+    for sound in spoiler.some(KINDS, 5_200):
         event = outcome(spoiler.spoil(sound))
         if event is None:
             continue

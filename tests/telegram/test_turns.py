@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.reply import TRIES
+from core.words import MODEL_WAITS
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -331,6 +332,40 @@ async def test_somebody_else_cannot_stop_an_answer(
             await server.wait(lambda: press.answered_at)
         await stage.records.idle(1)
     assert server.answers(group)[0].text.endswith("50")
+
+
+async def test_who_waits_for_the_model_is_told_and_then_gets_the_answer_in_that_message(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    model.respond = lambda request: Fault(503)
+    async with stage.running(notice_after=0.1):
+        await server.say(stage.chat, stage.ada, "Hello")
+        await server.wait(
+            lambda: [each.text for each in server.answers(stage.chat)] == [MODEL_WAITS]
+        )
+        [answer] = server.answers(stage.chat)
+        assert answer.buttons == ["Stop"]
+        model.respond = lambda request: "Here I am."
+        await server.wait(lambda: answer.text == "Here I am.")
+        await stage.records.idle(1)
+    assert server.answers(stage.chat) == [answer]
+    assert answer.buttons == []
+    assert stage.records.drift() == []
+
+
+async def test_who_waits_for_the_model_can_stop(stage: TelegramStage, model: ModelServer) -> None:
+    server = stage.server
+    model.respond = lambda request: Fault(429, retry_after=3600)
+    async with stage.running(notice_after=0.1):
+        await server.say(stage.chat, stage.ada, "Hello")
+        await stage.records.posted()
+        [answer] = server.answers(stage.chat)
+        await server.press(answer, "Stop", stage.ada)
+        await stage.records.idle(1)
+    assert stage.records.one("SELECT outcome FROM turns") == "stopped"
+    assert not any(MODEL_WAITS[:20] in each.text for each in server.answers(stage.chat))
+    assert stage.records.drift() == []
 
 
 async def test_a_failed_answer_can_be_tried_again_in_place(
