@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from core.errors import ModelBusy, ModelGone
+from core.errors import ModelBroke, ModelBusy, ModelGone
 from core.llm._answer import Again, Answer, Answering, Event, LeftOut, Lost, Waiting
 from core.llm._body import Body
 from core.llm._catalogue import Catalogue, read
@@ -120,7 +120,11 @@ class LLM:
         except Unsuitable as error:
             self._dialects[model] = tries.other(learn(dialect, error.told, told), error)
             raise _Learnt from error
-        self._dialects[model] = answer.taught(dialect)
+        except ModelBroke:
+            self._dialects[model] = answer.taught(self._dialect(model))  # at least how it ends
+            raise
+        # Other answers may have taught something meanwhile.
+        self._dialects[model] = answer.taught(self._dialect(model))
 
     async def _until_admitted(
         self, tries: "_Tries", chosen: str | None
