@@ -129,13 +129,13 @@ class Answer:
     moves: int = 0
     """The number of pieces that brought the answer forward."""
     finish_reason: str = ""
+    is_silent: bool = False
+    """True if the server ended it properly, but without a word."""
     _told_end: bool = False
     _has_room: bool = False
     """True if a choice has the field of the reason, though it may be empty."""
     _is_summed: bool = False
     """True if the usage came in a chunk of its own."""
-    _is_silent: bool = False
-    """True if the server ended it properly, but without a word."""
     _is_unsaid: bool = False
     _told: bool = False
     _thought: bool = False
@@ -283,7 +283,7 @@ class Answer:
 
         Some servers never say that an answer is complete. Their clean end has to be enough.
         """
-        self._is_silent = self._told
+        self.is_silent = self._told
         may_be_cut = self.tells_end
         if may_be_cut is None:
             may_be_cut = self._has_room and not self._is_summed
@@ -318,7 +318,7 @@ class Answer:
         tells_end = dialect.tells_end or self._told_end or bool(self.finish_reason)
         return replace(
             dialect,
-            tells_end=tells_end or (False if self._is_silent else dialect.tells_end),
+            tells_end=tells_end or (False if self.is_silent else dialect.tells_end),
             begins_thinking=dialect.begins_thinking or self._is_unsaid,
         )
 

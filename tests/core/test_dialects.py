@@ -195,10 +195,14 @@ async def test_odd_streams_of_any_type_are_understood(odd: str, kind: str) -> No
 async def test_a_model_that_says_why_it_ends_has_broken_off_if_it_does_not() -> None:
     ended, broken = sse(delta("stop", content="Whole")), sse(delta(content="Ha"), done=False)
     async with ModelServer() as model, asking(model.url, patience_seconds=0.0) as llm:
-        model.enqueue(Raw(broken), Raw(ended), Raw(broken), Raw(broken))
-        for cut in (True, False, True, True):
-            with pytest.raises(ModelBroke) if cut else nullcontext():
-                assert text_of(await hear(llm)) == "Whole"
+        model.enqueue(*map(Raw, (broken, broken, ended, broken, broken)))
+        for each in ("one", "another"):
+            with pytest.raises(ModelBroke):
+                await hear(llm, request_id=each)
+        assert text_of(await hear(llm, request_id="one")) == "Whole"
+        for _ in range(2):
+            with pytest.raises(ModelBroke):
+                await hear(llm, request_id="another")
 
 
 async def test_a_model_that_has_room_for_a_reason_but_tells_none_is_asked_once_more() -> None:
