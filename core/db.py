@@ -81,6 +81,14 @@ class Session:
         """Return the first column of a statement's rows."""
         return (await self.execute(statement, values)).scalars()
 
+    def use_up(self) -> None:
+        """Close the connection after this transaction, which sends megabytes.
+
+        PostgreSQL's library keeps a buffer as long as the longest statement of a connection.
+        """
+        if self.dialect == "postgresql":
+            self.connection.detach()
+
 
 Work = Callable[[Session], Awaitable[T]]
 """Executes the statements of one transaction; it may await nothing but its session."""

@@ -137,8 +137,20 @@ class ContentRefused(ModelRejected):
     """The provider of the model does not answer such content."""
 
 
+class FileRefused(ModelRejected):
+    """The provider of the model cannot read a file of the prompt: that very file, not its kind."""
+
+
 class PromptTooLong(ModelRejected):
-    """The prompt has more tokens than the model takes."""
+    """The prompt has more tokens than the model takes.
+
+    `size` and `most` are its tokens and the most that the model takes, if the server told them.
+    """
+
+    def __init__(self, message: str, size: int | None = None, most: int | None = None) -> None:
+        super().__init__(message)
+        self.size = size
+        self.most = most
 
 
 class QuotaExceeded(ParleyError):

@@ -8,6 +8,7 @@ from core.errors import (
     AttachmentError,
     ContentRefused,
     CreditUsedUp,
+    FileRefused,
     KeyRefused,
     ModelBusy,
     ModelError,
@@ -55,6 +56,7 @@ UNREADABLE_KINDS = {
 NO_FILES_HERE = "The terminal has no attachments."
 FILE_EMPTY = "“{name}” is empty."
 FILE_DAMAGED = "“{name}” is damaged."
+FILE_LOCKED = "“{name}” has a password, so I cannot read it. Send it without one."
 FILE_GONE = "“{name}” no longer exists."
 FILE_SLOW = "“{name}” takes too long to load."
 FILE_REFUSED = "{platform} does not hand out “{name}”."
@@ -92,7 +94,15 @@ MODEL_AWAY = "My language model has not answered for a long time. Please try aga
 CONTENT_REFUSED = (
     "The provider of my language model does not answer this. Please ask in other words."
 )
+FILE_NOT_TAKEN = (
+    "My language model cannot read a file of this message. It may be damaged, have a password or"
+    " be too large."
+)
 PROMPT_TOO_LONG = "That is too long for my language model. Send less, or begin anew with /new."
+PROMPT_HAS = (
+    "That is too long for my language model: it has about {size:,} tokens, which are pieces of"
+    " words, and {most:,} are the most. Send less, or begin anew with /new."
+)
 FAILED = "Something went wrong while I was answering. Please try again."
 BROKE_OFF = "*My answer broke off here. Please try again.*"
 NOTHING_ANSWERED = "I have no answer to that. Please ask me in other words."
@@ -102,6 +112,7 @@ _ENDED: Mapping[type[ModelError], str] = {
     ModelGone: MODEL_GONE,
     ModelUnavailable: UNAVAILABLE,
     ContentRefused: CONTENT_REFUSED,
+    FileRefused: FILE_NOT_TAKEN,
     PromptTooLong: PROMPT_TOO_LONG,
     ModelBusy: MODEL_AWAY,
 }
@@ -274,6 +285,8 @@ def ended(error: QuotaExceeded | AttachmentError | ModelError, now: datetime) ->
             return refused(error, now)
         case AttachmentError():
             return str(error)
+        case PromptTooLong(size=int(size), most=int(most)):
+            return PROMPT_HAS.format(size=size, most=most)
     kinds = [kind for kind in _ENDED if isinstance(error, kind)]
     return _ENDED[kinds[0]] if kinds else FAILED
 

@@ -119,6 +119,15 @@ async def test_wrong_settings_are_named_one_a_line(log: Path) -> None:
     assert [line.split(":")[0] for line in said.splitlines()] == ["QUOTA", "CONCURRENCY"]
 
 
+async def test_a_model_without_prices_starts_without_a_budget_and_says_so(
+    stage: TelegramStage,
+) -> None:
+    async with stage.process(model="other/model", quota="5 turns/day") as running:
+        await eventually(lambda: any("BUDGET" in line for line in running.lines()))
+        [told] = [line for line in running.lines() if "BUDGET" in line]
+    assert told.endswith("none, because MODEL_PRICES tells no prices of other/model")
+
+
 async def test_an_unreachable_database_is_a_clear_error(log: Path) -> None:
     status, said = await outcome(
         log,

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from core import words
 from core.attachments import _images
+from core.attachments._locks import is_locked
 from core.attachments._pdf import most_tokens
 from core.characters import clean
 from core.errors import AttachmentError
@@ -55,6 +56,8 @@ def understand(name: str, data: bytes) -> Content:
         block: Block = {"type": "image_url", "image_url": {"url": reference}}
         return Content(block, media_type, digest, data)
     if data.startswith(b"%PDF-"):
+        if is_locked(data):
+            raise AttachmentError(words.FILE_LOCKED.format(name=name))
         # The number is never sent, see `expand`.
         file = {"filename": name, "file_data": reference, "tokens": most_tokens(data)}
         return Content({"type": "file", "file": file}, "application/pdf", digest, data)

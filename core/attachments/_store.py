@@ -49,6 +49,8 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
         # Updating an existing row locks it, so that `tidy` cannot delete it before the commit.
         touch = blob.on_conflict_do_update(index_elements=["digest"], set_={"created_at": now})
         await session.execute(touch)
+    if sum(len(content.data) for content in by_digest.values()) > PIECE:
+        session.use_up()
     uses = [
         {"turn_id": turn.id, "digest": digest, "user_id": turn.user_id, "size": len(content.data)}
         for digest, content in by_digest.items()

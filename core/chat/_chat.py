@@ -21,6 +21,7 @@ from core.db import Session, Sessions, timed_out, transact
 from core.errors import (
     AttachmentError,
     ContentRefused,
+    FileRefused,
     ModelBroke,
     ModelBusy,
     ModelError,
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 EXPORT = "parley.json"
-REFUSALS = (QuotaExceeded, AttachmentError, ContentRefused, PromptTooLong)
+REFUSALS = (QuotaExceeded, AttachmentError, ContentRefused, FileRefused, PromptTooLong)
 """The errors that lie in the question, so that no operator can mend them."""
 EXCUSED = 3
 """The refusals to write at an address, one after the other, that cost nobody but the deployment."""

@@ -18,6 +18,7 @@ import httpx
 from core.errors import (
     ContentRefused,
     CreditUsedUp,
+    FileRefused,
     KeyRefused,
     ModelBusy,
     ModelError,
@@ -34,6 +35,7 @@ WORDS = 200
 _BODY_BYTES = 16 * 1024
 _BODY_SECONDS = 2.0
 _KIND = ("type", "code", "param")
+_TOKENS = re.compile(r"\b\d(?:\d{2,8}|\d{0,2}(?:,\d{3}){1,3})(?= tokens|\b[^.\n]{0,8}maximum)")
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}", re.ASCII)
 _READ = 2000
 """The characters of an error in which its kind is looked for."""
@@ -117,6 +119,16 @@ _MODEL = r"models?\b[^.\n]{0,120}?"
 _ABILITY = _any(
     r"support[^.\n]{0,60}\b(?:images?|vision|tools?|functions?|files?|audio|modalit)",
     r"\b(?:images?|vision|tools?|files?)\b[^.\n]{0,60} not (?:yet )?(?:supported|enabled|allowed)",
+)
+_FILE = r"\b(?:images?|pictures?|pdfs?|files?|documents?)\b"
+# Such words are about one file. They must not teach that the model takes no file at all.
+_SPOILT = _any(
+    rf"{_FILE}[^.\n]{{0,80}}\b(?:corrupt\w*|damaged|password|encrypted|unreadable|malformed)",
+    rf"{_FILE}[^.\n]{{0,60}}(?:too (?:large|small)|exceeds?|could not be|cannot be|not a valid)",
+    rf"(?:could not|cannot|can't|unable to|failed to) (?:process|decode|open|read|parse|load)\b"
+    rf"[^.\n]{{0,60}}{_FILE}",
+    rf"(?:invalid|corrupt\w*|damaged|malformed) {_FILE}",
+    rf"invalid base64[^.\n]{{0,40}}{_FILE}",
 )
 _ABSENT = _any(
     "model_not_found",
@@ -223,6 +235,7 @@ _RULES = (
     _Rule((402,), _ANY, CreditUsedUp, _NO_CREDIT),
     _Rule((400, 403, 422, 429), _CREDIT, CreditUsedUp, _NO_CREDIT),
     _Rule((400, 404, 422), _ABILITY, Unsuitable),
+    _Rule((400, 415, 422), _SPOILT, FileRefused),
     _Rule((400, 403, 404, 410, 422), _ABSENT, ModelGone, _GONE),
     _Rule((410,), _ANY, ModelGone, _GONE),
     _Rule((404,), _ANY, NotFound, _WRONG_PATH),
@@ -244,9 +257,17 @@ def fault(status: int, told: Told, *, model: str, retry_after: float | None = No
         return Unsuitable(log, told.all)
     if issubclass(rule.kind, Unsuitable):
         return rule.kind(log, told.all)
+    if issubclass(rule.kind, PromptTooLong):
+        return rule.kind(log, *_size_and_most(told.all))
     if issubclass(rule.kind, ModelBusy):
         return rule.kind(log, retry_after)
     return rule.kind(f"{rule.advice.format(model=model)} ({log})" if rule.advice else log)
+
+
+def _size_and_most(text: str) -> tuple[int, int] | tuple[()]:
+    """Return the tokens of a prompt and the most that a model takes, if a text tells just those."""
+    told = {int(number.replace(",", "")) for number in _TOKENS.findall(text)}
+    return (max(told), min(told)) if len(told) == 2 else ()
 
 
 async def refuse_status(

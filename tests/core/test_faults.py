@@ -8,6 +8,7 @@ import pytest
 from core.errors import (
     ContentRefused,
     CreditUsedUp,
+    FileRefused,
     KeyRefused,
     ModelBusy,
     ModelError,
@@ -16,7 +17,7 @@ from core.errors import (
     ModelUnavailable,
     PromptTooLong,
 )
-from core.llm._faults import Costly, NotFound, Unsuitable, retry_after, wait_of
+from core.llm._faults import Costly, NotFound, Unsuitable, fault, read, retry_after, wait_of
 from tests.core.streams import KEY, asking, hear, heard_from, sse
 from tests.fakes.model import Fault, ModelServer
 
@@ -87,6 +88,12 @@ KINDS: list[tuple[int, Any, type[ModelError]]] = [
         "type": "exceed_context_size_error"}}, PromptTooLong),
     (413, "Request Entity Too Large", PromptTooLong),
     (400, {"message": "prompt is too long: 210000 tokens > 200000 maximum"}, PromptTooLong),
+    # One file
+    (400, {"error": {"message": "Could not process image", "type": "invalid_request_error"}},
+        FileRefused),
+    (400, {"error": {"message": "The PDF specified is password protected."}}, FileRefused),
+    (400, {"error": "Invalid image: the file is corrupted"}, FileRefused),
+    (400, {"error": {"message": "image exceeds 5 MB maximum: 6291456 bytes"}}, FileRefused),
     # Passing
     (429, {"error": {"message": "Rate limit reached for requests", "code": "rate_limit_exceeded"}},
         ModelBusy),
@@ -170,6 +177,27 @@ def test_a_wait_is_found_in_headers_and_words() -> None:
     assert wait_of({}, "rate limit reached. please try again in 1.5s.") == 1.5
     assert wait_of({}, 'details: retrydelay": "34s"') == 34
     assert wait_of({}, "nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "size", "most"),
+    [
+        ("This model's maximum context length is 8192 tokens. However, your messages resulted in"
+            " 9001 tokens.", 9001, 8192),
+        ("[input_too_large] Current message (900 tokens) exceeds budget (800 tokens)", 900, 800),
+        ("prompt is too long: 210000 tokens > 200000 maximum", 210000, 200000),
+        ("prompt is too long: 1,210,000 tokens, at most 200,000 tokens", 1210000, 200000),
+        ("context_length_exceeded", None, None),
+        ("the context size is 4096 tokens", None, None),
+        ("context window: 1000 tokens, 2000 tokens, 3000 tokens", None, None),
+    ],
+)  # fmt: skip
+def test_the_size_of_a_prompt_is_told_as_far_as_the_server_tells_it(
+    words: str, size: int | None, most: int | None
+) -> None:
+    error = fault(400, read({"error": words}, ""), model="m")
+    assert isinstance(error, PromptTooLong)
+    assert (error.size, error.most) == (size, most)
 
 
 async def test_a_rejected_request_names_no_words_of_people() -> None:

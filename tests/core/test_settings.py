@@ -217,6 +217,7 @@ def test_a_limit_in_usd_needs_prices() -> None:
         assert "other/model" in told
         assert load(**values, quota="5 turns/day", budget="").prices.of("other/model") is None
         assert complaint(**values, quota="", budget="1 usd/day").startswith("MODEL_PRICES: ")
+        assert load(**values, quota="5 turns/day").budget == (), "by default it would be in usd"
     prices = load(model="other/model", model_prices="1, 0.5 2").prices
     assert prices.of("other/model") == Prices(Decimal(1), Decimal("0.5"), Decimal(2))
 

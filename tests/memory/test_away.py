@@ -21,6 +21,7 @@ from tests.records import Records, eventually
 OTHER = "other/model"
 SOON = 0.05
 """The seconds after which these people are told why they wait."""
+SIZES = [(9001, 8192), (900, 800), (210000, 200000)]
 ALL = {
     value
     for name, value in vars(words).items()
@@ -182,9 +183,9 @@ async def test_a_long_thought_is_told_and_not_begun_anew(
 
 
 def bodies() -> list[Any]:
-    """All errors that are known, with their status, and inside a 200."""
-    inside = [(200, body, kind) for _, body, kind in KINDS if isinstance(body, dict)]
-    return [*KINDS, *inside]
+    """All errors that are known, with their status, and one of each kind inside a 200."""
+    inside = {kind: (200, body, kind) for _, body, kind in KINDS if isinstance(body, dict)}
+    return [*KINDS, *inside.values()]
 
 
 @pytest.mark.parametrize(("status", "body", "kind"), bodies(), ids=lambda each: str(each)[:40])
@@ -197,7 +198,8 @@ async def test_nobody_reads_a_status_or_a_server_s_words(
     async with desk(sqlite_url, model, model_patience_seconds=0.05) as ada:
         async with asyncio.timeout(5):
             heard = await ada.ask("hi")
-    assert heard.partition(" (Reference 1-1)")[0] in ALL
+    sized = {words.PROMPT_HAS.format(size=size, most=most) for size, most in SIZES}
+    assert heard.partition(" (Reference 1-1)")[0] in ALL | sized
     if not issubclass(kind, ModelBusy) and status != 200:
         assert len(model.requests) == 1, "it is definite"
 
