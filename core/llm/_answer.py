@@ -119,8 +119,9 @@ class Answer:
     """True if the model begins with thoughts without a tag that opens them."""
     is_last_try: bool = False
     """True if a written call that fits no tool is left out, instead of asking once more."""
-    tells_end: bool = True
-    """True if the model is known to say why it ends; if it has not, the end is an accident."""
+    tells_end: bool | None = True
+    """True if the model is known to say why it ends; if it has not, the end is an accident. None
+    if nothing is known: then it is one if the chunks left room for a reason."""
     cost: int | None = None
     """The cost in micro-dollars, if the server reported it."""
     done: bool = False
@@ -128,7 +129,13 @@ class Answer:
     moves: int = 0
     """The number of pieces that brought the answer forward."""
     finish_reason: str = ""
+    is_silent: bool = False
+    """True if the server ended it properly, but without a word."""
     _told_end: bool = False
+    _has_room: bool = False
+    """True if a choice has the field of the reason, though it may be empty."""
+    _is_summed: bool = False
+    """True if the usage came in a chunk of its own."""
     _is_unsaid: bool = False
     _told: bool = False
     _thought: bool = False
@@ -162,7 +169,10 @@ class Answer:
         if error := chunk.get("error"):
             raise self._reported(chunk if isinstance(error, str) else error)
         self._count(chunk)
-        for choice in _list(chunk.get("choices")):
+        choices = _list(chunk.get("choices"))
+        # A sum that comes alone is the last word.
+        self._is_summed = self._is_summed or (not choices and bool(chunk.get("usage")))
+        for choice in choices:
             yield from self._read_choice(_object(choice))
 
     def _read_choice(self, choice: dict[str, Any]) -> Iterator[Text | Unseen | Unsaid]:
@@ -180,6 +190,7 @@ class Answer:
             if unseen := self._collect(_object(piece)):
                 yield Unseen(unseen)
         self._count(choice)
+        self._has_room = self._has_room or "finish_reason" in choice
         if reason := choice.get("finish_reason"):
             self._stop(_string(reason))
 
@@ -272,7 +283,11 @@ class Answer:
 
         Some servers never say that an answer is complete. Their clean end has to be enough.
         """
-        if self._told and not self.tells_end:
+        self.is_silent = self._told
+        may_be_cut = self.tells_end
+        if may_be_cut is None:
+            may_be_cut = self._has_room and not self._is_summed
+        if self._told and not may_be_cut:
             self.done = True
 
     def end(self) -> Iterator[Event]:
@@ -300,9 +315,10 @@ class Answer:
 
     def taught(self, dialect: Dialect) -> Dialect:
         """Return a dialect with everything that this answer tells of its model."""
+        tells_end = dialect.tells_end or self._told_end or bool(self.finish_reason)
         return replace(
             dialect,
-            tells_end=dialect.tells_end or self._told_end or bool(self.finish_reason),
+            tells_end=tells_end or (False if self.is_silent else dialect.tells_end),
             begins_thinking=dialect.begins_thinking or self._is_unsaid,
         )
 

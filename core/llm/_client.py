@@ -5,6 +5,7 @@ import logging
 import random
 import re
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from core.errors import ModelBusy, ModelGone
+from core.errors import ModelBroke, ModelBusy, ModelGone
 from core.llm._answer import Again, Answer, Answering, Event, LeftOut, Lost, Waiting
 from core.llm._body import Body
 from core.llm._catalogue import Catalogue, read
@@ -50,6 +51,8 @@ class LLM:
         self._clock = clock
         self._lookout = Lookout((endpoint.model, *endpoint.fallbacks), clock)
         self._dialects: dict[str, Dialect] = {}
+        self._cut: deque[str] = deque(maxlen=1000)
+        """The ids of requests whose answers ended without a word: once more, and that is enough."""
 
     async def stream(
         self,
@@ -120,6 +123,10 @@ class LLM:
         except Unsuitable as error:
             self._dialects[model] = tries.other(learn(dialect, error.told, told), error)
             raise _Learnt from error
+        except ModelBroke:
+            if answer.is_silent:
+                self._cut.append(ask.request_id)
+            raise
         # Not what was known when it began: other answers may have learnt something since.
         self._dialects[model] = answer.taught(self._dialect(model))
 
@@ -173,13 +180,14 @@ class LLM:
 
     def _new_answer(self, tries: "_Tries", ask: "_Ask") -> Answer:
         dialect = self._dialect(tries.model)
+        is_usual = dialect.tells_end is None and ask.request_id in self._cut
         return Answer(
             tries.model,
             self._endpoint.key,
             partial(said_in, ask.messages),
             ask.tools if ask.may_call else (),
             begins_thinking=dialect.begins_thinking,
-            tells_end=dialect.tells_end,
+            tells_end=False if is_usual else dialect.tells_end,
             is_last_try=tries.costly > 0,
         )
 

@@ -38,8 +38,9 @@ class Dialect:
     images: bool = True
     files: bool = True
     """True if the model looks at images; if it reads files, which are PDFs."""
-    tells_end: bool = False
-    """True once the model has said why it ended; an end without a word is then an accident."""
+    tells_end: bool | None = None
+    """True once the model has said why it ended; an end without a word is then an accident. False
+    once it has ended one answer without a word twice; None until then."""
     begins_thinking: bool = False
     """True if answers begin with thoughts, without a tag that opens them."""
 

@@ -42,7 +42,7 @@ _READ = 2000
 
 WRONG_KEY = "MODEL_API_KEY is missing or wrong: the model API does not accept it; set a valid key"
 _NO_RIGHTS = "the account behind MODEL_API_KEY may not do this: look at its plan and its rights"
-_NO_CREDIT = "the account behind MODEL_API_KEY is out of credits: top it up"
+_NO_CREDIT = "the account behind MODEL_API_KEY is out of credits: top it up, or raise its budget"
 _WRONG_URL = "MODEL_API_URL is wrong: there is no model API"
 _GONE = "MODEL is wrong: {model!r} is unknown or retired there; set another model"
 _WRONG_PATH = "MODEL_API_URL or MODEL is wrong: {model!r} is not there"
@@ -99,7 +99,8 @@ _KEY = _any(
     "unauthori[sz]ed",
     "invalid[ _]token",
     "user not found",
-    "no_db_connection",  # LiteLLM, when it knows no other keys than its own
+    "expired[ _]key",
+    "no connected db",  # a gateway that has nowhere to look for a key other than its own
 )
 _CREDIT = _any(
     "insufficient[ _](?:quota|balance|credits?|funds?)",
@@ -111,6 +112,8 @@ _CREDIT = _any(
     "top[ -]?up",
     "payment required",
     "arrears?",
+    "budget[ _](?:has been )?exceeded",
+    "(?:exceeded|crossed) budget",
 )
 _MODEL = r"models?\b[^.\n]{0,120}?"
 _ABILITY = _any(
@@ -230,7 +233,7 @@ _RULES = (
     _Rule((413,), _ANY, PromptTooLong),
     _Rule((400, 422, 500), _TOO_LONG, PromptTooLong),
     _Rule((402,), _ANY, CreditUsedUp, _NO_CREDIT),
-    _Rule((400, 403, 429), _CREDIT, CreditUsedUp, _NO_CREDIT),
+    _Rule((400, 403, 422, 429), _CREDIT, CreditUsedUp, _NO_CREDIT),
     _Rule((400, 404, 422), _ABILITY, Unsuitable),
     _Rule((400, 415, 422), _SPOILT, FileRefused),
     _Rule((400, 403, 404, 410, 422), _ABSENT, ModelGone, _GONE),
@@ -335,6 +338,7 @@ def words(told: object, secret: str, said: str = "") -> str:
     text = text or "no message"
     if secret:
         text = text.replace(secret, "***")
+        names = [name for name in names if secret not in name]
     kind = ", ".join(name for name in names if _NAME.fullmatch(name))
     return line(f"{kind}: {unquoted(text, said)}" if kind else unquoted(text, said), WORDS)
 

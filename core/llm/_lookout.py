@@ -164,9 +164,12 @@ class Lookout:
     def gone(self, model: str, error: object, *, for_good: bool) -> None:
         """Ask a model no more in this process, or only after a rest."""
         state = self._of(model)
-        state.gone_until = math.inf if for_good else self._clock() + REST
-        log.error("%s; asking %s", error, self.current(None) or "nobody")
-        self._change()
+        was_gone = state.gone_until > self._clock()
+        until = math.inf if for_good else self._clock() + REST
+        state.gone_until = max(state.gone_until, until)
+        if not was_gone:  # requests that were on their way tell it again
+            log.error("%s; asking %s", error, self.current(None) or "nobody")
+            self._change()
 
     def _of(self, model: str) -> _Model:
         return self._models.setdefault(model, _Model())

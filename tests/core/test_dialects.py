@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 import pytest
@@ -171,7 +171,9 @@ ODD: dict[str, bytes] = {
     "parts": sse(delta(content=[{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]),
         delta("stop")),
     "capitals": sse(delta("STOP", content="Hello")),
-    "a clean end without a word": sse(delta(content="Hel"), delta(content="lo"), done=False),
+    "a clean end without a word": sse(
+        *({"choices": [{"delta": {"content": text}}]} for text in ("Hel", "lo")), done=False
+    ),
     "thoughts between tags": sse(
         delta(content="<think>Hm.</think>\n\nHel"), delta("stop", content="lo")
     ),
@@ -193,9 +195,41 @@ async def test_odd_streams_of_any_type_are_understood(odd: str, kind: str) -> No
 async def test_a_model_that_says_why_it_ends_has_broken_off_if_it_does_not() -> None:
     ended, broken = sse(delta("stop", content="Whole")), sse(delta(content="Ha"), done=False)
     async with ModelServer() as model, asking(model.url, patience_seconds=0.0) as llm:
-        model.enqueue(Raw(broken), Raw(ended), Raw(broken))
-        assert text_of(await hear(llm)) == "Ha"
-        assert text_of(await hear(llm)) == "Whole"
+        model.enqueue(*map(Raw, (broken, broken, ended, broken, broken)))
+        for each in ("one", "another"):
+            with pytest.raises(ModelBroke):
+                await hear(llm, request_id=each)
+        assert text_of(await hear(llm, request_id="one")) == "Whole"
+        for _ in range(2):
+            with pytest.raises(ModelBroke):
+                await hear(llm, request_id="another")
+
+
+async def test_a_model_that_has_room_for_a_reason_but_tells_none_is_asked_once_more() -> None:
+    silent, ended = sse(delta(content="Hello"), done=False), sse(delta("stop", content="Hello"))
+    async with ModelServer() as model, asking(model.url, patience_seconds=0.0) as llm:
+        model.enqueue(*map(Raw, (silent, silent, silent, ended, silent)))
+        for broke in (True, False, False, False, True):
+            with pytest.raises(ModelBroke) if broke else nullcontext():
+                assert text_of(await hear(llm)) == "Hello"
+
+
+async def test_a_sum_alone_at_the_end_says_that_nothing_is_missing() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 2}
+    data = sse(delta(content="Hello"), {"choices": [], "usage": usage}, done=False)
+    assert text_of(await heard_from(data)) == "Hello"
+
+
+async def test_an_answer_does_not_undo_what_a_later_one_has_taught() -> None:
+    silent, ended = sse(delta(content="Hello"), done=False), sse(delta("stop", content="Hello"))
+    async with ModelServer() as model, asking(model.url, patience_seconds=0.0) as llm:
+        model.enqueue(*map(Raw, (silent, ended, silent)))
+        async with aclosing(llm.stream([user("Go")], request_id="test")) as early:
+            await anext(early)
+            assert text_of(await hear(llm)) == "Hello"
+            with pytest.raises(ModelBroke):
+                async for _ in early:
+                    pass
         with pytest.raises(ModelBroke):
             await hear(llm)
 

@@ -18,7 +18,7 @@ from core.errors import (
     PromptTooLong,
 )
 from core.llm._faults import Costly, NotFound, Unsuitable, fault, read, retry_after, wait_of
-from tests.core.streams import asking, hear, heard_from, sse
+from tests.core.streams import KEY, asking, hear, heard_from, sse
 from tests.fakes.model import Fault, ModelServer
 
 KINDS: list[tuple[int, Any, type[ModelError]]] = [
@@ -30,8 +30,13 @@ KINDS: list[tuple[int, Any, type[ModelError]]] = [
     (400, [{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}],
         KeyRefused),
     (403, {"message": "[plan.rule:api_token] not allowed"}, KeyRefused),
-    (400, {"error": {"message": "No connected db.", "type": "no_db_connection", "code": "400"}},
-        KeyRefused),
+    # A gateway without a database, which knows but its own key; an old key; the wrong header
+    (400, {"error": {"message": "No connected db.", "type": "no_db_connection", "param": None,
+        "code": "400"}}, KeyRefused),
+    (400, {"error": {"message": "Authentication Error - Expired Key. Key Expiry time 2020",
+        "type": "expired_key", "param": KEY, "code": "400"}}, KeyRefused),
+    (401, {"error": {"message": "Authentication Error, No api key passed in.",
+        "type": "auth_error", "param": "None", "code": "401"}}, KeyRefused),
     # Money
     (402, {"error": {"message": "Insufficient credits", "code": 402}}, CreditUsedUp),
     (402, {"error": {"message": "Insufficient Balance", "type": "unknown_error"}}, CreditUsedUp),
@@ -42,6 +47,14 @@ KINDS: list[tuple[int, Any, type[ModelError]]] = [
         " billing details.", "code": "insufficient_quota"}}, CreditUsedUp),
     (400, {"error": {"message": "Access denied, account is in arrears", "code": "Arrearage"}},
         CreditUsedUp),
+    # The budget of a key or of a provider at a gateway, which it tells with several statuses
+    (400, {"error": {"message": "Budget has been exceeded! Current cost: 2.0, Max budget: 1.0",
+        "type": "budget_exceeded", "param": None, "code": "400"}}, CreditUsedUp),
+    (422, {"error": {"message": "Budget has been exceeded! Current cost: 2.0, Max budget: 1.0",
+        "type": "budget_exceeded", "param": None, "code": "422"}}, CreditUsedUp),
+    (429, {"error": {"message": "No deployments available - crossed budget: Exceeded budget for"
+        " provider openai: 5.4e-06 >= 1e-09\n", "type": "internal_server_error", "param": None,
+        "code": "429"}}, CreditUsedUp),
     # The content
     (403, {"code": "permission-denied", "error": "Content violates usage guidelines. Team: x"},
         ContentRefused),
@@ -58,6 +71,9 @@ KINDS: list[tuple[int, Any, type[ModelError]]] = [
     (400, {"error": {"message": "litellm.BadRequestError: Invalid model name passed in model=x."
         " Call `/v1/models` to view available models"}}, ModelGone),
     (400, {"error": {"message": "x is not a valid model ID", "code": 400}}, ModelGone),
+    (403, {"error": {"message": "The requested model 'x' is not available for this API key, or the"
+        " model name is invalid.", "type": "key_model_access_denied", "param": "model",
+        "code": "403"}}, ModelGone),
     (404, {"error": {"message": 'model "llama9" not found, try pulling it first'}}, ModelGone),
     (410, {"error": "Live search is gone"}, ModelGone),
     (400, {"error": {"message": "The model `x` has been deprecated", "code": "model_not_found"}},
@@ -108,6 +124,7 @@ async def test_an_error_is_told_by_status_and_words(
     assert type(caught.value) is kind
     told = str(caught.value)
     assert "\n" not in told
+    assert KEY not in told
     if kind is ContentRefused:
         assert "top" not in told
     if issubclass(kind, ModelUnavailable):

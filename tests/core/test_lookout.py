@@ -186,6 +186,18 @@ async def test_a_model_that_is_gone_is_not_asked_again(model: ModelServer) -> No
     assert [request.body["model"] for request in model.requests] == [MODEL, OTHER, OTHER, OTHER]
 
 
+async def test_a_model_that_is_gone_is_logged_once_by_all_who_asked_it(
+    model: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.respond = lambda request: Fault(410, message="Retired")
+    async with asking(model.url) as llm:
+        heard = (hear(llm) for _ in range(5))
+        told = await asyncio.gather(*heard, return_exceptions=True)
+    assert [type(each) for each in told] == [ModelGone] * 5
+    assert len(model.requests) == 5
+    assert len([each for each in caplog.records if each.levelname == "ERROR"]) == 1
+
+
 async def test_without_any_model_left_everybody_is_told_at_once(model: ModelServer) -> None:
     model.respond = lambda request: Fault(410, message="Retired")
     async with asking(model.url) as llm:
