@@ -24,11 +24,11 @@ _TAGS = (
     "[TOOL_CALLS]",
 )
 """The beginnings of written calls, which answers do not have at the start of a line."""
+_FENCE = "```json"
+LONGEST_KEY = 50
 _KEYS = ("name", "function", "tool", "tool_name", "tool_calls", "function_call", "type", "id")
 """The first key of a call that is bare JSON."""
 
-_BARE = re.compile(r"\s*(?:```(?:json)?\s*)?\[?\s*\{\s*\"(?P<key>\w*)\"")
-_MAY_BE_BARE = re.compile(r"\s*(?:`{1,3}|```j?s?o?n?\s*)?(?:\[?\s*(?:\{\s*(?:\"\w*)?)?)?")
 _NAMED = re.compile(
     r"<(?:function=|(?:xai:)?function_call name=\"?|invoke name=\"?)([A-Za-z0-9_-]{1,64})\"?\s*>"
 )
@@ -94,10 +94,20 @@ class Written:
 
 
 def _may_be_bare(text: str) -> bool:
-    """Return whether an answer that begins so may be calls in bare JSON."""
-    if begun := _BARE.match(text):
-        return begun["key"] in _KEYS
-    return _MAY_BE_BARE.fullmatch(text) is not None
+    """Return whether an answer that begins so may be calls in bare JSON, alone or in a fence."""
+    rest = text.lstrip()
+    if rest.startswith(_FENCE):
+        rest = rest.removeprefix(_FENCE).lstrip()
+    elif _FENCE.startswith(rest):
+        return True
+    rest = rest.removeprefix("```").lstrip().removeprefix("[").lstrip()
+    if not rest.startswith("{"):
+        return not rest
+    quote, key = rest[1:].lstrip()[:1], rest[1:].lstrip()[1:LONGEST_KEY]
+    if quote != '"':
+        return not quote
+    name, ends, _ = key.partition('"')
+    return name in _KEYS if ends else any(each.startswith(name) for each in _KEYS)
 
 
 def _calls(text: str, tools: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
