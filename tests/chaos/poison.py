@@ -13,7 +13,7 @@ from tests.fakes.model.script import Reply
 from tests.records import eventually
 
 SENTENCE = "Something went wrong"
-QUICK = {"RETRY_SECONDS": "1"}
+QUICK = {"RETRY_SECONDS": "1", "MODEL_PATIENCE_SECONDS": "8"}
 """By this a turn comes to its end within seconds instead of minutes."""
 
 

@@ -105,17 +105,23 @@ SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
 """
 
 
-async def visited(url: str, model: ModelServer, turns: int = 10) -> tuple[int, int]:
-    """The least statements that one of some turns took, and the rows that all of them read."""
-    before = Records(url).one(VISITED)
-    statements = []
-    async with desk(url, model) as ada:
-        for _ in range(turns):
-            with rows.statements(ada.sessions) as seen:
-                await ada.ask("Hello")
-            statements.append(len(seen))
-    # Connections that close tell what they have read.
-    return min(statements), int(Records(url).one(VISITED) - before)
+async def visited(url: str, model: ModelServer, turns: int = 5) -> tuple[int, int]:
+    """The least statements that one of some turns took, and the rows that all of them read.
+
+    Workers look at the inbox now and then, more often in a longer time: the lesser of two figures
+    counts.
+    """
+    statements, read = [], []
+    for _ in range(2):
+        before = Records(url).one(VISITED)
+        async with desk(url, model) as ada:
+            for _ in range(turns):
+                with rows.statements(ada.sessions) as seen:
+                    await ada.ask("Hello")
+                statements.append(len(seen))
+        # Connections that close tell what they have read.
+        read.append(int(Records(url).one(VISITED) - before))
+    return min(statements), min(read)
 
 
 async def test_a_turn_costs_the_same_after_a_hundred_thousand_messages(
