@@ -12,7 +12,8 @@ from tests.fakes.model import Fault, ModelRequest
 from tests.fakes.model.script import Reply
 from tests.records import eventually
 
-SENTENCE = "Something went wrong"
+FAILED, AWAY = "Something went wrong", "My language model has not answered"
+"""The sentences for a turn that ends its processes, and for one that the model never answers."""
 QUICK = {"RETRY_SECONDS": "1", "MODEL_PATIENCE_SECONDS": "8"}
 """By this a turn comes to its end within seconds instead of minutes."""
 
@@ -33,7 +34,7 @@ async def unanswerable(arena: Arena) -> Verdict:
     bad = (await arena.crowd.ask(place, place, "short")).wish.tag
     await arena.crowd.ask(place, place, "short")
     await arena.quiet(60)
-    return _without(arena, bad)
+    return _without(arena, bad, AWAY)
 
 
 async def deadly(arena: Arena, workers: int = 1) -> Verdict:
@@ -58,10 +59,10 @@ async def deadly(arena: Arena, workers: int = 1) -> Verdict:
         key = _key(arena, bad)
         await arena.fleet.kill(key)
         await arena.fleet.start(key)
-    await eventually(lambda: any(SENTENCE in said.text for said in arena.scene.answers(first)))
+    await eventually(lambda: any(FAILED in said.text for said in arena.scene.answers(first)))
     await arena.crowd.ask(first, first, "short")
     await arena.quiet(60)
-    return _without(arena, bad)
+    return _without(arena, bad, FAILED)
 
 
 async def shot(arena: Arena, kills: int, every: float) -> Verdict:
@@ -90,13 +91,13 @@ def _asked(arena: Arena, tag: str) -> int:
     return sum(wish is not None and wish.tag == tag for wish in wishes)
 
 
-def _without(arena: Arena, bad: str) -> Verdict:
+def _without(arena: Arena, bad: str, sentence: str) -> Verdict:
     """The verdict on all but the bad turn, which must have ended with a sentence and a button."""
     crowd = replace(arena.crowd, asked=[each for each in arena.crowd.asked if each.wish.tag != bad])
     auditor = Auditor(arena.scene, crowd, arena.records, arena.model.requests, arena.fleet.kills)
     verdict = auditor.audit()
     sentences = [note for note in verdict.notes if note.startswith("strange")]
-    ended = len(sentences) == verdict.strange == 1 and SENTENCE in sentences[0]
+    ended = len(sentences) == verdict.strange == 1 and sentence in sentences[0]
     verdict.strange = 0
     if not ended:
         verdict.note("strange", f"the bad turn did not end with one sentence: {sentences}")
