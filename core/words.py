@@ -129,6 +129,9 @@ UNSEEN_IMAGES, UNSEEN_FILES = "images", "files"
 # While an answer is on its way
 
 STILL_WORKING = "This takes longer than usual. I am still at it."
+MODEL_SILENT = (
+    "My language model has not answered yet. I keep waiting for it, and my answer will stand here."
+)
 STILL_THINKING = "I am thinking about this. It takes a little longer."
 MODEL_WAITS = (
     "My language model does not answer at present. I keep trying, and my answer will stand here."

@@ -205,6 +205,7 @@ class OpenCall:
     def ask(self, *, offers_tools: bool) -> None:
         """Note that the open call is about to be sent, with the tools or without."""
         self._offered = offers_tools
+        self.reply.explain(words.MODEL_SILENT)
 
     def hear(self, event: Event) -> bool:
         """Take in an event of the model's stream; write its text to the reply.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.reply import TRIES
-from core.words import MODEL_WAITS
+from core.words import MODEL_SILENT, MODEL_WAITS
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -352,6 +352,23 @@ async def test_who_waits_for_the_model_is_told_and_then_gets_the_answer_in_that_
     assert server.answers(stage.chat) == [answer]
     assert answer.buttons == []
     assert stage.records.drift() == []
+
+
+async def test_who_waits_for_a_silent_model_is_told_before_it_is_given_up(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    server = stage.server
+    model.enqueue(Answer("Here I am.", first_token=1.0))
+    async with stage.running(notice_after=0.1):
+        await server.say(stage.chat, stage.ada, "Hello")
+        await server.wait(
+            lambda: [each.text for each in server.answers(stage.chat)] == [MODEL_SILENT]
+        )
+        [answer] = server.answers(stage.chat)
+        await server.wait(lambda: answer.text == "Here I am.")
+        await stage.records.idle(1)
+    assert server.answers(stage.chat) == [answer]
+    assert len(model.requests) == 1
 
 
 async def test_who_waits_for_the_model_can_stop(stage: TelegramStage, model: ModelServer) -> None:
