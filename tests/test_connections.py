@@ -65,7 +65,7 @@ async def test_a_token_that_is_revoked_silences_its_platform_alone(
         await telegram.server.wait(lambda: telegram.server.polling)
         telegram.server.fail("getUpdates", status=401)
         await telegram.say("this ends the poll that is under way")
-        await telegram.server.wait(lambda: bool(told(caplog)))
+        await eventually(lambda: bool(told(caplog)))
         assert "How can I help you?" in await ask(discord, "Hello")
     [line] = told(caplog)
     assert line.startswith("TELEGRAM_TOKEN is no longer valid")
