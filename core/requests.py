@@ -1,4 +1,4 @@
-"""How often a person may ask for anything, and how much of it may wait (pure).
+"""The bounds on what one person asks for in a minute, and on what of it may wait (pure).
 
 Every message, command, pressed button and edit is a request. The turns that a person has made in a
 minute are counted in their table; the row of the person counts the requests that made no turn. So

@@ -59,7 +59,7 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What an endpoint tells; empty if it tells nothing."""
+    """The offers and withdrawals that an endpoint tells; empty if it tells nothing."""
 
     offers: tuple[Offer, ...] = ()
     withdrawals: tuple[Withdrawal, ...] = ()

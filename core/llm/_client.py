@@ -260,7 +260,7 @@ class _Learnt(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """What is asked, in no model's dialect yet."""
+    """A request, in no model's dialect yet."""
 
     messages: Sequence[ChatMessage]
     tools: Sequence[Mapping[str, Any]]

@@ -30,7 +30,7 @@ SPREAD = 3.0
 
 @dataclass(slots=True)
 class _Model:
-    """What is known of a model."""
+    """The state of a model."""
 
     failures: int = 0
     """The failed tries in a row."""
