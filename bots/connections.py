@@ -72,5 +72,5 @@ class Connections:
             return await self._stack.enter_async_context(connect())
         except (DeliveryError, SettingsError):
             raise
-        except Exception as error:
+        except Exception as error:  # one platform must not end the others
             raise Unreachable(f"a platform cannot be reached: {place(error)}") from error

@@ -40,7 +40,7 @@ async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
             await work()
         except SettingsError:
             raise
-        except Exception as error:
+        except Exception as error:  # a background task that fails begins again
             if clock() - began > LONGEST_PAUSE:
                 pause = SHORTEST_PAUSE
             log.error(

@@ -319,7 +319,7 @@ def _passing_over(name: str, parse: Callable[[Any], None]) -> Callable[[Any], No
     def parse_or_pass(data: Any) -> None:
         try:
             parse(data)
-        except Exception as error:
+        except Exception as error:  # one event must not stop the others
             if name == "READY":
                 raise
             told = data.get("id") if isinstance(data, dict) else None

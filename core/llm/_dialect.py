@@ -117,7 +117,7 @@ class _Form:
     """A place in which services differ."""
 
     names: re.Pattern[str]
-    """How a refusal names it."""
+    """The words with which a refusal names it."""
     is_used: Callable[[Body], bool]
     """Tells whether the refused request has it."""
     other: Callable[[Dialect], Dialect]

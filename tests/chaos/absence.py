@@ -22,7 +22,7 @@ LOOKS = 0.05
 
 @dataclass
 class Absence:
-    """What people saw of it; times in seconds."""
+    """The things that people saw of it; times in seconds."""
 
     verdict: Verdict = field(default_factory=Verdict)
     untold: int = 0

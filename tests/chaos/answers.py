@@ -61,7 +61,7 @@ def lines(text: str) -> list[str]:
 
 
 def tag_of(text: str) -> str | None:
-    """Which wish a message of the bot's answers."""
+    """Return the wish that a message of the bot answers."""
     found = _TAG.search(text.replace("_", " "))
     return found[0] if found else None
 

@@ -44,7 +44,7 @@ TOOLS = {
     "search": [("search_history", {"query": CHINESE[n : n + 3]}) for n in range(16)],
     "sums": [("calculate", {"expression": f"factorial(1000) * 9**{900 + n}"}) for n in range(16)],
 }
-"""What the model asks of tools in each round, for as long as it may."""
+"""The calls of tools that the model makes in each round, for as long as it may."""
 
 
 def respond(request: ModelRequest) -> Reply:
