@@ -1,4 +1,4 @@
-"""Bookkeeping that nobody needs any more: old turns with their posts and events, old pauses."""
+"""Bookkeeping that nobody needs any more: old turns with their posts, events, pauses, notices."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -44,7 +44,8 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     """
     await walk(sessions, partial(_prune_turns, before=before), 0)
     await repeat(sessions, _date_events)
-    ends = {models.Event: "noted_at", models.Pause: "until", models.Listener: "lease_until"}
+    ends = {models.Event: "noted_at", models.Listener: "lease_until"}
+    ends |= dict.fromkeys((models.Pause, models.Mute, models.Notice), "until")
     for model, column in ends.items():
         await repeat(sessions, partial(_prune, which=table(model), ended=column, before=before))
     await walk(sessions, partial(_prune_allowances, before=before - LONGEST_WINDOW), -1)

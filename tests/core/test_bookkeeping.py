@@ -182,6 +182,29 @@ async def test_old_pauses_leases_and_allowances_go(sessions: Sessions, ada: Spea
     assert [await count(sessions, model) for model in left] == [1, 0, 0]
 
 
+async def test_old_notices_and_marks_of_closed_chats_go(sessions: Sessions, ada: Speaker) -> None:
+    for number, until in enumerate((NOW, later(200 * DAY))):
+        notice = {
+            "user_id": ada.user_id,
+            "conversation_id": ada.conversation_id,
+            "bound": f"{number} turns/day",
+            "until": until,
+        }
+        mark = {
+            "platform": "telegram",
+            "bot_id": "1",
+            "chat": f"{number}",
+            "thread": "",
+            "times": 1,
+            "until": until,
+        }
+        async with rows.begin(sessions) as session:
+            await session.execute(insert(models.Notice).values(notice))
+            await session.execute(insert(models.Mute).values(mark))
+    await prune(sessions, later(100 * DAY))
+    assert [await count(sessions, model) for model in (models.Notice, models.Mute)] == [1, 1]
+
+
 # The same cost at any size
 
 
