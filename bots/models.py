@@ -71,6 +71,7 @@ def _found(catalogue: Catalogue, names: Sequence[str]) -> list[str]:
 
 def _table(offers: Sequence[Offer]) -> Table:
     table = Table("model", "images", "context", "input", "cached", "output")
+    table.columns[0].overflow = "fold"  # half a name is of no use
     for column in table.columns[2:]:
         column.justify = "right"
     for offer in offers:
