@@ -331,7 +331,7 @@ class _Stored:
             self.sessions, lambda session: posts.newest(session, account, chat)
         )
 
-    async def chats(self, bot_id: str) -> list[str]:
+    async def chats(self, bot_id: str) -> dict[str, str]:
         account = self.platform, bot_id
         return await db.transact(self.sessions, lambda session: posts.chats(session, account))
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     select,
     update,
@@ -237,10 +238,14 @@ async def newest(session: Session, account: Account, chat: str) -> str | None:
     return found
 
 
-async def chats(session: Session, account: Account) -> list[str]:
-    """Return the ids of all chats with a message that an account of ours saw or sent."""
-    found = await session.scalars(select(_posts.c.chat).where(*_is_account(account)).distinct())
-    return list(found)
+async def chats(session: Session, account: Account) -> dict[str, str]:
+    """Return all chats with a message that an account saw or sent, and the oldest one of each."""
+    known = (*_is_account(account), _posts.c.message_id.is_not(None))
+    oldest = select(func.min(_posts.c.id)).where(*known).group_by(_posts.c.chat)
+    found = await session.execute(
+        select(_posts.c.chat, _posts.c.message_id).where(_posts.c.id.in_(oldest))
+    )
+    return {row.chat: row.message_id for row in found}
 
 
 def _is_account(account: Account) -> tuple[ColumnElement[bool], ...]:

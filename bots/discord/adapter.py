@@ -24,7 +24,7 @@ from bots.discord.rest import (
     shorten_log,
     translating,
 )
-from core.adapter import Access, Address, Attachment, Button, Change, InboundMessage, Known
+from core.adapter import Access, Address, Attachment, Button, Change, Copy, InboundMessage, Known
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
 RATE = 40.0
@@ -129,7 +129,7 @@ class DiscordAdapter:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access | Copy, None]:
         """Yield events of the gateway, and messages that were missed since the newest stored one.
 
         Raises SettingsError when Discord refuses the login.

@@ -34,14 +34,12 @@ from bots.telegram.session import open_session
 from bots.telegram.suspects import suspects
 from core.adapter import (
     COMMANDS,
-    Access,
     Address,
     Attachment,
     Button,
     Change,
     Event,
     InboundMessage,
-    Move,
 )
 from core.errors import MISSHAPEN, MessageGone, Undeliverable, place
 
@@ -274,7 +272,7 @@ class TelegramAdapter:
         try:
             read = Update.de_json(update, None)
             event = parse(read, self._me)
-            if isinstance(event, Change | Move | Access):
+            if not isinstance(event, InboundMessage | None):
                 return event
             return self._pieces.hear(event, lambda: parse_piece(read, self._me))
         except Exception as error:  # a bad update must not stop the ones after it
