@@ -140,6 +140,7 @@ class Desk:
     paper: Paper
     model: ModelServer
     sessions: Sessions
+    asked: llm.LLM
     _intake: Intake
     _worker: Worker
 
@@ -254,7 +255,7 @@ async def desk(
         )
         working = asyncio.create_task(worker.run())
         try:
-            yield Desk(paper, model, sessions, intake, worker)
+            yield Desk(paper, model, sessions, asked, intake, worker)
         finally:
             working.cancel()
             await asyncio.wait([working])
