@@ -36,10 +36,10 @@ def pdf(revision: int, user: bytes, *, form: str = "hex", by_number: bool = True
 
 
 WRITTEN = {
-    b"": "72f096969215e6b869d8ece12d7214aacddb7d64f8fd375b07389eb5f8160682"
-    "a2b47380ced902507dcb3b9fa111f0c0",
-    b"secret": "c517fc98cfbf84c950029ed7b7ece07fe94e46679ec0c451961bb8951393bc5d"
-    "7d1927e7f45e66517b395d7f7c9d406a",
+    b"": "72f09696 9215e6b8 69d8ece1 2d7214aa cddb7d64 f8fd375b"
+    " 07389eb5 f8160682 a2b47380 ced90250 7dcb3b9f a111f0c0",
+    b"secret": "c517fc98 cfbf84c9 50029ed7 b7ece07f e94e4667 9ec0c451"
+    " 961bb895 1393bc5d 7d1927e7 f45e6651 7b395d7f 7c9d406a",
 }
 """Proofs of revision 6 that another program wrote."""
 
