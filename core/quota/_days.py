@@ -47,8 +47,10 @@ async def _sum_up(session: Session, after: int, *, before: datetime) -> int | No
 def _sums(calls: Iterable[Any]) -> dict[tuple[int, date], Counter[str]]:
     sums: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
     for call in calls:
-        figures = {name: getattr(call, name) for name in FIGURES}
-        sums[call.user_id, call.created_at.date()].update(figures)
+        day, paid = call.created_at.date(), (call.spent_at or call.created_at).date()
+        figures = {name: getattr(call, name) for name in FIGURES if name != "cost"}
+        sums[call.user_id, day].update(figures)
+        sums[call.user_id, paid].update({"cost": call.cost})
     return sums
 
 

@@ -262,7 +262,7 @@ async def test_a_call_that_outlasts_its_window_leaves_the_next_one_alone(
     sessions: Sessions, turn: Turn
 ) -> None:
     old = await reserve(sessions, turn)
-    await reserve(sessions, turn, now=later(60))
+    await reserve(sessions, replace(turn, created_at=later(60)), now=later(60))
     await excuse(sessions, old, now=later(61))
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 100}
 
@@ -271,6 +271,7 @@ async def test_a_clock_that_is_late_reserves_in_the_window_that_has_begun(
     sessions: Sessions, turn: Turn
 ) -> None:
     """Two calls may take their time before a boundary, and the row's lock after it."""
+    turn = replace(turn, created_at=later(30))
     await reserve(sessions, turn, now=later(30))
     late = await reserve(sessions, turn, now=later(29.9))
     assert late.at == later(30)
@@ -512,7 +513,8 @@ async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: 
 async def test_spent_is_the_sum_of_the_settled_calls(sessions: Sessions, turn: Turn) -> None:
     bob = await turn_of(sessions, rows.BOB)
     for who, now in ((turn, NOW), (turn, later(3600)), (bob, NOW)):
-        await settle(sessions, await reserve(sessions, who, now=now), 42, now=now)
+        asked = replace(who, created_at=now)
+        await settle(sessions, await reserve(sessions, asked, now=now), 42, now=now)
     await reserve(sessions, turn)
 
     async def spent(since: datetime) -> Spending:
