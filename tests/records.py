@@ -93,7 +93,8 @@ SELECT a.owner_id, a.unit, a."window", a.used, (
         WHEN a.owner_id = 0 THEN c.cost
         ELSE c.charged END), 0)
     FROM calls c
-    WHERE c.created_at >= a.window_start AND (a.owner_id = 0 OR c.user_id = a.owner_id)
+    WHERE CASE WHEN a.owner_id = 0 THEN coalesce(c.spent_at, c.created_at) >= a.window_start
+        ELSE c.user_id = a.owner_id AND c.created_at >= a.window_start END
 ) AS spent FROM allowances a
 """
 

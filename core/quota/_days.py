@@ -51,8 +51,11 @@ async def _sum_up(session: Session, after: int, *, before: datetime, zone: tzinf
 def _sums(calls: Iterable[Any], zone: tzinfo) -> dict[tuple[int, date], Counter[str]]:
     sums: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
     for call in calls:
-        figures = {name: getattr(call, name) for name in FIGURES}
-        sums[call.user_id, call.created_at.astimezone(zone).date()].update(figures)
+        moments = call.created_at, call.spent_at or call.created_at
+        day, paid = (moment.astimezone(zone).date() for moment in moments)
+        figures = {name: getattr(call, name) for name in FIGURES if name != "cost"}
+        sums[call.user_id, day].update(figures)
+        sums[call.user_id, paid].update({"cost": call.cost})
     return sums
 
 

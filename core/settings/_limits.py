@@ -57,9 +57,13 @@ class Limit:
             day = day.replace(day=1)
         return datetime.combine(day, time(), self.zone).astimezone(UTC)
 
-    def first_day(self, now: datetime) -> date:
-        """Return the day in `zone` on which the window around `now` begins."""
-        return self.start(now).astimezone(self.zone).date()
+    def days(self, now: datetime) -> tuple[date, date]:
+        """Return the first whole day of the window around `now`, and the day of its end.
+
+        The days are those of `zone`; the last one is no part of the window.
+        """
+        start, end = (each.astimezone(self.zone) for each in (self.start(now), self.resets_at(now)))
+        return (start + timedelta(days=1, microseconds=-1)).date(), end.date()
 
     def resets_at(self, now: datetime) -> datetime:
         """Return the end of the window around `now`, in UTC."""

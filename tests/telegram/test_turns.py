@@ -678,3 +678,20 @@ async def test_a_person_who_blocked_the_bot_does_not_stop_it(
         await stage.records.idle(2)
     assert len(server.answers(stage.chat)) == 1
     assert stage.records.one("SELECT count(*) FROM turns WHERE outcome = 'undeliverable'") == 1
+
+
+async def test_fourteen_questions_that_waited_for_the_bot_are_all_answered(
+    stage: TelegramStage,
+) -> None:
+    """They were asked in an hour, and are answered in a minute that takes two."""
+    for number in range(14):
+        ago = 3600 - 240 * number
+        await stage.server.say(stage.chat, stage.ada, f"say number {number}", ago=ago)
+    async with stage.running(quota="2 turns/minute, 200 turns/day, 1 usd/month"):
+        await stage.records.idle(14)
+        await stage.say("/usage")
+        await stage.records.idle(15)
+    *answers, usage = [answer.text for answer in stage.server.answers(stage.chat)]
+    assert answers == [f"number {number}" for number in range(14)]
+    assert "Left: 2 of 2 answers a minute" in usage
+    assert stage.records.drift() == []
