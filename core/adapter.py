@@ -153,11 +153,13 @@ class Command:
 
 START = "start"
 """The command that a client sends when a person opens the chat with the bot."""
+NEW = "new"
+"""The command that begins a new conversation."""
 
 COMMANDS = (
     Command(START, "What I am"),
     Command("help", "What I can do"),
-    Command("new", "Start a new conversation"),
+    Command(NEW, "Start a new conversation", hint="Your first question, if you have one"),
     Command("usage", "What you have used and what is left"),
     Command("stop", "Stop the answer that is being written"),
     Command("retry", "Answer your last message again"),

@@ -24,7 +24,7 @@ from core.plain import bare
 READER = "console line"
 """The name of the thread that waits for a line."""
 
-_COMMAND = re.compile(r"/([a-z_]+)(?:\s+(.*))?", re.DOTALL)
+_COMMAND = re.compile(r"/([a-z_]+)(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
 
 
 class Screen(Protocol):
@@ -108,7 +108,7 @@ class ConsoleAdapter:
             text=(command[2] or "").strip() if command else text,
             private=True,
             sent_at=datetime.now(UTC),
-            command=command[1] if command else None,
+            command=command[1].lower() if command else None,
             admin=True,
         )
 

@@ -37,6 +37,12 @@ RIGHTS = (
 )
 
 
+SCOPES = frozenset(
+    {"default", "all_private_chats", "all_group_chats", "all_chat_administrators"}
+    | {"chat", "chat_administrators", "chat_member"}
+)
+
+
 async def get_me(state: State, updates: Updates, params: Params) -> Json:
     """The bot's own account."""
     return {
@@ -199,6 +205,12 @@ async def set_my_commands(state: State, updates: Updates, params: Params) -> boo
     return True
 
 
+async def delete_my_commands(state: State, updates: Updates, params: Params) -> bool:
+    """Delete the menu of a scope; people then see that of the next wider one."""
+    state.commands.pop(_scope(params), None)
+    return True
+
+
 async def get_my_commands(state: State, updates: Updates, params: Params) -> list[Json]:
     """The menu of commands of a scope."""
     return state.commands.get(_scope(params), [])
@@ -246,6 +258,7 @@ METHODS: dict[str, Method] = {
     "getFile": get_file,
     "setMyCommands": set_my_commands,
     "getMyCommands": get_my_commands,
+    "deleteMyCommands": delete_my_commands,
     "getChat": get_chat,
     "getChatMember": get_chat_member,
     "getChatAdministrators": get_chat_administrators,
@@ -392,6 +405,10 @@ def _check_command(command: Json) -> None:
 
 def _scope(params: Params) -> str:
     scope = params.get("scope") or {"type": "default"}
+    if scope.get("type") not in SCOPES:
+        raise bad_request("can't parse BotCommandScope: unsupported type specified")
+    if not re.fullmatch(r"([a-z]{2})?", params.get("language_code") or ""):
+        raise bad_request("invalid language code specified")
     return f"{scope.get('type')}:{scope.get('chat_id', '')}:{params.get('language_code', '')}"
 
 

@@ -104,6 +104,15 @@ class TelegramServer:
         """The menu of commands the bot has set."""
         return self._state.commands.get(scope, [])
 
+    def leave_commands(self, scope: str) -> None:
+        """Leave a menu of an earlier bot in a scope: "all_private_chats::", "default::de"."""
+        self._state.commands[scope] = [{"command": "weather", "description": "The weather"}]
+
+    @property
+    def menus(self) -> set[str]:
+        """The scopes that have a menu of commands."""
+        return {scope for scope, commands in self._state.commands.items() if commands}
+
     def messages(self, chat: Chat) -> list[Message]:
         """Return the messages of a chat, the oldest first."""
         return list(chat.messages.values())
