@@ -315,6 +315,12 @@ class Adapter(Protocol):
     async def typing(self, address: Address) -> None:
         """Show for some seconds that an answer is on its way."""
 
+    async def around(self, address: Address) -> Address | None:
+        """Return the address of the chat around a thread that takes nothing more.
+
+        A person can be told there. None if there is no such chat, or nobody knows it.
+        """
+
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of an attachment.
 

@@ -232,6 +232,10 @@ class ConsoleAdapter:
         if self._question and not self._growing:
             self._screen.wait()
 
+    async def around(self, address: Address) -> Address | None:
+        """Return None: the terminal has no threads."""
+        return None
+
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Raise AttachmentError, because a terminal has no attachments."""
         raise AttachmentError(words.NO_FILES_HERE)

@@ -164,8 +164,11 @@ async def delete_message(state: State, updates: Updates, params: Params) -> bool
 
 
 async def send_chat_action(state: State, updates: Updates, params: Params) -> bool:
-    """Show for 5 s that something is on its way."""
-    writable(state, params)
+    """Show for 5 s that something is on its way; a closed topic shows it too."""
+    chat = writable(state, params)
+    thread = params.get("message_thread_id")
+    if thread and chat.forum and thread not in chat.topics:
+        raise bad_request("message thread not found")
     if params.get("action") not in ACTIONS:
         raise bad_request("wrong parameter action in request")
     return True
@@ -329,20 +332,32 @@ def _post(
         text.text,
         text.entities,
         content=content,
-        thread=_thread(chat, params),
+        thread=_thread(state, chat, params),
         reply_to=_reply_to(chat, params),
         keyboard=keyboard,
     )
 
 
-def _thread(chat: Chat, params: Params) -> int | None:
-    """The topic to write to. Groups without topics take no notice of it."""
+def _thread(state: State, chat: Chat, params: Params) -> int | None:
+    """The topic to write to, or that of the message replied to.
+
+    Groups without topics take no notice of it.
+    """
     thread = params.get("message_thread_id")
+    answered = chat.messages.get(_reply_to(chat, params) or 0)
+    if not thread and answered is not None and answered.thread is not None and chat.forum:
+        return _open(state, chat, answered.thread)
     if not thread or (chat.kind != "private" and not chat.forum):
         return None
     if thread not in chat.topics:
         raise bad_request("message thread not found")
-    return int(thread)
+    return _open(state, chat, int(thread))
+
+
+def _open(state: State, chat: Chat, thread: int) -> int:
+    if thread in chat.closed and state.bot not in chat.admins:
+        raise bad_request("TOPIC_CLOSED")
+    return thread
 
 
 def _reply_to(chat: Chat, params: Params) -> int | None:
