@@ -110,7 +110,7 @@ async def test_the_deployment_pays_on_the_day_of_the_answer(
     for _ in range(2):
         sums = [await spent(sessions, *key) for key in keys]
         assert sums == [1, 0, 0, 70]
-        await sum_up(sessions, before=tomorrow + timedelta(days=90))
+        await sum_up(sessions, UTC, before=tomorrow + timedelta(days=90))
     assert await rows.count(sessions, Call) == 0
 
 

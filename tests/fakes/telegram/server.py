@@ -145,7 +145,7 @@ class TelegramServer:
                 asked = message.message_id
         return sum(count - 1 for count in said.values())
 
-    async def wait(self, condition: Callable[[], object], timeout: float = 10) -> None:  # noqa: ASYNC109 - reads best
+    async def wait(self, condition: Callable[[], object], timeout: float = 60) -> None:  # noqa: ASYNC109 - reads best
         """Return as soon as a condition holds, asked again after every change."""
         try:
             async with asyncio.timeout(timeout):
