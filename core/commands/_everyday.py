@@ -23,9 +23,9 @@ async def help_(session: Session, request: Request) -> Result:
 async def new(session: Session, request: Request) -> Result:
     """Begin a new conversation; older messages stay stored."""
     kept = await memory.instructions(session, request.speaker.conversation_id)
-    await memory.reset(session, request.speaker.conversation_id)
+    epoch = await memory.reset(session, request.speaker.conversation_id)
     kept = None if kept == BACK else kept
-    return Result(words.NEW_CONVERSATION, instructions=kept)
+    return Result(words.NEW_CONVERSATION, instructions=kept, epoch=epoch)
 
 
 async def stop(session: Session, request: Request) -> Result:
