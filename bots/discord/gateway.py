@@ -23,6 +23,7 @@ from bots.discord.inbound import parse_access, parse_deletion, parse_edit, parse
 from bots.discord.interactions import acknowledge
 from bots.discord.openings import Openings
 from bots.discord.parsers import passing_over, seeing
+from bots.discord.threads import Deleted
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
 from core.adapter import Change, Copy, InboundMessage, Known
@@ -92,6 +93,7 @@ class Gateway(discord.AutoShardedClient):
         self._copies: Copies
         self._me: discord.ClientUser | None = None
         self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
+        self.deleted = Deleted()
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
         self._opened: deque[float] = deque(maxlen=SOCKETS)
@@ -301,6 +303,10 @@ class Gateway(discord.AutoShardedClient):
         """Queue the change of a thread that is not locked: the bot may write there now."""
         if not event.data["thread_metadata"].get("locked"):
             self._may_write(event.thread_id)
+
+    async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
+        """Remember the channel around a thread: an answer may be on its way into it."""
+        self.deleted.note(event)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Acknowledge a command or a pressed button, and queue it.

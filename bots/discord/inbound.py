@@ -21,6 +21,7 @@ from bots.discord.content import (
 from bots.pieces import Pieces
 from core import words
 from core.adapter import Access, Address, Author, Change, ChangeKind, Copy, InboundMessage
+from core.speech import command_in, question_in
 
 PLATFORM = Discord.name
 PARTIAL = 1990
@@ -52,12 +53,12 @@ def parse_message(
     called = private or _addressed(message, me)
     if not (_by_person(message) and (called or piece or _talks(message, me, joined))):
         return None
-    text, attachments = own_text(message, me), attachments_of(message)
+    (command, text), attachments = command_in(own_text(message, me)), attachments_of(message)
     unreadable, quote = _unreadable(message), quote_of(message, me)
-    if not (called or text or attachments or quote):
+    if not (called or text or command or attachments or quote):
         return None
     answered = replied_to(message)
-    if unreadable and not (text or attachments or message.message_snapshots):
+    if unreadable and not (text or command or attachments or message.message_snapshots):
         quote = ""  # it says nothing about what it replies to
     elif answered is not None:
         unreadable = unreadable or unreadable_in(answered)
@@ -72,6 +73,7 @@ def parse_message(
         text=text,
         private=private,
         sent_at=message.created_at,
+        command=command,
         attachments=attachments,
         unreadable=unreadable,
         reply_to=str(reference.message_id) if reference and _is_reply(message) else None,
@@ -96,6 +98,7 @@ def parse_edit(message: discord.Message, me: Snowflake, joined: Joined = NOWHERE
     if message.edited_at is None:
         return None
     said = parse_message(message, me, joined=joined)
+    said = said and question_in(said)
     if said is None or not (said.text or said.attachments):
         return None
     event_id = f"{message.id}:{message.edited_at.isoformat()}"

@@ -7,7 +7,6 @@ from core.commands._request import Request, Result
 from core.commands._style import BACK
 from core.db import Session
 from core.money import dollars, price
-from core.settings import Limit
 from core.words import count, until
 
 
@@ -24,9 +23,9 @@ async def help_(session: Session, request: Request) -> Result:
 async def new(session: Session, request: Request) -> Result:
     """Begin a new conversation; older messages stay stored."""
     kept = await memory.instructions(session, request.speaker.conversation_id)
-    await memory.reset(session, request.speaker.conversation_id)
+    epoch = await memory.reset(session, request.speaker.conversation_id)
     kept = None if kept == BACK else kept
-    return Result(words.NEW_CONVERSATION, instructions=kept)
+    return Result(words.NEW_CONVERSATION, instructions=kept, epoch=epoch)
 
 
 async def stop(session: Session, request: Request) -> Result:
@@ -38,11 +37,9 @@ async def stop(session: Session, request: Request) -> Result:
 
 async def usage(session: Session, request: Request) -> Result:
     """Tell the use of this month and the rest of each limit."""
-    month = Limit(0, "usd", "month")
-    used = await quota.spent(session, request.speaker.user_id, since=month.start(request.now))
-    left = await quota.remaining(
-        session, request.speaker.user_id, request.offer.rules, now=request.now
-    )
+    user_id, rules = request.speaker.user_id, request.offer.rules
+    used = await quota.spent(session, user_id, rules, now=request.now)
+    left = await quota.remaining(session, user_id, rules, now=request.now)
     answers = count(used.turns, "answer")
     lines = [words.USED.format(answers=answers, money=dollars(used.charged))]
     lines += [*(_left(item, request.now) for item in left), *_read(used)]
@@ -63,6 +60,7 @@ def _left(item: quota.Remaining, now: datetime) -> str:
     if limit.unit == "usd":
         left, amount = dollars(item.left), price(limit.amount)
     else:
-        left, amount = str(item.left), count(limit.amount, "answer")
+        noun = "answer" if limit.unit == "turns" else "token"
+        left, amount = f"{item.left:,}", count(limit.amount, noun)
     begins = until(item.resets_at, now)
     return words.LEFT.format(left=left, amount=amount, window=limit.window, begins=begins)

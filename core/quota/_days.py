@@ -2,34 +2,38 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from core.db import Session, Sessions, insert
 from core.models import Call, Day, table
+from core.settings import Limit
 from core.tasks import walk
 
 BATCH = 50
 """The number of calls that one transaction looks at."""
 FIGURES = (
     *("turns", "prompt_tokens", "cached_tokens", "completion_tokens"),
-    *("cost", "charged"),
+    *("cost", "charged", "charged_tokens"),
 )
 
 _calls = table(Call)
 _days = table(Day)
 
 
-async def sum_up(sessions: Sessions, *, before: datetime) -> None:
-    """Replace the settled calls of the days before a time by their sums, in steps."""
-    midnight = datetime.combine(before.astimezone(UTC).date(), time(), UTC)
-    await walk(sessions, partial(_sum_up, before=midnight), 0)
+async def sum_up(sessions: Sessions, zone: tzinfo, *, before: datetime) -> None:
+    """Replace the settled calls of the days before a time by their sums, in steps.
+
+    The days are those of a time zone.
+    """
+    midnight = Limit(0, "usd", "day", zone).start(before)
+    await walk(sessions, partial(_sum_up, before=midnight, zone=zone), 0)
 
 
-async def _sum_up(session: Session, after: int, *, before: datetime) -> int | None:
+async def _sum_up(session: Session, after: int, *, before: datetime, zone: tzinfo) -> int | None:
     """Take one step after a call's id; return the last id that it looked at, None at the end."""
     next_ones = select(_calls).where(_calls.c.id > after).order_by(_calls.c.id).limit(BATCH)
     calls = (await session.execute(next_ones)).all()
@@ -38,22 +42,31 @@ async def _sum_up(session: Session, after: int, *, before: datetime) -> int | No
     if settled:
         ids = [call.id for call in settled]
         await session.execute(delete(_calls).where(_calls.c.id.in_(ids)))
-        for (user_id, day), sums in _sums(settled).items():
+        for (user_id, day), sums in _sums(settled, zone).items():
             await _add(session, user_id, day, sums)
     # Ids grow with time: where nothing is old, the end is reached.
     return calls[-1].id if old and len(calls) == BATCH else None
 
 
-def _sums(calls: Iterable[Any]) -> dict[tuple[int, date], Counter[str]]:
+def _sums(calls: Iterable[Any], zone: tzinfo) -> dict[tuple[int, date], Counter[str]]:
     sums: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
     for call in calls:
-        figures = {name: getattr(call, name) for name in FIGURES}
-        sums[call.user_id, call.created_at.date()].update(figures)
+        moments = call.created_at, call.spent_at or call.created_at
+        day, paid = (moment.astimezone(zone).date() for moment in moments)
+        figures = {name: getattr(call, name) for name in FIGURES if name != "cost"}
+        if call.charged_tokens is None:
+            figures["charged_tokens"] = call.prompt_tokens + call.completion_tokens
+        sums[call.user_id, day].update(figures)
+        sums[call.user_id, paid].update({"cost": call.cost})
     return sums
 
 
 async def _add(session: Session, user_id: int, day: date, sums: Counter[str]) -> None:
     figures = {name: sums[name] for name in FIGURES}
     new = insert(session, _days).values(user_id=user_id, day=day, **figures)
-    added = {name: _days.c[name] + new.excluded[name] for name in FIGURES}
+    so_far: dict[str, Any] = {name: _days.c[name] for name in FIGURES}
+    so_far["charged_tokens"] = func.coalesce(
+        _days.c.charged_tokens, _days.c.prompt_tokens + _days.c.completion_tokens
+    )
+    added = {name: so_far[name] + new.excluded[name] for name in FIGURES}
     await session.execute(new.on_conflict_do_update(index_elements=["user_id", "day"], set_=added))

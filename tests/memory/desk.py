@@ -126,6 +126,9 @@ class Paper:
     async def typing(self, address: Address) -> None:
         """Nobody looks."""
 
+    async def around(self, address: Address) -> Address | None:
+        return None
+
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         data = self.files.get(attachment.reference)
         if data is None or len(data) > limit:
@@ -140,6 +143,7 @@ class Desk:
     paper: Paper
     model: ModelServer
     sessions: Sessions
+    asked: llm.LLM
     _intake: Intake
     _worker: Worker
 
@@ -193,7 +197,7 @@ class Desk:
 
     async def settled(self) -> None:
         """Wait until everything is answered, and summarised where it is time for that."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self._worker.until_idle()
 
     async def ask(self, text: str, **how: Any) -> str:
@@ -254,7 +258,7 @@ async def desk(
         )
         working = asyncio.create_task(worker.run())
         try:
-            yield Desk(paper, model, sessions, intake, worker)
+            yield Desk(paper, model, sessions, asked, intake, worker)
         finally:
             working.cancel()
             await asyncio.wait([working])
