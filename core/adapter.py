@@ -116,6 +116,8 @@ class Change:
     message_id: str
     text: str = ""
     """The new text of an edited message."""
+    of_copy: bool = False
+    """True if the message may be a copy, see `Copy`. The change is then its person's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,10 @@ class Copy:
     copy_id: str
     text: str
     """The text of the copy, which may have lost the signs that made a bot copy it."""
+    gone: tuple[Attachment, ...] = ()
+    """The files of the message, which were deleted with it."""
+    files: tuple[Attachment, ...] = ()
+    """The same files in the copy."""
 
 
 Event = InboundMessage | Change | Move | Access | Copy

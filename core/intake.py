@@ -162,7 +162,7 @@ class Intake:
                 await mutes.relax(session, event.address, now=self._now())
                 return Accepted()
             case Copy():
-                return Accepted(changed=await inbox.copied(session, event))
+                return await self._copied(session, event)
             case InboundMessage():
                 return await self._message(session, event)
 
@@ -359,9 +359,21 @@ class Intake:
             await inbox.move(session, move.address, move.chat)
         return Accepted()
 
+    async def _copied(self, session: Session, copy: Copy) -> Accepted:
+        """Let a copy take the place of a question; its person is still the one who asked."""
+        now, turn_id = self._now(), await posts.turn_of(session, copy.address, copy.message_id)
+        if turn_id is None or not await inbox.note(session, copy.address, copy.event_id):
+            return Accepted()
+        if await inbox.copied(session, turn_id, copy, now=now):
+            await quota.abandon(session, [turn_id], self._offer.rules, now=now)
+        return Accepted(changed=True)
+
     async def _change(self, session: Session, change: Change) -> Accepted:
         turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
+        if record is not None and change.of_copy:
+            whose = await identity.author_of(session, record.user_id, change.author)
+            change = replace(change, author=whose)
         if record is None or not await self._may_change(session, change, record):
             return Accepted()  # nothing is stored of what strangers press
         if not await inbox.note(session, change.address, change.event_id):

@@ -48,9 +48,10 @@ UNREADABLE_KINDS = {
     "paid_media": "paid media",
     "invoice": "invoices",
     "giveaway": "giveaways",
-    "withheld": "messages that do not mention me",
 }
 """The kinds of messages that the bot cannot read."""
+UNMENTIONED = "messages that do not mention me"
+"""The same for messages of which a platform withholds the content."""
 WITHHELD = "Here I can read only messages that mention me. Please send it again with my name in it."
 
 # Files
@@ -242,7 +243,7 @@ READ = (
 
 def unreadable(what: str) -> str:
     """Return the answer to a message of which the bot can read nothing."""
-    return WITHHELD if what == UNREADABLE_KINDS["withheld"] else UNREADABLE.format(what=what)
+    return WITHHELD if what == UNMENTIONED else UNREADABLE.format(what=what)
 
 
 def list_commands() -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -97,6 +98,8 @@ def parse_edit(message: discord.Message, me: Snowflake, joined: Joined = NOWHERE
     """Return the edit in an update; None if Discord only added the preview of a link."""
     if message.edited_at is None:
         return None
+    if message.webhook_id:
+        return _edited_copy(message, message.edited_at, me)
     said = parse_message(message, me, joined=joined)
     said = said and question_in(said)
     if said is None or not (said.text or said.attachments):
@@ -105,6 +108,16 @@ def parse_edit(message: discord.Message, me: Snowflake, joined: Joined = NOWHERE
     return Change(
         event_id, ChangeKind.EDITED, said.address, said.author, said.message_id, said.text
     )
+
+
+def _edited_copy(message: discord.Message, at: datetime, me: Snowflake) -> Change | None:
+    """Return the edit of a webhook's message: it may be a copy of a person's."""
+    text = own_text(message, me)
+    if message.author.id == me.id or not text:
+        return None
+    event_id, author = f"{message.id}:{at.isoformat()}", _author(message.author)
+    address, kind = address_of(message.channel.id, me), ChangeKind.EDITED
+    return Change(event_id, kind, address, author, str(message.id), text, of_copy=True)
 
 
 def parse_access(channel_id: int, me: discord.ClientUser) -> Access:
@@ -118,11 +131,14 @@ def parse_deletion(said: InboundMessage) -> Change:
     return Change(event_id, ChangeKind.DELETED, said.address, said.author, said.message_id)
 
 
-def parse_copy(said: InboundMessage, copy: discord.Message, me: Snowflake) -> Copy:
+def parse_copy(
+    said: InboundMessage, original: discord.Message, copy: discord.Message, me: Snowflake
+) -> Copy:
     """Return the sign that a webhook's message has taken the place of a message to the bot."""
     event_id, author = f"{copy.id}:copy", replace(said.author, name=copy.author.display_name)
-    text = own_text(copy, me)
-    return Copy(event_id, said.address, author, said.message_id, str(copy.id), text)
+    text, files = own_text(copy, me), attachments_of(copy)
+    gone = attachments_of(original)
+    return Copy(event_id, said.address, author, said.message_id, str(copy.id), text, gone, files)
 
 
 def parse_interaction(
@@ -226,7 +242,7 @@ def _unreadable(message: discord.Message) -> str:
     """Return the kind of content that cannot be read; Discord may withhold all there is."""
     shown = (message.content, message.embeds, message.attachments, message.components)
     more = (message.poll, message.stickers, message.message_snapshots)
-    return unreadable_in(message) if any((*shown, *more)) else words.UNREADABLE_KINDS["withheld"]
+    return unreadable_in(message) if any((*shown, *more)) else words.UNMENTIONED
 
 
 def _is_admin(message: discord.Message) -> bool:

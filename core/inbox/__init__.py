@@ -4,7 +4,6 @@ from core.inbox._accept import (
     Entry,
     Growth,
     accept,
-    copied,
     extend,
     is_new,
     move,
@@ -25,6 +24,7 @@ from core.inbox._claim import (
     save_drafts,
     shaken,
 )
+from core.inbox._copies import copied
 from core.inbox._order import unblock
 from core.inbox._records import (
     Record,

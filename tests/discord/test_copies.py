@@ -1,4 +1,4 @@
-"""Messages that a bot deletes and posts anew by a webhook, so that people speak under other names."""
+"""Messages that a bot deletes and posts anew by a webhook, under another name."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ async def test_an_answer_that_is_not_shown_yet_replies_to_the_copy(
     stage: DiscordStage, channel: Channel, model: ModelServer
 ) -> None:
     server = stage.server
-    model.enqueue(Answer("hello", delay=0.3))
+    model.enqueue(Answer("hello", first_token=1.0))
     async with stage.running():
         original = await server.say(channel, stage.ada, f"A: {server.mention} hello")
         copy = await copied(stage, channel, original)
@@ -91,7 +91,8 @@ async def test_a_copy_without_words_is_known_by_its_files(
         copy = await copied(stage, channel, original)
         await moved(stage, copy)
         await stage.records.idle(2)
-    assert len(model.requests) == 2
+        await eventually(lambda: "The meeting is at noon." in str(model.requests[-1].messages))
+        await stage.records.idle(2)
     assert len(server.answers(channel)) == 2
 
 
