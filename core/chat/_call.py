@@ -296,7 +296,7 @@ class OpenCall:
         self._noted_tokens += memory.estimate(assistant(news))
         usage = Usage(self._prompt_tokens, self._noted_tokens + AHEAD)
         cost = self._terms.cost(usage, self.model)
-        return Progress(self._reservation.call_id, self._noted_tokens, cost)
+        return Progress(self._reservation.call_id, usage.completion_tokens, cost)
 
     async def widen(self, files: Sequence[Block]) -> None:
         """Reserve again with the size of the files; raises QuotaExceeded."""
@@ -406,6 +406,7 @@ class OpenCall:
             turns=turns,
             tokens=tokens + self._terms.max_completion_tokens,
             prompt_tokens=tokens,
+            completion_tokens=AHEAD,
             least=self._terms.cost(Usage(tokens, AHEAD), self.model),
             now=self._now(),
         )
