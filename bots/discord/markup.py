@@ -2,14 +2,14 @@
 
 import re
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import lru_cache
 
 from bots.columns import GROWTH, alignment, draw, may_have_table, table_rows
-from bots.lines import HEADING, TASK, box, is_break, title
+from bots.formulas import written
+from bots.lines import HEADING, TASK, as_typed, box, is_break, title
 from bots.links import JOINER, WEB, deceives, inert, readable
-from core.text import ends, opens
+from core.text import AHEAD, Fence, after, opens
 
 LONGEST = 2000
 """The longest message in code points, as Discord counts them."""
@@ -29,11 +29,13 @@ _TOKEN = re.compile(
 )
 """Inline markup. A mark begins a mention, a slash command, an emoji or a place in the server."""
 _TICKS = re.compile("`+")
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_TRIPLE = re.compile("`(?=``)")
 _STYLE = re.compile(
     r"\*\*(?=\S)((?:[^*]|\*(?!\*))++)(?<=\S)\*\*|__(?=\S)((?:[^_]|_(?!_))++)(?<=\S)__"
     r"|~~(?=\S)((?:[^~]|~(?!~))++)(?<=\S)~~|`(?=\S)([^`]++)(?<=\S)`"
 )
-_CHANGING = re.compile(r"\|\||[<@\[]|://|```|~~~|#{4}")
+_CHANGING = re.compile(r"\|\||[<@\[$]|://|```|~~~|#{4}|\\[(\[b]")
 _NEWLINE = re.compile(r"<br[ \t]{0,9}/?>", re.IGNORECASE)
 
 
@@ -42,35 +44,50 @@ def fits(markdown: str) -> bool:
     if len(markdown) > LONGEST + LONGEST // 8:
         return False  # little is shorter on Discord than in its source
     if not _CHANGING.search(markdown) and not may_have_table(markdown):
-        return 0 < len(markdown.rstrip().lstrip("\n")) <= LONGEST
+        size = len(markdown.rstrip().lstrip("\n"))
+        if size + markdown.count("\n") < LONGEST:  # a line may get one escape at its beginning
+            return size > 0
     return 0 < len(render(markdown)) <= LONGEST
 
 
 def render(markdown: str) -> str:
     """Return the text to send."""
-    lines = deque(markdown.split("\n"))
-    written: list[str] = []
-    while lines:
-        line = lines.popleft()
+    lines = written(markdown).split("\n")
+    shown: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
         if fence := opens(line):
-            written += _code(fence, lines)
-        elif lines and (right := alignment(line, lines[0])) is not None:
-            written.append(_table(line, lines, right))
+            fence = opens(line, lines[at + 1 : at + 1 + AHEAD]) or fence
+            at = _code(shown, lines, at, fence)
+        elif (end := _table_end(lines, at)) > at:
+            shown += _table(lines[at:end])
+            at = end
         else:
-            written.append(_line(line))
-    text = "\n".join(written).rstrip().lstrip("\n")
+            shown.append(_line(line if _ITEM.match(line) is None else as_typed(lines, at)))
+            at += 1
+    text = "\n".join(shown).rstrip().lstrip("\n")
     return text if text.strip() else ""
 
 
-def _code(fence: re.Match[str], lines: deque[str]) -> Iterator[str]:
-    """Write a block of code, and close it even if the text ends inside."""
-    yield f"{fence['indent']}```{''.join(fence['info'].split()[:1])}"
-    while lines:
-        line = lines.popleft()
-        if ends(line, fence):
+def _code(shown: list[str], lines: Sequence[str], at: int, fence: Fence) -> int:
+    """Write a block of code, closed even if the text ends inside; return the index behind it."""
+    shown.append(f"{fence.indent}```{fence.language}")
+    opened: Fence | None = fence
+    at += 1
+    while at < len(lines) and not fence.is_left(lines[at]):
+        opened = after(lines[at], opened) if opened else None
+        at += 1
+        if opened is None:
             break
-        yield line.replace("```", "`\u200b``")  # else it would end the block
-    yield re.sub(r"[^\s>]", " ", fence["indent"]) + "```"  # without the marker of the list item
+        shown.append(_unfenced(lines[at - 1]))
+    shown.append(f"{fence.margin}```")  # without the marker of the list item
+    return at
+
+
+def _unfenced(text: str) -> str:
+    """Return a line of code that does not end its block."""
+    return _TRIPLE.sub("`\u200b", text)
 
 
 @lru_cache(maxsize=1024)  # a growing text has the same lines again and again
@@ -131,25 +148,51 @@ def _link(label: str, target: str) -> str:
 # -- tables ---------------------------------------------------------------------------------------
 
 
-def _table(head: str, lines: deque[str], right: list[bool]) -> str:
+def _table_end(lines: Sequence[str], at: int) -> int:
+    """Return the index behind the table that begins at a line; the line's own if none does."""
+    if "|" not in lines[at] or at + 1 == len(lines):
+        return at
+    quoted, end = _is_quoted(lines[at]), at + 2
+    if alignment(*(_unquoted(lines[at:end]) if quoted else lines[at:end])) is None:
+        return at
+    while end < len(lines) and "|" in lines[end] and _is_quoted(lines[end]) == quoted:
+        end += 1
+    return end
+
+
+def _table(lines: Sequence[str]) -> list[str]:
     """Draw a table in columns, or record by record if it is too wide or has links.
 
-    If its source is much shorter than either, as with many empty cells, the source is shown.
+    If its source is much shorter than either, as with many empty cells, each row is one line.
     """
-    source = [head, lines.popleft()]
-    while lines and "|" in lines[0]:
-        source.append(lines.popleft())
+    source = _unquoted(lines) if _is_quoted(lines[0]) else lines
+    right = alignment(source[0], source[1]) or []
     rows = [[_NEWLINE.sub(" ", cell) for cell in row] for row in table_rows(source)]
     linked = any("](" in cell or "://" in cell for row in rows for cell in row)
     drawn = None if linked else draw([[_plain(cell) for cell in row] for row in rows], right)
     text = _records(rows) if drawn is None else f"```\n{drawn}\n```"
     if len(text) > GROWTH * sum(len(line) + 1 for line in source):
-        return "\n".join(["```", *(line.replace("```", "`\u200b``") for line in source), "```"])
-    return text
+        text = "\n".join(map(_row, rows))
+    margin = "> " if _is_quoted(lines[0]) else ""
+    return [margin + line for line in text.split("\n")]
+
+
+def _is_quoted(line: str) -> bool:
+    return ">" in line[:4]
+
+
+def _unquoted(lines: Sequence[str]) -> list[str]:
+    return [line.lstrip(" \t>") for line in lines]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " · ".join(_line(cell.replace("\\|", "|")) for cell in cells)
 
 
 def _plain(cell: str) -> str:
-    return _bare(cell).replace("\\|", "|").replace("```", "`\u200b``")
+    if cell.isalnum():
+        return cell
+    return _unfenced(_ESCAPED.sub(r"\1", " ".join(_bare(cell).split())))
 
 
 def _bare(text: str) -> str:
@@ -161,7 +204,7 @@ def _records(rows: list[list[str]]) -> str:
     head, *rest = rows
     names = [_bare(_inline(name.replace("\\|", "|"))) for name in head]
     texts = ["\n".join(map(_field, names, record)) for record in rest]
-    return "\n\n".join(texts) or " · ".join(map(_line, head))
+    return "\n\n".join(texts) or _row(head)
 
 
 def _field(name: str, cell: str) -> str:
