@@ -17,6 +17,7 @@ LANGUAGE = "latex"
 
 _TOKEN = re.compile(
     rf"\\\\|{FORMULA}|\\[!-/:-@\[-`{{-~]|(?P<ticks>`+)"
+    r"|<(?P<tag>code|kbd|samp|tt|pre)>(?:[^<]|<(?!/?(?P=tag)>))*+</(?P=tag)>"
     r"|\]\((?:[^()\s]|\([^()\s]*+\))*+|https?://[^\s<>]++"
 )
 _TICKS = re.compile("`+")

@@ -1,12 +1,12 @@
 """Tables in monospaced columns, or line by line if those are too wide for a phone."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from telegram import MessageEntity
 
 from bots.columns import GROWTH, alignment, draw, table_rows
-from bots.telegram.inline import Node, links, read, write
+from bots.inline import Node, links, read
+from bots.telegram.inline import write
 from bots.telegram.page import Page, units
 
 Cell = Sequence[Node]
@@ -36,7 +36,7 @@ def _read(cell: str) -> Cell:
     if "\\|" not in cell:
         return nodes
     return [
-        replace(node, text=node.text.replace("\\|", "|")) if node.kind == "code" else node
+        node._replace(text=node.text.replace("\\|", "|")) if node.kind == "code" else node
         for node in nodes
     ]
 

@@ -6,6 +6,7 @@ the text around it, so the earlier parts do not change while the text grows.
 """
 
 from core.text._fences import AHEAD, Fence, after, opens
+from core.text._flanks import flanks, pair
 from core.text._formulas import FORMULA, formula, formula_block, may_have_formula
 from core.text._split import Fits, Growing, split
 
@@ -16,9 +17,11 @@ __all__ = [
     "Fits",
     "Growing",
     "after",
+    "flanks",
     "formula",
     "formula_block",
     "may_have_formula",
     "opens",
+    "pair",
     "split",
 ]
