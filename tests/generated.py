@@ -49,8 +49,11 @@ LONG_FORMULAS = [
     ("f(x) =\n\\begin{cases}\nx_1 & a*b \\\\\nx_2 & c*d\n\\end{cases}",
      ["f(x) =", r"x_1 & a*b \\", "x_2 & c*d"]),
 ]
-CODE = ["x = a*b*c", "def __init__(self): pass", "$HOME/bin:$PATH", "<b>no</b> ||no||", r"\( no^2 \)",
-        "| a | b |", "**no** _no_ ~~no~~", "# no", "[a](b)", "", "    deep", "&lt;"]
+CODE = [
+    "x = a*b*c", "def __init__(self): pass", "$HOME/bin:$PATH", "<b>no</b> ||no||", 
+    r"\( no^2 \)",
+    "| a | b |", "**no** _no_ ~~no~~", "# no", "[a](b)", "", "    deep", "&lt;",
+]
 EMOJI = ["👨‍👩‍👧‍👦", "🇨🇭", "👍🏽", "❤️", "😀"]
 # fmt: on
 

@@ -58,7 +58,7 @@ def calls(work: Callable[[], object]) -> int:
         telegram.render,
         telegram._size,
         inline.read,
-        discord._line,
+        discord._block,
     ):
         cached.cache_clear()
     number = 0
