@@ -1,10 +1,13 @@
-"""Stretches of a paragraph that are better not cut: links, inline code, emphasis."""
+"""Stretches of a paragraph that are better not cut: links, formulas, inline code, emphasis."""
 
 import re
 from bisect import bisect_left
 from typing import NamedTuple
 
+from core.text._formulas import FORMULA, formula
+
 _TOKEN = re.compile(
+    rf"\\\\|(?P<formula>{FORMULA})|"
     r"""\\.
     | (?P<ticks>`+)
     | (?P<whole>!?\[[^\[\]]{0,1000}+\]\((?:[^()\s]|\([^()\s]*+\))*+(?:\s++"[^"]*+")?+(?:\)|\Z)
@@ -22,12 +25,12 @@ _OPEN = 8
 
 
 class Span(NamedTuple):
-    """A stretch that is better not cut: a link, inline code or emphasis."""
+    """A stretch that is better not cut: a link, a formula, inline code or emphasis."""
 
     start: int
     end: int
     mark: str
-    """The mark at both ends; "" for a link, which cannot be closed and opened again."""
+    """The mark at both ends; "" for what cannot be closed and opened again."""
 
 
 def find(text: str, start: int, stop: int) -> list[Span]:
@@ -44,7 +47,9 @@ def find(text: str, start: int, stop: int) -> list[Span]:
             at = _code_end(ticks.get(mark, []), at, mark)
             if at > found.end():
                 spans.append(Span(found.start(), at, mark))
-        elif found["whole"]:
+        elif found["formula"] and (len(found[0]) > _SPAN or formula(found[0]) is None):
+            at = found.start() + 1
+        elif found["formula"] or found["whole"]:
             spans.append(Span(found.start(), at, ""))
         elif found["run"]:
             spans += _paired(waiting, text, found)

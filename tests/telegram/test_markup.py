@@ -67,7 +67,6 @@ def test_markup(markdown: str, text: str, entities: Shown) -> None:
         "a < b and c > d",
         "a note[^1]\n\n[^1]: at the foot",
         "[name]: https://example.org",
-        "$a_b^2$ and $$\\frac{1}{2}$$",
         "a || spoiler || ~5 to ~6 snake_case_name 5 * 6",
         "open **bold and `code and [link](https://e",
     ],
@@ -168,7 +167,7 @@ def test_fits_counts_rendered_utf16_units() -> None:
     assert fits("**" + "x" * LONGEST + "**")
     assert fits("😀" * (LONGEST // 2))
     assert not fits("😀" * (LONGEST // 2) + "x")
-    assert not fits("| a |\n|--:|\n" + "| x |\n" * 600 + f"| {'y' * 50} |")
+    assert not fits("| a |\n|--:|\n" + "| x |\n" * 600 + f"| {'y' * 35} |")
 
 
 def test_render_is_quick() -> None:
