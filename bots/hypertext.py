@@ -45,12 +45,12 @@ class _Writer:
     def lines(self) -> Iterator[str]:
         """Yield the lines as Markdown."""
         fence: Fence | None = None
-        for at, line in enumerate(self._source):
+        for number, line in enumerate(self._source, start=1):
             pieces = [line]
-            if fence:
+            if fence and not fence.is_left(line):
                 fence = after(line, fence)
             elif fence := opens(line):
-                fence = opens(line, self._source[at + 1 : at + 1 + AHEAD]) or fence
+                fence = opens(line, self._source[number : number + AHEAD]) or fence
             elif "<" in line:
                 pieces = [piece for part in self._parts(line) for piece in self._written(part)]
             for piece in pieces:

@@ -88,8 +88,8 @@ def read(text: str) -> Sequence[Node]:
 
 
 def links(nodes: Sequence[Node]) -> bool:
-    """Return True if there is a link or an image among the nodes."""
-    return any(node.kind == "link" for node in nodes)
+    """Return True if there is a link, an image or an address among the nodes."""
+    return any(node.kind in ("link", "url") for node in nodes)
 
 
 def _nodes(parts: Sequence[_Part]) -> Iterator[Node]:

@@ -7,9 +7,12 @@ from functools import lru_cache
 from bots.columns import GROWTH, alignment, draw, table_rows
 from bots.discord.inline import UNDERSCORE, plain, settled, write
 from bots.formulas import written
-from bots.inline import Node, read
+from bots.hypertext import flattened
+from bots.inline import Node, links, read
 from bots.lines import HEADING, TASK, as_typed, box, is_break, title
 from core.text import AHEAD, Fence, after, opens
+
+Cell = tuple[Node, ...]
 
 LONGEST = 2000
 """The longest message in code points, as Discord counts them."""
@@ -29,8 +32,8 @@ def fits(markdown: str) -> bool:
 
 
 def render(markdown: str) -> str:
-    """Return the text to send."""
-    lines = written(markdown.replace(UNDERSCORE, "")).split("\n")
+    """Return the text to send; it is blank only if the Markdown is."""
+    lines = flattened(written(markdown.replace(UNDERSCORE, ""))).split("\n")
     shown: list[str] = []
     at = 0
     while at < len(lines):
@@ -70,18 +73,17 @@ def _unfenced(text: str) -> str:
 
 
 def _text_end(lines: Sequence[str], at: int) -> int:
-    """Return the index behind the lines of a text, for emphasis may go on from one to the next."""
-    line = lines[at]
-    at += 1
-    while at < len(lines) and line.strip() and not HEADING.match(line) and not is_break(line):
-        line = lines[at]
-        head = _table_end(lines, at) > at
-        if head or not line.strip() or opens(line) or HEADING.match(line) or is_break(line):
+    """Return the index behind the text that begins at a line: emphasis may go on in the next."""
+    line, end = lines[at], at + 1
+    while line.strip() and not HEADING.match(line) and not is_break(line) and end < len(lines):
+        line = lines[end]
+        lead = _LEAD.match(line)
+        if (lead and lead[0].strip()) or HEADING.match(line) or is_break(line) or opens(line):
             break
-        if (lead := _LEAD.match(line)) and lead[0].strip():
+        if not line.strip() or _table_end(lines, end) > end:
             break
-        at += 1
-    return at
+        end += 1
+    return end
 
 
 @lru_cache(maxsize=1024)  # a growing text has the same blocks again and again
@@ -108,7 +110,7 @@ def _block(text: str) -> str:
 
 def _table_end(lines: Sequence[str], at: int) -> int:
     """Return the index behind the table that begins at a line; the line's own if none does."""
-    if "|" not in lines[at] or at + 1 == len(lines) or "-" not in lines[at + 1]:
+    if "|" not in lines[at] or at + 1 == len(lines):
         return at
     quoted, end = _is_quoted(lines[at]), at + 2
     if alignment(*(_unquoted(lines[at:end]) if quoted else lines[at:end])) is None:
@@ -125,8 +127,8 @@ def _table(lines: Sequence[str]) -> list[str]:
     """
     source = _unquoted(lines) if _is_quoted(lines[0]) else lines
     right = alignment(source[0], source[1]) or []
-    rows = table_rows(source)
-    linked = any("](" in cell or "://" in cell for row in rows for cell in row)
+    rows = [[_cell(cell) for cell in row] for row in table_rows(source)]
+    linked = any(links(cell) for row in rows for cell in row)
     drawn = None if linked else draw([[_plain(cell) for cell in row] for row in rows], right)
     text = _records(rows) if drawn is None else f"```\n{drawn}\n```"
     if len(text) > GROWTH * sum(len(line) + 1 for line in source):
@@ -143,27 +145,28 @@ def _unquoted(lines: Sequence[str]) -> list[str]:
     return [line.lstrip(" \t>") for line in lines]
 
 
-def _row(cells: Sequence[str]) -> str:
-    return " · ".join(write(_cell(cell)) for cell in cells)
+def _row(cells: Sequence[Cell]) -> str:
+    return " · ".join(map(write, cells))
 
 
-def _plain(cell: str) -> str:
-    if cell.isalnum():
-        return cell
-    return _unfenced(" ".join(plain(read(cell.replace("\\|", "|"))).split()))
+@lru_cache(maxsize=1024)
+def _cell(source: str) -> Cell:
+    nodes = read(source.replace("\\|", "|"))
+    return tuple(Node("text", " ") if node.kind == "line" else node for node in nodes)
 
 
-def _records(rows: list[list[str]]) -> str:
+@lru_cache(maxsize=1024)
+def _plain(cell: Cell) -> str:
+    return _unfenced(" ".join(plain(cell).split()))
+
+
+def _records(rows: Sequence[Sequence[Cell]]) -> str:
     head, *rest = rows
-    names = [write([*_cell(name), Node("text", ":")], ("bold",)) if name else "" for name in head]
+    names = [write([*name, Node("text", ":")], ("bold",)) if name else "" for name in head]
     texts = ["\n".join(map(_field, names, record)) for record in rest]
     return "\n\n".join(texts) or _row(head)
 
 
-def _field(name: str, cell: str) -> str:
-    text = write(_cell(cell))
+def _field(name: str, cell: Cell) -> str:
+    text = write(cell)
     return f"{name} {text}" if name else text
-
-
-def _cell(cell: str) -> Sequence[Node]:
-    return read(cell.replace("\\|", "|"))

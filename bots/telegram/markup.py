@@ -13,6 +13,7 @@ from telegram import MessageEntity
 
 from bots.columns import alignment, may_have_table
 from bots.formulas import written
+from bots.hypertext import flattened
 from bots.inline import read
 from bots.lines import HEADING, TASK, box, is_break, is_signed, title
 from bots.telegram.inline import write
@@ -67,7 +68,8 @@ def _size(markdown: str) -> int:
 
 
 def _source(markdown: str) -> str:
-    return written(_BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown))).expandtabs(4))
+    source = _BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown))).expandtabs(4)
+    return flattened(written(source))
 
 
 def _instead(markdown: str, source: str) -> str:

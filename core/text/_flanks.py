@@ -26,7 +26,7 @@ that is emphasised."""
 
 def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
     """Return whether the run of marks between two positions may begin, and may end a style."""
-    before, after = text[start - 1 : start] or " ", text[end : end + 1] or " "
+    before, after = _sides(text, start, end)
     sign, size = text[start], end - start
     if sign == "|":
         return _hides(before, after, size)
@@ -40,8 +40,8 @@ def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
         name = after == "." and text[end + 1 : end + 2].isalnum()  # *.txt
         product = kind(before) == _WORD or before in _NEVER_BEFORE
         return begins and not product, ends and not name and kind(after) != _WORD
-    if before == after == "/":  # src/**/x
-        return False, False
+    if before == after == "/" or (_is_tight(before, after) and not (before + after).isalpha()):
+        return False, False  # src/**/x, x**2
     return begins, ends or (before in _ENDS_PHRASE and after.isalpha())
 
 
@@ -55,15 +55,12 @@ def pair(text: str, first: tuple[int, int], last: tuple[int, int]) -> bool:
         return True
     if min(first[1] - first[0], last[1] - last[0]) == 1:
         return not (_is_free(text, *first) and _is_free(text, *last) and _counts(text, first, last))
-    begins_in_word, ends_in_word = _is_tight(text, *first), _is_tight(text, *last)
-    if ends_in_word and not (text[last[0] - 1].isalpha() and text[last[1]].isalpha()):
-        return False
-    if not begins_in_word:
+    if not _is_tight(*_sides(text, *first)):
         return True
     length = last[0] - first[1]
     inside = text[first[1] : last[0]] if length <= _NEAR else ""
-    variable = ends_in_word and length == 1 and inside.islower()
-    return text[first[0] - 1].isalpha() and inside.isalpha() and not variable
+    variable = length == 1 and inside.islower() and _is_tight(*_sides(text, *last))
+    return inside.isalpha() and not variable
 
 
 @lru_cache(maxsize=4096)
@@ -98,16 +95,19 @@ def _is_letter(char: str) -> bool:
     return unicodedata.category(char)[0] in "LNM"
 
 
-def _is_tight(text: str, start: int, end: int) -> bool:
-    before, after = text[start - 1 : start] or " ", text[end : end + 1] or " "
-    left = kind(before) == _WORD or before in ")]"
-    return left and (kind(after) == _WORD or after in "(-")
+def _sides(text: str, start: int, end: int) -> tuple[str, str]:
+    """Return the characters beside a run; a space stands for the end of the text."""
+    return text[start - 1 : start] or " ", text[end : end + 1] or " "
+
+
+def _is_tight(before: str, after: str) -> bool:
+    """Return whether a run stands between operands."""
+    return (kind(before) == _WORD or before in ")]") and (kind(after) == _WORD or after in "(-")
 
 
 def _is_free(text: str, start: int, end: int) -> bool:
     """Return whether a run stands between two letters of a script without spaces."""
-    sides = text[start - 1 : start], text[end : end + 1]
-    return all(char and kind(char) == _FREE and _is_letter(char) for char in sides)
+    return all(kind(char) == _FREE and _is_letter(char) for char in _sides(text, start, end))
 
 
 def _counts(text: str, first: tuple[int, int], last: tuple[int, int]) -> bool:
