@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 )
 _TICKS = re.compile("`+")
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~#&]")
-_BEGINS_BLOCK = re.compile(r"^(?:[-+]|\d{1,9}(?=[.)])|=)(?=[.)]?(?:\s|$))")
+_BEGINS_BLOCK = re.compile(r"^(?:[-+](?=\s|$)|\d{1,9}(?=[.)](?:\s|$))|=(?==*+\s*+$))")
 _MARGIN = re.compile(r"^[ \t]*>[ \t>]*", re.MULTILINE)
 _STOP = re.compile(r"[.,;:]?[ \t]*")
 
@@ -50,7 +50,7 @@ def _pieces(text: str) -> Iterator[str]:
         elif fence := opens(line, text[stop : stop + 4000].split("\n")):
             yield _prose(text[start:at]) + line
             start = stop
-        elif shown := _block(text, at):
+        elif text[at - 1 : at] in ("", "\n") and (shown := _block(text, at)):
             yield _prose(text[start:at]) + shown[0]
             start = stop = shown[1]
         elif line.isspace():
@@ -67,7 +67,7 @@ def _block(text: str, at: int) -> tuple[str, int] | None:
         return None
     margin = re.sub(r"[^\s>]", " ", found["indent"])
     if ">" in margin:
-        tex = _MARGIN.sub("", tex)
+        tex = _MARGIN.sub("", tex).strip()
     end = found.end()
     said = unicode(tex)
     if said is not None and len(said) <= len(found["formula"]):
@@ -76,6 +76,8 @@ def _block(text: str, at: int) -> tuple[str, int] | None:
     stop = _STOP.match(text, end)
     if stop and text[stop.end() : stop.end() + 1] in ("", "\n"):
         tex, end = tex + stop[0].strip(), stop.end()
+    elif "\n" not in found["formula"]:
+        return None  # the beginning of a sentence
     ticks = _longer("``", tex)
     lines = [line for line in dedent(tex).split("\n") if line.strip()]
     code = [found["indent"] + ticks + LANGUAGE, *(margin + line for line in lines), margin + ticks]

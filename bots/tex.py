@@ -4,6 +4,7 @@ Nothing is left out: a formula with a command that is not known here is not simp
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Literal, NamedTuple
@@ -201,6 +202,8 @@ class _Reader:
 
     def _letter(self, sign: str) -> str:
         if sign[0] != "\\":
+            if sign == "$":
+                raise _NotSimpleError
             if sign in "{}":
                 return ""
             return " " if sign.isspace() or sign == "~" else sign
@@ -261,7 +264,7 @@ def _factor(text: str, *, first: bool = False) -> str:
 def _accented(text: str, accent: str, most: int) -> str:
     if not text.isalpha() or len(text) > most:
         raise _NotSimpleError
-    return "".join(char + accent for char in text)
+    return unicodedata.normalize("NFC", "".join(char + accent for char in text))
 
 
 def _lettered(text: str, alphabet: dict[str, str]) -> str:

@@ -108,7 +108,7 @@ class _Writer:
                 at += 1
                 continue
             beside = between == lead and at == 0 and bool(lead)
-            self.page.write(between)
+            self.page.write(between if self.page.length else "")
             at = self._block(lines, at, depth, beside=beside)
             between = "\n"
 

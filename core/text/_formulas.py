@@ -89,7 +89,7 @@ def _is_mathematics(tex: str) -> bool:
         return bool(re.search(r"[\^_=]", tex)) and len(words) < 4
     if _MARK.search(tex):
         return len(words) < 4 and not re.search(r"(?:^|\s)[a-z]{2,}\s+[a-z]{2,}(?:\s|$)", tex)
-    if re.search(r"\s", tex.strip()) and any(len(word) > 1 for word in words):
+    if re.search(r"\s", tex.strip()) and (words or not re.search(r"[^\W\d_]", tex)):
         return False
     return all(len(word) < 4 for word in words)
 
