@@ -39,18 +39,17 @@ def box(task: re.Match[str]) -> str:
 def is_signed(lines: Sequence[str], at: int) -> bool:
     """Return True if a line is a number with its sign, such as `- 3 °C`, and no item of a list.
 
-    An item has others beside it, or something below it that belongs to it.
+    An item has another directly above or below it, or a line that belongs to it.
     """
     if not _SIGNED.fullmatch(lines[at]):
         return False
-    above = next((lines[index] for index in range(at - 1, max(-1, at - 4), -1) if lines[index]), "")
-    below = next((line for line in lines[at + 1 : at + 4] if line), "")
-    return not any(_is_beside(line, lines[at]) for line in (above, below))
+    beside = [*lines[max(0, at - 1) : at], *lines[at + 1 : at + 2]]
+    return not any(_is_beside(line, lines[at]) for line in beside)
 
 
 def _is_beside(line: str, signed: str) -> bool:
     found, own = _SIGN.match(line), _SIGN.match(signed)
-    deeper = line[:1] in (" ", "\t") and _margin(line) > _margin(signed)
+    deeper = line.strip() != "" and _margin(line) > _margin(signed)
     return deeper or bool(found and own and found["sign"] == own["sign"])
 
 

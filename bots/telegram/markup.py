@@ -28,7 +28,7 @@ DEPTH = 8
 
 _BLANKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _REMOVED = re.compile(r"[\u202a-\u202e\u030a\u0333\u033f]")  # Telegram removes these itself
-_LONGER = re.compile(r"[\t@]|:/")
+_LONGER = re.compile(r"[\t@]|:/|[^\w\s]/\w")
 _HIDDEN = re.compile(r"\]\([^()\s]*+\)")
 
 _SIGNS = frozenset("`~#>-*+_0123456789")

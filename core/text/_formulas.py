@@ -17,8 +17,8 @@ _NAMED = (
     r"(?:[^\\]|\\(?!(?:begin|end)\{(?P=name)\})[\s\S])*+\\end\{(?P=name)\}"
 )
 FORMULA = (
-    r"(?P<double>\$\$(?:[^$\\]|\\[\s\S])++\$\$)"
-    r"|(?P<single>(?<![A-Za-z0-9$\\])\$(?:[^$\\`\n]|\\.)++\$"
+    r"(?P<double>\$\$(?:[^$\\]|\\[^()\[\]])++\$\$)"
+    r"|(?P<single>(?<![A-Za-z0-9$\\])\$(?:(?<![0-9] \$)|(?!\s))(?:[^$\\`\n]|\\[^()\[\]\n])++\$"
     r"(?:(?![A-Za-z0-9_$])|(?=(?:th|st|nd|rd|s)\b)))"
     r"|(?P<round>\\\((?:[^\\\n]|\n(?![ \t>]*+\n)|\\[^()])++\\\))"
     r"|(?P<square>\\\[(?:[^\\]|\\[^\[\]])++\\\](?!\())"
@@ -31,7 +31,7 @@ _FORMULA = re.compile(FORMULA)
 _MAY_BEGIN = re.compile(r"\$|\\[(\[]|\\begin\{")
 _BLOCK = re.compile(
     r"(?P<indent>[ \t>]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?)"
-    rf"(?P<formula>\$\$(?:[^$\\]|\\[\s\S])++\$\$|\\\[(?:[^\\]|\\[^\[\]])++\\\](?!\()|{_NAMED})"
+    rf"(?P<formula>\$\$(?:[^$\\]|\\[^()\[\]])++\$\$|\\\[(?:[^\\]|\\[^\[\]])++\\\](?!\()|{_NAMED})"
 )
 _SIZES = {"double": 2, "single": 1, "round": 2, "square": 2, "named": 0}
 _COMMAND = re.compile(r"\\[A-Za-z,;{}]")
@@ -68,14 +68,21 @@ def _fits_dollars(tex: str) -> bool:
     """Return True unless there is a space at one end only, or at both without a sign of TeX."""
     if tex[0].isspace() != tex[-1].isspace():
         return False
-    return not tex[0].isspace() or bool(re.search(r"\\[A-Za-z]|[\^_=]", tex))
+    if not tex[0].isspace():
+        return True
+    return bool(re.search(r"\\[A-Za-z]|[\^_=]", tex)) and len(_words(tex)) < 2
+
+
+def _words(tex: str) -> list[str]:
+    """Return the words of a formula that no command introduces."""
+    return _WORD.findall(_TEXT.sub(" ", tex))
 
 
 def _is_mathematics(tex: str) -> bool:
     """Return False for words and for sums of money."""
     if not tex.strip():
         return False
-    words = _WORD.findall(_TEXT.sub(" ", tex))
+    words = _words(tex)
     if _COMMAND.search(tex):
         return len(words) < 8
     if not _MATHEMATICS.fullmatch(tex):
