@@ -50,7 +50,7 @@ LONG_FORMULAS = [
      ["f(x) =", r"x_1 & a*b \\", "x_2 & c*d"]),
 ]
 CODE = [
-    "x = a*b*c", "def __init__(self): pass", "$HOME/bin:$PATH", "<b>no</b> ||no||", 
+    "x = a*b*c", "def __init__(self): pass", "$HOME/bin:$PATH", "<b>no</b> ||no||",
     r"\( no^2 \)",
     "| a | b |", "**no** _no_ ~~no~~", "# no", "[a](b)", "", "    deep", "&lt;",
 ]
