@@ -46,7 +46,13 @@ def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
         return size == 2 and begins and kind(before) != _WORD and not korean, size == 2 and ends
     if _POINTS.search(text, max(0, start - 12), start):
         return False, False
-    if size == 1:
+    return _stars(text, start, end, begins=begins, ends=ends)
+
+
+def _stars(text: str, start: int, end: int, *, begins: bool, ends: bool) -> tuple[bool, bool]:
+    """Return the same for stars, some of which multiply or stand for any name."""
+    before, after = _sides(text, start, end)
+    if end - start == 1:
         name = after == "." and text[end + 1 : end + 2].isalnum()  # *.txt
         product = kind(before) == _WORD or before in _NEVER_BEFORE
         return begins and not product, ends and not name and kind(after) != _WORD
