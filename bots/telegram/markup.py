@@ -68,8 +68,7 @@ def _size(markdown: str) -> int:
 
 
 def _source(markdown: str) -> str:
-    source = _BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown))).expandtabs(4)
-    return flattened(written(source))
+    return written(_BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown))).expandtabs(4))
 
 
 def _instead(markdown: str, source: str) -> str:
@@ -88,7 +87,7 @@ def _encodable(text: str) -> str:
 
 def _written(source: str) -> Page:
     page = Page()
-    _Writer(page).write(source.split("\n"), 0)
+    _Writer(page).write(flattened(source).split("\n"), 0)
     return page
 
 

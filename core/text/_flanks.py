@@ -17,6 +17,13 @@ _FREE_SCRIPTS = ((0xE00, 0x109F), (0x1100, 0x11FF), (0x1780, 0x17FF), (0x2E80, 0
 _NEVER_BEFORE = frozenset(")]}./\\")
 """The signs before a star that begins nothing: it multiplies, or stands for any name."""
 _ENDS_PHRASE = frozenset(":.,;!?…\"'”’»")
+_ENDS_CLAUSE = frozenset(
+    ",;)]}\u3001\u3002\u3009\u300b\u300d\u300f\u3011\uff01\uff09\uff0c\uff1a\uff1b\uff1f"
+)
+_BRACKETS = frozenset("([{\u3008\u300a\u300c\u300e\u3010\uff08")
+"""The signs with which no emphasised text begins, and with which none ends."""
+_POINTS = re.compile(r"(?<![\w*])(?:char|int|FILE|[a-z0-9]{1,8}_t) ?\Z", re.ASCII)
+"""The types of C before a star."""
 _EQUALS = re.compile("[=＝≈]")  # noqa: RUF001 - the sign of Chinese texts
 _CLAUSE_END = re.compile("[\n,.;:!?\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f]")
 _NEAR = 40
@@ -30,13 +37,22 @@ def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
     sign, size = text[start], end - start
     if sign == "|":
         return _hides(before, after, size)
-    begins, ends = _faces(after, before), _faces(before, after)
+    begins = after not in _ENDS_CLAUSE and _faces(after, before)
+    ends = before not in _BRACKETS and _faces(before, after)
     if sign == "_":
         return begins and not _is_letter(before), ends and not _is_letter(after)
     if sign == "~":
         korean = "\uac00" <= before <= "\ud7a3"  # a long sound: ~~ goes on what is before it
         return size == 2 and begins and kind(before) != _WORD and not korean, size == 2 and ends
-    if size == 1:
+    if _POINTS.search(text, max(0, start - 12), start):
+        return False, False
+    return _stars(text, start, end, begins=begins, ends=ends)
+
+
+def _stars(text: str, start: int, end: int, *, begins: bool, ends: bool) -> tuple[bool, bool]:
+    """Return the same for stars, some of which multiply or stand for any name."""
+    before, after = _sides(text, start, end)
+    if end - start == 1:
         name = after == "." and text[end + 1 : end + 2].isalnum()  # *.txt
         product = kind(before) == _WORD or before in _NEVER_BEFORE
         return begins and not product, ends and not name and kind(after) != _WORD
