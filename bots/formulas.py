@@ -110,7 +110,7 @@ def _prose(text: str) -> str:
     return "".join([*shown, text[copied:]])
 
 
-_GROUPS = frozenset(("double", "single", "round", "square", "named"))
+_GROUPS = frozenset(("double", "single", "script", "round", "square", "named"))
 
 
 def _inline(text: str, found: re.Match[str], tex: str) -> str:

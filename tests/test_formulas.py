@@ -75,6 +75,7 @@ def test_other_formula_is_not_rewritten(tex: str) -> None:
     [
         (r"So \( x^2 \), \[ \int f(t)\,dt \], $a_1$ and $$b^2$$.", "So x², ∫ f(t) dt, a₁ and b²."),
         ("the $n$th, $k$-means, 函数$f$是$x^2$的", "the nth, k-means, 函数f是x²的"),
+        ("H$_2$O, 10$^{-3}$ m and x$^n$y", "H₂O, 10⁻³ m and xⁿy"),
         ("$$\nE = mc^2\n$$\nnext", "E = mc²\nnext"),
         (f"\\[\n{ALIGNED}\n\\]", "a = b + c\n= d\\*e\\*f"),
         (f"as\n{ALIGNED}\nhere", "as\na = b + c\n= d\\*e\\*f\nhere"),

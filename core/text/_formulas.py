@@ -20,6 +20,7 @@ FORMULA = (
     r"(?P<double>\$\$(?:[^$\\]|\\[^()\[\]])++\$\$)"
     r"|(?P<single>(?<![A-Za-z0-9$\\])\$(?:(?<![0-9] \$)|(?!\s))(?:[^$\\`\n]|\\[^()\[\]\n])++\$"
     r"(?:(?![A-Za-z0-9_$])|(?=(?:th|st|nd|rd|s)\b)))"
+    r"|(?P<script>\$[_^](?:\{[^{}$\n]{1,20}\}|[A-Za-z0-9])\$)"
     r"|(?P<round>\\\((?:[^\\\n]|\n(?![ \t>]*+\n)|\\[^()])++\\\))"
     r"|(?P<square>\\\[(?:[^\\]|\\[^\[\]])++\\\](?!\())"
     rf"|(?P<named>{_NAMED})"
@@ -33,7 +34,7 @@ _BLOCK = re.compile(
     r"(?P<indent>[ \t>]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?)"
     rf"(?P<formula>\$\$(?:[^$\\]|\\[^()\[\]])++\$\$|\\\[(?:[^\\]|\\[^\[\]])++\\\](?!\()|{_NAMED})"
 )
-_SIZES = {"double": 2, "single": 1, "round": 2, "square": 2, "named": 0}
+_SIZES = {"double": 2, "single": 1, "script": 1, "round": 2, "square": 2, "named": 0}
 _COMMAND = re.compile(r"\\[A-Za-z,;{}]")
 _MARK = re.compile(r"[\^_=<>+*/|≤≥≠≈×·→∈]")
 _TEXT = re.compile(r"\\(?:text|mathrm|operatorname)[a-z]{0,4}\{[^{}]*+\}|\\[A-Za-z]+")
@@ -53,7 +54,7 @@ def formula(text: str) -> str | None:
         return None
     kind = next(kind for kind in _SIZES if found[kind])
     tex = text[_SIZES[kind] : len(text) - _SIZES[kind]]
-    if kind == "named":
+    if kind in ("named", "script"):
         return tex
     if kind == "single" and (len(tex) > LONGEST // 10 or not _fits_dollars(tex)):
         return None
