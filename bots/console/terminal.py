@@ -27,6 +27,7 @@ from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.spinner import Spinner
 
+from bots.formulas import written
 from bots.inline import Node, read
 from core.adapter import COMMANDS
 
@@ -119,14 +120,14 @@ class Terminal:
 
     def grow(self, text: str) -> None:
         """Print the complete blocks and redraw the last one."""
-        growing = self._print(text, whole=False)
+        growing = self._print(written(text), whole=False)
         height = max(1, self._console.height - 2)
         self._redraw(Block(growing, height) if growing else "")
 
     def finish(self, text: str) -> None:
         """Print the rest of the answer."""
         self._clear()
-        self._print(text, whole=True)
+        self._print(written(text), whole=True)
         self._printed = ""
 
     async def announce(self, text: str) -> None:
