@@ -67,8 +67,8 @@ def _tokens(nodes: Sequence[Node]) -> Iterator[Token]:
 
 
 # Without raw HTML, so that what is no tag of prose stays readable text.
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-_MARKDOWN.core.ruler.at("inline", _read_inline)
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+MARKDOWN.core.ruler.at("inline", _read_inline)
 
 
 class Terminal:
@@ -133,7 +133,7 @@ class Terminal:
     async def announce(self, text: str) -> None:
         """Print a whole message above the prompt or the growing answer."""
         async with in_terminal():
-            self._print_blocks(blocks(_MARKDOWN.parse(text)))
+            self._print_blocks(blocks(MARKDOWN.parse(text)))
 
     def drop(self) -> None:
         """Remove the growing answer."""
@@ -146,7 +146,7 @@ class Terminal:
             self._printed = ""  # the answer was started again
             self._console.rule(style="dim")
         rest = text[len(self._printed) :]
-        found = blocks(_MARKDOWN.parse(rest))
+        found = blocks(MARKDOWN.parse(rest))
         growing = [] if whole or not found else found.pop()
         self._print_blocks(found)
         if growing:
