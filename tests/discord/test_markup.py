@@ -37,6 +37,16 @@ def test_markup_that_discord_shows_stays(text: str) -> None:
         ("1. ```\n   # no | title\n   |---|---|", "1. ```\n   # no | title\n   |---|---|\n   ```"),
         ("> - ```\n>   x\n>   ```", "> - ```\n>   x\n>   ```"),
         ("\n\nx\n", "x"),
+        ("```md\n```py\nx\n```\n**y**\n```\nz", "```md\n`\u200b``py\nx\n`\u200b``\n**y**\n```\nz"),
+        ("`````\n````\n`````", "```\n`\u200b`\u200b``\n```"),
+        ("> ```\n> x\ny", "> ```\n> x\n> ```\ny"),
+        ("+ 5 °C\n- 3 °C", "+ 5 °C\n\\- 3 °C"),
+        ("- 3 eggs\n- 2 pears", "- 3 eggs\n- 2 pears"),
+        ("1986. A great year", "1986\\. A great year"),
+        ("1. a\n2. b\n5. c", "1. a\n2. b\n5\\. c"),
+        ("7. a\n   - b\n8. c", "7. a\n   - b\n8. c"),
+        ("1) a", "1) a"),
+        ("> | a | b |\n> |---|---|\n> | 1 | 2 |\nc", "> ```\n> a │ b\n> ──┼──\n> 1 │ 2\n> ```\nc"),
     ],
 )
 def test_other_markup_is_written_another_way(markdown: str, text: str) -> None:
