@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy.exc import DBAPIError
@@ -30,11 +29,6 @@ BOUNDS = Bounds()
 """The bounds without settings of their own."""
 PIECES = 10
 """The pieces of a question that count as one more request: an album costs none."""
-
-ASIDE = 200
-"""The most pieces of groups' albums that wait in memory for a piece that names the bot."""
-ASIDE_FOR = timedelta(seconds=10)
-"""The time for which such a piece waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +70,7 @@ class Intake:
         self._bounds = bounds
         self._turnstile = Turnstile(bounds)
         self._forgot = forgot
-        # Not stored: most pieces that do not name the bot are not for it.
-        self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
+        self._aside = pieces.Aside()
 
     async def handle(self, event: Event) -> None:
         """Store an event; it is safe when this returns. Wait while the database is away.
@@ -94,7 +87,7 @@ class Intake:
         if not self._may_pass(event):
             return
         if isinstance(event, InboundMessage):
-            self._put_aside(event)
+            self._aside.put(event)
         done = await self._stored(event)
         if done.changed:
             self._changed()
@@ -230,30 +223,15 @@ class Intake:
             return await self._hold_off(session, message, speaker, reached, now)
         ready_at = _ready_at(message, now)
         entry = replace(_entry(message, speaker, ready_at), follows_id=follows_id)
+        before = self._aside.before(message)
         answer = entry.question.ready_answer
-        if answer and not pieces.gathers(message):  # otherwise a later piece may ask something
+        if answer and not (before or pieces.gathers(message)):  # another piece may ask something
             entry = _answered(entry, answer)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
-        if turn_id is not None and message.album:
-            for piece in self._set_aside(message):
+        if turn_id is not None:
+            for piece in before:
                 await inbox.extend(session, turn_id, piece, ready_at=ready_at, now=now)
         return Accepted(ready_at=ready_at)
-
-    def _put_aside(self, message: InboundMessage) -> None:
-        """Keep a piece of an album that does not name the bot; drop old pieces."""
-        while self._aside and self._aside[0].sent_at < message.sent_at - ASIDE_FOR:
-            self._aside.popleft()
-        if message.album and not message.addressed:
-            self._aside.append(message)
-
-    def _set_aside(self, message: InboundMessage) -> list[InboundMessage]:
-        """Return the pieces of a message's album that were put aside, the last one first."""
-        return [
-            piece
-            for piece in reversed(self._aside.copy())  # a transaction runs in another thread
-            if (piece.address, piece.author, piece.album)
-            == (message.address, message.author, message.album)
-        ]
 
     async def _command(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
@@ -325,6 +303,9 @@ class Intake:
 
     async def _change(self, session: Session, change: Change) -> Accepted:
         turn_id = await posts.turn_of(session, change.address, change.message_id)
+        if turn_id is None and change.message is not None:
+            # The edit has added the bot's name to a message that was not for it.
+            return await self._message(session, change.message)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is None or not await self._may_change(session, change, record):
             return Accepted()  # nothing is stored of what strangers press
@@ -385,6 +366,8 @@ class Intake:
         now = self._now()
         question = replace(record.question, text=change.text)
         if record.forgotten or question.pieces > 1 or question == record.question:
+            return Accepted()
+        if question.ready_answer:  # nothing of it is left
             return Accepted()
         if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
             await inbox.amend(session, record.id, question, now=now)

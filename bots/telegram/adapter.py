@@ -287,7 +287,9 @@ class TelegramAdapter:
         """Return an event; for a command that a group's admins give, find out whether one did."""
         if not isinstance(event, InboundMessage) or event.private:
             return event
-        if event.command not in FOR_ADMINS:
+        if event.command not in FOR_ADMINS or event.admin:
+            return event
+        if event.author.account_id.startswith("-"):  # a channel, of which Telegram tells nothing
             return event
         return replace(event, admin=await self._is_admin(event))
 
