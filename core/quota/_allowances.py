@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, or_, select, tuple_
@@ -21,6 +21,13 @@ class Rules:
 
     quota: tuple[Limit, ...] = ()
     budget: tuple[Limit, ...] = ()
+    zone: tzinfo = UTC
+    """The calendar of all limits, and of the sums by day."""
+
+    @property
+    def month(self) -> Limit:
+        """A month of this calendar, as a limit that allows nothing."""
+        return Limit(0, "usd", "month", self.zone)
 
     def of(self, user_id: int) -> list[tuple[int, Limit]]:
         """Return a person's owners and limits in the order of locking, the budget last."""
@@ -134,7 +141,7 @@ async def ledger_sum(session: Session, owner: int, limit: Limit, now: datetime) 
     paid_by_day = Day.cost if owner == DEPLOYMENT else Day.charged
     by_day = Day.turns if limit.unit == "turns" else paid_by_day
     days = select(func.coalesce(func.sum(by_day), 0))
-    kept = await session.scalar(days.where(*_of(owner, Day), Day.day >= limit.start(now).date()))
+    kept = await session.scalar(days.where(*_of(owner, Day), Day.day >= limit.first_day(now)))
     return int(found or 0) + int(kept or 0)
 
 

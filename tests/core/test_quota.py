@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
@@ -511,16 +512,18 @@ async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: 
 
 async def test_spent_is_the_sum_of_the_settled_calls(sessions: Sessions, turn: Turn) -> None:
     bob = await turn_of(sessions, rows.BOB)
-    for who, now in ((turn, NOW), (turn, later(3600)), (bob, NOW)):
+    last_of_march = datetime(2026, 3, 31, 12, tzinfo=UTC)  # on Samoa the first of April begins
+    for who, now in ((turn, NOW), (turn, last_of_march), (bob, NOW)):
         await settle(sessions, await reserve(sessions, who, now=now), 42, now=now)
-    await reserve(sessions, turn)
+    await reserve(sessions, turn, now=last_of_march)
 
-    async def spent(since: datetime) -> Spending:
-        return await commit(sessions, lambda s: quota.spent(s, turn.user_id, since=since))
+    async def spent(now: datetime, zone: str = "UTC") -> Spending:
+        rules = Rules(zone=ZoneInfo(zone))
+        return await commit(sessions, lambda s: quota.spent(s, turn.user_id, rules, now=now))
 
-    assert await spent(NOW) == Spending(2, 200, 120, 40, 84)
-    assert await spent(later(1)) == Spending(1, 100, 60, 20, 42)
-    assert await spent(later(3601)) == Spending(0, 0, 0, 0, 0)
+    assert await spent(last_of_march) == Spending(2, 200, 120, 40, 84)
+    assert await spent(last_of_march, "Pacific/Apia") == Spending(1, 100, 60, 20, 42)
+    assert await spent(last_of_march + timedelta(hours=12)) == Spending(0, 0, 0, 0, 0)
 
 
 # Many at once
