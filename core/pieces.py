@@ -25,8 +25,11 @@ MOST_ASIDE = 200
 
 
 def gathers(message: InboundMessage) -> bool:
-    """Return whether more pieces are likely to follow at once."""
-    return message.partial or message.forwarded or bool(message.album)
+    """Return whether more pieces are likely to follow at once.
+
+    Behind a bare mention of the bot comes perhaps a forward, of which it is the comment.
+    """
+    return message.partial or message.forwarded or bool(message.album) or _is_bare(message)
 
 
 def goes_on(question: Question, message: InboundMessage) -> bool:
@@ -42,6 +45,10 @@ def goes_on(question: Question, message: InboundMessage) -> bool:
     if message.forwarded or question.forwarded:
         return apart <= FORWARD
     return question.partial and not message.album and apart <= SPLIT
+
+
+def _is_bare(message: InboundMessage) -> bool:
+    return not (message.text or message.quote or message.attachments or message.unreadable)
 
 
 class Aside:

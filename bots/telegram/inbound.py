@@ -1,6 +1,7 @@
 """The meaning of Telegram's updates: a message to the bot, a change, a move, or nothing to it."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from telegram import (
     CallbackQuery,
@@ -155,6 +156,17 @@ def _edited(event_id: str, message: Message, me: User) -> Change | None:
     )
 
 
+def asker(update: dict[str, Any]) -> Author | None:
+    """Return the group in whose name an admin asked, if a button below the answer was pressed.
+
+    The press itself comes from the admin's own account.
+    """
+    query = Update.de_json(update, None).callback_query
+    answer = query.message if query else None
+    question = answer.reply_to_message if isinstance(answer, Message) else None
+    return _chat_of(question) if question and _is_anonymous(question) else None
+
+
 def _pressed(event_id: str, query: CallbackQuery, me: User) -> Change | None:
     message = query.message  # of ours; an old one comes with its chat and id only
     if message is None or query.data not in _KINDS:
@@ -213,13 +225,21 @@ def _author_of(message: Message, me: User) -> Author | None:
     A chat's name is used by its anonymous admins, and by people who write as a channel of theirs:
     the account behind them is one of Telegram's own bots.
     """
-    user, chat = message.from_user, message.sender_chat
+    user = message.from_user
     by_us = message.via_bot is not None and message.via_bot.id == me.id
     if by_us or message.chat.type == Chat.CHANNEL:
         return None
-    if chat is not None:
-        return Author(PLATFORM, _number(chat.id), quoted.title(chat, message.author_signature))
+    if message.sender_chat is not None:
+        return _chat_of(message)
     return None if user is None or user.is_bot else _author(user)
+
+
+def _chat_of(message: Message) -> Author | None:
+    """Return the chat in whose name a message was written, if any."""
+    chat = message.sender_chat
+    if chat is None:
+        return None
+    return Author(PLATFORM, _number(chat.id), quoted.title(chat, message.author_signature))
 
 
 def _is_anonymous(message: Message) -> bool:

@@ -19,6 +19,7 @@ from telegram import (
 
 from bots import quotes
 from bots.telegram.page import ENTITIES, units
+from bots.telegram.rich import rich_text
 from bots.telegram.written import to_markdown
 from core import words
 from core.adapter import Attachment
@@ -133,7 +134,8 @@ def full_name(user: User) -> str:
 
 
 def _whole(message: Message) -> Quoted:
-    text = _written(text_of(message), entities_of(message)) or _listed(message)
+    text = _written(text_of(message), entities_of(message))
+    text = text or _listed(message) or rich_text(message)
     return Quoted(text, "", files_in(message), _unlisted(message))
 
 

@@ -251,6 +251,19 @@ async def test_a_forward_before_its_comment_in_a_group_belongs_to_it(
     assert len(server.answers(group)) == open_stage.records.turns() == 2
 
 
+async def test_a_bare_mention_is_the_comment_of_a_forward_behind_it(
+    open_stage: TelegramStage, model: ModelServer
+) -> None:
+    server, group = open_stage.server, crew(open_stage)
+    async with hasty(open_stage):
+        await server.say(group, open_stage.ada, f"@{server.username}")
+        await server.forward(group, open_stage.ada, "All cats are grey.")
+        await eventually(lambda: len(model.requests) == 1)
+        await open_stage.records.idle(1)
+    assert "> All cats are grey." in words(model)
+    assert len(server.answers(group)) == open_stage.records.turns() == 1
+
+
 async def test_a_reply_to_a_forward_beside_it_brings_it_once(
     open_stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -293,6 +306,23 @@ async def test_anonymous_admins_and_channels_are_answered_at_the_chats_expense(
     assert "Crew: say one" in words(model, 0)
     assert "News: say two" in words(model, 1)
     assert not [call for call in server.calls if call.method == "getChatMember"]
+
+
+async def test_an_admin_stops_the_answer_to_an_anonymous_admin(
+    stage: TelegramStage, model: ModelServer, bob: User
+) -> None:
+    server, group = stage.server, crew(stage)
+    async with hasty(stage):
+        with model.hold():
+            await server.say(group, stage.ada, f"@{server.username} count to 50", as_chat=group)
+            await stage.records.posted()
+            [answer] = server.answers(group)
+            stranger = await server.press(answer, "Stop", bob)
+            await server.wait(lambda: stranger.answered_at)
+            assert stage.records.one("SELECT cancel FROM turns") == 0
+            await server.press(answer, "Stop", stage.ada)
+            await stage.records.idle(1)
+    assert stage.records.one("SELECT outcome FROM turns") == "stopped"
 
 
 async def test_only_an_automatic_forward_that_names_the_bot_is_answered(

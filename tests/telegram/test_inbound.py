@@ -118,6 +118,30 @@ def test_a_passage_that_telegram_chose_itself_is_the_whole_message() -> None:
     assert event.quote == update["message"]["reply_to_message"]["text"]
 
 
+def test_the_blocks_of_a_rich_message_are_quoted() -> None:
+    runs = [
+        "All ",
+        {"type": "bold", "text": ["cats ", {"type": "italic", "text": "are"}]},
+        " grey.",
+    ]
+    items = [{"blocks": [{"type": "paragraph", "text": name}]} for name in ("one", "two")]
+    deep: Any = "too deep"
+    for _ in range(500):
+        deep = {"blocks": [deep]}
+    blocks = [
+        {"type": "heading", "size": 1, "text": "Cats"},
+        {"type": "paragraph", "text": runs},
+        {"type": "list", "items": items},
+        deep,
+    ]
+    update = payload("private_reply")
+    del update["message"]["reply_to_message"]["text"]
+    update["message"]["reply_to_message"]["rich_message"] = {"blocks": blocks}
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert event.quote == "Cats\nAll cats are grey.\none\ntwo"
+
+
 def test_the_story_that_somebody_replies_to_cannot_be_read() -> None:
     update = payload("group_mention")
     update["message"]["reply_to_story"] = {"id": 5, "chat": {"id": 7, "type": "private"}}
