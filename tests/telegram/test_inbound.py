@@ -118,6 +118,26 @@ def test_a_passage_that_telegram_chose_itself_is_the_whole_message() -> None:
     assert event.quote == update["message"]["reply_to_message"]["text"]
 
 
+def test_the_file_of_the_message_replied_to_goes_along() -> None:
+    event = message("group_photo_answered")
+    assert (event.text, event.reply_to, event.quoted_from) == ("what is this?", "39", "Bob")
+    assert event.quote == "my **cat**"
+    assert [file.reference for file in event.attachments] == ["AgAClarge"]
+    assert event.album == "", "it belongs to the other message"
+
+
+def test_a_reply_to_another_chat_brings_what_telegram_tells_of_it() -> None:
+    event = message("group_external_reply")
+    assert (event.text, event.reply_to, event.quoted_from) == ("what is this?", None, "News (Eve)")
+    assert event.quote == "All _cats_ are grey."
+    assert event.attachments == (Attachment("BQACnews", "news.pdf", "application/pdf", 4821),)
+
+
+def test_a_checklist_is_quoted_as_a_list() -> None:
+    event = message("group_checklist_answered")
+    assert (event.quote, event.unreadable) == ("Shopping\n- Tea\n- Milk", "")
+
+
 def test_the_blocks_of_a_rich_message_are_quoted() -> None:
     runs = [
         "All ",
