@@ -9,8 +9,8 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, words
-from core.adapter import Access, Change, ChangeKind, Event, InboundMessage, Move
+from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, speech, words
+from core.adapter import NEW, Access, Change, ChangeKind, Event, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
@@ -154,9 +154,10 @@ class Intake:
         speaker = await identity.resolve(
             session, message.author, message.address, private=message.private, now=now
         )
+        question = speech.question_in(message)
+        if question is not None and message.command != NEW:
+            return await self._said(session, question, speaker, now)
         match message.command:
-            case None:
-                return await self._said(session, message, speaker, now)
             case "retry":
                 return await self._again(session, message, speaker, now)
             case _:
@@ -245,6 +246,9 @@ class Intake:
             speaker, message.text, message.private, message.admin, self._offer, now
         )
         result = await commands.run(session, message.command or "", request)
+        question = speech.question_in(message)
+        if question is not None and result.epoch is not None:
+            return await self._anew(session, question, speaker, result, now)
         entry = _answered(_entry(message, speaker, now), result.text)
         if result.export:
             entry = replace(entry, question=replace(entry.question, export=True))
@@ -252,6 +256,24 @@ class Intake:
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
         return Accepted(changed=result.stopped, forgot=result.forgot)
+
+    async def _anew(
+        self,
+        session: Session,
+        question: InboundMessage,
+        speaker: Speaker,
+        result: commands.Result,
+        now: datetime,
+    ) -> Accepted:
+        """Store the first question of a conversation that has just begun."""
+        speaker = replace(speaker, epoch=result.epoch or 0)
+        if result.instructions is not None:
+            # They precede the question in memory, as the message of a turn that says nothing.
+            silent = _answered(_entry(question, speaker, now), "")
+            silent = replace(silent, message_id=None, ticket="")
+            turn_id = await inbox.say(session, silent, now=now)
+            await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
+        return await self._question(session, question, speaker, now, None)
 
     async def _again(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
@@ -400,6 +422,7 @@ def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inb
         lane=f"{speaker.conversation_id}/{whose}",
         question=Question.of(message),
         ready_at=ready_at,
+        sent_at=message.sent_at,
     )
 
 

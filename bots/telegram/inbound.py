@@ -1,5 +1,6 @@
 """The meaning of Telegram's updates: a message to the bot, a change, a move, or nothing to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +17,13 @@ from telegram import (
 from telegram.constants import ChatMemberStatus
 
 from bots.telegram import Telegram, quoted
+from bots.telegram.links import is_payload
 from bots.telegram.page import units
 from bots.telegram.quoted import Quoted
 from bots.telegram.written import entity_text, to_markdown
 from core.adapter import (
     COMMANDS,
+    START,
     Access,
     Address,
     Author,
@@ -30,6 +33,7 @@ from core.adapter import (
     InboundMessage,
     Move,
 )
+from core.speech import question_in
 
 PLATFORM = Telegram.name
 PARTIAL = 4000
@@ -141,7 +145,8 @@ def _edited(event_id: str, message: Message, me: User) -> Change | None:
     In a group, an edit may add the bot's name to a message that was not for it.
     """
     said = _said(event_id, message, me)
-    if said is None or said.command:
+    said = said and question_in(said)
+    if said is None:
         return None
     if not (said.text or said.attachments or _read(message, me).mentioned):
         return None
@@ -190,7 +195,7 @@ class _Words:
 def _read(message: Message, me: User) -> _Words:
     text, entities = quoted.text_of(message), quoted.entities_of(message)
     mentions = [entity for entity in entities if _names(text, entity, me)]
-    call = next((entity for entity in entities if _is_command(entity)), None)
+    call = next((entity for entity in entities if _is_command(text, entity, mentions)), None)
     name, _, bot = entity_text(text, call)[1:].lower().partition("@") if call else ("", "", "")
     elsewhere = bool(bot) and bot != str(me.username).lower()
     # In a group, an unknown command without a bot's name is another bot's, or a path.
@@ -200,8 +205,9 @@ def _read(message: Message, me: User) -> _Words:
     if quoted.is_forward(message):
         # Somebody else's words: they are quoted, and give no command.
         return _Words("", None, bool(mentions), called)
+    said = to_markdown(text, entities, [*mentions, call] if call and ours else mentions)
     return _Words(
-        text=to_markdown(text, entities, [*mentions, call] if call and ours else mentions),
+        text="" if ours and name == START and is_payload(said) else said,
         command=name if ours else None,
         mentioned=bool(mentions),
         called=called,
@@ -215,8 +221,13 @@ def _names(text: str, entity: MessageEntity, me: User) -> bool:
     return entity.type == MessageEntity.MENTION and entity_text(text, entity).lower() == name
 
 
-def _is_command(entity: MessageEntity) -> bool:
-    return entity.type == MessageEntity.BOT_COMMAND and entity.offset == 0
+def _is_command(text: str, entity: MessageEntity, mentions: Sequence[MessageEntity]) -> bool:
+    """Return whether an entity is a command at the beginning, perhaps behind the bot's name."""
+    if entity.type != MessageEntity.BOT_COMMAND:
+        return False
+    first = mentions[0] if mentions and mentions[0].offset == 0 else None
+    between = MessageEntity("", first.length, entity.offset - first.length) if first else None
+    return entity.offset == 0 or (between is not None and not entity_text(text, between).strip())
 
 
 def _author_of(message: Message, me: User) -> Author | None:

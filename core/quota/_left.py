@@ -14,7 +14,7 @@ from core.settings import Limit
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """The rest of a limit, in turns or micro-dollars, until `resets_at`."""
+    """The rest of a limit, in the unit of the limit, until `resets_at`."""
 
     limit: Limit
     left: int
@@ -57,7 +57,7 @@ async def spent(session: Session, user_id: int, rules: Rules, *, now: datetime) 
         Call.created_at >= rules.month.start(now),
         Call.settled_at.is_not(None),
     )
-    days = _sums(Day).where(Day.user_id == user_id, Day.day >= rules.month.first_day(now))
+    days = _sums(Day).where(Day.user_id == user_id, Day.day >= rules.month.days(now)[0])
     found = [(await session.execute(sums)).one() for sums in (calls, days)]
     return Spending(*(int(sum(figures)) for figures in zip(*found, strict=True)))
 

@@ -263,7 +263,7 @@ async def test_a_call_that_outlasts_its_window_leaves_the_next_one_alone(
     sessions: Sessions, turn: Turn
 ) -> None:
     old = await reserve(sessions, turn)
-    await reserve(sessions, turn, now=later(60))
+    await reserve(sessions, replace(turn, created_at=later(60)), now=later(60))
     await excuse(sessions, old, now=later(61))
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 100}
 
@@ -272,6 +272,7 @@ async def test_a_clock_that_is_late_reserves_in_the_window_that_has_begun(
     sessions: Sessions, turn: Turn
 ) -> None:
     """Two calls may take their time before a boundary, and the row's lock after it."""
+    turn = replace(turn, created_at=later(30))
     await reserve(sessions, turn, now=later(30))
     late = await reserve(sessions, turn, now=later(29.9))
     assert late.at == later(30)
@@ -514,8 +515,9 @@ async def test_spent_is_the_sum_of_the_settled_calls(sessions: Sessions, turn: T
     bob = await turn_of(sessions, rows.BOB)
     last_of_march = datetime(2026, 3, 31, 12, tzinfo=UTC)  # on Samoa the first of April begins
     for who, now in ((turn, NOW), (turn, last_of_march), (bob, NOW)):
-        await settle(sessions, await reserve(sessions, who, now=now), 42, now=now)
-    await reserve(sessions, turn, now=last_of_march)
+        asked = replace(who, created_at=now)
+        await settle(sessions, await reserve(sessions, asked, now=now), 42, now=now)
+    await reserve(sessions, replace(turn, created_at=last_of_march), now=last_of_march)
 
     async def spent(now: datetime, zone: str = "UTC") -> Spending:
         rules = Rules(zone=ZoneInfo(zone))

@@ -126,6 +126,9 @@ class Paper:
     async def typing(self, address: Address) -> None:
         """Nobody looks."""
 
+    async def around(self, address: Address) -> Address | None:
+        return None
+
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         data = self.files.get(attachment.reference)
         if data is None or len(data) > limit:
@@ -194,7 +197,7 @@ class Desk:
 
     async def settled(self) -> None:
         """Wait until everything is answered, and summarised where it is time for that."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self._worker.until_idle()
 
     async def ask(self, text: str, **how: Any) -> str:

@@ -67,7 +67,7 @@ def address(telegram: TelegramServer, chat: Chat, thread: str = "") -> Address:
 async def heard(adapter: TelegramAdapter, count: int) -> list[Event]:
     """Return the next events; all but the last are acknowledged."""
     events: list[Event] = []
-    async with asyncio.timeout(10), aclosing(adapter.listen()) as listening:
+    async with asyncio.timeout(60), aclosing(adapter.listen()) as listening:
         async for event in listening:
             events.append(event)
             if len(events) == count:
@@ -113,6 +113,31 @@ async def test_webhook_is_removed(telegram: TelegramServer) -> None:
 
 async def test_refused_menu_is_no_failure(telegram: TelegramServer) -> None:
     telegram.fail("setMyCommands", status=400)
+    async with connect(telegram.token, telegram.url) as adapter:
+        assert adapter.bot_id == telegram.bot_id
+
+
+LEFT = ("all_private_chats::", "all_group_chats::", "all_chat_administrators::")
+
+
+async def test_menus_of_an_earlier_bot_are_removed_and_nothing_else(
+    telegram: TelegramServer,
+) -> None:
+    in_german = {"default::de", "all_private_chats::de"}
+    for scope in (*LEFT[:2], *in_german, "chat:5:"):
+        telegram.leave_commands(scope)
+    async with connect(telegram.token, telegram.url):
+        assert telegram.menus == {"default::", "chat:5:"} | in_german, "removed before it listens"
+        await telegram.wait(lambda: not telegram.menus & in_german)
+    deleted = [call.params for call in telegram.calls if call.method == "deleteMyCommands"]
+    assert len(deleted) == 4
+    assert telegram.menus == {"default::", "chat:5:"}
+
+
+@pytest.mark.parametrize("method", ["getMyCommands", "deleteMyCommands"])
+async def test_a_menu_that_stays_is_no_failure(telegram: TelegramServer, method: str) -> None:
+    telegram.leave_commands(LEFT[0])
+    telegram.fail(method, status=500, times=9)
     async with connect(telegram.token, telegram.url) as adapter:
         assert adapter.bot_id == telegram.bot_id
 

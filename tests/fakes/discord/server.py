@@ -137,6 +137,10 @@ class DiscordServer:
         """Close a thread; it opens again when something is said in it."""
         self.world.close(thread)
 
+    def delete(self, thread: Channel) -> None:
+        """A moderator deletes a thread."""
+        self.world.delete(thread)
+
     def dm(self, person: Person) -> Channel:
         """The private conversation of a person with the bot."""
         return self.world.private(person)
@@ -253,7 +257,7 @@ class DiscordServer:
     async def wait(
         self,
         condition: Callable[[], object],
-        timeout: float = 10.0,  # noqa: ASYNC109 - so that every wait in a test is bounded
+        timeout: float = 60.0,  # noqa: ASYNC109 - so that every wait in a test is bounded
     ) -> None:
         """Until the condition is true; TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):

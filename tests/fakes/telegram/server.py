@@ -1,6 +1,7 @@
 """The server itself, with the people's side for tests."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -105,6 +106,15 @@ class TelegramServer:
         """The menu of commands the bot has set."""
         return self._state.commands.get(scope, [])
 
+    def leave_commands(self, scope: str) -> None:
+        """Leave a menu of an earlier bot in a scope: "all_private_chats::", "default::de"."""
+        self._state.commands[scope] = [{"command": "weather", "description": "The weather"}]
+
+    @property
+    def menus(self) -> set[str]:
+        """The scopes that have a menu of commands."""
+        return {scope for scope, commands in self._state.commands.items() if commands}
+
     def messages(self, chat: Chat) -> list[Message]:
         """Return the messages of a chat, the oldest first."""
         return list(chat.messages.values())
@@ -136,7 +146,7 @@ class TelegramServer:
                 asked = message.message_id
         return sum(count - 1 for count in said.values())
 
-    async def wait(self, condition: Callable[[], object], timeout: float = 10) -> None:  # noqa: ASYNC109 - reads best
+    async def wait(self, condition: Callable[[], object], timeout: float = 60) -> None:  # noqa: ASYNC109 - reads best
         """Return as soon as a condition holds, asked again after every change."""
         try:
             async with asyncio.timeout(timeout):
@@ -185,6 +195,19 @@ class TelegramServer:
         self._tell(message)
         return message.message_id
 
+    def close_topic(self, forum: Chat, thread: int, *, closed: bool = True) -> None:
+        """Close a topic for all but admins, or open it again."""
+        (forum.closed.add if closed else forum.closed.discard)(thread)
+
+    def delete_topic(self, forum: Chat, thread: int) -> None:
+        """Delete a topic with all its messages; no update tells of it."""
+        del forum.topics[thread]
+        here = [each for each in forum.messages.values() if each.thread == thread]
+        for message in here:
+            del forum.messages[message.message_id]
+            message.deleted_at = time.monotonic()
+        self._state.pulse.beat()
+
     def upgrade(self, group: Chat) -> Chat:
         """Make a group a supergroup, which is another chat; both are told."""
         new = self.supergroup(FIRST_SUPERGROUP + group.id, group.title, admins=group.admins)
@@ -223,13 +246,14 @@ class TelegramServer:
         quote: str = "",
         via: User | None = None,
         as_chat: Chat | None = None,
+        ago: int = 0,
     ) -> Message:
         """A person writes; mentions, commands and links are found besides the given entities.
 
         A thread that nobody opened is one that was there before all this. A `quote` is the passage
         that the person chose in the message that they reply to. They may write through the inline
         mode of a bot, or in the name of a chat: of the group itself as its anonymous admin, or of
-        a channel.
+        a channel. A message from so many seconds `ago` comes to the bot only now.
         """
         if units(text) > LONGEST_TEXT:
             raise ValueError("no client sends this as one message; paste it")
@@ -253,6 +277,7 @@ class TelegramServer:
             quote=quote,
             more=more,
         )
+        message.date -= ago
         return self._tell(message)
 
     async def paste(self, chat: Chat, who: User, text: str) -> list[Message]:
