@@ -286,8 +286,13 @@ class TelegramServer:
         parts = [text[at : at + step] for at in range(0, len(text), step)]
         return [await self.say(chat, who, part) for part in parts]
 
-    async def forward(self, chat: Chat, who: User, said: str | Message) -> Message:
-        """A person forwards a message, or what somebody said who hides their account."""
+    async def forward(
+        self, chat: Chat, who: User, said: str | Message, beside: Message | None = None
+    ) -> Message:
+        """A person forwards a message, or what somebody said who hides their account.
+
+        A client sends it at the same time as the comment `beside` it.
+        """
         if isinstance(said, str):
             message = self._state.post(chat, who, said)
             message.origin = origins.hidden(message)
@@ -295,6 +300,7 @@ class TelegramServer:
             content = dict(said.content)
             message = self._state.post(chat, who, said.text, said.entities, content=content)
             message.origin = origins.origin(said)
+        message.date = message.date if beside is None else beside.date
         return self._tell(message)
 
     async def publish(self, channel: Chat, text: str, group: Chat | None = None) -> Message:
