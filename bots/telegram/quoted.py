@@ -65,11 +65,14 @@ def is_forward(message: Message) -> bool:
 def replied_to(message: Message, me: User) -> Quoted:
     """Return the message that another one replies to, or the passage that its author chose in it.
 
-    A reply to a message of another chat, or of another topic, brings a passage at most.
+    A reply to a message of another chat, or of another topic, brings a passage at most. The bot's
+    own files stay where they are: they hold all that is stored about somebody.
     """
     answered, external = answered_by(message), message.external_reply
     if answered is not None:
         whole = replace(_whole(answered), name=_name(answered, me))
+        if answered.from_user is not None and answered.from_user.id == me.id:
+            whole = replace(whole, files=())
         if message.quote and (message.quote.is_manual or not whole.text):
             return replace(whole, text=_passage(message.quote))
         return whole

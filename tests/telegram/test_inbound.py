@@ -126,6 +126,15 @@ def test_the_file_of_the_message_replied_to_goes_along() -> None:
     assert event.album == "", "it belongs to the other message"
 
 
+def test_a_file_of_the_bots_own_does_not_go_along() -> None:
+    update = payload("private_reply")
+    document = payload("private_document")["message"]["document"]
+    update["message"]["reply_to_message"] |= {"document": document}
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert (event.attachments, event.text) == ((), "Why?")
+
+
 def test_a_reply_to_another_chat_brings_what_telegram_tells_of_it() -> None:
     event = message("group_external_reply")
     assert (event.text, event.reply_to, event.quoted_from) == ("what is this?", None, "News (Eve)")
