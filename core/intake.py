@@ -172,19 +172,32 @@ class Intake:
         )
         if speaker is None:
             return Accepted()
-        last = await inbox.latest(session, speaker, message.address)
-        if last is None or not pieces.goes_on(last.question, message):
+        whole = await self._begun(session, message, speaker, now)
+        if whole is None:
             return Accepted()
-        return await self._piece(session, message, speaker, last, now)
+        return await self._piece(session, message, speaker, whole, now)
+
+    async def _begun(
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
+    ) -> inbox.Record | None:
+        """Return the question of which a message is a further piece, if there is one."""
+        last = await inbox.latest(session, speaker, message.address)
+        if last is not None and pieces.goes_on(last.question, message):
+            return last
+        if last is None or not message.album:
+            return None
+        # A slow photo of an album may come behind its author's next question.
+        since = now - pieces.LATE
+        return await inbox.of_album(session, speaker, message.address, message.album, since=since)
 
     async def _said(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """Add a message to its author's last question, or store a question of its own."""
         if message.album or message.forwarded or speaker.may_go_on:
-            last = await inbox.latest(session, speaker, message.address)
-            if last is not None and pieces.goes_on(last.question, message):
-                return await self._piece(session, message, speaker, last, now)
+            whole = await self._begun(session, message, speaker, now)
+            if whole is not None:
+                return await self._piece(session, message, speaker, whole, now)
         follows_id = None
         if not message.private and message.reply_to is not None:
             # In a group a reply branches from its message; a private chat stays one line.

@@ -20,6 +20,8 @@ BEFORE = timedelta(seconds=20)
 """The longest time from a forward in a group to the comment that names the bot, to be typed."""
 ALBUM = timedelta(seconds=10)
 """The longest time from a piece of a group's album to the one that names the bot."""
+LATE = timedelta(minutes=1)
+"""The longest time from a question with photos of an album to a further photo behind others."""
 MOST_ASIDE = 200
 """The most pieces that wait in memory for a message that names the bot."""
 

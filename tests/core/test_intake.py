@@ -227,6 +227,26 @@ async def test_a_late_piece_of_an_answered_album_follows_the_answer(sessions: Se
     assert turn.follows_id == first.id
 
 
+@pytest.mark.parametrize("is_answered", [False, True])
+async def test_a_slow_photo_belongs_to_its_album_behind_another_question(
+    sessions: Sessions, is_answered: bool
+) -> None:
+    await say(sessions, photo("1", addressed=True))
+    [album] = await questions(sessions)
+    if is_answered:
+        await rows.finish(sessions, album)
+    await say(sessions, in_group("2", addressed=True), photo("3"), photo("4", album="78"))
+    if not is_answered:
+        record = await commit(sessions, lambda session: inbox.get(session, album.id))
+        assert record
+        assert [file.reference for file in record.question.attachments] == ["file-1", "file-3"]
+        return
+    [other] = await questions(sessions)
+    await rows.finish(sessions, other)
+    [late] = await questions(sessions)
+    assert (late.follows_id, late.message_id) == (album.id, "3")
+
+
 async def test_pieces_of_another_album_are_left_out(sessions: Sessions) -> None:
     process = an_intake(sessions)
     for piece in (
