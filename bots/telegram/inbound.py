@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from telegram import (
@@ -39,6 +40,8 @@ PLATFORM = Telegram.name
 PARTIAL = 4000
 """The UTF-16 units from which a text may be the beginning of a longer one. A client cuts a long
 paste into messages of up to 4096 units, at a space if it can."""
+EDITABLE = timedelta(days=2)
+"""The longest time for which Telegram lets people edit a message."""
 
 _KINDS = frozenset(ChangeKind)
 _OUT = (ChatMemberStatus.LEFT, ChatMemberStatus.BANNED)
@@ -157,8 +160,18 @@ def _edited(event_id: str, message: Message, me: User) -> Change | None:
         said.author,
         said.message_id,
         said.text,
-        None if said.private else said,
+        said if _may_ask_by_edit(message) else None,
     )
+
+
+def _may_ask_by_edit(message: Message) -> bool:
+    """Return whether an edit in a group may have added the bot's name.
+
+    Telegram also sends a message as edited when other things of it have changed, however old it is.
+    """
+    if message.chat.type == Chat.PRIVATE or message.edit_date is None:
+        return False
+    return message.edit_date - message.date <= EDITABLE
 
 
 def asker(update: dict[str, Any]) -> Author | None:

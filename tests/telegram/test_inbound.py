@@ -449,6 +449,16 @@ def test_edited_message_of_a_group() -> None:
     assert (event.message.text, event.message.addressed) == ("hello", True)
 
 
+def test_a_change_of_something_else_in_an_old_message_makes_no_question() -> None:
+    for date in (None, 1763996400 + 3 * 86_400):
+        update = payload("group_edited_mention")
+        update["edited_message"]["edit_date"] = date
+        event = read(update)
+        assert isinstance(event, Change)
+        assert event.message is None
+    assert change("private_edited").message is None
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "address", "message_id"),
     [
