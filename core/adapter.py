@@ -63,6 +63,7 @@ class InboundMessage:
     command: str | None = None
     """The name of a command (`new`), without slash and bot name."""
     attachments: tuple[Attachment, ...] = ()
+    """The files of the message, and those of the message that it replies to or forwards."""
     unreadable: str = ""
     """The kind of content that the bot cannot read, in people's words: "voice messages"."""
     ticket: str = field(default="", repr=False)
@@ -70,7 +71,10 @@ class InboundMessage:
     reply_to: str | None = None
     """The id of the message that this one replies to on the platform."""
     quote: str = ""
-    """The text of that message, or the passage that the author selected in it."""
+    """The text of that message, or the passage that the author selected in it; or the text of the
+    message that this one forwards."""
+    quoted_from: str = ""
+    """The name of the person, chat or channel that wrote the quote; "" for the bot's own words."""
     album: str = ""
     """The id of an album; to people, the messages of an album are one message."""
     partial: bool = False
@@ -105,6 +109,9 @@ class Change:
     message_id: str
     text: str = ""
     """The new text of an edited message."""
+    message: InboundMessage | None = None
+    """The edited message itself, if the edit may have made it one to the bot: it then is a new
+    question, unless it is a known one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,9 @@ UNREADABLE_KINDS = {
     "giveaway": "giveaways",
 }
 """The kinds of messages that the bot cannot read."""
+ELSEWHERE = "messages from other chats"
+SOMEBODY = "Somebody"
+"""The name of an author whom the platform does not tell."""
 
 # Files
 

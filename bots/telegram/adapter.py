@@ -25,7 +25,7 @@ from bots.spare import Rate, Spare
 from bots.telegram.answers import Json
 from bots.telegram.failures import UNCHANGED, translating
 from bots.telegram.files import fetch
-from bots.telegram.inbound import PLATFORM, parse, parse_piece
+from bots.telegram.inbound import PLATFORM, asker, parse, parse_piece
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import updates
 from bots.telegram.session import open_session
@@ -36,6 +36,7 @@ from core.adapter import (
     Access,
     Address,
     Attachment,
+    Author,
     Button,
     Change,
     Event,
@@ -130,7 +131,7 @@ class TelegramAdapter:
         async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
             async for update in incoming:
                 if event := self._read(update):
-                    yield await self._with_rights(event)
+                    yield await self._with_rights(event, update)
                 if query_id := _query_id(update):
                     self._answer(query_id, event)
 
@@ -284,17 +285,25 @@ class TelegramAdapter:
             log.debug("update %s", number, exc_info=True)
             return None
 
-    async def _with_rights(self, event: Event) -> Event:
-        """Return an event; for a command that a group's admins give, find out whether one did."""
+    async def _with_rights(self, event: Event, update: Json) -> Event:
+        """Return an event; for a command that a group's admins give, find out whether one did.
+
+        Below an answer to an anonymous admin, an admin who presses a button is that one.
+        """
+        if isinstance(event, Change) and (chat := asker(update)):
+            is_admin = await self._is_admin(event.address, event.author)
+            return replace(event, author=chat) if is_admin else event
         if not isinstance(event, InboundMessage) or event.private:
             return event
-        if event.command not in FOR_ADMINS:
+        if event.command not in FOR_ADMINS or event.admin:
             return event
-        return replace(event, admin=await self._is_admin(event))
+        if event.author.account_id.startswith("-"):  # a channel, of which Telegram tells nothing
+            return event
+        return replace(event, admin=await self._is_admin(event.address, event.author))
 
-    async def _is_admin(self, message: InboundMessage) -> bool | None:
-        """Return whether the author administers the group; None if Telegram does not tell."""
-        who, now = (message.address.chat, message.author.account_id), time.monotonic()
+    async def _is_admin(self, address: Address, author: Author) -> bool | None:
+        """Return whether somebody administers a group; None if Telegram does not tell."""
+        who, now = (address.chat, author.account_id), time.monotonic()
         self._admins = {key: known for key, known in self._admins.items() if known[0] > now}
         if who not in self._admins:
             if now < self._look_again or not self._spare.take(who[1]):
