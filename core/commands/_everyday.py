@@ -60,6 +60,7 @@ def _left(item: quota.Remaining, now: datetime) -> str:
     if limit.unit == "usd":
         left, amount = dollars(item.left), price(limit.amount)
     else:
-        left, amount = str(item.left), count(limit.amount, "answer")
+        noun = "answer" if limit.unit == "turns" else "token"
+        left, amount = f"{item.left:,}", count(limit.amount, noun)
     begins = until(item.resets_at, now)
     return words.LEFT.format(left=left, amount=amount, window=limit.window, begins=begins)
