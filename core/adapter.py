@@ -60,6 +60,8 @@ class InboundMessage:
     private: bool
     """True if only the author and the bot read the chat: the conversation is the author's."""
     sent_at: datetime
+    """The time by the platform's clock, which no person chooses: that of the last edit, if any. The
+    question counts in the windows of its author's limits around this time."""
     command: str | None = None
     """The name of a command (`new`), without slash and bot name."""
     attachments: tuple[Attachment, ...] = ()

@@ -48,7 +48,7 @@ def parse_message(
         message_id=str(message.id),
         text=text,
         private=private,
-        sent_at=message.created_at,
+        sent_at=message.edited_at or message.created_at,
         command=command,
         attachments=attachments,
         unreadable=unreadable,

@@ -72,13 +72,15 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
 @asynccontextmanager
-async def connect(token: str, api_url: str) -> AsyncIterator["TelegramAdapter"]:
-    """Yield the adapter of a bot's account.
+async def connect(
+    token: str, api_url: str, files_dir: str = ""
+) -> AsyncIterator["TelegramAdapter"]:
+    """Yield the adapter of a bot's account. `files_dir` is the folder of a local server's files.
 
     Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
     """
     async with open_session(token, api_url) as (bot, client):
-        adapter = TelegramAdapter(bot, client)
+        adapter = TelegramAdapter(bot, client, files_dir)
         try:
             yield adapter
         finally:
@@ -88,8 +90,9 @@ async def connect(token: str, api_url: str) -> AsyncIterator["TelegramAdapter"]:
 class TelegramAdapter:
     """The account of one bot on Telegram."""
 
-    def __init__(self, bot: Bot, client: httpx.AsyncClient) -> None:
+    def __init__(self, bot: Bot, client: httpx.AsyncClient, files_dir: str = "") -> None:
         self._bot = bot
+        self._files_dir = files_dir
         self._client = client
         self._me: User = bot.bot
         self._answers: set[asyncio.Task[None]] = set()
@@ -264,7 +267,7 @@ class TelegramAdapter:
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; Telegram hands out files up to 20 MB."""
-        return await fetch(self._bot, self._client, attachment, limit)
+        return await fetch(self._bot, self._client, attachment, limit, self._files_dir)
 
     async def cancel_answers(self) -> None:
         """Cancel the answers to pressed buttons that are still on their way."""

@@ -108,7 +108,7 @@ def _said(
         message_id=_number(message.message_id),
         text=words.text,
         private=private,
-        sent_at=message.date,
+        sent_at=message.edit_date or message.date,
         command=words.command,
         attachments=content.files,
         unreadable=content.unreadable,

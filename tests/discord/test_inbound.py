@@ -203,6 +203,9 @@ async def test_a_manager_of_the_server_is_an_admin(library: payloads.Library) ->
 async def test_an_edit_is_a_change_once(library: payloads.Library) -> None:
     at = "2024-11-23T14:07:00.000000+00:00"
     body = message(f"<@{BOT}> what is a functor?", **NAMED, edited_timestamp=at)
+    assert str(said(library, body).sent_at) == "2024-11-23 14:07:00+00:00", (
+        "a new question counts then"
+    )
     change = parse_edit(library.message(body), library.me)
     assert change == Change(
         f"{MESSAGE}:2024-11-23T14:07:00+00:00",

@@ -437,6 +437,16 @@ def test_no_thread_outside_of_topics(name: str) -> None:
     assert message(name).address.thread == ""
 
 
+def test_a_message_that_was_edited_is_as_old_as_its_edit() -> None:
+    """Otherwise an edit would bring an old window of a limit back."""
+    update = payload("private_text")
+    sent = update["message"]["date"]
+    update["message"]["edit_date"] = sent + 3600
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert event.sent_at.timestamp() == sent + 3600
+
+
 def test_edited_message() -> None:
     event = change("private_edited")
     assert event == Change("730145617", ChangeKind.EDITED, PRIVATE, ADA, "10", "What is a functor?")

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -122,6 +123,18 @@ class TelegramServer:
     def answers(self, chat: Chat) -> list[Message]:
         """Return the bot's messages in a chat, the oldest first."""
         return [message for message in self.messages(chat) if message.sender == self._state.bot]
+
+    def go_local(self, folder: Path) -> None:
+        """Run in the mode `--local`: keep files in a folder, and tell their absolute paths."""
+        self._state.folder = str(folder)
+
+    def keep(self, folder: Path) -> list[Path]:
+        """Write all files to a folder, as in the mode `--local`; return their paths."""
+        for file in self._state.files.values():
+            path = folder / self.token / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.data)
+        return [folder / self.token / file.path for file in self._state.files.values()]
 
     def pack_files(self) -> None:
         """Hand out files compressed from now on, whatever a client accepts."""

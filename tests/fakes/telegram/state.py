@@ -243,6 +243,8 @@ class State:
         self.files: dict[str, StoredFile] = {}
         self.paths: dict[str, StoredFile] = {}
         self.packs_files = False
+        self.folder = ""
+        """The folder of files in the mode `--local`; "" in the ordinary mode."""
         self.presses: dict[str, Press] = {}
         self.commands: dict[str, list[Json]] = {}
         self.webhook = ""
