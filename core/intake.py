@@ -162,7 +162,7 @@ class Intake:
             session, message.author, message.address, private=message.private, now=now
         )
         match message.command:
-            case None:
+            case None | "ask":
                 return await self._said(session, message, speaker, now)
             case "retry":
                 return await self._again(session, message, speaker, now)
@@ -369,16 +369,23 @@ class Intake:
             entry = _instead(change, record, record.question, now)
             await inbox.say(session, _answered(entry, words.FORGOTTEN), now=now)
         elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
-            await inbox.requeue(session, record.id, now=now)
+            await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
+            await self._stay(session, change, record.id)
         elif record.outcome is None:
             pass
         elif await memory.is_head(session, record.conversation_id, record.id):
-            await inbox.replace(session, _instead(change, record, record.question, now), now=now)
+            entry = _instead(change, record, record.question, now)
+            await self._stay(session, change, await inbox.replace(session, entry, now=now))
             return Accepted(changed=True)
         else:
             entry = _instead(change, record, record.question, now)
             await inbox.say(session, _answered(entry, words.MOVED_ON), now=now)
         return Accepted()
+
+    async def _stay(self, session: Session, change: Change, turn_id: int) -> None:
+        """Let the answer of a turn stay in the pressed message if no other can be edited."""
+        if change.ticket:
+            await posts.narrow(session, turn_id, change.message_id)
 
     async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """Answer an edited question anew, but only while its answer is the newest."""
@@ -428,6 +435,7 @@ def _instead(
         kind="chat",
         address=change.address,
         message_id=record.message_id,
+        ticket=change.ticket,
         user_id=record.user_id,
         conversation_id=record.conversation_id,
         epoch=record.epoch,

@@ -28,6 +28,7 @@ from core.errors import (
     Muted,
     PromptTooLong,
     QuotaExceeded,
+    TooLate,
     Undeliverable,
     Unreachable,
 )
@@ -200,7 +201,7 @@ class Chat:
                 may_call=may_call,
                 request_id=f"turn-{call.turn.reference}",
                 model=self._terms.chosen(call.turn),
-                patience=self._terms.patience_seconds - call.seconds,
+                patience=min(self._terms.patience_seconds - call.seconds, call.reply.time),
             )
             try:
                 async with call.reply.until_stopped(), aclosing(stream) as events:
@@ -366,14 +367,17 @@ class Chat:
 
         If the bot may write nothing there, try nothing for a while; otherwise tell the person. Who
         locks the bot out in the middle of an answer, or again and again, pays for it: else that
-        would be a way to read, or to spend, for nothing. Return whether another turn may have
-        waited for it. Raises LeaseLost when another attempt owns the turn.
+        would be a way to read, or to spend, for nothing. Nobody can hasten the end of a ticket, so
+        an answer that comes too late for its ticket is always free. Return whether another turn may
+        have waited for it. Raises LeaseLost when another attempt owns the turn.
         """
 
         async def work(session: Session) -> bool:
             now, is_excused = self._now(), True
             is_followed = await inbox.give_up(session, turn, now=now)
-            if isinstance(error, Muted):
+            if isinstance(error, TooLate):
+                pass  # the next question there has a ticket of its own
+            elif isinstance(error, Muted):
                 times = await mutes.mute(session, turn.address, now=now)
                 is_excused = times <= EXCUSED and not reply.messages.length
             elif turn.message_id is not None:  # a notice that fails is told by no further notice
