@@ -112,6 +112,11 @@ PROMPT_HAS = (
     "That is too long for my language model: it has about {size:,} tokens, which are pieces of"
     " words, and {most:,} are the most. Send less, or begin anew with /new."
 )
+FILE_TOO_LONG = "“{name}” is too long for my language model. Send a shorter file."
+FILE_HAS = (
+    "“{name}” is too long for my language model: with your question it has about {size:,} tokens,"
+    " which are pieces of words, and {most:,} are the most. Send a shorter file."
+)
 FAILED = "Something went wrong while I was answering. Please try again."
 BROKE_OFF = "*My answer broke off here. Please try again.*"
 NOTHING_ANSWERED = "I have no answer to that. Please ask me in other words."
@@ -292,15 +297,20 @@ def refused(refusal: QuotaExceeded, now: datetime) -> str:
     return f"That was all for now: {limit}{rest}. You can go on {until(refusal.resets_at, now)}."
 
 
-def ended(error: QuotaExceeded | AttachmentError | ModelError, now: datetime) -> str:
-    """Return the sentence for an answer that an error ended."""
+def ended(
+    error: QuotaExceeded | AttachmentError | ModelError, now: datetime, file: str | None = None
+) -> str:
+    """Return the sentence for an answer that an error ended; `file` is the only file, if any."""
     match error:
         case QuotaExceeded():
             return refused(error, now)
         case AttachmentError():
             return str(error)
         case PromptTooLong(size=int(size), most=int(most)):
-            return PROMPT_HAS.format(size=size, most=most)
+            sentence = FILE_HAS if file else PROMPT_HAS
+            return sentence.format(name=file, size=size, most=most)
+        case PromptTooLong() if file:
+            return FILE_TOO_LONG.format(name=file)
     kinds = [kind for kind in _ENDED if isinstance(error, kind)]
     return _ENDED[kinds[0]] if kinds else FAILED
 

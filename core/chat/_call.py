@@ -115,8 +115,7 @@ class OpenCall:
 
         async def work(session: Session) -> tuple[Context, int, Reservation]:
             again = next(tries) > 0 or self.turn.attempt > 1
-            marks = self._terms.marks
-            context = await memory.recall(session, self.turn, marks, now=self._now())
+            context = await memory.recall(session, self.turn, self.marks, now=self._now())
             if context.cut:
                 notice = words.shortened(words.CUT, can_search=self._terms.tools)
                 await inbox.tell(session, self.turn, notice, now=self._now())
@@ -166,10 +165,15 @@ class OpenCall:
         return [*self._terms.prompt(self.context), *said]
 
     @property
+    def marks(self) -> Marks:
+        """The sizes between which the conversation is kept word for word for this model."""
+        return self._terms.marks
+
+    @property
     def is_long(self) -> bool:
         """True if the conversation has grown past the mark at which it is summarised."""
         used = self.counted
-        return used.prompt_tokens + used.completion_tokens > self._terms.marks.high
+        return used.prompt_tokens + used.completion_tokens > self.marks.high
 
     @property
     def prompt_tokens(self) -> int:
@@ -272,7 +276,7 @@ class OpenCall:
 
         Reserve again; return False if nothing can be left out. Raises QuotaExceeded.
         """
-        marks = Marks(0, self._terms.marks.low // 2)
+        marks = Marks(0, self.marks.low // 2)
         context = await transact(
             self._sessions, lambda s: memory.recall(s, self.turn, marks, now=self._now())
         )

@@ -105,7 +105,8 @@ class Chat:
         self, error: QuotaExceeded | AttachmentError | ModelError, turn: Turn, reply: Reply
     ) -> _Ending:
         """Return the ending for an error that another attempt would meet again."""
-        sentence = words.ended(error, self._now())
+        names = [each.name for each in turn.question.attachments]
+        sentence = words.ended(error, self._now(), file=names[0] if len(names) == 1 else None)
         if isinstance(error, REFUSALS):
             log.info("turn %s: refused: %s", turn.reference, error)
             ending = _shown_with(sentence, Outcome.REFUSED, turn, reply)
@@ -165,8 +166,7 @@ class Chat:
 
     async def _ask_for_summary(self, call: OpenCall) -> _Ending:
         """Ask for a summary of the older messages of a conversation, below the same prompt."""
-        marks = self._terms.marks
-        if call.context.cut_id is None or call.context.length <= marks.high:
+        if call.context.cut_id is None or call.context.length <= call.marks.high:
             # The conversation is short enough, or another summary came first.
             await call.release()
         else:
@@ -227,7 +227,8 @@ class Chat:
         """Return the call of an attempt, which opens when it is entered."""
         conversation = turn.conversation_id
         toolbox = tools.offer(self._sessions, conversation) if self._terms.tools else Toolbox(())
-        return OpenCall(self._sessions, self._terms, self._now, turn, reply, toolbox)
+        terms = self._terms.within(self._llm.context(self._terms.chosen(turn)))
+        return OpenCall(self._sessions, terms, self._now, turn, reply, toolbox)
 
     # Storing
 

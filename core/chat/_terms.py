@@ -1,6 +1,6 @@
 """The operator's terms, which apply to every answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.memory import Context, Marks
 from core.messages import ChatMessage, Usage, system
@@ -36,6 +36,18 @@ class Terms:
         A model that is no longer on offer counts as not chosen.
         """
         return turn.model if turn.model in self.models else None
+
+    def within(self, context_tokens: int | None) -> "Terms":
+        """Return the terms for a model that takes so many tokens; None if nobody knows.
+
+        The prompt keeps to two thirds of the room: a question and its files come on top.
+        """
+        if context_tokens is None:
+            return self
+        room = max(context_tokens - self.max_completion_tokens, context_tokens // 2)
+        # A conversation may grow to twice the high mark before it is cut.
+        marks = Marks(min(self.marks.high, room // 3), min(self.marks.low, room // 6))
+        return self if marks == self.marks else replace(self, marks=marks)
 
     def prompt(self, context: Context) -> list[ChatMessage]:
         """Return the messages before the question.

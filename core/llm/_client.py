@@ -32,8 +32,8 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 LONGEST_PAUSE = 15.0
 LONGEST_WAIT = 60.0
 """The longest pause before a try, and the longest wait that a server may ask for; in seconds."""
-COSTLY_PAUSES = (0.5, 5.0, 15.0, 45.0)
-"""The seconds before a request is repeated that fails slowly or at a cost."""
+COSTLY_PAUSES = (0.5, 5.0, 15.0, 45.0, 120.0, 300.0)
+"""The seconds before a request is repeated that fails slowly or at a cost; then always the last."""
 
 
 class LLM:
@@ -51,6 +51,8 @@ class LLM:
         self._clock = clock
         self._lookout = Lookout((endpoint.model, *endpoint.fallbacks), clock)
         self._dialects: dict[str, Dialect] = {}
+        self._contexts: dict[str, int] = {}
+        """The most tokens that a model takes, where the endpoint tells it."""
         self._cut: deque[str] = deque(maxlen=1000)
         """The ids of requests whose answers ended without a word: once more, and that is enough."""
 
@@ -212,6 +214,13 @@ class LLM:
         """Return whether the endpoint does not know a model any more."""
         return self._lookout.is_gone(model)
 
+    def context(self, model: str | None) -> int | None:
+        """Return the most tokens of a prompt and its answer, for a model or the one in its place.
+
+        None if the endpoint does not tell it.
+        """
+        return self._contexts.get(self._lookout.current(model) or "")
+
     @property
     def names(self) -> tuple[str, ...]:
         """Return every model that may answer."""
@@ -232,6 +241,8 @@ class LLM:
                 images = dialect.images and offer.images is not False
                 files = dialect.files and offer.files is not False
                 self._dialects[model] = replace(dialect, images=images, files=files)
+                if offer.context is not None:
+                    self._contexts[model] = offer.context
         return catalogue
 
     async def check(self, *, seconds: float = 5.0) -> str | None:
@@ -302,9 +313,7 @@ class _Tries:
         self.last = error
         pause = next(self.pauses)
         if isinstance(error, Costly):
-            if self.costly == len(COSTLY_PAUSES):
-                return None
-            pause = COSTLY_PAUSES[self.costly]
+            pause = COSTLY_PAUSES[min(self.costly, len(COSTLY_PAUSES) - 1)]
             self.costly += 1
         # Spread the retries: the server may tell a thousand streams the same moment.
         pause += min(error.retry_after or 0.0, LONGEST_WAIT)

@@ -5,7 +5,8 @@ emphasis that is cut is closed in the part and opened again in the rest. Every c
 the text around it, so the earlier parts do not change while the text grows.
 """
 
+from core.text._flanks import flanks, pair
 from core.text._lines import ends, opens
 from core.text._split import Fits, Growing, split
 
-__all__ = ["Fits", "Growing", "ends", "opens", "split"]
+__all__ = ["Fits", "Growing", "ends", "flanks", "opens", "pair", "split"]

@@ -154,6 +154,7 @@ class Desk:
     paper: Paper
     model: ModelServer
     sessions: Sessions
+    asked: llm.LLM
     _intake: Intake
     _worker: Worker
 
@@ -207,7 +208,7 @@ class Desk:
 
     async def settled(self) -> None:
         """Wait until everything is answered, and summarised where it is time for that."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self._worker.until_idle()
 
     async def ask(self, text: str, **how: Any) -> str:
@@ -268,7 +269,7 @@ async def desk(
         )
         working = asyncio.create_task(worker.run())
         try:
-            yield Desk(paper, model, sessions, intake, worker)
+            yield Desk(paper, model, sessions, asked, intake, worker)
         finally:
             working.cancel()
             await asyncio.wait([working])

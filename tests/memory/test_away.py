@@ -134,7 +134,7 @@ async def test_only_who_needs_the_model_waits_for_it(
             await here.say("hi", chat=f"room{number}", admin=True)
         await here.say("1")
         await here.say("2")
-        await eventually(lambda: texts(here).count(MODEL_WAITS) == 10, within=20)
+        await eventually(lambda: texts(here).count(MODEL_WAITS) == 10)
         await here.say("3", who=BOB)
         await here.say("/usage")
         await eventually(lambda: "Of 3." in texts(here) and "This month" in str(texts(here)))
@@ -255,4 +255,48 @@ async def test_a_prompt_that_is_too_long_is_shortened_and_asked_once_more(
         assert words.PROMPT_TOO_LONG in await ada.ask("hi")
         assert len(model.requests) - before <= 2
     assert [short(request) for request in model.requests[:before]].count(False) >= 1
+    assert Records(sqlite_url).drift() == []
+
+
+async def test_a_conversation_keeps_to_what_the_endpoint_says_its_model_takes(
+    sqlite_url: str, model: ModelServer
+) -> None:
+    """No request is refused first: the catalogue has told how long one may be."""
+    model.catalogue["/models"] = {"data": [{"id": MODEL, "context_length": 4000}]}
+    async with desk(sqlite_url, model, tools="off", max_completion_tokens=100) as ada:
+        await ada.asked.look_up()
+        for number in range(20):
+            await ada.ask(f"{number} " + "word " * 300)
+    sizes = [request.prompt_tokens for request in model.requests]
+    assert max(sizes) < 3900
+    assert sum(size > 3000 for size in sizes) < len(sizes)
+    assert "19 word" in model.requests[-1].text
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ("maximum context length is 8192 tokens, yours has 9001 tokens", words.FILE_HAS),
+        ("maximum context length", words.FILE_TOO_LONG),
+    ],
+)
+async def test_a_file_that_is_too_long_alone_is_told_by_its_name(
+    sqlite_url: str, model: ModelServer, told: str, sentence: str
+) -> None:
+    model.respond = lambda request: Fault(400, message=told)
+    async with desk(sqlite_url, model) as ada:
+        heard = await ada.ask("What is this?", files={"a.txt": b"a text"})
+    assert heard == sentence.format(name="a.txt", size=9001, most=8192)
+    assert len(model.requests) == 1
+
+
+async def test_an_empty_answer_is_repeated_as_long_as_patience_lasts(
+    sqlite_url: str, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.llm._client.COSTLY_PAUSES", (0.01,))
+    empty = 9
+    model.enqueue(*[Answer("")] * empty, Answer("Well."))
+    async with desk(sqlite_url, model) as ada:
+        assert await ada.ask("hi") == "Well."
+    assert len(model.requests) == empty + 1
     assert Records(sqlite_url).drift() == []

@@ -110,10 +110,10 @@ async def test_an_edit_in_another_process_is_paid_too(
     async with (
         desk(postgres_url, model) as ada,
         desk(postgres_url, model, "other") as other,
+        half_an_answer(ada, records) as question,
     ):
-        async with half_an_answer(ada, records) as question:
-            await other.change(ChangeKind.EDITED, question, "Tell me another story")
-            await model.seen(2)
+        await other.change(ChangeKind.EDITED, question, "Tell me another story")
+        await model.seen(2)
     cut_off, answered = calls(records)
     assert (cut_off.turns, answered.turns) == (1, 1)
     assert cut_off.charged == cut_off.cost > (0 if cut_off.estimated else 100)
