@@ -97,9 +97,13 @@ def _command(
         _by_address(attachment_of(interaction, file), file.url)
         for file in (discord.Attachment(data=raw, state=interaction._state) for raw in sent)
     ]
-    command = None if data["name"] == ASK else data["name"]
     return _message(
-        interaction, me, ticket, " ".join(texts), command=command, attachments=tuple(attachments)
+        interaction,
+        me,
+        ticket,
+        " ".join(texts),
+        command=data["name"],
+        attachments=tuple(attachments),
     )
 
 
@@ -125,6 +129,7 @@ def _asked_about(
         me,
         ticket,
         asked,
+        command=ASK,
         quote=quote,
         attachments=attachments,
         unreadable=unreadable_of(message),

@@ -261,5 +261,5 @@ async def _told(response: aiohttp.ClientResponse) -> Json:
     if isinstance(refusal, Refused) and refusal.code in _ENDED:
         raise _Ended from refusal
     if isinstance(refusal, Refused) and refusal.code == _ENOUGH:
-        raise Silenced(str(refusal), _ENOUGH) from refusal
+        raise Unreachable(str(refusal)) from refusal  # a file takes the place of the rest
     raise refusal

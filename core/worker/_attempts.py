@@ -110,7 +110,7 @@ class Attempts:
         A ticket may have ended while its turn waited, and then no model need be asked.
         """
         turn = run.turn
-        if run.reply.time < 0:
+        if turn.kind == "chat" and run.reply.time < 0:
             await run.reply.calls.knock()
         if turn.muted_until is not None and not turn.ticket:  # a ticket opens closed doors
             if self._now() < turn.muted_until:

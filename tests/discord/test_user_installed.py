@@ -186,6 +186,30 @@ async def test_a_failing_follow_up_is_not_repeated(
     assert [file.data.decode() for file in asked.original.attachments] == [LONG]
 
 
+async def test_a_file_takes_the_place_of_follow_ups_that_are_used_up(
+    abroad: Abroad, model: ModelServer
+) -> None:
+    model.enqueue(quick(LONG))
+    abroad.server.fail("POST /webhooks/{id}/{token}", code=40094)
+    async with abroad.running():
+        asked = await abroad.ask()
+        await abroad.records.idle(1)
+    assert asked.original is not None
+    assert [file.data.decode() for file in asked.original.attachments] == [LONG]
+
+
+async def test_a_refused_answer_is_told_by_the_interaction(
+    abroad: Abroad, model: ModelServer
+) -> None:
+    abroad.server.fail("PATCH /webhooks/{id}/{token}/messages/{id}", code=50109, times=9)
+    async with abroad.running():
+        asked = await abroad.ask()
+        await abroad.records.idle(2)
+    assert asked.original is not None
+    assert abroad.records.all("SELECT outcome FROM turns ORDER BY id")[0] == ("undeliverable",)
+    assert words.NOT_DELIVERED in abroad.shown()[0]
+
+
 async def test_a_flood_limit_of_follow_ups_is_waited_for(
     abroad: Abroad, model: ModelServer
 ) -> None:
@@ -374,6 +398,22 @@ async def test_try_again_of_somebody_else_does_nothing(abroad: Abroad, model: Mo
     assert abroad.shown()[0] == shown[0]
 
 
+async def test_a_button_of_a_forgotten_question_is_answered_below(
+    abroad: Abroad, model: ModelServer
+) -> None:
+    model.enqueue(Fault(400))
+    async with abroad.running():
+        await abroad.ask()
+        await abroad.records.idle(1)
+        failed = abroad.last()
+        await abroad.server.slash(abroad.channel, abroad.ada, "forget", text="yes")
+        await abroad.records.idle(2)
+        before = abroad.shown()
+        await abroad.server.press(failed, words.TRY_AGAIN, abroad.ada)
+        await abroad.records.idle(3)
+    assert abroad.shown() == [*before, words.FORGOTTEN]
+
+
 async def test_a_used_up_quota_is_told_and_the_button_works_later(
     abroad: Abroad, model: ModelServer
 ) -> None:
@@ -450,6 +490,19 @@ async def test_a_message_with_nothing_to_read_needs_no_model(
     assert model.requests == []
 
 
+async def test_a_command_is_no_piece_of_an_earlier_question(
+    abroad: Abroad, model: ModelServer
+) -> None:
+    """Its own "is thinking…" waits for an answer."""
+    abroad.channel = abroad.server.dm(abroad.ada)
+    async with abroad.running():
+        await abroad.server.say(abroad.channel, abroad.ada, "x" * 1995)
+        asked = await abroad.ask("And why?")
+        await abroad.records.idle(2)
+    assert asked.original is not None
+    assert "And why?" in asked.original.content
+
+
 async def test_a_file_goes_with_the_command(abroad: Abroad, model: ModelServer) -> None:
     file = ("notes.txt", b"The secret word is plum.", "text/plain")
     async with abroad.running():
@@ -492,6 +545,20 @@ async def test_only_the_owner_of_a_group_may_forget_for_all(abroad: Abroad) -> N
         await abroad.server.slash(abroad.channel, abroad.ada, "forget", text="yes")
         await abroad.records.idle(2)
     assert abroad.shown() == [words.ADMINS_ONLY, words.ALL_FORGOTTEN]
+
+
+async def test_a_long_memory_is_summarised_again_and_again(
+    abroad: Abroad, model: ModelServer
+) -> None:
+    """A summary has nothing to say after its first, whether its ticket has ended or not."""
+    model.enqueue(*[quick("Words go on. " * 200), Answer("A summary.")] * 3)
+    async with abroad.running(memory_high_tokens=900, memory_low_tokens=200):
+        for number in range(3):
+            await abroad.ask()
+            await abroad.records.idle(2 * number + 2)
+    assert abroad.records.one("SELECT count(*) FROM summaries") == 3
+    assert sum(words.SUMMARISED in shown for shown in abroad.shown()) == 1
+    assert abroad.calls_to_channels() == []
 
 
 async def test_nothing_is_exported_among_others(abroad: Abroad) -> None:
