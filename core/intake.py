@@ -10,8 +10,8 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, words
-from core.adapter import Access, Change, ChangeKind, Event, InboundMessage, Move
+from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, speech, words
+from core.adapter import NEW, Access, Change, ChangeKind, Event, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
@@ -161,9 +161,10 @@ class Intake:
         speaker = await identity.resolve(
             session, message.author, message.address, private=message.private, now=now
         )
+        question = speech.question_in(message)
+        if question is not None and message.command != NEW:
+            return await self._said(session, question, speaker, now)
         match message.command:
-            case None | "ask":
-                return await self._said(session, message, speaker, now)
             case "retry":
                 return await self._again(session, message, speaker, now)
             case _:
@@ -187,7 +188,8 @@ class Intake:
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """Add a message to its author's last question, or store a question of its own."""
-        if message.album or message.forwarded or speaker.may_go_on:
+        may_go_on = message.album or message.forwarded or speaker.may_go_on
+        if may_go_on and not message.ticket:  # a ticket waits for an answer of its own
             last = await inbox.latest(session, speaker, message.address)
             if last is not None and pieces.goes_on(last.question, message):
                 return await self._piece(session, message, speaker, last, now)
@@ -267,6 +269,9 @@ class Intake:
             speaker, message.text, message.private, message.admin, self._offer, now
         )
         result = await commands.run(session, message.command or "", request)
+        question = speech.question_in(message)
+        if question is not None and result.epoch is not None:
+            return await self._anew(session, question, speaker, result, now)
         entry = _answered(_entry(message, speaker, now), result.text)
         if result.export:
             entry = replace(entry, question=replace(entry.question, export=True))
@@ -274,6 +279,24 @@ class Intake:
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
         return Accepted(changed=result.stopped, forgot=result.forgot)
+
+    async def _anew(
+        self,
+        session: Session,
+        question: InboundMessage,
+        speaker: Speaker,
+        result: commands.Result,
+        now: datetime,
+    ) -> Accepted:
+        """Store the first question of a conversation that has just begun."""
+        speaker = replace(speaker, epoch=result.epoch or 0)
+        if result.instructions is not None:
+            # They precede the question in memory, as the message of a turn that says nothing.
+            silent = _answered(_entry(question, speaker, now), "")
+            silent = replace(silent, message_id=None, ticket="")
+            turn_id = await inbox.say(session, silent, now=now)
+            await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
+        return await self._question(session, question, speaker, now, None)
 
     async def _again(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime

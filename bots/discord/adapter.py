@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 
 import aiohttp
 import discord
@@ -24,6 +25,7 @@ from bots.discord.rest import (
     shorten_log,
     translating,
 )
+from bots.discord.threads import open_again, parent
 from core.adapter import (
     Access,
     Address,
@@ -208,7 +210,8 @@ class DiscordAdapter:
         held, body = tickets.read(ticket), _body(markdown, buttons)
         if held and held.alone and await tickets.edit(self._client, held, message_id, body):
             return
-        with tickets.ending(held):
+
+        async def edit() -> None:
             await call(
                 self._client,
                 "PATCH",
@@ -217,6 +220,13 @@ class DiscordAdapter:
                 channel_id=address.chat,
                 message_id=message_id,
             )
+
+        with tickets.ending(held):
+            try:
+                await edit()
+            except Silenced as refusal:
+                await open_again(self._client, address.chat, refusal)
+                await edit()
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Delete "is thinking…"."""
@@ -312,6 +322,11 @@ class DiscordAdapter:
         path = "/channels/{channel_id}/typing"
         with tickets.ending(held):
             await call(self._client, "POST", path, channel_id=address.chat)
+
+    async def around(self, address: Address) -> Address | None:
+        """Return the address of the channel around a public thread."""
+        found = await parent(self._client, self._client.deleted, address.chat)
+        return None if found is None else replace(address, chat=found)
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; its URL has to be asked for again, because it expires."""

@@ -11,6 +11,7 @@ from bots.discord import Discord
 from bots.pieces import Pieces
 from core import words
 from core.adapter import Access, Address, Attachment, Author, Change, ChangeKind, InboundMessage
+from core.speech import command_in, question_in
 
 PLATFORM = Discord.name
 LONGEST_QUOTE = 1000
@@ -33,9 +34,9 @@ def parse_message(
     private = message.channel.type is discord.ChannelType.private
     if not (_by_person(message) and (private or piece or _addressed(message, me))):
         return None
-    text, unreadable = _text(message, me), unreadable_of(message)
+    (command, text), unreadable = command_in(_text(message, me)), unreadable_of(message)
     attachments = attachments_of(message)
-    if unreadable and not (private or text or attachments):
+    if unreadable and not (private or text or command or attachments):
         return None
     reference = message.reference
     return InboundMessage(
@@ -46,6 +47,7 @@ def parse_message(
         text=text,
         private=private,
         sent_at=message.created_at,
+        command=command,
         attachments=attachments,
         unreadable=unreadable,
         reply_to=str(reference.message_id) if reference and _is_reply(message) else None,
@@ -68,6 +70,7 @@ def parse_edit(message: discord.Message, me: Snowflake) -> Change | None:
     if message.edited_at is None:
         return None
     said = parse_message(message, me)
+    said = said and question_in(said)
     if said is None or not (said.text or said.attachments):
         return None
     event_id = f"{message.id}:{message.edited_at.isoformat()}"

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from sqlalchemy.exc import DBAPIError
 
 from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
-from core.adapter import Button, ChangeKind
+from core.adapter import Address, Button, ChangeKind
 from core.chat._call import OpenCall
 from core.chat._question import question_of
 from core.chat._terms import Terms
@@ -21,6 +21,7 @@ from core.db import Session, Sessions, timed_out, transact
 from core.errors import (
     AttachmentError,
     ContentRefused,
+    DeliveryError,
     FileRefused,
     ModelBroke,
     ModelBusy,
@@ -366,21 +367,28 @@ class Chat:
     async def give_up(self, turn: Turn, reply: Reply, error: Undeliverable) -> bool:
         """End a turn that cannot be delivered; it costs the person nothing.
 
-        If the bot may write nothing there, try nothing for a while; otherwise tell the person. Who
-        locks the bot out in the middle of an answer, or again and again, pays for it: else that
-        would be a way to read, or to spend, for nothing. Nobody can hasten the end of a ticket, so
-        an answer that comes too late for its ticket is always free. Return whether another turn may
-        have waited for it. Raises LeaseLost when another attempt owns the turn.
+        If the bot may write nothing there, try nothing for a while, and tell the person once in the
+        chat around, if it is a thread; otherwise tell them there. Who locks the bot out in the
+        middle of an answer, or again and again, pays for it: else that would be a way to read, or
+        to spend, for nothing. Nobody can hasten the end of a ticket, so an answer that comes too
+        late for its ticket is always free. Return whether another turn may have waited for it.
+        Raises LeaseLost when another attempt owns the turn.
         """
+        around = None
+        if isinstance(error, Muted) and turn.muted_until is None and turn.kind == "chat":
+            around = await _around(reply)
 
         async def work(session: Session) -> bool:
             now, is_excused = self._now(), True
             is_followed = await inbox.give_up(session, turn, now=now)
-            if isinstance(error, TooLate):
-                pass  # the next question there has a ticket of its own
-            elif isinstance(error, Muted):
-                times = await mutes.mute(session, turn.address, now=now)
-                is_excused = times <= EXCUSED and not reply.messages.length
+            if isinstance(error, Muted):
+                if not isinstance(error, TooLate):  # the next ticket may be written with
+                    times = await mutes.mute(session, turn.address, now=now)
+                    is_excused = times <= EXCUSED and not reply.messages.length
+                if around is not None:
+                    there = replace(turn, address=around, ticket="")
+                    told = words.NOT_WRITTEN.format(name=turn.question.name)
+                    await inbox.tell(session, there, told, now=now)
             elif turn.message_id is not None:  # a notice that fails is told by no further notice
                 told = words.with_reference(words.NOT_DELIVERED, turn.reference)
                 await inbox.tell(session, turn, told, now=now)
@@ -389,6 +397,15 @@ class Chat:
             return is_followed
 
         return await transact(self._sessions, work)
+
+
+async def _around(reply: Reply) -> Address | None:
+    """Return the address of the chat around a closed thread, if the platform tells it now."""
+    try:
+        return await reply.adapter.around(reply.turn.address)
+    except DeliveryError as error:
+        log.info("turn %s: no chat around its thread: %s", reply.turn.reference, error)
+        return None
 
 
 def _shown_with(sentence: str, outcome: Outcome, turn: Turn, reply: Reply) -> _Ending:
