@@ -194,7 +194,8 @@ class Intake:
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """Add a message to its author's last question, or store a question of its own."""
-        if message.album or message.forwarded or speaker.may_go_on:
+        may_go_on = message.album or message.forwarded or speaker.may_go_on
+        if may_go_on and not message.ticket:  # a ticket waits for an answer of its own
             whole = await self._begun(session, message, speaker, now)
             if whole is not None:
                 return await self._piece(session, message, speaker, whole, now)
@@ -385,16 +386,23 @@ class Intake:
             entry = _instead(change, record, record.question, now)
             await inbox.say(session, _answered(entry, words.FORGOTTEN), now=now)
         elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
-            await inbox.requeue(session, record.id, now=now)
+            await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
+            await self._stay(session, change, record.id)
         elif record.outcome is None:
             pass
         elif await memory.is_head(session, record.conversation_id, record.id):
-            await inbox.replace(session, _instead(change, record, record.question, now), now=now)
+            entry = _instead(change, record, record.question, now)
+            await self._stay(session, change, await inbox.replace(session, entry, now=now))
             return Accepted(changed=True)
         else:
             entry = _instead(change, record, record.question, now)
             await inbox.say(session, _answered(entry, words.MOVED_ON), now=now)
         return Accepted()
+
+    async def _stay(self, session: Session, change: Change, turn_id: int) -> None:
+        """Let the answer of a turn stay in the pressed message if no other can be edited."""
+        if change.ticket:
+            await posts.narrow(session, turn_id, change.message_id)
 
     async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """Answer an edited question anew, but only while its answer is the newest."""
@@ -447,6 +455,7 @@ def _instead(
         kind="chat",
         address=change.address,
         message_id=record.message_id,
+        ticket=change.ticket,
         user_id=record.user_id,
         conversation_id=record.conversation_id,
         epoch=record.epoch,

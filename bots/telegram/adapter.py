@@ -41,6 +41,7 @@ from core.adapter import (
     Change,
     Event,
     InboundMessage,
+    Leeway,
     Move,
 )
 from core.errors import MISSHAPEN, MessageGone, Undeliverable, place
@@ -125,6 +126,10 @@ class TelegramAdapter:
         """Return the seconds between previews, by the kind of the chat."""
         return GROUP_PACE if is_group(address) else PRIVATE_PACE
 
+    def leeway(self, ticket: str) -> Leeway:
+        """Return no bounds: nothing here is written with tickets."""
+        return Leeway()
+
     def fits(self, markdown: str) -> bool:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
@@ -172,6 +177,7 @@ class TelegramAdapter:
         markdown: str,
         *,
         final: bool,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons."""
@@ -194,7 +200,7 @@ class TelegramAdapter:
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Do nothing, because Telegram ends "typing" by itself."""
 
-    async def delete(self, address: Address, message_id: str) -> None:
+    async def delete(self, address: Address, message_id: str, *, ticket: str = "") -> None:
         """Delete a message of ours; raises Undeliverable if it is older than two days."""
         try:
             await _attempt_there(
@@ -210,6 +216,7 @@ class TelegramAdapter:
         data: bytes,
         *,
         reply_to: str | None = None,
+        ticket: str = "",
         nonce: str,
     ) -> str:
         """Post a file, as a document. A repeat makes a second one."""
@@ -252,7 +259,7 @@ class TelegramAdapter:
             lambda: self._bot.edit_message_caption(int(address.chat), int(message_id))
         )
 
-    async def typing(self, address: Address) -> None:
+    async def typing(self, address: Address, *, ticket: str = "") -> None:
         """Show "typing" for five seconds."""
         await beside(
             address,

@@ -235,8 +235,9 @@ class OpenCall:
             case _:
                 self._note(event)
         is_full = len(self.reply.text) >= LONGEST or self._length > MOST_RECEIVED
-        self.finish_reason = "length" if is_full else self.finish_reason
-        return is_full
+        is_late = self.reply.time <= 0
+        self.finish_reason = "time" if is_late else "length" if is_full else self.finish_reason
+        return is_full or is_late
 
     def _note(self, event: Event) -> None:
         """Take in an event that brings nothing of the answer itself."""

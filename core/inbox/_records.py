@@ -153,10 +153,10 @@ def as_new(now: datetime) -> dict[str, Any]:
     }
 
 
-async def requeue(session: Session, turn_id: int, *, now: datetime) -> None:
+async def requeue(session: Session, turn_id: int, *, ticket: str = "", now: datetime) -> None:
     """Queue a failed or refused turn again for its person, to be answered in its messages."""
     again = update(turns).where(turns.c.id == turn_id, _NOT_WELL, ~turns.c.forgotten)
-    await session.execute(again.values(as_new(now) | _ASKED))
+    await session.execute(again.values(as_new(now) | _ASKED | {"ticket": ticket}))
 
 
 async def amend(
