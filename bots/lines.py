@@ -10,6 +10,7 @@ _SIGNED = re.compile(
     r"[ \t>]*+[-+][ \t]++[*_~≈<>≤≥]{0,3}[$€£¥₹]?\d[\d.,'\u00a0\u202f]*+[ \u00a0\u202f]?"
     r"(?:[^\s\d]\S{0,11}+(?: \S{1,11}+)?)?[ \t]*+"
 )
+_NEAR = 3
 _SIGN = re.compile(r"[ \t>]*+(?P<sign>[-+*])[ \t]")
 
 _NUMBERED = re.compile(r"(?P<margin>[ \t>]*+)(?P<number>\d{1,9})\.(?=[ \t])")
@@ -39,12 +40,18 @@ def box(task: re.Match[str]) -> str:
 def is_signed(lines: Sequence[str], at: int) -> bool:
     """Return True if a line is a number with its sign, such as `- 3 °C`, and no item of a list.
 
-    An item has another directly above or below it, or a line that belongs to it.
+    An item has another directly above or below it, or a line that belongs to it; but a list has
+    only one kind of signs.
     """
-    if not _SIGNED.fullmatch(lines[at]):
+    line = lines[at]
+    if not _SIGNED.fullmatch(line):
         return False
     beside = [*lines[max(0, at - 1) : at], *lines[at + 1 : at + 2]]
-    return not any(_is_beside(line, lines[at]) for line in beside)
+    if not any(_is_beside(other, line) for other in beside):
+        return True
+    near = lines[max(0, at - _NEAR) : at + _NEAR + 1]
+    signs = {other.lstrip(" \t>")[0] for other in near if _SIGNED.fullmatch(other)}
+    return len(signs) > 1
 
 
 def _is_beside(line: str, signed: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.generated import SCRIPTS, check
+from tests.generated import SCRIPTS, check_text
 
 SHARE = 4
 """The texts of each script; one in four is long."""
@@ -12,4 +12,4 @@ SHARE = 4
 def test_a_text_in_any_script_is_seen_as_a_whole(script: str) -> None:
     first = list(SCRIPTS).index(script)
     for number in range(SHARE):
-        check(first + number * len(SCRIPTS))
+        check_text(first + number * len(SCRIPTS))

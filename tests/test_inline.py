@@ -106,6 +106,7 @@ MARKED = [
     ("*a **b** c* **d *e***", "a b c d e", ["italic a b c", "bold b", "bold d e", "italic e"]),
     ("**two\nlines**", "two\nlines", ["bold two\nlines"]),
     ("||hidden|| but a || b", "hidden but a || b", ["spoiler hidden"]),
+    ("||hidden||! if (a||!b||!c)", "hidden! if (a||!b||!c)", ["spoiler hidden"]),
     ("答案是||四十二||。", "答案是四十二。", ["spoiler 四十二"]),
     ("||`a|b` **c**||", "a|b c", ["spoiler a|b c", "bold c"]),
     (

@@ -53,8 +53,11 @@ def render(markdown: str) -> str:
 
 
 def _code(shown: list[str], lines: Sequence[str], at: int, fence: Fence) -> int:
-    """Write a block of code, closed even if the text ends inside; return the index behind it."""
-    shown.append(f"{fence.indent}```{fence.language}")
+    """Write a block of code, closed even if the text ends inside; return the index behind it.
+
+    An empty block is left out: the client would take its end for the beginning of the next one.
+    """
+    code: list[str] = []
     opened: Fence | None = fence
     at += 1
     while at < len(lines) and not fence.is_left(lines[at]):
@@ -62,8 +65,12 @@ def _code(shown: list[str], lines: Sequence[str], at: int, fence: Fence) -> int:
         at += 1
         if opened is None:
             break
-        shown.append(_unfenced(lines[at - 1]))
-    shown.append(f"{fence.margin}```")  # without the marker of the list item
+        code.append(_unfenced(lines[at - 1]))
+    if "".join(code).strip(" \t>"):
+        end = f"{fence.margin}```"  # without the marker of the list item
+        shown += [f"{fence.indent}```{fence.language}", *code, end]
+    elif fence.indent.strip():
+        shown.append(fence.indent)
     return at
 
 
@@ -138,7 +145,7 @@ def _table(lines: Sequence[str]) -> list[str]:
 
 
 def _is_quoted(line: str) -> bool:
-    return ">" in line[:4]
+    return line.lstrip()[:1] == ">"
 
 
 def _unquoted(lines: Sequence[str]) -> list[str]:

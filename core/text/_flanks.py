@@ -36,7 +36,10 @@ def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
     before, after = _sides(text, start, end)
     sign, size = text[start], end - start
     if sign == "|":
-        return _hides(before, after, size)
+        begins, ends = _hides(before, after, size)
+        behind = text[end + 1 : end + 2]
+        negated = after == "!" and (behind.isalnum() or behind in ("(", "["))  # a ||!b
+        return begins, ends and not negated
     begins = after not in _ENDS_CLAUSE and _faces(after, before)
     ends = before not in _BRACKETS and _faces(before, after)
     if sign == "_":
@@ -104,7 +107,7 @@ def _hides(before: str, after: str, size: int) -> tuple[bool, bool]:
         return False, False
     operand = kind(before) == _WORD or before in ")]"
     begins = not after.isspace() and not operand
-    return begins, not before.isspace() and kind(after) != _WORD and after not in "([!"
+    return begins, not before.isspace() and kind(after) != _WORD and after not in "(["
 
 
 def _is_letter(char: str) -> bool:

@@ -46,6 +46,9 @@ def test_markup_that_discord_shows_stays(text: str) -> None:
         ("1. a\n2. b\n5. c", "1. a\n2. b\n5\\. c"),
         ("7. a\n   - b\n8. c", "7. a\n   - b\n8. c"),
         ("1) a", "1) a"),
+        ("a\n```py\n\n```\nb\n```\nc\n```", "a\nb\n```\nc\n```"),
+        ("- ```\n  ```\n- b", "- \n- b"),
+        ("a->b | c\n--|--\nd | e", "```\na->b │ c\n─────┼──\nd    │ e\n```"),
         ("> | a | b |\n> |---|---|\n> | 1 | 2 |\nc", "> ```\n> a │ b\n> ──┼──\n> 1 │ 2\n> ```\nc"),
     ],
 )
