@@ -48,6 +48,15 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """The beginning of a thread, which everybody there has before their eyes."""
+
+    text: str = ""
+    """The title, and the words of the first message with its author's name."""
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """A message from a person to the bot, or a possible piece of one."""
 
@@ -78,6 +87,8 @@ class InboundMessage:
     message that this one forwards."""
     quoted_from: str = ""
     """The name of the person, chat or channel that wrote the quote; "" for the bot's own words."""
+    opening: Opening = Opening()
+    """The beginning of the thread that it is in. It is quoted only to a new conversation."""
     album: str = ""
     """The id of an album; to people, the messages of an album are one message."""
     partial: bool = False
@@ -138,7 +149,24 @@ class Access:
     address: Address
 
 
-Event = InboundMessage | Change | Move | Access
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The copy of a person's message, which takes its place: a bot deleted it and posted it anew.
+
+    The copy is the question now, and its author is still the person who wrote the message.
+    """
+
+    event_id: str
+    address: Address
+    author: Author
+    """The person's account, under the name that the copy shows."""
+    message_id: str
+    copy_id: str
+    text: str
+    """The text of the copy, which may have lost the signs that made a bot copy it."""
+
+
+Event = InboundMessage | Change | Move | Access | Copy
 """Everything that an adapter hands over."""
 
 
@@ -223,8 +251,14 @@ class Known(Protocol):
         If nothing is stored of the chat, return the newest of all chats; None if there is none.
         """
 
-    async def chats(self, bot_id: str) -> list[str]:
-        """Return the ids of the private chats in which our account has heard something."""
+    async def chats(self, bot_id: str) -> dict[str, str]:
+        """Return the ids of all chats in which our account has heard something.
+
+        Beside each stands the id of the oldest message that is stored of it.
+        """
+
+    async def private_chats(self, bot_id: str) -> list[str]:
+        """Return the ids of those among them that people have with the bot alone."""
 
 
 class Adapter(Protocol):

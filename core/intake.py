@@ -10,7 +10,17 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError
 
 from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, speech, words
-from core.adapter import NEW, Access, Change, ChangeKind, Event, InboundMessage, Move
+from core.adapter import (
+    NEW,
+    Access,
+    Change,
+    ChangeKind,
+    Copy,
+    Event,
+    InboundMessage,
+    Move,
+    Opening,
+)
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
@@ -98,7 +108,7 @@ class Intake:
     def _may_pass(self, event: Event) -> bool:
         """Return whether an event is part of no flood. Deletions follow messages, which count."""
         match event:
-            case Change(kind=ChangeKind.DELETED) | Move() | Access():
+            case Change(kind=ChangeKind.DELETED) | Move() | Access() | Copy():
                 return True
             case InboundMessage() | Change():
                 return self._turnstile.lets(event.author, self._now())
@@ -144,6 +154,8 @@ class Intake:
             case Access():
                 await mutes.relax(session, event.address, now=self._now())
                 return Accepted()
+            case Copy():
+                return Accepted(changed=await inbox.copied(session, event))
             case InboundMessage():
                 return await self._message(session, event)
 
@@ -238,6 +250,8 @@ class Intake:
             return await self._hold_off(session, message, speaker, reached, now)
         ready_at = _ready_at(message, now)
         entry = replace(_entry(message, speaker, ready_at), follows_id=follows_id)
+        if message.opening != Opening() and await memory.is_empty(session, speaker):
+            entry = replace(entry, question=entry.question.opened_by(message.opening))
         before = self._aside.before(message)
         answer = entry.question.ready_answer
         if answer and not (before or pieces.gathers(message)):  # another piece may ask something

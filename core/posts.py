@@ -251,8 +251,18 @@ async def newest(session: Session, account: Account, chat: str) -> str | None:
     return found
 
 
-async def chats(session: Session, account: Account) -> list[str]:
-    """Return the ids of the private chats with a message that an account of ours saw or sent.
+async def chats(session: Session, account: Account) -> dict[str, str]:
+    """Return all chats with a message that an account saw or sent, and the oldest one of each."""
+    known = (*_is_account(account), _posts.c.message_id.is_not(None))
+    oldest = select(func.min(_posts.c.id)).where(*known).group_by(_posts.c.chat)
+    found = await session.execute(
+        select(_posts.c.chat, _posts.c.message_id).where(_posts.c.id.in_(oldest))
+    )
+    return {row.chat: row.message_id for row in found}
+
+
+async def private_chats(session: Session, account: Account) -> list[str]:
+    """Return the private chats with a message that an account saw or sent.
 
     Every other chat has a conversation of its own.
     """

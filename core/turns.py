@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal, Self, TypeVar
 
 from core import words
-from core.adapter import Address, Attachment, InboundMessage
+from core.adapter import Address, Attachment, InboundMessage, Opening
 
 T = TypeVar("T")
 
@@ -107,6 +107,16 @@ class Question:
             sent_at=message.sent_at.timestamp(),
         )
 
+    def opened_by(self, opening: Opening) -> Self:
+        """Return this question below the beginning of its thread."""
+        if self.unreadable and self.ready_answer:
+            return self
+        return replace(
+            self,
+            quote=_both(opening.text, self.quote, GAP),
+            attachments=self.attachments + opening.attachments,
+        )
+
     @classmethod
     def load(cls, stored: dict[str, Any], message: dict[str, Any] | None = None) -> Self:
         """Return a question from its stored form; fields of a newer release are ignored.
@@ -170,7 +180,7 @@ class Question:
         if self.text or self.quote or self.attachments:
             return None
         if self.unreadable:
-            return words.UNREADABLE.format(what=self.unreadable)
+            return words.unreadable(self.unreadable)
         return words.NOTHING_SAID
 
     def takes(self, piece: "Question") -> bool:

@@ -48,11 +48,13 @@ UNREADABLE_KINDS = {
     "paid_media": "paid media",
     "invoice": "invoices",
     "giveaway": "giveaways",
+    "withheld": "messages that do not mention me",
 }
 """The kinds of messages that the bot cannot read."""
 ELSEWHERE = "messages from other chats"
 SOMEBODY = "Somebody"
 """The name of an author whom the platform does not tell."""
+WITHHELD = "Here I can read only messages that mention me. Please send it again with my name in it."
 
 ASK_ABOUT = "Ask about this"
 """The name of the command in a message's menu."""
@@ -250,6 +252,11 @@ READ = (
     "For these answers I read and wrote {tokens}, which are pieces of words."
     " {cached} % of what I read was still cached from before, which costs less."
 )
+
+
+def unreadable(what: str) -> str:
+    """Return the answer to a message of which the bot can read nothing."""
+    return WITHHELD if what == UNREADABLE_KINDS["withheld"] else UNREADABLE.format(what=what)
 
 
 def list_commands() -> str:

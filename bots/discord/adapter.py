@@ -32,6 +32,7 @@ from core.adapter import (
     Attachment,
     Button,
     Change,
+    Copy,
     InboundMessage,
     Known,
     Leeway,
@@ -144,7 +145,7 @@ class DiscordAdapter:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access | Copy, None]:
         """Yield events of the gateway, and messages that were missed since the newest stored one.
 
         Raises SettingsError when Discord refuses the login.

@@ -9,15 +9,16 @@ from typing import Any
 import discord
 from discord.abc import Snowflake
 
-from bots.discord.inbound import (
-    address_of,
+from bots import quotes
+from bots.discord.content import (
+    LONGEST_QUOTE,
     attachment_of,
     attachments_of,
-    author_of,
     files_of,
     shown_text,
-    unreadable_of,
+    unreadable_in,
 )
+from bots.discord.inbound import address_of, author_of
 from bots.discord.rest import Refused, call
 from bots.discord.tickets import Ticket, Way
 from core import words
@@ -121,7 +122,7 @@ def _asked_about(
         _by_address(file, addresses[file.reference.rpartition("/")[2]])
         for file in attachments_of(message)
     )
-    quote = shown_text(message, me)
+    quote = quotes.cut(shown_text(message, me), LONGEST_QUOTE)
     author, locale = message.author.display_name, interaction.locale.value
     asked = words.ABOUT_THIS.format(author=author, locale=locale) if quote or attachments else ""
     return _message(
@@ -132,7 +133,7 @@ def _asked_about(
         command=ASK,
         quote=quote,
         attachments=attachments,
-        unreadable=unreadable_of(message),
+        unreadable=unreadable_in(message),
     )
 
 

@@ -33,7 +33,6 @@ from bots.telegram.suspects import suspects
 from bots.telegram.topics import beside, create, is_group
 from core.adapter import (
     COMMANDS,
-    Access,
     Address,
     Attachment,
     Author,
@@ -42,7 +41,6 @@ from core.adapter import (
     Event,
     InboundMessage,
     Leeway,
-    Move,
 )
 from core.errors import MISSHAPEN, MessageGone, Undeliverable, place
 
@@ -286,7 +284,7 @@ class TelegramAdapter:
         try:
             read = Update.de_json(update, None)
             event = parse(read, self._me)
-            if isinstance(event, Change | Move | Access):
+            if not isinstance(event, InboundMessage | None):
                 return event
             return self._pieces.hear(event, lambda: parse_piece(read, self._me))
         except Exception as error:  # a bad update must not stop the ones after it

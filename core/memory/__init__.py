@@ -4,7 +4,14 @@ A message that was sent once is sent again byte for byte, so that the provider's
 """
 
 from core.memory._context import Context, Marks
-from core.memory._conversation import choose_model, instructions, is_head, model_of, reset
+from core.memory._conversation import (
+    choose_model,
+    instructions,
+    is_empty,
+    is_head,
+    model_of,
+    reset,
+)
 from core.memory._estimate import estimate
 from core.memory._recall import recall
 from core.memory._remember import instruct, remember
@@ -20,6 +27,7 @@ __all__ = [
     "estimate",
     "instruct",
     "instructions",
+    "is_empty",
     "is_head",
     "model_of",
     "recall",

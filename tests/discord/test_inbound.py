@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from bots.discord.content import LONGEST_QUOTE
 from bots.discord.inbound import parse_deletion, parse_edit, parse_message, read
 from bots.discord.interactions import parse_interaction
 from bots.discord.tickets import Ticket
 from bots.discord.tickets import read as read_ticket
 from bots.pieces import Pieces
+from bots.quotes import CUT
 from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
 from tests.discord import payloads
 from tests.discord.payloads import (
@@ -108,9 +110,12 @@ async def test_a_reply_to_the_bot_calls_it_without_a_ping(library: payloads.Libr
 
 
 async def test_a_mention_in_a_reply_brings_the_text_it_is_about(library: payloads.Library) -> None:
-    other = message("x" * 3000, author=BOB, id="99")
+    other = message("x" * 4000, author=BOB, id="99")
     event = said(library, reply(f"<@{BOT}> true?", other, **NAMED))
-    assert (event.text, event.reply_to, event.quote) == ("true?", "99", "x" * 1000)
+    assert (event.text, event.reply_to, event.quote) == ("true?", "99", "x" * 4000)
+    long = message("x" * 20_000, author=BOB, id="99")
+    quote = said(library, reply(f"<@{BOT}> true?", long, **NAMED)).quote
+    assert quote == "x" * LONGEST_QUOTE + f"\n{CUT}"
     assert said(library, reply(f"<@{BOT}> true?", None, **NAMED)).quote == ""
 
 
@@ -161,7 +166,8 @@ async def test_unreadable_content_is_named_in_private(
 ) -> None:
     event = said(library, private("", **more))
     assert (event.unreadable, event.attachments) == (words, ())
-    assert heard(library, reply("", message("x", author=BOT), **more)) is None
+    answer = said(library, reply("", message("x", author=BOT), **more))
+    assert (answer.unreadable, answer.quote) == (words, "")
     assert said(library, message(f"<@{BOT}> look", **NAMED, **more)).unreadable == words
 
 

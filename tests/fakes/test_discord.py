@@ -280,10 +280,12 @@ async def test_a_thread_has_the_id_of_its_starter(
     starter = await server.say(channel, ada, "let us talk")
     thread = server.thread(channel, "talk", starter=starter)
     await server.say(thread, ada, "here")
-    await server.wait(lambda: len(bot.heard) == 2)
-    assert isinstance(bot.heard[1].channel, discord.Thread)
+    await server.wait(lambda: len(bot.heard) == 3)
+    _, first, said = bot.heard
+    assert first.type is discord.MessageType.thread_starter_message
+    assert isinstance(said.channel, discord.Thread)
     assert thread.id == starter.id
-    await bot.heard[1].channel.send("yes")
+    await said.channel.send("yes")
     assert [answer.content for answer in server.answers(thread)] == ["yes"]
 
 

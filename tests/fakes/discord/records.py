@@ -17,19 +17,24 @@ TOKEN_LIFE = 15 * 60.0
 FOLLOW_UPS = 5
 """The most follow-ups of an interaction that only a person's install allows."""
 
-TEXT, DM, GROUP_DM, THREAD = 0, 1, 3, 11
+TEXT, DM, VOICE, GROUP_DM, CATEGORY, THREAD, FORUM = 0, 1, 2, 3, 4, 11, 15
 """Types of channels."""
+REPLY, STARTER = 19, 21
+"""Types of messages: a reply, and the one in a new thread that shows what it was made from."""
+FORWARD = 1
+"""The type of a reference to a message that is passed on."""
 EPHEMERAL, LOADING = 1 << 6, 1 << 7
 """Flags of messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An account; `bot` is only true of ours."""
+    """An account; a webhook is one too for the messages that it posts."""
 
     id: str
     name: str
     bot: bool = False
+    webhook: bool = False
 
     @property
     def mention(self) -> str:
@@ -62,7 +67,7 @@ class Guild:
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """A text channel, a thread in one, or a private conversation with the bot."""
+    """A channel of a server, a thread in one, or a private conversation with the bot."""
 
     id: str
     name: str
@@ -140,6 +145,10 @@ class Message:
     attachments: list[Upload] = field(default_factory=list)
     reference: str | None = None
     """The id of the message it replies to."""
+    target: "Message | None" = field(default=None, repr=False)
+    """The message that it replies to, forwards, or shows at the beginning of a thread."""
+    stickers: list[Json] = field(default_factory=list)
+    poll: Json | None = None
     pings: Pings = Pings()
     nonce: str | int | None = None
     flags: int = 0

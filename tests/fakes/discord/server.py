@@ -15,6 +15,7 @@ from tests.fakes.discord.forms import File, Form
 from tests.fakes.discord.gateway import Gateway
 from tests.fakes.discord.limits import Limits
 from tests.fakes.discord.records import (
+    TEXT,
     Call,
     Channel,
     Guild,
@@ -141,9 +142,14 @@ class DiscordServer:
         """A private conversation of two people, or a group of more, without the bot."""
         return self.world.among(people)
 
-    def channel(self, guild: Guild, name: str) -> Channel:
-        """A new text channel."""
-        return self.world.channel(guild, name)
+    def channel(
+        self, guild: Guild, name: str, *, kind: int = TEXT, hidden: bool = False
+    ) -> Channel:
+        """A new channel of a server, a text channel unless `kind` is another type.
+
+        A hidden one the bot may not view, until `allow(channel, "VIEW_CHANNEL")`.
+        """
+        return self.world.channel(guild, name, kind, hidden=hidden)
 
     def thread(self, channel: Channel, name: str, *, starter: Message | None = None) -> Channel:
         """A new thread of a channel, from a message or on its own."""
@@ -194,13 +200,49 @@ class DiscordServer:
         reply_to: Message | None = None,
         ping: bool = True,
         attachments: Sequence[Attachment] = (),
+        embeds: Sequence[Json] = (),
+        stickers: Sequence[str] = (),
+        poll: Sequence[str] = (),
     ) -> Message:
-        """A person writes; a reply pings the author of its message unless `ping` is off."""
+        """A person writes; a reply pings the author of its message unless `ping` is off.
+
+        Stickers are named; a poll is its question and its answers. Only other bots and webhooks
+        send embeds.
+        """
         _require_place(channel, who)
-        files = [File(name, data, media_type) for name, data, media_type in attachments]
-        allowed = {"parse": ["users", "roles", "everyone"], "replied_user": ping}
-        form = Form(content=text, files=files, allowed=allowed)
+        form = _form(text, ping, attachments, embeds, stickers, poll)
         return self.world.post(channel, who, form, reply=reply_to)
+
+    async def forward(self, message: Message, channel: Channel, who: Person) -> Message:
+        """A person passes a message on to a channel."""
+        _require_place(channel, who)
+        return self.world.post(channel, who, Form(), forward=message)
+
+    async def post_in_forum(
+        self,
+        forum: Channel,
+        who: Person,
+        title: str,
+        text: str,
+        *,
+        attachments: Sequence[Attachment] = (),
+    ) -> Channel:
+        """A person writes a new post, which is a thread with a first message."""
+        _require_place(forum, who)
+        return self.world.forum_post(forum, who, title, _form(text, True, attachments, (), (), ()))
+
+    async def post_by_webhook(
+        self,
+        channel: Channel,
+        name: str,
+        text: str,
+        *,
+        attachments: Sequence[Attachment] = (),
+        embeds: Sequence[Json] = (),
+    ) -> Message:
+        """A webhook writes under a name, as PluralKit lets it do."""
+        form = _form(text, True, attachments, embeds, (), ())
+        return self.world.post(channel, self.world.webhook(name), form)
 
     async def edit_by_person(self, message: Message, text: str) -> None:
         """The author changes the text of a message."""
@@ -278,7 +320,7 @@ class DiscordServer:
 
     def answers(self, channel: Channel) -> list[Message]:
         """Return the bot's messages of a channel, the oldest first."""
-        return [message for message in self.messages(channel) if message.author.bot]
+        return [each for each in self.messages(channel) if each.author == self.world.bot]
 
     def doubles(self, channel: Channel) -> int:
         """Count the bot's messages that repeat another's text in answer to the same question.
@@ -288,7 +330,7 @@ class DiscordServer:
         question: str | None = None
         seen: list[tuple[str | None, str]] = []
         for message in self.messages(channel):
-            if message.author.bot:
+            if message.author == self.world.bot:
                 seen.append((message.reference or question, message.content))
             else:
                 question = message.id
@@ -380,6 +422,26 @@ class DiscordServer:
     def close_with(self, code: int) -> None:
         """Refuse the next identify with this close code."""
         self.gateway.refuse_with.append(Close(code, REASONS.get(code, "")))
+
+
+def _form(
+    text: str,
+    ping: bool,
+    attachments: Sequence[Attachment],
+    embeds: Sequence[Json],
+    stickers: Sequence[str],
+    poll: Sequence[str],
+) -> Form:
+    return Form(
+        content=text,
+        files=[File(name, data, media_type) for name, data, media_type in attachments],
+        embeds=embeds,
+        stickers=[
+            {"id": f"{at}", "name": name, "format_type": 1} for at, name in enumerate(stickers)
+        ],
+        poll=wire.poll(*poll) if poll else None,
+        allowed={"parse": ["users", "roles", "everyone"], "replied_user": ping},
+    )
 
 
 def _require_place(channel: Channel, who: Person) -> None:

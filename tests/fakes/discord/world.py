@@ -11,6 +11,8 @@ from tests.fakes.discord.records import (
     DM,
     GROUP_DM,
     LOADING,
+    REPLY,
+    STARTER,
     TEXT,
     THREAD,
     Call,
@@ -112,6 +114,10 @@ class World:
         self.people[person.id] = person
         return person
 
+    def webhook(self, name: str) -> Person:
+        """A new webhook, under the name that it gives its next messages."""
+        return Person(self.snowflake(), name, bot=True, webhook=True)
+
     def guild(
         self,
         name: str,
@@ -140,21 +146,33 @@ class World:
         self.publish(Event("GUILD_CREATE", wire.guild(guild, self.bot), guild.id, GUILDS))
         return guild
 
-    def channel(self, guild: Guild, name: str) -> Channel:
-        """A new text channel."""
-        channel = Channel(self.snowflake(), name, TEXT, guild)
+    def channel(self, guild: Guild, name: str, kind: int = TEXT, *, hidden: bool) -> Channel:
+        """A new channel, which the bot may view or not."""
+        denied = {"VIEW_CHANNEL"} if hidden else set()
+        channel = Channel(self.snowflake(), name, kind, guild, denied=denied)
         self._place(channel)
         self.publish(Event("CHANNEL_CREATE", wire.channel(channel), guild.id, GUILDS))
         return channel
 
     def thread(self, parent: Channel, name: str, starter: Message | None) -> Channel:
-        """A new public thread; it takes the id of the message it starts from."""
-        identity = starter.id if starter else self.snowflake()
-        channel = Channel(identity, name, THREAD, parent.guild, parent)
-        self._place(channel)
-        body = {**wire.channel(channel), "newly_created": True}
-        self.publish(Event("THREAD_CREATE", body, channel.guild_id, GUILDS))
-        return channel
+        """A new public thread; it takes the id of the message it starts from, and shows that."""
+        thread = self._begin(parent, name, starter.id if starter else self.snowflake())
+        if starter:
+            self.post(thread, starter.author, Form(), starter=starter)
+        return thread
+
+    def forum_post(self, forum: Channel, author: Person, name: str, form: Form) -> Channel:
+        """A new post in a forum: a thread, and its first message with the same id."""
+        post = self._begin(forum, name, self.snowflake())
+        self.post(post, author, form, identity=post.id)
+        return post
+
+    def _begin(self, parent: Channel, name: str, identity: str) -> Channel:
+        thread = Channel(identity, name, THREAD, parent.guild, parent)
+        self._place(thread)
+        body = {**wire.channel(thread), "newly_created": True}
+        self.publish(Event("THREAD_CREATE", body, thread.guild_id, GUILDS))
+        return thread
 
     def close(self, thread: Channel) -> None:
         """Close a thread, as Discord does when nothing was said in it for a time."""
@@ -213,7 +231,7 @@ class World:
         self._tell_rights(channel)
 
     def _tell_rights(self, channel: Channel) -> None:
-        if channel.kind == TEXT:
+        if channel.kind not in {DM, THREAD}:
             self.publish(Event("CHANNEL_UPDATE", wire.channel(channel), channel.guild_id, GUILDS))
 
     # Messages
@@ -225,25 +243,32 @@ class World:
         form: Form,
         *,
         reply: Message | None = None,
+        forward: Message | None = None,
+        starter: Message | None = None,
         interaction: Interaction | None = None,
         hidden: bool = False,
+        identity: str | None = None,
     ) -> Message:
         """Add a message, which opens a closed thread.
 
-        A hidden one, seen by one person, is in no history and no event.
+        A hidden one, seen by one person, is in no history and no event. `starter` is the message
+        that a new thread shows first, and `identity` the id of a message that has one already.
         """
         channel.archived = False
         message = Message(
-            id=self.snowflake(),
+            id=identity or self.snowflake(),
             channel=channel,
             author=author,
             content=form.content,
             sent_at=self.clock(),
-            kind=19 if reply else 0,
+            kind=REPLY if reply else STARTER if starter else 0,
             embeds=list(form.embeds),
             components=list(form.components),
             attachments=[self.upload(channel, file) for file in form.files],
             reference=reply.id if reply else None,
+            target=reply or forward or starter,
+            stickers=list(form.stickers),
+            poll=form.poll,
             nonce=form.nonce,
             flags=form.flags,
             interaction=interaction,
@@ -343,7 +368,7 @@ class World:
         body = wire.message_event(message, wire.message(message, self.link))
         if name == "MESSAGE_CREATE" and message.nonce is not None:
             body["nonce"] = message.nonce
-        bare = wire.bare(body) if self.protected(message) else None
+        bare = wire.withheld(body, message, self.protected)
         self.publish(Event(name, body, place.guild_id, _intent(place), bare))
 
     def protected(self, message: Message) -> bool:
