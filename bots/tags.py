@@ -4,7 +4,7 @@ import html
 import re
 from typing import NamedTuple
 
-from bots.indices import lowered, raised
+from bots.symbols import SCRIPTS
 
 _TAG = re.compile(
     r"<(?P<shut>/?)(?P<name>[A-Za-z][A-Za-z0-9-]{0,15}+)"
@@ -107,8 +107,10 @@ def indexed(name: str, text: str) -> str:
     if len(text) > _LONGEST_INDEX or len(text.split()) != 1:
         return text
     sign = "^" if name == "sup" else "_"
-    written = raised(text) if name == "sup" else lowered(text)
-    return written or (f"{sign}{text}" if len(text) == 1 else f"{sign}({text})")
+    forms = [SCRIPTS[sign].get(char, "") for char in text]
+    if all(forms):
+        return "".join(forms)
+    return f"{sign}{text}" if len(text) == 1 else f"{sign}({text})"
 
 
 def _attributes(text: str) -> dict[str, str]:

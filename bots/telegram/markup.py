@@ -1,8 +1,8 @@
 """Markdown to text with Telegram entities, in linear time.
 
 With entities instead of a `parse_mode` Telegram cannot refuse a message for its markup. No visible
-text is lost: raw HTML, for example, stays as text. Lines stay where they were. The text is never
-longer than its Markdown, except for tables, tabs, mentions, commands and deep links.
+text is lost: a tag that ends nothing, for example, stays as text. Lines stay where they were. The
+text is never longer than its Markdown, except for tables, tabs, mentions, commands and deep links.
 """
 
 import re

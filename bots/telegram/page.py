@@ -14,9 +14,10 @@ ENTITIES = 100
 """The most entities of a message; Telegram silently ignores the rest."""
 
 # Telegram finds deep links into itself and mentions by itself, wherever a text holds them, and a
-# command in every quotient such as `(a+b)/2`.
+# command in every quotient such as `(a+b)/2`, but none of them in the address of a web page.
 _FOUND = re.compile(
-    r"(?:[tT][gG]|[tT][oO][nN](?:[sS][iI][tT][eE])?):(?=//)|@(?<!\w@)(?=\w)"
+    r"(?P<page>https?://(?:[A-Za-z0-9-]{1,63}+\.)++[A-Za-z]{2,}(?::\d++)?/[\w./~%&=+@()-]*+)"
+    r"|(?:[tT][gG]|[tT][oO][nN](?:[sS][iI][tT][eE])?):(?=//)|@(?<!\w@)(?=\w)"
     r"|/(?<=[)\]}|\u0300-\u036f\u20d0-\u20ff′⁺⁻⁼⁾₊₋₌₎]/)(?=\w)"
 )
 
@@ -175,7 +176,7 @@ def _inert(text: str, marks: Sequence[_Mark]) -> tuple[str, list[_Mark]]:
         pieces.append(text[cut : found.end()])
         cut = found.end()
         before = bisect_right(code, (at, 0)) - 1
-        if before < 0 or code[before][1] < at:
+        if not found["page"] and (before < 0 or code[before][1] < at):
             pieces.append(JOINER)
             places.append(at)
     pieces.append(text[cut:])

@@ -144,6 +144,13 @@ def test_links(markdown: str, text: str, url: str | None) -> None:
     assert posted(markdown).text == text
 
 
+def test_an_address_with_a_name_in_it_stays_a_link() -> None:
+    text = "See https://social.example.org/@ada and http://local/@ada."
+    assert render(text)[0] == text.replace("local/@", "local/@\u2060")
+    found = [entity for entity in posted(text).entities if entity["type"] != "url"]
+    assert found == []
+
+
 def test_table_is_aligned() -> None:
     table = "| Name | Age |\n|:---|---:|\n| Ada | 36 |\n| 漢字 | 5 |\n| x | `a` **b** |"
     drawn = "Name │ Age\n─────┼────\nAda  │  36\n漢字 │   5\nx    │ a b"
