@@ -37,9 +37,9 @@ def written(markdown: str) -> str:
 def _pieces(text: str) -> Iterator[str]:
     """Yield the text of each paragraph, each formula between them, and each line of code."""
     fence: Fence | None = None
-    at = start = 0
-    while at < len(text):
-        stop = text.find("\n", at) + 1 or len(text)
+    at, start, size = 0, 0, len(text)
+    while at < size:
+        stop = text.find("\n", at) + 1 or size
         line = text[at:stop]
         if fence and fence.is_left(line):
             fence = None
@@ -47,7 +47,8 @@ def _pieces(text: str) -> Iterator[str]:
             fence = after(line, fence)
             yield line
             start = stop
-        elif fence := opens(line, text[stop : stop + 4000].split("\n")):
+        elif fence := opens(line):
+            fence = opens(line, text[stop : stop + 4000].split("\n")) or fence
             yield _prose(text[start:at]) + line
             start = stop
         elif text[at - 1 : at] in ("", "\n") and (shown := _block(text, at)):

@@ -29,7 +29,9 @@ def title(line: str) -> str:
 def is_break(line: str) -> bool:
     """Return True for a line of nothing but three or more stars, dashes or underscores."""
     bare = line.replace(" ", "")
-    return len(bare) > 2 and bare[0] in "-*_" and not bare.strip(bare[0]) and line[:4].strip() != ""
+    if bare[:1] not in ("-", "*", "_") or len(bare) < 3:
+        return False
+    return not bare.strip(bare[0]) and line[:4].strip() != ""
 
 
 def box(task: re.Match[str]) -> str:

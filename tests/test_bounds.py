@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bots import formulas, inline, tex
 from bots.discord import markup as discord
 from bots.telegram import markup as telegram
-from core.text import Growing, split
+from core.text import Growing, formula, split
 
 SMALL = 4_500
 """The characters of a text, which is compared with one of four times as many."""
@@ -53,6 +53,7 @@ REPEATED = st.lists(st.sampled_from(UNITS), min_size=1, max_size=3).map("".join)
 def calls(work: Callable[[], object]) -> int:
     """Return the number of calls that a piece of work makes."""
     for cached in (
+        formula,
         formulas._prose,
         tex.unicode,
         telegram.render,

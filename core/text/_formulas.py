@@ -4,6 +4,7 @@ A dollar is more often money or a variable than the beginning of a formula.
 """
 
 import re
+from functools import lru_cache
 
 LONGEST = 4000
 """The longest formula, in characters."""
@@ -47,6 +48,7 @@ def may_have_formula(text: str) -> bool:
     return _MAY_BEGIN.search(text) is not None
 
 
+@lru_cache(maxsize=256)  # a growing text has the same formulas again and again
 def formula(text: str) -> str | None:
     """Return the TeX of what `FORMULA` found, without its marks; None if it is no formula."""
     found = _FORMULA.fullmatch(text)
@@ -100,6 +102,7 @@ def formula_block(text: str, at: int) -> re.Match[str] | None:
 
     Its group `indent` is everything before it on the line, and `formula` is the formula.
     """
-    if not may_have_formula(text[at : at + 64]):
+    beginning = text[at : at + 64]
+    if "$$" not in beginning and "\\" not in beginning:
         return None
     return _BLOCK.match(text, at, at + LONGEST)
