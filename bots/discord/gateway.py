@@ -17,8 +17,8 @@ from bots.discord.arrivals import Arrivals, Event
 from bots.discord.backlog import LOOKBACK, Backlog, ServerChannel
 from bots.discord.commands import register
 from bots.discord.entrance import find
-from bots.discord.inbound import parse_access, parse_deletion, parse_edit, parse_interaction, read
-from bots.discord.interactions import acknowledge
+from bots.discord.inbound import parse_access, parse_deletion, parse_edit, read
+from bots.discord.interactions import acknowledge, parse_interaction
 from bots.discord.threads import Deleted
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
@@ -282,7 +282,8 @@ class Gateway(discord.AutoShardedClient):
         "is thinking…" without end and asks again. The other order would fail every interaction
         while the database is away.
         """
-        event = parse_interaction(interaction, self.me)
+        is_member = self.get_guild(interaction.guild_id or 0) is not None
+        event = parse_interaction(interaction, self.me, is_member=is_member)
         if event is None or self._arrivals.is_full:
             return
         acknowledged = self._arrivals.reserve(event)

@@ -3,7 +3,6 @@
 import mimetypes
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import discord
 from discord.abc import Snowflake
@@ -21,7 +20,6 @@ PARTIAL = 1990
 """
 
 _BY_PEOPLE = (discord.MessageType.default, discord.MessageType.reply)
-_KINDS = frozenset(ChangeKind)
 _MARK = re.compile(r"<(?:(?P<kind>@!?|@&|#)|a?(?P<emoji>:\w+:))(?P<id>\d+)>")
 _UNREADABLE = {kind: words.UNREADABLE_KINDS[kind] for kind in ("audio", "video")}
 
@@ -36,19 +34,19 @@ def parse_message(
     private = message.channel.type is discord.ChannelType.private
     if not (_by_person(message) and (private or piece or _addressed(message, me))):
         return None
-    (command, text), unreadable = command_in(_text(message, me)), _unreadable(message)
-    attachments = tuple(_attachment(message, file) for file in _files(message) if _readable(file))
+    (command, text), unreadable = command_in(_text(message, me)), unreadable_of(message)
+    attachments = attachments_of(message)
     if unreadable and not (private or text or command or attachments):
         return None
     reference = message.reference
     return InboundMessage(
         event_id=str(message.id),
         address=address_of(message.channel.id, me),
-        author=_author(message.author),
+        author=author_of(message.author),
         message_id=str(message.id),
         text=text,
         private=private,
-        sent_at=message.created_at,
+        sent_at=message.edited_at or message.created_at,
         command=command,
         attachments=attachments,
         unreadable=unreadable,
@@ -92,65 +90,13 @@ def parse_deletion(said: InboundMessage) -> Change:
     return Change(event_id, ChangeKind.DELETED, said.address, said.author, said.message_id)
 
 
-def parse_interaction(
-    interaction: discord.Interaction, me: Snowflake
-) -> InboundMessage | Change | None:
-    """Return a slash command, whose ticket is its token, or a pressed button."""
-    data: dict[str, Any] = dict(interaction.data or {})
-    if interaction.type is discord.InteractionType.application_command:
-        return _command(interaction, data, me)
-    if interaction.type is discord.InteractionType.component:
-        return _press(interaction, data.get("custom_id"), me)
-    return None
-
-
-def _command(
-    interaction: discord.Interaction, data: dict[str, Any], me: Snowflake
-) -> InboundMessage | None:
-    if interaction.channel_id is None:
-        return None
-    private = _is_private(interaction)
-    values = [str(option["value"]) for option in data.get("options", ()) if "value" in option]
-    allowed = interaction.permissions
-    return InboundMessage(
-        event_id=str(interaction.id),
-        address=address_of(interaction.channel_id, me),
-        author=_author(interaction.user),
-        message_id=str(interaction.id),
-        ticket=interaction.token,
-        text=" ".join(values),
-        private=private,
-        sent_at=interaction.created_at,
-        command=data["name"],
-        admin=private or allowed.administrator or allowed.manage_guild,
-    )
-
-
-def _is_private(interaction: discord.Interaction) -> bool:
-    """Return whether an interaction is in a private chat with the bot, not in a group of people.
-
-    A chat of two other people has the type of a private chat too.
-    """
-    channel = interaction.channel
-    among_others = interaction.guild_id is not None or interaction.context.private_channel
-    return not among_others and channel is not None and channel.type is discord.ChannelType.private
-
-
-def _press(interaction: discord.Interaction, custom_id: Any, me: Snowflake) -> Change | None:
-    message = interaction.message
-    if message is None or interaction.channel_id is None or custom_id not in _KINDS:
-        return None
-    address = address_of(interaction.channel_id, me)
-    author = _author(interaction.user)
-    return Change(str(interaction.id), ChangeKind(custom_id), address, author, str(message.id))
-
-
 def address_of(channel_id: int, me: Snowflake) -> Address:
     """Return the address of a channel; a thread is a channel of its own."""
     return Address(PLATFORM, str(me.id), str(channel_id))
 
 
-def _author(user: discord.User | discord.Member) -> Author:
+def author_of(user: discord.User | discord.Member) -> Author:
+    """Return an account as Discord shows it."""
     return Author(PLATFORM, str(user.id), user.display_name)
 
 
@@ -190,6 +136,11 @@ def _text(message: discord.Message, me: Snowflake) -> str:
     return _MARK.sub(readable, _own_mention(message, me).sub("", message.content)).strip()
 
 
+def shown_text(message: discord.Message, me: Snowflake) -> str:
+    """Return the words of a message and of those that it forwards."""
+    return _text(message, me) or "\n\n".join(each.content for each in message.message_snapshots)
+
+
 def _own_mention(message: discord.Message, me: Snowflake) -> re.Pattern[str]:
     role = message.guild and message.guild.self_role
     ours = rf"@!?{me.id}|@&{role.id}" if role else rf"@!?{me.id}"
@@ -223,13 +174,22 @@ def _quote(message: discord.Message, me: Snowflake) -> str:
 # -- files ----------------------------------------------------------------------------------------
 
 
-def _files(message: discord.Message) -> Sequence[discord.Attachment]:
+def files_of(message: discord.Message) -> Sequence[discord.Attachment]:
+    """Return the files of a message and of those that it forwards."""
     forwarded = [file for snapshot in message.message_snapshots for file in snapshot.attachments]
     return [*message.attachments, *forwarded]
 
 
-def _attachment(message: discord.Message, file: discord.Attachment) -> Attachment:
+def attachments_of(message: discord.Message) -> tuple[Attachment, ...]:
+    """Return the files of a message that can be read."""
+    return tuple(attachment_of(message, file) for file in files_of(message) if _readable(file))
+
+
+def attachment_of(
+    message: discord.Message | discord.Interaction, file: discord.Attachment
+) -> Attachment:
     """Return a file as a reference to its message, because its URL is signed and expires."""
+    assert message.channel is not None
     reference = f"{message.channel.id}/{message.id}/{file.id}"
     return Attachment(reference, file.filename, _media_type(file), file.size)
 
@@ -243,10 +203,11 @@ def _readable(file: discord.Attachment) -> bool:
     return _media_type(file).partition("/")[0] not in _UNREADABLE
 
 
-def _unreadable(message: discord.Message) -> str:
+def unreadable_of(message: discord.Message) -> str:
+    """Return the kind of content that the bot cannot read; "" if there is none."""
     if message.flags.voice:
         return words.UNREADABLE_KINDS["voice"]
-    for file in _files(message):
+    for file in files_of(message):
         if not _readable(file):
             return _UNREADABLE[_media_type(file).partition("/")[0]]
     if message.poll:

@@ -33,6 +33,7 @@ from core.inbox._records import (
     get,
     last_question,
     latest,
+    of_album,
     requeue,
     unanswered,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "latest",
     "move",
     "note",
+    "of_album",
     "renew",
     "replace",
     "requeue",

@@ -93,7 +93,8 @@ class World:
                 cost=cost,
                 turns=turns,
                 tokens=tokens,
-                prompt_tokens=min(7, tokens),
+                prompt_tokens=tokens // 2,
+                completion_tokens=tokens - tokens // 2,
                 now=now,
             )
 
@@ -105,14 +106,17 @@ class World:
             await commit(self.sessions, lambda s: quota.release(s, call, RULES, now=now))
             return
         cost = self.choice.randint(0, call.reserved)
+        half = call.tokens // 2
+        usage = Usage(self.choice.randint(0, half), self.choice.randint(0, call.tokens - half))
         if how < 0.4:
             # A note is worth what may come until the next one, too.
-            news = [Progress(call.call_id, 1, self.choice.randint(cost, call.reserved))]
+            worth = self.choice.randint(cost, call.reserved)
+            most = call.tokens - call.tokens // 2
+            came = self.choice.randint(usage.completion_tokens, most)
+            news = [Progress(call.call_id, came, worth)]
             await commit(self.sessions, lambda s: quota.note(s, news))
         if how < 0.6:
             await self._cut_off(turn)
-        prompt = self.choice.randint(0, call.tokens)
-        usage = Usage(prompt, self.choice.randint(0, call.tokens - prompt))
         await commit(self.sessions, lambda s: quota.settle(s, call, RULES, usage, cost, now=now))
         if how > 0.9:
             await commit(self.sessions, lambda s: quota.excuse(s, turn, RULES, now=now))
