@@ -503,9 +503,8 @@ async def test_pace_and_first_token(client: httpx.AsyncClient, model: ModelServe
 
 
 async def test_a_thousand_streams_at_once() -> None:
-    async def one(client: aiohttp.ClientSession) -> int:
-        asked = asking("count to 20", stream=True)
-        async with client.post(model.url + PATH, json=asked) as answer:
+    async def one(client: aiohttp.ClientSession, url: str) -> int:
+        async with client.post(url, json=asking("count to 20", stream=True)) as answer:
             return (await answer.read()).count(b"data: ")
 
     headers = {"Authorization": "Bearer test-key"}
@@ -514,7 +513,7 @@ async def test_a_thousand_streams_at_once() -> None:
         aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=0)) as client,
     ):
         with model.hold():
-            tasks = [asyncio.create_task(one(client)) for _ in range(1000)]
+            tasks = [asyncio.create_task(one(client, model.url + PATH)) for _ in range(1000)]
             await model.seen(1000)
         assert len(set(await asyncio.gather(*tasks))) == 1
         assert all(call.finished for call in model.requests)
