@@ -336,6 +336,10 @@ class _Stored:
         account = self.platform, bot_id
         return await db.transact(self.sessions, lambda session: posts.chats(session, account))
 
+    async def private_chats(self, bot_id: str) -> list[str]:
+        account = self.platform, bot_id
+        return await db.transact(self.sessions, lambda s: posts.private_chats(s, account))
+
 
 def _choose(platforms: Sequence[Platform], names: Sequence[str]) -> list[Platform]:
     """Return the platforms to run; raises SettingsError, which tells how to get what is missing."""

@@ -308,6 +308,8 @@ async def undivided(work: Awaitable[T]) -> T:
         while not task.done():
             with suppress(asyncio.CancelledError):  # a second cancellation changes nothing
                 await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # looked at, or asyncio would log it as an error that nobody saw
         raise
 
 

@@ -63,6 +63,8 @@ KEPT = "kept"
 """The key of the lengths of text and quote, in the stored form of a question without words."""
 GAP = "\n\n"
 UNREAD = "[Sent along, but you cannot read it: {what}]"
+WROTE = "{name} wrote:"
+"""The line above a quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Question:
             text=message.text,
             private=message.private,
             name=message.author.name,
-            quote=message.quote,
+            quote=_attributed(message),
             unreadable=message.unreadable,
             attachments=message.attachments,
             album=message.album,
@@ -197,7 +199,8 @@ class Question:
             text=_both(self.text, other.text, "\n"),
             quote=_once(self.quote, other.quote, "\n\n"),
             unreadable=_once(self.unreadable, other.unreadable, " and "),
-            attachments=self.attachments + other.attachments,
+            # A reply to a forward beside it brings the same file again.
+            attachments=tuple(dict.fromkeys(self.attachments + other.attachments)),
             pieces=self.pieces + other.pieces,
             album=other.album or self.album,
             partial=other.partial,
@@ -226,13 +229,22 @@ def own_words(content: str) -> str:
     return GAP.join(blocks)
 
 
+def _attributed(message: InboundMessage) -> str:
+    """Return the quote of a message, below the name of its author."""
+    if not (message.quote and message.quoted_from):
+        return message.quote
+    return f"{WROTE.format(name=message.quoted_from)}\n{message.quote}"
+
+
 def _both(first: str, second: str, between: str) -> str:
     return between.join(text for text in (first, second) if text)
 
 
 def _once(first: str, second: str, between: str) -> str:
     """Return two texts joined, or the first alone if it contains the second already."""
-    return first if second in first.split(between) else _both(first, second, between)
+    if f"{between}{second}{between}" in f"{between}{first}{between}":
+        return first
+    return _both(first, second, between)
 
 
 def _known(kind: type[T], stored: dict[str, Any]) -> T:

@@ -58,7 +58,7 @@ def replied_to(message: discord.Message) -> discord.Message | None:
 
 def attachments_of(message: discord.Message) -> tuple[Attachment, ...]:
     """Return the files that the model may read, in a message and in those that it forwards."""
-    return tuple(_attachment(message, file) for file in _files(message) if _is_readable(file))
+    return tuple(attachment_of(message, file) for file in files_of(message) if _is_readable(file))
 
 
 def unreadable_in(message: discord.Message) -> str:
@@ -66,7 +66,7 @@ def unreadable_in(message: discord.Message) -> str:
     shown: Sequence[Shown] = (message, *message.message_snapshots)
     if any(each.flags.voice for each in shown):
         return words.UNREADABLE_KINDS["voice"]
-    for file in _files(message):
+    for file in files_of(message):
         if not _is_readable(file):
             return _UNREADABLE[_media_type(file).partition("/")[0]]
     return words.UNREADABLE_KINDS["sticker"] if any(each.stickers for each in shown) else ""
@@ -142,13 +142,17 @@ def _poll(message: discord.Message) -> str:
 # -- files ----------------------------------------------------------------------------------------
 
 
-def _files(message: discord.Message) -> Sequence[discord.Attachment]:
+def files_of(message: discord.Message) -> Sequence[discord.Attachment]:
+    """Return the files of a message and of those that it forwards."""
     forwarded = [file for snapshot in message.message_snapshots for file in snapshot.attachments]
     return [*message.attachments, *forwarded]
 
 
-def _attachment(message: discord.Message, file: discord.Attachment) -> Attachment:
+def attachment_of(
+    message: discord.Message | discord.Interaction, file: discord.Attachment
+) -> Attachment:
     """Return a file as a reference to its message, because its URL is signed and expires."""
+    assert message.channel is not None
     reference = f"{message.channel.id}/{message.id}/{file.id}"
     return Attachment(reference, file.filename, _media_type(file), file.size)
 

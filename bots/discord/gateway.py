@@ -19,8 +19,8 @@ from bots.discord.backlog import LOOKBACK, Backlog, ServerChannel
 from bots.discord.commands import register
 from bots.discord.copies import WAIT, Copies
 from bots.discord.entrance import find
-from bots.discord.inbound import parse_access, parse_deletion, parse_edit, parse_interaction, read
-from bots.discord.interactions import acknowledge
+from bots.discord.inbound import parse_access, parse_deletion, parse_edit, read
+from bots.discord.interactions import acknowledge, parse_interaction
 from bots.discord.openings import Openings
 from bots.discord.parsers import passing_over, seeing
 from bots.discord.threads import Deleted
@@ -252,7 +252,7 @@ class Gateway(discord.AutoShardedClient):
     async def _catch_up_private(self, shard_id: int) -> None:
         """Catch up on private channels, which belong to the first shard."""
         if shard_id == 0:
-            for chat in await self._known.chats(str(self.me.id)):
+            for chat in await self._known.private_chats(str(self.me.id)):
                 if self.get_channel(int(chat)) is None:
                     self._backlog.catch_up(chat)
         self._starting.discard(shard_id)
@@ -280,6 +280,8 @@ class Gateway(discord.AutoShardedClient):
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Queue the edit of a message to the bot, or of a webhook's, which may be a copy."""
         if change := parse_edit(event.message, self.me, self._joined):
+            if change.message is not None:
+                self._remember(change.message)
             self._hear(change, event.guild_id or 0)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
@@ -318,7 +320,8 @@ class Gateway(discord.AutoShardedClient):
         "is thinking…" without end and asks again. The other order would fail every interaction
         while the database is away.
         """
-        event = parse_interaction(interaction, self.me)
+        is_member = self.get_guild(interaction.guild_id or 0) is not None
+        event = parse_interaction(interaction, self.me, is_member=is_member)
         if event is None or self._arrivals.is_full:
             return
         acknowledged = self._arrivals.reserve(event)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
 
 import discord
 from discord.abc import Snowflake
@@ -35,7 +34,6 @@ thread among them, later messages need no mention."""
 NOWHERE: Joined = MappingProxyType({})
 
 _BY_PEOPLE = (discord.MessageType.default, discord.MessageType.reply)
-_KINDS = frozenset(ChangeKind)
 
 
 def parse_message(
@@ -69,16 +67,17 @@ def parse_message(
     return InboundMessage(
         event_id=str(message.id),
         address=address_of(message.channel.id, me),
-        author=_author(message.author),
+        author=author_of(message.author),
         message_id=str(message.id),
         text=text,
         private=private,
-        sent_at=message.created_at,
+        sent_at=message.edited_at or message.created_at,
         command=command,
         attachments=attachments,
         unreadable=unreadable,
         reply_to=str(reference.message_id) if reference and _is_reply(message) else None,
         quote=quotes.cut(quote, LONGEST_QUOTE),
+        quoted_from=_name_of(answered, me),
         partial=len(message.content) >= PARTIAL,
         forwarded=bool(message.message_snapshots),
         addressed=not piece,
@@ -106,7 +105,13 @@ def parse_edit(message: discord.Message, me: Snowflake, joined: Joined = NOWHERE
         return None
     event_id = f"{message.id}:{message.edited_at.isoformat()}"
     return Change(
-        event_id, ChangeKind.EDITED, said.address, said.author, said.message_id, said.text
+        event_id,
+        ChangeKind.EDITED,
+        said.address,
+        said.author,
+        said.message_id,
+        said.text,
+        None if said.private else said,  # the edit may have added the mention of the bot
     )
 
 
@@ -115,7 +120,7 @@ def _edited_copy(message: discord.Message, at: datetime, me: Snowflake) -> Chang
     text = own_text(message, me)
     if message.author.id == me.id or not text:
         return None
-    event_id, author = f"{message.id}:{at.isoformat()}", _author(message.author)
+    event_id, author = f"{message.id}:{at.isoformat()}", author_of(message.author)
     address, kind = address_of(message.channel.id, me), ChangeKind.EDITED
     return Change(event_id, kind, address, author, str(message.id), text, of_copy=True)
 
@@ -141,66 +146,21 @@ def parse_copy(
     return Copy(event_id, said.address, author, said.message_id, str(copy.id), text, gone, files)
 
 
-def parse_interaction(
-    interaction: discord.Interaction, me: Snowflake
-) -> InboundMessage | Change | None:
-    """Return a slash command, whose ticket is its token, or a pressed button."""
-    data: dict[str, Any] = dict(interaction.data or {})
-    if interaction.type is discord.InteractionType.application_command:
-        return _command(interaction, data, me)
-    if interaction.type is discord.InteractionType.component:
-        return _press(interaction, data.get("custom_id"), me)
-    return None
-
-
-def _command(
-    interaction: discord.Interaction, data: dict[str, Any], me: Snowflake
-) -> InboundMessage | None:
-    if interaction.channel_id is None:
-        return None
-    private = _is_private(interaction)
-    values = [str(option["value"]) for option in data.get("options", ()) if "value" in option]
-    allowed = interaction.permissions
-    return InboundMessage(
-        event_id=str(interaction.id),
-        address=address_of(interaction.channel_id, me),
-        author=_author(interaction.user),
-        message_id=str(interaction.id),
-        ticket=interaction.token,
-        text=" ".join(values),
-        private=private,
-        sent_at=interaction.created_at,
-        command=data["name"],
-        admin=private or allowed.administrator or allowed.manage_guild,
-    )
-
-
-def _is_private(interaction: discord.Interaction) -> bool:
-    """Return whether an interaction is in a private chat with the bot, not in a group of people.
-
-    A chat of two other people has the type of a private chat too.
-    """
-    channel = interaction.channel
-    among_others = interaction.guild_id is not None or interaction.context.private_channel
-    return not among_others and channel is not None and channel.type is discord.ChannelType.private
-
-
-def _press(interaction: discord.Interaction, custom_id: Any, me: Snowflake) -> Change | None:
-    message = interaction.message
-    if message is None or interaction.channel_id is None or custom_id not in _KINDS:
-        return None
-    address = address_of(interaction.channel_id, me)
-    author = _author(interaction.user)
-    return Change(str(interaction.id), ChangeKind(custom_id), address, author, str(message.id))
-
-
 def address_of(channel_id: int, me: Snowflake) -> Address:
     """Return the address of a channel; a thread is a channel of its own."""
     return Address(PLATFORM, str(me.id), str(channel_id))
 
 
-def _author(user: discord.User | discord.Member) -> Author:
+def author_of(user: discord.User | discord.Member) -> Author:
+    """Return an account as Discord shows it."""
     return Author(PLATFORM, str(user.id), user.display_name)
+
+
+def _name_of(answered: discord.Message | None, me: Snowflake) -> str:
+    """Return the name of the author of a quote; "" for the account `me`, and where none is told."""
+    if answered is None or answered.author.id == me.id:
+        return ""
+    return answered.author.display_name
 
 
 def _by_person(message: discord.Message) -> bool:

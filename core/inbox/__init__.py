@@ -34,6 +34,7 @@ from core.inbox._records import (
     get,
     last_question,
     latest,
+    of_album,
     requeue,
     unanswered,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "latest",
     "move",
     "note",
+    "of_album",
     "renew",
     "replace",
     "requeue",

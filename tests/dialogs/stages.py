@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from core.adapter import ASK
 from tests.bot import Process, bot, process
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
@@ -138,7 +139,8 @@ class DiscordStage:
     async def say(self, text: str) -> None:
         if text.startswith("/"):
             command, _, arguments = text.removeprefix("/").partition(" ")
-            options = {"text": arguments} if arguments else {}
+            option = "question" if command == ASK else "text"
+            options = {option: arguments} if arguments else {}
             await self.server.slash(self.channel, self.ada, command, **options)
         else:
             await self.server.say(self.channel, self.ada, text)

@@ -88,6 +88,9 @@ class Core:
         ours = [said for said in self.messages if said.address.bot_id == bot_id]
         return {said.address.chat: said.message_id for said in reversed(ours)}
 
+    async def private_chats(self, bot_id: str) -> list[str]:
+        return list({said.address.chat: None for said in self.messages if said.private})
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -653,8 +656,8 @@ async def test_commands_are_offered_once(server: DiscordServer, core: Core, guil
         names = {command["name"] for command in server.commands}
         assert names >= {"new", "usage", "stop", "retry", "help", "persona", "forget", "export"}
         for command in server.commands:
-            assert command["contexts"] == [0, 1], "in no chat among people without the bot"
-            assert command["integration_types"] == [0]
+            assert command["contexts"] == [0, 1, 2], "also where the bot is no member"
+            assert command["integration_types"] == [0, 1]
     async with listening(server, core):
         assert count(server, "PUT", "/commands") == 1
 
@@ -952,7 +955,9 @@ async def test_the_token_of_a_command_is_in_no_log(
     await server.wait(lambda: core.events)
     server.fail("PATCH /webhooks/{id}/{token}/messages/{id}", retry_after=0.1)
     turn = core.messages[0]
-    await adapter.send(turn.address, "Help.", final=True, ticket=turn.ticket, nonce="1")
+    await adapter.send(
+        turn.address, "Help.", final=True, reply_to="1", ticket=turn.ticket, nonce="1"
+    )
     assert command.token in caplog.text
     told = "\n".join(map(Lines().format, caplog.records))
     assert "We are being rate limited" in told

@@ -61,6 +61,8 @@ def visible(world: World, request: Request) -> Channel:
     channel = world.channels.get(_snowflake("channel_id", request.ids["channel"]))
     if not channel:
         raise refusal(10003)
+    if not channel.has_bot:
+        raise refusal(50001)
     _require(channel, "VIEW_CHANNEL", 50001)
     return channel
 

@@ -8,6 +8,7 @@ from tests.fakes.discord.records import (
     DM,
     FORUM,
     FORWARD,
+    GROUP_DM,
     REPLY,
     STARTER,
     THREAD,
@@ -107,7 +108,7 @@ def permissions(channel: Channel, person: Person) -> str:
 
 def channel(channel: Channel) -> Json:
     """A channel object: text channel, thread or private conversation."""
-    if channel.kind == DM:
+    if channel.kind in {DM, GROUP_DM}:
         return _private(channel)
     if channel.kind == THREAD:
         return _thread(channel)
@@ -181,9 +182,14 @@ def _bot_role(channel: Channel) -> str:
 
 def _private(channel: Channel) -> Json:
     recipients = [user(channel.recipient)] if channel.recipient else []
+    recipients += [user(person) for person in channel.people]
+    group: Json = {}
+    if channel.kind == GROUP_DM:
+        group = {"owner_id": channel.people[0].id, "name": None, "icon": None}
     return {
+        **group,
         "id": channel.id,
-        "type": DM,
+        "type": channel.kind,
         "last_message_id": channel.latest,
         "recipients": recipients,
         "flags": 0,
@@ -382,7 +388,7 @@ def _origin(message: Message) -> Json:
         return {"webhook_id": message.author.id}
     if not cause:
         return {}
-    owners = {"0": message.channel.guild_id or "0"}
+    owners = _owners(cause)
     metadata = {
         "id": cause.id,
         "type": cause.kind,
@@ -395,6 +401,13 @@ def _origin(message: Message) -> Json:
         "application_id": application,
         "webhook_id": application,
     }
+
+
+def _owners(interaction: Interaction) -> Json:
+    """Return who has installed the bot: the place, or the person who uses it."""
+    if interaction.is_for_person:
+        return {"1": interaction.who.id}
+    return {"0": interaction.channel.guild_id or "0"}
 
 
 def message_event(message: Message, body: Json) -> Json:
@@ -437,6 +450,11 @@ def _bare(body: Json) -> Json:
     return {**kept, "content": "", "embeds": [], "attachments": [], "components": []}
 
 
+def context(place: Channel) -> int:
+    """Return the context of a place: a guild, the bot's own conversation, or one among people."""
+    return 0 if place.guild else 1 if place.has_bot else 2
+
+
 def interaction(interaction: Interaction, bot: Person, link: Link) -> Json:
     """An interaction object for INTERACTION_CREATE."""
     place = interaction.channel
@@ -451,8 +469,8 @@ def interaction(interaction: Interaction, bot: Person, link: Link) -> Json:
         "app_permissions": permissions(place, bot),
         "locale": "en-US",
         "entitlements": [],
-        "authorizing_integration_owners": {"0": place.guild_id or "0"},
-        "context": 0 if place.guild else 1,
+        "authorizing_integration_owners": _owners(interaction),
+        "context": context(place),
         "attachment_size_limit": 10 * 1024 * 1024,
     }
     if interaction.message:

@@ -9,6 +9,7 @@ from tests.fakes.discord.forms import File, Form
 from tests.fakes.discord.mentions import EVERYTHING, USERS_ONLY, pings
 from tests.fakes.discord.records import (
     DM,
+    GROUP_DM,
     LOADING,
     REPLY,
     STARTER,
@@ -51,6 +52,8 @@ class World:
         self.calls: list[Call] = []
         self.violations: list[str] = []
         self.people: dict[str, Person] = {}
+        self.installed: set[str] = set()
+        """The ids of the people who have installed the bot for themselves."""
         self.guilds: dict[str, Guild] = {}
         self.channels: dict[str, Channel] = {}
         self.uploads: dict[str, Upload] = {}
@@ -88,8 +91,10 @@ class World:
         self.change = asyncio.Event()
 
     def publish(self, event: Event) -> None:
-        """Tell the gateway and all who wait."""
-        for tell in self.subscribers:
+        """Tell the gateway and all who wait; the bot hears only of places where it is a member."""
+        place = self.channels.get(str(event.data.get("channel_id") or event.data.get("id")))
+        is_heard = place is None or place.has_bot or event.name == "INTERACTION_CREATE"
+        for tell in self.subscribers if is_heard else ():
             tell(event)
         self.changed()
 
@@ -113,11 +118,18 @@ class World:
         """A new webhook, under the name that it gives its next messages."""
         return Person(self.snowflake(), name, bot=True, webhook=True)
 
-    def guild(self, name: str, members: Iterable[Person], admins: Iterable[Person]) -> Guild:
-        """A new guild with the bot in it; its owner is somebody who never speaks."""
+    def guild(
+        self,
+        name: str,
+        members: Iterable[Person],
+        admins: Iterable[Person],
+        *,
+        has_bot: bool = True,
+    ) -> Guild:
+        """A new guild, by default with the bot in it; its owner is somebody who never speaks."""
         leaders = list(admins)
         owner = self.person(f"Owner of {name}")
-        everybody = [owner, self.bot, *members, *leaders]
+        everybody = [owner, *([self.bot] if has_bot else []), *members, *leaders]
         guild = Guild(
             id=self.snowflake(),
             name=name,
@@ -126,7 +138,10 @@ class World:
             admins={person.id for person in leaders},
             admin_role=self.snowflake(),
             bot_role=self.snowflake(),
+            has_bot=has_bot,
         )
+        if not has_bot:
+            return guild
         self.guilds[guild.id] = guild
         self.publish(Event("GUILD_CREATE", wire.guild(guild, self.bot), guild.id, GUILDS))
         return guild
@@ -186,6 +201,13 @@ class World:
             self._place(channel)
         return self._privates[person.id]
 
+    def among(self, people: Sequence[Person]) -> Channel:
+        """A new private conversation of people without the bot."""
+        kind = DM if len(people) == 2 else GROUP_DM
+        channel = Channel(self.snowflake(), "", kind, people=tuple(people))
+        self._place(channel)
+        return channel
+
     def _place(self, channel: Channel) -> None:
         self.channels[channel.id] = channel
         if channel.guild:
@@ -242,7 +264,7 @@ class World:
             kind=REPLY if reply else STARTER if starter else 0,
             embeds=list(form.embeds),
             components=list(form.components),
-            attachments=[self._upload(channel, file) for file in form.files],
+            attachments=[self.upload(channel, file) for file in form.files],
             reference=reply.id if reply else None,
             target=reply or forward or starter,
             stickers=list(form.stickers),
@@ -316,8 +338,8 @@ class World:
         guild = message.channel.guild
         default = USERS_ONLY if message.interaction else EVERYTHING
         others = {self.bot.id: self.bot, message.author.id: message.author}
-        if message.channel.recipient:
-            others[message.channel.recipient.id] = message.channel.recipient
+        for person in (message.channel.recipient, *message.channel.people):
+            others |= {person.id: person} if person else {}
         return pings(
             message.content,
             default if form.allowed is None else form.allowed,
@@ -326,7 +348,8 @@ class World:
             replied=reply.author if reply else None,
         )
 
-    def _upload(self, channel: Channel, file: File) -> Upload:
+    def upload(self, channel: Channel, file: File) -> Upload:
+        """A new file."""
         upload = Upload(self.snowflake(), channel.id, file.name, file.content_type, file.data)
         self.uploads[upload.id] = upload
         return upload
@@ -335,7 +358,7 @@ class World:
         if "attachments" in form.given:
             stay = [upload for upload in message.attachments if upload.id in form.kept]
             message.attachments = stay
-        message.attachments += [self._upload(message.channel, file) for file in form.files]
+        message.attachments += [self.upload(message.channel, file) for file in form.files]
 
     def _announce(self, name: str, message: Message) -> None:
         place = message.channel
@@ -360,6 +383,7 @@ class World:
     ) -> Interaction:
         """A person uses a command or presses a button."""
         interaction = Interaction(
+            is_for_person=not channel.has_bot and who.id in self.installed,
             id=self.snowflake(),
             token=secrets.token_urlsafe(32),
             kind=kind,
