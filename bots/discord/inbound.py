@@ -139,7 +139,14 @@ def _press(interaction: discord.Interaction, custom_id: Any, me: Snowflake) -> C
         return None
     address = address_of(interaction.channel_id, me)
     author = _author(interaction.user)
-    return Change(str(interaction.id), ChangeKind(custom_id), address, author, str(message.id))
+    return Change(
+        str(interaction.id),
+        ChangeKind(custom_id),
+        address,
+        author,
+        str(message.id),
+        ticket=interaction.token,
+    )
 
 
 def address_of(channel_id: int, me: Snowflake) -> Address:

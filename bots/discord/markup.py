@@ -9,7 +9,7 @@ from functools import lru_cache
 from bots.columns import GROWTH, alignment, draw, may_have_table, table_rows
 from bots.lines import HEADING, TASK, box, is_break, title
 from bots.links import JOINER, WEB, deceives, inert, readable
-from core.text import ends, opens
+from core.text import ends, opens, read_moment
 
 LONGEST = 2000
 """The longest message in code points, as Discord counts them."""
@@ -119,6 +119,8 @@ def _places(line: str) -> dict[str, list[int]]:
 
 def _link(label: str, target: str) -> str:
     """Write a link or an image. Discord does not link a label with a URL in it."""
+    if (at := read_moment(target)) is not None:
+        return f"<t:{at}:R>"  # in the reader's own time and language
     said = _inline(label)
     if not WEB.fullmatch(target):
         shown = inert(readable(target))

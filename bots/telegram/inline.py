@@ -13,6 +13,7 @@ from telegram import MessageEntity
 
 from bots.links import WEB, deceives, readable
 from bots.telegram.page import Page
+from core.text import read_moment
 
 DEPTH = 32
 """The most openings of emphasis or links that wait for their end; the oldest are given up."""
@@ -76,7 +77,7 @@ def write(page: Page, nodes: Sequence[Node]) -> None:
             case "code":
                 page.write_literal(MessageEntity.CODE, node.text)
             case "link":
-                page.open(MessageEntity.TEXT_LINK, node.text if WEB.fullmatch(node.text) else None)
+                _open_link(page, node.text)
             case "end":
                 _close_link(page, node.text)
             case "run":
@@ -94,12 +95,21 @@ def links(nodes: Sequence[Node]) -> bool:
     return any(node.kind == "link" for node in nodes)
 
 
+def _open_link(page: Page, target: str) -> None:
+    if read_moment(target) is not None:
+        page.open(MessageEntity.DATE_TIME, target)
+    else:
+        page.open(MessageEntity.TEXT_LINK, target if WEB.fullmatch(target) else None)
+
+
 def _close_link(page: Page, target: str) -> None:
     """End a link. Show a target that is no web page, and one that the label lies about."""
     label, shown = page.opened(), readable(target)
     if not label.strip():
         page.write(shown)
     page.close()
+    if read_moment(target) is not None:
+        return
     hidden = shown not in label and not WEB.fullmatch(target)
     if label.strip() and (hidden or deceives(label, target)):
         page.write(f" ({shown})")

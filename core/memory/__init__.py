@@ -6,6 +6,7 @@ A message that was sent once is sent again byte for byte, so that the provider's
 from core.memory._context import Context, Marks
 from core.memory._conversation import choose_model, instructions, is_head, model_of, reset
 from core.memory._estimate import estimate
+from core.memory._newest import answer_of, is_held, is_last, turn_before
 from core.memory._recall import recall
 from core.memory._remember import instruct, remember
 from core.memory._summaries import INSTRUCTED, summarise
@@ -16,14 +17,18 @@ __all__ = [
     "INSTRUCTED",
     "Context",
     "Marks",
+    "answer_of",
     "choose_model",
     "estimate",
     "instruct",
     "instructions",
     "is_head",
+    "is_held",
+    "is_last",
     "model_of",
     "recall",
     "remember",
     "reset",
     "summarise",
+    "turn_before",
 ]

@@ -6,6 +6,16 @@ the text around it, so the earlier parts do not change while the text grows.
 """
 
 from core.text._lines import ends, opens
+from core.text._moments import plain_moments, read_moment, write_moment
 from core.text._split import Fits, Growing, split
 
-__all__ = ["Fits", "Growing", "ends", "opens", "split"]
+__all__ = [
+    "Fits",
+    "Growing",
+    "ends",
+    "opens",
+    "plain_moments",
+    "read_moment",
+    "split",
+    "write_moment",
+]

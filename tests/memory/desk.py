@@ -58,7 +58,7 @@ class Paper:
     def fits(self, markdown: str) -> bool:
         return len(markdown) <= 4000
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change, str | None]:
         """Listen to nothing: the desk puts messages down by itself."""
         nothing: tuple[InboundMessage, ...] = ()
         for event in nothing:
@@ -91,6 +91,9 @@ class Paper:
     ) -> None:
         self.posts[message_id] = address, markdown
         self.buttons[message_id] = buttons
+
+    async def unbutton(self, address: Address, message_id: str) -> None:
+        self.buttons[message_id] = ()
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Nobody waits."""
