@@ -191,7 +191,7 @@ async def run(
             httpx.AsyncClient(verify=trust(), limits=llm.LIMITS)
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
-        rules = Rules(loaded.quota, loaded.budget)
+        rules = Rules(loaded.quota, loaded.budget, loaded.timezone)
         told = _told(rules.quota), _told(rules.budget) + _why_none(loaded)
         log.info("the limit of each person (QUOTA): %s; of all together (BUDGET): %s", *told)
         await db.transact(sessions, partial(quota.prune, rules=rules))
@@ -213,6 +213,7 @@ async def run(
             now=clock.now,
             retention=_days(loaded.retention_days),
             keep=timedelta(days=loaded.keep_days),
+            zone=loaded.timezone,
         )
         intake = Intake(
             sessions,

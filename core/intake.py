@@ -448,6 +448,7 @@ def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inb
         lane=f"{speaker.conversation_id}/{whose}",
         question=Question.of(message),
         ready_at=ready_at,
+        sent_at=message.sent_at,
     )
 
 

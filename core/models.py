@@ -272,6 +272,9 @@ class Turn(Base):
     forgotten: Mapped[bool] = mapped_column(server_default=text("false"))
     """True once its texts are deleted; it cannot be asked again."""
     created_at: Mapped[datetime]
+    asked_at: Mapped[datetime | None]
+    """The time of the message by the platform's clock, if it came to us later than in its minute.
+    """
     answered_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
 
@@ -381,6 +384,9 @@ class Call(Base):
     Money is in micro-dollars. The deployment pays `cost`; `charged` is the person's share of it,
     which is 0 after a crash. While a call is open it counts as `reserved`; its tokens and `cost`
     tell how far it has come. `estimated` is True if the API told no usage.
+
+    `created_at` is the moment in whose windows it counts for its person: a turn belongs to the
+    windows in which it was asked.
     """
 
     __tablename__ = "calls"
@@ -402,6 +408,8 @@ class Call(Base):
     charged: Mapped[int] = mapped_column(BigInteger, default=0)
     estimated: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
+    spent_at: Mapped[datetime | None]
+    """The moment in whose windows it counts for the deployment; None if that is `created_at`."""
     settled_at: Mapped[datetime | None]
 
 

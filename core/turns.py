@@ -252,6 +252,8 @@ class Turn:
     attempt: int
     """The fencing token: a write with an older attempt changes nothing."""
     created_at: datetime
+    asked_at: datetime | None = None
+    """The time of the message by the platform's clock, if it came to us late; see `models.Turn`."""
     faults: int = 0
     asked: int = 0
     """The attempt after which its person asked last; see `models.Turn`."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from core import attachments, bookkeeping, privacy, quota
 from core.db import Sessions
@@ -25,17 +25,20 @@ class Upkeep:
         now: Callable[[], datetime],
         retention: timedelta | None = None,
         keep: timedelta,
+        zone: tzinfo = UTC,
         after_start: float = AFTER_START,
     ) -> None:
         """Make an upkeep.
 
         What people said is deleted when it is older than `retention`, and bookkeeping when it is
-        older than `keep`; the first pruning begins `after_start` seconds after the start.
+        older than `keep`, by the days of a `zone`; the first pruning begins `after_start` seconds
+        after the start.
         """
         self._sessions = sessions
         self._now = now
         self._retention = retention
         self._keep = keep
+        self._zone = zone
         self._after_start = after_start
         self._woken = asyncio.Event()
 
@@ -70,6 +73,6 @@ class Upkeep:
         while True:
             before = self._now() - self._keep
             # The calls go first, because they refer to the turns.
-            await quota.sum_up(self._sessions, before=before)
+            await quota.sum_up(self._sessions, self._zone, before=before)
             await bookkeeping.prune(self._sessions, before=before)
             await asyncio.sleep(DAY)

@@ -5,10 +5,11 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from core.db import normal_url
@@ -25,6 +26,16 @@ SELECT body FROM path ORDER BY depth DESC
 """
 
 
+PATIENCE = 60
+"""The seconds after which what a test waits for is taken to be lost: a bound, no assertion."""
+
+
+@cache
+def _engine(url: str) -> Engine:
+    """Return the engine of a database: to make one anew takes longer than most queries."""
+    return create_engine(normal_url(url), poolclass=NullPool)
+
+
 @dataclass(frozen=True)
 class Records:
     """Read access to a database, by plain SQL and a connection of its own each time."""
@@ -33,8 +44,7 @@ class Records:
 
     def all(self, query: str, **values: object) -> list[Any]:
         """The rows of a query."""
-        engine = create_engine(normal_url(self.url), poolclass=NullPool)
-        with engine.connect() as connection:
+        with _engine(self.url).connect() as connection:
             return list(connection.execute(text(query), values))
 
     async def write(self, statement: str, **values: object) -> None:
@@ -42,15 +52,13 @@ class Records:
         await asyncio.to_thread(self._write, statement, values)
 
     def _write(self, statement: str, values: dict[str, object]) -> None:
-        engine = create_engine(normal_url(self.url), poolclass=NullPool)
-        with engine.begin() as connection:
+        with _engine(self.url).begin() as connection:
             connection.execute(text(statement), values)
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """An SQLite file that nobody else can write to meanwhile."""
-        engine = create_engine(normal_url(self.url), poolclass=NullPool)
-        with engine.connect() as connection:
+        with _engine(self.url).connect() as connection:
             connection.execute(text("BEGIN IMMEDIATE"))
             yield
 
@@ -80,7 +88,7 @@ class Records:
         known = "SELECT count(*) FROM posts WHERE part = 0 AND message_id IS NOT NULL"
         await eventually(lambda: self.one(known) > 0)
 
-    async def idle(self, turns: int, within: float = 20) -> None:
+    async def idle(self, turns: int, within: float = PATIENCE) -> None:
         """Wait until there are so many turns and nothing is left to do."""
         await eventually(lambda: self.turns() >= turns and not self.busy(), within)
 
@@ -93,7 +101,8 @@ SELECT a.owner_id, a.unit, a."window", a.used, (
         WHEN a.owner_id = 0 THEN c.cost
         ELSE c.charged END), 0)
     FROM calls c
-    WHERE c.created_at >= a.window_start AND (a.owner_id = 0 OR c.user_id = a.owner_id)
+    WHERE CASE WHEN a.owner_id = 0 THEN coalesce(c.spent_at, c.created_at) >= a.window_start
+        ELSE c.user_id = a.owner_id AND c.created_at >= a.window_start END
 ) AS spent FROM allowances a
 """
 
@@ -103,7 +112,7 @@ def _said(body: Any) -> tuple[str, str]:
     return message["role"], message["content"]
 
 
-async def eventually(condition: Callable[[], bool], within: float = 10) -> None:
+async def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
     """Wait until something outside this process holds; TimeoutError when it does not in time."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - another process has no events for us

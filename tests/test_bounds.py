@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 
+from bots import inline
 from bots.discord import markup as discord
-from bots.telegram import inline
 from bots.telegram import markup as telegram
 from core.text import Growing, split
 

@@ -30,7 +30,7 @@ from core.errors import AttachmentError, MessageGone, Undeliverable
 STOP = (Button(ChangeKind.STOP, "Stop"),)
 AGAIN = (Button(ChangeKind.REGENERATE, "Again"),)
 HERE = Address("console", f"{person()}@{socket.gethostname()}", "console")
-PATIENCE = 10
+PATIENCE = 60
 PROMPTED = "\x1b[?2004h"
 """The sign that the line editor is ready: it asks the terminal to bracket pasted text."""
 

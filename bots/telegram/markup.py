@@ -12,8 +12,9 @@ from functools import lru_cache
 from telegram import MessageEntity
 
 from bots.columns import alignment, may_have_table
+from bots.inline import read
 from bots.lines import HEADING, TASK, box, is_break, title
-from bots.telegram.inline import read, write
+from bots.telegram.inline import write
 from bots.telegram.page import Page, units, visible
 from bots.telegram.table import write_table
 from core.text import ends, opens

@@ -18,14 +18,17 @@ ENTITIES = 100
 # Telegram finds deep links into itself and mentions by itself, wherever a text holds them.
 _FOUND = re.compile(r"(?:[tT][gG]|[tT][oO][nN](?:[sS][iI][tT][eE])?):(?=//)|@(?<!\w@)(?=\w)")
 
+_WHOLE = {MessageEntity.TEXT_LINK, MessageEntity.SPOILER}
 _LITERAL = {MessageEntity.PRE, MessageEntity.CODE}
 _IMPORTANCE = [
+    MessageEntity.SPOILER,
     MessageEntity.PRE,
     MessageEntity.CODE,
     MessageEntity.TEXT_LINK,
     MessageEntity.DATE_TIME,
     MessageEntity.BLOCKQUOTE,
     MessageEntity.BOLD,
+    MessageEntity.UNDERLINE,
     MessageEntity.STRIKETHROUGH,
     MessageEntity.ITALIC,
 ]
@@ -78,8 +81,8 @@ class Page:
         self._end += units(text)
 
     def write_literal(self, kind: str, text: str, language: str | None = None) -> None:
-        """Append code. Other styles are interrupted for it; inside a link it is plain text."""
-        if any(span.kind == MessageEntity.TEXT_LINK for span in self._open):
+        """Append code. Other styles are interrupted for it; links and spoilers hold it as text."""
+        if any(span.kind in _WHOLE for span in self._open):
             self.write(text)
             return
         self._interrupt()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from telegram import MessageEntity
 
 from bots.columns import GROWTH, alignment, draw, table_rows
-from bots.telegram.inline import Node, links, read, write
+from bots.inline import Node, links, read
+from bots.telegram.inline import write
 from bots.telegram.page import Page, units
 
 Cell = Sequence[Node]

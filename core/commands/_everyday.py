@@ -7,7 +7,6 @@ from core.commands._request import Request, Result
 from core.commands._style import BACK
 from core.db import Session
 from core.money import dollars, price
-from core.settings import Limit
 from core.words import count, until
 
 
@@ -38,11 +37,9 @@ async def stop(session: Session, request: Request) -> Result:
 
 async def usage(session: Session, request: Request) -> Result:
     """Tell the use of this month and the rest of each limit."""
-    month = Limit(0, "usd", "month")
-    used = await quota.spent(session, request.speaker.user_id, since=month.start(request.now))
-    left = await quota.remaining(
-        session, request.speaker.user_id, request.offer.rules, now=request.now
-    )
+    user_id, rules = request.speaker.user_id, request.offer.rules
+    used = await quota.spent(session, user_id, rules, now=request.now)
+    left = await quota.remaining(session, user_id, rules, now=request.now)
     answers = count(used.turns, "answer")
     lines = [words.USED.format(answers=answers, money=dollars(used.charged))]
     lines += [*(_left(item, request.now) for item in left), *_read(used)]

@@ -14,6 +14,7 @@ from core.inbox._order import NEW_LINE, call_up
 from core.inbox._records import amend
 from core.inbox._tables import IS_EVENT, events, turns
 from core.posts import IS_POST, chat_of
+from core.requests import minute
 from core.turns import Kind, Outcome, Question, Turn
 
 
@@ -34,6 +35,8 @@ class Entry:
     follows_id: int | None = None
     replaces_id: int | None = None
     answer: str | None = None
+    sent_at: datetime | None = None
+    """The time of the message by the platform's clock; None for "now"."""
     ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
 
@@ -41,7 +44,7 @@ class Entry:
 _COLUMNS = (
     *("kind", "lane", "conversation_id", "user_id", "epoch", "platform", "bot_id", "chat"),
     *("thread", "message_id", "ticket", "input", "follows_id", "replaces_id", "attempt", "faults"),
-    *("ready_at", "cancel", "draft", "answer", "outcome", "created_at", "answered_at"),
+    *("ready_at", "cancel", "draft", "answer", "outcome", "created_at", "asked_at", "answered_at"),
 )
 _ROW = select(*(bindparam(name, type_=turns.c[name].type) for name in _COLUMNS), NEW_LINE)
 _KNOWN = exists().where(*IS_EVENT) | exists().where(*IS_POST)
@@ -189,6 +192,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "answer": entry.answer,
         "outcome": None if entry.answer is None else Outcome.OK,
         "created_at": now,
+        "asked_at": entry.sent_at if entry.sent_at and entry.sent_at < minute(now) else None,
         "answered_at": None if entry.answer is None else now,
     }
 

@@ -171,6 +171,7 @@ def _turn(row: Any) -> Turn:
         question=Question.load(row["input"]),
         attempt=row["attempt"],
         created_at=row["created_at"],
+        asked_at=row["asked_at"],
         faults=row["faults"],
         asked=row["asked"],
         deaths=row["deaths"],

@@ -139,6 +139,7 @@ def as_new(now: datetime) -> dict[str, Any]:
         "answer": None,
         "outcome": None,
         "created_at": now,
+        "asked_at": None,
         "answered_at": None,
         "delivered_at": None,
     }

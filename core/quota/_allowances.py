@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, or_, select, tuple_
@@ -21,6 +21,13 @@ class Rules:
 
     quota: tuple[Limit, ...] = ()
     budget: tuple[Limit, ...] = ()
+    zone: tzinfo = UTC
+    """The calendar of all limits, and of the sums by day."""
+
+    @property
+    def month(self) -> Limit:
+        """A month of this calendar, as a limit that allows nothing."""
+        return Limit(0, "usd", "month", self.zone)
 
     def of(self, user_id: int) -> list[tuple[int, Limit]]:
         """Return a person's owners and limits in the order of locking, the budget last."""
@@ -121,20 +128,23 @@ async def _create(session: Session, owner: int, limits: Sequence[Limit], now: da
     await session.execute(insert_missing(session, Allowance).values(rows))
 
 
-async def ledger_sum(session: Session, owner: int, limit: Limit, now: datetime) -> int:
-    """Sum an owner's calls in the current window, in turns or micro-dollars.
+async def ledger_sum(session: Session, owner: int, limit: Limit, moment: datetime) -> int:
+    """Sum an owner's calls in the window around a moment, in turns or micro-dollars.
 
     A window that is longer than calls are kept began at a midnight: whole days are in it.
     """
+    start, end = limit.start(moment), limit.resets_at(moment)
     paid = Call.cost if owner == DEPLOYMENT else Call.charged
     spent = case((Call.settled_at.is_(None), Call.reserved), else_=paid)
     amount = Call.turns if limit.unit == "turns" else spent
     counted = select(func.coalesce(func.sum(amount), 0))
-    found = await session.scalar(counted.where(*_of(owner), Call.created_at >= limit.start(now)))
+    at = func.coalesce(Call.spent_at, Call.created_at) if owner == DEPLOYMENT else Call.created_at
+    found = await session.scalar(counted.where(*_of(owner), at >= start, at < end))
     paid_by_day = Day.cost if owner == DEPLOYMENT else Day.charged
     by_day = Day.turns if limit.unit == "turns" else paid_by_day
     days = select(func.coalesce(func.sum(by_day), 0))
-    kept = await session.scalar(days.where(*_of(owner, Day), Day.day >= limit.start(now).date()))
+    first, end_day = limit.days(start)
+    kept = await session.scalar(days.where(*_of(owner, Day), Day.day >= first, Day.day < end_day))
     return int(found or 0) + int(kept or 0)
 
 
@@ -147,6 +157,17 @@ def used_now(row: Any, limit: Limit, now: datetime) -> int:
     """Return the amount that an allowance counts in the current window."""
     used: int = row.used if row.window_start >= limit.start(now) else 0
     return used
+
+
+async def used_at(session: Session, row: Any, limit: Limit, at: datetime) -> int:
+    """Return the amount that is used in the window around a moment, which may be over.
+
+    The allowance counts only the newest window that anything was used in; the ledger knows the
+    older ones. While the allowance is locked, nobody else takes anything from either.
+    """
+    if row.window_start > limit.start(at):
+        return await ledger_sum(session, row.owner_id, limit, at)
+    return used_now(row, limit, at)
 
 
 async def prune(session: Session, rules: Rules) -> None:

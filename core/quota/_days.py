@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 
 from core.db import Session, Sessions, insert
 from core.models import Call, Day, table
+from core.settings import Limit
 from core.tasks import walk
 
 BATCH = 50
@@ -23,13 +24,16 @@ _calls = table(Call)
 _days = table(Day)
 
 
-async def sum_up(sessions: Sessions, *, before: datetime) -> None:
-    """Replace the settled calls of the days before a time by their sums, in steps."""
-    midnight = datetime.combine(before.astimezone(UTC).date(), time(), UTC)
-    await walk(sessions, partial(_sum_up, before=midnight), 0)
+async def sum_up(sessions: Sessions, zone: tzinfo, *, before: datetime) -> None:
+    """Replace the settled calls of the days before a time by their sums, in steps.
+
+    The days are those of a time zone.
+    """
+    midnight = Limit(0, "usd", "day", zone).start(before)
+    await walk(sessions, partial(_sum_up, before=midnight, zone=zone), 0)
 
 
-async def _sum_up(session: Session, after: int, *, before: datetime) -> int | None:
+async def _sum_up(session: Session, after: int, *, before: datetime, zone: tzinfo) -> int | None:
     """Take one step after a call's id; return the last id that it looked at, None at the end."""
     next_ones = select(_calls).where(_calls.c.id > after).order_by(_calls.c.id).limit(BATCH)
     calls = (await session.execute(next_ones)).all()
@@ -38,17 +42,20 @@ async def _sum_up(session: Session, after: int, *, before: datetime) -> int | No
     if settled:
         ids = [call.id for call in settled]
         await session.execute(delete(_calls).where(_calls.c.id.in_(ids)))
-        for (user_id, day), sums in _sums(settled).items():
+        for (user_id, day), sums in _sums(settled, zone).items():
             await _add(session, user_id, day, sums)
     # Ids grow with time: where nothing is old, the end is reached.
     return calls[-1].id if old and len(calls) == BATCH else None
 
 
-def _sums(calls: Iterable[Any]) -> dict[tuple[int, date], Counter[str]]:
+def _sums(calls: Iterable[Any], zone: tzinfo) -> dict[tuple[int, date], Counter[str]]:
     sums: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
     for call in calls:
-        figures = {name: getattr(call, name) for name in FIGURES}
-        sums[call.user_id, call.created_at.date()].update(figures)
+        moments = call.created_at, call.spent_at or call.created_at
+        day, paid = (moment.astimezone(zone).date() for moment in moments)
+        figures = {name: getattr(call, name) for name in FIGURES if name != "cost"}
+        sums[call.user_id, day].update(figures)
+        sums[call.user_id, paid].update({"cost": call.cost})
     return sums
 
 

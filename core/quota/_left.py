@@ -41,7 +41,7 @@ async def remaining(
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The sums of a person's calls since some moment; `charged` in micro-dollars."""
+    """The sums of a person's calls in a month; `charged` in micro-dollars."""
 
     turns: int
     prompt_tokens: int
@@ -50,12 +50,14 @@ class Spending:
     charged: int
 
 
-async def spent(session: Session, user_id: int, *, since: datetime) -> Spending:
-    """Sum the settled calls of a person since a moment, and the days since then."""
+async def spent(session: Session, user_id: int, rules: Rules, *, now: datetime) -> Spending:
+    """Sum the settled calls of a person in this month, and the days of it."""
     calls = _sums(Call).where(
-        Call.user_id == user_id, Call.created_at >= since, Call.settled_at.is_not(None)
+        Call.user_id == user_id,
+        Call.created_at >= rules.month.start(now),
+        Call.settled_at.is_not(None),
     )
-    days = _sums(Day).where(Day.user_id == user_id, Day.day >= since.date())
+    days = _sums(Day).where(Day.user_id == user_id, Day.day >= rules.month.days(now)[0])
     found = [(await session.execute(sums)).one() for sums in (calls, days)]
     return Spending(*(int(sum(figures)) for figures in zip(*found, strict=True)))
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, case, insert, select, update
 
@@ -10,7 +11,7 @@ from core import models
 from core.db import Session, row_count
 from core.errors import LeaseLost, QuotaExceeded
 from core.models import Call, table
-from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, allowances, key, lock, used_now
+from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, allowances, key, lock, used_at
 from core.settings import Limit
 from core.turns import Turn
 
@@ -24,6 +25,35 @@ class Reservation:
     turns: int
     reserved: int
     at: datetime
+    """The moment in whose windows it counts for its person."""
+    spent_at: datetime | None = None
+    """The moment in whose windows it counts for the deployment; None if that is `at`."""
+
+    def counts_at(self, owner: int) -> datetime:
+        """Return the moment in whose windows an owner's allowances count it."""
+        return self.at if owner != DEPLOYMENT or self.spent_at is None else self.spent_at
+
+
+LATE = timedelta(days=1)
+"""A question that waited for longer counts in the windows in which it is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """An amount that is to be taken from an allowance, in turns or micro-dollars."""
+
+    owner: int
+    limit: Limit
+    amount: int
+
+    @property
+    def is_shared(self) -> bool:
+        """True if it is taken from the budget."""
+        return self.owner == DEPLOYMENT
+
+    def start(self, at: datetime, now: datetime) -> datetime:
+        """Return the beginning of its window: the deployment spends now, the person `at` a time."""
+        return self.limit.start(now if self.is_shared else at)
 
 
 _USED = case((allowances.c.window_start < START, 0), else_=allowances.c.used)
@@ -41,7 +71,7 @@ _TAKE = (
 )
 _OPENED = (
     *("turn_id", "attempt", "user_id", "model", "turns", "reserved"),
-    *("prompt_tokens", "cost", "created_at"),
+    *("prompt_tokens", "cost", "created_at", "spent_at"),
 )
 _calls = table(Call)
 _turns = table(models.Turn)
@@ -79,46 +109,67 @@ async def reserve(
     the transaction back.
     """
     amounts = {"turns": turns, "usd": cost}
-    limits = [(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)]
-    at = await _take(session, limits, now) if limits else now
-    values = (turn.id, turn.attempt, turn.user_id, model, turns, cost, prompt_tokens, least, at)
-    new = {f"new_{name}": value for name, value in zip(_OPENED, values, strict=True)}
+    takings = [
+        _Taking(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)
+    ]
+    at, spent_at = await _take(session, takings, turn, now) if takings else (now, now)
+    paid = None if spent_at == at else spent_at
+    values = (turn.id, turn.attempt, turn.user_id, model, turns, cost, prompt_tokens, least)
+    new = {f"new_{name}": value for name, value in zip(_OPENED, (*values, at, paid), strict=True)}
     call_id = await session.scalar(_OPEN, turn.fence | new)
     if call_id is None:
         raise LeaseLost(f"turn {turn.reference}")
-    return Reservation(call_id, turn.user_id, turns, cost, at)
+    return Reservation(call_id, turn.user_id, turns, cost, at, paid)
 
 
 async def _take(
-    session: Session, limits: Sequence[tuple[int, Limit, int]], now: datetime
-) -> datetime:
-    """Take the amounts from every allowance. Return the moment at which they count."""
-    rows = await lock(session, [(owner, limit) for owner, limit, _ in limits], now)
+    session: Session, takings: Sequence[_Taking], turn: Turn, now: datetime
+) -> tuple[datetime, datetime]:
+    """Take the amounts from every allowance, or raise QuotaExceeded.
+
+    Return the moments at which they count for the person and for the deployment. A question counts
+    for its person in the windows in which it was asked, however long it has waited. If those are
+    used up, it counts in the current windows: they are over, and nobody can wait for them. The
+    deployment spends its money now.
+    """
+    found = await lock(session, [(each.owner, each.limit) for each in takings], now)
+    rows = [found[each.owner, each.limit.unit, each.limit.window] for each in takings]
     # A newer window may have begun while this waited for the lock, or by another process's clock.
-    now = max(now, *(row.window_start for row in rows.values()))
-    for owner, limit, amount in limits:
-        used = used_now(rows[owner, limit.unit, limit.window], limit, now)
-        if used + amount > limit.amount:
-            raise QuotaExceeded(
-                str(limit),
-                limit.resets_at(now),
-                needed=amount,
-                left=max(limit.amount - used, 0),
-                most=limit.amount,
-                shared=owner == DEPLOYMENT,
+    now = max(now, *(row.window_start for row in rows))
+    at = min(turn.asked_at or turn.created_at, now)
+    if now - at > LATE or all(each.start(at, now) == each.start(now, now) for each in takings):
+        at = now
+    refusal = await _refusal(session, takings, rows, at, now)
+    if refusal is not None and at < now:
+        at, refusal = now, await _refusal(session, takings, rows, now, now)
+    if refusal is not None:
+        raise refusal
+    changes = [
+        {**key(each.owner, each.limit), "start": start, "amount": each.amount, "most": most}
+        for each, row in zip(takings, rows, strict=True)
+        for start, most in [(each.start(at, now), each.limit.amount)]
+        if start >= row.window_start  # of a window that is over, only the ledger keeps count
+    ]
+    if changes:
+        taken = await session.execute(_TAKE, changes)
+        # The rows are locked, so the check above holds; if it ever does not, nobody overspends.
+        assert row_count(taken) == len(changes)
+    return at, now
+
+
+async def _refusal(
+    session: Session, takings: Sequence[_Taking], rows: Sequence[Any], at: datetime, now: datetime
+) -> QuotaExceeded | None:
+    """Return the error for the first limit that has too little left at a moment of the person."""
+    for each, row in zip(takings, rows, strict=True):
+        used = await used_at(session, row, each.limit, now if each.is_shared else at)
+        if used + each.amount > each.limit.amount:
+            return QuotaExceeded(
+                str(each.limit),
+                each.limit.resets_at(now),
+                needed=each.amount,
+                left=max(each.limit.amount - used, 0),
+                most=each.limit.amount,
+                shared=each.is_shared,
             )
-    taken = await session.execute(
-        _TAKE,
-        [
-            {
-                **key(owner, limit),
-                "start": limit.start(now),
-                "amount": amount,
-                "most": limit.amount,
-            }
-            for owner, limit, amount in limits
-        ],
-    )
-    # The rows are locked, so the check above holds; if it ever does not, nobody overspends.
-    assert row_count(taken) == len(limits)
-    return now
+    return None

@@ -215,7 +215,9 @@ async def _settle_all(
 
 
 def _reservation(call: Any) -> Reservation:
-    return Reservation(call.id, call.user_id, call.turns, call.reserved, call.created_at)
+    return Reservation(
+        call.id, call.user_id, call.turns, call.reserved, at=call.created_at, spent_at=call.spent_at
+    )
 
 
 def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
@@ -265,7 +267,11 @@ async def _adjust(
 ) -> None:
     """Let the allowances of a call's windows count new amounts in place of those before."""
     changes = [
-        {**key(owner, limit), "start": limit.start(reservation.at), "amount": delta}
+        {
+            **key(owner, limit),
+            "start": limit.start(reservation.counts_at(owner)),
+            "amount": delta,
+        }
         for owner, limit in rules.of(reservation.user_id)
         if (delta := after.of(owner, limit) - before.of(owner, limit))
     ]

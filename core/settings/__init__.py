@@ -1,7 +1,7 @@
 """The settings. The entry point reads them once from the environment and `.env`."""
 
 from core.settings._checks import LONGEST_PERSONA, RESET
-from core.settings._limits import Limit, parse_limits
+from core.settings._limits import Limit, read_limits
 from core.settings._prices import PriceList, Prices
 from core.settings._settings import DEFAULT_MODEL, DEFAULT_PRICES, Settings, load
 
@@ -15,5 +15,5 @@ __all__ = [
     "Prices",
     "Settings",
     "load",
-    "parse_limits",
+    "read_limits",
 ]

@@ -1,12 +1,11 @@
 """Limits, and how they are read from settings."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from core.money import MICRO
 
@@ -14,20 +13,28 @@ MOST = 1_000_000_000
 """The largest amount; sums of larger ones would not fit the database."""
 
 Unit = Literal["turns", "usd"]
-Window = Literal["minute", "hour", "day", "month"]
+Window = Literal["minute", "hour", "day", "week", "month"]
 
 _LIMIT = re.compile(
-    r"(?P<amount>\d+(\.\d+)?) (?P<unit>turns?|usd)/(?P<window>minute|hour|day|month)"
+    r"(?P<amount>\d{1,12}(\.\d{1,12})?) ?(?P<scale>k|m|) ?(?P<unit>turns?|usd)"
+    r" ?/ ?(?P<window>minute|hour|day|week|month)"
 )
+_SCALE = {"": 1, "k": 1000, "m": 1_000_000}
+_SHOWN = 40
+"""The most characters of a wrong limit in a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most that may be spent in a window: `amount` in turns or in micro-dollars."""
+    """The most that may be spent in a window: `amount` in turns or in micro-dollars.
+
+    Windows follow the calendar of `zone`; a week begins on Monday.
+    """
 
     amount: int
     unit: Unit
     window: Window
+    zone: tzinfo = UTC
 
     def __str__(self) -> str:
         if self.unit == "usd":
@@ -35,49 +42,94 @@ class Limit:
         return f"{self.amount} {'turn' if self.amount == 1 else 'turns'}/{self.window}"
 
     def start(self, now: datetime) -> datetime:
-        """Return the beginning of the window around `now`; windows follow the calendar in UTC."""
-        return _WINDOW_START[self.window](now.astimezone(UTC).replace(second=0, microsecond=0))
+        """Return the beginning of the window around `now`, in UTC."""
+        local = now.astimezone(self.zone)
+        if self.window in ("minute", "hour"):
+            # By the distance from UTC: no hour comes twice when clocks are put back.
+            since = timedelta(seconds=local.second, microseconds=local.microsecond)
+            if self.window == "hour":
+                since += timedelta(minutes=local.minute)
+            return now.astimezone(UTC) - since
+        day = local.date()
+        if self.window == "week":
+            day -= timedelta(days=day.weekday())
+        elif self.window == "month":
+            day = day.replace(day=1)
+        return datetime.combine(day, time(), self.zone).astimezone(UTC)
+
+    def days(self, now: datetime) -> tuple[date, date]:
+        """Return the first whole day of the window around `now`, and the day of its end.
+
+        The days are those of `zone`; the last one is no part of the window.
+        """
+        start, end = (each.astimezone(self.zone) for each in (self.start(now), self.resets_at(now)))
+        return (start + timedelta(days=1, microseconds=-1)).date(), end.date()
 
     def resets_at(self, now: datetime) -> datetime:
-        """Return the end of the window around `now`."""
-        return self.start(self.start(now) + _LONGEST[self.window])
-
-
-_WINDOW_START: Mapping[Window, Callable[[datetime], datetime]] = {
-    "minute": lambda minute: minute,
-    "hour": lambda minute: minute.replace(minute=0),
-    "day": lambda minute: minute.replace(minute=0, hour=0),
-    "month": lambda minute: minute.replace(minute=0, hour=0, day=1),
-}
-_LONGEST: Mapping[Window, timedelta] = {
-    "minute": timedelta(minutes=1),
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "month": timedelta(days=31),
-}
+        """Return the end of the window around `now`, in UTC."""
+        start = self.start(now)
+        if self.window == "minute":
+            return start + timedelta(minutes=1)
+        if self.window == "hour":
+            return start + timedelta(hours=1)
+        # Days may have 23 to 25 hours: go far enough, and back to the beginning of that window.
+        days = {"day": 1, "week": 7, "month": 31}[self.window]
+        return self.start(start + timedelta(days=days, hours=12))
 
 
 def parse_limits(value: object) -> object:
-    """Read `10 turns/minute, 1 usd/month` as limits; an empty text means no limit."""
-    if not isinstance(value, str):
-        return value
-    limits = tuple(_parse_limit(item.strip()) for item in value.split(",") if item.strip())
-    for (unit, window), count in Counter((limit.unit, limit.window) for limit in limits).items():
-        if count > 1:
-            raise ValueError(f"more than one limit in {unit}/{window}; keep one")
-    return limits
+    """Read a text as limits, and leave anything else as it is."""
+    return read_limits(value) if isinstance(value, str) else value
 
 
-def _parse_limit(item: str) -> Limit:
-    found = _LIMIT.fullmatch(item.lower())
+def read_limits(text: str) -> tuple[Limit, ...]:
+    """Read `10 turns/minute, 1 usd/month` as limits; an empty text means no limit.
+
+    The ValueError for a wrong text tells the place of what is wrong.
+    """
+    limits: dict[tuple[str, str], Limit] = {}
+    at = 1
+    for item in text.split(",") if text.strip() else ():
+        place = f"at character {at + len(item) - len(item.lstrip())}"
+        limit = _parse_limit(item.strip(), place)
+        if (limit.unit, limit.window) in limits:
+            kind = f"{limit.unit}/{limit.window}"
+            raise ValueError(f"{place}: there is a limit in {kind} before this one; keep one")
+        limits[limit.unit, limit.window] = limit
+        at += len(item) + 1
+    return tuple(limits.values())
+
+
+def _parse_limit(item: str, place: str) -> Limit:
+    shown = repr(item if len(item) <= _SHOWN else f"{item[:_SHOWN]}…")
+    found = _LIMIT.fullmatch(" ".join(item.lower().split()))
+    if not item:
+        raise ValueError(f"{place}: a limit is missing; remove the comma")
     if found is None:
-        raise ValueError(f"{item!r} is not of the form '10 turns/minute' or '1 usd/month'")
+        raise ValueError(
+            f"{place}: {shown} is not of the form '10 turns/minute' or '1 usd/month';"
+            " windows are minute, hour, day, week and month"
+        )
     unit: Unit = "usd" if found["unit"] == "usd" else "turns"
-    number = Decimal(found["amount"])
+    number = Decimal(found["amount"]) * _SCALE[found["scale"]]
     amount = number * (MICRO if unit == "usd" else 1)
     if amount != int(amount) or not amount:
-        raise ValueError(f"{item!r}: the smallest amounts are 1 turn and 0.000001 usd")
+        raise ValueError(f"{place}: {shown}: the smallest amounts are 1 turn and 0.000001 usd")
     if number > MOST:
-        raise ValueError(f"{item!r}: the largest amount is {MOST}")
+        raise ValueError(f"{place}: {shown}: the largest amount is {MOST}")
     window: Any = found["window"]
     return Limit(int(amount), unit, window)
+
+
+def parse_zone(value: object) -> object:
+    """Read the name of a time zone, such as `Europe/Berlin`."""
+    if not isinstance(value, str):
+        return value
+    if value.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(value)
+    except (ValueError, OSError, LookupError):
+        raise ValueError(
+            f"{value[:_SHOWN]!r} is no time zone; name one as Europe/Berlin or UTC"
+        ) from None

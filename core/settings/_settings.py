@@ -2,24 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    SecretStr,
+    model_validator,
+)
 
 from core.environment import Environment, Secret, Url, read
 from core.money import MICRO
 from core.settings._checks import check_database_url, parse_models, parse_vision, read_personas
-from core.settings._limits import Limit, parse_limits
+from core.settings._limits import Limit, parse_limits, parse_zone, read_limits
 from core.settings._prices import PriceList, Prices, parse_prices
 
 DEFAULT_MODEL = "x-ai/grok-4-fast-non-reasoning"
 DEFAULT_PRICES = Prices(Decimal("0.20"), Decimal("0.05"), Decimal("0.50"), long_context=128_000)
 """xAI's list price of the default model."""
 
-DEFAULT_BUDGET: tuple[Limit, ...] = parse_limits("20 usd/month")  # type: ignore[assignment]  # the parser is typed for any input
+DEFAULT_QUOTA = read_limits("10 turns/minute, 200 turns/day, 1 usd/month")
+DEFAULT_BUDGET = read_limits("20 usd/month")
 
-Limits = Annotated[tuple[Limit, ...], BeforeValidator(parse_limits)]
+Limits = Annotated[tuple[InstanceOf[Limit], ...], BeforeValidator(parse_limits)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -63,7 +72,10 @@ class Settings(Environment):
     )
     """PERSONAS_FILE: instructions by a short name, in TOML."""
 
-    quota: Limits = parse_limits("10 turns/minute, 200 turns/day, 1 usd/month")  # type: ignore[assignment]  # the parser is typed for any input
+    set_quota: Limits = Field(default=DEFAULT_QUOTA, validation_alias="quota")
+    """QUOTA as it is set; see `quota`."""
+    timezone: Annotated[InstanceOf[tzinfo], BeforeValidator(parse_zone)] = UTC
+    """The calendar that the windows of all limits follow."""
     requests_per_minute: int = Field(default=30, ge=1)
     """Everything counts that a person does: messages, commands, buttons, edits."""
     pending_turns: int = Field(default=20, ge=1)
@@ -115,17 +127,22 @@ class Settings(Environment):
         return replace(told, of_models={**told.of_models, DEFAULT_MODEL: DEFAULT_PRICES})
 
     @property
+    def quota(self) -> tuple[Limit, ...]:
+        """The limits of each person."""
+        return tuple(replace(limit, zone=self.timezone) for limit in self.set_quota)
+
+    @property
     def budget(self) -> tuple[Limit, ...]:
         """The bound of the whole deployment, however many people come.
 
         By default it is in USD; a bot that counts no money has none then.
         """
-        if self.set_budget is not None:
-            return self.set_budget
-        counts_money = any(limit.unit == "usd" for limit in self.quota)
-        if self.prices.unknown(self.asked) and not counts_money:
-            return ()
-        return DEFAULT_BUDGET
+        limits = self.set_budget
+        if limits is None:
+            counts_money = any(limit.unit == "usd" for limit in self.set_quota)
+            is_none = self.prices.unknown(self.asked) and not counts_money
+            limits = () if is_none else DEFAULT_BUDGET
+        return tuple(replace(limit, zone=self.timezone) for limit in limits)
 
     @property
     def asked(self) -> tuple[str, ...]:

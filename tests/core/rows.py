@@ -67,7 +67,7 @@ async def begin(sessions: Sessions) -> AsyncIterator[Talk]:
 
 async def until(happened: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something that another task or process does, but not for ever."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await happened():  # noqa: ASYNC110 - a database raises no event
             await asyncio.sleep(0.01)
 

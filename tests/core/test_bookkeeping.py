@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event, insert, select, text, update
@@ -19,15 +20,16 @@ from core.memory import Marks
 from core.messages import Usage, assistant, user
 from core.models import table
 from core.quota import Rules
-from core.settings import parse_limits
+from core.quota._allowances import ledger_sum
+from core.settings import Limit, read_limits
 from core.turns import Outcome, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import BOB, HOME, NOW, commit, count, later
 
 DAY = 86_400.0
 RULES = Rules(
-    quota=parse_limits("10 turns/month, 1 usd/month"),  # type: ignore[arg-type]  # typed for any input
-    budget=parse_limits("9 usd/month"),  # type: ignore[arg-type]  # typed for any input
+    quota=read_limits("10 turns/month, 1 usd/month"),
+    budget=read_limits("9 usd/month"),
 )
 
 
@@ -51,7 +53,7 @@ async def said(sessions: Sessions, who: Speaker, name: str, at: float = 0, **mor
 
 
 async def prune(sessions: Sessions, before: datetime) -> None:
-    await quota.sum_up(sessions, before=before)
+    await quota.sum_up(sessions, UTC, before=before)
     await bookkeeping.prune(sessions, before=before)
 
 
@@ -99,11 +101,11 @@ async def test_sums_stay_the_same(sessions: Sessions, ada: Speaker) -> None:
     for name in "abc":
         await said(sessions, ada, name)
     await said(sessions, ada, "later", 3 * DAY)
-    now, since = later(5 * DAY), NOW.replace(day=1, hour=0, minute=0, second=0)
+    now = later(5 * DAY)
 
     async def figures(session: Session) -> Any:
         left = await quota.remaining(session, ada.user_id, RULES, now=now)
-        return await quota.spent(session, ada.user_id, since=since), left
+        return await quota.spent(session, ada.user_id, RULES, now=now), left
 
     before = await commit(sessions, figures)
     assert before[0].turns == 4
@@ -122,6 +124,19 @@ async def test_sums_stay_the_same(sessions: Sessions, ada: Speaker) -> None:
     ]
 
 
+async def test_sums_by_day_follow_the_zone_of_the_limits(sessions: Sessions, ada: Speaker) -> None:
+    """A week that began on Monday in Tokyo holds what was spent there on Monday morning."""
+    tokyo = ZoneInfo("Asia/Tokyo")
+    limit = Limit(100, "turns", "week", tokyo)
+    monday = datetime(2026, 3, 16, 6, tzinfo=tokyo)  # it is Sunday in UTC
+    await said(sessions, ada, "monday", (monday - NOW).total_seconds())
+    await said(sessions, ada, "sunday", (monday - NOW).total_seconds() - DAY / 3)
+    await quota.sum_up(sessions, tokyo, before=later(90 * DAY))
+    assert await count(sessions, models.Call) == 0
+    used = await commit(sessions, lambda s: ledger_sum(s, ada.user_id, limit, monday))
+    assert used == 1
+
+
 async def test_a_day_is_summed_up_whole_and_open_calls_stay(
     sessions: Sessions, ada: Speaker
 ) -> None:
@@ -130,9 +145,9 @@ async def test_a_day_is_summed_up_whole_and_open_calls_stay(
         sessions,
         lambda s: quota.reserve(s, turn, RULES, model="m", cost=9, turns=0, now=NOW),
     )
-    await quota.sum_up(sessions, before=later(3600))
+    await quota.sum_up(sessions, UTC, before=later(3600))
     assert await count(sessions, models.Day) == 0, "the day is not over"
-    await quota.sum_up(sessions, before=later(DAY))
+    await quota.sum_up(sessions, UTC, before=later(DAY))
     async with rows.begin(sessions) as session:
         left = await session.scalars(select(models.Call.id))
         assert left.all() == [open_call.call_id]

@@ -498,7 +498,7 @@ async def test_many_workers_take_each_turn_once_and_never_two_of_a_lane(
                 running.discard(turn.conversation_id)
                 await rows.finish(postgres_sessions, turn)
 
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         await asyncio.gather(*(work(f"worker {number}") for number in range(20)))
 
     assert len(seen) == len(set(seen)) == lanes * of_each

@@ -13,13 +13,13 @@ from core.db import Sessions
 from core.messages import Usage
 from core.money import dollars, price
 from core.quota import Rules
-from core.settings import LONGEST_PERSONA, parse_limits
+from core.settings import LONGEST_PERSONA, read_limits
 from core.text import plain_moments
 from core.turns import Speaker
 from tests.core import rows
 from tests.core.rows import NOW, commit
 
-RULES = Rules(parse_limits("5 turns/day, 1 usd/month"))  # type: ignore[arg-type]  # typed for any input
+RULES = Rules(read_limits("5 turns/day, 1 usd/month"))
 OFFER = Offer(
     RULES,
     "vendor/small",

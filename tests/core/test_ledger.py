@@ -8,7 +8,7 @@ import asyncio
 import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select, update
@@ -129,7 +129,7 @@ def ledger_sum(row: Allowance, calls: list[Any]) -> int:
     counted = [
         call
         for call in calls
-        if limit.start(call.created_at) == row.window_start
+        if limit.start(_counts_at(call, row)) == row.window_start
         and row.owner_id in (DEPLOYMENT, call.user_id)
     ]
     if row.unit == "turns":
@@ -142,6 +142,11 @@ def ledger_sum(row: Allowance, calls: list[Any]) -> int:
     )
 
 
+def _counts_at(call: Any, row: Allowance) -> datetime:
+    paid = call.spent_at if row.owner_id == DEPLOYMENT else None
+    return cast("datetime", paid or call.created_at)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_allowances_equal_the_ledger_after_anything(sessions: Sessions, seed: int) -> None:
     turns = []
@@ -149,7 +154,8 @@ async def test_allowances_equal_the_ledger_after_anything(sessions: Sessions, se
         author, chat = Author("telegram", str(number), str(number)), str(number)
         who = await rows.speaker(sessions, author, Address(*rows.ACCOUNT, chat=chat))
         for question in range(2):
-            await rows.ask(sessions, who, f"{number}-{question}", lane=None)
+            asked = rows.NOW + timedelta(hours=3 * question)
+            await rows.ask(sessions, who, f"{number}-{question}", lane=None, now=asked)
     turns = await rows.claim(sessions)
     world = World(sessions, random.Random(seed))
 

@@ -23,7 +23,7 @@ from core.models import AttachmentUse, Base, Blob, Message, Summary
 from core.models import Turn as TurnRow
 from core.privacy._export import BATCH
 from core.quota import Rules
-from core.settings import parse_limits
+from core.settings import read_limits
 from core.turns import Outcome, Question, Speaker, Turn
 from tests.core import rows
 from tests.core.conftest import connected
@@ -31,8 +31,8 @@ from tests.core.rows import ADA, BOB, GROUP, NOW, commit, count, later
 from tests.records import Records, on_disk
 
 RULES = Rules(
-    quota=parse_limits("10 turns/day, 1 usd/day"),  # type: ignore[arg-type]  # typed for any input
-    budget=parse_limits("9 usd/day"),  # type: ignore[arg-type]  # typed for any input
+    quota=read_limits("10 turns/day, 1 usd/day"),
+    budget=read_limits("9 usd/day"),
 )
 PDF = b"%PDF-1.7 secret"
 MONTH = 30 * 86_400.0
@@ -101,7 +101,7 @@ async def reserve(sessions: Sessions, turn: Turn, cost: int) -> quota.Reservatio
 
 async def spent(sessions: Sessions, turn: Turn) -> tuple[int, int]:
     """Turns and micro-dollars of a turn's person."""
-    used = await commit(sessions, lambda s: quota.spent(s, turn.user_id, since=NOW))
+    used = await commit(sessions, lambda s: quota.spent(s, turn.user_id, RULES, now=NOW))
     return used.turns, used.charged
 
 

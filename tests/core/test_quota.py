@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
@@ -262,7 +263,7 @@ async def test_a_call_that_outlasts_its_window_leaves_the_next_one_alone(
     sessions: Sessions, turn: Turn
 ) -> None:
     old = await reserve(sessions, turn)
-    await reserve(sessions, turn, now=later(60))
+    await reserve(sessions, replace(turn, created_at=later(60)), now=later(60))
     await excuse(sessions, old, now=later(61))
     assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 100}
 
@@ -271,6 +272,7 @@ async def test_a_clock_that_is_late_reserves_in_the_window_that_has_begun(
     sessions: Sessions, turn: Turn
 ) -> None:
     """Two calls may take their time before a boundary, and the row's lock after it."""
+    turn = replace(turn, created_at=later(30))
     await reserve(sessions, turn, now=later(30))
     late = await reserve(sessions, turn, now=later(29.9))
     assert late.at == later(30)
@@ -511,16 +513,19 @@ async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: 
 
 async def test_spent_is_the_sum_of_the_settled_calls(sessions: Sessions, turn: Turn) -> None:
     bob = await turn_of(sessions, rows.BOB)
-    for who, now in ((turn, NOW), (turn, later(3600)), (bob, NOW)):
-        await settle(sessions, await reserve(sessions, who, now=now), 42, now=now)
-    await reserve(sessions, turn)
+    last_of_march = datetime(2026, 3, 31, 12, tzinfo=UTC)  # on Samoa the first of April begins
+    for who, now in ((turn, NOW), (turn, last_of_march), (bob, NOW)):
+        asked = replace(who, created_at=now)
+        await settle(sessions, await reserve(sessions, asked, now=now), 42, now=now)
+    await reserve(sessions, replace(turn, created_at=last_of_march), now=last_of_march)
 
-    async def spent(since: datetime) -> Spending:
-        return await commit(sessions, lambda s: quota.spent(s, turn.user_id, since=since))
+    async def spent(now: datetime, zone: str = "UTC") -> Spending:
+        rules = Rules(zone=ZoneInfo(zone))
+        return await commit(sessions, lambda s: quota.spent(s, turn.user_id, rules, now=now))
 
-    assert await spent(NOW) == Spending(2, 200, 120, 40, 84)
-    assert await spent(later(1)) == Spending(1, 100, 60, 20, 42)
-    assert await spent(later(3601)) == Spending(0, 0, 0, 0, 0)
+    assert await spent(last_of_march) == Spending(2, 200, 120, 40, 84)
+    assert await spent(last_of_march, "Pacific/Apia") == Spending(1, 100, 60, 20, 42)
+    assert await spent(last_of_march + timedelta(hours=12)) == Spending(0, 0, 0, 0, 0)
 
 
 # Many at once

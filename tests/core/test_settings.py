@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, given
@@ -87,8 +88,8 @@ def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_empty_quota_is_no_limit() -> None:
-    assert load(quota="").quota == load(quota=" , ").quota == ()
-    assert load(budget="").budget == load(budget=" , ").budget == ()
+    assert load(quota="").quota == load(quota="  ").quota == ()
+    assert load(budget="").budget == load(budget="  ").budget == ()
 
 
 def test_blanks_around_a_value_are_nothing() -> None:
@@ -191,7 +192,11 @@ def test_every_wrong_value_is_named() -> None:
     [
         "lots",
         "10 turns",
-        "10 turns/week",
+        "10 turns/year",
+        "10k usd/decade",
+        "1 usd/month,,",
+        ",",
+        "5 turns/day 1 usd/day",
         "10 eur/month",
         "-1 turns/day",
         "0 turns/day",
@@ -207,6 +212,22 @@ def test_a_limit_that_will_not_do_is_named(name: str, value: str) -> None:
     told = complaint(**{name: value})
     assert told.startswith(f"{name.upper()}: ")
     assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("value", "place", "told"),
+    [
+        ("1 usd/month,,", 13, "a limit is missing"),
+        ("1 usd/month,", 13, "a limit is missing"),
+        (", 1 usd/month", 1, "a limit is missing"),
+        ("10 turns/minute, 5 turn/weak", 18, "'5 turn/weak' is not of the form"),
+        ("1 usd/day,   0.5 turns/day", 14, "'0.5 turns/day': the smallest amounts"),
+        ("1 usd/day, 3 usd/day", 12, "there is a limit in usd/day before"),
+        ("x" * 1000, 1, f"'{'x' * 40}…' is not of the form"),
+    ],
+)
+def test_a_wrong_limit_is_pointed_at(value: str, place: int, told: str) -> None:
+    assert f"at character {place}: {told}" in complaint(quota=value)
 
 
 def test_a_limit_in_usd_needs_prices() -> None:
@@ -348,6 +369,8 @@ def test_urls_of_both_databases_are_kept_as_they_are(url: str) -> None:
         ("1 turn/day", Limit(1, "turns", "day"), "1 turn/day"),
         ("10 TURNS/minute", Limit(10, "turns", "minute"), "10 turns/minute"),
         ("2.0 turns/hour", Limit(2, "turns", "hour"), "2 turns/hour"),
+        ("1.5k turns / week", Limit(1500, "turns", "week"), "1500 turns/week"),
+        ("2M turns/month", Limit(2_000_000, "turns", "month"), "2000000 turns/month"),
         ("0.25 usd/month", Limit(250_000, "usd", "month"), "0.25 usd/month"),
         ("0.000001 usd/day", Limit(1, "usd", "day"), "0.000001 usd/day"),
         ("100 usd/month", Limit(100_000_000, "usd", "month"), "100 usd/month"),
@@ -366,14 +389,42 @@ def test_a_limit_is_shown_as_it_is_written(written: str, limit: Limit, shown: st
         timezones=st.just(UTC),
     )
 )
-@pytest.mark.parametrize("window", ["minute", "hour", "day", "month"])
-def test_windows_follow_each_other_without_a_gap(window: Any, now: datetime) -> None:
-    limit = Limit(1, "turns", window)
+@pytest.mark.parametrize("window", ["minute", "hour", "day", "week", "month"])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Havana"])
+def test_windows_follow_each_other_without_a_gap(window: Any, zone: str, now: datetime) -> None:
+    limit = Limit(1, "turns", window, ZoneInfo(zone))
     start, end = limit.start(now), limit.resets_at(now)
     assert start <= now < end
     assert limit.start(end) == end
     assert limit.start(end - timedelta(microseconds=1)) == start
     assert limit.start(start) == start
+
+
+@pytest.mark.parametrize(
+    ("zone", "window", "now", "start", "end"),
+    [
+        ("Europe/Berlin", "day", "2026-03-29T12:00Z", "2026-03-28T23:00Z", "2026-03-29T22:00Z"),
+        ("Europe/Berlin", "day", "2026-10-25T12:00Z", "2026-10-24T22:00Z", "2026-10-25T23:00Z"),
+        ("Europe/Berlin", "hour", "2026-10-25T01:10Z", "2026-10-25T01:00Z", "2026-10-25T02:00Z"),
+        ("Asia/Kolkata", "hour", "2026-05-05T00:00Z", "2026-05-04T23:30Z", "2026-05-05T00:30Z"),
+        ("America/New_York", "week", "2026-11-29T12:00Z", "2026-11-23T05:00Z", "2026-11-30T05:00Z"),
+        ("Asia/Tokyo", "month", "2026-01-31T15:30Z", "2026-01-31T15:00Z", "2026-02-28T15:00Z"),
+        ("Africa/Cairo", "day", "2026-04-24T12:00Z", "2026-04-23T22:00Z", "2026-04-24T21:00Z"),
+    ],
+)
+def test_windows_follow_the_calendar_of_a_zone(
+    zone: str, window: Any, now: str, start: str, end: str
+) -> None:
+    limit = load(quota=f"1 turn/{window}", timezone=zone).quota[0]
+    moments = [datetime.fromisoformat(each) for each in (now, start, end)]
+    assert [limit.start(moments[0]), limit.resets_at(moments[0])] == moments[1:]
+
+
+@pytest.mark.parametrize("zone", ["Berlin", "../etc/passwd", "/etc/localtime", "UTC+1", "x" * 300])
+def test_a_zone_that_nobody_knows_is_named(zone: str) -> None:
+    told = complaint(timezone=zone)
+    assert told.startswith("TIMEZONE: ")
+    assert "is no time zone; name one as Europe/Berlin" in told
 
 
 def test_a_window_is_the_same_in_every_time_zone() -> None:

@@ -107,7 +107,6 @@ class TelegramStage:
     def place(self) -> int:
         return len(self.server.answers(self.chat))
 
-
     def shown(self) -> list[Shown]:
         """Return the texts and the labels of the buttons of the bot's messages to Ada."""
         return [(each.text, each.buttons) for each in self.server.answers(self.chat)]
@@ -175,7 +174,6 @@ class DiscordStage:
 
     def place(self) -> int:
         return len(self.server.answers(self.channel))
-
 
     def shown(self) -> list[Shown]:
         """Return the texts and the labels of the buttons of the bot's messages to Ada."""

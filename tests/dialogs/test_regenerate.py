@@ -87,9 +87,7 @@ async def test_it_can_be_stopped_and_pressed_twice(stage: ButtonStage, world: Wo
     assert stage.records.drift() == []
 
 
-async def test_the_old_answer_stays_where_no_other_comes(
-    stage: ButtonStage, world: World
-) -> None:
+async def test_the_old_answer_stays_where_no_other_comes(stage: ButtonStage, world: World) -> None:
     world.model.enqueue("Tea.", *[Answer("Cof", cut_after=1)] * 3)
     async with stage.running(quota="2 turns/day"):
         await ask(stage, "What shall I drink?")
@@ -134,9 +132,7 @@ async def test_buttons_of_older_answers_go_after_a_crash_too(stage: ButtonStage)
         await shows(stage, ("one", []), ("two", REGENERATE))
 
 
-async def test_a_question_that_was_edited_has_one_button(
-    stage: ButtonStage, world: World
-) -> None:
+async def test_a_question_that_was_edited_has_one_button(stage: ButtonStage, world: World) -> None:
     world.model.enqueue("Tea.", "Cake.", "Bread.")
     async with stage.running():
         if isinstance(stage, TelegramStage):

@@ -33,10 +33,10 @@ async def seated(world: World) -> AsyncIterator[Side]:
         )
     side = Side(person, person)
     try:
-        await eventually(lambda: PROMPTED in side.raw, within=30)  # a process takes time to start
+        await eventually(lambda: PROMPTED in side.raw)
         yield side
         side.type("\x04")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await bot.wait() == 0
     finally:
         if bot.returncode is None:

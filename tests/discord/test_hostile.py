@@ -157,9 +157,7 @@ def stage(
 async def answered(stage: DiscordStage, channel: Channel, who: Person, word: str) -> None:
     """Let somebody ask for a word, and wait until it stands there."""
     await stage.server.say(channel, who, f"say {word}")
-    await stage.server.wait(
-        lambda: word in [m.content for m in stage.server.answers(channel)], timeout=30
-    )
+    await stage.server.wait(lambda: word in [m.content for m in stage.server.answers(channel)])
 
 
 async def test_a_process_outlives_hostile_events_and_starts_without_them(

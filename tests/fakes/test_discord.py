@@ -123,14 +123,14 @@ async def connected(
     running = asyncio.create_task(bot.start(server.token))
     ready = asyncio.create_task(bot.up.wait())
     try:
-        await asyncio.wait({running, ready}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, ready}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
         yield bot
     finally:
         ready.cancel()
         await bot.close()
-        await asyncio.wait({running}, timeout=10)
+        await asyncio.wait({running}, timeout=60)
 
 
 @pytest.fixture
@@ -672,7 +672,7 @@ async def gateway(server: DiscordServer) -> AsyncIterator[aiohttp.ClientWebSocke
     """A connection by hand, after HELLO."""
     address = f"{server.gateway_url}?v=10&encoding=json"
     async with aiohttp.ClientSession() as session, session.ws_connect(address) as socket:
-        assert (await socket.receive_json(timeout=5))["op"] == 10
+        assert (await socket.receive_json(timeout=60))["op"] == 10
         yield socket
 
 
@@ -692,7 +692,7 @@ async def test_a_wrong_payload_closes_the_gateway(
 ) -> None:
     async with gateway(server) as socket:
         await socket.send_json(payload)
-        closed = await socket.receive(timeout=5)
+        closed = await socket.receive(timeout=60)
         assert closed.type is aiohttp.WSMsgType.CLOSE
         assert closed.data == code
 
@@ -701,7 +701,7 @@ async def test_an_unknown_session_is_invalid(server: DiscordServer) -> None:
     async with gateway(server) as socket:
         lost = {"token": server.token, "session_id": "lost", "seq": 1}
         await socket.send_json({"op": 6, "d": lost})
-        answer = await socket.receive_json(timeout=5)
+        answer = await socket.receive_json(timeout=60)
         assert (answer["op"], answer["d"]) == (9, False)
 
 
@@ -711,7 +711,7 @@ async def test_a_replay_needs_events_that_are_kept(
     async with gateway(server) as first:
         session, read = await identify(server, first)
         await first.send_json({"op": 1, "d": read})
-        assert (await first.receive_json(timeout=5))["op"] == 11
+        assert (await first.receive_json(timeout=60))["op"] == 11
         await server.drop_gateway()
     await server.say(channel, ada, "in the gap")
     assert await resume(server, session, read) == ["MESSAGE_CREATE", "RESUMED"]
@@ -725,8 +725,8 @@ async def identify(
     """Start a session for the messages of guilds: its id, and the last event's number."""
     wanted = {"token": server.token, "intents": 1 | 1 << 9 | 1 << 15}
     await socket.send_json({"op": 2, "d": wanted})
-    ready = await socket.receive_json(timeout=5)
-    last = [await socket.receive_json(timeout=5) for _ in ready["d"]["guilds"]][-1]
+    ready = await socket.receive_json(timeout=60)
+    last = [await socket.receive_json(timeout=60) for _ in ready["d"]["guilds"]][-1]
     return ready["d"]["session_id"], last["s"]
 
 
@@ -737,7 +737,7 @@ async def resume(server: DiscordServer, session: str, sequence: int) -> list[str
         await socket.send_json({"op": 6, "d": lost})
         seen: list[str] = []
         while not {"RESUMED", "invalid"} & set(seen):
-            payload = await socket.receive_json(timeout=5)
+            payload = await socket.receive_json(timeout=60)
             seen.append(payload["t"] or "invalid")
         await server.drop_gateway()
         return seen
@@ -749,7 +749,7 @@ async def test_a_client_without_heartbeats_is_closed() -> None:
         gateway(server) as silent,
         gateway(server) as alive,
     ):
-        closed = asyncio.create_task(silent.receive(timeout=5))
+        closed = asyncio.create_task(silent.receive(timeout=60))
         while not closed.done():
             await beat(alive)
             await asyncio.wait({closed}, timeout=0.05)
@@ -760,7 +760,7 @@ async def test_a_client_without_heartbeats_is_closed() -> None:
 async def beat(socket: aiohttp.ClientWebSocketResponse) -> None:
     """A heartbeat that is acknowledged."""
     await socket.send_json({"op": 1, "d": None})
-    assert (await socket.receive_json(timeout=5))["op"] == 11
+    assert (await socket.receive_json(timeout=60))["op"] == 11
 
 
 async def test_the_gateway_can_stay_away(server: DiscordServer) -> None:

@@ -595,12 +595,12 @@ async def test_program(ended_by: signal.Signals) -> None:
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
     try:
         assert process.stdout is not None
-        url = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+        url = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
         headers = {"Authorization": "Bearer whatever"}
         async with httpx.AsyncClient(base_url=url, headers=headers) as client:
             assert "local stand-in" in await ask(client, "Hello")
             process.send_signal(ended_by)
-            output, errors = await asyncio.wait_for(process.communicate(), 20)
+            output, errors = await asyncio.wait_for(process.communicate(), 60)
     finally:
         if process.returncode is None:
             process.kill()

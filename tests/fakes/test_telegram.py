@@ -927,4 +927,4 @@ async def test_a_chat_on_standard_input() -> None:
         await sent.edit_text("hi!")
         assert (await process.stdout.readline()).decode() == f"<edited {sent.message_id}> hi!\n"
     process.stdin.close()
-    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0

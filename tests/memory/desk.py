@@ -197,7 +197,7 @@ class Desk:
 
     async def settled(self) -> None:
         """Wait until everything is answered, and summarised where it is time for that."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self._worker.until_idle()
 
     async def ask(self, text: str, **how: Any) -> str:

@@ -136,7 +136,7 @@ async def test_only_who_needs_the_model_waits_for_it(
             await here.say("hi", chat=f"room{number}", admin=True)
         await here.say("1")
         await here.say("2")
-        await eventually(lambda: texts(here).count(MODEL_WAITS) == 10, within=20)
+        await eventually(lambda: texts(here).count(MODEL_WAITS) == 10)
         await here.say("3", who=BOB)
         await here.say("/usage")
         await eventually(lambda: "Of 3." in texts(here) and "This month" in str(texts(here)))

@@ -67,7 +67,7 @@ def address(telegram: TelegramServer, chat: Chat, thread: str = "") -> Address:
 async def heard(adapter: TelegramAdapter, count: int) -> list[Event]:
     """Return the next events; all but the last are acknowledged."""
     events: list[Event] = []
-    async with asyncio.timeout(10), aclosing(adapter.listen()) as listening:
+    async with asyncio.timeout(60), aclosing(adapter.listen()) as listening:
         async for event in listening:
             events.append(event)
             if len(events) == count:

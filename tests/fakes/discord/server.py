@@ -256,7 +256,7 @@ class DiscordServer:
     async def wait(
         self,
         condition: Callable[[], object],
-        timeout: float = 10.0,  # noqa: ASYNC109 - so that every wait in a test is bounded
+        timeout: float = 60.0,  # noqa: ASYNC109 - so that every wait in a test is bounded
     ) -> None:
         """Until the condition is true; TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):

@@ -108,11 +108,11 @@ class ModelServer:
         """Let held answers go on."""
         self._gate.set()
 
-    async def seen(self, number: int, within: float = 10.0) -> None:
+    async def seen(self, number: int, within: float = 60.0) -> None:
         """Wait until so many requests have arrived; TimeoutError after `within` seconds."""
         await self.wait(lambda: len(self.requests) >= number, within)
 
-    async def wait(self, condition: Callable[[], bool], within: float = 10.0) -> None:
+    async def wait(self, condition: Callable[[], bool], within: float = 60.0) -> None:
         """Wait until something holds, asked again whenever a request arrives or moves on."""
         async with asyncio.timeout(within):
             while not condition():

@@ -135,7 +135,7 @@ class TelegramServer:
                 asked = message.message_id
         return sum(count - 1 for count in said.values())
 
-    async def wait(self, condition: Callable[[], object], timeout: float = 10) -> None:  # noqa: ASYNC109 - reads best
+    async def wait(self, condition: Callable[[], object], timeout: float = 60) -> None:  # noqa: ASYNC109 - reads best
         """Return as soon as a condition holds, asked again after every change."""
         try:
             async with asyncio.timeout(timeout):
@@ -216,10 +216,12 @@ class TelegramServer:
         entities: list[Json] | None = None,
         *,
         quote: str = "",
+        ago: int = 0,
     ) -> Message:
         """A person writes; mentions, commands and links are found besides the given entities.
 
-        A thread that nobody opened is one that was there before all this.
+        A thread that nobody opened is one that was there before all this. A message from so many
+        seconds `ago` comes to the bot only now.
         """
         if units(text) > LONGEST_TEXT:
             raise ValueError("no client sends this as one message; paste it")
@@ -237,6 +239,7 @@ class TelegramServer:
             thread=thread,
             quote=quote,
         )
+        message.date -= ago
         return self._tell(message)
 
     async def paste(self, chat: Chat, who: User, text: str) -> list[Message]:
