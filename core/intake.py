@@ -333,7 +333,7 @@ class Intake:
     async def _change(self, session: Session, change: Change) -> Accepted:
         turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
-        if record is None or not (record.kind == "chat" or change.is_press):
+        if record is None or not presses.concerns(change, record):
             return Accepted(told=presses.UNKNOWN.get(change.kind, ""))
         if told := await self._hindrance(session, change, record):
             return told  # nothing is stored of what strangers press
@@ -403,7 +403,7 @@ class Intake:
         The outcome takes the place of the question.
         """
         now = self._now()
-        if not record.question.asks:
+        if presses.is_decided(record):
             return Accepted(told=words.DECIDED)
         result = await presses.decide(session, change, record, self._offer, now=now)
         question = Question("", private=record.question.private)

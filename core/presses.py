@@ -18,6 +18,18 @@ UNKNOWN = {
 """The sentence for a button below a message that is not known any more."""
 
 
+def concerns(change: Change, record: inbox.Record) -> bool:
+    """Return whether a change may concern a turn: a command only answers its own question."""
+    decides = change.kind in (ChangeKind.CONFIRM, ChangeKind.CANCEL)
+    return decides is (record.kind == "command")
+
+
+def is_decided(record: inbox.Record) -> bool:
+    """Return whether a command waits for no confirmation, or has got one."""
+    is_lost = record.forgotten and record.replaces_id is None  # with all that it asked
+    return not (record.question.asks or is_lost)
+
+
 async def hindrance(session: Session, change: Change, record: inbox.Record) -> str:
     """Return why an answer cannot be replaced by another one; "" if it can."""
     if record.forgotten:
@@ -34,7 +46,9 @@ async def decide(
 ) -> commands.Result:
     """Carry out a command that asked for a confirmation, or leave it; return its result."""
     name = record.question.asks
-    if record.forgotten or now - record.asked_at > ASKED_FOR:
+    if record.forgotten:
+        return commands.Result(words.FORGOTTEN_SINCE)
+    if now - record.asked_at > ASKED_FOR:
         return commands.Result(words.UNDECIDED.format(name=name))
     if change.kind is ChangeKind.CANCEL:
         return commands.Result(words.NOT_DONE)

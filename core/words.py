@@ -181,6 +181,7 @@ STILL_ANSWERING_HERE = "I am still answering here. Please press it again after t
 NOT_YOURS = "Only the person who asked can do that."
 DECIDED = "That has been decided already."
 UNDECIDED = "That question is too old now, so nothing has changed. /{name} asks it again."
+FORGOTTEN_SINCE = "That conversation has been deleted since."
 NOT_DONE = "Nothing has changed."
 
 # Too much at once

@@ -30,6 +30,7 @@ class Record:
     message_id: str | None
     question: Question
     follows_id: int | None
+    replaces_id: int | None
     outcome: Outcome | None
     """None until it is answered."""
     asked_at: datetime
@@ -48,6 +49,7 @@ _RECORD = (
         turns.c.message_id,
         turns.c.input,
         turns.c.follows_id,
+        turns.c.replaces_id,
         turns.c.outcome,
         turns.c.created_at,
         FORGOTTEN.label("forgotten"),
@@ -112,6 +114,7 @@ async def _record(
         message_id=row.message_id,
         question=Question.load(row.input, row.said),
         follows_id=row.follows_id,
+        replaces_id=row.replaces_id,
         outcome=None if row.outcome is None else Outcome(row.outcome),
         asked_at=row.created_at,
         forgotten=row.forgotten or (KEPT in row.input and row.said is None),

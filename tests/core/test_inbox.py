@@ -555,6 +555,7 @@ async def test_the_last_question_of_a_person_is_found_by_kind_and_epoch(
         message_id="2",
         question=Question("question 2"),
         follows_id=1,
+        replaces_id=None,
         outcome=None,
         asked_at=NOW,
     )

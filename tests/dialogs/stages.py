@@ -199,6 +199,10 @@ class DiscordStage:
         return "".join(each.content for each in press.followups)
 
 
+ButtonStage = TelegramStage | DiscordStage
+"""A stage on a platform that has buttons."""
+
+
 class ConsoleStage:
     """A pipe to the terminal's adapter, which is always a process of its own."""
 
