@@ -360,20 +360,22 @@ class Intake:
         """
         now = self._now()
         person = await identity.activity(session, change.author, now=now)
-        is_theirs = person is not None and record.user_id == person[0]
-        if person is None or (not is_theirs and change.is_press):
-            return Accepted(told=words.NOT_YOURS if change.is_press else "")
+        not_theirs = Accepted(told=words.NOT_YOURS if change.is_press else "")
+        if person is None:
+            return not_theirs
         user_id, activity = person
+        is_theirs = record.user_id == user_id
         if change.kind is ChangeKind.DELETED:  # there are no more deletions than messages
-            return None if is_theirs else Accepted()
+            return None if is_theirs else not_theirs
         reached = self._reached(change, record, activity)
         if reached is None:
             await identity.count(session, user_id, now=now)
-        elif is_theirs and not self._bounds.is_told(activity, reached, now):
+            return None if is_theirs else not_theirs
+        if is_theirs and not self._bounds.is_told(activity, reached, now):
             entry = _instead(change, record, record.question, now)
             notice = _notice(entry, reached, self._bounds.notice(reached, now))
             await inbox.say(session, notice, now=now)
-        return None if is_theirs and reached is None else Accepted()
+        return Accepted()
 
     def _reached(self, change: Change, record: inbox.Record, activity: Activity) -> Reason | None:
         reached = self._bounds.reached(activity, urgent=change.kind is ChangeKind.STOP)

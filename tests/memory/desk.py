@@ -178,10 +178,10 @@ class Desk:
         await self._intake.handle(message)
         return message_id
 
-    async def change(self, kind: ChangeKind, message_id: str, text: str = "") -> None:
-        """Ada presses a button below a message, or edits her own."""
+    async def change(self, kind: ChangeKind, message_id: str, text: str = "") -> str:
+        """Ada presses a button below a message, or edits her own; return what she is told."""
         address, event_id = Address(PLATFORM, BOT, ADA.account_id, ""), str(next(_numbers))
-        await self._intake.handle(Change(event_id, kind, address, ADA, message_id, text))
+        return await self._intake.handle(Change(event_id, kind, address, ADA, message_id, text))
 
     def _bring(self, files: Mapping[str, bytes]) -> list[Attachment]:
         brought = []
