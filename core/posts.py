@@ -95,24 +95,25 @@ async def of(session: Session, turn_id: int) -> tuple[str | None, ...]:
     return tuple(part.message_id for number, part in found.items() if number != FILE)
 
 
-_LAST = (
+LAST = (
     select(_posts.c.message_id)
     .where(
         _posts.c.platform == bindparam("platform"),
         _posts.c.bot_id == bindparam("bot_id"),
         _posts.c.chat == bindparam("chat"),
-        _posts.c.turn_id == bindparam("the_turn"),
+        _posts.c.turn_id == bindparam("the_older"),
         _posts.c.part >= 0,
         _posts.c.message_id.is_not(None),
     )
     .order_by(_posts.c.part.desc())
     .limit(1)
 )
+"""The last part of an answer, by the parameters of `chat_of` and `the_older`."""
 
 
 async def last(session: Session, address: Address, turn_id: int) -> str | None:
     """Return the message id of an answer's last part, if that stands in a chat."""
-    found: str | None = await session.scalar(_LAST, {**chat_of(address), "the_turn": turn_id})
+    found: str | None = await session.scalar(LAST, {**chat_of(address), "the_older": turn_id})
     return found
 
 

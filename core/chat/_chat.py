@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
 from core.chat._call import OpenCall
 from core.chat._question import question_of
-from core.chat._standing import REGENERATE, give_back, stand
+from core.chat._standing import REGENERATE, after, give_back, is_plain, known, look_up, older
 from core.chat._terms import Terms
 from core.db import Session, Sessions, timed_out, transact
 from core.errors import (
@@ -33,7 +33,7 @@ from core.errors import (
 )
 from core.llm import LLM, Again
 from core.messages import Block, ToolCall
-from core.reply import Reply
+from core.reply import Reply, Standing
 from core.tools import Toolbox
 from core.turns import Outcome, Turn
 
@@ -251,32 +251,44 @@ class Chat:
         turn, reply = call.turn, call.reply
         text, outcome = ending.text, ending.outcome
         is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
-        tries = count()
+        tries, ended = count(), replace(turn, outcome=outcome)
 
-        async def work(session: Session) -> str:
-            now = self._now()
+        async def work(session: Session) -> tuple[str, Standing | None]:
+            now, standing = self._now(), known(ended)
             if next(tries) and await inbox.is_answered(session, turn):
-                return text  # an earlier try was committed, and the database could not say so
+                return text, None  # an earlier try was committed, and the database could not say so
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
             elif turn.question.again and not is_kept:
                 answer = await self._restored(session, turn, ending)
             else:
                 answer = await self._worded(session, call, ending)
-            await inbox.answered(session, turn, answer, outcome, now=now)
+            above = await inbox.answered(
+                session, turn, answer, outcome, now=now, older_id=older(turn, call.context)
+            )
             if turn.kind == "chat" and is_kept:
-                await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
-                if call.is_long:
-                    await inbox.summarise(session, turn, now=now)
+                is_newest = await self._remember(session, call)
+                if is_plain(turn):
+                    standing = after(above, is_newest=is_newest)
             elif turn.question.attachments:
                 await attachments.drop(session, turn)
             await self._settle(session, call)
-            return answer
+            return answer, standing
 
-        answer = await transact(self._sessions, work)
+        answer, reply.standing = await transact(self._sessions, work)
         call.settled()
         self._log(call, outcome)
-        return replace(turn, answer=answer, outcome=outcome)
+        return replace(ended, answer=answer)
+
+    async def _remember(self, session: Session, call: OpenCall) -> bool:
+        """Remember an exchange; return whether it is the newest of its conversation."""
+        turn, now = call.turn, self._now()
+        is_newest = await memory.remember(
+            session, turn, call.context, call.said, call.counted, now=now
+        )
+        if call.is_long:
+            await inbox.summarise(session, turn, now=now)
+        return is_newest
 
     async def _settle(self, session: Session, call: OpenCall) -> None:
         """Settle the calls of a turn; a conversation whose model is gone gets the default."""
@@ -341,7 +353,9 @@ class Chat:
         """
         assert turn.answer is not None
         assert turn.outcome is not None
-        standing = await transact(self._sessions, lambda s: stand(s, turn))
+        standing = reply.standing or known(turn)
+        if standing is None:
+            standing = await transact(self._sessions, lambda s: look_up(s, turn))
         await reply.deliver(turn.answer, standing.buttons, last=last)
         if turn.question.export:
             await self._export(turn, reply, last=last)
@@ -358,7 +372,7 @@ class Chat:
         is_followed = await transact(self._sessions, work)
         if standing.buttons == REGENERATE and not turn.question.private:
             # Somebody else's answer may have been stored meanwhile, and found no button here.
-            now = await transact(self._sessions, lambda s: stand(s, turn))
+            now = await transact(self._sessions, lambda s: look_up(s, turn))
             await reply.unbutton(reply.messages.ids[-1:] if not now.buttons else ())
         return is_followed
 

@@ -1,40 +1,51 @@
 """The messages of a delivered answer: their buttons, and the answer that gets its place back."""
 
-from dataclasses import dataclass
-
 from core import memory, posts, words
 from core.adapter import Button, ChangeKind
 from core.db import Session
+from core.memory import Context
+from core.reply import Standing
 from core.turns import Outcome, Turn
 
 TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 REGENERATE = (Button(ChangeKind.REGENERATE, words.REGENERATE),)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The buttons below an answer, and the messages whose buttons it ends."""
-
-    owner_id: int
-    """The turn in memory whose answer stands there; the replaced one if no other answer came."""
-    buttons: tuple[Button, ...] = ()
-    ended: tuple[str, ...] = ()
-    """The ids of messages with the buttons of older answers."""
+def after(message_id: str | None, *, is_newest: bool) -> Standing:
+    """Return how an answer stands below one whose last message this is, if there is any."""
+    return Standing(REGENERATE if is_newest else (), tuple(filter(None, (message_id,))))
 
 
-async def stand(session: Session, turn: Turn) -> Standing:
-    """Return how the answer of a turn stands once it is delivered."""
+def known(turn: Turn) -> Standing | None:
+    """Return how an answer stands that memory does not hold; None if memory has to be asked."""
     if turn.question.asks:
         confirm = Button(ChangeKind.CONFIRM, words.CONFIRMS[turn.question.asks])
-        return Standing(turn.id, (confirm, Button(ChangeKind.CANCEL, words.CANCEL)))
+        return Standing((confirm, Button(ChangeKind.CANCEL, words.CANCEL)))
     if turn.kind != "chat":
-        return Standing(turn.id)
-    owner_id = await owner(session, turn)
-    if owner_id == turn.id and turn.outcome in (Outcome.FAILED, Outcome.REFUSED):
-        return Standing(turn.id, TRY_AGAIN)
-    if not await memory.is_last(session, owner_id):
-        return Standing(owner_id)
-    return Standing(owner_id, REGENERATE, await _ended(session, turn))
+        return Standing()
+    is_well = turn.outcome not in (Outcome.FAILED, Outcome.REFUSED)
+    return None if is_well or turn.question.again else Standing(TRY_AGAIN)
+
+
+async def look_up(session: Session, turn: Turn) -> Standing:
+    """Return how an answer stands; memory tells whether it is the newest."""
+    if not await memory.is_last(session, await owner(session, turn)):
+        return Standing()
+    if turn.question.again:
+        return Standing(REGENERATE)  # the answer that it replaces had ended the older buttons
+    older = [await memory.turn_before(session, turn.id), turn.replaces_id]
+    found = [await posts.last(session, turn.address, each) for each in older if each is not None]
+    return Standing(REGENERATE, tuple(filter(None, found)))
+
+
+def is_plain(turn: Turn) -> bool:
+    """Return whether an answer follows the one that its attempt saw, as in most private chats."""
+    return turn.question.private and turn.replaces_id is None and turn.follows_id is None
+
+
+def older(turn: Turn, context: Context) -> int | None:
+    """Return the turn whose buttons a plain answer ends."""
+    return context.turn_id if is_plain(turn) else None
 
 
 async def owner(session: Session, turn: Turn) -> int:
@@ -42,15 +53,6 @@ async def owner(session: Session, turn: Turn) -> int:
     if turn.question.again and turn.replaces_id is not None:
         return turn.id if await memory.is_held(session, turn.id) else turn.replaces_id
     return turn.id
-
-
-async def _ended(session: Session, turn: Turn) -> tuple[str, ...]:
-    """Return the last messages of the answers that are not the newest any more."""
-    if turn.question.again:
-        return ()  # the answer that it replaces had ended them, and its own messages are these
-    older = [await memory.turn_before(session, turn.id), turn.replaces_id]
-    found = [await posts.last(session, turn.address, each) for each in older if each is not None]
-    return tuple(message_id for message_id in found if message_id is not None)
 
 
 async def give_back(session: Session, turn: Turn) -> None:

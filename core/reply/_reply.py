@@ -42,6 +42,15 @@ SENTENCE, GATHER = 40, 0.4
 does: a phone's notification shows what that message holds at first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The buttons below a delivered answer, and the messages whose buttons it ends."""
+
+    buttons: tuple[Button, ...] = ()
+    ended: tuple[str, ...] = ()
+    """The ids of the last messages of older answers."""
+
+
 @dataclass(slots=True)
 class Reply:
     """The messages of one turn. `write` only adds text; a task of its own shows it."""
@@ -56,6 +65,8 @@ class Reply:
     stopped: bool = False
     progress: Callable[[], Progress | None] = lambda: None
     """Tells how far the open call to the model has come, for the ledger."""
+    standing: Standing | None = None
+    """The buttons once the answer is delivered; None until they are known."""
     waiting: Callable[[bool], None] = lambda _: None
     """Hears when nothing can be done but to wait for the model, and when that is over."""
     notice_after: float = NOTICE_AFTER
