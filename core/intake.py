@@ -298,8 +298,9 @@ class Intake:
         else:
             question = replace(last.question, again=False)
             entry = replace(entry, question=question, follows_id=last.follows_id)
-            if await memory.is_head(session, speaker.conversation_id, last.id):
-                entry = replace(entry, replaces_id=last.id)
+            for asked_id in filter(None, (last.id, last.replaces_id)):
+                if await memory.is_head(session, speaker.conversation_id, asked_id):
+                    entry = replace(entry, replaces_id=asked_id)
         await inbox.accept(session, message.event_id, entry, now=now)
         return Accepted()
 

@@ -366,8 +366,10 @@ class Chat:
         async def work(session: Session) -> bool:
             if turn.muted_until is not None and not turn.ticket:
                 await mutes.unmute(session, turn.address)
-            await give_back(session, turn)
-            return await inbox.delivered(session, turn, outcome, now=self._now())
+            is_restored = await give_back(session, turn)
+            return await inbox.delivered(
+                session, turn, outcome, now=self._now(), is_restored=is_restored
+            )
 
         is_followed = await transact(self._sessions, work)
         if standing.buttons == REGENERATE and not turn.question.private:

@@ -55,8 +55,10 @@ async def owner(session: Session, turn: Turn) -> int:
     return turn.id
 
 
-async def give_back(session: Session, turn: Turn) -> None:
-    """Give the messages back to the turn whose answer stands in them."""
+async def give_back(session: Session, turn: Turn) -> bool:
+    """Give the messages back to the turn whose answer stands in them; return whether it is one."""
     owner_id = await owner(session, turn)
-    if owner_id != turn.id:
-        await posts.hand_on(session, turn.id, owner_id)
+    if owner_id == turn.id:
+        return False
+    await posts.hand_on(session, turn.id, owner_id)
+    return True

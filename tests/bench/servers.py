@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 
+from core import words
 from tests.bench.figures import Figure, spread
 from tests.bench.stage import Stage
 from tests.bench.turns import PACE, TEXT, WORDS
@@ -48,7 +49,7 @@ async def _watched(
 
     def is_answered() -> bool:
         answers = server.answers(channel)
-        return len(answers) > before and not answers[-1].buttons
+        return len(answers) > before and words.STOP not in str(answers[-1].buttons)
 
     said_at = time.monotonic()
     await server.say(channel, who, f"{server.mention} {TEXT}")
