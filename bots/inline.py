@@ -26,7 +26,7 @@ _TOKEN = re.compile(
     r"|(?P<entity>&(?:\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)"
     r"|<(?P<address>[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*|[\w.+-]{1,64}@[\w.-]{1,255})>"
     r"|(?P<tag></?[A-Za-z])"
-    r"|(?P<url>(?<![\w/])https?://[^\s<>`\"\\|“”\u2018\u2019«»\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]++)"
+    r"|(?P<url>https?://[^\s<>`\"\\|“”\u2018\u2019«»\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]++)"
     r"|(?P<line>\\?\n[ \t]*)"
     r"|(?P<open>!?\[)"
     r"|(?P<shut>\])"
@@ -51,8 +51,8 @@ class Node(NamedTuple):
     """`text`, `code`, `url`, `line`, `open` and `close` around a style, `link` and `end` around a
     link's label."""
     text: str = ""
-    """The text, the style (`bold`, `italic`, `underline`, `strikethrough`, `spoiler`), or the
-    link's target."""
+    """The text, the style (`bold`, `italic`, `underline`, `strikethrough`, `spoiler`), the link's
+    target, or the end of a line and the space after it."""
 
 
 @dataclass(slots=True)
@@ -159,7 +159,7 @@ class _Reader:
     def line(self, found: re.Match[str]) -> None:
         if self.parts and self.parts[-1].kind == "text":
             self.parts[-1].text = self.parts[-1].text.rstrip(" \t")
-        self.parts.append(_Part("line", "\n"))
+        self.parts.append(_Part("line", found["line"].lstrip("\\") if found["line"] else "\n"))
 
     def ticks(self, found: re.Match[str]) -> None:
         """Read inline code, if as many backticks end it."""

@@ -11,7 +11,9 @@ _TAG = re.compile(
     r"(?P<more>(?:\s++[A-Za-z][\w:-]*+(?:\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'|[^\s\"'<>=`]++))?+)*+)"
     r"\s*+/?>"
 )
-_ATTRIBUTE = re.compile(r"(?<![\w-])(?P<name>[A-Za-z-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|(\S++))")
+_ATTRIBUTE = re.compile(
+    r"(?<![\w-])(?P<name>[A-Za-z-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|(\S++))"
+)
 _ENDS = {
     name: re.compile(rf"</{name}\s*+>", re.IGNORECASE) for name in ("code", "kbd", "samp", "tt")
 }

@@ -162,11 +162,13 @@ class Command:
 
 START = "start"
 """The command that a client sends when a person opens the chat with the bot."""
+NEW = "new"
+"""The command that begins a new conversation."""
 
 COMMANDS = (
     Command(START, "What I am"),
     Command("help", "What I can do"),
-    Command("new", "Start a new conversation"),
+    Command(NEW, "Start a new conversation", hint="Your first question, if you have one"),
     Command("usage", "What you have used and what is left"),
     Command("stop", "Stop the answer that is being written"),
     Command("retry", "Answer your last message again"),
@@ -325,6 +327,12 @@ class Adapter(Protocol):
 
     async def typing(self, address: Address) -> None:
         """Show for some seconds that an answer is on its way."""
+
+    async def around(self, address: Address) -> Address | None:
+        """Return the address of the chat around a thread that takes nothing more.
+
+        A person can be told there. None if there is no such chat, or nobody knows it.
+        """
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of an attachment.

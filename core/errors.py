@@ -156,8 +156,8 @@ class PromptTooLong(ModelRejected):
 class QuotaExceeded(ParleyError):
     """An allowance has less left than is needed, until `resets_at` (UTC).
 
-    `limit` is the operator's text, `most` its amount; `needed`, `left` and `most` are turns or
-    micro-dollars. `shared` is True for a limit of the whole deployment.
+    `limit` is the operator's text, `most` its amount; `needed`, `left` and `most` are turns, tokens
+    or micro-dollars. `shared` is True for a limit of the whole deployment.
     """
 
     def __init__(

@@ -10,8 +10,20 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, identity, inbox, memory, mutes, pieces, posts, presses, quota, words
-from core.adapter import Access, Change, ChangeKind, Event, InboundMessage, Move
+from core import (
+    commands,
+    identity,
+    inbox,
+    memory,
+    mutes,
+    pieces,
+    posts,
+    presses,
+    quota,
+    speech,
+    words,
+)
+from core.adapter import NEW, Access, Change, ChangeKind, Event, InboundMessage, Move
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
@@ -166,9 +178,10 @@ class Intake:
         speaker = await identity.resolve(
             session, message.author, message.address, private=message.private, now=now
         )
+        question = speech.question_in(message)
+        if question is not None and message.command != NEW:
+            return await self._said(session, question, speaker, now)
         match message.command:
-            case None:
-                return await self._said(session, message, speaker, now)
             case "retry":
                 return await self._again(session, message, speaker, now)
             case _:
@@ -272,14 +285,35 @@ class Intake:
             speaker, message.text, message.private, message.admin, self._offer, now
         )
         result = await commands.run(session, message.command or "", request)
+        question = speech.question_in(message)
+        if question is not None and result.epoch is not None:
+            return await self._anew(session, question, speaker, result, now)
         entry = _answered(_entry(message, speaker, now), result.text)
         if result.export or result.asks:
-            question = replace(entry.question, export=result.export, asks=result.asks)
-            entry = replace(entry, question=question)
+            told = replace(entry.question, export=result.export, asks=result.asks)
+            entry = replace(entry, question=told)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
         return Accepted(changed=result.stopped, forgot=result.forgot)
+
+    async def _anew(
+        self,
+        session: Session,
+        question: InboundMessage,
+        speaker: Speaker,
+        result: commands.Result,
+        now: datetime,
+    ) -> Accepted:
+        """Store the first question of a conversation that has just begun."""
+        speaker = replace(speaker, epoch=result.epoch or 0)
+        if result.instructions is not None:
+            # They precede the question in memory, as the message of a turn that says nothing.
+            silent = _answered(_entry(question, speaker, now), "")
+            silent = replace(silent, message_id=None, ticket="")
+            turn_id = await inbox.say(session, silent, now=now)
+            await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
+        return await self._question(session, question, speaker, now, None)
 
     async def _again(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime

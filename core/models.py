@@ -401,11 +401,14 @@ class Call(Base):
     model: Mapped[str]
     turns: Mapped[int]
     reserved: Mapped[int] = mapped_column(BigInteger)
+    reserved_tokens: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     prompt_tokens: Mapped[int] = mapped_column(default=0)
     cached_tokens: Mapped[int] = mapped_column(default=0)
     completion_tokens: Mapped[int] = mapped_column(default=0)
     cost: Mapped[int] = mapped_column(BigInteger, default=0)
     charged: Mapped[int] = mapped_column(BigInteger, default=0)
+    charged_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    """The person's share of the tokens; None in a row of an older release."""
     estimated: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     spent_at: Mapped[datetime | None]
@@ -429,6 +432,8 @@ class Day(Base):
     completion_tokens: Mapped[int] = mapped_column(BigInteger)
     cost: Mapped[int] = mapped_column(BigInteger)
     charged: Mapped[int] = mapped_column(BigInteger)
+    charged_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    """The person's share of the tokens; None in a row of an older release."""
 
 
 class WorkerRow(Base):

@@ -158,6 +158,9 @@ EXPORT_LARGE = (
 NOT_SENT = (
     "The file cannot be sent here; it may be too large. The people who run me can give it to you."
 )
+NOT_WRITTEN = (
+    "{name}, I cannot write where you have asked me: it is closed for me. Please ask me here."
+)
 NOT_DELIVERED = "I could not show my answer here, or not all of it. Please ask me again."
 
 EMPTY = "…"

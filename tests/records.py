@@ -97,6 +97,9 @@ DRIFT = """
 SELECT a.owner_id, a.unit, a."window", a.used, (
     SELECT coalesce(sum(CASE
         WHEN a.unit = 'turns' THEN c.turns
+        WHEN a.unit = 'tokens' AND c.settled_at IS NULL THEN c.reserved_tokens
+        WHEN a.unit = 'tokens' AND a.owner_id = 0 THEN c.prompt_tokens + c.completion_tokens
+        WHEN a.unit = 'tokens' THEN c.charged_tokens
         WHEN c.settled_at IS NULL THEN c.reserved
         WHEN a.owner_id = 0 THEN c.cost
         ELSE c.charged END), 0)

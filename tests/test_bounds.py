@@ -46,7 +46,7 @@ REPEATED = st.lists(st.sampled_from(UNITS), min_size=1, max_size=3).map("".join)
 
 def calls(work: Callable[[], object]) -> int:
     """Return the number of calls that a piece of work makes."""
-    for cached in (telegram.render, telegram._size, inline.read, discord._line):
+    for cached in (telegram.render, telegram._size, inline.read, discord._block):
         cached.cache_clear()
     number = 0
 

@@ -25,7 +25,7 @@ from core.text import plain_moments
 READER = "console line"
 """The name of the thread that waits for a line."""
 
-_COMMAND = re.compile(r"/([a-z_]+)(?:\s+(.*))?", re.DOTALL)
+_COMMAND = re.compile(r"/([a-z_]+)(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
 
 
 class Screen(Protocol):
@@ -109,7 +109,7 @@ class ConsoleAdapter:
             text=(command[2] or "").strip() if command else text,
             private=True,
             sent_at=datetime.now(UTC),
-            command=command[1] if command else None,
+            command=command[1].lower() if command else None,
             admin=True,
         )
 
@@ -235,6 +235,10 @@ class ConsoleAdapter:
         """Show that an answer is on its way, unless it has begun."""
         if self._question and not self._growing:
             self._screen.wait()
+
+    async def around(self, address: Address) -> Address | None:
+        """Return None: the terminal has no threads."""
+        return None
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Raise AttachmentError, because a terminal has no attachments."""

@@ -27,22 +27,47 @@ from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.spinner import Spinner
 
+from bots.inline import Node, read
 from core.adapter import COMMANDS
 
 PROMPT = ANSI("\x1b[1;36m>\x1b[0m ")
 
 
-def _break_lines(state: StateCore) -> None:
-    """Keep the line breaks of the source, as chats do."""
+_TAGS = {"bold": "strong", "italic": "em", "underline": "em", "strikethrough": "s", "spoiler": "em"}
+
+
+def _read_inline(state: StateCore) -> None:
+    """Read inline markup as on every platform, and keep the line breaks, as chats do."""
     for token in state.tokens:
-        for child in token.children or ():
-            if child.type == "softbreak":
-                child.type = "hardbreak"
+        if token.type == "inline":
+            token.children = list(_tokens(read(token.content)))
 
 
-# Without raw HTML, so that tags stay readable text.
+def _tokens(nodes: Sequence[Node]) -> Iterator[Token]:
+    styles: list[str] = []
+    for kind, text in nodes:
+        match kind:
+            case "open":
+                styles.append(_TAGS[text])
+                yield Token(f"{styles[-1]}_open", styles[-1], 1)
+            case "close":
+                tag = styles.pop()
+                yield Token(f"{tag}_close", tag, -1)
+            case "link":
+                yield Token("link_open", "a", 1, attrs={"href": text})
+            case "end":
+                yield Token("link_close", "a", -1)
+            case "line":
+                yield Token("hardbreak", "br", 0)
+            case "code":
+                yield Token("code_inline", "code", 0, content=text)
+            case _:
+                yield Token("text", "", 0, content=text)
+
+
+# Without raw HTML, so that what is no tag of prose stays readable text.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-_MARKDOWN.core.ruler.push("lines", _break_lines)
+_MARKDOWN.core.ruler.at("inline", _read_inline)
 
 
 class Terminal:

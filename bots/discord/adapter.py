@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 
 import aiohttp
 import discord
@@ -24,6 +25,7 @@ from bots.discord.rest import (
     shorten_log,
     translating,
 )
+from bots.discord.threads import open_again, parent
 from bots.discord.whispers import Whispers
 from core.adapter import Access, Address, Attachment, Button, Change, InboundMessage, Known
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
@@ -193,14 +195,23 @@ class DiscordAdapter:
         buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons."""
-        await call(
-            self._client,
-            "PATCH",
-            _MESSAGE,
-            body=_body(markdown, buttons),
-            channel_id=address.chat,
-            message_id=message_id,
-        )
+        body = _body(markdown, buttons)
+
+        async def edit() -> None:
+            await call(
+                self._client,
+                "PATCH",
+                _MESSAGE,
+                body=body,
+                channel_id=address.chat,
+                message_id=message_id,
+            )
+
+        try:
+            await edit()
+        except Silenced as refusal:
+            await open_again(self._client, address.chat, refusal)
+            await edit()
 
     async def unbutton(self, address: Address, message_id: str) -> None:
         """Take the buttons off a message."""
@@ -295,6 +306,11 @@ class DiscordAdapter:
     async def typing(self, address: Address) -> None:
         """Show "is typing" for ten seconds."""
         await call(self._client, "POST", "/channels/{channel_id}/typing", channel_id=address.chat)
+
+    async def around(self, address: Address) -> Address | None:
+        """Return the address of the channel around a public thread."""
+        found = await parent(self._client, self._client.deleted, address.chat)
+        return None if found is None else replace(address, chat=found)
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; its URL has to be asked for again, because it expires."""

@@ -19,6 +19,7 @@ from bots.discord.commands import register
 from bots.discord.entrance import find
 from bots.discord.inbound import parse_access, parse_deletion, parse_edit, parse_interaction, read
 from bots.discord.interactions import acknowledge
+from bots.discord.threads import Deleted
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
 from core.adapter import Change, InboundMessage, Known
@@ -79,6 +80,7 @@ class Gateway(discord.AutoShardedClient):
         self._pieces = Pieces()
         self._me: discord.ClientUser | None = None
         self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
+        self.deleted = Deleted()
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
         self._opened: deque[float] = deque(maxlen=SOCKETS)
@@ -266,6 +268,10 @@ class Gateway(discord.AutoShardedClient):
         """Queue the change of a thread that is not locked: the bot may write there now."""
         if not event.data["thread_metadata"].get("locked"):
             self._may_write(event.thread_id)
+
+    async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
+        """Remember the channel around a thread: an answer may be on its way into it."""
+        self.deleted.note(event)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Acknowledge a command or a pressed button, and queue it.

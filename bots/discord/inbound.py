@@ -12,6 +12,7 @@ from bots.discord import Discord
 from bots.pieces import Pieces
 from core import words
 from core.adapter import Access, Address, Attachment, Author, Change, ChangeKind, InboundMessage
+from core.speech import command_in, question_in
 
 PLATFORM = Discord.name
 LONGEST_QUOTE = 1000
@@ -35,9 +36,9 @@ def parse_message(
     private = message.channel.type is discord.ChannelType.private
     if not (_by_person(message) and (private or piece or _addressed(message, me))):
         return None
-    text, unreadable = _text(message, me), _unreadable(message)
+    (command, text), unreadable = command_in(_text(message, me)), _unreadable(message)
     attachments = tuple(_attachment(message, file) for file in _files(message) if _readable(file))
-    if unreadable and not (private or text or attachments):
+    if unreadable and not (private or text or command or attachments):
         return None
     reference = message.reference
     return InboundMessage(
@@ -48,6 +49,7 @@ def parse_message(
         text=text,
         private=private,
         sent_at=message.created_at,
+        command=command,
         attachments=attachments,
         unreadable=unreadable,
         reply_to=str(reference.message_id) if reference and _is_reply(message) else None,
@@ -70,6 +72,7 @@ def parse_edit(message: discord.Message, me: Snowflake) -> Change | None:
     if message.edited_at is None:
         return None
     said = parse_message(message, me)
+    said = said and question_in(said)
     if said is None or not (said.text or said.attachments):
         return None
     event_id = f"{message.id}:{message.edited_at.isoformat()}"

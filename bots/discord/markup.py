@@ -1,54 +1,36 @@
 """Markdown as Discord shows it: most of it stays, and the rest is written another way."""
 
 import re
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from bots.columns import GROWTH, alignment, draw, may_have_table, table_rows
+from bots.columns import GROWTH, alignment, draw, table_rows
+from bots.discord.inline import UNDERSCORE, plain, settled, write
+from bots.inline import Node, read
 from bots.lines import HEADING, TASK, box, is_break, title
-from bots.links import JOINER, WEB, deceives, inert, readable
-from core.text import ends, opens, read_moment
+from core.text import ends, opens
 
 LONGEST = 2000
 """The longest message in code points, as Discord counts them."""
 DEEPEST = 3
 """The deepest heading that Discord knows."""
 
-_ITEM = re.compile(r"[ \t>]*+(?:[-*+]|\d{1,9}[.)]) ")
-_TOKEN = re.compile(
-    r"""\\[!-/:-@\[-`{-~]
-    | (?P<ticks>`+)
-    | (?P<link>!?\[(?P<label>[^\[\]]{0,1000}+)\]
-      \((?P<target>(?:[^()\s]|\([^()\s]*+\))++)(?:\s++"[^"]*+")?+\))
-    | (?P<spoiler>\|\|)
-    | (?P<mark><(?=[@\#/:]|a:|id:) | @(?=everyone|here))
-    """,
-    re.VERBOSE,
-)
-"""Inline markup. A mark begins a mention, a slash command, an emoji or a place in the server."""
-_TICKS = re.compile("`+")
-_STYLE = re.compile(
-    r"\*\*(?=\S)((?:[^*]|\*(?!\*))++)(?<=\S)\*\*|__(?=\S)((?:[^_]|_(?!_))++)(?<=\S)__"
-    r"|~~(?=\S)((?:[^~]|~(?!~))++)(?<=\S)~~|`(?=\S)([^`]++)(?<=\S)`"
-)
-_CHANGING = re.compile(r"\|\||[<@\[]|://|```|~~~|#{4}")
-_NEWLINE = re.compile(r"<br[ \t]{0,9}/?>", re.IGNORECASE)
+_LEAD = re.compile(r"(?P<quote>[ \t]*+(?:>[ \t]*+)*+)(?P<item>(?:[-*+]|\d{1,9}[.)])[ \t]++)?+")
+"""The marks of the quotes and of the list's item that a line begins."""
+_TRIPLE = "`\u200b``"
 
 
 def fits(markdown: str) -> bool:
     """Return True if one message can hold the rendered text; render only what may fit."""
     if len(markdown) > LONGEST + LONGEST // 8:
         return False  # little is shorter on Discord than in its source
-    if not _CHANGING.search(markdown) and not may_have_table(markdown):
-        return 0 < len(markdown.rstrip().lstrip("\n")) <= LONGEST
     return 0 < len(render(markdown)) <= LONGEST
 
 
 def render(markdown: str) -> str:
     """Return the text to send."""
-    lines = deque(markdown.split("\n"))
+    lines = deque(markdown.replace(UNDERSCORE, "").split("\n"))
     written: list[str] = []
     while lines:
         line = lines.popleft()
@@ -57,9 +39,9 @@ def render(markdown: str) -> str:
         elif lines and (right := alignment(line, lines[0])) is not None:
             written.append(_table(line, lines, right))
         else:
-            written.append(_line(line))
-    text = "\n".join(written).rstrip().lstrip("\n")
-    return text if text.strip() else ""
+            written.append(_block("\n".join([line, *_rest(line, lines)])))
+    text = settled("\n".join(written)).rstrip().lstrip("\n")
+    return text if text.strip() else markdown.strip()
 
 
 def _code(fence: re.Match[str], lines: deque[str]) -> Iterator[str]:
@@ -69,65 +51,39 @@ def _code(fence: re.Match[str], lines: deque[str]) -> Iterator[str]:
         line = lines.popleft()
         if ends(line, fence):
             break
-        yield line.replace("```", "`\u200b``")  # else it would end the block
+        yield line.replace("```", _TRIPLE)  # else it would end the block
     yield re.sub(r"[^\s>]", " ", fence["indent"]) + "```"  # without the marker of the list item
 
 
-@lru_cache(maxsize=1024)  # a growing text has the same lines again and again
-def _line(line: str) -> str:
-    heading = HEADING.match(line)
-    if heading and len(heading[1]) > DEEPEST:
-        return f"**{_bare(_inline(title(line)))}**"
-    if is_break(line):
+def _rest(line: str, lines: deque[str]) -> Iterator[str]:
+    """Take the lines that go on with the text of a line, for emphasis may go on in them too."""
+    while lines and line.strip() and not HEADING.match(line) and not is_break(line):
+        line = lines[0]
+        head = len(lines) > 1 and alignment(line, lines[1]) is not None
+        if head or not line.strip() or opens(line) or HEADING.match(line) or is_break(line):
+            return
+        if (lead := _LEAD.match(line)) and lead[0].strip():
+            return
+        yield lines.popleft()
+
+
+@lru_cache(maxsize=1024)  # a growing text has the same blocks again and again
+def _block(text: str) -> str:
+    """Write a heading, an item of a list, a line of a quote, or a paragraph."""
+    if is_break(text):
         return "———"
-    if (item := _ITEM.match(line)) and (task := TASK.match(line, item.end())):
-        return f"{item[0]}{box(task)} {_inline(line[task.end() :])}"
-    return _inline(line)
-
-
-def _inline(line: str) -> str:
-    """Write the text of a line, with everything another way that Discord shows differently."""
-    places: dict[str, list[int]] = {}
-    written: list[str] = []
-    at = 0
-    while found := _TOKEN.search(line, at):
-        written.append(inert(line[at : found.start()]))
-        at = found.end()
-        if ticks := found["ticks"]:
-            places = places or _places(line)
-            rows = places[ticks]
-            index = bisect_left(rows, at)
-            at = rows[index] + len(ticks) if index < len(rows) else at
-            written.append(line[found.start() : at])
-        elif found["link"]:
-            written.append(_link(found["label"], found["target"]))
-        elif found["spoiler"]:
-            written.append(r"\|\|")
-        else:
-            written.append(found[0] + (JOINER if found["mark"] else ""))
-    written.append(inert(line[at:]))
-    return "".join(written)
-
-
-def _places(line: str) -> dict[str, list[int]]:
-    """Return the places of the rows of backticks by the rows."""
-    places: dict[str, list[int]] = {}
-    for row in _TICKS.finditer(line):
-        places.setdefault(row[0], []).append(row.start())
-    return places
-
-
-def _link(label: str, target: str) -> str:
-    """Write a link or an image. Discord does not link a label with a URL in it."""
-    if (at := read_moment(target)) is not None:
-        return f"<t:{at}:R>"  # in the reader's own time and language
-    said = _inline(label)
-    if not WEB.fullmatch(target):
-        shown = inert(readable(target))
-        return f"{said} ({shown})" if label.strip() and shown not in said else said or shown
-    if not label.strip() or "://" in label:
-        return target
-    return f"{said} ({target})" if deceives(label, target) else f"[{said}]({target})"
+    lead = _LEAD.match(text)
+    at = lead.end() if lead else 0
+    marks, rest = text[:at], text[at:]
+    if (heading := HEADING.match(rest)) and "\n" not in rest:
+        size = len(heading[1])
+        nodes = read(title(rest))
+        return marks + (
+            write(nodes, ("bold",)) if size > DEEPEST else f"{'#' * size} {write(nodes)}"
+        )
+    if lead and lead["item"] and (task := TASK.match(rest)):
+        return f"{marks}{box(task)} {write(read(rest[task.end() :]))}"
+    return marks + write(read(rest), start=True)
 
 
 # -- tables ---------------------------------------------------------------------------------------
@@ -141,31 +97,30 @@ def _table(head: str, lines: deque[str], right: list[bool]) -> str:
     source = [head, lines.popleft()]
     while lines and "|" in lines[0]:
         source.append(lines.popleft())
-    rows = [[_NEWLINE.sub(" ", cell) for cell in row] for row in table_rows(source)]
+    rows = table_rows(source)
     linked = any("](" in cell or "://" in cell for row in rows for cell in row)
     drawn = None if linked else draw([[_plain(cell) for cell in row] for row in rows], right)
     text = _records(rows) if drawn is None else f"```\n{drawn}\n```"
     if len(text) > GROWTH * sum(len(line) + 1 for line in source):
-        return "\n".join(["```", *(line.replace("```", "`\u200b``") for line in source), "```"])
+        return "\n".join(["```", *(line.replace("```", _TRIPLE) for line in source), "```"])
     return text
 
 
 def _plain(cell: str) -> str:
-    return _bare(cell).replace("\\|", "|").replace("```", "`\u200b``")
-
-
-def _bare(text: str) -> str:
-    """Return a text without the marks of its emphasis and code."""
-    return _STYLE.sub(lambda style: style[style.lastindex or 0], text)
+    return " ".join(plain(read(cell.replace("\\|", "|"))).split()).replace("```", _TRIPLE)
 
 
 def _records(rows: list[list[str]]) -> str:
     head, *rest = rows
-    names = [_bare(_inline(name.replace("\\|", "|"))) for name in head]
+    names = [write([*_cell(name), Node("text", ":")], ("bold",)) if name else "" for name in head]
     texts = ["\n".join(map(_field, names, record)) for record in rest]
-    return "\n\n".join(texts) or " · ".join(map(_line, head))
+    return "\n\n".join(texts) or " · ".join(write(_cell(name)) for name in head)
 
 
 def _field(name: str, cell: str) -> str:
-    text = _line(cell.replace("\\|", "|"))
-    return f"**{name}:** {text}" if name else text
+    text = write(_cell(cell))
+    return f"{name} {text}" if name else text
+
+
+def _cell(cell: str) -> Sequence[Node]:
+    return read(cell.replace("\\|", "|"))

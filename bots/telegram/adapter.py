@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import TypeVar
 
 import httpx
 from telegram import (
@@ -15,7 +14,6 @@ from telegram import (
     InlineKeyboardMarkup,
     InputFile,
     LinkPreviewOptions,
-    ReplyParameters,
     Update,
     User,
 )
@@ -32,6 +30,7 @@ from bots.telegram.markup import fits, render
 from bots.telegram.polling import updates
 from bots.telegram.session import open_session
 from bots.telegram.suspects import suspects
+from bots.telegram.topics import beside, create, is_group
 from core.adapter import (
     COMMANDS,
     Access,
@@ -46,8 +45,6 @@ from core.adapter import (
 from core.errors import MISSHAPEN, MessageGone, Undeliverable, place
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 RATE = 22.0
 """The calls a second in all chats together. Telegram allows about 30; the rest is left for bursts,
@@ -125,7 +122,7 @@ class TelegramAdapter:
 
     def pace(self, address: Address) -> float:
         """Return the seconds between previews, by the kind of the chat."""
-        return GROUP_PACE if _is_group(address) else PRIVATE_PACE
+        return GROUP_PACE if is_group(address) else PRIVATE_PACE
 
     def fits(self, markdown: str) -> bool:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
@@ -154,19 +151,19 @@ class TelegramAdapter:
     ) -> str:
         """Post a message. Telegram knows no nonce: a repeat makes a second message."""
         text, entities = render(markdown)
-        message = await _attempt(
+        return await create(
             address,
-            lambda chat: self._bot.send_message(
+            reply_to,
+            lambda chat, thread, reply: self._bot.send_message(
                 chat,
                 text,
                 entities=entities,
-                message_thread_id=_thread(address),
-                reply_parameters=_reply(address, reply_to, chat),
+                message_thread_id=thread,
+                reply_parameters=reply,
                 reply_markup=_keyboard(buttons),
                 link_preview_options=_NO_PREVIEW,
             ),
         )
-        return str(message.message_id)
 
     async def edit(
         self,
@@ -226,16 +223,16 @@ class TelegramAdapter:
         nonce: str,
     ) -> str:
         """Post a file, as a document. A repeat makes a second one."""
-        message = await _attempt(
+        return await create(
             address,
-            lambda chat: self._bot.send_document(
+            reply_to,
+            lambda chat, thread, reply: self._bot.send_document(
                 chat,
                 InputFile(data, filename=name),
-                message_thread_id=_thread(address),
-                reply_parameters=_reply(address, reply_to, chat),
+                message_thread_id=thread,
+                reply_parameters=reply,
             ),
         )
-        return str(message.message_id)
 
     async def suspects(
         self,
@@ -267,12 +264,16 @@ class TelegramAdapter:
 
     async def typing(self, address: Address) -> None:
         """Show "typing" for five seconds."""
-        await _attempt(
+        await beside(
             address,
-            lambda chat: self._bot.send_chat_action(
-                chat, ChatAction.TYPING, message_thread_id=_thread(address)
+            lambda chat, thread: self._bot.send_chat_action(
+                chat, ChatAction.TYPING, message_thread_id=thread
             ),
         )
+
+    async def around(self, address: Address) -> Address | None:
+        """Return the address of the chat around a topic."""
+        return replace(address, thread="") if address.thread else None
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; Telegram hands out files up to 20 MB."""
@@ -343,15 +344,6 @@ class TelegramAdapter:
             log.debug("The press of a button is not answered: %s", error)
 
 
-async def _attempt(address: Address, call: Callable[[int], Awaitable[T]]) -> T:
-    """Make a call for a chat; if that has become a supergroup, make it again there."""
-    with translating():
-        try:
-            return await call(int(address.chat))
-        except ChatMigrated as moved:
-            return await call(moved.new_chat_id)
-
-
 async def _attempt_there(call: Callable[[], Awaitable[object]]) -> None:
     """Make a call for a message; raises MessageGone if the chat has become a supergroup.
 
@@ -369,25 +361,6 @@ def _query_id(update: Json) -> str | None:
     query = update.get("callback_query")
     query_id = query.get("id") if isinstance(query, dict) else None
     return query_id if isinstance(query_id, str) else None
-
-
-def _thread(address: Address) -> int | None:
-    return int(address.thread) if address.thread else None
-
-
-def _is_group(address: Address) -> bool:
-    return address.chat.startswith("-")
-
-
-def _reply(address: Address, message_id: str | None, chat: int) -> ReplyParameters | None:
-    """Return the parameters of a reply in a group; None for no reply.
-
-    In a private chat a quote above each answer would be noise. If the group has become the
-    supergroup `chat`, the id would be another message's there.
-    """
-    if message_id is None or not _is_group(address) or str(chat) != address.chat:
-        return None
-    return ReplyParameters(int(message_id), allow_sending_without_reply=True)
 
 
 def _keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:

@@ -26,15 +26,24 @@ _GONE = re.compile(
     "message to (edit|delete) not found|message can't be edited|message_id_invalid", re.IGNORECASE
 )
 _MUTED = re.compile(
-    "chat not found|thread not found|topic_(closed|deleted|id_invalid)|peer_id_invalid"
+    "chat not found|peer_id_invalid"
     "|rights to send (text|messages)|no write access|need administrator rights"
     "|chat_(write|restricted|guest_send|send_plain)|group chat was (deleted|deactivated)"
     "|channel_private|user_(is_blocked|deactivated|banned_in_channel)",
     re.IGNORECASE,
 )
-"""The refusals of everything that the bot writes to a chat or a topic; a 403 is one too."""
+"""The refusals of everything that the bot writes to a chat; a 403 is one too."""
+_CLOSED = re.compile(
+    "thread not found|topic_(closed|deleted|id_invalid)|invalid forum topic|chat is not a forum",
+    re.IGNORECASE,
+)
+"""The refusals of everything that the bot writes to a topic."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NOT_DONE = (telegram_error.InvalidToken, telegram_error.Conflict)
+
+
+class TopicClosed(Muted):
+    """A topic takes nothing more: it is closed or deleted. Its chat may be open."""
 
 
 @contextmanager
@@ -68,6 +77,8 @@ def translated(error: telegram_error.TelegramError) -> DeliveryError:
 def _refusal(message: str) -> type[DeliveryError]:
     if _GONE.search(message):
         return MessageGone
+    if _CLOSED.search(message):
+        return TopicClosed
     return Muted if _MUTED.search(message) else Undeliverable
 
 

@@ -1,5 +1,6 @@
 """The meaning of Telegram's updates: a message to the bot, a change, a move, or nothing to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from telegram import (
@@ -15,11 +16,13 @@ from telegram import (
 from telegram.constants import ChatMemberStatus
 
 from bots.telegram import Telegram
+from bots.telegram.links import is_payload
 from bots.telegram.page import ENTITIES, units
 from bots.telegram.written import entity_text, to_markdown
 from core import words
 from core.adapter import (
     COMMANDS,
+    START,
     Access,
     Address,
     Attachment,
@@ -30,6 +33,7 @@ from core.adapter import (
     InboundMessage,
     Move,
 )
+from core.speech import question_in
 
 PLATFORM = Telegram.name
 LONGEST_QUOTE = 1000
@@ -121,7 +125,8 @@ def _said(
 def _edited(event_id: str, message: Message, me: User) -> Change | None:
     """Return the edit of a text; None for a command, which is done already, or a location."""
     said = _said(event_id, message, me)
-    if said is None or said.command or not (said.text or said.attachments):
+    said = said and question_in(said)
+    if said is None or not (said.text or said.attachments):
         return None
     return Change(
         event_id, ChangeKind.EDITED, said.address, said.author, said.message_id, said.text
@@ -152,14 +157,15 @@ def _read(message: Message, me: User) -> _Words:
     text = _text(message)
     entities = (message.entities if message.text else message.caption_entities)[:ENTITIES]
     mentions = [entity for entity in entities if _names(text, entity, me)]
-    call = next((entity for entity in entities if _is_command(entity)), None)
+    call = next((entity for entity in entities if _is_command(text, entity, mentions)), None)
     name, _, bot = entity_text(text, call)[1:].lower().partition("@") if call else ("", "", "")
     elsewhere = bool(bot) and bot != str(me.username).lower()
     # In a group, an unknown command without a bot's name is another bot's, or a path.
     known = bool(bot) or name in _COMMANDS or message.chat.type == Chat.PRIVATE
     ours = call is not None and known and not elsewhere
+    said = to_markdown(text, entities, [*mentions, call] if call and ours else mentions)
     return _Words(
-        text=to_markdown(text, entities, [*mentions, call] if call and ours else mentions),
+        text="" if ours and name == START and is_payload(said) else said,
         command=name if ours else None,
         mentioned=bool(mentions),
         called=not elsewhere and (ours or bool(mentions) or _answers(message, me)),
@@ -177,8 +183,13 @@ def _names(text: str, entity: MessageEntity, me: User) -> bool:
     return entity.type == MessageEntity.MENTION and entity_text(text, entity).lower() == name
 
 
-def _is_command(entity: MessageEntity) -> bool:
-    return entity.type == MessageEntity.BOT_COMMAND and entity.offset == 0
+def _is_command(text: str, entity: MessageEntity, mentions: Sequence[MessageEntity]) -> bool:
+    """Return whether an entity is a command at the beginning, perhaps behind the bot's name."""
+    if entity.type != MessageEntity.BOT_COMMAND:
+        return False
+    first = mentions[0] if mentions and mentions[0].offset == 0 else None
+    between = MessageEntity("", first.length, entity.offset - first.length) if first else None
+    return entity.offset == 0 or (between is not None and not entity_text(text, between).strip())
 
 
 def _answers(message: Message, me: User) -> bool:

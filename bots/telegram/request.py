@@ -25,7 +25,7 @@ CREATES = frozenset({"sendMessage", "sendDocument"})
 DEEDS = frozenset(
     {
         *("editMessageText", "editMessageCaption", "deleteMessage", "sendChatAction"),
-        *("answerCallbackQuery", "setMyCommands", "deleteWebhook"),
+        *("answerCallbackQuery", "setMyCommands", "deleteMyCommands", "deleteWebhook"),
     }
 )
 """The methods of which only the success is needed."""

@@ -1,18 +1,19 @@
 """The connections to Telegram, from the login to the end."""
 
+import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from telegram import Bot, BotCommand
+from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
+from bots.telegram.menus import offer, remove_translations
 from bots.telegram.request import Request
 from bots.trust import trust
-from core.adapter import COMMANDS
 from core.errors import MISSHAPEN, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,21 @@ async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, htt
         try:
             await _greet(bot, api_url)
             await _prepare(bot, api_url)
-            yield bot, client
+            async with _beside(remove_translations(bot)):
+                yield bot, client
         finally:
             await bot.shutdown()
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do some work beside the body, and cancel it at the end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _hush() -> None:
@@ -93,7 +106,4 @@ async def _prepare(bot: Bot, api_url: str) -> None:
         raise _no_answer(api_url, error.message) from None
     except MISSHAPEN as error:
         raise _no_answer(api_url, f"getWebhookInfo: {place(error)}") from None
-    try:
-        await bot.set_my_commands([BotCommand(each.name, each.summary) for each in COMMANDS])
-    except (TelegramError, *MISSHAPEN) as error:
-        log.warning("Telegram does not accept the command menu: %s", place(error))
+    await offer(bot)

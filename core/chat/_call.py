@@ -404,6 +404,7 @@ class OpenCall:
             model=self.model,
             cost=self._terms.most(self.turn, tokens),
             turns=turns,
+            tokens=tokens + self._terms.max_completion_tokens,
             prompt_tokens=tokens,
             least=self._terms.cost(Usage(tokens, AHEAD), self.model),
             now=self._now(),

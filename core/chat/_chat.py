@@ -13,6 +13,7 @@ from tempfile import TemporaryFile
 from sqlalchemy.exc import DBAPIError
 
 from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
+from core.adapter import Address
 from core.chat._call import OpenCall
 from core.chat._question import question_of
 from core.chat._standing import REGENERATE, after, give_back, is_plain, known, look_up, older
@@ -21,6 +22,7 @@ from core.db import Session, Sessions, timed_out, transact
 from core.errors import (
     AttachmentError,
     ContentRefused,
+    DeliveryError,
     FileRefused,
     ModelBroke,
     ModelBusy,
@@ -404,11 +406,15 @@ class Chat:
     async def give_up(self, turn: Turn, reply: Reply, error: Undeliverable) -> bool:
         """End a turn that cannot be delivered; it costs the person nothing.
 
-        If the bot may write nothing there, try nothing for a while; otherwise tell the person. Who
-        locks the bot out in the middle of an answer, or again and again, pays for it: else that
-        would be a way to read, or to spend, for nothing. Return whether another turn may have
-        waited for it. Raises LeaseLost when another attempt owns the turn.
+        If the bot may write nothing there, try nothing for a while, and tell the person once in the
+        chat around, if it is a thread; otherwise tell them there. Who locks the bot out in the
+        middle of an answer, or again and again, pays for it: else that would be a way to read, or
+        to spend, for nothing. Return whether another turn may have waited for it. Raises LeaseLost
+        when another attempt owns the turn.
         """
+        around = None
+        if isinstance(error, Muted) and turn.muted_until is None and turn.kind == "chat":
+            around = await _around(reply)
 
         async def work(session: Session) -> bool:
             now, is_excused = self._now(), True
@@ -417,6 +423,9 @@ class Chat:
             if isinstance(error, Muted):
                 times = await mutes.mute(session, turn.address, now=now)
                 is_excused = times <= EXCUSED and not reply.messages.length
+                if around is not None:
+                    told = words.NOT_WRITTEN.format(name=turn.question.name)
+                    await inbox.tell(session, replace(turn, address=around), told, now=now)
             elif turn.message_id is not None:  # a notice that fails is told by no further notice
                 told = words.with_reference(words.NOT_DELIVERED, turn.reference)
                 await inbox.tell(session, turn, told, now=now)
@@ -425,6 +434,15 @@ class Chat:
             return is_followed
 
         return await transact(self._sessions, work)
+
+
+async def _around(reply: Reply) -> Address | None:
+    """Return the address of the chat around a closed thread, if the platform tells it now."""
+    try:
+        return await reply.adapter.around(reply.turn.address)
+    except DeliveryError as error:
+        log.info("turn %s: no chat around its thread: %s", reply.turn.reference, error)
+        return None
 
 
 def _shown_with(sentence: str, outcome: Outcome, turn: Turn, reply: Reply) -> _Ending:

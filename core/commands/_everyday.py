@@ -23,9 +23,9 @@ async def help_(session: Session, request: Request) -> Result:
 async def new(session: Session, request: Request) -> Result:
     """Begin a new conversation; older messages stay stored."""
     kept = await memory.instructions(session, request.speaker.conversation_id)
-    await memory.reset(session, request.speaker.conversation_id)
+    epoch = await memory.reset(session, request.speaker.conversation_id)
     kept = None if kept == BACK else kept
-    return Result(words.NEW_CONVERSATION, instructions=kept)
+    return Result(words.NEW_CONVERSATION, instructions=kept, epoch=epoch)
 
 
 async def stop(session: Session, request: Request) -> Result:
@@ -60,6 +60,7 @@ def _left(item: quota.Remaining, now: datetime) -> str:
     if limit.unit == "usd":
         left, amount = dollars(item.left), price(limit.amount)
     else:
-        left, amount = str(item.left), count(limit.amount, "answer")
+        noun = "answer" if limit.unit == "turns" else "token"
+        left, amount = f"{item.left:,}", count(limit.amount, noun)
     begins = until(item.resets_at, now)
     return words.LEFT.format(left=left, amount=amount, window=limit.window, begins=begins)

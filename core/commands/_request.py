@@ -57,6 +57,8 @@ class Result:
     """True if a turn that may be running was stopped."""
     instructions: str | None = None
     """New instructions for the model, to be stored at the end of the conversation."""
+    epoch: int | None = None
+    """The epoch that has begun; None if the conversation goes on."""
     forgot: bool = False
     """True if a conversation was forgotten; what it holds has to be deleted."""
     export: bool = False

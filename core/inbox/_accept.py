@@ -108,10 +108,14 @@ async def replace(session: Session, entry: Entry, *, now: datetime) -> int:
     return turn_id
 
 
-async def say(session: Session, entry: Entry, *, now: datetime) -> None:
-    """Store a turn with an answer that is no reply to a message; it only has to be delivered."""
-    turn_id = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
+async def say(session: Session, entry: Entry, *, now: datetime) -> int:
+    """Store a turn with an answer that is no reply to a message; it only has to be delivered.
+
+    Return its id.
+    """
+    turn_id: int = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
     await posts.begin(session, entry.address, turn_id, None)
+    return turn_id
 
 
 async def tell(session: Session, turn: Turn, text: str, *, now: datetime) -> None:

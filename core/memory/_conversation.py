@@ -31,13 +31,15 @@ async def choose_model(session: Session, conversation_id: int, model: str | None
     )
 
 
-async def reset(session: Session, conversation_id: int) -> None:
-    """Begin a new epoch without a head; older messages stay stored."""
-    await session.execute(
-        update(Conversation)
-        .where(Conversation.id == conversation_id)
-        .values(epoch=Conversation.epoch + 1, head_id=null(), instructed_id=null())
+async def reset(session: Session, conversation_id: int) -> int:
+    """Begin a new epoch without a head, and return it; older messages stay stored."""
+    begun = (
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(epoch=conversations.c.epoch + 1, head_id=null(), instructed_id=null())
     )
+    epoch: int = (await session.execute(begun.returning(conversations.c.epoch))).scalar_one()
+    return epoch
 
 
 async def is_head(session: Session, conversation_id: int, turn_id: int) -> bool:

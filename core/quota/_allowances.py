@@ -1,6 +1,6 @@
 """Allowances: one row for each person and limit, equal to the sum of the calls in its window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -129,23 +129,35 @@ async def _create(session: Session, owner: int, limits: Sequence[Limit], now: da
 
 
 async def ledger_sum(session: Session, owner: int, limit: Limit, moment: datetime) -> int:
-    """Sum an owner's calls in the window around a moment, in turns or micro-dollars.
+    """Sum an owner's calls in the window around a moment, in the unit of the limit.
 
     A window that is longer than calls are kept began at a midnight: whole days are in it.
     """
     start, end = limit.start(moment), limit.resets_at(moment)
-    paid = Call.cost if owner == DEPLOYMENT else Call.charged
-    spent = case((Call.settled_at.is_(None), Call.reserved), else_=paid)
-    amount = Call.turns if limit.unit == "turns" else spent
-    counted = select(func.coalesce(func.sum(amount), 0))
+    spent = _spent(Call, owner, limit)
+    if (reserved := _RESERVED.get(limit.unit)) is not None:
+        spent = case((Call.settled_at.is_(None), reserved), else_=spent)
+    counted = select(func.coalesce(func.sum(spent), 0))
     at = func.coalesce(Call.spent_at, Call.created_at) if owner == DEPLOYMENT else Call.created_at
     found = await session.scalar(counted.where(*_of(owner), at >= start, at < end))
-    paid_by_day = Day.cost if owner == DEPLOYMENT else Day.charged
-    by_day = Day.turns if limit.unit == "turns" else paid_by_day
-    days = select(func.coalesce(func.sum(by_day), 0))
+    days = select(func.coalesce(func.sum(_spent(Day, owner, limit)), 0))
     first, end_day = limit.days(start)
     kept = await session.scalar(days.where(*_of(owner, Day), Day.day >= first, Day.day < end_day))
     return int(found or 0) + int(kept or 0)
+
+
+_RESERVED: Mapping[str, Any] = {"usd": Call.reserved, "tokens": Call.reserved_tokens}
+
+
+def _spent(of: type[Call | Day], owner: int, limit: Limit) -> Any:
+    """Return the amount that counts in an owner's limit of calls or of sums by day."""
+    if limit.unit == "turns":
+        return of.turns
+    if limit.unit == "usd":
+        return of.cost if owner == DEPLOYMENT else of.charged
+    tokens = of.prompt_tokens + of.completion_tokens
+    # A call of an older release does not tell who paid its tokens.
+    return tokens if owner == DEPLOYMENT else func.coalesce(of.charged_tokens, tokens)
 
 
 def _of(owner: int, what: type[Call | Day] = Call) -> list[ColumnElement[bool]]:

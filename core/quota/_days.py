@@ -6,7 +6,7 @@ from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from core.db import Session, Sessions, insert
 from core.models import Call, Day, table
@@ -17,7 +17,7 @@ BATCH = 50
 """The number of calls that one transaction looks at."""
 FIGURES = (
     *("turns", "prompt_tokens", "cached_tokens", "completion_tokens"),
-    *("cost", "charged"),
+    *("cost", "charged", "charged_tokens"),
 )
 
 _calls = table(Call)
@@ -54,6 +54,8 @@ def _sums(calls: Iterable[Any], zone: tzinfo) -> dict[tuple[int, date], Counter[
         moments = call.created_at, call.spent_at or call.created_at
         day, paid = (moment.astimezone(zone).date() for moment in moments)
         figures = {name: getattr(call, name) for name in FIGURES if name != "cost"}
+        if call.charged_tokens is None:
+            figures["charged_tokens"] = call.prompt_tokens + call.completion_tokens
         sums[call.user_id, day].update(figures)
         sums[call.user_id, paid].update({"cost": call.cost})
     return sums
@@ -62,5 +64,9 @@ def _sums(calls: Iterable[Any], zone: tzinfo) -> dict[tuple[int, date], Counter[
 async def _add(session: Session, user_id: int, day: date, sums: Counter[str]) -> None:
     figures = {name: sums[name] for name in FIGURES}
     new = insert(session, _days).values(user_id=user_id, day=day, **figures)
-    added = {name: _days.c[name] + new.excluded[name] for name in FIGURES}
+    so_far: dict[str, Any] = {name: _days.c[name] for name in FIGURES}
+    so_far["charged_tokens"] = func.coalesce(
+        _days.c.charged_tokens, _days.c.prompt_tokens + _days.c.completion_tokens
+    )
+    added = {name: so_far[name] + new.excluded[name] for name in FIGURES}
     await session.execute(new.on_conflict_do_update(index_elements=["user_id", "day"], set_=added))

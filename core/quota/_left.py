@@ -14,7 +14,7 @@ from core.settings import Limit
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """The rest of a limit, in turns or micro-dollars, until `resets_at`."""
+    """The rest of a limit, in the unit of the limit, until `resets_at`."""
 
     limit: Limit
     left: int

@@ -28,6 +28,8 @@ class Reservation:
     """The moment in whose windows it counts for its person."""
     spent_at: datetime | None = None
     """The moment in whose windows it counts for the deployment; None if that is `at`."""
+    tokens: int = 0
+    """The most tokens that it may come to."""
 
     def counts_at(self, owner: int) -> datetime:
         """Return the moment in whose windows an owner's allowances count it."""
@@ -40,7 +42,7 @@ LATE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class _Taking:
-    """An amount that is to be taken from an allowance, in turns or micro-dollars."""
+    """An amount that is to be taken from an allowance, in the unit of its limit."""
 
     owner: int
     limit: Limit
@@ -70,7 +72,7 @@ _TAKE = (
     )
 )
 _OPENED = (
-    *("turn_id", "attempt", "user_id", "model", "turns", "reserved"),
+    *("turn_id", "attempt", "user_id", "model", "turns", "reserved", "reserved_tokens"),
     *("prompt_tokens", "cost", "created_at", "spent_at"),
 )
 _calls = table(Call)
@@ -98,28 +100,32 @@ async def reserve(
     model: str,
     cost: int,
     turns: int,
+    tokens: int = 0,
     prompt_tokens: int = 0,
     least: int = 0,
     now: datetime,
 ) -> Reservation:
-    """Take `turns` turns and at most `cost` micro-dollars from every allowance, or from none.
+    """Take turns, tokens and micro-dollars from every allowance, or from none.
+
+    `cost` and `tokens` are the most that the call may come to.
 
     `least` is the cost in micro-dollars if the call is cut off before anything is noted of it.
     Raises QuotaExceeded, or LeaseLost if another attempt owns the turn; the caller must then roll
     the transaction back.
     """
-    amounts = {"turns": turns, "usd": cost}
+    amounts = {"turns": turns, "usd": cost, "tokens": tokens}
     takings = [
         _Taking(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)
     ]
     at, spent_at = await _take(session, takings, turn, now) if takings else (now, now)
     paid = None if spent_at == at else spent_at
-    values = (turn.id, turn.attempt, turn.user_id, model, turns, cost, prompt_tokens, least)
-    new = {f"new_{name}": value for name, value in zip(_OPENED, (*values, at, paid), strict=True)}
+    opened = (turn.id, turn.attempt, turn.user_id, model, turns, cost, tokens)
+    values = (*opened, prompt_tokens, least, at, paid)
+    new = {f"new_{name}": value for name, value in zip(_OPENED, values, strict=True)}
     call_id = await session.scalar(_OPEN, turn.fence | new)
     if call_id is None:
         raise LeaseLost(f"turn {turn.reference}")
-    return Reservation(call_id, turn.user_id, turns, cost, at, paid)
+    return Reservation(call_id, turn.user_id, turns, cost, at, paid, tokens)
 
 
 async def _take(

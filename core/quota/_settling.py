@@ -4,8 +4,8 @@ Who ends a call decides who pays. Its own attempt and a person who cuts it off c
 After a crash, and for an answer that cannot be delivered, the deployment pays alone.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -59,21 +59,31 @@ class Progress:
     cost: int
 
 
+_FREE: Mapping[str, int] = {"turns": 0, "charged": 0, "charged_tokens": 0}
+"""The parts of a person who pays nothing for a call."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Amounts:
     """The amounts that a call adds to allowances; money in micro-dollars."""
 
     turns: int
     cost: int
-    """The part of the deployment."""
+    tokens: int
+    """The parts of the deployment."""
     charged: int
-    """The part of the person."""
+    charged_tokens: int
+    """The parts of the person."""
 
     def of(self, owner: int, limit: Limit) -> int:
         """Return the amount that counts in an owner's limit."""
-        if limit.unit == "turns":
-            return self.turns
-        return self.cost if owner == DEPLOYMENT else self.charged
+        match limit.unit:
+            case "turns":
+                return self.turns
+            case "usd":
+                return self.cost if owner == DEPLOYMENT else self.charged
+            case "tokens":
+                return self.tokens if owner == DEPLOYMENT else self.charged_tokens
 
 
 async def note(session: Session, news: Sequence[Progress]) -> None:
@@ -102,19 +112,17 @@ async def settle(
     call by what was known of it, because its attempt lost the turn, this better figure takes the
     place of that one; the same ones pay it.
     """
-    values = {
+    values: dict[str, Any] = {
         "prompt_tokens": usage.prompt_tokens,
         "cached_tokens": usage.cached_tokens,
         "completion_tokens": usage.completion_tokens,
         "cost": cost,
-        "charged": 0 if excused else cost,
         "estimated": estimated,
         "settled_at": now,
     }
     if model:
         values["model"] = model
-    if excused:
-        values["turns"] = 0
+    values |= _FREE if excused else _paid(values)
     await _settle_own(session, reservation, rules, values)
 
 
@@ -125,10 +133,9 @@ async def release(
 
     It counts as a turn all the same.
     """
-    values = {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0, "charged": 0}
-    await _settle_own(
-        session, reservation, rules, {**values, "estimated": False, "settled_at": now}
-    )
+    nothing: dict[str, Any] = {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0}
+    values = {**nothing, **_paid(nothing), "estimated": False, "settled_at": now}
+    await _settle_own(session, reservation, rules, values)
 
 
 async def recover(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> None:
@@ -162,7 +169,7 @@ async def excuse(session: Session, turn: Turn, rules: Rules, *, now: datetime) -
     await _settle_all(session, mine, rules, now)
     found = await session.execute(
         select(_calls)
-        .where(mine, or_(_calls.c.turns > 0, _calls.c.charged > 0))
+        .where(mine, or_(_calls.c.turns > 0, _calls.c.charged > 0, _calls.c.charged_tokens > 0))
         .order_by(_calls.c.id)
         .with_for_update()
     )
@@ -170,9 +177,9 @@ async def excuse(session: Session, turn: Turn, rules: Rules, *, now: datetime) -
     if calls:
         await lock(session, rules.of(turn.user_id), now)  # all in their order, as below
     for call in calls:
-        before = _Amounts(call.turns, call.cost, call.charged)
-        await session.execute(_CALL.values(turns=0, charged=0), {"the_call": call.id})
-        await _adjust(session, _reservation(call), rules, before, _Amounts(0, call.cost, 0))
+        before = _settled(call)
+        await session.execute(_CALL.values(_FREE), {"the_call": call.id})
+        await _adjust(session, _reservation(call), rules, before, replace(before, **_FREE))
 
 
 async def is_counted(session: Session, turn: Turn) -> bool:
@@ -208,16 +215,28 @@ async def _settle_all(
     for call in calls:
         # A call of an older release tells nothing until it is settled.
         cost = min(call.cost, call.reserved) or call.reserved
-        values = {"cost": cost, "charged": cost, "estimated": True, "settled_at": now}
-        if not (by_person and call.was_alive):
-            values |= {"turns": 0, "charged": 0}
+        tokens = {name: getattr(call, name) for name in ("prompt_tokens", "completion_tokens")}
+        values = {"cost": cost, "estimated": True, "settled_at": now, **tokens}
+        values |= _paid(values) if by_person and call.was_alive else _FREE
         await _settle(session, _reservation(call), rules, values)
 
 
 def _reservation(call: Any) -> Reservation:
     return Reservation(
-        call.id, call.user_id, call.turns, call.reserved, at=call.created_at, spent_at=call.spent_at
+        call.id,
+        call.user_id,
+        call.turns,
+        call.reserved,
+        at=call.created_at,
+        spent_at=call.spent_at,
+        tokens=call.reserved_tokens,
     )
+
+
+def _settled(call: Any) -> _Amounts:
+    """Return the amounts of a settled call."""
+    tokens = call.prompt_tokens + call.completion_tokens
+    return _Amounts(call.turns, call.cost, tokens, call.charged, call.charged_tokens or 0)
 
 
 def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
@@ -238,10 +257,10 @@ async def _settle_own(
     if call is None:
         return
     is_paid = call.charged == call.cost
-    values = {**values, "turns": call.turns, "charged": values["cost"] if is_paid else 0}
+    values = {**values, "turns": call.turns}
+    values |= _paid(values) if is_paid else {"charged": 0, "charged_tokens": 0}
     await session.execute(_CALL.values(values), {"the_call": call.id})
-    before = _Amounts(call.turns, call.cost, call.charged)
-    await _adjust(session, reservation, rules, before, _new(values, reservation))
+    await _adjust(session, reservation, rules, _settled(call), _new(values, reservation))
 
 
 async def _settle(
@@ -251,15 +270,26 @@ async def _settle(
     settled = await session.execute(_SETTLE.values(values), {"the_call": reservation.call_id})
     if not row_count(settled):
         return False
-    reserved = reservation.reserved
-    before = _Amounts(reservation.turns, reserved, reserved)
+    money, tokens = reservation.reserved, reservation.tokens
+    before = _Amounts(reservation.turns, money, tokens, money, tokens)
     await _adjust(session, reservation, rules, before, _new(values, reservation))
     return True
 
 
 def _new(values: dict[str, Any], reservation: Reservation) -> _Amounts:
-    turns: int = values.get("turns", reservation.turns)
-    return _Amounts(turns, values["cost"], values["charged"])
+    return _Amounts(
+        values.get("turns", reservation.turns),
+        values["cost"],
+        values["prompt_tokens"] + values["completion_tokens"],
+        values["charged"],
+        values["charged_tokens"],
+    )
+
+
+def _paid(values: dict[str, Any]) -> dict[str, int]:
+    """Return the parts of a person who pays for all of a call."""
+    tokens = values["prompt_tokens"] + values["completion_tokens"]
+    return {"charged": values["cost"], "charged_tokens": tokens}
 
 
 async def _adjust(

@@ -12,11 +12,11 @@ from core.money import MICRO
 MOST = 1_000_000_000
 """The largest amount; sums of larger ones would not fit the database."""
 
-Unit = Literal["turns", "usd"]
+Unit = Literal["turns", "tokens", "usd"]
 Window = Literal["minute", "hour", "day", "week", "month"]
 
 _LIMIT = re.compile(
-    r"(?P<amount>\d{1,12}(\.\d{1,12})?) ?(?P<scale>k|m|) ?(?P<unit>turns?|usd)"
+    r"(?P<amount>\d{1,12}(\.\d{1,12})?) ?(?P<scale>k|m|) ?(?P<unit>turns?|tokens?|usd)"
     r" ?/ ?(?P<window>minute|hour|day|week|month)"
 )
 _SCALE = {"": 1, "k": 1000, "m": 1_000_000}
@@ -26,7 +26,7 @@ _SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most that may be spent in a window: `amount` in turns or in micro-dollars.
+    """The most that may be spent in a window: `amount` in turns, tokens or micro-dollars.
 
     Windows follow the calendar of `zone`; a week begins on Monday.
     """
@@ -39,7 +39,8 @@ class Limit:
     def __str__(self) -> str:
         if self.unit == "usd":
             return f"{Decimal(self.amount) / MICRO:f} usd/{self.window}"
-        return f"{self.amount} {'turn' if self.amount == 1 else 'turns'}/{self.window}"
+        unit = self.unit.removesuffix("s") if self.amount == 1 else self.unit
+        return f"{self.amount} {unit}/{self.window}"
 
     def start(self, now: datetime) -> datetime:
         """Return the beginning of the window around `now`, in UTC."""
@@ -107,14 +108,16 @@ def _parse_limit(item: str, place: str) -> Limit:
         raise ValueError(f"{place}: a limit is missing; remove the comma")
     if found is None:
         raise ValueError(
-            f"{place}: {shown} is not of the form '10 turns/minute' or '1 usd/month';"
-            " windows are minute, hour, day, week and month"
+            f"{place}: {shown} is not of the form '10 turns/minute', '200k tokens/day' or"
+            " '1 usd/month'; windows are minute, hour, day, week and month"
         )
-    unit: Unit = "usd" if found["unit"] == "usd" else "turns"
+    unit: Any = found["unit"] if found["unit"] == "usd" else f"{found['unit'].rstrip('s')}s"
     number = Decimal(found["amount"]) * _SCALE[found["scale"]]
     amount = number * (MICRO if unit == "usd" else 1)
     if amount != int(amount) or not amount:
-        raise ValueError(f"{place}: {shown}: the smallest amounts are 1 turn and 0.000001 usd")
+        raise ValueError(
+            f"{place}: {shown}: the smallest amounts are 1 turn, 1 token and 0.000001 usd"
+        )
     if number > MOST:
         raise ValueError(f"{place}: {shown}: the largest amount is {MOST}")
     window: Any = found["window"]

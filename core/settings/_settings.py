@@ -177,8 +177,14 @@ class Settings(Environment):
         least = min(
             self.prices.cost(model, prompt, 0, self.max_completion_tokens) for model in self.asked
         )
+        tokens = prompt + self.max_completion_tokens
         for name, limits in (("QUOTA", self.quota), ("BUDGET", self.budget)):
             for limit in limits:
+                if limit.unit == "tokens" and limit.amount < tokens:
+                    raise ValueError(
+                        f"{name}: {limit} is less than one answer may have, {tokens} tokens;"
+                        " raise it or lower MAX_COMPLETION_TOKENS"
+                    )
                 if limit.unit == "usd" and limit.amount < least:
                     raise ValueError(
                         f"{name}: {limit} is less than one answer may cost,"

@@ -31,10 +31,15 @@ QUOTA = (
     Limit(12, "turns", "day"),
     Limit(1500, "usd", "hour"),
     Limit(2000, "usd", "month"),
+    Limit(3000, "tokens", "week"),
 )
-BUDGET = (Limit(100, "turns", "hour"), Limit(9000, "usd", "day"), Limit(12_000, "usd", "month"))
+BUDGET = (
+    Limit(100, "turns", "hour"),
+    Limit(9000, "usd", "day"),
+    Limit(12_000, "usd", "month"),
+    Limit(15_000, "tokens", "day"),
+)
 RULES = Rules(QUOTA, BUDGET)
-USED = Usage(prompt_tokens=1, completion_tokens=1)
 
 
 @dataclass
@@ -67,6 +72,7 @@ class World:
 
     async def _reserve(self, turn: Turn, *, died: bool) -> Reservation:
         cost, turns = self.choice.randint(0, 300), self.choice.choice((0, 1, 1))
+        tokens = self.choice.randint(0, 400)
         now = self.now
 
         async def work(session: Session) -> Reservation:
@@ -75,7 +81,15 @@ class World:
             if died:
                 await quota.recover(session, turn, RULES, now=now)
             return await quota.reserve(
-                session, turn, RULES, model="m", cost=cost, turns=turns, now=now
+                session,
+                turn,
+                RULES,
+                model="m",
+                cost=cost,
+                turns=turns,
+                tokens=tokens,
+                prompt_tokens=min(7, tokens),
+                now=now,
             )
 
         return await commit(self.sessions, work)
@@ -92,7 +106,9 @@ class World:
             await commit(self.sessions, lambda s: quota.note(s, news))
         if how < 0.6:
             await self._cut_off(turn)
-        await commit(self.sessions, lambda s: quota.settle(s, call, RULES, USED, cost, now=now))
+        prompt = self.choice.randint(0, call.tokens)
+        usage = Usage(prompt, self.choice.randint(0, call.tokens - prompt))
+        await commit(self.sessions, lambda s: quota.settle(s, call, RULES, usage, cost, now=now))
         if how > 0.9:
             await commit(self.sessions, lambda s: quota.excuse(s, turn, RULES, now=now))
 
@@ -132,14 +148,21 @@ def ledger_sum(row: Allowance, calls: list[Any]) -> int:
         if limit.start(_counts_at(call, row)) == row.window_start
         and row.owner_id in (DEPLOYMENT, call.user_id)
     ]
-    if row.unit == "turns":
-        return sum(call.turns for call in counted)
-    return sum(
-        call.reserved
-        if call.settled_at is None
-        else (call.cost if row.owner_id == DEPLOYMENT else call.charged)
-        for call in counted
-    )
+    return sum(amount(call, row) for call in counted)
+
+
+def amount(call: Any, row: Allowance) -> int:
+    """Return the amount that counts of a call."""
+    is_open, is_shared = call.settled_at is None, row.owner_id == DEPLOYMENT
+    tokens = call.prompt_tokens + call.completion_tokens
+    amounts = {
+        "turns": call.turns,
+        "usd": call.reserved if is_open else call.cost if is_shared else call.charged,
+        "tokens": call.reserved_tokens
+        if is_open
+        else (tokens if is_shared else call.charged_tokens),
+    }
+    return int(amounts[row.unit])
 
 
 def _counts_at(call: Any, row: Allowance) -> datetime:

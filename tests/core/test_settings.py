@@ -371,6 +371,7 @@ def test_urls_of_both_databases_are_kept_as_they_are(url: str) -> None:
         ("2.0 turns/hour", Limit(2, "turns", "hour"), "2 turns/hour"),
         ("1.5k turns / week", Limit(1500, "turns", "week"), "1500 turns/week"),
         ("2M turns/month", Limit(2_000_000, "turns", "month"), "2000000 turns/month"),
+        ("200k tokens/day", Limit(200_000, "tokens", "day"), "200000 tokens/day"),
         ("0.25 usd/month", Limit(250_000, "usd", "month"), "0.25 usd/month"),
         ("0.000001 usd/day", Limit(1, "usd", "day"), "0.000001 usd/day"),
         ("100 usd/month", Limit(100_000_000, "usd", "month"), "100 usd/month"),
@@ -469,3 +470,6 @@ def test_a_limit_that_no_answer_fits_is_named(name: str) -> None:
         f"{name.upper()}: 0.004 usd/day is less than one answer may cost, 0.0041"
     )
     load(env_file=None, **{name: "0.004 usd/day", "max_completion_tokens": 1000})
+    told = complaint(**{name: "8k tokens/day"})
+    assert told.startswith(f"{name.upper()}: 8000 tokens/day is less than one answer may have, 83")
+    load(env_file=None, **{name: "8k tokens/day", "max_completion_tokens": 1000})

@@ -10,6 +10,7 @@ import pytest
 
 from bots.discord.rest import REFUSALS_TO_WRITE, Refused, translated
 from core.errors import Muted
+from core.words import NOT_WRITTEN
 from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import Channel, DiscordServer
 from tests.fakes.model import Answer, ModelServer
@@ -115,22 +116,49 @@ async def test_where_the_bot_may_not_write_nothing_is_asked_and_nothing_charged(
 ) -> None:
     server, records = stage.server, stage.records
     where = channel if "channel" in request.node.name else server.thread(channel, "talk")
+    is_thread = where != channel  # its person is told beside it
     model.enqueue(LONG)
     async with stage.running(quota="5 turns/day, 1 usd/month"):
         close(server, where)
         await server.say(where, stage.ada, f"{server.mention} Hello")
-        await records.idle(1)
+        await records.idle(1 + is_thread)
         assert model.requests[0].cut, "the call ends early"
         await server.say(where, stage.ada, f"{server.mention} Hello?")
-        await records.idle(2)
+        await records.idle(2 + is_thread)
         assert len(model.requests) == 1
         assert [row.used for row in records.all(PAID)] == [0, 0]
         open_(server, where)
         await eventually(lambda: records.one(PAUSED, now=utc()) == 0)
         await server.say(where, stage.ada, f"{server.mention} say it")
-        await records.idle(3)
+        await records.idle(3 + is_thread)
     assert [answer.content for answer in server.answers(where)] == ["it"]
+    told = [answer.content for answer in server.answers(channel)][:is_thread]
+    assert told == [NOT_WRITTEN.format(name="Ada")] * is_thread
     assert records.drift() == []
+
+
+@pytest.mark.parametrize("end", ["archived", "locked", "deleted"])
+async def test_a_thread_that_ends_while_its_answer_is_written(
+    stage: DiscordStage, channel: Channel, model: ModelServer, end: str
+) -> None:
+    """It is opened again if that is allowed; otherwise the person is told beside it."""
+    server, records = stage.server, stage.records
+    thread = server.thread(channel, "talk")
+    async with stage.running():
+        with model.hold():
+            await server.say(thread, stage.ada, f"{server.mention} count to 60")
+            await records.posted()
+            {"archived": server.close, "locked": server.lock, "deleted": server.delete}[end](thread)
+            if end == "locked":
+                server.close(thread)
+        await eventually(lambda: records.turns() == 1 + (end != "archived"))
+        await records.idle(1)
+    told = [answer.content for answer in server.answers(channel)]
+    if end == "archived":
+        assert server.answers(thread)[0].content.endswith("60")
+        assert told == []
+    else:
+        assert told == [NOT_WRITTEN.format(name="Ada")]
 
 
 async def test_a_command_is_answered_where_the_bot_may_not_write(

@@ -129,6 +129,9 @@ class Paper:
     async def typing(self, address: Address) -> None:
         """Nobody looks."""
 
+    async def around(self, address: Address) -> Address | None:
+        return None
+
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         data = self.files.get(attachment.reference)
         if data is None or len(data) > limit:

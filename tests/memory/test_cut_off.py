@@ -235,3 +235,18 @@ async def test_a_question_that_is_tried_often_counts_once(
     async with desk(sqlite_url, model, retry_seconds=0.01) as ada:
         assert await ada.ask("What is 2*3?", files={"a.txt": b"a text"}) == "Six."
     assert sum(call.turns for call in calls(records)) == 1
+
+
+async def test_a_limit_in_tokens_holds_to_the_token(database_url: str, model: ModelServer) -> None:
+    records = Records(database_url)
+    few = {"quota": "1.5k tokens/day", "max_completion_tokens": 1000, "tools": "off"}
+    async with desk(database_url, model, **few) as ada:
+        heard = [await ada.ask("Tell me a story") for _ in range(8)]
+        assert "of 1,500 tokens a day" in await ada.ask("/usage")
+    answered = [call for call in calls(records) if call.completion_tokens]
+    assert 1 < len(answered) < 8
+    assert "1500 tokens/day" in heard[len(answered)]
+    used = sum(call.prompt_tokens + call.completion_tokens for call in answered)
+    assert amounts(records) == {"tokens": used}
+    assert used <= 1500
+    assert records.drift() == []

@@ -117,6 +117,31 @@ async def test_refused_menu_is_no_failure(telegram: TelegramServer) -> None:
         assert adapter.bot_id == telegram.bot_id
 
 
+LEFT = ("all_private_chats::", "all_group_chats::", "all_chat_administrators::")
+
+
+async def test_menus_of_an_earlier_bot_are_removed_and_nothing_else(
+    telegram: TelegramServer,
+) -> None:
+    in_german = {"default::de", "all_private_chats::de"}
+    for scope in (*LEFT[:2], *in_german, "chat:5:"):
+        telegram.leave_commands(scope)
+    async with connect(telegram.token, telegram.url):
+        assert telegram.menus == {"default::", "chat:5:"} | in_german, "removed before it listens"
+        await telegram.wait(lambda: not telegram.menus & in_german)
+    deleted = [call.params for call in telegram.calls if call.method == "deleteMyCommands"]
+    assert len(deleted) == 4
+    assert telegram.menus == {"default::", "chat:5:"}
+
+
+@pytest.mark.parametrize("method", ["getMyCommands", "deleteMyCommands"])
+async def test_a_menu_that_stays_is_no_failure(telegram: TelegramServer, method: str) -> None:
+    telegram.leave_commands(LEFT[0])
+    telegram.fail(method, status=500, times=9)
+    async with connect(telegram.token, telegram.url) as adapter:
+        assert adapter.bot_id == telegram.bot_id
+
+
 async def test_token_is_never_logged(
     telegram: TelegramServer, chat: Chat, ada: User, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,6 +17,16 @@ def get_channel(world: World, request: Request) -> Reply:
     return Reply(wire.channel(visible(world, request)))
 
 
+def change_channel(world: World, request: Request) -> Reply:
+    """Open an archived thread again, as whoever may write in it can, unless it is locked."""
+    channel = visible(world, request)
+    if channel.kind != THREAD or request.body != {"archived": False}:
+        raise refusal(50013)
+    _require_send(channel)
+    world.reopen(channel)
+    return Reply(wire.channel(channel))
+
+
 def open_private(world: World, request: Request) -> Reply:
     """The private conversation with a person, made if need be."""
     person = world.people.get(str(request.body.get("recipient_id")))
@@ -142,6 +152,8 @@ def edit_message(world: World, request: Request) -> Reply:
     message = _standing(channel, request)
     if message.author != world.bot:
         raise refusal(50005)
+    if channel.archived:
+        raise refusal(50083)
     form = forms.read(request.body, request.files)
     _require_parts(channel, form)
     apply_edit(world, message, form)
@@ -213,6 +225,7 @@ MESSAGE = "/channels/{channel}/messages/{message}"
 ROUTES = (
     Route("POST", "/users/@me/channels", open_private),
     Route("GET", CHANNEL, get_channel, major="channel"),
+    Route("PATCH", CHANNEL, change_channel, major="channel"),
     Route("GET", "/guilds/{guild}/threads/active", active_threads),
     Route("POST", f"{CHANNEL}/typing", typing, major="channel"),
     Route("GET", f"{CHANNEL}/messages", history, major="channel"),

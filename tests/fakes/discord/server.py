@@ -137,6 +137,10 @@ class DiscordServer:
         """Close a thread; it opens again when something is said in it."""
         self.world.close(thread)
 
+    def delete(self, thread: Channel) -> None:
+        """A moderator deletes a thread."""
+        self.world.delete(thread)
+
     def dm(self, person: Person) -> Channel:
         """The private conversation of a person with the bot."""
         return self.world.private(person)

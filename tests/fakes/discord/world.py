@@ -146,6 +146,20 @@ class World:
         thread.archived = True
         self.publish(Event("THREAD_UPDATE", wire.channel(thread), thread.guild_id, GUILDS))
 
+    def reopen(self, thread: Channel) -> None:
+        """Open a closed thread again."""
+        thread.archived = False
+        self.publish(Event("THREAD_UPDATE", wire.channel(thread), thread.guild_id, GUILDS))
+
+    def delete(self, thread: Channel) -> None:
+        """Delete a thread with all its messages."""
+        del self.channels[thread.id]
+        if thread.guild:
+            del thread.guild.channels[thread.id]
+        told = ("id", "guild_id", "parent_id", "type")
+        body = {name: value for name, value in wire.channel(thread).items() if name in told}
+        self.publish(Event("THREAD_DELETE", body, thread.guild_id, GUILDS))
+
     def private(self, person: Person) -> Channel:
         """The private conversation with a person; there is one for each."""
         if person.id not in self._privates:

@@ -37,6 +37,12 @@ RIGHTS = (
 )
 
 
+SCOPES = frozenset(
+    {"default", "all_private_chats", "all_group_chats", "all_chat_administrators"}
+    | {"chat", "chat_administrators", "chat_member"}
+)
+
+
 async def get_me(state: State, updates: Updates, params: Params) -> Json:
     """The bot's own account."""
     return {
@@ -158,8 +164,11 @@ async def delete_message(state: State, updates: Updates, params: Params) -> bool
 
 
 async def send_chat_action(state: State, updates: Updates, params: Params) -> bool:
-    """Show for 5 s that something is on its way."""
-    writable(state, params)
+    """Show for 5 s that something is on its way; a closed topic shows it too."""
+    chat = writable(state, params)
+    thread = params.get("message_thread_id")
+    if thread and chat.forum and thread not in chat.topics:
+        raise bad_request("message thread not found")
     if params.get("action") not in ACTIONS:
         raise bad_request("wrong parameter action in request")
     return True
@@ -196,6 +205,12 @@ async def set_my_commands(state: State, updates: Updates, params: Params) -> boo
     for command in commands:
         _check_command(command)
     state.commands[_scope(params)] = commands
+    return True
+
+
+async def delete_my_commands(state: State, updates: Updates, params: Params) -> bool:
+    """Delete the menu of a scope; people then see that of the next wider one."""
+    state.commands.pop(_scope(params), None)
     return True
 
 
@@ -246,6 +261,7 @@ METHODS: dict[str, Method] = {
     "getFile": get_file,
     "setMyCommands": set_my_commands,
     "getMyCommands": get_my_commands,
+    "deleteMyCommands": delete_my_commands,
     "getChat": get_chat,
     "getChatMember": get_chat_member,
     "getChatAdministrators": get_chat_administrators,
@@ -316,20 +332,32 @@ def _post(
         text.text,
         text.entities,
         content=content,
-        thread=_thread(chat, params),
+        thread=_thread(state, chat, params),
         reply_to=_reply_to(chat, params),
         keyboard=keyboard,
     )
 
 
-def _thread(chat: Chat, params: Params) -> int | None:
-    """The topic to write to. Groups without topics take no notice of it."""
+def _thread(state: State, chat: Chat, params: Params) -> int | None:
+    """The topic to write to, or that of the message replied to.
+
+    Groups without topics take no notice of it.
+    """
     thread = params.get("message_thread_id")
+    answered = chat.messages.get(_reply_to(chat, params) or 0)
+    if not thread and answered is not None and answered.thread is not None and chat.forum:
+        return _open(state, chat, answered.thread)
     if not thread or (chat.kind != "private" and not chat.forum):
         return None
     if thread not in chat.topics:
         raise bad_request("message thread not found")
-    return int(thread)
+    return _open(state, chat, int(thread))
+
+
+def _open(state: State, chat: Chat, thread: int) -> int:
+    if thread in chat.closed and state.bot not in chat.admins:
+        raise bad_request("TOPIC_CLOSED")
+    return thread
 
 
 def _reply_to(chat: Chat, params: Params) -> int | None:
@@ -392,6 +420,10 @@ def _check_command(command: Json) -> None:
 
 def _scope(params: Params) -> str:
     scope = params.get("scope") or {"type": "default"}
+    if scope.get("type") not in SCOPES:
+        raise bad_request("can't parse BotCommandScope: unsupported type specified")
+    if not re.fullmatch(r"([a-z]{2})?", params.get("language_code") or ""):
+        raise bad_request("invalid language code specified")
     return f"{scope.get('type')}:{scope.get('chat_id', '')}:{params.get('language_code', '')}"
 
 

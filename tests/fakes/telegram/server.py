@@ -1,6 +1,7 @@
 """The server itself, with the people's side for tests."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -104,6 +105,15 @@ class TelegramServer:
         """The menu of commands the bot has set."""
         return self._state.commands.get(scope, [])
 
+    def leave_commands(self, scope: str) -> None:
+        """Leave a menu of an earlier bot in a scope: "all_private_chats::", "default::de"."""
+        self._state.commands[scope] = [{"command": "weather", "description": "The weather"}]
+
+    @property
+    def menus(self) -> set[str]:
+        """The scopes that have a menu of commands."""
+        return {scope for scope, commands in self._state.commands.items() if commands}
+
     def messages(self, chat: Chat) -> list[Message]:
         """Return the messages of a chat, the oldest first."""
         return list(chat.messages.values())
@@ -179,6 +189,19 @@ class TelegramServer:
         forum.topics[message.message_id] = name
         self._tell(message)
         return message.message_id
+
+    def close_topic(self, forum: Chat, thread: int, *, closed: bool = True) -> None:
+        """Close a topic for all but admins, or open it again."""
+        (forum.closed.add if closed else forum.closed.discard)(thread)
+
+    def delete_topic(self, forum: Chat, thread: int) -> None:
+        """Delete a topic with all its messages; no update tells of it."""
+        del forum.topics[thread]
+        here = [each for each in forum.messages.values() if each.thread == thread]
+        for message in here:
+            del forum.messages[message.message_id]
+            message.deleted_at = time.monotonic()
+        self._state.pulse.beat()
 
     def upgrade(self, group: Chat) -> Chat:
         """Make a group a supergroup, which is another chat; both are told."""

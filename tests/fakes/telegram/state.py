@@ -57,6 +57,8 @@ class Chat:
     admins: list[User] = field(default_factory=list)
     """The first of them created the chat."""
     topics: dict[int, str] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
+    """The topics in which only admins may write."""
     messages: dict[int, "Message"] = field(default_factory=dict)
     migrated_to: int | None = None
     blocked: bool = False
