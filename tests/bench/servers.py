@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from core import words
 from tests.bench.figures import Figure, spread
 from tests.bench.stage import Stage
-from tests.bench.turns import PACE, TEXT, WORDS
+from tests.bench.turns import TEXT, answer
 from tests.fakes.discord import DiscordServer
 from tests.fakes.discord.records import Channel, Person
-from tests.fakes.model import Answer
 
 CHANNELS = 10
 
 
 async def latency(stage: Stage, turns: int) -> Iterator[Figure]:
     """Measure the time that Parley adds to the model's, one turn after the other on a quiet bot."""
-    stage.model.respond = lambda _: Answer("word " * WORDS, pace=PACE)
+    stage.model.respond = lambda _: answer()
     async with DiscordServer(limits=False) as server:
         ada = server.person("Ada")
         guild = server.guild("Friends", members=[ada])
