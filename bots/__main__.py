@@ -332,9 +332,13 @@ class _Stored:
             self.sessions, lambda session: posts.newest(session, account, chat)
         )
 
-    async def chats(self, bot_id: str) -> list[str]:
+    async def chats(self, bot_id: str) -> dict[str, str]:
         account = self.platform, bot_id
         return await db.transact(self.sessions, lambda session: posts.chats(session, account))
+
+    async def private_chats(self, bot_id: str) -> list[str]:
+        account = self.platform, bot_id
+        return await db.transact(self.sessions, lambda s: posts.private_chats(s, account))
 
 
 def _choose(platforms: Sequence[Platform], names: Sequence[str]) -> list[Platform]:

@@ -1,17 +1,20 @@
 """Tables in Markdown, and text in monospaced columns."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
-BREADTH = 60
-"""The widest table, in columns, that a window shows without breaking its lines."""
+from wcwidth import wcswidth, wcwidth
+
+BREADTH = 40
+"""The widest table, in columns, that a phone shows without breaking its lines."""
 GROWTH = 10
 """The most characters that are shown for one character of a table's source."""
 
 _BAR = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r":?-+:?")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_LEFT_TO_RIGHT = "\u200e"
 _RULE_START = re.compile(r"^[ \t>]*+\|?+[ \t]*+:?+-", re.MULTILINE)
 
 
@@ -58,8 +61,16 @@ def draw(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str | None:
     widths = [max(map(width, column)) for column in zip_longest(*rows, fillvalue="")]
     if sum(widths) + 3 * len(widths) - 3 > BREADTH:
         return None
-    whole = ([*row, *[""] * (len(right) - len(row))] for row in rows)
-    lines = [" │ ".join(map(_padded, row, widths, right)).rstrip() for row in whole]
+    whole = [[*row, *[""] * (len(right) - len(row))] for row in rows]
+    text = _drawn(whole, widths, right)
+    if _RIGHT_TO_LEFT.search(text):
+        text = _drawn([[_isolated(cell) for cell in row] for row in whole], widths, right)
+        return _LEFT_TO_RIGHT + text.replace("\n", f"\n{_LEFT_TO_RIGHT}")
+    return text
+
+
+def _drawn(rows: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool]) -> str:
+    lines = [" │ ".join(map(_padded, row, widths, right)).rstrip() for row in rows]
     return "\n".join([lines[0], "─┼─".join("─" * size for size in widths), *lines[1:]])
 
 
@@ -68,12 +79,17 @@ def _padded(text: str, size: int, right: bool) -> str:
     return space + text if right else text + space
 
 
+def _isolated(cell: str) -> str:
+    """Return a cell that does not move the other cells, in whatever script it is."""
+    return f"\u2068{cell}\u2069" if _RIGHT_TO_LEFT.search(cell) else cell
+
+
 def width(text: str) -> int:
-    """Return the width of a text: Chinese, Japanese, Korean and emoji take two columns, accents
-    none."""
+    """Return the columns that a text takes in a font of fixed width.
+
+    Chinese, Japanese, Korean and emoji take two columns, accents and vowel signs none.
+    """
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )
+    columns = wcswidth(text)
+    return columns if columns >= 0 else sum(max(0, wcwidth(char)) for char in text)

@@ -7,7 +7,7 @@ off, or becomes a heading, an item of a list, a line or a paragraph. Code stays 
 import re
 from collections.abc import Iterator
 
-from core.text import ends, opens
+from core.text import AHEAD, Fence, after, opens
 
 _NAMES = "article|center|details|div|h[1-6]|hr|li|ol|p|section|summary|ul"
 _FIRST = re.compile(
@@ -44,12 +44,14 @@ class _Writer:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines as Markdown."""
-        fence = None
-        for line in self._source:
+        fence: Fence | None = None
+        for number, line in enumerate(self._source, start=1):
             pieces = [line]
-            if fence:
-                fence = None if ends(line, fence) else fence
-            elif (fence := opens(line)) is None and "<" in line:
+            if fence and not fence.is_left(line):
+                fence = after(line, fence)
+            elif fence := opens(line):
+                fence = opens(line, self._source[number : number + AHEAD]) or fence
+            elif "<" in line:
                 pieces = [piece for part in self._parts(line) for piece in self._written(part)]
             for piece in pieces:
                 if piece.strip() or not self._blank:

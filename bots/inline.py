@@ -3,7 +3,6 @@
 What is read is the same for every platform; each writes it in its own way.
 """
 
-import html
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from markdown_it.common.normalize_url import normalizeLink
 
 from bots.dunders import name_end
-from bots.tags import Tag, code_end, indexed, read_tag
+from bots.tags import Tag, code_end, indexed, read_tag, unescaped
 from core.text import flanks, pair
 
 DEPTH = 32
@@ -88,8 +87,8 @@ def read(text: str) -> Sequence[Node]:
 
 
 def links(nodes: Sequence[Node]) -> bool:
-    """Return True if there is a link or an image among the nodes."""
-    return any(node.kind == "link" for node in nodes)
+    """Return True if there is a link, an image or an address among the nodes."""
+    return any(node.kind in ("link", "url") for node in nodes)
 
 
 def _nodes(parts: Sequence[_Part]) -> Iterator[Node]:
@@ -145,7 +144,7 @@ class _Reader:
         self.add(found["escaped"])
 
     def entity(self, found: re.Match[str]) -> None:
-        self.add(html.unescape(found[0]))
+        self.add(unescaped(found[0]))
 
     def address(self, found: re.Match[str]) -> None:
         self._link(found["address"], found["address"])
@@ -175,7 +174,7 @@ class _Reader:
     def open(self, found: re.Match[str]) -> None:
         self._brackets.append(len(self.parts))
         del self._brackets[:-DEPTH]
-        self.parts.append(_Part("text", found[0]))
+        self.parts.append(_Part("text", found[0], found.start()))
 
     def shut(self, found: re.Match[str]) -> None:
         """Read the target of a link or an image, if one follows its label."""
@@ -186,7 +185,7 @@ class _Reader:
             return
         target = _TARGET.match(self._text, self.at)
         url = _url(target) if target else ""
-        if target is None or _REFUSED.match(url):
+        if target is None or _REFUSED.match(url) or self._calls(opening.start, url):
             self.add(found[0])
             return
         if opening.text == "[":
@@ -195,6 +194,12 @@ class _Reader:
         self.parts.append(_Part("end", url))
         self._tags = [(tag, place) for tag, place in self._tags if place < index]
         self.at = target.end()
+
+    def _calls(self, start: int, url: str) -> bool:
+        """Return whether brackets are code and no link, as in `handlers[0](event)`."""
+        before = self._text[start - 1 : start]
+        code = before in (")", "]", "_") or (before.isascii() and before.isalnum())
+        return code and not re.search("[:/]", url)
 
     def run(self, found: re.Match[str]) -> None:
         start, end = found.span()
@@ -240,7 +245,7 @@ class _Reader:
                 self._endless.add(tag.name)
             self.add(tag.text)
             return
-        self.parts.append(_Part("code", _code(html.unescape(self._text[self.at : end.start()]))))
+        self.parts.append(_Part("code", _code(unescaped(self._text[self.at : end.start()]))))
         self.at = end.end()
 
     def _close_tag(self, tag: Tag) -> None:
@@ -297,7 +302,7 @@ def _url(found: re.Match[str]) -> str:
 
 
 def _address(raw: str) -> str:
-    url = html.unescape(raw).strip()
+    url = unescaped(raw).strip()
     if _REFUSED.match(url):
         return url
     return url if _PLAIN_URL.fullmatch(url) else normalizeLink(url)

@@ -64,4 +64,5 @@ class Pieces:
 def _may_go_on(before: InboundMessage | None, message: InboundMessage) -> bool:
     if message.command is not None:
         return False
-    return bool(message.album) or (before is not None and (before.partial or message.forwarded))
+    # A forward may come before its comment, and a photo before the one with the caption.
+    return bool(message.album) or message.forwarded or (before is not None and before.partial)

@@ -4,7 +4,7 @@ import html
 import re
 from typing import NamedTuple
 
-from bots.indices import lowered, raised
+from bots.symbols import SCRIPTS
 
 _TAG = re.compile(
     r"<(?P<shut>/?)(?P<name>[A-Za-z][A-Za-z0-9-]{0,15}+)"
@@ -17,6 +17,10 @@ _ATTRIBUTE = re.compile(
 _ENDS = {
     name: re.compile(rf"</{name}\s*+>", re.IGNORECASE) for name in ("code", "kbd", "samp", "tt")
 }
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u030a\u0333\u033f\ud800-\udfff]"
+)
+"""Signs that a platform removes, or that show a text in another order."""
 _LONGEST_INDEX = 12
 """The longest text that is raised or lowered; a longer one is a note in small letters."""
 
@@ -65,6 +69,11 @@ class Tag(NamedTuple):
     label: str
 
 
+def unescaped(text: str) -> str:
+    """Return a text with the characters that its entities stand for."""
+    return _HIDDEN.sub("", html.unescape(text)) if "&" in text else text
+
+
 def read_tag(text: str, start: int) -> Tag | None:
     """Return the tag that begins at a place; None for one that is not known, or for no tag."""
     found = _TAG.match(text, start)
@@ -84,7 +93,7 @@ def read_tag(text: str, start: int) -> Tag | None:
         found.end(),
         _STYLES.get(name, ""),
         target,
-        html.unescape(values.get("alt", "")),
+        unescaped(values.get("alt", "")),
     )
 
 
@@ -98,8 +107,10 @@ def indexed(name: str, text: str) -> str:
     if len(text) > _LONGEST_INDEX or len(text.split()) != 1:
         return text
     sign = "^" if name == "sup" else "_"
-    written = raised(text) if name == "sup" else lowered(text)
-    return written or (f"{sign}{text}" if len(text) == 1 else f"{sign}({text})")
+    forms = [SCRIPTS[sign].get(char, "") for char in text]
+    if all(forms):
+        return "".join(forms)
+    return f"{sign}{text}" if len(text) == 1 else f"{sign}({text})"
 
 
 def _attributes(text: str) -> dict[str, str]:

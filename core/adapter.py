@@ -39,11 +39,21 @@ class Attachment:
     """A file that came with a message."""
 
     reference: str
-    """The file's id for `Adapter.download`. It contains no secret, and no URL with one."""
+    """The file's id for `Adapter.download`. It contains no secret of ours, and no URL with one; the
+    address of a single file, which soon expires, is none."""
     name: str
     media_type: str
     size: int | None
     """The size in bytes that the platform tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The beginning of a thread, which everybody there has before their eyes."""
+
+    text: str = ""
+    """The title, and the words of the first message with its author's name."""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +70,12 @@ class InboundMessage:
     private: bool
     """True if only the author and the bot read the chat: the conversation is the author's."""
     sent_at: datetime
+    """The time by the platform's clock, which no person chooses: that of the last edit, if any. The
+    question counts in the windows of its author's limits around this time."""
     command: str | None = None
     """The name of a command (`new`), without slash and bot name."""
     attachments: tuple[Attachment, ...] = ()
+    """The files of the message, and those of the message that it replies to or forwards."""
     unreadable: str = ""
     """The kind of content that the bot cannot read, in people's words: "voice messages"."""
     ticket: str = field(default="", repr=False)
@@ -70,7 +83,12 @@ class InboundMessage:
     reply_to: str | None = None
     """The id of the message that this one replies to on the platform."""
     quote: str = ""
-    """The text of that message, or the passage that the author selected in it."""
+    """The text of that message, or the passage that the author selected in it; or the text of the
+    message that this one forwards."""
+    quoted_from: str = ""
+    """The name of the person, chat or channel that wrote the quote; "" for the bot's own words."""
+    opening: Opening = Opening()
+    """The beginning of the thread that it is in. It is quoted only to a new conversation."""
     album: str = ""
     """The id of an album; to people, the messages of an album are one message."""
     partial: bool = False
@@ -107,7 +125,12 @@ class Change:
     message_id: str
     text: str = ""
     """The new text of an edited message."""
+    message: InboundMessage | None = None
+    """The edited message itself, if the edit may have made it one to the bot: it then is a new
+    question, unless it is a known one."""
     ticket: str = field(default="", repr=False)
+    """An opaque value that the adapter gets back with the answer to a pressed button."""
+    aside: str = field(default="", repr=False)
     """An opaque value with which the adapter tells the person something about their press."""
 
     @property
@@ -135,7 +158,24 @@ class Access:
     address: Address
 
 
-Event = InboundMessage | Change | Move | Access
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The copy of a person's message, which takes its place: a bot deleted it and posted it anew.
+
+    The copy is the question now, and its author is still the person who wrote the message.
+    """
+
+    event_id: str
+    address: Address
+    author: Author
+    """The person's account, under the name that the copy shows."""
+    message_id: str
+    copy_id: str
+    text: str
+    """The text of the copy, which may have lost the signs that made a bot copy it."""
+
+
+Event = InboundMessage | Change | Move | Access | Copy
 """Everything that an adapter hands over."""
 
 
@@ -145,6 +185,18 @@ class Button:
 
     kind: ChangeKind
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """The bounds that a platform sets to one answer, beside those of every message."""
+
+    parts: int | None = None
+    """The most messages of the answer; None for no bound."""
+    repeatable: bool = True
+    """False if a repeated `send` of a further message may make a double that nobody can find."""
+    until: datetime | None = None
+    """The time until which the answer can be written; None for no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +214,15 @@ class Command:
 
 START = "start"
 """The command that a client sends when a person opens the chat with the bot."""
+ASK = "ask"
+"""The command that asks a question, for places where nobody can mention the bot."""
 NEW = "new"
 """The command that begins a new conversation."""
 
 COMMANDS = (
     Command(START, "What I am"),
     Command("help", "What I can do"),
+    Command(ASK, "Ask me a question", hint="Your question"),
     Command(NEW, "Start a new conversation", hint="Your first question, if you have one"),
     Command("usage", "What you have used and what is left"),
     Command("stop", "Stop the answer that is being written"),
@@ -205,8 +260,14 @@ class Known(Protocol):
         If nothing is stored of the chat, return the newest of all chats; None if there is none.
         """
 
-    async def chats(self, bot_id: str) -> list[str]:
-        """Return the ids of all chats in which our account has heard something."""
+    async def chats(self, bot_id: str) -> dict[str, str]:
+        """Return the ids of all chats in which our account has heard something.
+
+        Beside each stands the id of the oldest message that is stored of it.
+        """
+
+    async def private_chats(self, bot_id: str) -> list[str]:
+        """Return the ids of those among them that people have with the bot alone."""
 
 
 class Adapter(Protocol):
@@ -235,6 +296,9 @@ class Adapter(Protocol):
     def pace(self, address: Address) -> float:
         """Return the seconds between two previews of a growing message at this address."""
 
+    def leeway(self, ticket: str) -> Leeway:
+        """Return the bounds of an answer that is written with a ticket, or without one if ""."""
+
     def fits(self, markdown: str) -> bool:
         """Return whether one message can hold this text, counted as the platform counts."""
 
@@ -259,9 +323,9 @@ class Adapter(Protocol):
         """Post a message and return its id.
 
         A `final` text does not grow any more. `reply_to` is the id of the message that it answers,
-        and `ticket` the ticket of that message. The adapter decides where the reply appears; a
-        deleted message is no error. On a platform that knows nonces, a repeat with the same nonce
-        (at most 25 characters) makes no second message.
+        None for a further message of an answer; `ticket` is the ticket of that message. The adapter
+        decides where the reply appears; a deleted message is no error. On a platform that knows
+        nonces, a repeat with the same nonce (at most 25 characters) makes no second message.
         """
 
     async def edit(
@@ -271,9 +335,10 @@ class Adapter(Protocol):
         markdown: str,
         *,
         final: bool,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
     ) -> None:
-        """Replace a message's text and buttons; `final` is as in `send`.
+        """Replace a message's text and buttons; `final` and `ticket` are as in `send`.
 
         Unchanged content is no error.
         """
@@ -287,7 +352,7 @@ class Adapter(Protocol):
         `ticket` is the ticket of that message.
         """
 
-    async def delete(self, address: Address, message_id: str) -> None:
+    async def delete(self, address: Address, message_id: str, *, ticket: str = "") -> None:
         """Delete a message of ours; a message that is gone already is no error.
 
         Raises Undeliverable when the platform does not let us delete it any more.
@@ -300,9 +365,10 @@ class Adapter(Protocol):
         data: bytes,
         *,
         reply_to: str | None = None,
+        ticket: str = "",
         nonce: str,
     ) -> str:
-        """Post a file and return its message's id; the nonce is as in `send`."""
+        """Post a file and return its message's id; ticket and nonce are as in `send`."""
 
     async def suspects(
         self,
@@ -325,7 +391,7 @@ class Adapter(Protocol):
         A message of ours may show this text from then on.
         """
 
-    async def typing(self, address: Address) -> None:
+    async def typing(self, address: Address, *, ticket: str = "") -> None:
         """Show for some seconds that an answer is on its way."""
 
     async def around(self, address: Address) -> Address | None:

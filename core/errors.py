@@ -8,6 +8,7 @@ ParleyError
 │   ├── MessageGone           the message to edit or delete no longer exists
 │   └── Undeliverable         refused, not acceptable: never worth a retry
 │       └── Muted             blocked, kicked, closed: the bot may write nothing there
+│           └── TooLate       the time in which it could write there with a ticket is over
 ├── AttachmentError           an attachment cannot be read; the message is for the person
 ├── ModelError                the model did not answer
 │   ├── ModelBusy             before the first token; worth a retry, after `retry_after` if given
@@ -91,6 +92,10 @@ class Undeliverable(DeliveryError):
 
 class Muted(Undeliverable):
     """The bot may write nothing at an address: blocked, kicked, closed, deleted."""
+
+
+class TooLate(Muted):
+    """The bot may write at an address only with a ticket, whose time is over."""
 
 
 class AttachmentError(ParleyError):

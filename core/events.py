@@ -15,6 +15,7 @@ LONGEST = {
     "text": 100_000,
     "quote": 10_000,
     "name": 300,
+    "quoted_from": 300,
     "media_type": 100,
     "command": 100,
     "unreadable": 100,
@@ -23,7 +24,7 @@ LONGEST = {
     "reference": 2_000,
 }
 """The most characters of the texts that are no ids, by field; platforms allow fewer."""
-ONE_LINE = frozenset({"name", "media_type"})
+ONE_LINE = frozenset({"name", "quoted_from", "media_type"})
 """The fields without line breaks and tabs."""
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """The limits of a time; with any of these, a difference of some days can be reckoned."""

@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy.exc import DBAPIError
@@ -23,7 +22,17 @@ from core import (
     speech,
     words,
 )
-from core.adapter import NEW, Access, Change, ChangeKind, Event, InboundMessage, Move
+from core.adapter import (
+    NEW,
+    Access,
+    Change,
+    ChangeKind,
+    Copy,
+    Event,
+    InboundMessage,
+    Move,
+    Opening,
+)
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
@@ -42,11 +51,6 @@ BOUNDS = Bounds()
 """The bounds without settings of their own."""
 PIECES = 10
 """The pieces of a question that count as one more request: an album costs none."""
-
-ASIDE = 200
-"""The most pieces of groups' albums that wait in memory for a piece that names the bot."""
-ASIDE_FOR = timedelta(seconds=10)
-"""The time for which such a piece waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,7 @@ class Intake:
         self._bounds = bounds
         self._turnstile = Turnstile(bounds)
         self._forgot = forgot
-        # Not stored: most pieces that do not name the bot are not for it.
-        self._aside: deque[InboundMessage] = deque(maxlen=ASIDE)
+        self._aside = pieces.Aside()
 
     async def handle(self, event: Event) -> str:
         """Store an event; it is safe when this returns. Wait while the database is away.
@@ -110,7 +113,7 @@ class Intake:
         if not self._may_pass(event):
             return ""
         if isinstance(event, InboundMessage):
-            self._put_aside(event)
+            self._aside.put(event)
         done = await self._stored(event)
         if done.changed:
             self._changed()
@@ -122,7 +125,7 @@ class Intake:
     def _may_pass(self, event: Event) -> bool:
         """Return whether an event is part of no flood. Deletions follow messages, which count."""
         match event:
-            case Change(kind=ChangeKind.DELETED) | Move() | Access():
+            case Change(kind=ChangeKind.DELETED) | Move() | Access() | Copy():
                 return True
             case InboundMessage() | Change():
                 return self._turnstile.lets(event.author, self._now())
@@ -168,6 +171,8 @@ class Intake:
             case Access():
                 await mutes.relax(session, event.address, now=self._now())
                 return Accepted()
+            case Copy():
+                return Accepted(changed=await inbox.copied(session, event))
             case InboundMessage():
                 return await self._message(session, event)
 
@@ -196,19 +201,33 @@ class Intake:
         )
         if speaker is None:
             return Accepted()
-        last = await inbox.latest(session, speaker, message.address)
-        if last is None or not pieces.goes_on(last.question, message):
+        whole = await self._begun(session, message, speaker, now)
+        if whole is None:
             return Accepted()
-        return await self._piece(session, message, speaker, last, now)
+        return await self._piece(session, message, speaker, whole, now)
+
+    async def _begun(
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
+    ) -> inbox.Record | None:
+        """Return the question of which a message is a further piece, if there is one."""
+        last = await inbox.latest(session, speaker, message.address)
+        if last is not None and pieces.goes_on(last.question, message):
+            return last
+        if last is None or not message.album:
+            return None
+        # A slow photo of an album may come behind its author's next question.
+        since = now - pieces.LATE
+        return await inbox.of_album(session, speaker, message.address, message.album, since=since)
 
     async def _said(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
         """Add a message to its author's last question, or store a question of its own."""
-        if message.album or message.forwarded or speaker.may_go_on:
-            last = await inbox.latest(session, speaker, message.address)
-            if last is not None and pieces.goes_on(last.question, message):
-                return await self._piece(session, message, speaker, last, now)
+        may_go_on = message.album or message.forwarded or speaker.may_go_on
+        if may_go_on and not message.ticket:  # a ticket waits for an answer of its own
+            whole = await self._begun(session, message, speaker, now)
+            if whole is not None:
+                return await self._piece(session, message, speaker, whole, now)
         follows_id = None
         if not message.private and message.reply_to is not None:
             # In a group a reply branches from its message; a private chat stays one line.
@@ -248,30 +267,17 @@ class Intake:
             return await self._hold_off(session, message, speaker, reached, now)
         ready_at = _ready_at(message, now)
         entry = replace(_entry(message, speaker, ready_at), follows_id=follows_id)
+        if message.opening != Opening() and await memory.is_empty(session, speaker):
+            entry = replace(entry, question=entry.question.opened_by(message.opening))
+        before = self._aside.before(message)
         answer = entry.question.ready_answer
-        if answer and not pieces.gathers(message):  # otherwise a later piece may ask something
+        if answer and not (before or pieces.gathers(message)):  # another piece may ask something
             entry = _answered(entry, answer)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
-        if turn_id is not None and message.album:
-            for piece in self._set_aside(message):
+        if turn_id is not None:
+            for piece in before:
                 await inbox.extend(session, turn_id, piece, ready_at=ready_at, now=now)
         return Accepted(ready_at=ready_at)
-
-    def _put_aside(self, message: InboundMessage) -> None:
-        """Keep a piece of an album that does not name the bot; drop old pieces."""
-        while self._aside and self._aside[0].sent_at < message.sent_at - ASIDE_FOR:
-            self._aside.popleft()
-        if message.album and not message.addressed:
-            self._aside.append(message)
-
-    def _set_aside(self, message: InboundMessage) -> list[InboundMessage]:
-        """Return the pieces of a message's album that were put aside, the last one first."""
-        return [
-            piece
-            for piece in reversed(self._aside.copy())  # a transaction runs in another thread
-            if (piece.address, piece.author, piece.album)
-            == (message.address, message.author, message.album)
-        ]
 
     async def _command(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
@@ -367,6 +373,9 @@ class Intake:
 
     async def _change(self, session: Session, change: Change) -> Accepted:
         turn_id = await posts.turn_of(session, change.address, change.message_id)
+        if turn_id is None and change.message is not None:
+            # The edit has added the bot's name to a message that was not for it.
+            return await self._message(session, change.message)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is None or not presses.concerns(change, record):
             return Accepted(told=presses.UNKNOWN.get(change.kind, ""))
@@ -426,12 +435,14 @@ class Intake:
         """
         now = self._now()
         if record.outcome in (Outcome.FAILED, Outcome.REFUSED) and not record.forgotten:
-            await inbox.requeue(session, record.id, now=now)
+            await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
+            await self._stay(session, change, record.id)
             return Accepted()
         if told := await presses.hindrance(session, change, record):
             return Accepted(told=told)
         question = replace(record.question, again=True)
-        await inbox.replace(session, _instead(change, record, question, now), now=now)
+        entry = _instead(change, record, question, now)
+        await self._stay(session, change, await inbox.replace(session, entry, now=now))
         return Accepted(changed=True)
 
     async def _decide(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
@@ -448,11 +459,18 @@ class Intake:
         await inbox.replace(session, replace(entry, replaces_id=record.id), now=now)
         return Accepted(changed=True, forgot=result.forgot)
 
+    async def _stay(self, session: Session, change: Change, turn_id: int) -> None:
+        """Let the answer of a turn stay in the pressed message if no other can be edited."""
+        if change.ticket:
+            await posts.narrow(session, turn_id, change.message_id)
+
     async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """Answer an edited question anew, but only while its answer is the newest."""
         now = self._now()
         question = replace(record.question, text=change.text, again=False)
         if record.forgotten or question.pieces > 1 or question == record.question:
+            return Accepted()
+        if question.ready_answer:  # nothing of it is left
             return Accepted()
         if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
             await inbox.amend(session, record.id, question, now=now)
@@ -497,6 +515,7 @@ def _instead(
         kind="chat",
         address=change.address,
         message_id=record.message_id,
+        ticket=change.ticket,
         user_id=record.user_id,
         conversation_id=record.conversation_id,
         epoch=record.epoch,

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     select,
     update,
@@ -31,6 +32,7 @@ from core.turns import Turn
 
 _posts = table(models.Post)
 _turns = table(models.Turn)
+_conversations = table(models.Conversation)
 
 FILE = -1
 """The part of the file that goes with an answer; the parts of the text count from 0."""
@@ -244,6 +246,18 @@ async def hand_on(session: Session, turn_id: int, new_turn_id: int) -> None:
     )
 
 
+async def narrow(session: Session, turn_id: int, message_id: str) -> None:
+    """Let one message of an answer be its first part, and forget the others.
+
+    A pressed button gives leave to edit its own message only; the others stay as they are.
+    """
+    ours = (_posts.c.turn_id == turn_id, _posts.c.part.is_not(None))
+    await session.execute(
+        delete(_posts).where(*ours, func.coalesce(_posts.c.message_id, "") != message_id)
+    )
+    await session.execute(update(_posts).where(*ours).values(part=0, doubtful=False))
+
+
 async def move(session: Session, undelivered: ColumnElement[bool], chat: str) -> None:
     """Prepare the parts of these turns for new messages in another chat.
 
@@ -265,10 +279,28 @@ async def newest(session: Session, account: Account, chat: str) -> str | None:
     return found
 
 
-async def chats(session: Session, account: Account) -> list[str]:
-    """Return the ids of all chats with a message that an account of ours saw or sent."""
-    found = await session.scalars(select(_posts.c.chat).where(*_is_account(account)).distinct())
-    return list(found)
+async def chats(session: Session, account: Account) -> dict[str, str]:
+    """Return all chats with a message that an account saw or sent, and the oldest one of each."""
+    known = (*_is_account(account), _posts.c.message_id.is_not(None))
+    oldest = select(func.min(_posts.c.id)).where(*known).group_by(_posts.c.chat)
+    found = await session.execute(
+        select(_posts.c.chat, _posts.c.message_id).where(_posts.c.id.in_(oldest))
+    )
+    return {row.chat: row.message_id for row in found}
+
+
+async def private_chats(session: Session, account: Account) -> list[str]:
+    """Return the private chats with a message that an account saw or sent.
+
+    Every other chat has a conversation of its own.
+    """
+    shared = exists().where(
+        _conversations.c.platform == _posts.c.platform,
+        _conversations.c.bot_id == _posts.c.bot_id,
+        _conversations.c.chat == _posts.c.chat,
+    )
+    here = select(_posts.c.chat).where(*_is_account(account), ~shared).distinct()
+    return list(await session.scalars(here))
 
 
 def _is_account(account: Account) -> tuple[ColumnElement[bool], ...]:

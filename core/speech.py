@@ -6,7 +6,7 @@ not worth losing a question for: to the model, `/translate good morning` is a wi
 
 from dataclasses import replace
 
-from core.adapter import COMMANDS, NEW, START, InboundMessage
+from core.adapter import ASK, COMMANDS, NEW, START, InboundMessage
 
 BEFORE_A_QUESTION = frozenset({NEW, START})
 """The commands that take no argument: the words behind them are a question."""
@@ -31,8 +31,8 @@ def question_in(message: InboundMessage) -> InboundMessage | None:
     The words of an unknown command stay with its name, which may be a part of the wish.
     """
     name = message.command
-    if name is None:
-        return message
+    if name is None or name == ASK:
+        return replace(message, command=None)
     if not (message.text or message.attachments) or name in _KNOWN - BEFORE_A_QUESTION:
         return None
     text = message.text if name in _KNOWN else f"/{name} {message.text}".strip()

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal, Self, TypeVar
 
 from core import words
-from core.adapter import Address, Attachment, InboundMessage
+from core.adapter import Address, Attachment, InboundMessage, Opening
 
 T = TypeVar("T")
 
@@ -63,6 +63,8 @@ KEPT = "kept"
 """The key of the lengths of text and quote, in the stored form of a question without words."""
 GAP = "\n\n"
 UNREAD = "[Sent along, but you cannot read it: {what}]"
+WROTE = "{name} wrote:"
+"""The line above a quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,23 @@ class Question:
             text=message.text,
             private=message.private,
             name=message.author.name,
-            quote=message.quote,
+            quote=_attributed(message),
             unreadable=message.unreadable,
             attachments=message.attachments,
             album=message.album,
             partial=message.partial,
             forwarded=message.forwarded,
             sent_at=message.sent_at.timestamp(),
+        )
+
+    def opened_by(self, opening: Opening) -> Self:
+        """Return this question below the beginning of its thread."""
+        if self.unreadable and self.ready_answer:
+            return self
+        return replace(
+            self,
+            quote=_both(opening.text, self.quote, GAP),
+            attachments=self.attachments + opening.attachments,
         )
 
     @classmethod
@@ -172,7 +184,7 @@ class Question:
         if self.text or self.quote or self.attachments:
             return None
         if self.unreadable:
-            return words.UNREADABLE.format(what=self.unreadable)
+            return words.unreadable(self.unreadable)
         return words.NOTHING_SAID
 
     def takes(self, piece: "Question") -> bool:
@@ -191,7 +203,8 @@ class Question:
             text=_both(self.text, other.text, "\n"),
             quote=_once(self.quote, other.quote, "\n\n"),
             unreadable=_once(self.unreadable, other.unreadable, " and "),
-            attachments=self.attachments + other.attachments,
+            # A reply to a forward beside it brings the same file again.
+            attachments=tuple(dict.fromkeys(self.attachments + other.attachments)),
             pieces=self.pieces + other.pieces,
             again=False,
             album=other.album or self.album,
@@ -221,13 +234,22 @@ def own_words(content: str) -> str:
     return GAP.join(blocks)
 
 
+def _attributed(message: InboundMessage) -> str:
+    """Return the quote of a message, below the name of its author."""
+    if not (message.quote and message.quoted_from):
+        return message.quote
+    return f"{WROTE.format(name=message.quoted_from)}\n{message.quote}"
+
+
 def _both(first: str, second: str, between: str) -> str:
     return between.join(text for text in (first, second) if text)
 
 
 def _once(first: str, second: str, between: str) -> str:
     """Return two texts joined, or the first alone if it contains the second already."""
-    return first if second in first.split(between) else _both(first, second, between)
+    if f"{between}{second}{between}" in f"{between}{first}{between}":
+        return first
+    return _both(first, second, between)
 
 
 def _known(kind: type[T], stored: dict[str, Any]) -> T:

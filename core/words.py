@@ -53,8 +53,22 @@ UNREADABLE_KINDS = {
     "paid_media": "paid media",
     "invoice": "invoices",
     "giveaway": "giveaways",
+    "withheld": "messages that do not mention me",
 }
 """The kinds of messages that the bot cannot read."""
+ELSEWHERE = "messages from other chats"
+SOMEBODY = "Somebody"
+"""The name of an author whom the platform does not tell."""
+WITHHELD = "Here I can read only messages that mention me. Please send it again with my name in it."
+
+ASK_ABOUT = "Ask about this"
+"""The name of the command in a message's menu."""
+ASK_FILE = "A picture, a PDF or a text to go with it"
+ABOUT_THIS = (
+    "This message is from {author}. Answer it if it asks something, else explain it to me, in the"
+    " language with the code {locale}."
+)
+"""The question that this command puts to the model below the message."""
 
 # Files
 
@@ -129,9 +143,11 @@ _ENDED: Mapping[type[ModelError], str] = {
 NOTES = {
     "thoughts": "*I thought about this for as long as I may and came to no answer.*",
     "length": "*This is as long as one answer may be. Ask me to go on.*",
+    "time": "*I may not write any longer here. Ask me to go on.*",
     "content_filter": "*The provider of my language model ended this answer here.*",
 }
 """The note below an answer, by the model's reason for the end of it."""
+IN_FILE = "*The rest does not fit here. The whole answer is in the file.*"
 MODEL_REPLACED = "*{gone} is no longer offered. {model} answers here from now on.*"
 UNSEEN = "*{model} cannot look at {what}; I told it that there were some.*"
 UNSEEN_IMAGES, UNSEEN_FILES = "images", "files"
@@ -250,6 +266,11 @@ READ = (
     "For these answers I read and wrote {tokens}, which are pieces of words."
     " {cached} % of what I read was still cached from before, which costs less."
 )
+
+
+def unreadable(what: str) -> str:
+    """Return the answer to a message of which the bot can read nothing."""
+    return WITHHELD if what == UNREADABLE_KINDS["withheld"] else UNREADABLE.format(what=what)
 
 
 def list_commands() -> str:

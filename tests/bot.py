@@ -106,7 +106,7 @@ class Process:
         """Ask it to stop, as a dyno's manager would."""
         self.process.send_signal(signal.SIGTERM)
 
-    async def wait(self, seconds: float = 60) -> int:
+    async def wait(self, seconds: float = 120) -> int:
         """Its exit status."""
         async with asyncio.timeout(seconds):
             return await self.process.wait()

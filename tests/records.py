@@ -26,7 +26,7 @@ SELECT body FROM path ORDER BY depth DESC
 """
 
 
-PATIENCE = 60
+PATIENCE = 120
 """The seconds after which what a test waits for is taken to be lost: a bound, no assertion."""
 
 

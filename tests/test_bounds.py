@@ -16,10 +16,10 @@ import pytest
 from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 
-from bots import inline
+from bots import formulas, inline, tex
 from bots.discord import markup as discord
 from bots.telegram import markup as telegram
-from core.text import Growing, split
+from core.text import Growing, formula, split
 
 SMALL = 4_500
 """The characters of a text, which is compared with one of four times as many."""
@@ -37,8 +37,14 @@ UNITS = [
     "```\n", "~~~a\n", "<", "<http://a", "<br", "<br>", "<a:", "http://a ", "tg://a ", "@a ", "&#",
     "&amp;", "\\", "\\[", "\\|", "!", ". ", ".)", "[^1]: b\n", "e\u0301", "\u0301", "😀",
     "👩\u200d", "🇨🇭", "漢字。", "ﷺ", "각", "<@1>", "||", "a.b", "a.", "\u2060", "ﬁ",
+    "$", "$a$ ", "$$", "$$\n", "\\(", "\\)", "\\(a\\) ", "\\[", "\\]", "\\[\n", "\\frac", "{",
+    "}", "\\begin{align}", "\\end{align}", "\\begin{cases}\n", "^", "- 3\n", "7. a\n", "```a\n",
+    "```md\n",
 ]
-HEADS = ["", "x", "**x", "`x", "[x](", "```\n", "> ", "- ", "| a | b |\n|---|--:|\n", "x" * 500]
+HEADS = [
+    "", "x", "**x", "`x", "[x](", "```\n", "```md\n", "$x", "\\[x\n", "> ", "- ",
+    "| a | b |\n|---|--:|\n", "x" * 500,
+]
 # fmt: on
 
 REPEATED = st.lists(st.sampled_from(UNITS), min_size=1, max_size=3).map("".join)
@@ -46,7 +52,15 @@ REPEATED = st.lists(st.sampled_from(UNITS), min_size=1, max_size=3).map("".join)
 
 def calls(work: Callable[[], object]) -> int:
     """Return the number of calls that a piece of work makes."""
-    for cached in (telegram.render, telegram._size, inline.read, discord._block):
+    for cached in (
+        formula,
+        formulas._prose,
+        tex.unicode,
+        telegram.render,
+        telegram._size,
+        inline.read,
+        discord._block,
+    ):
         cached.cache_clear()
     number = 0
 
@@ -79,6 +93,8 @@ def sent(platform: ModuleType, text: str) -> list[object]:
 )
 @example("x", "`")
 @example("", "- a\n")
+@example("", "$a")
+@example("", "\\(a\\)")
 @example("| a | b |\n|---|--:|\n", "|a|\n")
 def test_an_answer_costs_by_its_length(platform: ModuleType, head: str, unit: str) -> None:
     small = calls(lambda: sent(platform, long(head, unit, SMALL)))
@@ -135,12 +151,13 @@ def test_a_growing_text_is_split_as_a_whole_one(text: str, share: float) -> None
 
 ROOT = Path(__file__).parent.parent
 USE = re.compile(r"\b(\w+)\.(search|sub|finditer|findall|split|match|fullmatch)\b")
-BEGINNINGS = ["", "x", "[a](", "<a:"]
+BEGINNINGS = ["", "x", "[a](", "<a:", "$", "\\[", "\\begin{align}"]
 # fmt: off
 REPEATS = [
     " ", "\t", "\n", "a", "a ", "A", "1", "1.", "1a", "[", "](", "[a](", "!", "`", "``a", "*",
     "**a", "_", "~", "<", "<a:", "<br ", "&", "&#", "|", "|-", "-", ":-", "- ", "#", "> ", "\\",
     "(", "((", ")", "\"", "'", "http://", "a.", "a-", "@", "a@", "/", "://", ".", "%", " %", "+",
+    "$", "$$", "\\(", "\\[", "\\begin{align}", "\\end{align}", "\\begin{cases}", "\\a", "^", "}",
     "=", "{", "\r", "\u0301", "e\u0301", "漢", "。", "é", "“", "\ud800", "tg", "a,",
 ]
 # fmt: on

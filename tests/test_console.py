@@ -1,6 +1,7 @@
 """The terminal as a platform: through pipes, and on a pseudo-terminal with a person at it."""
 
 import asyncio
+import io
 import os
 import pty
 import re
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 import pytest
+from rich.console import Console
 
 from bots.console.adapter import READER, ConsoleAdapter, connect, person
+from bots.console.terminal import MARKDOWN, Block, blocks
 from core.adapter import (
     Adapter,
     Address,
@@ -468,3 +471,14 @@ class TestOnATerminal:
         await seated.ask("remember this")
         assert "remember this" in await asyncio.to_thread(history.read_text)
         assert stat.S_IMODE(os.stat(history).st_mode) == 0o600
+
+
+def test_inline_markup_reads_as_on_other_platforms() -> None:
+    shown = io.StringIO()
+    text = "7*6*5 in __main__.py, **提示：**请 <b>b</b> <br>||x|| [a](https://e.org)"  # noqa: RUF001 - Chinese
+    for block in blocks(MARKDOWN.parse(text)):
+        Console(file=shown, width=80).print(Block(block))
+    assert [line.rstrip() for line in shown.getvalue().strip().split("\n")] == [
+        "7*6*5 in __main__.py, 提示：请 b",  # noqa: RUF001 - Chinese
+        "x a (https://e.org)",
+    ]

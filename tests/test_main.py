@@ -53,7 +53,7 @@ async def test_it_needs_no_uvloop_to_begin() -> None:
 
 
 async def test_a_bot_without_a_terminal_loads_nothing_to_draw_with() -> None:
-    unwanted = "{'rich', 'pygments', 'charset_normalizer', 'alembic'}"
+    unwanted = "{'rich', 'pygments', 'charset_normalizer', 'alembic', 'cryptography'}"
     code = (
         "import sys, bots.__main__, bots.telegram.adapter, bots.discord.adapter;"
         f"assert not {unwanted} & {{*sys.modules}}"

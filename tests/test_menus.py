@@ -58,9 +58,11 @@ async def test_discord_offers_every_command_but_the_greeting(
     stage = DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
     async with stage.running():
         offered = {each["name"]: each for each in discord_server.commands}
-    assert list(offered) == [name for name in NAMES if name != "start"]
+    menu = [name for name in NAMES if name != "start"]
+    assert list(offered) == [*menu, words.ASK_ABOUT]
     for command in COMMANDS[1:]:
         form = offered[command.name]
         hints = [option["description"] for option in form.get("options", ())]
+        hints = [hint for hint in hints if hint != words.ASK_FILE]
         assert form["description"] == command.summary
         assert hints == ([command.hint] if command.hint else [])

@@ -47,7 +47,6 @@ def test_the_rest_of_a_long_text_may_be_for_the_bot_too(pieces: Pieces) -> None:
 
 
 def test_a_forward_may_follow_its_comment(pieces: Pieces) -> None:
-    assert not hear(pieces, FORWARD)
     assert hear(pieces, SAID, called=True)
     assert hear(pieces, FORWARD)
     assert hear(pieces, FORWARD)
@@ -70,6 +69,11 @@ def test_other_messages_of_a_group_do_not_pass(pieces: Pieces, other: InboundMes
 def test_a_message_after_a_short_one_to_the_bot_does_not_pass(pieces: Pieces) -> None:
     hear(pieces, SAID, called=True)
     assert not hear(pieces, REST)
+
+
+def test_a_forward_may_come_before_its_comment(pieces: Pieces) -> None:
+    assert hear(pieces, FORWARD)
+    assert hear(pieces, replace(SAID, sent_at=NOW + timedelta(seconds=9)), called=True)
 
 
 def test_of_an_album_all_is_handed_over(pieces: Pieces) -> None:

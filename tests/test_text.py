@@ -251,3 +251,19 @@ def test_telegram_counts_what_is_rendered(text: str) -> None:
 def test_long_links_leave_room_on_telegram() -> None:
     text = "\n".join(f"- [page {n}](https://example.org/{'x' * 80})" for n in range(200))
     assert len(split(text, markup.fits)) == 1
+
+
+@pytest.mark.parametrize("text", ["2*3*4 and snake_case_x ", "x**2 and (a||b||c) ", "5 * 3 "])
+def test_a_cut_adds_no_marks_where_there_is_no_emphasis(text: str) -> None:
+    parts = split(text * 40, lambda part: 0 < len(part) <= 60)
+    assert len(parts) > 3
+    assert " ".join(parts).split() == (text * 40).split()
+
+
+def test_a_spoiler_that_is_cut_hides_both_halves() -> None:
+    text = f"Well: ||{'the butler did it ' * 17}again||"
+    first, second = split(text, lambda part: len(part) < 300)
+    assert first.startswith("Well: ||")
+    assert first.endswith("||")
+    assert second.startswith("||")
+    assert second.endswith("||")

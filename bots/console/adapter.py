@@ -17,7 +17,16 @@ from typing import Protocol, TextIO
 
 from bots.console import Console, terminal
 from core import words
-from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
+from core.adapter import (
+    Address,
+    Attachment,
+    Author,
+    Button,
+    Change,
+    ChangeKind,
+    InboundMessage,
+    Leeway,
+)
 from core.errors import AttachmentError, MessageGone, Undeliverable
 from core.plain import bare
 from core.text import plain_moments
@@ -77,6 +86,10 @@ class ConsoleAdapter:
     def pace(self, address: Address) -> float:
         """Return a pace that looks like typing."""
         return 0.05
+
+    def leeway(self, ticket: str) -> Leeway:
+        """Return no bounds: nothing here is written with tickets."""
+        return Leeway()
 
     def fits(self, markdown: str) -> bool:
         """Return True, because a terminal scrolls."""
@@ -147,6 +160,7 @@ class ConsoleAdapter:
         markdown: str,
         *,
         final: bool,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
     ) -> None:
         """Show a message's new text; raises MessageGone for a message of an earlier run."""
@@ -192,7 +206,7 @@ class ConsoleAdapter:
             self._screen.drop()
             self._happened.put_nowait(None)
 
-    async def delete(self, address: Address, message_id: str) -> None:
+    async def delete(self, address: Address, message_id: str, *, ticket: str = "") -> None:
         """Remove a growing message; a whole one stays, because it has scrolled away."""
         if self._posts.pop(message_id, None) is not None and message_id == self._growing:
             self._growing = ""
@@ -206,6 +220,7 @@ class ConsoleAdapter:
         data: bytes,
         *,
         reply_to: str | None = None,
+        ticket: str = "",
         nonce: str,
     ) -> str:
         """Write a new file into the current directory and tell its path."""
@@ -231,7 +246,7 @@ class ConsoleAdapter:
         """Return whether a message was shown in this run."""
         return message_id in self._posts
 
-    async def typing(self, address: Address) -> None:
+    async def typing(self, address: Address, *, ticket: str = "") -> None:
         """Show that an answer is on its way, unless it has begun."""
         if self._question and not self._growing:
             self._screen.wait()

@@ -27,6 +27,7 @@ from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.spinner import Spinner
 
+from bots.formulas import written
 from bots.inline import Node, read
 from core.adapter import COMMANDS
 
@@ -66,8 +67,8 @@ def _tokens(nodes: Sequence[Node]) -> Iterator[Token]:
 
 
 # Without raw HTML, so that what is no tag of prose stays readable text.
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-_MARKDOWN.core.ruler.at("inline", _read_inline)
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+MARKDOWN.core.ruler.at("inline", _read_inline)
 
 
 class Terminal:
@@ -119,20 +120,20 @@ class Terminal:
 
     def grow(self, text: str) -> None:
         """Print the complete blocks and redraw the last one."""
-        growing = self._print(text, whole=False)
+        growing = self._print(written(text), whole=False)
         height = max(1, self._console.height - 2)
         self._redraw(Block(growing, height) if growing else "")
 
     def finish(self, text: str) -> None:
         """Print the rest of the answer."""
         self._clear()
-        self._print(text, whole=True)
+        self._print(written(text), whole=True)
         self._printed = ""
 
     async def announce(self, text: str) -> None:
         """Print a whole message above the prompt or the growing answer."""
         async with in_terminal():
-            self._print_blocks(blocks(_MARKDOWN.parse(text)))
+            self._print_blocks(blocks(MARKDOWN.parse(text)))
 
     def drop(self) -> None:
         """Remove the growing answer."""
@@ -145,7 +146,7 @@ class Terminal:
             self._printed = ""  # the answer was started again
             self._console.rule(style="dim")
         rest = text[len(self._printed) :]
-        found = blocks(_MARKDOWN.parse(rest))
+        found = blocks(MARKDOWN.parse(rest))
         growing = [] if whole or not found else found.pop()
         self._print_blocks(found)
         if growing:

@@ -9,11 +9,11 @@ import aiohttp
 import discord
 from discord.http import Route
 
+from bots.discord import tickets
 from bots.discord.arrivals import CAPACITY
 from bots.discord.files import fetch
 from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
-from bots.discord.interactions import respond, withdraw
 from bots.discord.markup import fits, render
 from bots.discord.rest import (
     NO_PERMISSION,
@@ -27,7 +27,17 @@ from bots.discord.rest import (
 )
 from bots.discord.threads import open_again, parent
 from bots.discord.whispers import Whispers
-from core.adapter import Access, Address, Attachment, Button, Change, InboundMessage, Known
+from core.adapter import (
+    Access,
+    Address,
+    Attachment,
+    Button,
+    Change,
+    Copy,
+    InboundMessage,
+    Known,
+    Leeway,
+)
 from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 
 RATE = 40.0
@@ -131,11 +141,15 @@ class DiscordAdapter:
         """Return the seconds between previews, which are the same everywhere."""
         return PACE
 
+    def leeway(self, ticket: str) -> Leeway:
+        """Return the bounds of an answer that only a ticket can write."""
+        return tickets.leeway(ticket)
+
     def fits(self, markdown: str) -> bool:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access, str | None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access | Copy, str | None]:
         """Yield events of the gateway, and messages that were missed since the newest stored one.
 
         Raises SettingsError when Discord refuses the login.
@@ -161,15 +175,19 @@ class DiscordAdapter:
     ) -> str:
         """Post a message, in a server as a reply; a command's answer replaces "is thinking…"."""
         body = _body(markdown, buttons) | {"flags": _NO_PREVIEWS}
-        if ticket:
-            if message_id := await respond(self._client, ticket, body):
+        held = tickets.read(ticket)
+        if held and (held.alone or reply_to):
+            is_first = reply_to is not None
+            written = tickets.write(self._client, self._files, held, body, first=is_first)
+            if message_id := await written:
                 return message_id
             reply_to = None  # an interaction is no message
         body |= {"nonce": nonce, "enforce_nonce": True}
-        if reply_to and not await self._is_private(address.chat):
-            with suppress(_NoReply):
-                return await self._reply(address, reply_to, body)
-        return await self._post(address, body)
+        with tickets.ending(held):
+            if reply_to and not await self._is_private(address.chat):
+                with suppress(_NoReply):
+                    return await self._reply(address, reply_to, body)
+            return await self._post(address, body)
 
     async def _reply(self, address: Address, reply_to: str, body: Json) -> str:
         """Post as a reply; raises _NoReply if Discord accepts the message only without one."""
@@ -192,10 +210,13 @@ class DiscordAdapter:
         markdown: str,
         *,
         final: bool,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons."""
-        body = _body(markdown, buttons)
+        held, body = tickets.read(ticket), _body(markdown, buttons)
+        if held and held.alone and await tickets.edit(self._client, held, message_id, body):
+            return
 
         async def edit() -> None:
             await call(
@@ -207,11 +228,12 @@ class DiscordAdapter:
                 message_id=message_id,
             )
 
-        try:
-            await edit()
-        except Silenced as refusal:
-            await open_again(self._client, address.chat, refusal)
-            await edit()
+        with tickets.ending(held):
+            try:
+                await edit()
+            except Silenced as refusal:
+                await open_again(self._client, address.chat, refusal)
+                await edit()
 
     async def unbutton(self, address: Address, message_id: str) -> None:
         """Take the buttons off a message."""
@@ -226,12 +248,15 @@ class DiscordAdapter:
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Delete "is thinking…"."""
-        if ticket:
-            await withdraw(self._client, ticket)
+        if held := tickets.read(ticket):
+            await tickets.withdraw(self._client, held)
 
-    async def delete(self, address: Address, message_id: str) -> None:
+    async def delete(self, address: Address, message_id: str, *, ticket: str = "") -> None:
         """Delete a message of ours."""
-        with suppress(MessageGone):
+        held = tickets.read(ticket)
+        with suppress(MessageGone), tickets.ending(held):
+            if held and held.alone and await tickets.delete(self._client, held, message_id):
+                return
             await call(
                 self._client, "DELETE", _MESSAGE, channel_id=address.chat, message_id=message_id
             )
@@ -243,18 +268,26 @@ class DiscordAdapter:
         data: bytes,
         *,
         reply_to: str | None = None,
+        ticket: str = "",
         nonce: str,
     ) -> str:
         """Post a file; files may be forbidden where texts are not."""
+        held, body = tickets.read(ticket), {"allowed_mentions": _NO_PINGS}
+        if held and held.alone:
+            file = name, data
+            file_id = await tickets.attach(self._client, self._files, held, body, file)
+            if file_id is not None:
+                return file_id
         try:
-            message = await call(
-                self._client,
-                "POST",
-                _MESSAGES,
-                body={"allowed_mentions": _NO_PINGS, "nonce": nonce, "enforce_nonce": True},
-                file=(name, data),
-                channel_id=address.chat,
-            )
+            with tickets.ending(held):
+                message = await call(
+                    self._client,
+                    "POST",
+                    _MESSAGES,
+                    body=body | {"nonce": nonce, "enforce_nonce": True},
+                    file=(name, data),
+                    channel_id=address.chat,
+                )
         except Silenced as refusal:
             if refusal.code != NO_PERMISSION:
                 raise
@@ -303,9 +336,14 @@ class DiscordAdapter:
         """Cancel the answers to pressed buttons that are still on their way."""
         await self._whispers.cancel()
 
-    async def typing(self, address: Address) -> None:
-        """Show "is typing" for ten seconds."""
-        await call(self._client, "POST", "/channels/{channel_id}/typing", channel_id=address.chat)
+    async def typing(self, address: Address, *, ticket: str = "") -> None:
+        """Show "is typing" for ten seconds; with a ticket, people see "is thinking…" instead."""
+        held = tickets.read(ticket)
+        if held and held.alone and await tickets.serves(self._client, held):
+            return
+        path = "/channels/{channel_id}/typing"
+        with tickets.ending(held):
+            await call(self._client, "POST", path, channel_id=address.chat)
 
     async def around(self, address: Address) -> Address | None:
         """Return the address of the channel around a public thread."""

@@ -13,7 +13,7 @@ from discord.abc import Snowflake
 from discord.utils import time_snowflake, utcnow
 
 from bots.discord.arrivals import Arrivals
-from bots.discord.inbound import read
+from bots.discord.inbound import Joined, read
 from bots.discord.rest import call, translating
 from bots.pieces import Pieces
 from core.adapter import InboundMessage, Known
@@ -50,13 +50,18 @@ class Backlog:
         me: Snowflake,
         arrivals: Arrivals,
         known: Known,
+        joined: Joined,
         remember: Callable[[InboundMessage], None],
     ) -> None:
-        """Make a backlog; it calls `remember` with each message before it hands that over."""
+        """Make a backlog; it calls `remember` with each message before it hands that over.
+
+        A message in a thread among the `joined` ones need not name the bot.
+        """
         self._client = client
         self._me = me
         self._arrivals = arrivals
         self._known = known
+        self._joined = joined
         self._remember = remember
         self._over = False
         self._again: set[str] = set()
@@ -158,7 +163,7 @@ class Backlog:
         """Return a message to the bot; None for any other, and for one that cannot be read."""
         try:
             message = channel._state.create_message(channel=channel, data=raw)  # as `history` does
-            return read(pieces, message, self._me)
+            return read(pieces, message, self._me, self._joined)
         except Exception as error:  # one message must not stop the others
             log.error("Cannot read message %s, it is passed over: %s", raw["id"], place(error))
             log.debug("message %s", raw["id"], exc_info=True)

@@ -1,12 +1,13 @@
-"""The slash commands that Discord offers people."""
+"""The commands that Discord offers people: slash commands, and one in each message's menu."""
 
 import asyncio
 import logging
 
 import discord
 
-from bots.discord.rest import Json, call
-from core.adapter import COMMANDS, START, Command
+from bots.discord.rest import Json, Refused, call
+from core import words
+from core.adapter import ASK, COMMANDS, START, Command
 from core.errors import MISSHAPEN, DeliveryError, place
 
 log = logging.getLogger(__name__)
@@ -15,35 +16,51 @@ OFFERED = tuple(command for command in COMMANDS if command.name != START)
 """The commands without /start, because no client of Discord sends that by itself."""
 
 _PATH = "/applications/{application_id}/commands"
-_SLASH = 1
-_TEXT = 3
-_PLACES = {"contexts": [0, 1], "integration_types": [0]}
-"""Servers and private chats with the bot, of servers that have installed it. By default Discord
-offers commands in group chats too, in which the bot is no member."""
+_SLASH, _MESSAGE = 1, 3
+_TEXT, _FILE = 3, 11
+_PLACES = {"contexts": [0, 1, 2], "integration_types": [0, 1]}
+"""Servers, private chats with the bot, and chats among people; for servers that have installed the
+bot, and everywhere for people who have."""
+_SERVERS = {"contexts": [0, 1], "integration_types": [0]}
+"""Servers that have installed the bot, and private chats with it."""
 _PATIENCE = 5.0
 
 
 async def register(client: discord.Client) -> None:
-    """Offer the commands unless they are on offer already; a failure is only logged."""
+    """Offer the commands unless they are on offer already; a failure is only logged.
+
+    If Discord does not let people install the bot, the commands are for servers alone.
+    """
     application = client.application_id or 0
-    wanted = [_form(command) for command in OFFERED]
     try:
         async with asyncio.timeout(_PATIENCE):
             offered = await call(client, "GET", _PATH, application_id=application)
-            if _names(offered) != _names(wanted):
-                await call(client, "PUT", _PATH, application_id=application, body=wanted)
+            try:
+                await _offer(client, offered, _PLACES)
+            except Refused as refusal:
+                log.warning("Discord offers the commands in servers alone: %s", refusal)
+                await _offer(client, offered, _SERVERS)
     except (DeliveryError, TimeoutError) as error:
         log.warning("Discord does not accept the slash commands: %r", error)
     except MISSHAPEN as error:
         log.warning("Discord does not tell its slash commands: %s", place(error))
 
 
+async def _offer(client: discord.Client, offered: list[Json], places: Json) -> None:
+    menu: Json = {"type": _MESSAGE, "name": words.ASK_ABOUT, "description": ""}
+    wanted = [form | places for form in (*map(_form, OFFERED), menu)]
+    if _names(offered) != _names(wanted):
+        await call(client, "PUT", _PATH, application_id=client.application_id or 0, body=wanted)
+
+
 def _form(command: Command) -> Json:
     """Return a command in Discord's form, with one option if a text may follow it."""
     form: Json = {"type": _SLASH, "name": command.name, "description": command.summary}
-    form |= _PLACES
-    if command.hint:
-        option = {"type": _TEXT, "name": "text", "description": command.hint, "required": False}
+    option = {"type": _TEXT, "name": "text", "description": command.hint, "required": False}
+    if command.name == ASK:
+        file = {"type": _FILE, "name": "file", "description": words.ASK_FILE, "required": False}
+        form["options"] = [option | {"name": "question", "required": True}, file]
+    elif command.hint:
         form["options"] = [option]
     return form
 

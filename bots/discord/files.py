@@ -23,7 +23,8 @@ async def fetch(
     Raises AttachmentError if that is impossible, RetryAfter or Unreachable if it may work later.
     """
     check(attachment, attachment.size or 0, limit)
-    url = await _address(client, attachment)
+    place, _, told = attachment.reference.partition(" ")
+    url = told or await _address(client, place, attachment.name)
     try:
         async with files.get(
             url, headers=PLAIN, timeout=PATIENCE, auto_decompress=False
@@ -36,20 +37,21 @@ async def fetch(
         raise Unreachable(f"{type(error).__name__} for a file") from None
 
 
-async def _address(client: discord.Client, attachment: Attachment) -> str:
-    chat, message_id, file_id = attachment.reference.split("/")
+async def _address(client: discord.Client, place: str, name: str) -> str:
+    """Return the address of a file, which its message tells anew because it expires."""
+    chat, message_id, file_id = place.split("/")
     path = "/channels/{channel_id}/messages/{message_id}"
     try:
         message = await call(client, "GET", path, channel_id=chat, message_id=message_id)
     except (MessageGone, Undeliverable):
-        raise AttachmentError(words.FILE_GONE.format(name=attachment.name)) from None
+        raise AttachmentError(words.FILE_GONE.format(name=name)) from None
     try:
         for file in _files(message):
             if file["id"] == file_id:
                 return str(file["url"])
     except MISSHAPEN as error:
         raise misshapen(error) from None
-    raise AttachmentError(words.FILE_GONE.format(name=attachment.name))
+    raise AttachmentError(words.FILE_GONE.format(name=name))
 
 
 def _files(message: Json) -> Iterator[Json]:

@@ -5,8 +5,9 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -16,13 +17,16 @@ from discord.gateway import DiscordWebSocket
 from bots.discord.arrivals import Arrivals, Event
 from bots.discord.backlog import LOOKBACK, Backlog, ServerChannel
 from bots.discord.commands import register
+from bots.discord.copies import WAIT, Copies
 from bots.discord.entrance import find
-from bots.discord.inbound import parse_access, parse_deletion, parse_edit, parse_interaction, read
-from bots.discord.interactions import acknowledge
+from bots.discord.inbound import parse_access, parse_deletion, parse_edit, read
+from bots.discord.interactions import acknowledge, parse_interaction
+from bots.discord.openings import Openings
+from bots.discord.parsers import passing_over, seeing
 from bots.discord.threads import Deleted
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
-from core.adapter import Change, InboundMessage, Known
+from core.adapter import Change, Copy, InboundMessage, Known
 from core.errors import DeliveryError, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
@@ -49,7 +53,14 @@ BEATS = (1.0, 600.0)
 CLOSING = 3.0
 """The most seconds for closing the gateway."""
 
+WITHOUT_CONTENT = (
+    "Discord does not let the bot read messages that do not mention it: in threads people have to"
+    " mention it each time, and what they reply to or forward may stay unread. Switch on the"
+    f" Message Content Intent at {PORTAL}/%s/bot and start again to change that"
+)
+
 _INTENTS = discord.Intents(guilds=True, messages=True, message_content=True)
+_WITHOUT_CONTENT = discord.Intents(guilds=True, messages=True)
 
 
 class Gateway(discord.AutoShardedClient):
@@ -78,6 +89,8 @@ class Gateway(discord.AutoShardedClient):
         self._known = known
         self._said: dict[str, InboundMessage] = {}
         self._pieces = Pieces()
+        self._joined: dict[str, int] = {}  # see `inbound.Joined`
+        self._copies: Copies
         self._me: discord.ClientUser | None = None
         self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
         self.deleted = Deleted()
@@ -87,8 +100,8 @@ class Gateway(discord.AutoShardedClient):
         self._connecting: asyncio.Task[None] | None = None
         self._library_opens = self.http.ws_connect
         self.http.ws_connect = self._open_socket  # type: ignore[method-assign]
-        parsers = self._connection.parsers
-        self._connection.parsers = {name: _passing_over(name, parsers[name]) for name in parsers}
+        parsers = seeing(self._connection.parsers, self)
+        self._connection.parsers = {name: passing_over(name, parsers[name]) for name in parsers}
 
     @property
     def me(self) -> discord.ClientUser:
@@ -105,31 +118,44 @@ class Gateway(discord.AutoShardedClient):
         SettingsError if Discord refuses the login.
         """
         arrivals = self._arrivals = Arrivals(self._capacity)
-        self._backlog = Backlog(self, self.me, arrivals, self._known, self._remember)
+        self._backlog = Backlog(self, self.me, arrivals, self._known, self._joined, self._remember)
+        self._copies = Copies(self.me, time.monotonic)
+        openings = Openings(self, self.me)
         self._starting = set()
         hearing = asyncio.create_task(_first_to_end(self._backlog.run(), self._open()))
         try:
             while event := await _unless_ended(arrivals, hearing):
-                yield event
+                yield await openings.added_to(event) if isinstance(event, InboundMessage) else event
         finally:
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
 
     async def _open(self) -> None:
-        # Without this, the library keeps requests of old shards, and would open one of them again.
-        await self._async_setup_hook()
+        known = await self._known.chats(str(self.me.id))
+        self._joined.update(
+            {chat: int(first) for chat, first in known.items() if first.isdecimal()}
+        )
         await self._find_gateway()
         await register(self)
+        try:
+            await self._converse()
+        except discord.PrivilegedIntentsRequired:
+            log.warning(WITHOUT_CONTENT, self.application_id)
+            self._connection._intents = _WITHOUT_CONTENT
+            await self._converse()
+
+    async def _converse(self) -> None:
+        """Connect all shards, and stay connected until the gateway fails."""
+        # Without this, the library keeps requests of old shards, and would open one of them again.
+        await self._async_setup_hook()
         connecting = self._connecting = asyncio.create_task(self.connect())
         try:
             await asyncio.wait({connecting})
             connecting.result()
         except discord.PrivilegedIntentsRequired:
-            await super().close()
-            raise SettingsError(
-                "DISCORD_TOKEN: the bot may not read messages yet; switch on the Message Content"
-                f" Intent at {PORTAL}/{self.application_id}/bot"
-            ) from None
+            if self.intents.message_content:
+                raise
+            raise Unreachable("Discord closed the gateway with 4014") from None
         except discord.ConnectionClosed as closed:
             if closed.code != 4004:
                 raise Unreachable(f"Discord closed the gateway with {closed.code}") from None
@@ -225,7 +251,7 @@ class Gateway(discord.AutoShardedClient):
     async def _catch_up_private(self, shard_id: int) -> None:
         """Catch up on private channels, which belong to the first shard."""
         if shard_id == 0:
-            for chat in await self._known.chats(str(self.me.id)):
+            for chat in await self._known.private_chats(str(self.me.id)):
                 if self.get_channel(int(chat)) is None:
                     self._backlog.catch_up(chat)
         self._starting.discard(shard_id)
@@ -240,14 +266,19 @@ class Gateway(discord.AutoShardedClient):
         log.debug("event %s", event_method, exc_info=True)
 
     async def on_message(self, message: discord.Message) -> None:
-        """Queue a message to the bot."""
-        if said := read(self._pieces, message, self.me):
+        """Queue a message to the bot, or the copy of one that a webhook posted."""
+        guild_id = message.guild.id if message.guild else 0
+        if message.webhook_id and message.author.id != self.me.id:
+            if copy := self._copies.post(message):
+                self._replace(copy, guild_id)
+        elif said := read(self._pieces, message, self.me, self._joined):
             self._remember(said)
-            self._hear(said, message.guild.id if message.guild else 0)
+            self._copies.hear(said, message)
+            self._hear(said, guild_id)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Queue the edit of a message to the bot."""
-        if change := parse_edit(event.message, self.me):
+        if change := parse_edit(event.message, self.me, self._joined):
             self._hear(change, event.guild_id or 0)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
@@ -258,6 +289,10 @@ class Gateway(discord.AutoShardedClient):
         """Queue the deletions that a moderator or another bot made at once."""
         for message_id in sorted(event.message_ids):
             self._forget(message_id, event.guild_id or 0)
+
+    async def on_guild_channel_create(self, channel: discord.abc.GuildChannel) -> None:
+        """Queue a new channel, or one that has come into sight, in which the bot may write."""
+        await self.on_guild_channel_update(channel, channel)
 
     async def on_guild_channel_update(self, _: object, channel: discord.abc.GuildChannel) -> None:
         """Queue a change of a channel in which the bot may write: before, it may not have."""
@@ -282,7 +317,8 @@ class Gateway(discord.AutoShardedClient):
         "is thinking…" without end and asks again. The other order would fail every interaction
         while the database is away.
         """
-        event = parse_interaction(interaction, self.me)
+        is_member = self.get_guild(interaction.guild_id or 0) is not None
+        event = parse_interaction(interaction, self.me, is_member=is_member)
         if event is None or self._arrivals.is_full:
             return
         acknowledged = self._arrivals.reserve(event)
@@ -298,7 +334,7 @@ class Gateway(discord.AutoShardedClient):
     def _may_write(self, channel_id: int) -> None:
         self._arrivals.add(parse_access(channel_id, self.me))
 
-    def _hear(self, event: InboundMessage | Change, guild_id: int) -> None:
+    def _hear(self, event: InboundMessage | Change | Copy, guild_id: int) -> None:
         chat = event.address.chat
         starting = (guild_id >> 22) % (self.shard_count or 1) in self._starting
         if starting and not self._arrivals.is_held(chat):
@@ -307,34 +343,38 @@ class Gateway(discord.AutoShardedClient):
             self._backlog.catch_up(chat, int(event.message_id) - 1)
 
     def _forget(self, message_id: int, guild_id: int) -> None:
-        if said := self._said.pop(str(message_id), None):
-            self._hear(parse_deletion(said), guild_id)
+        said = self._said.get(str(message_id))
+        if said is None:
+            return
+        if copy := self._copies.delete(message_id):
+            self._replace(copy, guild_id)
+        elif self._copies.is_awaited(message_id):
+            self._backlog.begin(self._delete_later(said, guild_id))
+        else:
+            self._delete(said, guild_id)
+
+    async def _delete_later(self, said: InboundMessage, guild_id: int) -> None:
+        """Queue a deletion unless a copy of the message is posted soon."""
+        await asyncio.sleep(WAIT)
+        if self._copies.give_up(int(said.message_id)):
+            self._delete(said, guild_id)
+
+    def _delete(self, said: InboundMessage, guild_id: int) -> None:
+        self._said.pop(said.message_id, None)
+        self._hear(parse_deletion(said), guild_id)
+
+    def _replace(self, copy: Copy, guild_id: int) -> None:
+        """Queue the copy of a message, under whose id the message is remembered from now on."""
+        if said := self._said.pop(copy.message_id, None):
+            self._remember(replace(said, message_id=copy.copy_id))
+        self._hear(copy, guild_id)
 
     def _remember(self, said: InboundMessage) -> None:
+        if said.addressed:
+            self._joined.setdefault(said.address.chat, int(said.message_id))
         self._said[said.message_id] = said
         if len(self._said) > REMEMBERED:
             del self._said[next(iter(self._said))]
-
-
-def _passing_over(name: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Return a parser of the library's that passes over an event that it cannot read.
-
-    Without READY there is no session, so that its error ends the connection.
-    """
-
-    def parse_or_pass(data: Any) -> None:
-        try:
-            parse(data)
-        except Exception as error:  # one event must not stop the others
-            if name == "READY":
-                raise
-            told = data.get("id") if isinstance(data, dict) else None
-            number = told[:20] if isinstance(told, str) and told.isdecimal() else "without an id"
-            where = place(error)
-            log.error("Cannot read event %s %s, it is passed over: %s", name, number, where)
-            log.debug("event %s", name, exc_info=True)
-
-    return parse_or_pass
 
 
 def _may_read(channel: ServerChannel) -> bool:

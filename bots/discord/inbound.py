@@ -1,59 +1,81 @@
 """The meaning of Discord's events: a message to the bot, a change, or nothing to it."""
 
-import mimetypes
-import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 import discord
 from discord.abc import Snowflake
 
+from bots import quotes
 from bots.discord import Discord
+from bots.discord.content import (
+    LONGEST_QUOTE,
+    attachments_of,
+    own_text,
+    quote_of,
+    replied_to,
+    unreadable_in,
+)
 from bots.pieces import Pieces
 from core import words
-from core.adapter import Access, Address, Attachment, Author, Change, ChangeKind, InboundMessage
+from core.adapter import Access, Address, Author, Change, ChangeKind, Copy, InboundMessage
 from core.speech import command_in, question_in
 
 PLATFORM = Discord.name
-LONGEST_QUOTE = 1000
 PARTIAL = 1990
 """The characters from which a text may be the beginning of a longer one; most people may send 2000.
 """
 
+Joined = Mapping[str, int]
+"""The chats in which somebody has spoken to the bot, and the id of the first message of each. In a
+thread among them, later messages need no mention."""
+NOWHERE: Joined = MappingProxyType({})
+
 _BY_PEOPLE = (discord.MessageType.default, discord.MessageType.reply)
-_KINDS = frozenset(ChangeKind)
-_MARK = re.compile(r"<(?:(?P<kind>@!?|@&|#)|a?(?P<emoji>:\w+:))(?P<id>\d+)>")
-_UNREADABLE = {kind: words.UNREADABLE_KINDS[kind] for kind in ("audio", "video")}
 
 
 def parse_message(
-    message: discord.Message, me: Snowflake, *, piece: bool = False
+    message: discord.Message,
+    me: Snowflake,
+    *,
+    piece: bool = False,
+    joined: Joined = NOWHERE,
 ) -> InboundMessage | None:
     """Return a message to the account `me`, live or from a history; None if it is not for it.
 
-    A `piece` need not name the bot, because another piece of the same text may do so.
+    A `piece` need not name the bot, because another piece of the same text may do so. Neither need
+    a message in a thread whose id is among the `joined` ones, unless it is to somebody else.
     """
     private = message.channel.type is discord.ChannelType.private
-    if not (_by_person(message) and (private or piece or _addressed(message, me))):
+    called = private or _addressed(message, me)
+    if not (_by_person(message) and (called or piece or _talks(message, me, joined))):
         return None
-    (command, text), unreadable = command_in(_text(message, me)), _unreadable(message)
-    attachments = tuple(_attachment(message, file) for file in _files(message) if _readable(file))
-    if unreadable and not (private or text or command or attachments):
+    (command, text), attachments = command_in(own_text(message, me)), attachments_of(message)
+    unreadable, quote = _unreadable(message), quote_of(message, me)
+    if not (called or text or command or attachments or quote):
         return None
+    answered = replied_to(message)
+    if unreadable and not (text or command or attachments or message.message_snapshots):
+        quote = ""  # it says nothing about what it replies to
+    elif answered is not None:
+        unreadable = unreadable or unreadable_in(answered)
+        if answered.author.id != me.id:
+            attachments += attachments_of(answered)
     reference = message.reference
     return InboundMessage(
         event_id=str(message.id),
         address=address_of(message.channel.id, me),
-        author=_author(message.author),
+        author=author_of(message.author),
         message_id=str(message.id),
         text=text,
         private=private,
-        sent_at=message.created_at,
+        sent_at=message.edited_at or message.created_at,
         command=command,
         attachments=attachments,
         unreadable=unreadable,
         reply_to=str(reference.message_id) if reference and _is_reply(message) else None,
-        quote=_quote(message, me)[:LONGEST_QUOTE],
+        quote=quotes.cut(quote, LONGEST_QUOTE),
         partial=len(message.content) >= PARTIAL,
         forwarded=bool(message.message_snapshots),
         addressed=not piece,
@@ -61,17 +83,19 @@ def parse_message(
     )
 
 
-def read(pieces: Pieces, message: discord.Message, me: Snowflake) -> InboundMessage | None:
+def read(
+    pieces: Pieces, message: discord.Message, me: Snowflake, joined: Joined = NOWHERE
+) -> InboundMessage | None:
     """Return a message to the account `me`, or a possible piece of one; None for any other."""
-    said = parse_message(message, me)
+    said = parse_message(message, me, joined=joined)
     return pieces.hear(said, lambda: parse_message(message, me, piece=True))
 
 
-def parse_edit(message: discord.Message, me: Snowflake) -> Change | None:
+def parse_edit(message: discord.Message, me: Snowflake, joined: Joined = NOWHERE) -> Change | None:
     """Return the edit in an update; None if Discord only added the preview of a link."""
     if message.edited_at is None:
         return None
-    said = parse_message(message, me)
+    said = parse_message(message, me, joined=joined)
     said = said and question_in(said)
     if said is None or not (said.text or said.attachments):
         return None
@@ -92,64 +116,11 @@ def parse_deletion(said: InboundMessage) -> Change:
     return Change(event_id, ChangeKind.DELETED, said.address, said.author, said.message_id)
 
 
-def parse_interaction(
-    interaction: discord.Interaction, me: Snowflake
-) -> InboundMessage | Change | None:
-    """Return a slash command, whose ticket is its token, or a pressed button."""
-    data: dict[str, Any] = dict(interaction.data or {})
-    if interaction.type is discord.InteractionType.application_command:
-        return _command(interaction, data, me)
-    if interaction.type is discord.InteractionType.component:
-        return _press(interaction, data.get("custom_id"), me)
-    return None
-
-
-def _command(
-    interaction: discord.Interaction, data: dict[str, Any], me: Snowflake
-) -> InboundMessage | None:
-    if interaction.channel_id is None:
-        return None
-    private = _is_private(interaction)
-    values = [str(option["value"]) for option in data.get("options", ()) if "value" in option]
-    allowed = interaction.permissions
-    return InboundMessage(
-        event_id=str(interaction.id),
-        address=address_of(interaction.channel_id, me),
-        author=_author(interaction.user),
-        message_id=str(interaction.id),
-        ticket=interaction.token,
-        text=" ".join(values),
-        private=private,
-        sent_at=interaction.created_at,
-        command=data["name"],
-        admin=private or allowed.administrator or allowed.manage_guild,
-    )
-
-
-def _is_private(interaction: discord.Interaction) -> bool:
-    """Return whether an interaction is in a private chat with the bot, not in a group of people.
-
-    A chat of two other people has the type of a private chat too.
-    """
-    channel = interaction.channel
-    among_others = interaction.guild_id is not None or interaction.context.private_channel
-    return not among_others and channel is not None and channel.type is discord.ChannelType.private
-
-
-def _press(interaction: discord.Interaction, custom_id: Any, me: Snowflake) -> Change | None:
-    message = interaction.message
-    if message is None or interaction.channel_id is None or custom_id not in _KINDS:
-        return None
-    address = address_of(interaction.channel_id, me)
-    author = _author(interaction.user)
-    return Change(
-        str(interaction.id),
-        ChangeKind(custom_id),
-        address,
-        author,
-        str(message.id),
-        ticket=interaction.token,
-    )
+def parse_copy(said: InboundMessage, copy: discord.Message, me: Snowflake) -> Copy:
+    """Return the sign that a webhook's message has taken the place of a message to the bot."""
+    event_id, author = f"{copy.id}:copy", replace(said.author, name=copy.author.display_name)
+    text = own_text(copy, me)
+    return Copy(event_id, said.address, author, said.message_id, str(copy.id), text)
 
 
 def address_of(channel_id: int, me: Snowflake) -> Address:
@@ -157,7 +128,8 @@ def address_of(channel_id: int, me: Snowflake) -> Address:
     return Address(PLATFORM, str(me.id), str(channel_id))
 
 
-def _author(user: discord.User | discord.Member) -> Author:
+def author_of(user: discord.User | discord.Member) -> Author:
+    """Return an account as Discord shows it."""
     return Author(PLATFORM, str(user.id), user.display_name)
 
 
@@ -169,11 +141,38 @@ def _addressed(message: discord.Message, me: Snowflake) -> bool:
     """Return whether a server's message mentions the bot or its own role, or replies to it."""
     if any(user.id == me.id for user in message.mentions):
         return True
-    answered = _answered(message)
+    answered = replied_to(message)
     if answered and answered.author.id == me.id:
         return True
     role = message.guild and message.guild.self_role
     return role is not None and role in message.role_mentions
+
+
+def _talks(message: discord.Message, me: Snowflake, joined: Joined) -> bool:
+    """Return whether a message continues a thread with the bot, and is to nobody else there."""
+    thread, us = message.channel, (me.id, message.author.id)
+    if not isinstance(thread, discord.Thread):
+        return False
+    first = 0 if thread.owner_id == me.id else joined.get(str(thread.id), message.id)
+    if message.id <= first:
+        return False
+    if message.mention_everyone or message.role_mentions:
+        return False
+    if any(user.id not in us for user in message.mentions):
+        return False
+    answered = replied_to(message)
+    return not _is_reply(message) or (answered is not None and answered.author.id in us)
+
+
+def _is_reply(message: discord.Message) -> bool:
+    return message.type is discord.MessageType.reply
+
+
+def _unreadable(message: discord.Message) -> str:
+    """Return the kind of content that cannot be read; Discord may withhold all there is."""
+    shown = (message.content, message.embeds, message.attachments, message.components)
+    more = (message.poll, message.stickers, message.message_snapshots)
+    return unreadable_in(message) if any((*shown, *more)) else words.UNREADABLE_KINDS["withheld"]
 
 
 def _is_admin(message: discord.Message) -> bool:
@@ -182,80 +181,3 @@ def _is_admin(message: discord.Message) -> bool:
     if isinstance(author, discord.Member):
         return author.guild_permissions.administrator or author.guild_permissions.manage_guild
     return guild is not None and guild.owner_id == author.id
-
-
-# -- text -----------------------------------------------------------------------------------------
-
-
-def _text(message: discord.Message, me: Snowflake) -> str:
-    """Return the content without the mention of the bot, and with names in place of ids."""
-    names = _names(message)
-
-    def readable(mark: re.Match[str]) -> str:
-        return mark["emoji"] or names.get(mark["kind"][:2].rstrip("!") + mark["id"], mark[0])
-
-    return _MARK.sub(readable, _own_mention(message, me).sub("", message.content)).strip()
-
-
-def _own_mention(message: discord.Message, me: Snowflake) -> re.Pattern[str]:
-    role = message.guild and message.guild.self_role
-    ours = rf"@!?{me.id}|@&{role.id}" if role else rf"@!?{me.id}"
-    return re.compile(rf" ?<(?:{ours})>")
-
-
-def _names(message: discord.Message) -> dict[str, str]:
-    """Return readable names by the sign and the id of a mark, such as "@1"."""
-    names = {f"@{user.id}": f"@{user.display_name}" for user in message.mentions}
-    names |= {f"@&{role.id}": f"@{role.name}" for role in message.role_mentions}
-    return names | {f"#{channel.id}": f"#{channel.name}" for channel in message.channel_mentions}
-
-
-def _is_reply(message: discord.Message) -> bool:
-    return message.type is discord.MessageType.reply
-
-
-def _answered(message: discord.Message) -> discord.Message | None:
-    resolved = message.reference.resolved if message.reference else None
-    return resolved if isinstance(resolved, discord.Message) else None
-
-
-def _quote(message: discord.Message, me: Snowflake) -> str:
-    """Return the text of the message that it replies to, or of the messages that it forwards."""
-    answered = _answered(message)
-    if answered:
-        return _text(answered, me)
-    return "\n\n".join(snapshot.content for snapshot in message.message_snapshots)
-
-
-# -- files ----------------------------------------------------------------------------------------
-
-
-def _files(message: discord.Message) -> Sequence[discord.Attachment]:
-    forwarded = [file for snapshot in message.message_snapshots for file in snapshot.attachments]
-    return [*message.attachments, *forwarded]
-
-
-def _attachment(message: discord.Message, file: discord.Attachment) -> Attachment:
-    """Return a file as a reference to its message, because its URL is signed and expires."""
-    reference = f"{message.channel.id}/{message.id}/{file.id}"
-    return Attachment(reference, file.filename, _media_type(file), file.size)
-
-
-def _media_type(file: discord.Attachment) -> str:
-    told = file.content_type or mimetypes.guess_type(file.filename)[0]
-    return (told or "application/octet-stream").partition(";")[0]
-
-
-def _readable(file: discord.Attachment) -> bool:
-    return _media_type(file).partition("/")[0] not in _UNREADABLE
-
-
-def _unreadable(message: discord.Message) -> str:
-    if message.flags.voice:
-        return words.UNREADABLE_KINDS["voice"]
-    for file in _files(message):
-        if not _readable(file):
-            return _UNREADABLE[_media_type(file).partition("/")[0]]
-    if message.poll:
-        return words.UNREADABLE_KINDS["poll"]
-    return words.UNREADABLE_KINDS["sticker"] if message.stickers else ""

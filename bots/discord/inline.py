@@ -30,7 +30,7 @@ _SPECIAL = re.compile(
     | (?P<sign>~(?=~|\Z)|(?<=~)~|\|(?=\||\Z)|(?<=\|)\||`)
     | (?P<label>\](?=\())
     | (?P<mark><(?=[@\#/:]|a:|id:)|@(?=everyone|here))
-    | (?P<bracket>\[(?![^\[\]]*+\])|<(?=[^\s=-]|\Z)(?![^\s<>:]*+>))
+    | (?P<bracket>\[(?![^\[\]]*+\])|<(?![^\s<>:]*+[ >]))
     """,
     re.VERBOSE,
 )
@@ -226,9 +226,9 @@ def _link(label: Sequence[Node], target: str, styles: tuple[str, ...]) -> _Piece
         shown = _literal(readable(target))
         text = f"{said} ({shown})" if named.strip() and shown not in said else said or shown
         return _Piece(_without_conflict(styles, text), text)
-    if not named.strip() or "://" in named:
+    if not named.strip() or ("://" in named and len(named.split()) == 1):
         text = f"<{target}>" if named == target else target
-    elif deceives(named, target) or not _SINGLE_BRACKETS.fullmatch(said):
+    elif "://" in named or deceives(named, target) or not _SINGLE_BRACKETS.fullmatch(said):
         text = f"{said} ({target})"
     else:
         text = f"[{said}]({_enclosed(target)})"

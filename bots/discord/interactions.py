@@ -1,19 +1,36 @@
-"""Interactions: slash commands and pressed buttons.
+"""Interactions: slash commands, the command of a message's menu, and pressed buttons.
 
-Discord wants an interaction acknowledged within 3 seconds. For 15 minutes it accepts the answer to
-a command together with a token. That token is the command's ticket: with it, any process can
-replace "is thinking…" by the answer. It is deleted once the answer is delivered.
+Discord wants an interaction acknowledged within 3 seconds. Its token is the ticket of the answer.
 """
 
+from dataclasses import replace
+from typing import Any
+
 import discord
+from discord.abc import Snowflake
 
-from bots.discord.rest import Json, Refused, call, field
-from core.errors import MessageGone
+from bots import quotes
+from bots.discord.content import (
+    LONGEST_QUOTE,
+    attachment_of,
+    attachments_of,
+    files_of,
+    shown_text,
+    unreadable_in,
+)
+from bots.discord.inbound import address_of, author_of
+from bots.discord.rest import Refused, call
+from bots.discord.tickets import Ticket, Way
+from core import words
+from core.adapter import ASK, Attachment, Change, ChangeKind, InboundMessage
 
+_KINDS = frozenset(ChangeKind)
 _DEFERRED, _DEFERRED_UPDATE = 5, 6
 _ACKNOWLEDGED = 40060
-_EXPIRED = {10015, 50027}
-"""Unknown webhook, invalid webhook token."""
+_MESSAGE = 3
+"""The type of a command in a message's menu."""
+_TEXT, _FILE = 3, 11
+"""The types of a command's options."""
 
 
 async def acknowledge(client: discord.Client, interaction: discord.Interaction) -> None:
@@ -33,37 +50,150 @@ async def acknowledge(client: discord.Client, interaction: discord.Interaction) 
             raise
 
 
-async def respond(client: discord.Client, ticket: str, body: Json) -> str | None:
-    """Replace "is thinking…" by an answer; return its message id, or None if it is too late."""
-    message = await _original(client, "PATCH", ticket, body)
-    return field(message, "id", str) if message else None
+def parse_interaction(
+    interaction: discord.Interaction, me: Snowflake, *, is_member: bool
+) -> InboundMessage | Change | None:
+    """Return a command, whose ticket is its token, or a pressed button.
 
-
-async def withdraw(client: discord.Client, ticket: str) -> None:
-    """Delete "is thinking…", or the answer that replaced it; one that is gone is no error."""
-    await _original(client, "DELETE", ticket)
-
-
-async def _original(
-    client: discord.Client, method: str, ticket: str, body: Json | None = None
-) -> Json | None:
-    """Edit or delete the first message of an interaction.
-
-    Return the message; None if it is deleted, now or before, or if the ticket has expired.
+    `is_member` tells whether the bot is in the server, if the interaction comes from one.
     """
-    try:
-        message: Json | None = await call(
-            client,
-            method,
-            "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
-            body=body,
-            webhook_id=client.application_id or 0,
-            webhook_token=ticket,
-        )
-    except MessageGone:
+    data: dict[str, Any] = dict(interaction.data or {})
+    alone = not _may_write(interaction, is_member=is_member)
+    if interaction.channel_id is None:
         return None
-    except Refused as refusal:
-        if refusal.code not in _EXPIRED:
-            raise
+    if interaction.type is discord.InteractionType.application_command:
+        ticket = _ticket(interaction, Way.ALONE if alone else Way.FIRST)
+        if data.get("type") == _MESSAGE:
+            return _asked_about(interaction, data, me, ticket)
+        return _command(interaction, data, me, ticket)
+    if interaction.type is discord.InteractionType.component:
+        ticket = _ticket(interaction, Way.PRESSED) if alone else ""
+        return _press(interaction, data.get("custom_id"), me, ticket)
+    return None
+
+
+def _ticket(interaction: discord.Interaction, way: Way) -> str:
+    return str(Ticket(interaction.token, str(interaction.id), way))
+
+
+def _may_write(interaction: discord.Interaction, *, is_member: bool) -> bool:
+    """Return whether the bot may write in the channel without the interaction's token."""
+    if interaction.guild_id is None:
+        return _is_private(interaction)
+    allowed = interaction.app_permissions
+    is_thread = isinstance(interaction.channel, discord.Thread)
+    may_send = allowed.send_messages_in_threads if is_thread else allowed.send_messages
+    return is_member and allowed.view_channel and may_send
+
+
+def _command(
+    interaction: discord.Interaction, data: dict[str, Any], me: Snowflake, ticket: str
+) -> InboundMessage:
+    options = data.get("options", ())
+    texts = [str(option["value"]) for option in options if option["type"] == _TEXT]
+    files = data.get("resolved", {}).get("attachments", {})
+    sent = [files[option["value"]] for option in options if option["type"] == _FILE]
+    # They are in no message, so only their addresses lead to them.
+    attachments = [
+        _by_address(attachment_of(interaction, file), file.url)
+        for file in (discord.Attachment(data=raw, state=interaction._state) for raw in sent)
+    ]
+    return _message(
+        interaction,
+        me,
+        ticket,
+        " ".join(texts),
+        command=data["name"],
+        attachments=tuple(attachments),
+    )
+
+
+def _asked_about(
+    interaction: discord.Interaction, data: dict[str, Any], me: Snowflake, ticket: str
+) -> InboundMessage | None:
+    """Return the question about a message, in words of ours: its menu asks for none."""
+    channel = interaction.channel
+    if channel is None:
         return None
-    return message or None
+    raw = data["resolved"]["messages"][data["target_id"]]
+    message = discord.Message(state=interaction._state, channel=channel, data=raw)  # type: ignore[arg-type]
+    addresses = {str(file.id): file.url for file in files_of(message)}
+    attachments = tuple(
+        _by_address(file, addresses[file.reference.rpartition("/")[2]])
+        for file in attachments_of(message)
+    )
+    quote = quotes.cut(shown_text(message, me), LONGEST_QUOTE)
+    author, locale = message.author.display_name, interaction.locale.value
+    asked = words.ABOUT_THIS.format(author=author, locale=locale) if quote or attachments else ""
+    return _message(
+        interaction,
+        me,
+        ticket,
+        asked,
+        command=ASK,
+        quote=quote,
+        attachments=attachments,
+        unreadable=unreadable_in(message),
+    )
+
+
+def _by_address(file: Attachment, url: str) -> Attachment:
+    """Return a file with its address, which serves for a day where no message can be read."""
+    return replace(file, reference=f"{file.reference} {url}")
+
+
+def _message(
+    interaction: discord.Interaction, me: Snowflake, ticket: str, text: str, **more: Any
+) -> InboundMessage:
+    assert interaction.channel_id is not None
+    private = _is_private(interaction)
+    return InboundMessage(
+        event_id=str(interaction.id),
+        address=address_of(interaction.channel_id, me),
+        author=author_of(interaction.user),
+        message_id=str(interaction.id),
+        ticket=ticket,
+        text=text,
+        private=private,
+        sent_at=interaction.created_at,
+        admin=private or _is_admin(interaction),
+        **more,
+    )
+
+
+def _is_private(interaction: discord.Interaction) -> bool:
+    """Return whether an interaction is in a private chat with the bot, not in a group of people.
+
+    A chat of two other people has the type of a private chat too.
+    """
+    channel = interaction.channel
+    among_others = interaction.guild_id is not None or interaction.context.private_channel
+    return not among_others and channel is not None and channel.type is discord.ChannelType.private
+
+
+def _is_admin(interaction: discord.Interaction) -> bool | None:
+    """Return whether a person administers a server or owns a group chat; None if not told.
+
+    Two people in a private chat have equal rights.
+    """
+    channel, allowed = interaction.channel, interaction.permissions
+    if isinstance(channel, discord.GroupChannel):
+        return None if channel.owner_id is None else channel.owner_id == interaction.user.id
+    return interaction.guild_id is None or allowed.administrator or allowed.manage_guild
+
+
+def _press(
+    interaction: discord.Interaction, custom_id: Any, me: Snowflake, ticket: str
+) -> Change | None:
+    message = interaction.message
+    if message is None or interaction.channel_id is None or custom_id not in _KINDS:
+        return None
+    return Change(
+        str(interaction.id),
+        ChangeKind(custom_id),
+        address_of(interaction.channel_id, me),
+        author_of(interaction.user),
+        str(message.id),
+        ticket=ticket,
+        aside=interaction.token,
+    )

@@ -1,15 +1,18 @@
 """Markdown as Discord shows it: most of it stays, and the rest is written another way."""
 
 import re
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from bots.columns import GROWTH, alignment, draw, table_rows
 from bots.discord.inline import UNDERSCORE, plain, settled, write
-from bots.inline import Node, read
-from bots.lines import HEADING, TASK, box, is_break, title
-from core.text import ends, opens
+from bots.formulas import written
+from bots.hypertext import flattened
+from bots.inline import Node, links, read
+from bots.lines import HEADING, TASK, as_typed, box, is_break, title
+from core.text import AHEAD, Fence, after, opens
+
+Cell = tuple[Node, ...]
 
 LONGEST = 2000
 """The longest message in code points, as Discord counts them."""
@@ -18,7 +21,7 @@ DEEPEST = 3
 
 _LEAD = re.compile(r"(?P<quote>[ \t]*+(?:>[ \t]*+)*+)(?P<item>(?:[-*+]|\d{1,9}[.)])[ \t]++)?+")
 """The marks of the quotes and of the list's item that a line begins."""
-_TRIPLE = "`\u200b``"
+_TRIPLE = re.compile("`(?=``)")
 
 
 def fits(markdown: str) -> bool:
@@ -29,42 +32,65 @@ def fits(markdown: str) -> bool:
 
 
 def render(markdown: str) -> str:
-    """Return the text to send."""
-    lines = deque(markdown.replace(UNDERSCORE, "").split("\n"))
-    written: list[str] = []
-    while lines:
-        line = lines.popleft()
+    """Return the text to send; it is blank only if the Markdown is."""
+    lines = flattened(written(markdown.replace(UNDERSCORE, ""))).split("\n")
+    shown: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
         if fence := opens(line):
-            written += _code(fence, lines)
-        elif lines and (right := alignment(line, lines[0])) is not None:
-            written.append(_table(line, lines, right))
+            fence = opens(line, lines[at + 1 : at + 1 + AHEAD]) or fence
+            at = _code(shown, lines, at, fence)
+        elif (end := _table_end(lines, at)) > at:
+            shown += _table(lines[at:end])
+            at = end
         else:
-            written.append(_block("\n".join([line, *_rest(line, lines)])))
-    text = settled("\n".join(written)).rstrip().lstrip("\n")
+            end = _text_end(lines, at)
+            shown.append(_block("\n".join([as_typed(lines, at), *lines[at + 1 : end]])))
+            at = end
+    text = settled("\n".join(shown)).rstrip().lstrip("\n")
     return text if text.strip() else markdown.strip()
 
 
-def _code(fence: re.Match[str], lines: deque[str]) -> Iterator[str]:
-    """Write a block of code, and close it even if the text ends inside."""
-    yield f"{fence['indent']}```{''.join(fence['info'].split()[:1])}"
-    while lines:
-        line = lines.popleft()
-        if ends(line, fence):
+def _code(shown: list[str], lines: Sequence[str], at: int, fence: Fence) -> int:
+    """Write a block of code, closed even if the text ends inside; return the index behind it.
+
+    An empty block is left out: the client would take its end for the beginning of the next one.
+    """
+    code: list[str] = []
+    opened: Fence | None = fence
+    at += 1
+    while at < len(lines) and not fence.is_left(lines[at]):
+        opened = after(lines[at], opened) if opened else None
+        at += 1
+        if opened is None:
             break
-        yield line.replace("```", _TRIPLE)  # else it would end the block
-    yield re.sub(r"[^\s>]", " ", fence["indent"]) + "```"  # without the marker of the list item
+        code.append(_unfenced(lines[at - 1]))
+    if "".join(code).strip(" \t>"):
+        end = f"{fence.margin}```"  # without the marker of the list item
+        shown += [f"{fence.indent}```{fence.language}", *code, end]
+    elif fence.indent.strip():
+        shown.append(fence.indent)
+    return at
 
 
-def _rest(line: str, lines: deque[str]) -> Iterator[str]:
-    """Take the lines that go on with the text of a line, for emphasis may go on in them too."""
-    while lines and line.strip() and not HEADING.match(line) and not is_break(line):
-        line = lines[0]
-        head = len(lines) > 1 and alignment(line, lines[1]) is not None
-        if head or not line.strip() or opens(line) or HEADING.match(line) or is_break(line):
-            return
-        if (lead := _LEAD.match(line)) and lead[0].strip():
-            return
-        yield lines.popleft()
+def _unfenced(text: str) -> str:
+    """Return a line of code that does not end its block."""
+    return _TRIPLE.sub("`\u200b", text)
+
+
+def _text_end(lines: Sequence[str], at: int) -> int:
+    """Return the index behind the text that begins at a line: emphasis may go on in the next."""
+    line, end = lines[at], at + 1
+    while line.strip() and not HEADING.match(line) and not is_break(line) and end < len(lines):
+        line = lines[end]
+        lead = _LEAD.match(line)
+        if (lead and lead[0].strip()) or HEADING.match(line) or is_break(line) or opens(line):
+            break
+        if not line.strip() or _table_end(lines, end) > end:
+            break
+        end += 1
+    return end
 
 
 @lru_cache(maxsize=1024)  # a growing text has the same blocks again and again
@@ -89,38 +115,65 @@ def _block(text: str) -> str:
 # -- tables ---------------------------------------------------------------------------------------
 
 
-def _table(head: str, lines: deque[str], right: list[bool]) -> str:
+def _table_end(lines: Sequence[str], at: int) -> int:
+    """Return the index behind the table that begins at a line; the line's own if none does."""
+    if "|" not in lines[at] or at + 1 == len(lines):
+        return at
+    quoted, end = _is_quoted(lines[at]), at + 2
+    if alignment(*(_unquoted(lines[at:end]) if quoted else lines[at:end])) is None:
+        return at
+    while end < len(lines) and "|" in lines[end] and _is_quoted(lines[end]) == quoted:
+        end += 1
+    return end
+
+
+def _table(lines: Sequence[str]) -> list[str]:
     """Draw a table in columns, or record by record if it is too wide or has links.
 
-    If its source is much shorter than either, as with many empty cells, the source is shown.
+    If its source is much shorter than either, as with many empty cells, each row is one line.
     """
-    source = [head, lines.popleft()]
-    while lines and "|" in lines[0]:
-        source.append(lines.popleft())
-    rows = table_rows(source)
-    linked = any("](" in cell or "://" in cell for row in rows for cell in row)
+    source = _unquoted(lines) if _is_quoted(lines[0]) else lines
+    right = alignment(source[0], source[1]) or []
+    rows = [[_cell(cell) for cell in row] for row in table_rows(source)]
+    linked = any(links(cell) for row in rows for cell in row)
     drawn = None if linked else draw([[_plain(cell) for cell in row] for row in rows], right)
     text = _records(rows) if drawn is None else f"```\n{drawn}\n```"
     if len(text) > GROWTH * sum(len(line) + 1 for line in source):
-        return "\n".join(["```", *(line.replace("```", _TRIPLE) for line in source), "```"])
-    return text
+        text = "\n".join(map(_row, rows))
+    margin = "> " if _is_quoted(lines[0]) else ""
+    return [margin + line for line in text.split("\n")]
 
 
-def _plain(cell: str) -> str:
-    return " ".join(plain(read(cell.replace("\\|", "|"))).split()).replace("```", _TRIPLE)
+def _is_quoted(line: str) -> bool:
+    return line.lstrip()[:1] == ">"
 
 
-def _records(rows: list[list[str]]) -> str:
+def _unquoted(lines: Sequence[str]) -> list[str]:
+    return [line.lstrip(" \t>") for line in lines]
+
+
+def _row(cells: Sequence[Cell]) -> str:
+    return " · ".join(map(write, cells))
+
+
+@lru_cache(maxsize=1024)
+def _cell(source: str) -> Cell:
+    nodes = read(source.replace("\\|", "|"))
+    return tuple(Node("text", " ") if node.kind == "line" else node for node in nodes)
+
+
+@lru_cache(maxsize=1024)
+def _plain(cell: Cell) -> str:
+    return _unfenced(" ".join(plain(cell).split()))
+
+
+def _records(rows: Sequence[Sequence[Cell]]) -> str:
     head, *rest = rows
-    names = [write([*_cell(name), Node("text", ":")], ("bold",)) if name else "" for name in head]
+    names = [write([*name, Node("text", ":")], ("bold",)) if name else "" for name in head]
     texts = ["\n".join(map(_field, names, record)) for record in rest]
-    return "\n\n".join(texts) or " · ".join(write(_cell(name)) for name in head)
+    return "\n\n".join(texts) or _row(head)
 
 
-def _field(name: str, cell: str) -> str:
-    text = write(_cell(cell))
+def _field(name: str, cell: Cell) -> str:
+    text = write(cell)
     return f"{name} {text}" if name else text
-
-
-def _cell(cell: str) -> Sequence[Node]:
-    return read(cell.replace("\\|", "|"))

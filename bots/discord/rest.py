@@ -32,7 +32,8 @@ PAUSES = (0.2, 0.6)
 BAN = 60.0
 """The seconds without calls after a 429 from the network in front of Discord, which names none."""
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+"""The time for one call."""
 _UNKNOWN_MESSAGE = 10008
 REFUSALS_TO_WRITE = {10003, 10004, 50001, 50007, NO_PERMISSION, 50083, 50278, 160005}
 """The codes for an unknown channel or server, no access, a closed private channel, no permission,
@@ -74,11 +75,11 @@ async def call(
     if query is not None:
         content["params"] = query
     if file is not None:
-        content = {"form": _form(body, *file)}
+        content = {"form": form_of(body, *file)}
     pauses = iter(PAUSES)
     while True:
         try:
-            return await client.http.request(route, timeout=_TIMEOUT, **content)
+            return await client.http.request(route, timeout=TIMEOUT, **content)
         except _FAILURES as failure:
             pause = next(pauses, None) if _is_fleeting(failure) else None
             if pause is None:
@@ -96,7 +97,7 @@ def field(answer: Any, name: str, kind: type[T]) -> T:
     return value
 
 
-def _form(body: Any, name: str, data: bytes) -> list[Json]:
+def form_of(body: Any, name: str, data: bytes) -> list[Json]:
     """Return the fields of a message with a file."""
     return [
         {"name": "payload_json", "value": json.dumps(body)},

@@ -27,12 +27,12 @@ class Whispers:
 
     def tell(self, press: Change, markdown: str) -> None:
         """Tell a person something about their press, once; a failure is only logged."""
-        if press.ticket and len(self._tasks) < MOST:
-            task = asyncio.create_task(self._tell(press.ticket, markdown))
+        if press.aside and len(self._tasks) < MOST:
+            task = asyncio.create_task(self._tell(press.aside, markdown))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _tell(self, ticket: str, markdown: str) -> None:
+    async def _tell(self, token: str, markdown: str) -> None:
         try:
             await call(
                 self._client,
@@ -44,7 +44,7 @@ class Whispers:
                     "allowed_mentions": {"parse": []},
                 },
                 webhook_id=self._client.application_id or 0,
-                webhook_token=ticket,
+                webhook_token=token,
             )
         except DeliveryError as error:
             log.info("the press of a button is not answered: %s", error)

@@ -1,11 +1,20 @@
 """Telegram: long polling in, plain text with entities out."""
 
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 from bots.platform import Platform, Secret, Url
 from core.adapter import Adapter, Known
+
+
+def _folder(value: str) -> str:
+    """Return the name of a folder, which must be there; "" stays."""
+    if value and not (Path(value).is_absolute() and Path(value).is_dir()):
+        raise ValueError("no folder with this absolute path")
+    return value
 
 
 class Telegram(Platform):
@@ -17,6 +26,8 @@ class Telegram(Platform):
 
     telegram_token: Secret = SecretStr("")
     telegram_api_url: Url = "https://api.telegram.org"
+    telegram_files_dir: Annotated[str, AfterValidator(_folder)] = ""
+    """The folder in which a local Bot API server keeps its files."""
 
     @property
     def is_set(self) -> bool:
@@ -27,4 +38,5 @@ class Telegram(Platform):
         """Make one attempt to log in; Telegram itself keeps missed updates."""
         from bots.telegram.adapter import connect  # noqa: PLC0415 - see Platform
 
-        return connect(self.telegram_token.get_secret_value(), self.telegram_api_url)
+        token = self.telegram_token.get_secret_value()
+        return connect(token, self.telegram_api_url, self.telegram_files_dir)

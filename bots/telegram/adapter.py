@@ -25,7 +25,7 @@ from bots.spare import Rate, Spare
 from bots.telegram.answers import Json
 from bots.telegram.failures import UNCHANGED, translating
 from bots.telegram.files import fetch
-from bots.telegram.inbound import PLATFORM, parse, parse_piece
+from bots.telegram.inbound import PLATFORM, asker, parse, parse_piece
 from bots.telegram.markup import fits, render
 from bots.telegram.polling import updates
 from bots.telegram.session import open_session
@@ -33,14 +33,14 @@ from bots.telegram.suspects import suspects
 from bots.telegram.topics import beside, create, is_group
 from core.adapter import (
     COMMANDS,
-    Access,
     Address,
     Attachment,
+    Author,
     Button,
     Change,
     Event,
     InboundMessage,
-    Move,
+    Leeway,
 )
 from core.errors import MISSHAPEN, MessageGone, Undeliverable, place
 
@@ -74,13 +74,15 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
 @asynccontextmanager
-async def connect(token: str, api_url: str) -> AsyncIterator["TelegramAdapter"]:
-    """Yield the adapter of a bot's account.
+async def connect(
+    token: str, api_url: str, files_dir: str = ""
+) -> AsyncIterator["TelegramAdapter"]:
+    """Yield the adapter of a bot's account. `files_dir` is the folder of a local server's files.
 
     Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
     """
     async with open_session(token, api_url) as (bot, client):
-        adapter = TelegramAdapter(bot, client)
+        adapter = TelegramAdapter(bot, client, files_dir)
         try:
             yield adapter
         finally:
@@ -90,8 +92,9 @@ async def connect(token: str, api_url: str) -> AsyncIterator["TelegramAdapter"]:
 class TelegramAdapter:
     """The account of one bot on Telegram."""
 
-    def __init__(self, bot: Bot, client: httpx.AsyncClient) -> None:
+    def __init__(self, bot: Bot, client: httpx.AsyncClient, files_dir: str = "") -> None:
         self._bot = bot
+        self._files_dir = files_dir
         self._client = client
         self._me: User = bot.bot
         self._answers: set[asyncio.Task[None]] = set()
@@ -124,6 +127,10 @@ class TelegramAdapter:
         """Return the seconds between previews, by the kind of the chat."""
         return GROUP_PACE if is_group(address) else PRIVATE_PACE
 
+    def leeway(self, ticket: str) -> Leeway:
+        """Return no bounds: nothing here is written with tickets."""
+        return Leeway()
+
     def fits(self, markdown: str) -> bool:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
@@ -134,7 +141,7 @@ class TelegramAdapter:
             async for update in incoming:
                 told: str | None = None
                 if event := self._read(update):
-                    told = yield await self._with_rights(event)
+                    told = yield await self._with_rights(event, update)
                 if query_id := _query_id(update):
                     self._answer(query_id, event, told or "")
 
@@ -172,6 +179,7 @@ class TelegramAdapter:
         markdown: str,
         *,
         final: bool,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons."""
@@ -204,7 +212,7 @@ class TelegramAdapter:
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Do nothing, because Telegram ends "typing" by itself."""
 
-    async def delete(self, address: Address, message_id: str) -> None:
+    async def delete(self, address: Address, message_id: str, *, ticket: str = "") -> None:
         """Delete a message of ours; raises Undeliverable if it is older than two days."""
         try:
             await _attempt_there(
@@ -220,6 +228,7 @@ class TelegramAdapter:
         data: bytes,
         *,
         reply_to: str | None = None,
+        ticket: str = "",
         nonce: str,
     ) -> str:
         """Post a file, as a document. A repeat makes a second one."""
@@ -262,7 +271,7 @@ class TelegramAdapter:
             lambda: self._bot.edit_message_caption(int(address.chat), int(message_id))
         )
 
-    async def typing(self, address: Address) -> None:
+    async def typing(self, address: Address, *, ticket: str = "") -> None:
         """Show "typing" for five seconds."""
         await beside(
             address,
@@ -277,7 +286,7 @@ class TelegramAdapter:
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; Telegram hands out files up to 20 MB."""
-        return await fetch(self._bot, self._client, attachment, limit)
+        return await fetch(self._bot, self._client, attachment, limit, self._files_dir)
 
     async def cancel_answers(self) -> None:
         """Cancel the answers to pressed buttons that are still on their way."""
@@ -289,7 +298,7 @@ class TelegramAdapter:
         try:
             read = Update.de_json(update, None)
             event = parse(read, self._me)
-            if isinstance(event, Change | Move | Access):
+            if not isinstance(event, InboundMessage | None):
                 return event
             return self._pieces.hear(event, lambda: parse_piece(read, self._me))
         except Exception as error:  # a bad update must not stop the ones after it
@@ -298,17 +307,25 @@ class TelegramAdapter:
             log.debug("update %s", number, exc_info=True)
             return None
 
-    async def _with_rights(self, event: Event) -> Event:
-        """Return an event; for a command that a group's admins give, find out whether one did."""
+    async def _with_rights(self, event: Event, update: Json) -> Event:
+        """Return an event; for a command that a group's admins give, find out whether one did.
+
+        Below an answer to an anonymous admin, an admin who presses a button is that one.
+        """
+        if isinstance(event, Change) and (chat := asker(update)):
+            is_admin = await self._is_admin(event.address, event.author)
+            return replace(event, author=chat) if is_admin else event
         if not isinstance(event, InboundMessage) or event.private:
             return event
-        if event.command not in FOR_ADMINS:
+        if event.command not in FOR_ADMINS or event.admin:
             return event
-        return replace(event, admin=await self._is_admin(event))
+        if event.author.account_id.startswith("-"):  # a channel, of which Telegram tells nothing
+            return event
+        return replace(event, admin=await self._is_admin(event.address, event.author))
 
-    async def _is_admin(self, message: InboundMessage) -> bool | None:
-        """Return whether the author administers the group; None if Telegram does not tell."""
-        who, now = (message.address.chat, message.author.account_id), time.monotonic()
+    async def _is_admin(self, address: Address, author: Author) -> bool | None:
+        """Return whether somebody administers a group; None if Telegram does not tell."""
+        who, now = (address.chat, author.account_id), time.monotonic()
         self._admins = {key: known for key, known in self._admins.items() if known[0] > now}
         if who not in self._admins:
             if now < self._look_again or not self._spare.take(who[1]):

@@ -5,6 +5,7 @@ from telegram import Bot, File
 
 from bots.downloads import PLAIN, check, check_answer, read
 from bots.telegram.failures import translating
+from bots.telegram.local import is_local, read_local
 from core import words
 from core.adapter import Attachment
 from core.errors import AttachmentError, DeliveryError, RetryAfter, Unreachable
@@ -13,14 +14,21 @@ PATIENCE = 20
 """The seconds without a byte after which a download is given up."""
 
 
-async def fetch(bot: Bot, client: httpx.AsyncClient, attachment: Attachment, limit: int) -> bytes:
+async def fetch(
+    bot: Bot, client: httpx.AsyncClient, attachment: Attachment, limit: int, folder: str = ""
+) -> bytes:
     """Download an attachment of at most `limit` bytes. No error quotes the URL with its token.
+
+    A file that the server keeps on this disk is read from there, if it is below `folder`.
 
     Raises AttachmentError if that is impossible, RetryAfter or Unreachable if it may work later.
     """
     check(attachment, attachment.size or 0, limit)
     file = await _find(bot, attachment)
     check(attachment, file.file_size or 0, limit)
+    path = (file.file_path or "").removeprefix(f"{bot.base_file_url}/")
+    if is_local(path):
+        return await read_local(path, folder, attachment, limit, _refusal(attachment))
     try:
         async with client.stream(
             "GET", file.file_path or "", headers=PLAIN, timeout=PATIENCE

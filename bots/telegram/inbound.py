@@ -1,7 +1,9 @@
 """The meaning of Telegram's updates: a message to the bot, a change, a move, or nothing to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
 
 from telegram import (
     CallbackQuery,
@@ -15,17 +17,16 @@ from telegram import (
 )
 from telegram.constants import ChatMemberStatus
 
-from bots.telegram import Telegram
+from bots.telegram import Telegram, quoted
 from bots.telegram.links import is_payload
-from bots.telegram.page import ENTITIES, units
+from bots.telegram.page import units
+from bots.telegram.quoted import Quoted
 from bots.telegram.written import entity_text, to_markdown
-from core import words
 from core.adapter import (
     COMMANDS,
     START,
     Access,
     Address,
-    Attachment,
     Author,
     Change,
     ChangeKind,
@@ -36,10 +37,11 @@ from core.adapter import (
 from core.speech import question_in
 
 PLATFORM = Telegram.name
-LONGEST_QUOTE = 1000
 PARTIAL = 4000
 """The UTF-16 units from which a text may be the beginning of a longer one. A client cuts a long
 paste into messages of up to 4096 units, at a space if it can."""
+EDITABLE = timedelta(days=2)
+"""The longest time for which Telegram lets people edit a message."""
 
 _KINDS = frozenset(ChangeKind)
 _OUT = (ChatMemberStatus.LEFT, ChatMemberStatus.BANNED)
@@ -89,48 +91,98 @@ def _moved(event_id: str, message: Message, me: User) -> Move | None:
 def _said(
     event_id: str, message: Message, me: User, *, piece: bool = False
 ) -> InboundMessage | None:
-    author, words = message.from_user, _read(message, me)
+    author, words = _author_of(message, me), _read(message, me)
     private = message.chat.type == Chat.PRIVATE
-    if author is None or not _by_person(message, author) or not (private or words.called or piece):
+    if author is None or not (private or words.called or piece):
         return None
-    answered = _answered(message)
-    quote = message.quote.text if message.quote else _text(answered) if answered else ""
-    attachments, unreadable = _attachments(message), _unreadable(message)
-    # A message with nothing but the bot's name is about the message it replies to, or a greeting.
-    shown = words.mentioned or (unreadable and (private or piece))
-    if not (words.text or words.command or attachments or shown):
+    if message.is_automatic_forward and not words.mentioned:
         return None
+    content = _content(message, me, words)
+    if content is None:
+        return None
+    answered = quoted.answered_by(message)
     return InboundMessage(
         event_id=event_id,
         address=_address(message, me),
-        author=_author(author),
+        author=author,
         message_id=_number(message.message_id),
         text=words.text,
         private=private,
-        sent_at=message.date,
+        sent_at=message.edit_date or message.date,
         command=words.command,
-        attachments=attachments,
-        unreadable=unreadable,
+        attachments=content.files,
+        unreadable=content.unreadable,
         reply_to=_number(answered.message_id) if answered else None,
-        quote=quote[:LONGEST_QUOTE],
+        quote=content.text,
+        quoted_from=content.name,
         album=message.media_group_id or "",
         partial=units(message.text or "") >= PARTIAL,
-        forwarded=message.forward_origin is not None,
+        forwarded=quoted.is_forward(message),
         addressed=not piece,
         # In a group only another call to the API can tell; the adapter makes it for commands.
-        admin=private,
+        admin=private or _is_anonymous(message),
     )
+
+
+def _content(message: Message, me: User, words: "_Words") -> Quoted | None:
+    """Return the files that come with a message, and the message that it is about.
+
+    None stands for a message without anything to answer. One with nothing but the bot's name is
+    about the message it replies to, or a greeting.
+    """
+    if quoted.is_forward(message):
+        passed_on = quoted.forwarded(message)
+        return passed_on if words.mentioned or passed_on.holds_anything else None
+    files, unreadable = quoted.files_in(message), quoted.unreadable_in(message)
+    if not (words.text or words.command or words.mentioned or files):
+        # The person shows only what the bot cannot read, whatever they reply to.
+        return Quoted(unreadable=unreadable) if unreadable else None
+    about = quoted.replied_to(message, me)
+    kinds = dict.fromkeys(filter(None, (unreadable, about.unreadable)))
+    return replace(about, files=files + about.files, unreadable=" and ".join(kinds))
 
 
 def _edited(event_id: str, message: Message, me: User) -> Change | None:
-    """Return the edit of a text; None for a command, which is done already, or a location."""
+    """Return the edit of a message; None for a command, which is done already, or a location.
+
+    In a group, an edit may add the bot's name to a message that was not for it.
+    """
     said = _said(event_id, message, me)
     said = said and question_in(said)
-    if said is None or not (said.text or said.attachments):
+    if said is None:
+        return None
+    if not (said.text or said.attachments or _read(message, me).mentioned):
         return None
     return Change(
-        event_id, ChangeKind.EDITED, said.address, said.author, said.message_id, said.text
+        event_id,
+        ChangeKind.EDITED,
+        said.address,
+        said.author,
+        said.message_id,
+        said.text,
+        said if _may_ask_by_edit(message) else None,
     )
+
+
+def _may_ask_by_edit(message: Message) -> bool:
+    """Return whether an edit in a group may have added the bot's name.
+
+    Telegram also sends a message as edited when other things of it have changed, however old it is.
+    """
+    if message.chat.type == Chat.PRIVATE or message.edit_date is None:
+        return False
+    return message.edit_date - message.date <= EDITABLE
+
+
+def asker(update: dict[str, Any]) -> Author | None:
+    """Return the group in whose name an admin asked, if a button below the answer was pressed.
+
+    The press itself comes from the admin's own account.
+    """
+    query = Update.de_json(update, None).callback_query
+    answer = query.message if query else None
+    question = answer.reply_to_message if isinstance(answer, Message) else None
+    return _chat_of(question) if question and _is_anonymous(question) else None
 
 
 def _pressed(event_id: str, query: CallbackQuery, me: User) -> Change | None:
@@ -154,8 +206,7 @@ class _Words:
 
 
 def _read(message: Message, me: User) -> _Words:
-    text = _text(message)
-    entities = (message.entities if message.text else message.caption_entities)[:ENTITIES]
+    text, entities = quoted.text_of(message), quoted.entities_of(message)
     mentions = [entity for entity in entities if _names(text, entity, me)]
     call = next((entity for entity in entities if _is_command(text, entity, mentions)), None)
     name, _, bot = entity_text(text, call)[1:].lower().partition("@") if call else ("", "", "")
@@ -163,17 +214,17 @@ def _read(message: Message, me: User) -> _Words:
     # In a group, an unknown command without a bot's name is another bot's, or a path.
     known = bool(bot) or name in _COMMANDS or message.chat.type == Chat.PRIVATE
     ours = call is not None and known and not elsewhere
+    called = not elsewhere and (ours or bool(mentions) or quoted.answers(message, me))
+    if quoted.is_forward(message):
+        # Somebody else's words: they are quoted, and give no command.
+        return _Words("", None, bool(mentions), called)
     said = to_markdown(text, entities, [*mentions, call] if call and ours else mentions)
     return _Words(
         text="" if ours and name == START and is_payload(said) else said,
         command=name if ours else None,
         mentioned=bool(mentions),
-        called=not elsewhere and (ours or bool(mentions) or _answers(message, me)),
+        called=called,
     )
-
-
-def _text(message: Message) -> str:
-    return message.text or message.caption or ""
 
 
 def _names(text: str, entity: MessageEntity, me: User) -> bool:
@@ -192,37 +243,32 @@ def _is_command(text: str, entity: MessageEntity, mentions: Sequence[MessageEnti
     return entity.offset == 0 or (between is not None and not entity_text(text, between).strip())
 
 
-def _answers(message: Message, me: User) -> bool:
-    answered = _answered(message)
-    return bool(answered and answered.from_user and answered.from_user.id == me.id)
+def _author_of(message: Message, me: User) -> Author | None:
+    """Return the person who wrote a message, or the chat in whose name they did; None for a bot.
+
+    A chat's name is used by its anonymous admins, and by people who write as a channel of theirs:
+    the account behind them is one of Telegram's own bots.
+    """
+    user = message.from_user
+    by_us = message.via_bot is not None and message.via_bot.id == me.id
+    if by_us or message.chat.type == Chat.CHANNEL:
+        return None
+    if message.sender_chat is not None:
+        return _chat_of(message)
+    return None if user is None or user.is_bot else _author(user)
 
 
-def _answered(message: Message) -> Message | None:
-    """Return the message replied to; in a topic, a reply to its first message is no reply."""
-    answered = message.reply_to_message
-    return None if answered is None or answered.forum_topic_created else answered
+def _chat_of(message: Message) -> Author | None:
+    """Return the chat in whose name a message was written, if any."""
+    chat = message.sender_chat
+    if chat is None:
+        return None
+    return Author(PLATFORM, _number(chat.id), quoted.title(chat, message.author_signature))
 
 
-def _by_person(message: Message, author: User) -> bool:
-    """Return whether a person sent a message: no bot, no channel, no anonymous admin."""
-    elsewhere = message.chat.type == Chat.CHANNEL or message.is_automatic_forward
-    return not (author.is_bot or message.sender_chat or message.via_bot or elsewhere)
-
-
-def _attachments(message: Message) -> tuple[Attachment, ...]:
-    if message.photo:
-        photo = max(message.photo, key=lambda size: size.width * size.height)
-        return (Attachment(photo.file_id, "photo.jpg", "image/jpeg", photo.file_size),)
-    file = message.document
-    if file is None or message.animation:
-        return ()
-    media_type = file.mime_type or "application/octet-stream"
-    return (Attachment(file.file_id, file.file_name or "file", media_type, file.file_size),)
-
-
-def _unreadable(message: Message) -> str:
-    found = (told for name, told in words.UNREADABLE_KINDS.items() if getattr(message, name))
-    return next(found, "")
+def _is_anonymous(message: Message) -> bool:
+    """Return whether an admin of a group writes in its name."""
+    return message.sender_chat is not None and message.sender_chat.id == message.chat.id
 
 
 def _address(message: MaybeInaccessibleMessage, me: User) -> Address:
@@ -232,9 +278,7 @@ def _address(message: MaybeInaccessibleMessage, me: User) -> Address:
 
 
 def _author(user: User) -> Author:
-    names = [name for name in (user.first_name, user.last_name) if name]
-    name = " ".join(names).strip() or user.username or "Deleted Account"
-    return Author(PLATFORM, _number(user.id), name)
+    return Author(PLATFORM, _number(user.id), quoted.full_name(user))
 
 
 def _number(told: object) -> str:

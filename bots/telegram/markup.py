@@ -1,8 +1,8 @@
 """Markdown to text with Telegram entities, in linear time.
 
 With entities instead of a `parse_mode` Telegram cannot refuse a message for its markup. No visible
-text is lost: raw HTML, for example, stays as text. Lines stay where they were. The text is never
-longer than its Markdown, except for tables, tabs, mentions and deep links.
+text is lost: a tag that ends nothing, for example, stays as text. Lines stay where they were. The
+text is never longer than its Markdown, except for tables, tabs, mentions, commands and deep links.
 """
 
 import re
@@ -12,12 +12,14 @@ from functools import lru_cache
 from telegram import MessageEntity
 
 from bots.columns import alignment, may_have_table
+from bots.formulas import written
+from bots.hypertext import flattened
 from bots.inline import read
-from bots.lines import HEADING, TASK, box, is_break, title
+from bots.lines import HEADING, TASK, box, is_break, is_signed, title
 from bots.telegram.inline import write
 from bots.telegram.page import Page, units, visible
 from bots.telegram.table import write_table
-from core.text import ends, opens
+from core.text import AHEAD, Fence, after, opens
 
 LONGEST = 4096
 """The longest message in UTF-16 units."""
@@ -26,7 +28,7 @@ DEPTH = 8
 
 _BLANKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _REMOVED = re.compile(r"[\u202a-\u202e\u030a\u0333\u033f]")  # Telegram removes these itself
-_LONGER = re.compile(r"[\t@]|:/")
+_LONGER = re.compile(r"[\t@]|:/|[^\w\s]/\w")
 _HIDDEN = re.compile(r"\]\([^()\s]*+\)")
 
 _SIGNS = frozenset("`~#>-*+_0123456789")
@@ -66,7 +68,7 @@ def _size(markdown: str) -> int:
 
 
 def _source(markdown: str) -> str:
-    return _BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown))).expandtabs(4)
+    return written(_BLANKS.sub(" ", _REMOVED.sub("", _encodable(markdown))).expandtabs(4))
 
 
 def _instead(markdown: str, source: str) -> str:
@@ -85,7 +87,7 @@ def _encodable(text: str) -> str:
 
 def _written(source: str) -> Page:
     page = Page()
-    _Writer(page).write(source.split("\n"), 0)
+    _Writer(page).write(flattened(source).split("\n"), 0)
     return page
 
 
@@ -105,7 +107,7 @@ class _Writer:
                 at += 1
                 continue
             beside = between == lead and at == 0 and bool(lead)
-            self.page.write(between)
+            self.page.write(between if self.page.length else "")
             at = self._block(lines, at, depth, beside=beside)
             between = "\n"
 
@@ -114,7 +116,7 @@ class _Writer:
         line = lines[at]
         if line.lstrip()[:1] not in _SIGNS:
             return self._plain(lines, at)
-        if fence := _fence(line):
+        if fence := _fence(lines, at):
             return self._code(lines, at, fence)
         if HEADING.match(line):
             return self._heading(title(line), at + 1)
@@ -134,13 +136,12 @@ class _Writer:
             return self._item(lines, at, item, depth, beside=beside)
         return self._quote(lines, at, depth)
 
-    def _code(self, lines: Sequence[str], at: int, fence: re.Match[str]) -> int:
+    def _code(self, lines: Sequence[str], at: int, fence: Fence) -> int:
         end = _code_end(lines, at, fence)
-        indent = len(fence["indent"])
+        indent = len(fence.indent)
         code = [line[min(indent, len(line) - len(line.lstrip())) :] for line in lines[at + 1 : end]]
-        language = "".join(fence["info"].split()[:1]) or None
         text = "\n".join(code).strip("\n")
-        self.page.write_literal(MessageEntity.PRE, text, language)
+        self.page.write_literal(MessageEntity.PRE, text, fence.language or None)
         return end + 1
 
     def _heading(self, title: str, after: int) -> int:
@@ -164,7 +165,8 @@ class _Writer:
     ) -> int:
         inner, after = _item_lines(lines, at, item)
         margin = "" if beside else "  " * self._lists
-        sign = "•" if item["mark"] in "-*+" else item["mark"]
+        bullet = item["mark"] in "-*+" and not is_signed(lines, at)
+        sign = "•" if bullet else item["mark"]
         if task := TASK.match(inner[0]):
             sign = f"{sign} {box(task)}"
             inner[0] = inner[0][task.end() :]
@@ -197,15 +199,22 @@ def _joined(lines: Sequence[str]) -> str:
     return "\n".join(line.strip() for line in lines)
 
 
-def _fence(line: str) -> re.Match[str] | None:
-    """Return the beginning of a block of code, without a quote or a list around it."""
-    fence = opens(line)
-    return fence if fence and not fence["indent"].strip() else None
+def _fence(lines: Sequence[str], at: int) -> Fence | None:
+    """Return the block of code that begins at a line, without a quote or a list around it."""
+    fence = opens(lines[at])
+    if fence is None or fence.indent.strip():
+        return None
+    return opens(lines[at], lines[at + 1 : at + 1 + AHEAD])
 
 
-def _code_end(lines: Sequence[str], at: int, fence: re.Match[str]) -> int:
+def _code_end(lines: Sequence[str], at: int, fence: Fence) -> int:
     """Return the index of the line that ends a block of code; an open one ends with the text."""
-    return next((end for end in range(at + 1, len(lines)) if ends(lines[end], fence)), len(lines))
+    opened: Fence | None = fence
+    for end in range(at + 1, len(lines)):
+        opened = after(lines[end], opened) if opened else None
+        if opened is None:
+            return end
+    return len(lines)
 
 
 def _heads_table(lines: Sequence[str], at: int) -> bool:
@@ -221,7 +230,7 @@ def _interrupts(lines: Sequence[str], at: int) -> bool:
         # A number is more often a part of the sentence than the beginning of a list.
         return item["mark"] in "-*+1.1)" and item.end() < len(line)
     return bool(
-        _fence(line)
+        _fence(lines, at)
         or HEADING.match(line)
         or is_break(line)
         or _QUOTE.match(line)
@@ -234,7 +243,7 @@ def _item_lines(lines: Sequence[str], at: int, item: re.Match[str]) -> tuple[lis
     start = item.end() if len(item["space"]) < 5 else item.end("mark") + 1
     inner = [lines[at][start:]]
     least = len(item["indent"]) + 2
-    end, fence, blank = at + 1, _fence(inner[0]), False
+    end, fence, blank = at + 1, _beginning(inner[0], lines, at, start), False
     for index in range(at + 1, len(lines)):
         line = lines[index]
         margin = len(line) - len(line.lstrip(" "))
@@ -247,8 +256,16 @@ def _item_lines(lines: Sequence[str], at: int, item: re.Match[str]) -> tuple[lis
         inner += [""] * (index - end)
         inner.append(line[min(margin, start) :])
         end, blank = index + 1, False
-        if fence is None:
-            fence = _fence(inner[-1])
-        elif ends(line, fence):
-            fence = None
+        fence = after(inner[-1], fence) if fence else _beginning(inner[-1], lines, index, start)
     return inner, end
+
+
+def _beginning(line: str, lines: Sequence[str], at: int, margin: int) -> Fence | None:
+    """Return the block of code that a line of a list's item begins, given all lines around it."""
+    fence = opens(line)
+    if fence is None or fence.indent.strip():
+        return None
+    following = lines[at + 1 : at + 1 + AHEAD]
+    return opens(
+        line, [each[min(margin, len(each) - len(each.lstrip(" "))) :] for each in following]
+    )

@@ -15,11 +15,17 @@ from core.text import read_moment
 ENTITIES = 100
 """The most entities of a message; Telegram silently ignores the rest."""
 
-# Telegram finds deep links into itself and mentions by itself, wherever a text holds them.
-_FOUND = re.compile(r"(?:[tT][gG]|[tT][oO][nN](?:[sS][iI][tT][eE])?):(?=//)|@(?<!\w@)(?=\w)")
+# Telegram finds deep links into itself and mentions by itself, wherever a text holds them, and a
+# command in every quotient such as `(a+b)/2`, but none of them in the address of a web page.
+_FOUND = re.compile(
+    r"(?P<page>https?://(?:[A-Za-z0-9-]{1,63}+\.)++[A-Za-z]{2,}(?::\d++)?/[\w./~%&=+@()-]*+)"
+    r"|(?:[tT][gG]|[tT][oO][nN](?:[sS][iI][tT][eE])?):(?=//)|@(?<!\w@)(?=\w)"
+    r"|/(?<=[)\]}|\u0300-\u036f\u20d0-\u20ff′⁺⁻⁼⁾₊₋₌₎]/)(?=\w)"
+)
 
 _WHOLE = {MessageEntity.TEXT_LINK, MessageEntity.SPOILER}
 _LITERAL = {MessageEntity.PRE, MessageEntity.CODE}
+_FIRM = {*_LITERAL, MessageEntity.TEXT_LINK, MessageEntity.BLOCKQUOTE}
 _IMPORTANCE = [
     MessageEntity.SPOILER,
     MessageEntity.PRE,
@@ -127,7 +133,13 @@ class Page:
         length = units(self._trimmed())
         marks = [mark for mark in self._marks if mark.start < length]
         marks.sort(key=lambda mark: _IMPORTANCE.index(mark.kind))
-        return [mark._replace(end=min(mark.end, length)) for mark in marks[:ENTITIES]]
+        places, room, chosen = _cuts(marks), ENTITIES, []
+        for mark in marks:
+            pieces = 1 if mark.kind in _FIRM else _pieces(mark, places)
+            if pieces <= room:
+                room -= pieces
+                chosen.append(mark._replace(end=min(mark.end, length)))
+        return chosen
 
     def _interrupt(self) -> None:
         for span in self._open:
@@ -150,9 +162,19 @@ def _entity(mark: _Mark) -> MessageEntity:
     return MessageEntity(mark.kind, mark.start, length, unix_time=at, date_time_format="r")
 
 
+def _cuts(marks: Sequence[_Mark]) -> list[int]:
+    """Return the places where Telegram cuts a style in two entities."""
+    edges = {edge for mark in marks if mark.kind in _FIRM for edge in (mark.start, mark.end)}
+    return sorted(edges | {mark.start for mark in marks})
+
+
+def _pieces(mark: _Mark, places: Sequence[int]) -> int:
+    return 1 + bisect_left(places, mark.end) - bisect_right(places, mark.start)
+
+
 def _inert(text: str, marks: Sequence[_Mark]) -> tuple[str, list[_Mark]]:
     """Break deep links and mentions outside of code with a joiner, and move the marks along."""
-    if "@" not in text and "://" not in text:
+    if "@" not in text and "/" not in text:
         return text, [*marks]
     places: list[int] = []
     pieces: list[str] = []
@@ -163,7 +185,7 @@ def _inert(text: str, marks: Sequence[_Mark]) -> tuple[str, list[_Mark]]:
         pieces.append(text[cut : found.end()])
         cut = found.end()
         before = bisect_right(code, (at, 0)) - 1
-        if before < 0 or code[before][1] < at:
+        if not found["page"] and (before < 0 or code[before][1] < at):
             pieces.append(JOINER)
             places.append(at)
     pieces.append(text[cut:])

@@ -16,10 +16,10 @@ def write_table(page: Page, source: Sequence[str]) -> None:
     """Write a table, given its lines.
 
     It stands in columns, or record by record if it is too wide or has links. If its source is much
-    shorter than either, as with many empty cells, the source is shown.
+    shorter than either, as with many empty cells, each row is one line.
     """
     right = alignment(source[0], source[1]) or []
-    rows = [[read(cell) for cell in row] for row in table_rows(source)]
+    rows = [[_read(cell) for cell in row] for row in table_rows(source)]
     most = GROWTH * sum(units(line) + 1 for line in source)
     drawn = None if any(links(cell) for row in rows for cell in row) else _drawn(rows, right)
     if drawn is not None and units(drawn) <= most:
@@ -27,7 +27,18 @@ def write_table(page: Page, source: Sequence[str]) -> None:
     elif drawn is None and _write_records(Page(), rows, most):
         _write_records(page, rows, most)
     else:
-        page.write_literal(MessageEntity.PRE, "\n".join(source))
+        _write_rows(page, rows)
+
+
+def _read(cell: str) -> Cell:
+    """Read a cell; in its code, too, a bar is escaped."""
+    nodes = read(cell)
+    if "\\|" not in cell:
+        return nodes
+    return [
+        node._replace(text=node.text.replace("\\|", "|")) if node.kind == "code" else node
+        for node in nodes
+    ]
 
 
 def _drawn(rows: Sequence[Sequence[Cell]], right: Sequence[bool]) -> str | None:
@@ -45,6 +56,15 @@ def _write_records(page: Page, rows: Sequence[Sequence[Cell]], most: int) -> boo
             page.write("\n" if index else "")
             _write_field(page, name if body else (), cell)
     return page.length - start <= most
+
+
+def _write_rows(page: Page, rows: Sequence[Sequence[Cell]]) -> None:
+    """Write each row as a line."""
+    for number, row in enumerate(rows):
+        page.write("\n" if number else "")
+        for index, cell in enumerate(row):
+            page.write(" · " if index else "")
+            write(page, cell)
 
 
 def _write_field(page: Page, name: Cell, cell: Cell) -> None:

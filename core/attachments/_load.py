@@ -33,10 +33,10 @@ async def load(
     """Return a block for each attachment of a turn, in order; a fault becomes a block of text.
 
     Waits until there is `room` for the files. A file that would give the person more than `most`
-    stored bytes is a fault. Raises AttachmentError if there is nothing to answer: no text and no
-    readable file. Raises DeliveryError if the platform hands out no files now, and LeaseLost if
-    another attempt owns the turn or its conversation was forgotten. No transaction is open during
-    a download.
+    stored bytes is a fault. Raises AttachmentError if there is nothing to answer: no text, no quote
+    and no readable file. Raises DeliveryError if the platform hands out no files now, and LeaseLost
+    if another attempt owns the turn or its conversation was forgotten. No transaction is open
+    during a download.
     """
     attachments = turn.question.attachments[:COUNT]
     if not attachments:
@@ -47,7 +47,8 @@ async def load(
         contents = await _read_all(attachments, sizes, download, left)
         contents += [_surplus(attachment) for attachment in turn.question.attachments[COUNT:]]
         faults = [content.fault for content in contents if content.fault]
-        if faults and len(faults) == len(contents) and not turn.question.text:
+        question = turn.question
+        if faults and len(faults) == len(contents) and not (question.text or question.quote):
             raise AttachmentError("\n".join(faults))
         if kept := [content for content in contents if content.data]:
             async with room.storing:

@@ -235,8 +235,9 @@ class OpenCall:
             case _:
                 self._note(event)
         is_full = len(self.reply.text) >= LONGEST or self._length > MOST_RECEIVED
-        self.finish_reason = "length" if is_full else self.finish_reason
-        return is_full
+        is_late = self.reply.time <= 0
+        self.finish_reason = "time" if is_late else "length" if is_full else self.finish_reason
+        return is_full or is_late
 
     def _note(self, event: Event) -> None:
         """Take in an event that brings nothing of the answer itself."""
@@ -296,7 +297,7 @@ class OpenCall:
         self._noted_tokens += memory.estimate(assistant(news))
         usage = Usage(self._prompt_tokens, self._noted_tokens + AHEAD)
         cost = self._terms.cost(usage, self.model)
-        return Progress(self._reservation.call_id, self._noted_tokens, cost)
+        return Progress(self._reservation.call_id, usage.completion_tokens, cost)
 
     async def widen(self, files: Sequence[Block]) -> None:
         """Reserve again with the size of the files; raises QuotaExceeded."""
@@ -406,6 +407,7 @@ class OpenCall:
             turns=turns,
             tokens=tokens + self._terms.max_completion_tokens,
             prompt_tokens=tokens,
+            completion_tokens=AHEAD,
             least=self._terms.cost(Usage(tokens, AHEAD), self.model),
             now=self._now(),
         )

@@ -30,6 +30,7 @@ from core.errors import (
     Muted,
     PromptTooLong,
     QuotaExceeded,
+    TooLate,
     Undeliverable,
     Unreachable,
 )
@@ -203,7 +204,7 @@ class Chat:
                 may_call=may_call,
                 request_id=f"turn-{call.turn.reference}",
                 model=self._terms.chosen(call.turn),
-                patience=self._terms.patience_seconds - call.seconds,
+                patience=min(self._terms.patience_seconds - call.seconds, call.reply.time),
             )
             try:
                 async with call.reply.until_stopped(), aclosing(stream) as events:
@@ -409,8 +410,9 @@ class Chat:
         If the bot may write nothing there, try nothing for a while, and tell the person once in the
         chat around, if it is a thread; otherwise tell them there. Who locks the bot out in the
         middle of an answer, or again and again, pays for it: else that would be a way to read, or
-        to spend, for nothing. Return whether another turn may have waited for it. Raises LeaseLost
-        when another attempt owns the turn.
+        to spend, for nothing. Nobody can hasten the end of a ticket, so an answer that comes too
+        late for its ticket is always free. Return whether another turn may have waited for it.
+        Raises LeaseLost when another attempt owns the turn.
         """
         around = None
         if isinstance(error, Muted) and turn.muted_until is None and turn.kind == "chat":
@@ -421,11 +423,13 @@ class Chat:
             await give_back(session, turn)
             is_followed = await inbox.give_up(session, turn, now=now)
             if isinstance(error, Muted):
-                times = await mutes.mute(session, turn.address, now=now)
-                is_excused = times <= EXCUSED and not reply.messages.length
+                if not isinstance(error, TooLate):  # the next ticket may be written with
+                    times = await mutes.mute(session, turn.address, now=now)
+                    is_excused = times <= EXCUSED and not reply.messages.length
                 if around is not None:
+                    there = replace(turn, address=around, ticket="")
                     told = words.NOT_WRITTEN.format(name=turn.question.name)
-                    await inbox.tell(session, replace(turn, address=around), told, now=now)
+                    await inbox.tell(session, there, told, now=now)
             elif turn.message_id is not None:  # a notice that fails is told by no further notice
                 told = words.with_reference(words.NOT_DELIVERED, turn.reference)
                 await inbox.tell(session, turn, told, now=now)

@@ -12,7 +12,7 @@ from core.db import LOOK, Session, notify, row_count
 from core.inbox._order import LINE
 from core.inbox._tables import IS_QUESTION, messages, turns
 from core.lines import SUSPECT
-from core.models import FORGOTTEN
+from core.models import FORGOTTEN, Instant
 from core.posts import chat_of
 from core.turns import KEPT, Outcome, Question, Speaker
 
@@ -74,6 +74,12 @@ _LATEST = _LAST.where(
 )
 
 
+_OF_ALBUM = _LATEST.where(
+    turns.c.input["album"].as_string() == bindparam("the_album"),
+    turns.c.created_at >= bindparam("since", type_=Instant),
+)
+
+
 async def get(session: Session, turn_id: int) -> Record | None:
     """Return the record of a turn by its id, locked until the transaction ends."""
     return await _record(session, _BY_ID, {"turn_id": turn_id})
@@ -88,6 +94,14 @@ async def latest(session: Session, speaker: Speaker, address: Address) -> Record
     """Return the last question of a person at an address, which a message may be a piece of."""
     there = {**chat_of(address), "thread": address.thread}
     return await _record(session, _LATEST, _by(speaker) | there)
+
+
+async def of_album(
+    session: Session, speaker: Speaker, address: Address, album: str, *, since: datetime
+) -> Record | None:
+    """Return the last question of a person at an address, since a time, with pieces of an album."""
+    there = {**chat_of(address), "thread": address.thread, "the_album": album, "since": since}
+    return await _record(session, _OF_ALBUM, _by(speaker) | there)
 
 
 def _by(speaker: Speaker) -> dict[str, Any]:
@@ -148,10 +162,10 @@ def as_new(now: datetime) -> dict[str, Any]:
     }
 
 
-async def requeue(session: Session, turn_id: int, *, now: datetime) -> None:
+async def requeue(session: Session, turn_id: int, *, ticket: str = "", now: datetime) -> None:
     """Queue a failed or refused turn again for its person, to be answered in its messages."""
     again = update(turns).where(turns.c.id == turn_id, _NOT_WELL, ~turns.c.forgotten)
-    await session.execute(again.values(as_new(now) | _ASKED))
+    await session.execute(again.values(as_new(now) | _ASKED | {"ticket": ticket}))
 
 
 async def amend(

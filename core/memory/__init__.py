@@ -4,7 +4,14 @@ A message that was sent once is sent again byte for byte, so that the provider's
 """
 
 from core.memory._context import Context, Marks
-from core.memory._conversation import choose_model, instructions, is_head, model_of, reset
+from core.memory._conversation import (
+    choose_model,
+    instructions,
+    is_empty,
+    is_head,
+    model_of,
+    reset,
+)
 from core.memory._estimate import estimate
 from core.memory._newest import answer_of, is_held, is_last, turn_before
 from core.memory._recall import recall
@@ -22,6 +29,7 @@ __all__ = [
     "estimate",
     "instruct",
     "instructions",
+    "is_empty",
     "is_head",
     "is_held",
     "is_last",

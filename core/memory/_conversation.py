@@ -3,9 +3,10 @@
 from sqlalchemy import null, select, update
 
 from core.db import Session
-from core.memory._path import conversations, ids_of, path_from
+from core.memory._path import HEAD, conversations, ids_of, path_from
 from core.memory._summaries import INSTRUCTED, instructed
 from core.models import Conversation
+from core.turns import Speaker
 
 
 async def instructions(session: Session, conversation_id: int) -> str | None:
@@ -40,6 +41,12 @@ async def reset(session: Session, conversation_id: int) -> int:
     )
     epoch: int = (await session.execute(begun.returning(conversations.c.epoch))).scalar_one()
     return epoch
+
+
+async def is_empty(session: Session, speaker: Speaker) -> bool:
+    """Return True if a conversation has no messages since its last `/new`."""
+    values = {"conversation": speaker.conversation_id, "the_epoch": speaker.epoch}
+    return await session.scalar(HEAD, values) is None
 
 
 async def is_head(session: Session, conversation_id: int, turn_id: int) -> bool:

@@ -40,11 +40,12 @@ class Rules:
 
 
 allowances = table(Allowance)
-_KEY = (allowances.c.owner_id, allowances.c.unit, allowances.c.window)
+KEY = (allowances.c.owner_id, allowances.c.unit, allowances.c.window)
+"""The columns that tell an allowance from all others."""
 _LOCK = (
-    select(*_KEY, allowances.c.window_start, allowances.c.used)
-    .where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
-    .order_by(allowances.c.owner_id == DEPLOYMENT, *_KEY)
+    select(*KEY, allowances.c.window_start, allowances.c.used)
+    .where(tuple_(*KEY).in_(bindparam("keys", expanding=True)))
+    .order_by(allowances.c.owner_id == DEPLOYMENT, *KEY)
     .with_for_update()
 )
 _own = allowances.alias("own")

@@ -73,7 +73,7 @@ _TAKE = (
 )
 _OPENED = (
     *("turn_id", "attempt", "user_id", "model", "turns", "reserved", "reserved_tokens"),
-    *("prompt_tokens", "cost", "created_at", "spent_at"),
+    *("prompt_tokens", "completion_tokens", "cost", "created_at", "spent_at"),
 )
 _calls = table(Call)
 _turns = table(models.Turn)
@@ -102,6 +102,7 @@ async def reserve(
     turns: int,
     tokens: int = 0,
     prompt_tokens: int = 0,
+    completion_tokens: int = 0,
     least: int = 0,
     now: datetime,
 ) -> Reservation:
@@ -109,7 +110,8 @@ async def reserve(
 
     `cost` and `tokens` are the most that the call may come to.
 
-    `least` is the cost in micro-dollars if the call is cut off before anything is noted of it.
+    `prompt_tokens`, `completion_tokens` and their cost, `least`, are what counts if the call is cut
+    off before anything is noted of it.
     Raises QuotaExceeded, or LeaseLost if another attempt owns the turn; the caller must then roll
     the transaction back.
     """
@@ -120,7 +122,7 @@ async def reserve(
     at, spent_at = await _take(session, takings, turn, now) if takings else (now, now)
     paid = None if spent_at == at else spent_at
     opened = (turn.id, turn.attempt, turn.user_id, model, turns, cost, tokens)
-    values = (*opened, prompt_tokens, least, at, paid)
+    values = (*opened, prompt_tokens, completion_tokens, least, at, paid)
     new = {f"new_{name}": value for name, value in zip(_OPENED, values, strict=True)}
     call_id = await session.scalar(_OPEN, turn.fence | new)
     if call_id is None:

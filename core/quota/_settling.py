@@ -7,7 +7,7 @@ After a crash, and for an answer that cannot be delivered, the deployment pays a
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -19,24 +19,57 @@ from sqlalchemy import (
     exists,
     or_,
     select,
+    tuple_,
     update,
 )
 
 from core import models
 from core.db import Session, row_count
 from core.messages import Usage
-from core.models import Call, table
-from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, allowances, key, lock
+from core.models import Call, Instant, table
+from core.quota._allowances import DEPLOYMENT, KEY, Rules, allowances, lock
 from core.quota._reserving import Reservation
-from core.settings import Limit
+from core.settings import Limit, Unit, Window
 from core.turns import Turn
 
+_WINDOWS: tuple[Window, ...] = get_args(Window)
 _calls = table(Call)
 _turns = table(models.Turn)
-_ADJUSTED = allowances.c.used + bindparam("amount", type_=BigInteger)
+
+
+def _by_owner(person: Any, deployment: Any) -> Any:
+    return case((allowances.c.owner_id == DEPLOYMENT, deployment), else_=person)
+
+
+def _amount(whose: str) -> Any:
+    """Return the parameter with the change of an allowance, by its unit."""
+    units = ((unit, bindparam(f"{whose}_{unit}", type_=BigInteger)) for unit in get_args(Unit))
+    return case(*((allowances.c.unit == unit, amount) for unit, amount in units))
+
+
+def _start(whose: str) -> Any:
+    """Return the parameter with the beginning of an allowance's window, by its kind."""
+    windows = ((each, bindparam(f"{whose}_{each}", type_=Instant)) for each in _WINDOWS)
+    return case(*((allowances.c.window == window, start) for window, start in windows))
+
+
+# All allowances that there are of the owners, whatever the limits are by now. They are locked in
+# the order of all others who lock some.
+_THEIRS = (
+    select(*KEY)
+    .where(allowances.c.owner_id.in_(bindparam("owners", expanding=True)))
+    .order_by(allowances.c.owner_id == DEPLOYMENT, *KEY)
+    .with_for_update()
+    .cte("theirs")
+)
+_ADJUSTED = allowances.c.used + _by_owner(_amount("person"), _amount("deployment"))
 _ADJUST = (
     update(allowances)
-    .where(*IS_KEY, allowances.c.window_start == START)
+    .where(
+        tuple_(*KEY).in_(select(_THEIRS)),
+        # A row that counts a newer window by now stays as it is.
+        allowances.c.window_start == _by_owner(_start("person"), _start("deployment")),
+    )
     # Not below zero: a process with other limits may have opened the call without counting it here.
     .values(used=case((_ADJUSTED < 0, 0), else_=_ADJUSTED))
 )
@@ -51,7 +84,7 @@ _NOTE = _SETTLE.values(
 class Progress:
     """The part of an open call's answer that has come; `cost` of the call in micro-dollars.
 
-    The cost includes what may come before the next note.
+    Both include what may come before the next note.
     """
 
     call_id: int
@@ -75,15 +108,16 @@ class _Amounts:
     charged_tokens: int
     """The parts of the person."""
 
-    def of(self, owner: int, limit: Limit) -> int:
-        """Return the amount that counts in an owner's limit."""
-        match limit.unit:
-            case "turns":
-                return self.turns
-            case "usd":
-                return self.cost if owner == DEPLOYMENT else self.charged
-            case "tokens":
-                return self.tokens if owner == DEPLOYMENT else self.charged_tokens
+    def since(self, before: "_Amounts") -> dict[str, int]:
+        """Return the changes of allowances from other amounts to these, as parameters."""
+        return {
+            "person_turns": self.turns - before.turns,
+            "person_usd": self.charged - before.charged,
+            "person_tokens": self.charged_tokens - before.charged_tokens,
+            "deployment_turns": self.turns - before.turns,
+            "deployment_usd": self.cost - before.cost,
+            "deployment_tokens": self.tokens - before.tokens,
+        }
 
 
 async def note(session: Session, news: Sequence[Progress]) -> None:
@@ -296,15 +330,11 @@ async def _adjust(
     session: Session, reservation: Reservation, rules: Rules, before: _Amounts, after: _Amounts
 ) -> None:
     """Let the allowances of a call's windows count new amounts in place of those before."""
-    changes = [
-        {
-            **key(owner, limit),
-            "start": limit.start(reservation.counts_at(owner)),
-            "amount": delta,
-        }
-        for owner, limit in rules.of(reservation.user_id)
-        if (delta := after.of(owner, limit) - before.of(owner, limit))
-    ]
-    if changes:
-        # A row that counts a newer window by now stays as it is.
-        await session.execute(_ADJUST, changes)
+    changes: dict[str, Any] = {**after.since(before)}
+    if not any(changes.values()):
+        return
+    for whose, owner in (("person", reservation.user_id), ("deployment", DEPLOYMENT)):
+        at = reservation.counts_at(owner)
+        starts = ((window, Limit(0, "turns", window, rules.zone).start(at)) for window in _WINDOWS)
+        changes |= {f"{whose}_{window}": start for window, start in starts}
+    await session.execute(_ADJUST, {**changes, "owners": [reservation.user_id, DEPLOYMENT]})

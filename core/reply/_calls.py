@@ -116,7 +116,7 @@ class Calls:
         if self.gates.worked_at >= self._failed_at:
             return True
         try:
-            await self.make(lambda: self.adapter.typing(self.turn.address))
+            await self.make(self.type)
         except DeliveryError:
             return False
         return True
@@ -124,11 +124,15 @@ class Calls:
     async def knock(self) -> None:
         """Raise Muted if the platform lets the bot write nothing here; make one small call."""
         try:
-            await self.make(lambda: self.adapter.typing(self.turn.address))
+            await self.make(self.type)
         except Muted:
             raise
         except DeliveryError:
             pass  # the answer will tell
+
+    async def type(self) -> None:
+        """Show typing; this small call also tells whether the bot may write."""
+        await self.adapter.typing(self.turn.address, ticket=self.turn.ticket)
 
     async def pause(self, limit: RetryAfter) -> None:
         """Let no process send to this chat for as long as a flood limit tells."""

@@ -29,6 +29,10 @@ RECENT = 2 * 86_400.0
 delete one anyway."""
 
 
+class NoRoom(Exception):
+    """An answer may have no more messages."""
+
+
 @dataclass(slots=True)
 class _Shown:
     """The text and the buttons that a message shows; None for anything unknown here."""
@@ -64,6 +68,20 @@ class Messages:
         return self.calls.turn
 
     @property
+    def room(self) -> int:
+        """The most messages of the answer.
+
+        Where a double of a message cannot be found, a message that may have been posted already is
+        posted no more, nor any after it. A file has taken their place if there is one.
+        """
+        leeway = self.calls.adapter.leeway(self.turn.ticket)
+        most = PARTS if leeway.parts is None else leeway.parts
+        if leeway.repeatable:
+            return most
+        posted = [max(len(self.ids), 1)] if self._file is not None else []
+        return min(most, *posted, *self.doubtful - {0, FILE}, PARTS)
+
+    @property
     def length(self) -> int:
         """The characters that people see, as far as this is known."""
         return sum(len(shown.text or "") for shown in self.shown)
@@ -94,6 +112,7 @@ class Messages:
                 name,
                 data,
                 reply_to=self.turn.message_id,
+                ticket=self.turn.ticket,
                 nonce=f"{self.turn.id}-file",
             )
 
@@ -151,12 +170,16 @@ class Messages:
         """Delete a message; if the platform does not let us, replace its text by `words.EMPTY`."""
         address = self.address
         try:
-            await self.calls.make(lambda: self.calls.adapter.delete(address, message_id))
+            await self.calls.make(
+                lambda: self.calls.adapter.delete(address, message_id, ticket=self.turn.ticket)
+            )
         except Undeliverable as error:
             log.info("turn %s: a message cannot be deleted: %s", self.turn.reference, error)
             with suppress(MessageGone, Undeliverable):
                 await self.calls.make(
-                    lambda: self.calls.adapter.edit(address, message_id, words.EMPTY, final=True)
+                    lambda: self.calls.adapter.edit(
+                        address, message_id, words.EMPTY, final=True, ticket=self.turn.ticket
+                    )
                 )
 
     async def show(self, part: int, text: str, buttons: tuple[Button, ...], *, final: bool) -> None:
@@ -170,12 +193,19 @@ class Messages:
         if self.shown[part] != wanted:
             await self.calls.make(
                 lambda: self.calls.adapter.edit(
-                    self.address, message_id, text, final=final, buttons=buttons
+                    self.address,
+                    message_id,
+                    text,
+                    final=final,
+                    ticket=self.turn.ticket,
+                    buttons=buttons,
                 )
             )
             self.shown[part] = wanted
 
     async def _post(self, part: int, wanted: _Shown) -> str:
+        if part >= self.room:
+            raise NoRoom
         if part == len(self.ids):
             await transact(self.calls.sessions, lambda s: posts.intend(s, self.turn, part))
             self.ids.append(None)
@@ -187,7 +217,7 @@ class Messages:
                 wanted.text or "",
                 final=bool(wanted.final),
                 reply_to=self.turn.message_id if part == 0 else None,
-                ticket=self.turn.ticket if part == 0 else "",
+                ticket=self.turn.ticket,
                 buttons=wanted.buttons or (),
                 nonce=self._nonce(part),
             )

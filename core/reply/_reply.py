@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from core.gates import SPARE, Gates, happens
 from core.posts import FILE, Part
 from core.quota import Progress
 from core.reply._calls import Calls, Lease
-from core.reply._messages import Messages, cut
+from core.reply._messages import Messages, NoRoom, cut
 from core.text import Growing
 from core.turns import Turn
 
@@ -40,6 +41,10 @@ NOTICE_AFTER = 8.0
 SENTENCE, GATHER = 40, 0.4
 """The characters that the first message of an answer waits for, and the most seconds for which it
 does: a phone's notification shows what that message holds at first."""
+IN_TIME = 30.0
+"""The seconds before the end of a ticket at which its answer has to end."""
+WHOLE = "answer.md"
+"""The name of the file with an answer that has no room in messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,12 @@ class Reply:
             if self._is_growing:
                 self.gates.streams += -1 if waits else 1
             self.waiting(waits)
+
+    @property
+    def time(self) -> float:
+        """The seconds that are left for the answer to grow."""
+        until = self.adapter.leeway(self.turn.ticket).until
+        return math.inf if until is None else (until - self.now()).total_seconds() - IN_TIME
 
     def rewind(self, length: int) -> None:
         """Cut the answer to a length; people see the old text until the new one is longer."""
@@ -241,7 +252,7 @@ class Reply:
     async def _type_once(self) -> None:
         self.gates.count(self.turn.address)
         try:
-            await self.adapter.typing(self.turn.address)
+            await self.calls.type()
             self.gates.worked()
         except Muted:
             raise
@@ -260,7 +271,7 @@ class Reply:
         if not self._is_news():
             return
         self._noticed = "" if self.text else self.notice
-        parts = await cut(self._growing, self.text or self.notice)
+        parts = (await cut(self._growing, self.text or self.notice))[: self.messages.room]
         for part, text in enumerate(parts):
             if self._grown.is_set():
                 return
@@ -289,10 +300,7 @@ class Reply:
         refuses for good, and LeaseLost when another attempt owns the turn.
         """
         self.calls.is_delivery = True
-        parts = await cut(Growing(self.adapter.fits), answer)
-        for part, text in enumerate(parts):
-            shown = buttons if part == len(parts) - 1 else ()
-            await self.calls.insist(partial(self.messages.stand, part, text, shown))
+        parts = await self._stand(answer, buttons)
         try:
             await self._tidy(parts)
         except Unreachable as error:
@@ -313,6 +321,31 @@ class Reply:
                 raise
             except DeliveryError as error:
                 log.info("turn %s: a button is left: %s", self.turn.reference, error)
+
+    async def _stand(self, answer: str, buttons: tuple[Button, ...]) -> list[str]:
+        """Make every part stand, and return the parts; a file holds what they have no room for."""
+        while True:
+            room = self.messages.room
+            parts = await self._cut(answer, room)
+            try:
+                for part, text in enumerate(parts[:room]):
+                    shown = buttons if part == min(len(parts), room) - 1 else ()
+                    await self.calls.insist(partial(self.messages.stand, part, text, shown))
+            except NoRoom:  # a message may stand or not, and must not be posted twice
+                continue
+            if len(parts) > room:
+                upload = partial(self.messages.upload, WHOLE, answer.encode())
+                await self.calls.insist(upload)
+            return parts[:room]
+
+    async def _cut(self, answer: str, room: int) -> list[str]:
+        """Return the parts of an answer; with more than `room`, the last of these has a note."""
+        parts = await cut(Growing(self.adapter.fits), answer)
+        if len(parts) <= room:
+            return parts
+        noted = partial(words.below, sentence=words.IN_FILE)
+        parts = await cut(Growing(lambda text: self.adapter.fits(noted(text))), answer)
+        return [*parts[: room - 1], noted(parts[room - 1]), *parts[room:]]
 
     async def _tidy(self, parts: list[str]) -> None:
         """Delete messages that the answer does not need, and let nothing wait for one."""

@@ -1,7 +1,7 @@
 """The settings. The entry point reads them once from the environment and `.env`."""
 
 from core.settings._checks import LONGEST_PERSONA, RESET
-from core.settings._limits import Limit, read_limits
+from core.settings._limits import Limit, Unit, Window, read_limits
 from core.settings._prices import PriceList, Prices
 from core.settings._settings import DEFAULT_MODEL, DEFAULT_PRICES, Settings, load
 
@@ -14,6 +14,8 @@ __all__ = [
     "PriceList",
     "Prices",
     "Settings",
+    "Unit",
+    "Window",
     "load",
     "read_limits",
 ]

@@ -17,6 +17,13 @@ _FREE_SCRIPTS = ((0xE00, 0x109F), (0x1100, 0x11FF), (0x1780, 0x17FF), (0x2E80, 0
 _NEVER_BEFORE = frozenset(")]}./\\")
 """The signs before a star that begins nothing: it multiplies, or stands for any name."""
 _ENDS_PHRASE = frozenset(":.,;!?…\"'”’»")
+_ENDS_CLAUSE = frozenset(
+    ",;)]}\u3001\u3002\u3009\u300b\u300d\u300f\u3011\uff01\uff09\uff0c\uff1a\uff1b\uff1f"
+)
+_BRACKETS = frozenset("([{\u3008\u300a\u300c\u300e\u3010\uff08")
+"""The signs with which no emphasised text begins, and with which none ends."""
+_POINTS = re.compile(r"(?<![\w*])(?:char|int|FILE|[a-z0-9]{1,8}_t) ?\Z", re.ASCII)
+"""The types of C before a star."""
 _EQUALS = re.compile("[=＝≈]")  # noqa: RUF001 - the sign of Chinese texts
 _CLAUSE_END = re.compile("[\n,.;:!?\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f]")
 _NEAR = 40
@@ -26,22 +33,34 @@ that is emphasised."""
 
 def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
     """Return whether the run of marks between two positions may begin, and may end a style."""
-    before, after = text[start - 1 : start] or " ", text[end : end + 1] or " "
+    before, after = _sides(text, start, end)
     sign, size = text[start], end - start
     if sign == "|":
-        return _hides(before, after, size)
-    begins, ends = _faces(after, before), _faces(before, after)
+        begins, ends = _hides(before, after, size)
+        behind = text[end + 1 : end + 2]
+        negated = after == "!" and (behind.isalnum() or behind in ("(", "["))  # a ||!b
+        return begins, ends and not negated
+    begins = after not in _ENDS_CLAUSE and _faces(after, before)
+    ends = before not in _BRACKETS and _faces(before, after)
     if sign == "_":
         return begins and not _is_letter(before), ends and not _is_letter(after)
     if sign == "~":
         korean = "\uac00" <= before <= "\ud7a3"  # a long sound: ~~ goes on what is before it
         return size == 2 and begins and kind(before) != _WORD and not korean, size == 2 and ends
-    if size == 1:
+    if _POINTS.search(text, max(0, start - 12), start):
+        return False, False
+    return _stars(text, start, end, begins=begins, ends=ends)
+
+
+def _stars(text: str, start: int, end: int, *, begins: bool, ends: bool) -> tuple[bool, bool]:
+    """Return the same for stars, some of which multiply or stand for any name."""
+    before, after = _sides(text, start, end)
+    if end - start == 1:
         name = after == "." and text[end + 1 : end + 2].isalnum()  # *.txt
         product = kind(before) == _WORD or before in _NEVER_BEFORE
         return begins and not product, ends and not name and kind(after) != _WORD
-    if before == after == "/":  # src/**/x
-        return False, False
+    if before == after == "/" or (_is_tight(before, after) and not (before + after).isalpha()):
+        return False, False  # src/**/x, x**2
     return begins, ends or (before in _ENDS_PHRASE and after.isalpha())
 
 
@@ -55,15 +74,12 @@ def pair(text: str, first: tuple[int, int], last: tuple[int, int]) -> bool:
         return True
     if min(first[1] - first[0], last[1] - last[0]) == 1:
         return not (_is_free(text, *first) and _is_free(text, *last) and _counts(text, first, last))
-    begins_in_word, ends_in_word = _is_tight(text, *first), _is_tight(text, *last)
-    if ends_in_word and not (text[last[0] - 1].isalpha() and text[last[1]].isalpha()):
-        return False
-    if not begins_in_word:
+    if not _is_tight(*_sides(text, *first)):
         return True
     length = last[0] - first[1]
     inside = text[first[1] : last[0]] if length <= _NEAR else ""
-    variable = ends_in_word and length == 1 and inside.islower()
-    return text[first[0] - 1].isalpha() and inside.isalpha() and not variable
+    variable = length == 1 and inside.islower() and _is_tight(*_sides(text, *last))
+    return inside.isalpha() and not variable
 
 
 @lru_cache(maxsize=4096)
@@ -91,23 +107,26 @@ def _hides(before: str, after: str, size: int) -> tuple[bool, bool]:
         return False, False
     operand = kind(before) == _WORD or before in ")]"
     begins = not after.isspace() and not operand
-    return begins, not before.isspace() and kind(after) != _WORD and after not in "([!"
+    return begins, not before.isspace() and kind(after) != _WORD and after not in "(["
 
 
 def _is_letter(char: str) -> bool:
     return unicodedata.category(char)[0] in "LNM"
 
 
-def _is_tight(text: str, start: int, end: int) -> bool:
-    before, after = text[start - 1 : start] or " ", text[end : end + 1] or " "
-    left = kind(before) == _WORD or before in ")]"
-    return left and (kind(after) == _WORD or after in "(-")
+def _sides(text: str, start: int, end: int) -> tuple[str, str]:
+    """Return the characters beside a run; a space stands for the end of the text."""
+    return text[start - 1 : start] or " ", text[end : end + 1] or " "
+
+
+def _is_tight(before: str, after: str) -> bool:
+    """Return whether a run stands between operands."""
+    return (kind(before) == _WORD or before in ")]") and (kind(after) == _WORD or after in "(-")
 
 
 def _is_free(text: str, start: int, end: int) -> bool:
     """Return whether a run stands between two letters of a script without spaces."""
-    sides = text[start - 1 : start], text[end : end + 1]
-    return all(char and kind(char) == _FREE and _is_letter(char) for char in sides)
+    return all(kind(char) == _FREE and _is_letter(char) for char in _sides(text, start, end))
 
 
 def _counts(text: str, first: tuple[int, int], last: tuple[int, int]) -> bool:

@@ -1,15 +1,11 @@
 """The lines of a text, each with the block of code that it is in."""
 
-import re
 from bisect import bisect_right
 
 from core.text import _spans
+from core.text._fences import AHEAD, Fence, after, opens
+from core.text._formulas import formula, formula_block
 from core.text._spans import Span
-
-_FENCE = re.compile(
-    r"(?P<indent>[ \t>]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?)"
-    r"(?P<mark>`{3,64}|~{3,64})(?P<info>[^\n]*)"
-)
 
 
 class Lines:
@@ -18,7 +14,7 @@ class Lines:
     def __init__(self, text: str) -> None:
         self.text = text
         self.starts = [0]
-        self._fences: list[re.Match[str] | None] = [None]
+        self._fences: list[Fence | None] = [None]
         self._contents = [""]
         self._spans: dict[tuple[int, int], list[Span]] = {}
 
@@ -31,7 +27,7 @@ class Lines:
                 break
             line = self.text[start:stop]
             self.starts.append(stop)
-            self._fences.append(_after(line, self._fences[-1]))
+            self._fences.append(self._after(start, stop, self._fences[-1]))
             self._contents.append(self._contents[-1] if line.isspace() else line)
         return bisect_right(self.starts, position) - 1
 
@@ -45,13 +41,13 @@ class Lines:
         """Return the last line before a line that is not blank."""
         return self._contents[index]
 
-    def fence(self, end: int) -> re.Match[str] | None:
+    def fence(self, end: int) -> Fence | None:
         """Return the first line of the code block that is open if the text ends at `end`."""
         index = self.index(end)
         start, fence = self.starts[index], self._fences[index]
-        return fence if start == end else _after(self.text[start:end], fence)
+        return fence if start == end else self._after(start, end, fence)
 
-    def inside(self, index: int) -> re.Match[str] | None:
+    def inside(self, index: int) -> Fence | None:
         """Return the first line of the code block that is open before a line."""
         return self._fences[index]
 
@@ -61,12 +57,36 @@ class Lines:
         text = self.text[:end]
         return text.rstrip() + fence_end(fence) if fence else text
 
+    def _after(self, start: int, end: int, fence: Fence | None) -> Fence | None:
+        """Return the block that is open after a line, given the one open before it."""
+        line = self.text[start:end]
+        if fence is None:
+            opened = opens(line)
+            if opened and not opened.nests and not opened.info.strip():
+                opened = opens(line, self._following(end))
+            return opened or _formula(self.text, start, end)
+        return None if fence.is_left(line) else after(line, fence)
+
+    def _following(self, at: int) -> list[str]:
+        return self.text[at : at + 40 * AHEAD].split("\n")
+
     def spans(self, position: int) -> list[Span]:
         """Return the links, inline code and emphasis in the paragraph around a position."""
         bounds = paragraph(self.text, position)
         if bounds not in self._spans:
             self._spans[bounds] = _spans.find(self.text, *bounds)
         return self._spans[bounds]
+
+
+def _formula(text: str, start: int, end: int) -> Fence | None:
+    """Return the formula that a line begins, if it does not end there."""
+    found = formula_block(text, start)
+    if found is None or found.end() <= end or formula(found["formula"]) is None:
+        return None
+    if name := found["name"]:
+        return Fence(found["indent"], f"\\begin{{{name}}}", "", closing=f"\\end{{{name}}}")
+    mark = found["formula"][:2]
+    return Fence(found["indent"], mark, "", closing="$$" if mark == "$$" else "\\]")
 
 
 def paragraph(text: str, end: int) -> tuple[int, int]:
@@ -76,37 +96,15 @@ def paragraph(text: str, end: int) -> tuple[int, int]:
     return start, stop if stop >= 0 else end + end // 4
 
 
-def _after(line: str, fence: re.Match[str] | None) -> re.Match[str] | None:
-    """Return the code block that is open after a line, given the one open before it."""
-    if fence is None:
-        return opens(line)
-    left_quote = ">" in fence["indent"] and not line.lstrip().startswith(">")
-    return None if left_quote or ends(line, fence) else fence
+def fence_start(fence: Fence) -> str:
+    """Return the lines that open a block again, with the blocks inside it."""
+    return "".join(
+        f"{each.margin}{each.mark}{each.language[:32]}\n" for each in (fence, *fence.inner)
+    )
 
 
-def opens(line: str) -> re.Match[str] | None:
-    """Return the beginning of a block of code; None for any other line."""
-    if "```" not in line and "~~~" not in line:
-        return None
-    fence = _FENCE.match(line)
-    return None if fence is None or "`" in fence["info"] else fence
-
-
-def ends(line: str, fence: re.Match[str]) -> bool:
-    """Return True if a line ends the block of code that another one began."""
-    bare = line.strip(" \t\r\n>")
-    return bare.startswith(fence["mark"]) and not bare.strip(fence["mark"][0])
-
-
-def fence_start(fence: re.Match[str]) -> str:
-    language = fence["info"].split()[:1]
-    return f"{_margin(fence)}{fence['mark']}{''.join(language)[:32]}\n"
-
-
-def fence_end(fence: re.Match[str]) -> str:
-    return f"\n{_margin(fence)}{fence['mark']}"
-
-
-def _margin(fence: re.Match[str]) -> str:
-    """Return the indentation of a code block, without the marker of its list item."""
-    return re.sub(r"[^\s>]", " ", fence["indent"])
+def fence_end(fence: Fence) -> str:
+    """Return the lines that close a block, with the line end before them."""
+    return "".join(
+        f"\n{each.margin}{each.closing or each.mark}" for each in (*fence.inner[::-1], fence)
+    )

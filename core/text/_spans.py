@@ -1,15 +1,19 @@
-"""Stretches of a paragraph that are better not cut: links, inline code, emphasis."""
+"""Stretches of a paragraph that are better not cut: links, formulas, inline code, emphasis."""
 
 import re
 from bisect import bisect_left
 from typing import NamedTuple
 
+from core.text._flanks import flanks, pair
+from core.text._formulas import FORMULA, formula
+
 _TOKEN = re.compile(
+    rf"\\\\|(?P<formula>{FORMULA})|"
     r"""\\.
     | (?P<ticks>`+)
     | (?P<whole>!?\[[^\[\]]{0,1000}+\]\((?:[^()\s]|\([^()\s]*+\))*+(?:\s++"[^"]*+")?+(?:\)|\Z)
         | https?://[^\s<>]++)
-    | (?P<run>\*+|_+|~+)
+    | (?P<run>\*+|_+|~+|\|{2,})
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -22,12 +26,12 @@ _OPEN = 8
 
 
 class Span(NamedTuple):
-    """A stretch that is better not cut: a link, inline code or emphasis."""
+    """A stretch that is better not cut: a link, a formula, inline code or emphasis."""
 
     start: int
     end: int
     mark: str
-    """The mark at both ends; "" for a link, which cannot be closed and opened again."""
+    """The mark at both ends; "" for what cannot be closed and opened again."""
 
 
 def find(text: str, start: int, stop: int) -> list[Span]:
@@ -44,7 +48,9 @@ def find(text: str, start: int, stop: int) -> list[Span]:
             at = _code_end(ticks.get(mark, []), at, mark)
             if at > found.end():
                 spans.append(Span(found.start(), at, mark))
-        elif found["whole"]:
+        elif found["formula"] and (len(found[0]) > _SPAN or formula(found[0]) is None):
+            at = found.start() + 1
+        elif found["formula"] or found["whole"]:
             spans.append(Span(found.start(), at, ""))
         elif found["run"]:
             spans += _paired(waiting, text, found)
@@ -75,29 +81,21 @@ def _opening(waiting: list[tuple[str, int]], text: str, run: re.Match[str]) -> i
     """Return the index of the opening that a run of marks closes, if it closes any."""
     start, end = run.span()
     after = text[end : end + 1]
-    if text[start - 1 : start].isspace() or (after and after in "*~"):
-        return None
-    if run[0][0] == "_" and _is_of_word(after):
+    if not flanks(text, start, end)[1] or (after and after in "*~"):
         return None
     for index in reversed(range(len(waiting))):
         mark, begin = waiting[index]
         if mark == run[0] and 0 < start - begin - len(mark) <= _SPAN:
-            return index
+            return index if pair(text, (begin, begin + len(mark)), (start, end)) else None
     return None
 
 
 def _opens(text: str, run: re.Match[str]) -> bool:
     """Return whether a run of marks can begin emphasis."""
     after = text[run.end() : run.end() + 1]
-    if not after or after.isspace() or after in "*_~" or len(run[0]) > 3:
+    if not after or after in "*_~" or len(run[0]) > 3:
         return False
-    if run[0][0] == "~":
-        return len(run[0]) == 2
-    return run[0][0] == "*" or not _is_of_word(text[run.start() - 1 : run.start()])
-
-
-def _is_of_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
+    return flanks(text, *run.span())[0]
 
 
 def outermost(spans: list[Span]) -> list[Span]:

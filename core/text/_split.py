@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core.text._lines import Lines, ends, fence_end, fence_start, opens
+from core.text._fences import Fence, after, ends, opens
+from core.text._lines import Lines, fence_end, fence_start
 from core.text._spans import Span, holds, marks_at, outermost
 
 Fits = Callable[[str], bool]
@@ -182,8 +183,8 @@ def _rank(line: str, previous: str, content: str) -> int | None:
     return _LINE_EDGE
 
 
-def _code_rank(line: str, previous: str, fence: re.Match[str]) -> int | None:
-    if previous.strip() == fence[0].strip() or ends(line, fence):
+def _code_rank(line: str, previous: str, fence: Fence) -> int | None:
+    if previous.strip() == f"{fence.indent}{fence.mark}{fence.info}".strip() or ends(line, fence):
         return None
     return _CODE_LINE if previous.strip() else _CODE_GAP
 
@@ -223,13 +224,15 @@ def _joined(left: str, right: str) -> bool:
 # -- open markup ----------------------------------------------------------------------------------
 
 
-def _reopened(text: str, at: int, fence: re.Match[str]) -> tuple[str, int]:
+def _reopened(text: str, at: int, fence: Fence) -> tuple[str, int]:
     """Return the opening and the place of the rest. Leave out a code block that would be empty."""
     start = at
     while text[start : start + 1] == "\n":
         start += 1
     stop = text.find("\n", start) + 1 or len(text)
-    return ("", stop) if ends(text[start:stop], fence) else (fence_start(fence), at)
+    line = text[start:stop]
+    last = after(line, fence) is None and (not fence.closing or line.strip() == fence.closing)
+    return ("", stop) if last else (fence_start(fence), at)
 
 
 def _open_inline(lines: Lines, end: int) -> tuple[str, str]:

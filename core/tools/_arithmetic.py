@@ -28,7 +28,7 @@ APPROXIMATE = Context(
 TOO_LARGE = "The result is too large to be written out."
 FUNCTIONS = "I know the functions sqrt, abs, round, min, max and factorial."
 
-SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})  # noqa: RUF001 - as typed
+SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})
 PERCENT = re.compile(r"(?<![\w.])(\d[\d_]*+(?:\.\d*+)?+)\s*+%(?=\s*(?:$|[-+]\s|[)*/,]|of\b))")
 """A percentage: no number follows its sign, as one follows the sign of a remainder."""
 

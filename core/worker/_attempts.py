@@ -105,8 +105,13 @@ class Attempts:
             self._followed()
 
     async def _knock(self, run: Run) -> None:
-        """Try a place where the bot could not write; raises Muted if it is too soon for that."""
+        """Try a place where the bot could not write; raises Muted if it is too soon for that.
+
+        A ticket may have ended while its turn waited, and then no model need be asked.
+        """
         turn = run.turn
+        if turn.kind == "chat" and run.reply.time < 0:
+            await run.reply.calls.knock()
         if turn.muted_until is not None and not turn.ticket:  # a ticket opens closed doors
             if self._now() < turn.muted_until:
                 raise Muted(f"nothing is tried there until {turn.muted_until:%H:%M:%S}")

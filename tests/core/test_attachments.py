@@ -220,6 +220,16 @@ async def test_an_unreadable_file_is_explained(
     assert part == {"type": "text", "text": f"[{told.value}]"}
 
 
+async def test_the_caption_of_an_unreadable_file_can_be_answered(sessions: Sessions) -> None:
+    """Somebody forwards the file, or replies to it: its caption is a quote."""
+    file = Attachment("thing.zip", "thing.zip", "application/zip", 1)
+    asked_about = Question("", quote="Bob wrote:\nmy cats", attachments=(file,))
+    await rows.ask(sessions, await rows.speaker(sessions), "1", question=asked_about, lane=None)
+    turn = await rows.claimed(sessions)
+    [part] = await loaded(sessions, turn, Files({"thing.zip": b"\0"}))
+    assert part["text"].startswith("[I cannot read “thing.zip”")
+
+
 async def test_the_rest_is_read_when_one_file_cannot_be(sessions: Sessions) -> None:
     parts = await load(sessions, {"good": image(), "bad": b"\0"}, text="")
     assert [part["type"] for part in parts] == ["image_url", "text"]

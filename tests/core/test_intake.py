@@ -24,6 +24,7 @@ from tests.core.rows import BOB, GROUP, NOW, claim, commit, count, later, messag
 
 Said = Callable[..., Awaitable[None]]
 GATHERED = NOW + pieces.GATHER
+SECOND = timedelta(seconds=1)
 
 
 class Told:
@@ -226,6 +227,26 @@ async def test_a_late_piece_of_an_answered_album_follows_the_answer(sessions: Se
     assert turn.follows_id == first.id
 
 
+@pytest.mark.parametrize("is_answered", [False, True])
+async def test_a_slow_photo_belongs_to_its_album_behind_another_question(
+    sessions: Sessions, is_answered: bool
+) -> None:
+    await say(sessions, photo("1", addressed=True))
+    [album] = await questions(sessions)
+    if is_answered:
+        await rows.finish(sessions, album)
+    await say(sessions, in_group("2", addressed=True), photo("3"), photo("4", album="78"))
+    if not is_answered:
+        record = await commit(sessions, lambda session: inbox.get(session, album.id))
+        assert record
+        assert [file.reference for file in record.question.attachments] == ["file-1", "file-3"]
+        return
+    [other] = await questions(sessions)
+    await rows.finish(sessions, other)
+    [late] = await questions(sessions)
+    assert (late.follows_id, late.message_id) == (album.id, "3")
+
+
 async def test_pieces_of_another_album_are_left_out(sessions: Sessions) -> None:
     process = an_intake(sessions)
     for piece in (
@@ -264,10 +285,42 @@ async def test_what_strangers_press_edit_or_delete_leaves_no_trace(
 async def test_an_album_is_not_kept_for_long(sessions: Sessions) -> None:
     process = an_intake(sessions)
     await process.handle(photo("1"))
-    await process.handle(message("2", sent_at=NOW + intake.ASIDE_FOR + timedelta(seconds=1)))
-    await process.handle(photo("3", addressed=True))
-    album = (await questions(sessions))[-1]
+    await process.handle(photo("3", addressed=True, sent_at=NOW + pieces.ALBUM + SECOND))
+    [album] = await questions(sessions)
     assert [file.reference for file in album.question.attachments] == ["file-3"]
+
+
+async def test_a_forward_in_a_group_waits_for_its_comment(sessions: Sessions) -> None:
+    """Only its author's comment, there, in time; also a bare mention, which alone is greeted."""
+    process, late = an_intake(sessions), NOW + pieces.BEFORE
+    for piece in (
+        in_group("1", forwarded=True, sent_at=NOW - SECOND),
+        in_group("2", forwarded=True, author=BOB),
+        in_group("3", forwarded=True, address=replace(GROUP, thread="7")),
+        in_group("4", forwarded=True, text="", quote="four", quoted_from="Eve"),
+        in_group("5", forwarded=True, text="", quote="five"),
+        in_group("6", text="", addressed=True, sent_at=late),
+        in_group("7", addressed=True, sent_at=late),
+    ):
+        await process.handle(piece)
+    [asked] = await questions(sessions, now=late + SECOND)
+    await rows.finish(sessions, asked)
+    [other] = await questions(sessions, now=late + SECOND)
+    assert (asked.question.quote, asked.question.pieces) == ("Eve wrote:\nfour\n\nfive", 3)
+    assert (other.question.text, other.question.pieces) == ("question 7", 1)
+
+
+async def test_an_edit_can_make_a_message_a_question_once(sessions: Sessions) -> None:
+    said = in_group("1", addressed=True)
+    edit = Change("edit", ChangeKind.EDITED, GROUP, rows.ADA, "1", said.text, said)
+    process = an_intake(sessions)
+    for event in (in_group("1"), edit, replace(edit, event_id="again"), said):
+        await process.handle(event)
+    [turn] = await questions(sessions)
+    assert (turn.question.text, turn.message_id) == ("question 1", "1")
+    await process.handle(replace(edit, event_id="other", text="other words"))
+    [turn] = await questions(sessions)
+    assert turn.question.text == "other words"
 
 
 # Events that cannot be stored

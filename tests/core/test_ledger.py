@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from core import models, quota
 from core.adapter import Address, Author
@@ -40,6 +40,11 @@ BUDGET = (
     Limit(15_000, "tokens", "day"),
 )
 RULES = Rules(QUOTA, BUDGET)
+AMOUNTS = {
+    (is_ours, limit.unit, limit.window): limit.amount
+    for is_ours, limits in ((False, QUOTA), (True, BUDGET))
+    for limit in limits
+}
 
 
 @dataclass
@@ -88,7 +93,8 @@ class World:
                 cost=cost,
                 turns=turns,
                 tokens=tokens,
-                prompt_tokens=min(7, tokens),
+                prompt_tokens=tokens // 2,
+                completion_tokens=tokens - tokens // 2,
                 now=now,
             )
 
@@ -100,14 +106,17 @@ class World:
             await commit(self.sessions, lambda s: quota.release(s, call, RULES, now=now))
             return
         cost = self.choice.randint(0, call.reserved)
+        half = call.tokens // 2
+        usage = Usage(self.choice.randint(0, half), self.choice.randint(0, call.tokens - half))
         if how < 0.4:
             # A note is worth what may come until the next one, too.
-            news = [Progress(call.call_id, 1, self.choice.randint(cost, call.reserved))]
+            worth = self.choice.randint(cost, call.reserved)
+            most = call.tokens - call.tokens // 2
+            came = self.choice.randint(usage.completion_tokens, most)
+            news = [Progress(call.call_id, came, worth)]
             await commit(self.sessions, lambda s: quota.note(s, news))
         if how < 0.6:
             await self._cut_off(turn)
-        prompt = self.choice.randint(0, call.tokens)
-        usage = Usage(prompt, self.choice.randint(0, call.tokens - prompt))
         await commit(self.sessions, lambda s: quota.settle(s, call, RULES, usage, cost, now=now))
         if how > 0.9:
             await commit(self.sessions, lambda s: quota.excuse(s, turn, RULES, now=now))
@@ -125,8 +134,11 @@ class World:
 
     async def _check(self) -> None:
         """No allowance is above its limit at any time."""
-        for row in await allowances(self.sessions):
-            assert row.used <= limit_of(row).amount
+        is_ours = Allowance.owner_id == DEPLOYMENT
+        groups = is_ours.label("is_ours"), Allowance.unit, Allowance.window
+        most = select(*groups, func.max(Allowance.used).label("used")).group_by(*groups)
+        for row in await commit(self.sessions, lambda s: s.execute(most)):
+            assert row.used <= AMOUNTS[bool(row.is_ours), row.unit, row.window]
 
 
 async def allowances(sessions: Sessions) -> list[Any]:

@@ -143,21 +143,22 @@ async def test_a_failed_renewal_is_logged_and_tried_again(
 ) -> None:
     until = text("SELECT lease_until FROM listeners")
     async with connected(sqlite_url) as sessions:
-        radio = Radio()
-        async with begun(radio, sessions, "first"):
-            await on_air(radio)
-            first = await commit(sessions, lambda s: s.scalar(until))
-            refuse = (
-                "CREATE TRIGGER no BEFORE UPDATE ON listeners BEGIN SELECT RAISE(ABORT, 'no'); END"
-            )
-            await commit(sessions, lambda s: s.execute(text(refuse)))
-            await told(caplog, "is not renewed")
-            await commit(sessions, lambda s: s.execute(text("DROP TRIGGER no")))
+        radio, first = Radio(), listening(sessions, "first", lease=LONG)
+        first._renewal = 0.1
+        task = asyncio.create_task(first.listen(radio))
+        await on_air(radio)
+        await commit(sessions, lambda s: s.execute(text(REFUSE)))
+        before = await commit(sessions, lambda s: s.scalar(until))
+        await told(caplog, "is not renewed")
+        assert await commit(sessions, lambda s: s.scalar(until)) == before
+        await commit(sessions, lambda s: s.execute(text("DROP TRIGGER no")))
 
-            async def renewed() -> bool:
-                return bool(await commit(sessions, lambda s: s.scalar(until)) > first)
+        async def renewed() -> bool:
+            return bool(await commit(sessions, lambda s: s.scalar(until)) > before)
 
-            await rows.until(renewed)
+        await rows.until(renewed)
+        task.cancel()
+        await asyncio.wait([task])
         assert len(radio.spans) == 1, "it listened all the time"
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from core import pieces
-from core.adapter import InboundMessage
+from core.adapter import Attachment, InboundMessage
 from core.turns import MOST_BYTES, MOST_PIECES, Question
 from tests.core.rows import NOW, later, message
 
@@ -73,6 +73,18 @@ def test_no_question_has_pieces_or_text_without_end() -> None:
     assert replace(many, pieces=MOST_PIECES - 1).takes(Question.of(REST))
     assert replace(long, text=long.text[1:]).takes(Question("é"))
     assert not replace(long, text="", quote=long.text).takes(Question("é"))
+
+
+def test_a_quote_and_a_file_that_come_twice_are_there_once() -> None:
+    """A forward, and a reply to it as the comment."""
+    file = Attachment("a", "photo.jpg", "image/jpeg", 1)
+    forward = Question("", quote="Bob wrote:\none\n\ntwo", attachments=(file,))
+    for first, second in ((forward, forward), (forward.joined(Question("so?")), forward)):
+        joined = first.joined(second)
+        assert (joined.quote, joined.attachments) == (forward.quote, (file,))
+    longer = forward.joined(replace(forward, quote="two"))
+    assert longer.quote == forward.quote
+    assert forward.joined(replace(forward, quote="tw")).quote == f"{forward.quote}\n\ntw"
 
 
 def test_nothing_of_a_piece_is_dropped() -> None:

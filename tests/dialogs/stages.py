@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from core.adapter import ChangeKind
+from core.adapter import ASK, ChangeKind
 from tests.bot import Process, bot, process
 from tests.fakes.discord import DiscordServer
 from tests.fakes.discord.records import EPHEMERAL, Interaction
@@ -107,7 +107,7 @@ class TelegramStage:
     def place(self) -> int:
         return len(self.server.answers(self.chat))
 
-    def shown(self) -> list[Shown]:
+    def stands(self) -> list[Shown]:
         """Return the texts and the labels of the buttons of the bot's messages to Ada."""
         return [(each.text, each.buttons) for each in self.server.answers(self.chat)]
 
@@ -164,7 +164,8 @@ class DiscordStage:
     async def say(self, text: str) -> None:
         if text.startswith("/"):
             command, _, arguments = text.removeprefix("/").partition(" ")
-            options = {"text": arguments} if arguments else {}
+            option = "question" if command == ASK else "text"
+            options = {option: arguments} if arguments else {}
             await self.server.slash(self.channel, self.ada, command, **options)
         else:
             await self.server.say(self.channel, self.ada, text)
@@ -175,7 +176,7 @@ class DiscordStage:
     def place(self) -> int:
         return len(self.server.answers(self.channel))
 
-    def shown(self) -> list[Shown]:
+    def stands(self) -> list[Shown]:
         """Return the texts and the labels of the buttons of the bot's messages to Ada."""
         messages = self.server.answers(self.channel)
         return [(each.content, [part["label"] for part in each.buttons]) for each in messages]

@@ -11,7 +11,7 @@ DECIDE = ["Forget everything", "Cancel"]
 async def shows(stage: ButtonStage, *messages: tuple[str, list[str]]) -> None:
     """Wait until the bot's messages show this at last."""
     last = len(messages)
-    await eventually(lambda: stage.shown()[-last:] == [*messages] and not stage.records.busy())
+    await eventually(lambda: stage.stands()[-last:] == [*messages] and not stage.records.busy())
 
 
 async def test_a_conversation_is_forgotten_by_a_button_after_a_restart(
@@ -61,10 +61,10 @@ async def test_what_was_forgotten_by_typing_is_not_decided_again(buttons: Button
         await ask(buttons, "/forget")
         await ask(buttons, "/forget yes")
         await ask(buttons, "say something new")
-        place = len(buttons.shown()) - 3
-        assert buttons.shown()[place][1] == DECIDE
+        place = len(buttons.stands()) - 3
+        assert buttons.stands()[place][1] == DECIDE
         await buttons.press("Forget everything", place)
-        await eventually(lambda: buttons.shown()[place] == (words.FORGOTTEN_SINCE, []))
+        await eventually(lambda: buttons.stands()[place] == (words.FORGOTTEN_SINCE, []))
     assert "something new" in str(buttons.records.memory(2))
 
 

@@ -31,8 +31,8 @@ async def test_a_slow_model_is_not_waited_for(buttons: ButtonStage, world: World
     async with buttons.running():
         with world.model.hold():
             await buttons.say("count to 60")
-            await eventually(lambda: bool(buttons.shown()))
-            [(text, labels)] = buttons.shown()
+            await eventually(lambda: bool(buttons.stands()))
+            [(text, labels)] = buttons.stands()
             assert (0 < len(text) < 40, labels) == (True, ["Stop"])
         await buttons.records.idle(1)
 

@@ -16,7 +16,7 @@ UNBUTTON = {
 
 async def shows(buttons: ButtonStage, *messages: tuple[str, list[str]]) -> None:
     """Wait until the bot's messages show this."""
-    await eventually(lambda: buttons.shown() == list(messages) and not buttons.records.busy())
+    await eventually(lambda: buttons.stands() == list(messages) and not buttons.records.busy())
 
 
 def remembered(buttons: ButtonStage) -> list[str]:
@@ -50,7 +50,7 @@ async def test_a_shorter_answer_deletes_the_parts_that_it_does_not_need(
     async with buttons.running():
         await ask(buttons, "write 9000 characters")
         await buttons.records.idle(1)
-        *above, last = [buttons for _, buttons in buttons.shown()]
+        *above, last = [buttons for _, buttons in buttons.stands()]
         assert (len(above) >= 2, any(above), last) == (True, False, REGENERATE)
         world.model.enqueue("Short.")
         await buttons.press("Regenerate")
@@ -79,15 +79,15 @@ async def test_the_old_answer_stays_where_no_other_comes(
     async with buttons.running(quota="2 turns/day"):
         await ask(buttons, "What shall I drink?")
         await buttons.press("Regenerate")
-        await eventually(lambda: len(buttons.shown()) == 2)
-        assert buttons.shown()[0] == ("Tea.", REGENERATE)
-        assert "(Reference " in buttons.shown()[1][0]
+        await eventually(lambda: len(buttons.stands()) == 2)
+        assert buttons.stands()[0] == ("Tea.", REGENERATE)
+        assert "(Reference " in buttons.stands()[1][0]
         await buttons.records.idle(3)
         await buttons.press("Regenerate", 0)
-        await eventually(lambda: len(buttons.shown()) == 3)
+        await eventually(lambda: len(buttons.stands()) == 3)
         await buttons.records.idle(5)
-        assert buttons.shown()[0] == ("Tea.", REGENERATE)
-        assert "That was all for now" in buttons.shown()[2][0]
+        assert buttons.stands()[0] == ("Tea.", REGENERATE)
+        assert "That was all for now" in buttons.stands()[2][0]
     assert remembered(buttons) == ["Tea."]
     assert buttons.records.drift() == []
 
@@ -113,8 +113,8 @@ async def test_buttons_of_older_answers_go_after_a_crash_too(buttons: ButtonStag
         await shows(buttons, ("one", REGENERATE))
         buttons.server.fail(UNBUTTON[buttons.platform], status=502, delay=2)
         await buttons.say("say two")
-        await eventually(lambda: len(buttons.shown()) == 2 and buttons.records.one(halfway) == 1)
-    assert buttons.shown() == [("one", REGENERATE), ("two", REGENERATE)], "it ended in between"
+        await eventually(lambda: len(buttons.stands()) == 2 and buttons.records.one(halfway) == 1)
+    assert buttons.stands() == [("one", REGENERATE), ("two", REGENERATE)], "it ended in between"
     async with buttons.running():
         await shows(buttons, ("one", []), ("two", REGENERATE))
 

@@ -36,13 +36,14 @@ async def test_new_with_a_question_begins_anew_and_answers(stage: Stage, world: 
     assert stage.records.drift() == []
 
 
+@pytest.mark.parametrize("stage", ["telegram", "console"], indirect=True)
 async def test_words_behind_a_strange_command_are_not_lost(stage: Stage, world: World) -> None:
+    """Discord offers only commands that there are."""
     async with stage.running():
-        if stage.platform != "discord":  # which offers no such command
-            assert "I do not know /dance" in await ask(stage, "/dance")
-            assert "fine" in await ask(stage, "/start say fine")
-            assert "/ask what is a monad?" in await ask(stage, "/ask what is a monad?")
-            assert asked(world.model).endswith("/ask what is a monad?")
+        assert "I do not know /dance" in await ask(stage, "/dance")
+        assert "fine" in await ask(stage, "/start say fine")
+        assert "/tell what is a monad?" in await ask(stage, "/tell what is a monad?")
+    assert asked(world.model).endswith("/tell what is a monad?")
 
 
 async def test_a_text_that_begins_with_a_command_is_one_on_discord(
@@ -53,14 +54,14 @@ async def test_a_text_that_begins_with_a_command_is_one_on_discord(
     channel = discord_server.channel(guild, "talk")
     async with stage.running():
         for number, text in enumerate(
-            ("say one", "/new\nhow many messages?", "/usage", "/ask say two", "/start hello")
+            ("say one", "/new\nhow many messages?", "/usage", "/tell say two", "/start hello")
         ):
             await discord_server.say(channel, stage.ada, f"{discord_server.mention} {text}")
             await stage.records.idle(number + 1)
     one, many, usage, two, hello = [each.content for each in discord_server.answers(channel)]
     assert (one, many) == ("one", "1")
     assert "This month" in usage
-    assert "/ask say two" in two
+    assert "/tell say two" in two
     assert "Hello" in hello
     assert len(world.model.requests) == 4
 
@@ -76,7 +77,7 @@ async def test_commands_that_are_questions_on_telegram(
         await stage.records.idle(1)
         await server.say(group, stage.ada, f"/new@{server.username} say two")
         await stage.records.idle(2)
-        await server.say(group, stage.ada, f"/ask@{server.username} for three")
+        await server.say(group, stage.ada, f"/tell@{server.username} for three")
         await stage.records.idle(3)
         await server.say(group, stage.ada, "/new@other_bot say four")
         await server.photo(stage.chat, stage.ada, photo("red"), caption="/new what is that?")
@@ -89,7 +90,7 @@ async def test_commands_that_are_questions_on_telegram(
         await stage.records.idle(7)
     one, two, three = [each.text for each in server.answers(group)]
     assert (one, two) == ("one", "two")
-    assert "/ask for three" in three
+    assert "/tell for three" in three
     assert "image_url" in str(world.model.requests[3].messages[-1])
     assert asked(world.model, 3).endswith("what is that?")
     assert "I am Parley" in server.answers(stage.chat)[-1].text
@@ -121,10 +122,12 @@ def said(command: str | None, text: str = "", files: tuple[Attachment, ...] = ()
         (said("new", "hello"), "hello"),
         (said("new", files=(PICTURE,)), ""),
         (said("start", "hello"), "hello"),
-        (said("ask", "hello"), "/ask hello"),
-        (said("ask", files=(PICTURE,)), "/ask"),
+        (said("tell", "hello"), "/tell hello"),
+        (said("tell", files=(PICTURE,)), "/tell"),
         (said("new"), None),
-        (said("ask"), None),
+        (said("tell"), None),
+        (said("ask", "hello"), "hello"),
+        (said("ask"), ""),
         (said("usage", "please"), None),
         (said("persona", "a pirate"), None),
     ],
@@ -151,3 +154,10 @@ def test_the_question_in_a_message(message: InboundMessage, text: str | None) ->
 )
 def test_the_command_in_a_text(text: str, command: str | None, rest: str) -> None:
     assert command_in(text) == (command, rest)
+
+
+async def test_ask_takes_a_question_on_every_platform(stage: Stage, world: World) -> None:
+    async with stage.running():
+        assert "What is a monad?" in await ask(stage, "/ask What is a monad?")
+    assert asked(world.model).endswith("What is a monad?")
+    assert "/ask" not in asked(world.model)

@@ -188,7 +188,7 @@ def interaction(kind: int, data: Json, **more: Any) -> Json:
         "guild_id": GUILD,
         "guild": {"id": GUILD, "locale": "en-US", "features": []},
         "member": {**member(), "user": user(ADA, "Ada"), "permissions": str(1 << 11)},
-        "app_permissions": "0",
+        "app_permissions": str(1 << 10 | 1 << 11),
         "locale": "en-US",
         "entitlements": [],
         "authorizing_integration_owners": {},

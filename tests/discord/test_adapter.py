@@ -11,7 +11,16 @@ import pytest
 
 from bots.discord.adapter import DiscordAdapter, connect
 from bots.log import Lines
-from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
+from core.adapter import (
+    Access,
+    Address,
+    Attachment,
+    Author,
+    Button,
+    Change,
+    ChangeKind,
+    InboundMessage,
+)
 from core.errors import (
     AttachmentError,
     MessageGone,
@@ -42,7 +51,7 @@ class Core:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.starts = 0  # sessions whose servers are all there
+        self.asked = 0
         self.free = asyncio.Event()
         self.free.set()
 
@@ -59,6 +68,11 @@ class Core:
     def changes(self) -> list[Change]:
         return [event for event in self.events if isinstance(event, Change)]
 
+    @property
+    def starts(self) -> int:
+        """Sessions whose servers are all there; the first question comes before the gateway."""
+        return max(self.asked - 1, 0)
+
     def texts(self, channel: Channel | None = None) -> list[str]:
         here = [item for item in self.messages if not channel or item.address.chat == channel.id]
         return [item.text for item in here]
@@ -69,10 +83,13 @@ class Core:
         ids = [item.event_id for item in here or ours]
         return max(ids, key=int, default=None)
 
-    async def chats(self, bot_id: str) -> list[str]:
-        self.starts += 1
-        ours = [event.address for event in self.events if event.address.bot_id == bot_id]
-        return sorted({address.chat for address in ours})
+    async def chats(self, bot_id: str) -> dict[str, str]:
+        self.asked += 1
+        ours = [said for said in self.messages if said.address.bot_id == bot_id]
+        return {said.address.chat: said.message_id for said in reversed(ours)}
+
+    async def private_chats(self, bot_id: str) -> list[str]:
+        return list({said.address.chat: None for said in self.messages if said.private})
 
 
 @pytest.fixture
@@ -134,8 +151,9 @@ async def listening(
 
 async def hear(adapter: DiscordAdapter, core: Core) -> None:
     async for event in adapter.listen():
-        assert isinstance(event, Event)
-        await core.handle(event)
+        if not isinstance(event, Access):
+            assert isinstance(event, Event)
+            await core.handle(event)
 
 
 def is_open(server: DiscordServer) -> bool:
@@ -576,12 +594,26 @@ async def test_a_wrong_token_is_named(server: DiscordServer, core: Core) -> None
     assert "https://discord.com/developers/applications" in str(caught.value)
 
 
-async def test_a_missing_intent_is_named(server: DiscordServer, core: Core) -> None:
+async def test_a_missing_intent_is_told_in_one_line_and_done_without(
+    server: DiscordServer,
+    core: Core,
+    ada: Person,
+    channel: Channel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     server.intents_allowed.discard("message_content")
-    with pytest.raises(SettingsError, match="Message Content Intent") as caught:
-        async with listening(server, core):
-            pass
-    assert f"/applications/{server.application_id}/bot" in str(caught.value)
+    async with listening(server, core):
+        await server.say(channel, ada, "not for the bot")
+        await server.say(channel, ada, f"{server.mention} in a server")
+        await server.say(server.dm(ada), ada, "in private")
+        await server.wait(lambda: len(core.events) == 2)
+        await server.drop_gateway(resumable=False)
+        await server.wait(lambda: is_open(server))
+        await server.say(channel, ada, f"{server.mention} again")
+        await server.wait(lambda: len(core.events) == 3)
+    assert sorted(core.texts()) == ["again", "in a server", "in private"]
+    [told] = [each.getMessage() for each in caplog.records if "Message Content" in each.message]
+    assert f"/applications/{server.application_id}/bot" in told
 
 
 async def test_a_token_that_the_gateway_refuses_is_named(server: DiscordServer, core: Core) -> None:
@@ -624,8 +656,8 @@ async def test_commands_are_offered_once(server: DiscordServer, core: Core, guil
         names = {command["name"] for command in server.commands}
         assert names >= {"new", "usage", "stop", "retry", "help", "persona", "forget", "export"}
         for command in server.commands:
-            assert command["contexts"] == [0, 1], "in no chat among people without the bot"
-            assert command["integration_types"] == [0]
+            assert command["contexts"] == [0, 1, 2], "also where the bot is no member"
+            assert command["integration_types"] == [0, 1]
     async with listening(server, core):
         assert count(server, "PUT", "/commands") == 1
 
@@ -923,7 +955,9 @@ async def test_the_token_of_a_command_is_in_no_log(
     await server.wait(lambda: core.events)
     server.fail("PATCH /webhooks/{id}/{token}/messages/{id}", retry_after=0.1)
     turn = core.messages[0]
-    await adapter.send(turn.address, "Help.", final=True, ticket=turn.ticket, nonce="1")
+    await adapter.send(
+        turn.address, "Help.", final=True, reply_to="1", ticket=turn.ticket, nonce="1"
+    )
     assert command.token in caplog.text
     told = "\n".join(map(Lines().format, caplog.records))
     assert "We are being rate limited" in told

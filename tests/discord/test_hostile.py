@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bots.discord.inbound import parse_edit, parse_interaction, parse_message
+from bots.discord.inbound import parse_edit, parse_message
+from bots.discord.interactions import parse_interaction
 from core.adapter import Change, InboundMessage
 from core.events import LONGEST_ID, cleaned
 from tests.dialogs.stages import DiscordStage, World
@@ -125,7 +126,7 @@ def outcome(library: payloads.Library, name: str, body: Any) -> InboundMessage |
         elif name == "MESSAGE_UPDATE":
             event = parse_edit(library.message(body), library.me)
         elif name == "INTERACTION_CREATE":
-            event = parse_interaction(library.interaction(body), library.me)
+            event = parse_interaction(library.interaction(body), library.me, is_member=True)
         return None if event is None else cleaned(event)  # type: ignore[return-value]  # as it was
     except Exception:  # noqa: BLE001 - so does the gateway
         return None

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
-from bots.discord.inbound import (
-    parse_deletion,
-    parse_edit,
-    parse_interaction,
-    parse_message,
-    read,
-)
+from bots.discord.content import LONGEST_QUOTE
+from bots.discord.inbound import parse_deletion, parse_edit, parse_message, read
+from bots.discord.interactions import parse_interaction
+from bots.discord.tickets import Ticket
+from bots.discord.tickets import read as read_ticket
 from bots.pieces import Pieces
+from bots.quotes import CUT
 from core.adapter import Address, Attachment, Author, Change, ChangeKind, InboundMessage
 from tests.discord import payloads
 from tests.discord.payloads import (
@@ -111,9 +110,12 @@ async def test_a_reply_to_the_bot_calls_it_without_a_ping(library: payloads.Libr
 
 
 async def test_a_mention_in_a_reply_brings_the_text_it_is_about(library: payloads.Library) -> None:
-    other = message("x" * 3000, author=BOB, id="99")
+    other = message("x" * 4000, author=BOB, id="99")
     event = said(library, reply(f"<@{BOT}> true?", other, **NAMED))
-    assert (event.text, event.reply_to, event.quote) == ("true?", "99", "x" * 1000)
+    assert (event.text, event.reply_to, event.quote) == ("true?", "99", "x" * 4000)
+    long = message("x" * 20_000, author=BOB, id="99")
+    quote = said(library, reply(f"<@{BOT}> true?", long, **NAMED)).quote
+    assert quote == "x" * LONGEST_QUOTE + f"\n{CUT}"
     assert said(library, reply(f"<@{BOT}> true?", None, **NAMED)).quote == ""
 
 
@@ -164,7 +166,8 @@ async def test_unreadable_content_is_named_in_private(
 ) -> None:
     event = said(library, private("", **more))
     assert (event.unreadable, event.attachments) == (words, ())
-    assert heard(library, reply("", message("x", author=BOT), **more)) is None
+    answer = said(library, reply("", message("x", author=BOT), **more))
+    assert (answer.unreadable, answer.quote) == (words, "")
     assert said(library, message(f"<@{BOT}> look", **NAMED, **more)).unreadable == words
 
 
@@ -203,6 +206,9 @@ async def test_a_manager_of_the_server_is_an_admin(library: payloads.Library) ->
 async def test_an_edit_is_a_change_once(library: payloads.Library) -> None:
     at = "2024-11-23T14:07:00.000000+00:00"
     body = message(f"<@{BOT}> what is a functor?", **NAMED, edited_timestamp=at)
+    assert str(said(library, body).sent_at) == "2024-11-23 14:07:00+00:00", (
+        "a new question counts then"
+    )
     change = parse_edit(library.message(body), library.me)
     assert change == Change(
         f"{MESSAGE}:2024-11-23T14:07:00+00:00",
@@ -227,7 +233,7 @@ async def test_a_deletion_carries_the_author(library: payloads.Library) -> None:
 async def test_a_slash_command_is_a_message_with_a_ticket(library: payloads.Library) -> None:
     options = [{"name": "text", "type": 3, "value": "for good"}]
     data = {"id": "1", "name": "new", "type": 1, "options": options}
-    event = parse_interaction(library.interaction(interaction(2, data)), library.me)
+    event = parse_interaction(library.interaction(interaction(2, data)), library.me, is_member=True)
     assert event == InboundMessage(
         event_id="1309876543210000001",
         address=PLACE,
@@ -244,7 +250,7 @@ async def test_a_slash_command_is_a_message_with_a_ticket(library: payloads.Libr
 async def test_an_admin_uses_commands_as_one(library: payloads.Library) -> None:
     who = {**payloads.member(), "user": payloads.user(BOB, "Bob"), "permissions": str(1 << 5)}
     body = interaction(2, {"id": "1", "name": "new", "type": 1}, member=who)
-    event = parse_interaction(library.interaction(body), library.me)
+    event = parse_interaction(library.interaction(body), library.me, is_member=True)
     assert isinstance(event, InboundMessage)
     assert event.admin
 
@@ -252,11 +258,12 @@ async def test_an_admin_uses_commands_as_one(library: payloads.Library) -> None:
 async def test_a_pressed_button_is_a_change(library: payloads.Library) -> None:
     answer = message("…", author=BOT, id="99")
     body = interaction(3, {"custom_id": "stop", "component_type": 2}, message=answer)
-    event = parse_interaction(library.interaction(body), library.me)
-    ticket = body["token"]
-    assert event == Change("1309876543210000001", ChangeKind.STOP, PLACE, ADA, "99", ticket=ticket)
+    event = parse_interaction(library.interaction(body), library.me, is_member=True)
+    assert event == Change(
+        "1309876543210000001", ChangeKind.STOP, PLACE, ADA, "99", aside=body["token"]
+    )
     other = interaction(3, {"custom_id": "page:2", "component_type": 2}, message=answer)
-    assert parse_interaction(library.interaction(other), library.me) is None
+    assert parse_interaction(library.interaction(other), library.me, is_member=True) is None
 
 
 # Places
@@ -292,6 +299,11 @@ def test_only_a_chat_with_the_bot_alone_is_private(
     body |= {"user": payloads.user(payloads.ADA, "Ada"), "context": context}
     for name in ("guild_id", "guild", "member", *(["context"] if context is None else [])):
         del body[name]
-    event = parse_interaction(library.interaction(body), library.me)
+    event = parse_interaction(library.interaction(body), library.me, is_member=True)
     assert isinstance(event, InboundMessage)
-    assert (event.private, event.admin) == (private, private)
+    assert (event.private, event.admin) == (private, True), "two people, or the owner"
+    assert (read_ticket(event.ticket) or Ticket("")).alone is not private
+    body["user"] = payloads.user(BOB, "Bob")
+    other = parse_interaction(library.interaction(body), library.me, is_member=True)
+    assert isinstance(other, InboundMessage)
+    assert other.admin is (kind != GROUP_DM)

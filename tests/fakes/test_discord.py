@@ -280,10 +280,12 @@ async def test_a_thread_has_the_id_of_its_starter(
     starter = await server.say(channel, ada, "let us talk")
     thread = server.thread(channel, "talk", starter=starter)
     await server.say(thread, ada, "here")
-    await server.wait(lambda: len(bot.heard) == 2)
-    assert isinstance(bot.heard[1].channel, discord.Thread)
+    await server.wait(lambda: len(bot.heard) == 3)
+    _, first, said = bot.heard
+    assert first.type is discord.MessageType.thread_starter_message
+    assert isinstance(said.channel, discord.Thread)
     assert thread.id == starter.id
-    await bot.heard[1].channel.send("yes")
+    await said.channel.send("yes")
     assert [answer.content for answer in server.answers(thread)] == ["yes"]
 
 
@@ -602,6 +604,9 @@ async def test_only_registered_commands_can_be_used(
         ([{"name": "New", "description": "x"}], "APPLICATION_COMMAND_INVALID_NAME"),
         ([{"name": "new"}], "BASE_TYPE_BAD_LENGTH"),
         ([{"name": "new", "description": "x"}] * 2, "APPLICATION_COMMANDS_DUPLICATE_NAME"),
+        ([{"name": "Look", "type": 3, "description": "x"}], "APPLICATION_COMMAND_CONTEXT_MENU"),
+        ([{"name": "new", "description": "x", "contexts": [3]}], "BASE_TYPE_CHOICES"),
+        ([{"name": "new", "description": "x", "integration_types": [2]}], "BASE_TYPE_CHOICES"),
     ],
 )
 async def test_a_bad_command_is_refused(
@@ -625,6 +630,31 @@ async def test_a_command_of_one_guild_is_known_there_only(
     used = await server.slash(channel, ada, "new")
     assert used.data["data"]["id"] == made[0]["id"]
     assert server.commands == []
+
+
+async def test_a_person_uses_a_command_where_the_bot_is_no_member(
+    server: DiscordServer, call: Call, ada: Person
+) -> None:
+    far = server.channel(server.guild("Far", members=[ada], has_bot=False), "general")
+    path = f"/applications/{server.application_id}/commands"
+    menu: Json = {"name": "Look", "type": 3, "integration_types": [1], "contexts": [0]}
+    await call("PUT", path, [menu])
+    said = await server.say(far, ada, "Look at me")
+    with pytest.raises(ValueError, match="not on offer"):
+        await server.use(said, ada, "Look")
+    server.install(ada)
+    used = await server.use(said, ada, "Look")
+    assert used.data["data"]["resolved"]["messages"][said.id]["content"] == "Look at me"
+    for method, rest in (("GET", ""), ("POST", "/messages"), ("POST", "/typing")):
+        assert (await call(method, f"/channels/{far.id}{rest}", {"content": "x"}))[0] == 403
+    await call("POST", f"/interactions/{used.id}/{used.token}/callback", {"type": 5})
+    hook = f"/webhooks/{server.application_id}/{used.token}"
+    await call("PATCH", f"{hook}/messages/@original", {"content": "0"})
+    assert (await call("POST", hook, {"content": "1"}))[0] == 200
+    used.followups *= 5
+    assert (await call("POST", hook, {"content": "6"}))[1]["code"] == 40094
+    with pytest.raises(ValueError, match="not on offer"):
+        await server.use(await server.say(server.among(ada, ada), ada, "x"), ada, "Look")
 
 
 # Trouble at the gateway

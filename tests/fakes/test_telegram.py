@@ -18,7 +18,10 @@ from telegram import (
     InlineKeyboardMarkup,
     Message,
     MessageEntity,
+    MessageOriginChannel,
+    MessageOriginChat,
     MessageOriginHiddenUser,
+    MessageOriginUser,
     ReplyParameters,
     Update,
 )
@@ -847,6 +850,69 @@ async def test_a_forward_tells_its_origin(telegram: TelegramServer, bot: Bot, ad
     assert isinstance(origin, MessageOriginHiddenUser)
     assert origin.sender_user_name == "Somebody"
     assert text_message(update).text == "All cats are grey."
+
+
+async def test_a_message_is_forwarded_with_its_contents_and_its_author(
+    telegram: TelegramServer, bot: Bot, ada: User
+) -> None:
+    chat, news = telegram.private(ada), telegram.channel(-1002, "News")
+    place = telegram.group(-500, "Friends")
+    await telegram.forward(chat, ada, await telegram.photo(place, ada, b"jpeg", "a cat"))
+    await telegram.forward(chat, ada, await telegram.publish(news, "All cats are grey."))
+    said = await telegram.say(place, ada, "as a channel", as_chat=news)
+    await telegram.forward(chat, ada, said)
+    await telegram.forward(chat, ada, telegram.messages(chat)[0])
+    messages = [text_message(update) for update in await bot.get_updates()]
+    photo, post, speech, again = (each for each in messages if each.forward_origin)
+    assert (photo.caption, bool(photo.photo)) == ("a cat", True)
+    assert isinstance(photo.forward_origin, MessageOriginUser)
+    assert isinstance(post.forward_origin, MessageOriginChannel)
+    assert (post.forward_origin.chat.title, post.forward_origin.message_id) == ("News", 1)
+    assert isinstance(speech.forward_origin, MessageOriginChat)
+    assert again.forward_origin == photo.forward_origin
+
+
+async def test_a_reply_to_another_place_brings_no_message(
+    telegram: TelegramServer, bot: Bot, ada: User
+) -> None:
+    forum = telegram.supergroup(-1001, "Forum", forum=True)
+    one, two = (telegram.topic(forum, name, ada) for name in ("one", "two"))
+    here = await telegram.say(forum, ada, "😀" * 1000, thread=one)
+    family = await telegram.photo(telegram.group(-600, "Family"), ada, b"jpeg")
+    await telegram.say(forum, ada, "and here?", here, thread=two)
+    await telegram.say(forum, ada, "and there?", family, thread=two)
+    await telegram.say(forum, ada, "and above?", here, thread=one)
+    told = [text_message(update) for update in await bot.get_updates()][-3:]
+    topic, chat, same = told
+    assert topic.external_reply
+    assert topic.external_reply.chat
+    assert topic.external_reply.chat.id == -1001
+    assert topic.quote
+    assert (topic.quote.text, topic.quote.is_manual) == ("😀" * 512, None)
+    assert chat.external_reply
+    assert chat.external_reply.photo
+    assert (chat.external_reply.chat, chat.external_reply.message_id, chat.quote) == (None,) * 3
+    assert same.reply_to_message
+    assert same.reply_to_message.text == "😀" * 1000
+
+
+async def test_chats_speak_by_accounts_of_the_service(
+    telegram: TelegramServer, bot: Bot, ada: User
+) -> None:
+    group, news = telegram.supergroup(-1001, "Crew"), telegram.channel(-1002, "News")
+    other = User(99, "Other", "other_bot", is_bot=True)
+    await telegram.say(group, ada, "as an admin", as_chat=group)
+    await telegram.say(group, ada, "as a channel", as_chat=news)
+    await telegram.publish(news, "a post", group)
+    await telegram.say(group, ada, "a film", via=other)
+    told = [text_message(update) for update in await bot.get_updates()]
+    accounts = [each.from_user and each.from_user.username for each in told]
+    assert accounts == ["GroupAnonymousBot", "Channel_Bot", None, ada.username]
+    speakers = [each.sender_chat and each.sender_chat.id for each in told]
+    assert speakers == [-1001, -1002, -1002, None]
+    assert [bool(each.is_automatic_forward) for each in told] == [False, False, True, False]
+    assert told[3].via_bot
+    assert told[3].via_bot.id == 99
 
 
 @pytest.mark.parametrize(("privacy", "told"), [(False, 3), (True, 1)])

@@ -16,7 +16,16 @@ import httpx
 
 from bots import __main__ as entry
 from core import db, llm
-from core.adapter import Address, Attachment, Author, Button, Change, ChangeKind, InboundMessage
+from core.adapter import (
+    Address,
+    Attachment,
+    Author,
+    Button,
+    Change,
+    ChangeKind,
+    InboundMessage,
+    Leeway,
+)
 from core.chat import Chat
 from core.clock import machine_time
 from core.db import Sessions
@@ -55,6 +64,9 @@ class Paper:
     def pace(self, address: Address) -> float:
         return 1e-6
 
+    def leeway(self, ticket: str) -> Leeway:
+        return Leeway()
+
     def fits(self, markdown: str) -> bool:
         return len(markdown) <= 4000
 
@@ -87,6 +99,7 @@ class Paper:
         markdown: str,
         *,
         final: bool,
+        ticket: str = "",
         buttons: tuple[Button, ...] = (),
     ) -> None:
         self.posts[message_id] = address, markdown
@@ -98,7 +111,7 @@ class Paper:
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Nobody waits."""
 
-    async def delete(self, address: Address, message_id: str) -> None:
+    async def delete(self, address: Address, message_id: str, *, ticket: str = "") -> None:
         self.posts.pop(message_id, None)
 
     async def upload(
@@ -108,6 +121,7 @@ class Paper:
         data: bytes,
         *,
         reply_to: str | None = None,
+        ticket: str = "",
         nonce: str,
     ) -> str:
         self.uploads.append((address, name, data))
@@ -126,7 +140,7 @@ class Paper:
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
         return message_id in self.posts
 
-    async def typing(self, address: Address) -> None:
+    async def typing(self, address: Address, *, ticket: str = "") -> None:
         """Nobody looks."""
 
     async def around(self, address: Address) -> Address | None:

@@ -17,7 +17,7 @@ from tests.core.test_faults import KINDS
 from tests.fakes.model import MODEL, Answer, Fault, ModelServer, Raw, Reply
 from tests.memory.desk import ADA, BOB, Desk, desk
 from tests.memory.test_files import photo
-from tests.records import Records, eventually
+from tests.records import PATIENCE, Records, eventually
 
 OTHER = "other/model"
 SOON = 0.05
@@ -156,7 +156,7 @@ async def test_a_deploy_goes_on_waiting_in_the_same_message(
     async with desk(database_url, model, notice_after=SOON) as ada:
         await ada.say("hi")
         message_id = await stands(ada, MODEL_WAITS)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await ada.drain(60)
     async with desk(database_url, model, notice_after=SOON) as ada:
         assert await stands(ada, MODEL_WAITS) == message_id
@@ -198,7 +198,7 @@ async def test_nobody_reads_a_status_or_a_server_s_words(
     told = body if isinstance(body, dict) and "error" in body else {"error": body}
     model.respond = lambda request: Raw(sse(told)) if status == 200 else Fault(status, body=data)
     async with desk(sqlite_url, model, model_patience_seconds=0.05) as ada:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             heard = await ada.ask("hi")
     sized = {words.PROMPT_HAS.format(size=size, most=most) for size, most in SIZES}
     assert heard.partition(" (Reference 1-1)")[0] in ALL | sized

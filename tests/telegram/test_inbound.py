@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from telegram import Update, User
 
+from bots.quotes import CUT
 from bots.telegram.inbound import parse, parse_piece
 from core.adapter import (
     Address,
@@ -28,6 +29,7 @@ BOB = Author("telegram", "1002", "Bob")
 PRIVATE = Address("telegram", "123456", "1001")
 GROUP = Address("telegram", "123456", "-4001")
 FORUM = "-1009876543210"
+CREW, NEWS = "-1001234567890", "-1005550001111"
 
 
 def payload(name: str) -> dict[str, Any]:
@@ -80,12 +82,110 @@ def test_selected_part_is_the_quote() -> None:
     assert (event.reply_to, event.quote) == ("501", "Second.")
 
 
-def test_long_quote_is_cut() -> None:
+@pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        ("x" * 4096, "x" * 4096),
+        ("😀" * 2048, "😀" * 2048),
+        ("x" * 4097, "x" * 4096 + f"\n{CUT}"),
+        ("x" + "😀" * 2048, "x" + "😀" * 2047 + f"\n{CUT}"),
+    ],
+    ids=["whole", "whole emoji", "cut", "cut between emoji"],
+)
+def test_a_quote_longer_than_a_message_is_cut_and_says_so(text: str, quote: str) -> None:
     update = payload("private_reply")
-    update["message"]["reply_to_message"]["text"] = "x" * 5000
+    update["message"]["reply_to_message"]["text"] = text
     event = read(update)
     assert isinstance(event, InboundMessage)
-    assert event.quote == "x" * 1000
+    assert event.quote == quote
+
+
+def test_a_quote_whose_markup_is_longer_than_itself_has_none() -> None:
+    update = payload("private_reply")
+    link = {"type": "text_link", "length": 1, "url": f"https://example.org/{'a' * 500}"}
+    entities = [{**link, "offset": number} for number in range(60)]
+    update["message"]["reply_to_message"] |= {"text": "x" * 4096, "entities": entities}
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert event.quote == "x" * 4096
+
+
+def test_a_passage_that_telegram_chose_itself_is_the_whole_message() -> None:
+    update = payload("private_quote")
+    del update["message"]["quote"]["is_manual"]
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert event.quote == update["message"]["reply_to_message"]["text"]
+
+
+def test_the_file_of_the_message_replied_to_goes_along() -> None:
+    event = message("group_photo_answered")
+    assert (event.text, event.reply_to, event.quoted_from) == ("what is this?", "39", "Bob")
+    assert event.quote == "my **cat**"
+    assert [file.reference for file in event.attachments] == ["AgAClarge"]
+    assert event.album == "", "it belongs to the other message"
+
+
+def test_a_file_of_the_bots_own_does_not_go_along() -> None:
+    update = payload("private_reply")
+    document = payload("private_document")["message"]["document"]
+    update["message"]["reply_to_message"] |= {"document": document}
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert (event.attachments, event.text) == ((), "Why?")
+
+
+def test_a_reply_to_another_chat_brings_what_telegram_tells_of_it() -> None:
+    event = message("group_external_reply")
+    assert (event.text, event.reply_to, event.quoted_from) == ("what is this?", None, "News (Eve)")
+    assert event.quote == "All _cats_ are grey."
+    assert event.attachments == (Attachment("BQACnews", "news.pdf", "application/pdf", 4821),)
+
+
+def test_a_checklist_is_quoted_as_a_list() -> None:
+    event = message("group_checklist_answered")
+    assert (event.quote, event.unreadable) == ("Shopping\n- Tea\n- Milk", "")
+
+
+def test_the_blocks_of_a_rich_message_are_quoted() -> None:
+    runs = [
+        "All ",
+        {"type": "bold", "text": ["cats ", {"type": "italic", "text": "are"}]},
+        " grey.",
+    ]
+    items = [{"blocks": [{"type": "paragraph", "text": name}]} for name in ("one", "two")]
+    deep: Any = "too deep"
+    for _ in range(500):
+        deep = {"blocks": [deep]}
+    blocks = [
+        {"type": "heading", "size": 1, "text": "Cats"},
+        {"type": "paragraph", "text": runs},
+        {"type": "list", "items": items},
+        deep,
+    ]
+    update = payload("private_reply")
+    del update["message"]["reply_to_message"]["text"]
+    update["message"]["reply_to_message"]["rich_message"] = {"blocks": blocks}
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert event.quote == "Cats\nAll cats are grey.\none\ntwo"
+
+
+def test_the_story_that_somebody_replies_to_cannot_be_read() -> None:
+    update = payload("group_mention")
+    update["message"]["reply_to_story"] = {"id": 5, "chat": {"id": 7, "type": "private"}}
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert (event.unreadable, event.reply_to) == ("stories", None)
+
+
+def test_a_reply_to_something_unknown_in_another_chat_says_so() -> None:
+    origin = {"type": "a_kind_of_next_year", "date": 1763990000}
+    update = payload("group_mention")
+    update["message"]["external_reply"] = {"origin": origin}
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert (event.unreadable, event.quote) == ("messages from other chats", "")
 
 
 def test_command_is_split_from_its_arguments() -> None:
@@ -140,7 +240,17 @@ def test_caption_of_unreadable_content_is_read() -> None:
 
 def test_forwarded_message_has_its_sender_as_author() -> None:
     event = message("private_forwarded")
-    assert (event.author, event.text, event.forwarded) == (ADA, "Is this true?", True)
+    assert (event.author, event.text, event.forwarded) == (ADA, "", True)
+    assert (event.quoted_from, event.quote) == ("Somebody", "Is this true?")
+
+
+@pytest.mark.parametrize("name", ["private_command", "private_other_command"])
+def test_a_forwarded_command_is_not_carried_out(name: str) -> None:
+    update = payload(name)
+    update["message"]["forward_origin"] = payload("private_forwarded")["message"]["forward_origin"]
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert (event.command, event.text, event.quote[:1]) == (None, "", "/")
 
 
 def test_command_for_another_bot_is_mere_text_in_private() -> None:
@@ -159,6 +269,7 @@ def test_deleted_account_has_a_name() -> None:
         ("group_text_mention", "what is up", BOB),
         ("group_caption_mention", "what is this?", BOB),
         ("group_reply_to_bot", "and then?", BOB),
+        ("group_sticker_reply", "", BOB),
     ],
 )
 def test_group_message_to_the_bot(name: str, text: str, author: Author) -> None:
@@ -253,9 +364,6 @@ def test_a_message_of_no_person_is_no_piece(name: str) -> None:
     "name",
     [
         "channel_post",
-        "group_anonymous_admin",
-        "group_as_channel",
-        "group_automatic_forward",
         "group_command_other",
         "group_command_other_reply",
         "group_edited_talk",
@@ -264,7 +372,6 @@ def test_a_message_of_no_person_is_no_piece(name: str) -> None:
         "group_other_mention",
         "group_own_message",
         "group_reply_to_other",
-        "group_sticker_reply",
         "group_talk",
         "member_changed",
         "pressed_foreign",
@@ -273,7 +380,6 @@ def test_a_message_of_no_person_is_no_piece(name: str) -> None:
         "private_live_location",
         "private_pinned",
         "private_unknown_kind",
-        "private_via_bot",
         "topic_talk_under_bot",
     ],
 )
@@ -281,9 +387,37 @@ def test_messages_to_others_are_no_events(name: str) -> None:
     assert read(payload(name)) is None
 
 
-def test_channel_that_speaks_is_no_person() -> None:
-    update = payload("group_mention")
-    update["message"]["sender_chat"] = {"id": -1005550001111, "title": "News", "type": "channel"}
+@pytest.mark.parametrize(
+    ("name", "author", "admin"),
+    [
+        ("group_anonymous_admin", Author("telegram", CREW, "Crew (boss)"), True),
+        ("group_as_channel", Author("telegram", NEWS, "News"), False),
+        ("group_automatic_forward", Author("telegram", NEWS, "News"), False),
+    ],
+)
+def test_who_writes_in_the_name_of_a_chat_is_that_chat(
+    name: str, author: Author, admin: bool
+) -> None:
+    event = message(name)
+    assert (event.author, event.text, event.admin) == (author, "hello", admin)
+    assert (event.forwarded, event.quote) == (False, "")
+
+
+def test_an_automatic_forward_that_does_not_name_the_bot_is_no_event() -> None:
+    update = payload("group_automatic_forward")
+    del update["message"]["entities"]
+    assert read(update) is None
+    assert parse_piece(Update.de_json(update, None), ME) is None
+    command = [{"type": "bot_command", "offset": 0, "length": 5}]
+    update["message"] |= {"text": "/help", "entities": command}
+    assert read(update) is None
+
+
+def test_a_message_through_an_inline_bot_is_its_senders() -> None:
+    event = message("private_via_bot")
+    assert (event.author, event.text) == (ADA, "🎬 A film")
+    update = payload("private_via_bot")
+    update["message"]["via_bot"]["id"] = ME.id
     assert read(update) is None
 
 
@@ -303,6 +437,16 @@ def test_no_thread_outside_of_topics(name: str) -> None:
     assert message(name).address.thread == ""
 
 
+def test_a_message_that_was_edited_is_as_old_as_its_edit() -> None:
+    """Otherwise an edit would bring an old window of a limit back."""
+    update = payload("private_text")
+    sent = update["message"]["date"]
+    update["message"]["edit_date"] = sent + 3600
+    event = read(update)
+    assert isinstance(event, InboundMessage)
+    assert event.sent_at.timestamp() == sent + 3600
+
+
 def test_edited_message() -> None:
     event = change("private_edited")
     assert event == Change("730145617", ChangeKind.EDITED, PRIVATE, ADA, "10", "What is a functor?")
@@ -311,6 +455,18 @@ def test_edited_message() -> None:
 def test_edited_message_of_a_group() -> None:
     event = change("group_edited_mention")
     assert (event.kind, event.address, event.text) == (ChangeKind.EDITED, GROUP, "hello")
+    assert isinstance(event.message, InboundMessage)
+    assert (event.message.text, event.message.addressed) == ("hello", True)
+
+
+def test_a_change_of_something_else_in_an_old_message_makes_no_question() -> None:
+    for date in (None, 1763996400 + 3 * 86_400):
+        update = payload("group_edited_mention")
+        update["edited_message"]["edit_date"] = date
+        event = read(update)
+        assert isinstance(event, Change)
+        assert event.message is None
+    assert change("private_edited").message is None
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,20 @@ async def test_the_answer_for_a_topic_that_is_deleted_goes_to_the_chat(
     assert stage.records.one("SELECT count(*) FROM mutes") == 0
 
 
+async def test_an_answer_that_is_deleted_with_its_topic_stands_in_the_chat(
+    stage: TelegramStage, forum: Chat, model: ModelServer
+) -> None:
+    server, topic = stage.server, stage.server.topic(forum, "Weather", stage.ada)
+    async with stage.running():
+        with model.hold():
+            await ask(stage, forum, topic, "count to 60")
+            await stage.records.posted()
+            server.delete_topic(forum, topic)
+        await stage.records.idle(1)
+    [answer] = server.answers(forum)
+    assert (answer.text.endswith("60"), answer.thread) == (True, None)
+
+
 @pytest.mark.parametrize(
     "reason", ["message thread not found", "TOPIC_CLOSED", "TOPIC_DELETED", "TOPIC_ID_INVALID"]
 )

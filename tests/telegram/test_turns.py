@@ -160,14 +160,15 @@ async def test_a_comment_and_the_forwards_after_it_are_one_question(
     server = stage.server
     async with stage.running():
         with model.hold():
-            await stage.say("Summarise this")
+            comment = await server.say(stage.chat, stage.ada, "Summarise this")
             await model.seen(1)
             for text in ("All cats are grey.", "All dogs bark."):
-                await server.forward(stage.chat, stage.ada, text)
+                await server.forward(stage.chat, stage.ada, text, beside=comment)
             await model.seen(2)
         await stage.records.idle(1)
     asked = model.requests[-1].messages[-1]["content"]
-    assert asked.endswith("Summarise this\nAll cats are grey.\nAll dogs bark.")
+    said = "> Somebody wrote:\n> All cats are grey.\n> \n> Somebody wrote:\n> All dogs bark."
+    assert asked.endswith(f"{said}\n\nSummarise this")
     assert (len(model.requests), stage.records.turns()) == (2, 1)
     assert len(server.answers(stage.chat)) == 1
     assert stage.records.drift() == []
@@ -178,12 +179,10 @@ async def test_a_forward_follows_its_comment_in_a_group_too(
 ) -> None:
     server, group = stage.server, stage.group()
     async with stage.running():
-        await server.forward(group, stage.ada, "not for the bot")
-        await server.say(group, stage.ada, f"@{server.username} Summarise this")
-        await server.forward(group, stage.ada, "All cats are grey.")
+        comment = await server.say(group, stage.ada, f"@{server.username} Summarise this")
+        await server.forward(group, stage.ada, "All cats are grey.", beside=comment)
         await eventually(lambda: "grey" in str([each.messages for each in model.requests]))
         await stage.records.idle(1)
-    assert "not for the bot" not in str(model.requests[-1].messages)
     assert len(server.answers(group)) == stage.records.turns() == 1
 
 

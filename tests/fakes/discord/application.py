@@ -74,14 +74,17 @@ def put_commands(world: World, request: Request) -> Reply:
     """Replace all commands; one that keeps its name keeps its id."""
     _own_application(world, request)
     place = request.ids.get("guild")
-    before = {command["name"]: command["id"] for command in world.commands.get(place, [])}
+    before = {
+        (command["type"], command["name"]): command["id"]
+        for command in world.commands.get(place, [])
+    }
     commands = [_command(world, index, body) for index, body in enumerate(request.body)]
     names = [(command["type"], command["name"]) for command in commands]
     if len(set(names)) < len(names):
         code = "APPLICATION_COMMANDS_DUPLICATE_NAME"
         raise invalid("name", code, "Application command names must be unique")
     for command in commands:
-        command["id"] = before.get(command["name"], command["id"])
+        command["id"] = before.get((command["type"], command["name"]), command["id"])
         command.update({"guild_id": place} if place else {})
     world.commands[place] = commands
     return Reply(commands)
@@ -94,14 +97,35 @@ def _command(world: World, index: int, body: Json) -> Json:
         "options": [],
         "default_member_permissions": None,
         "nsfw": False,
+        "contexts": None,
         **body,
+        "integration_types": body.get("integration_types") or [0],
         "id": world.snowflake(),
         "application_id": world.application_id,
         "version": world.snowflake(),
     }
     if command["type"] == 1:
         _check_command(f"{index}", command)
+    else:
+        _check_menu(f"{index}", command)
+    _check_choices(f"{index}.contexts", command["contexts"] or [], {0, 1, 2})
+    _check_choices(f"{index}.integration_types", command["integration_types"], {0, 1})
     return command
+
+
+def _check_menu(path: str, command: Json) -> None:
+    """Check a command in the menu of a person (2) or a message (3)."""
+    if not 1 <= len(command["name"]) <= 32:
+        text = "Command name is invalid"
+        raise invalid(f"{path}.name", "APPLICATION_COMMAND_INVALID_NAME", text)
+    if command["description"] or command["options"]:
+        text = "Context menu commands cannot have description"
+        raise invalid(f"{path}.description", "APPLICATION_COMMAND_CONTEXT_MENU", text)
+
+
+def _check_choices(path: str, given: list[int], known: set[int]) -> None:
+    if not set(given) <= known or len(set(given)) < len(given):
+        raise invalid(path, "BASE_TYPE_CHOICES", f"Value must be one of {known}.")
 
 
 def _check_command(path: str, command: Json) -> None:

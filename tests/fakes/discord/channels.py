@@ -61,6 +61,8 @@ def visible(world: World, request: Request) -> Channel:
     channel = world.channels.get(_snowflake("channel_id", request.ids["channel"]))
     if not channel:
         raise refusal(10003)
+    if not channel.has_bot:
+        raise refusal(50001)
     _require(channel, "VIEW_CHANNEL", 50001)
     return channel
 
@@ -142,8 +144,9 @@ def _standing(channel: Channel, request: Request) -> Message:
 
 def _readable(world: World, message: Message) -> Json:
     body = wire.message(message, world.link)
-    hidden = world.protected(message) and "message_content" not in world.intents_allowed
-    return wire.bare(body) if hidden else body
+    if "message_content" in world.intents_allowed:
+        return body
+    return wire.withheld(body, message, world.protected) or body
 
 
 def edit_message(world: World, request: Request) -> Reply:

@@ -40,6 +40,8 @@ class Form:
     unique: bool = False
     """`enforce_nonce`: the same nonce again makes no second message."""
     flags: int = 0
+    stickers: Sequence[Json] = ()
+    poll: Json | None = None
     given: frozenset[str] = frozenset()
 
 

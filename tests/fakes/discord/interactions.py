@@ -4,7 +4,14 @@ from dataclasses import replace
 
 from tests.fakes.discord import forms, wire
 from tests.fakes.discord.channels import apply_edit
-from tests.fakes.discord.records import EPHEMERAL, LOADING, Interaction, Json, Message
+from tests.fakes.discord.records import (
+    EPHEMERAL,
+    FOLLOW_UPS,
+    LOADING,
+    Interaction,
+    Json,
+    Message,
+)
 from tests.fakes.discord.refusals import invalid, refusal
 from tests.fakes.discord.routes import NOTHING, Reply, Request, Route
 from tests.fakes.discord.world import World
@@ -49,8 +56,10 @@ def _respond(world: World, interaction: Interaction, request: Request) -> Messag
 
 
 def _say(world: World, interaction: Interaction, form: forms.Form) -> Message:
-    hidden = bool(form.flags & EPHEMERAL)
     place = interaction.channel
+    if interaction.is_for_person and place.is_quiet:
+        form = replace(form, flags=form.flags | EPHEMERAL)
+    hidden = bool(form.flags & EPHEMERAL)
     return world.post(place, world.bot, form, interaction=interaction, hidden=hidden)
 
 
@@ -79,6 +88,8 @@ def follow_up(world: World, request: Request) -> Reply:
             raise refusal(10008)
         world.edit(original, form)
         return Reply(wire.message(original, world.link))
+    if interaction.is_for_person and len(interaction.followups) == FOLLOW_UPS:
+        raise refusal(40094)
     message = _say(world, interaction, replace(form, reference=None))
     interaction.followups.append(message)
     return Reply(wire.message(message, world.link))

@@ -14,19 +14,27 @@ ACKNOWLEDGE_WITHIN = 3.0
 TOKEN_LIFE = 15 * 60.0
 """Seconds that the token of an acknowledged interaction serves."""
 
-TEXT, DM, THREAD = 0, 1, 11
+FOLLOW_UPS = 5
+"""The most follow-ups of an interaction that only a person's install allows."""
+
+TEXT, DM, VOICE, GROUP_DM, CATEGORY, THREAD, FORUM = 0, 1, 2, 3, 4, 11, 15
 """Types of channels."""
+REPLY, STARTER = 19, 21
+"""Types of messages: a reply, and the one in a new thread that shows what it was made from."""
+FORWARD = 1
+"""The type of a reference to a message that is passed on."""
 EPHEMERAL, LOADING = 1 << 6, 1 << 7
 """Flags of messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An account; `bot` is only true of ours."""
+    """An account; a webhook is one too for the messages that it posts."""
 
     id: str
     name: str
     bot: bool = False
+    webhook: bool = False
 
     @property
     def mention(self) -> str:
@@ -47,6 +55,8 @@ class Guild:
     admin_role: str
     bot_role: str
     """The role that only the bot holds; mentioning it means the bot."""
+    has_bot: bool = True
+    """False where only people have installed the bot; it is no member."""
     channels: dict[str, "Channel"] = field(default_factory=dict, repr=False)
 
     @property
@@ -57,7 +67,7 @@ class Guild:
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """A text channel, a thread in one, or a private conversation with the bot."""
+    """A channel of a server, a thread in one, or a private conversation with the bot."""
 
     id: str
     name: str
@@ -65,6 +75,10 @@ class Channel:
     guild: Guild | None = None
     parent: "Channel | None" = field(default=None, repr=False)
     recipient: Person | None = None
+    people: tuple[Person, ...] = ()
+    """The people of a private conversation without the bot; the first one owns a group."""
+    is_quiet: bool = False
+    """True if answers to commands of people's apps are seen by these people only."""
     denied: set[str] = field(default_factory=set)
     """Names of the permissions that the bot lacks here."""
     posts: dict[str, "Message"] = field(default_factory=dict, repr=False)
@@ -78,6 +92,11 @@ class Channel:
     def guild_id(self) -> str | None:
         """The guild's id, None in a private conversation."""
         return self.guild.id if self.guild else None
+
+    @property
+    def has_bot(self) -> bool:
+        """True if the bot is a member here; elsewhere it can only answer interactions."""
+        return self.guild.has_bot if self.guild else not self.people
 
     def allows(self, permission: str) -> bool:
         """Return True if the bot has a permission here; a thread inherits from its channel."""
@@ -126,6 +145,10 @@ class Message:
     attachments: list[Upload] = field(default_factory=list)
     reference: str | None = None
     """The id of the message it replies to."""
+    target: "Message | None" = field(default=None, repr=False)
+    """The message that it replies to, forwards, or shows at the beginning of a thread."""
+    stickers: list[Json] = field(default_factory=list)
+    poll: Json | None = None
     pings: Pings = Pings()
     nonce: str | int | None = None
     flags: int = 0
@@ -163,6 +186,8 @@ class Interaction:
     token: str = field(repr=False)
     kind: int
     """2 for a command, 3 for a component."""
+    is_for_person: bool = field(default=False, kw_only=True)
+    """True if only the person has installed the bot, not the place."""
     who: Person
     channel: Channel = field(repr=False)
     data: Json

@@ -8,12 +8,14 @@ from typing import Self
 
 from aiohttp import web
 
+from tests.fakes.discord import wire
 from tests.fakes.discord.api import BODY_LIMIT, PREFIX, Api
 from tests.fakes.discord.faults import Drop, Faults
 from tests.fakes.discord.forms import File, Form
 from tests.fakes.discord.gateway import Gateway
 from tests.fakes.discord.limits import Limits
 from tests.fakes.discord.records import (
+    TEXT,
     Call,
     Channel,
     Guild,
@@ -41,7 +43,8 @@ class DiscordServer:
     `GET {url}/gateway/bot`; after an invalid session the library forgets it and turns to
     `discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY`, so that should be `gateway_url`.
 
-    `clock` counts seconds; moving it lets interactions, links and nonces expire.
+    `clock` counts seconds; moving it lets interactions, links and nonces expire. Its wall clock is
+    `behind` the machine's by so many seconds.
     """
 
     def __init__(
@@ -53,8 +56,9 @@ class DiscordServer:
         shards: int = 1,
         heartbeat_interval: float = 41.25,
         clock: Callable[[], float] = time.monotonic,
+        behind: float = 0.0,
     ) -> None:
-        self.world = World(token, clock, time.time() - clock())
+        self.world = World(token, clock, time.time() - behind - clock())
         self.world.shards = shards
         self.gateway = Gateway(self.world, heartbeat_interval)
         self._faults = Faults()
@@ -120,14 +124,32 @@ class DiscordServer:
         return self.world.person(name)
 
     def guild(
-        self, name: str, *, members: Iterable[Person] = (), admins: Iterable[Person] = ()
+        self,
+        name: str,
+        *,
+        members: Iterable[Person] = (),
+        admins: Iterable[Person] = (),
+        has_bot: bool = True,
     ) -> Guild:
-        """A new server with the bot in it."""
-        return self.world.guild(name, members, admins)
+        """A new server, by default with the bot in it."""
+        return self.world.guild(name, members, admins, has_bot=has_bot)
 
-    def channel(self, guild: Guild, name: str) -> Channel:
-        """A new text channel."""
-        return self.world.channel(guild, name)
+    def install(self, person: Person) -> None:
+        """Let a person install the bot for themselves."""
+        self.world.installed.add(person.id)
+
+    def among(self, *people: Person) -> Channel:
+        """A private conversation of two people, or a group of more, without the bot."""
+        return self.world.among(people)
+
+    def channel(
+        self, guild: Guild, name: str, *, kind: int = TEXT, hidden: bool = False
+    ) -> Channel:
+        """A new channel of a server, a text channel unless `kind` is another type.
+
+        A hidden one the bot may not view, until `allow(channel, "VIEW_CHANNEL")`.
+        """
+        return self.world.channel(guild, name, kind, hidden=hidden)
 
     def thread(self, channel: Channel, name: str, *, starter: Message | None = None) -> Channel:
         """A new thread of a channel, from a message or on its own."""
@@ -178,13 +200,49 @@ class DiscordServer:
         reply_to: Message | None = None,
         ping: bool = True,
         attachments: Sequence[Attachment] = (),
+        embeds: Sequence[Json] = (),
+        stickers: Sequence[str] = (),
+        poll: Sequence[str] = (),
     ) -> Message:
-        """A person writes; a reply pings the author of its message unless `ping` is off."""
+        """A person writes; a reply pings the author of its message unless `ping` is off.
+
+        Stickers are named; a poll is its question and its answers. Only other bots and webhooks
+        send embeds.
+        """
         _require_place(channel, who)
-        files = [File(name, data, media_type) for name, data, media_type in attachments]
-        allowed = {"parse": ["users", "roles", "everyone"], "replied_user": ping}
-        form = Form(content=text, files=files, allowed=allowed)
+        form = _form(text, ping, attachments, embeds, stickers, poll)
         return self.world.post(channel, who, form, reply=reply_to)
+
+    async def forward(self, message: Message, channel: Channel, who: Person) -> Message:
+        """A person passes a message on to a channel."""
+        _require_place(channel, who)
+        return self.world.post(channel, who, Form(), forward=message)
+
+    async def post_in_forum(
+        self,
+        forum: Channel,
+        who: Person,
+        title: str,
+        text: str,
+        *,
+        attachments: Sequence[Attachment] = (),
+    ) -> Channel:
+        """A person writes a new post, which is a thread with a first message."""
+        _require_place(forum, who)
+        return self.world.forum_post(forum, who, title, _form(text, True, attachments, (), (), ()))
+
+    async def post_by_webhook(
+        self,
+        channel: Channel,
+        name: str,
+        text: str,
+        *,
+        attachments: Sequence[Attachment] = (),
+        embeds: Sequence[Json] = (),
+    ) -> Message:
+        """A webhook writes under a name, as PluralKit lets it do."""
+        form = _form(text, True, attachments, embeds, (), ())
+        return self.world.post(channel, self.world.webhook(name), form)
 
     async def edit_by_person(self, message: Message, text: str) -> None:
         """The author changes the text of a message."""
@@ -201,12 +259,45 @@ class DiscordServer:
     async def slash(
         self, channel: Channel, who: Person, command: str, /, **options: object
     ) -> Interaction:
-        """A person uses a command; waits for the bot to have registered it."""
+        """A person uses a command; waits for the bot to have registered it.
+
+        An option that takes a file is given as an `Attachment`.
+        """
+        found = await self._offered(channel, who, command, 1)
+        files = {
+            name: self.world.upload(channel, File(*value))
+            for name, value in options.items()
+            if isinstance(value, tuple)
+        }
+        values = options | {name: upload.id for name, upload in files.items()}
+        data = {"id": found["id"], "name": command, "type": 1, "options": _filled(found, values)}
+        told = {upload.id: wire.attachment(upload, self.world.link) for upload in files.values()}
+        return self.world.interact(2, who, channel, data | {"resolved": {"attachments": told}})
+
+    async def use(self, message: Message, who: Person, command: str) -> Interaction:
+        """A person uses a command in the menu of a message."""
+        found = await self._offered(message.channel, who, command, 3)
+        whole = wire.message(message, self.world.link)
+        data = {
+            "id": found["id"],
+            "name": command,
+            "type": 3,
+            "target_id": message.id,
+            "resolved": {"messages": {message.id: whole}},
+        }
+        return self.world.interact(2, who, message.channel, data)
+
+    async def _offered(self, channel: Channel, who: Person, name: str, kind: int) -> Json:
+        """Return a command once the bot has registered it; it must be on offer in this place."""
         _require_place(channel, who)
-        await self.wait(lambda: self._command(channel, command) is not None)
-        found = self._command(channel, command) or {}
-        data = {"id": found["id"], "name": command, "type": 1, "options": _filled(found, options)}
-        return self.world.interact(2, who, channel, data)
+        await self.wait(lambda: self._command(channel, name, kind) is not None)
+        found = self._command(channel, name, kind) or {}
+        places, installs = found["contexts"], found["integration_types"]
+        is_installed = 0 in installs and channel.has_bot
+        is_installed |= 1 in installs and who.id in self.world.installed
+        if not is_installed or (places is not None and wire.context(channel) not in places):
+            raise ValueError(f"{name} is not on offer to {who.name} here")
+        return found
 
     async def press(self, message: Message, button: str | int, who: Person) -> Interaction:
         """A person presses a button: its custom id, its label, or its place from 0."""
@@ -218,10 +309,11 @@ class DiscordServer:
         data = {"custom_id": custom_id, "component_type": 2}
         return self.world.interact(3, who, message.channel, data, message)
 
-    def _command(self, channel: Channel, name: str) -> Json | None:
+    def _command(self, channel: Channel, name: str, kind: int) -> Json | None:
         places = [None, channel.guild_id] if channel.guild else [None]
         known = [item for place in places for item in self.world.commands.get(place, [])]
-        return next((item for item in known if item["name"] == name and item["type"] == 1), None)
+        wanted = (name, kind)
+        return next((item for item in known if (item["name"], item["type"]) == wanted), None)
 
     # What people see
 
@@ -231,7 +323,7 @@ class DiscordServer:
 
     def answers(self, channel: Channel) -> list[Message]:
         """Return the bot's messages of a channel, the oldest first."""
-        return [message for message in self.messages(channel) if message.author.bot]
+        return [each for each in self.messages(channel) if each.author == self.world.bot]
 
     def doubles(self, channel: Channel) -> int:
         """Count the bot's messages that repeat another's text in answer to the same question.
@@ -241,7 +333,7 @@ class DiscordServer:
         question: str | None = None
         seen: list[tuple[str | None, str]] = []
         for message in self.messages(channel):
-            if message.author.bot:
+            if message.author == self.world.bot:
                 seen.append((message.reference or question, message.content))
             else:
                 question = message.id
@@ -335,8 +427,29 @@ class DiscordServer:
         self.gateway.refuse_with.append(Close(code, REASONS.get(code, "")))
 
 
+def _form(
+    text: str,
+    ping: bool,
+    attachments: Sequence[Attachment],
+    embeds: Sequence[Json],
+    stickers: Sequence[str],
+    poll: Sequence[str],
+) -> Form:
+    return Form(
+        content=text,
+        files=[File(name, data, media_type) for name, data, media_type in attachments],
+        embeds=embeds,
+        stickers=[
+            {"id": f"{at}", "name": name, "format_type": 1} for at, name in enumerate(stickers)
+        ],
+        poll=wire.poll(*poll) if poll else None,
+        allowed={"parse": ["users", "roles", "everyone"], "replied_user": ping},
+    )
+
+
 def _require_place(channel: Channel, who: Person) -> None:
-    readers = channel.guild.members.values() if channel.guild else [channel.recipient]
+    private = [channel.recipient, *channel.people]
+    readers = channel.guild.members.values() if channel.guild else private
     if who not in readers:
         raise ValueError(f"{who.name} cannot write in {channel.name or 'this conversation'}")
 

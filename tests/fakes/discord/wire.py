@@ -4,8 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from tests.fakes.discord.records import (
+    CATEGORY,
     DM,
+    FORUM,
+    FORWARD,
+    GROUP_DM,
+    REPLY,
+    STARTER,
     THREAD,
+    VOICE,
     Channel,
     Guild,
     Interaction,
@@ -53,6 +60,9 @@ def born(snowflake: str) -> str:
 
 def user(person: Person) -> Json:
     """A user object."""
+    if person.webhook:
+        hook = {"id": person.id, "username": person.name, "discriminator": "0000", "avatar": None}
+        return {**hook, "bot": True, "global_name": None, "public_flags": 0}
     return {
         "id": person.id,
         "username": person.name.lower().replace(" ", "_"),
@@ -98,10 +108,12 @@ def permissions(channel: Channel, person: Person) -> str:
 
 def channel(channel: Channel) -> Json:
     """A channel object: text channel, thread or private conversation."""
-    if channel.kind == DM:
+    if channel.kind in {DM, GROUP_DM}:
         return _private(channel)
     if channel.kind == THREAD:
         return _thread(channel)
+    if not channel.allows("VIEW_CHANNEL"):
+        return _hidden(channel)
     denied = sum(PERMISSIONS[name] for name in channel.denied)
     overwrite = {"id": _bot_role(channel), "type": 0, "allow": "0", "deny": str(denied)}
     return {
@@ -109,10 +121,48 @@ def channel(channel: Channel) -> Json:
         "position": 0,
         "parent_id": None,
         "permission_overwrites": [overwrite] if denied else [],
-        "nsfw": False,
+        **_details(channel),
+    }
+
+
+HIDDEN = 1 << 17
+"""The flag of a channel that the bot may not view."""
+
+
+def _hidden(channel: Channel) -> Json:
+    """A channel that the bot may not view: little more than that there is one."""
+    nothing = {"id": channel.guild_id, "type": 0, "allow": "0", "deny": "1024"}
+    return {
+        "id": channel.id,
+        "type": channel.kind,
+        "guild_id": channel.guild_id,
+        "name": "___hidden___",
+        "position": 0,
+        "parent_id": None,
+        "flags": HIDDEN,
+        "permission_overwrites": [nothing],
         "topic": None,
+        "last_message_id": None,
+        "rtc_region": None,
+        "default_reaction_emoji": None,
+        "available_tags": None if channel.kind == FORUM else [],
+        "nsfw": False,
         "rate_limit_per_user": 0,
     }
+
+
+def _details(channel: Channel) -> Json:
+    """The fields that only some kinds of channels have."""
+    if channel.kind == CATEGORY:
+        return {}
+    common: Json = {"nsfw": False, "rate_limit_per_user": 0}
+    if channel.kind == VOICE:
+        return {**common, "bitrate": 64000, "user_limit": 0, "rtc_region": None}
+    if channel.kind == FORUM:
+        sorted_as = {"default_sort_order": None, "default_forum_layout": 0}
+        tags: Json = {"available_tags": [], "default_reaction_emoji": None}
+        return {**common, "topic": None, **tags, **sorted_as}
+    return {**common, "topic": None}
 
 
 def _placed(channel: Channel) -> Json:
@@ -132,9 +182,14 @@ def _bot_role(channel: Channel) -> str:
 
 def _private(channel: Channel) -> Json:
     recipients = [user(channel.recipient)] if channel.recipient else []
+    recipients += [user(person) for person in channel.people]
+    group: Json = {}
+    if channel.kind == GROUP_DM:
+        group = {"owner_id": channel.people[0].id, "name": None, "icon": None}
     return {
+        **group,
         "id": channel.id,
-        "type": DM,
+        "type": channel.kind,
         "last_message_id": channel.latest,
         "recipients": recipients,
         "flags": 0,
@@ -246,10 +301,20 @@ def attachment(upload: Upload, link: Link) -> Json:
 def message(message: Message, link: Link) -> Json:
     """A message object as REST gives it: with the message replied to, without guild and member."""
     body = _alone(message, link)
-    if message.reference:
-        replied = message.channel.posts.get(message.reference)
+    if _shows(message):
+        replied = _referenced(message)
         body["referenced_message"] = _alone(replied, link) if replied else None
     return body
+
+
+def _shows(message: Message) -> bool:
+    """Return True for a reply and for the message at the beginning of a thread."""
+    return message.kind in {REPLY, STARTER}
+
+
+def _referenced(message: Message) -> Message | None:
+    target = message.target
+    return target if target and target.id in target.channel.posts else None
 
 
 def _alone(message: Message, link: Link) -> Json:
@@ -270,24 +335,60 @@ def _alone(message: Message, link: Link) -> Json:
         "attachments": [attachment(upload, link) for upload in message.attachments],
         "embeds": message.embeds,
         "components": message.components,
+        **({"sticker_items": message.stickers} if message.stickers else {}),
+        **({"poll": message.poll} if message.poll else {}),
         **_origin(message),
     }
-    if message.reference:
-        body["message_reference"] = _reference(message, message.reference)
+    if message.target:
+        body["message_reference"] = _reference(message.target, 0 if _shows(message) else FORWARD)
+        if not _shows(message):
+            body["message_snapshots"] = [{"message": _snapshot(message.target, link)}]
     return body
 
 
-def _reference(message: Message, target: str) -> Json:
-    where = {"type": 0, "channel_id": message.channel.id, "message_id": target}
-    return {**where, **({"guild_id": message.channel.guild_id} if message.channel.guild else {})}
+def sticker(name: str) -> Json:
+    """A sticker that is a PNG image."""
+    return {"id": "749054660769218631", "name": name, "format_type": 1}
+
+
+def poll(question: str, *answers: str) -> Json:
+    """A poll that nobody has answered yet."""
+    return {
+        "question": {"text": question},
+        "answers": [
+            {"answer_id": at, "poll_media": {"text": answer}}
+            for at, answer in enumerate(answers, 1)
+        ],
+        "expiry": "2030-01-01T00:00:00.000000+00:00",
+        "allow_multiselect": False,
+        "layout_type": 1,
+    }
+
+
+def _reference(target: Message, kind: int) -> Json:
+    where = {"type": kind, "channel_id": target.channel.id, "message_id": target.id}
+    return {**where, **({"guild_id": target.channel.guild_id} if target.channel.guild else {})}
+
+
+SNAPSHOT = (
+    *("type", "content", "embeds", "attachments", "timestamp", "edited_timestamp", "flags"),
+    *("mentions", "mention_roles", "sticker_items", "components"),
+)
+"""The fields of a message that is passed on: it has no id and no author."""
+
+
+def _snapshot(message: Message, link: Link) -> Json:
+    return {name: value for name, value in _alone(message, link).items() if name in SNAPSHOT}
 
 
 def _origin(message: Message) -> Json:
     """A message that answers an interaction names it, and the webhook it came through."""
     cause = message.interaction
+    if message.author.webhook:
+        return {"webhook_id": message.author.id}
     if not cause:
         return {}
-    owners = {"0": message.channel.guild_id or "0"}
+    owners = _owners(cause)
     metadata = {
         "id": cause.id,
         "type": cause.kind,
@@ -302,11 +403,20 @@ def _origin(message: Message) -> Json:
     }
 
 
+def _owners(interaction: Interaction) -> Json:
+    """Return who has installed the bot: the place, or the person who uses it."""
+    if interaction.is_for_person:
+        return {"1": interaction.who.id}
+    return {"0": interaction.channel.guild_id or "0"}
+
+
 def message_event(message: Message, body: Json) -> Json:
     """A message object as the gateway gives it: with guild and member."""
     guild = message.channel.guild
     if not guild:
         return body
+    if message.author.webhook:
+        return {**body, "guild_id": guild.id}
     author = guild.members.get(message.author.id, message.author)
     return {**body, "guild_id": guild.id, "member": member(guild, author)}
 
@@ -319,9 +429,30 @@ def typing(channel: Channel, person: Person, now: float) -> Json:
     return {**body, "guild_id": channel.guild.id, "member": member_user(channel.guild, person)}
 
 
-def bare(body: Json) -> Json:
+def withheld(body: Json, message: Message, protected: Callable[[Message], bool]) -> Json | None:
+    """A message as it comes without the message content intent; None if nothing is withheld.
+
+    The message replied to and those that are passed on are looked at by themselves.
+    """
+    told = _bare(body) if protected(message) else body
+    replied = _referenced(message)
+    if told.get("referenced_message") and replied and protected(replied):
+        told = {**told, "referenced_message": _bare(told["referenced_message"])}
+    return None if told is body else told
+
+
+def _bare(body: Json) -> Json:
     """A message without the fields that the message content intent protects."""
-    return {**body, "content": "", "embeds": [], "attachments": [], "components": []}
+    kept = {name: value for name, value in body.items() if name != "poll"}
+    if "message_snapshots" in kept:
+        passed_on = [{"message": _bare(each["message"])} for each in kept["message_snapshots"]]
+        kept["message_snapshots"] = passed_on
+    return {**kept, "content": "", "embeds": [], "attachments": [], "components": []}
+
+
+def context(place: Channel) -> int:
+    """Return the context of a place: a guild, the bot's own conversation, or one among people."""
+    return 0 if place.guild else 1 if place.has_bot else 2
 
 
 def interaction(interaction: Interaction, bot: Person, link: Link) -> Json:
@@ -338,8 +469,8 @@ def interaction(interaction: Interaction, bot: Person, link: Link) -> Json:
         "app_permissions": permissions(place, bot),
         "locale": "en-US",
         "entitlements": [],
-        "authorizing_integration_owners": {"0": place.guild_id or "0"},
-        "context": 0 if place.guild else 1,
+        "authorizing_integration_owners": _owners(interaction),
+        "context": context(place),
         "attachment_size_limit": 10 * 1024 * 1024,
     }
     if interaction.message:

@@ -9,7 +9,10 @@ from tests.fakes.discord.forms import File, Form
 from tests.fakes.discord.mentions import EVERYTHING, USERS_ONLY, pings
 from tests.fakes.discord.records import (
     DM,
+    GROUP_DM,
     LOADING,
+    REPLY,
+    STARTER,
     TEXT,
     THREAD,
     Call,
@@ -49,6 +52,8 @@ class World:
         self.calls: list[Call] = []
         self.violations: list[str] = []
         self.people: dict[str, Person] = {}
+        self.installed: set[str] = set()
+        """The ids of the people who have installed the bot for themselves."""
         self.guilds: dict[str, Guild] = {}
         self.channels: dict[str, Channel] = {}
         self.uploads: dict[str, Upload] = {}
@@ -86,8 +91,10 @@ class World:
         self.change = asyncio.Event()
 
     def publish(self, event: Event) -> None:
-        """Tell the gateway and all who wait."""
-        for tell in self.subscribers:
+        """Tell the gateway and all who wait; the bot hears only of places where it is a member."""
+        place = self.channels.get(str(event.data.get("channel_id") or event.data.get("id")))
+        is_heard = place is None or place.has_bot or event.name == "INTERACTION_CREATE"
+        for tell in self.subscribers if is_heard else ():
             tell(event)
         self.changed()
 
@@ -107,11 +114,22 @@ class World:
         self.people[person.id] = person
         return person
 
-    def guild(self, name: str, members: Iterable[Person], admins: Iterable[Person]) -> Guild:
-        """A new guild with the bot in it; its owner is somebody who never speaks."""
+    def webhook(self, name: str) -> Person:
+        """A new webhook, under the name that it gives its next messages."""
+        return Person(self.snowflake(), name, bot=True, webhook=True)
+
+    def guild(
+        self,
+        name: str,
+        members: Iterable[Person],
+        admins: Iterable[Person],
+        *,
+        has_bot: bool = True,
+    ) -> Guild:
+        """A new guild, by default with the bot in it; its owner is somebody who never speaks."""
         leaders = list(admins)
         owner = self.person(f"Owner of {name}")
-        everybody = [owner, self.bot, *members, *leaders]
+        everybody = [owner, *([self.bot] if has_bot else []), *members, *leaders]
         guild = Guild(
             id=self.snowflake(),
             name=name,
@@ -120,26 +138,41 @@ class World:
             admins={person.id for person in leaders},
             admin_role=self.snowflake(),
             bot_role=self.snowflake(),
+            has_bot=has_bot,
         )
+        if not has_bot:
+            return guild
         self.guilds[guild.id] = guild
         self.publish(Event("GUILD_CREATE", wire.guild(guild, self.bot), guild.id, GUILDS))
         return guild
 
-    def channel(self, guild: Guild, name: str) -> Channel:
-        """A new text channel."""
-        channel = Channel(self.snowflake(), name, TEXT, guild)
+    def channel(self, guild: Guild, name: str, kind: int = TEXT, *, hidden: bool) -> Channel:
+        """A new channel, which the bot may view or not."""
+        denied = {"VIEW_CHANNEL"} if hidden else set()
+        channel = Channel(self.snowflake(), name, kind, guild, denied=denied)
         self._place(channel)
         self.publish(Event("CHANNEL_CREATE", wire.channel(channel), guild.id, GUILDS))
         return channel
 
     def thread(self, parent: Channel, name: str, starter: Message | None) -> Channel:
-        """A new public thread; it takes the id of the message it starts from."""
-        identity = starter.id if starter else self.snowflake()
-        channel = Channel(identity, name, THREAD, parent.guild, parent)
-        self._place(channel)
-        body = {**wire.channel(channel), "newly_created": True}
-        self.publish(Event("THREAD_CREATE", body, channel.guild_id, GUILDS))
-        return channel
+        """A new public thread; it takes the id of the message it starts from, and shows that."""
+        thread = self._begin(parent, name, starter.id if starter else self.snowflake())
+        if starter:
+            self.post(thread, starter.author, Form(), starter=starter)
+        return thread
+
+    def forum_post(self, forum: Channel, author: Person, name: str, form: Form) -> Channel:
+        """A new post in a forum: a thread, and its first message with the same id."""
+        post = self._begin(forum, name, self.snowflake())
+        self.post(post, author, form, identity=post.id)
+        return post
+
+    def _begin(self, parent: Channel, name: str, identity: str) -> Channel:
+        thread = Channel(identity, name, THREAD, parent.guild, parent)
+        self._place(thread)
+        body = {**wire.channel(thread), "newly_created": True}
+        self.publish(Event("THREAD_CREATE", body, thread.guild_id, GUILDS))
+        return thread
 
     def close(self, thread: Channel) -> None:
         """Close a thread, as Discord does when nothing was said in it for a time."""
@@ -168,6 +201,13 @@ class World:
             self._place(channel)
         return self._privates[person.id]
 
+    def among(self, people: Sequence[Person]) -> Channel:
+        """A new private conversation of people without the bot."""
+        kind = DM if len(people) == 2 else GROUP_DM
+        channel = Channel(self.snowflake(), "", kind, people=tuple(people))
+        self._place(channel)
+        return channel
+
     def _place(self, channel: Channel) -> None:
         self.channels[channel.id] = channel
         if channel.guild:
@@ -191,7 +231,7 @@ class World:
         self._tell_rights(channel)
 
     def _tell_rights(self, channel: Channel) -> None:
-        if channel.kind == TEXT:
+        if channel.kind not in {DM, THREAD}:
             self.publish(Event("CHANNEL_UPDATE", wire.channel(channel), channel.guild_id, GUILDS))
 
     # Messages
@@ -203,25 +243,32 @@ class World:
         form: Form,
         *,
         reply: Message | None = None,
+        forward: Message | None = None,
+        starter: Message | None = None,
         interaction: Interaction | None = None,
         hidden: bool = False,
+        identity: str | None = None,
     ) -> Message:
         """Add a message, which opens a closed thread.
 
-        A hidden one, seen by one person, is in no history and no event.
+        A hidden one, seen by one person, is in no history and no event. `starter` is the message
+        that a new thread shows first, and `identity` the id of a message that has one already.
         """
         channel.archived = False
         message = Message(
-            id=self.snowflake(),
+            id=identity or self.snowflake(),
             channel=channel,
             author=author,
             content=form.content,
             sent_at=self.clock(),
-            kind=19 if reply else 0,
+            kind=REPLY if reply else STARTER if starter else 0,
             embeds=list(form.embeds),
             components=list(form.components),
-            attachments=[self._upload(channel, file) for file in form.files],
+            attachments=[self.upload(channel, file) for file in form.files],
             reference=reply.id if reply else None,
+            target=reply or forward or starter,
+            stickers=list(form.stickers),
+            poll=form.poll,
             nonce=form.nonce,
             flags=form.flags,
             interaction=interaction,
@@ -291,8 +338,8 @@ class World:
         guild = message.channel.guild
         default = USERS_ONLY if message.interaction else EVERYTHING
         others = {self.bot.id: self.bot, message.author.id: message.author}
-        if message.channel.recipient:
-            others[message.channel.recipient.id] = message.channel.recipient
+        for person in (message.channel.recipient, *message.channel.people):
+            others |= {person.id: person} if person else {}
         return pings(
             message.content,
             default if form.allowed is None else form.allowed,
@@ -301,7 +348,8 @@ class World:
             replied=reply.author if reply else None,
         )
 
-    def _upload(self, channel: Channel, file: File) -> Upload:
+    def upload(self, channel: Channel, file: File) -> Upload:
+        """A new file."""
         upload = Upload(self.snowflake(), channel.id, file.name, file.content_type, file.data)
         self.uploads[upload.id] = upload
         return upload
@@ -310,7 +358,7 @@ class World:
         if "attachments" in form.given:
             stay = [upload for upload in message.attachments if upload.id in form.kept]
             message.attachments = stay
-        message.attachments += [self._upload(message.channel, file) for file in form.files]
+        message.attachments += [self.upload(message.channel, file) for file in form.files]
 
     def _announce(self, name: str, message: Message) -> None:
         place = message.channel
@@ -320,7 +368,7 @@ class World:
         body = wire.message_event(message, wire.message(message, self.link))
         if name == "MESSAGE_CREATE" and message.nonce is not None:
             body["nonce"] = message.nonce
-        bare = wire.bare(body) if self.protected(message) else None
+        bare = wire.withheld(body, message, self.protected)
         self.publish(Event(name, body, place.guild_id, _intent(place), bare))
 
     def protected(self, message: Message) -> bool:
@@ -335,6 +383,7 @@ class World:
     ) -> Interaction:
         """A person uses a command or presses a button."""
         interaction = Interaction(
+            is_for_person=not channel.has_bot and who.id in self.installed,
             id=self.snowflake(),
             token=secrets.token_urlsafe(32),
             kind=kind,

@@ -194,8 +194,10 @@ async def get_file(state: State, updates: Updates, params: Params) -> Json:
     file = state.files.get(params["file_id"])
     if file is None:
         raise bad_request("invalid file_id")
-    if file.size > LARGEST_FILE:
+    if file.size > LARGEST_FILE and not state.folder:
         raise bad_request("file is too big")
+    if state.folder:
+        return file.json() | {"file_path": f"{state.folder}/{state.token}/{file.path}"}
     return file.json(path=True)
 
 

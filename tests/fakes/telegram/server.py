@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
 from tests.fakes.rubbish import Rubbish
+from tests.fakes.telegram import origins
 from tests.fakes.telegram.faults import Drop, Fault
 from tests.fakes.telegram.flood import Flood
 from tests.fakes.telegram.formatting import compose
@@ -122,6 +124,18 @@ class TelegramServer:
         """Return the bot's messages in a chat, the oldest first."""
         return [message for message in self.messages(chat) if message.sender == self._state.bot]
 
+    def go_local(self, folder: Path) -> None:
+        """Run in the mode `--local`: keep files in a folder, and tell their absolute paths."""
+        self._state.folder = str(folder)
+
+    def keep(self, folder: Path) -> list[Path]:
+        """Write all files to a folder, as in the mode `--local`; return their paths."""
+        for file in self._state.files.values():
+            path = folder / self.token / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.data)
+        return [folder / self.token / file.path for file in self._state.files.values()]
+
     def pack_files(self) -> None:
         """Hand out files compressed from now on, whatever a client accepts."""
         self._state.packs_files = True
@@ -181,6 +195,10 @@ class TelegramServer:
         chat = Chat(chat_id, "supergroup", title, forum, people, list(admins))
         return self._state.chats.setdefault(chat.id, chat)
 
+    def channel(self, chat_id: int, title: str) -> Chat:
+        """A channel; the bot is not in it."""
+        return self._state.chats.setdefault(chat_id, Chat(chat_id, "channel", title))
+
     def topic(self, forum: Chat, name: str, who: User) -> int:
         """Open a topic and return its thread id, which is the id of its first message."""
         content = {"forum_topic_created": {"name": name, "icon_color": 7322096}}
@@ -239,12 +257,16 @@ class TelegramServer:
         entities: list[Json] | None = None,
         *,
         quote: str = "",
+        via: User | None = None,
+        as_chat: Chat | None = None,
         ago: int = 0,
     ) -> Message:
         """A person writes; mentions, commands and links are found besides the given entities.
 
-        A thread that nobody opened is one that was there before all this. A message from so many
-        seconds `ago` comes to the bot only now.
+        A thread that nobody opened is one that was there before all this. A `quote` is the passage
+        that the person chose in the message that they reply to. They may write through the inline
+        mode of a bot, or in the name of a chat: of the group itself as its anonymous admin, or of
+        a channel. A message from so many seconds `ago` comes to the bot only now.
         """
         if units(text) > LONGEST_TEXT:
             raise ValueError("no client sends this as one message; paste it")
@@ -252,7 +274,12 @@ class TelegramServer:
         if thread is not None:
             chat.topics.setdefault(thread, f"Topic {thread}")
             chat.last_id = max(chat.last_id, thread)
-        answered = reply_to.message_id if isinstance(reply_to, Message) else reply_to
+        answered, more = _place(chat, thread, reply_to)
+        if via is not None:
+            more["via_bot"] = via.json()
+        if as_chat is not None:
+            more |= origins.as_chat(as_chat)
+            who = origins.ANONYMOUS if as_chat is chat else origins.AS_CHANNEL
         message = self._state.post(
             chat,
             who,
@@ -261,6 +288,7 @@ class TelegramServer:
             reply_to=answered,
             thread=thread,
             quote=quote,
+            more=more,
         )
         message.date -= ago
         return self._tell(message)
@@ -271,25 +299,49 @@ class TelegramServer:
         parts = [text[at : at + step] for at in range(0, len(text), step)]
         return [await self.say(chat, who, part) for part in parts]
 
-    async def forward(self, chat: Chat, who: User, text: str) -> Message:
-        """A person forwards what somebody said who hides their account."""
-        message = self._state.post(chat, who, text)
-        message.origin = {
-            "type": "hidden_user",
-            "sender_user_name": "Somebody",
-            "date": message.date - 60,
-        }
+    async def forward(
+        self, chat: Chat, who: User, said: str | Message, beside: Message | None = None
+    ) -> Message:
+        """A person forwards a message, or what somebody said who hides their account.
+
+        A client sends it at the same time as the comment `beside` it.
+        """
+        if isinstance(said, str):
+            message = self._state.post(chat, who, said)
+            message.origin = origins.hidden(message)
+        else:
+            content = dict(said.content)
+            message = self._state.post(chat, who, said.text, said.entities, content=content)
+            message.origin = origins.origin(said)
+        message.date = message.date if beside is None else beside.date
         return self._tell(message)
 
+    async def publish(self, channel: Chat, text: str, group: Chat | None = None) -> Message:
+        """A channel posts a text; the post comes to the group that is linked to it by itself."""
+        written = compose(text, "", None)
+        told, more = (written.text, written.entities), {"sender_chat": channel.json()}
+        post = self._state.post(channel, origins.AS_CHANNEL, *told, more=more)
+        if group is None:
+            return post
+        more = origins.automatic_forward(post)
+        return self._tell(self._state.post(group, origins.SERVICE, *told, more=more))
+
     async def photo(
-        self, chat: Chat, who: User, data: bytes, caption: str = "", album: str | None = None
+        self,
+        chat: Chat,
+        who: User,
+        data: bytes,
+        caption: str = "",
+        album: str | None = None,
+        *,
+        reply_to: Message | None = None,
     ) -> Message:
         """A person sends a picture; it is offered in two sizes, the smaller one first."""
         sizes = [
             self._state.store("photos", data, "photo.jpg").json() | {"width": w, "height": h}
             for w, h in ((320, 240), (1280, 960))
         ]
-        return self._send(chat, who, {"photo": sizes}, caption, album)
+        return self._send(chat, who, {"photo": sizes}, caption, album, reply_to)
 
     async def document(
         self,
@@ -316,21 +368,37 @@ class TelegramServer:
         video = file | {"width": 1280, "height": 720, "duration": 3, "mime_type": "video/mp4"}
         return self._send(chat, who, {"video": video}, caption, album)
 
-    async def voice(self, chat: Chat, who: User) -> Message:
+    async def voice(self, chat: Chat, who: User, *, reply_to: Message | None = None) -> Message:
         """A person sends a voice message."""
         file = self._state.store("voice", b"OggS", "voice.oga").json()
-        return self._send(chat, who, {"voice": file | {"duration": 2, "mime_type": "audio/ogg"}})
+        voice = file | {"duration": 2, "mime_type": "audio/ogg"}
+        return self._send(chat, who, {"voice": voice}, reply_to=reply_to)
 
-    async def sticker(self, chat: Chat, who: User) -> Message:
+    async def poll(
+        self, chat: Chat, who: User, *options: str, reply_to: Message | None = None
+    ) -> Message:
+        """A person asks everybody to choose; the first of the options is the question."""
+        question, *choices = options
+        poll: Json = {"id": "5", "question": question, "total_voter_count": 0, "type": "regular"}
+        poll |= {"is_closed": False, "is_anonymous": True, "allows_multiple_answers": False}
+        poll |= {"allows_revoting": False, "members_only": False}
+        poll["options"] = [
+            {"text": text, "voter_count": 0, "persistent_id": str(number)}
+            for number, text in enumerate(choices)
+        ]
+        return self._send(chat, who, {"poll": poll}, reply_to=reply_to)
+
+    async def sticker(self, chat: Chat, who: User, *, reply_to: Message | None = None) -> Message:
         """A person sends a sticker."""
         file = self._state.store("stickers", b"RIFF", "sticker.webp").json()
         sticker = {"type": "regular", "width": 512, "height": 512, "emoji": "👍"}
         still = {"is_animated": False, "is_video": False}
-        return self._send(chat, who, {"sticker": file | sticker | still})
+        return self._send(chat, who, {"sticker": file | sticker | still}, reply_to=reply_to)
 
-    async def location(self, chat: Chat, who: User) -> Message:
+    async def location(self, chat: Chat, who: User, *, reply_to: Message | None = None) -> Message:
         """A person sends a place."""
-        return self._send(chat, who, {"location": {"latitude": 47.37, "longitude": 8.54}})
+        place = {"latitude": 47.37, "longitude": 8.54}
+        return self._send(chat, who, {"location": place}, reply_to=reply_to)
 
     async def edit_by_person(self, message: Message, new_text: str) -> Message:
         """A person edits a message or its caption."""
@@ -400,11 +468,28 @@ class TelegramServer:
     # How the bot is told
 
     def _send(
-        self, chat: Chat, who: User, content: Json, caption: str = "", album: str | None = None
+        self,
+        chat: Chat,
+        who: User,
+        content: Json,
+        caption: str = "",
+        album: str | None = None,
+        reply_to: Message | None = None,
     ) -> Message:
         written = compose(caption, "", None) if caption.strip() else None
         text, entities = (written.text, written.entities) if written else ("", [])
-        return self._tell(self._state.post(chat, who, text, entities, content=content, album=album))
+        answered, more = _place(chat, None, reply_to)
+        message = self._state.post(
+            chat,
+            who,
+            text,
+            entities,
+            content=content,
+            reply_to=answered,
+            album=album,
+            more=more,
+        )
+        return self._tell(message)
 
     def _tell(self, message: Message, kind: str = "message") -> Message:
         """Let the bot know of a message, if it may."""
@@ -423,6 +508,16 @@ class TelegramServer:
             or (answered is not None and answered.sender == self._state.bot)
             or any(_calls(entity, message.text, self.username) for entity in message.entities)
         )
+
+
+def _place(
+    chat: Chat, thread: int | None, reply_to: Message | int | None
+) -> tuple[int | None, Json]:
+    """Return the id of the message replied to, or the fields of a reply to another place."""
+    if not isinstance(reply_to, Message):
+        return reply_to, {}
+    is_here = reply_to.chat is chat and thread in (None, reply_to.thread)
+    return (reply_to.message_id, {}) if is_here else (None, origins.external_reply(reply_to))
 
 
 def _calls(entity: Json, text: str, username: str) -> bool:

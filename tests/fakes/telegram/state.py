@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from tests.fakes.telegram.spans import Json
 
-ChatKind: TypeAlias = Literal["private", "group", "supergroup"]
+ChatKind: TypeAlias = Literal["private", "group", "supergroup", "channel"]
 Rows: TypeAlias = list[list[Json]]
 
 
@@ -96,6 +96,8 @@ class Message:
     album: str | None = None
     origin: Json = field(default_factory=dict)
     """The `forward_origin` of a forwarded message."""
+    more: Json = field(default_factory=dict)
+    """Further fields by their names on the wire: `{"sender_chat": …}`."""
     keyboard: Rows = field(default_factory=list)
     date: int = field(default_factory=lambda: int(time.time()))
     sent_at: float = field(default_factory=time.monotonic)
@@ -140,6 +142,7 @@ class Message:
             message["media_group_id"] = self.album
         if self.origin:
             message["forward_origin"] = self.origin
+        message |= self.more
         if self.keyboard:
             message["reply_markup"] = {"inline_keyboard": self.keyboard}
         return message
@@ -240,6 +243,8 @@ class State:
         self.files: dict[str, StoredFile] = {}
         self.paths: dict[str, StoredFile] = {}
         self.packs_files = False
+        self.folder = ""
+        """The folder of files in the mode `--local`; "" in the ordinary mode."""
         self.presses: dict[str, Press] = {}
         self.commands: dict[str, list[Json]] = {}
         self.webhook = ""
@@ -248,7 +253,7 @@ class State:
 
     def number(self, chat: Chat) -> int:
         """The id of the next message in a chat."""
-        if chat.kind == "supergroup":
+        if chat.kind in {"supergroup", "channel"}:
             chat.last_id += 1
             return chat.last_id
         self._last_id += 1
@@ -267,6 +272,7 @@ class State:
         quote: str = "",
         album: str | None = None,
         keyboard: Rows | None = None,
+        more: Json | None = None,
     ) -> Message:
         """Put a message into a chat."""
         answered = chat.messages.get(reply_to) if reply_to else None
@@ -283,6 +289,7 @@ class State:
             quote,
             album,
             keyboard=keyboard or [],
+            more=more or {},
         )
         chat.messages[message.message_id] = message
         if not sender.is_bot:
