@@ -110,6 +110,8 @@ class ChangeKind(StrEnum):
     REGENERATE = "regenerate"
     EDITED = "edited"
     DELETED = "deleted"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,13 @@ class Change:
     """An opaque value that the adapter gets back with the answer to a pressed button."""
     of_copy: bool = False
     """True if the message may be a copy, see `Copy`. The change is then its person's."""
+    aside: str = field(default="", repr=False)
+    """An opaque value with which the adapter tells the person something about their press."""
+
+    @property
+    def is_press(self) -> bool:
+        """True for the press of a button."""
+        return self.kind not in (ChangeKind.EDITED, ChangeKind.DELETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,10 +308,11 @@ class Adapter(Protocol):
     def fits(self, markdown: str) -> bool:
         """Return whether one message can hold this text, counted as the platform counts."""
 
-    def listen(self) -> AsyncGenerator[Event, None]:
+    def listen(self) -> AsyncGenerator[Event, str | None]:
         """Yield events in the order of their arrival.
 
-        A request for the next event acknowledges the one before.
+        A request for the next event acknowledges the one before. A text that is sent along with the
+        request is for the person who pressed a button: nobody else sees it.
         """
 
     async def send(
@@ -338,6 +348,9 @@ class Adapter(Protocol):
 
         Unchanged content is no error.
         """
+
+    async def unbutton(self, address: Address, message_id: str) -> None:
+        """Take the buttons off a message of ours; its text stays."""
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """End whatever shows that an answer to a message is on its way: none will come.

@@ -9,7 +9,19 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, speech, words
+from core import (
+    commands,
+    identity,
+    inbox,
+    memory,
+    mutes,
+    pieces,
+    posts,
+    presses,
+    quota,
+    speech,
+    words,
+)
 from core.adapter import (
     NEW,
     Access,
@@ -51,6 +63,8 @@ class Accepted:
     """True if a conversation was forgotten; what it holds has to be deleted."""
     ready_at: datetime | None = None
     """The time from which there may be a turn to claim; None means now."""
+    told: str = ""
+    """A sentence for the person who pressed a button; nobody else sees it."""
 
 
 class Intake:
@@ -82,8 +96,10 @@ class Intake:
         self._forgot = forgot
         self._aside = pieces.Aside()
 
-    async def handle(self, event: Event) -> None:
+    async def handle(self, event: Event) -> str:
         """Store an event; it is safe when this returns. Wait while the database is away.
+
+        Return a sentence for the person who pressed a button, "" if there is none.
 
         An event that cannot be stored for a reason of its own is logged and passed over. Raises
         DBAPIError when the tables are broken, and keeps nothing then.
@@ -93,9 +109,9 @@ class Intake:
         except (TypeError, ValueError) as error:
             log.error("event %s is not as it should be: %s", event.event_id, place(error))
             await self._pass_over(event)
-            return
+            return ""
         if not self._may_pass(event):
-            return
+            return ""
         if isinstance(event, InboundMessage):
             self._aside.put(event)
         done = await self._stored(event)
@@ -104,6 +120,7 @@ class Intake:
         self._accepted(done.ready_at)
         if done.forgot:
             self._forgot()
+        return done.told
 
     def _may_pass(self, event: Event) -> bool:
         """Return whether an event is part of no flood. Deletions follow messages, which count."""
@@ -278,8 +295,9 @@ class Intake:
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
         entry = _answered(_entry(message, speaker, now), result.text)
-        if result.export:
-            entry = replace(entry, question=replace(entry.question, export=True))
+        if result.export or result.asks:
+            told = replace(entry.question, export=result.export, asks=result.asks)
+            entry = replace(entry, question=told)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
@@ -318,9 +336,11 @@ class Intake:
         elif last.forgotten:
             entry = _answered(entry, words.FORGOTTEN)
         else:
-            entry = replace(entry, question=last.question, follows_id=last.follows_id)
-            if await memory.is_head(session, speaker.conversation_id, last.id):
-                entry = replace(entry, replaces_id=last.id)
+            question = replace(last.question, again=False)
+            entry = replace(entry, question=question, follows_id=last.follows_id)
+            for asked_id in filter(None, (last.id, last.replaces_id)):
+                if await memory.is_head(session, speaker.conversation_id, asked_id):
+                    entry = replace(entry, replaces_id=asked_id)
         await inbox.accept(session, message.event_id, entry, now=now)
         return Accepted()
 
@@ -369,36 +389,49 @@ class Intake:
         if record is not None and change.of_copy:
             whose = await identity.author_of(session, record.user_id, change.author)
             change = replace(change, author=whose)
-        if record is None or not await self._may_change(session, change, record):
-            return Accepted()  # nothing is stored of what strangers press
+        if record is None or not presses.concerns(change, record):
+            return Accepted(told=presses.UNKNOWN.get(change.kind, ""))
+        if told := await self._hindrance(session, change, record):
+            return told  # nothing is stored of what strangers press
         if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
         match change.kind:
-            case ChangeKind.STOP | ChangeKind.DELETED:
-                return Accepted(changed=await inbox.cancel(session, [record.id]))
             case ChangeKind.REGENERATE:
-                return await self._regenerate(session, change, record)
+                done = await self._regenerate(session, change, record)
+            case ChangeKind.CONFIRM | ChangeKind.CANCEL:
+                done = await self._decide(session, change, record)
             case ChangeKind.EDITED:
-                return await self._edited(session, change, record)
+                done = await self._edited(session, change, record)
+            case _:
+                stopped = await inbox.cancel(session, [record.id])
+                done = Accepted(changed=stopped, told="" if stopped else words.NOTHING_TO_STOP)
+        return done
 
-    async def _may_change(self, session: Session, change: Change, record: inbox.Record) -> bool:
-        """Count a change; return whether its author may make it, and tell them once to wait."""
+    async def _hindrance(
+        self, session: Session, change: Change, record: inbox.Record
+    ) -> Accepted | None:
+        """Count a change; return an end for one that its author may not make, else None.
+
+        Tell them once to wait.
+        """
         now = self._now()
         person = await identity.activity(session, change.author, now=now)
+        not_theirs = Accepted(told=words.NOT_YOURS if change.is_press else "")
         if person is None:
-            return False
+            return not_theirs
         user_id, activity = person
         is_theirs = record.user_id == user_id
         if change.kind is ChangeKind.DELETED:  # there are no more deletions than messages
-            return is_theirs
+            return None if is_theirs else not_theirs
         reached = self._reached(change, record, activity)
         if reached is None:
             await identity.count(session, user_id, now=now)
-        elif is_theirs and not self._bounds.is_told(activity, reached, now):
+            return None if is_theirs else not_theirs
+        if is_theirs and not self._bounds.is_told(activity, reached, now):
             entry = _instead(change, record, record.question, now)
             notice = _notice(entry, reached, self._bounds.notice(reached, now))
             await inbox.say(session, notice, now=now)
-        return is_theirs and reached is None
+        return Accepted()
 
     def _reached(self, change: Change, record: inbox.Record, activity: Activity) -> Reason | None:
         reached = self._bounds.reached(activity, urgent=change.kind is ChangeKind.STOP)
@@ -407,23 +440,36 @@ class Intake:
         return reached
 
     async def _regenerate(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
+        """Answer a question once more: the new answer takes the place of the old one.
+
+        The old one stays if no other comes. Only the newest answer can be replaced, because what
+        was said after it rests on it.
+        """
         now = self._now()
-        if record.forgotten:
-            entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _answered(entry, words.FORGOTTEN), now=now)
-        elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
+        if record.outcome in (Outcome.FAILED, Outcome.REFUSED) and not record.forgotten:
             await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
             await self._stay(session, change, record.id)
-        elif record.outcome is None:
-            pass
-        elif await memory.is_head(session, record.conversation_id, record.id):
-            entry = _instead(change, record, record.question, now)
-            await self._stay(session, change, await inbox.replace(session, entry, now=now))
-            return Accepted(changed=True)
-        else:
-            entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _answered(entry, words.MOVED_ON), now=now)
-        return Accepted()
+            return Accepted()
+        if told := await presses.hindrance(session, change, record):
+            return Accepted(told=told)
+        question = replace(record.question, again=True)
+        entry = _instead(change, record, question, now)
+        await self._stay(session, change, await inbox.replace(session, entry, now=now))
+        return Accepted(changed=True)
+
+    async def _decide(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
+        """Carry out a command that asked for a confirmation, or leave it.
+
+        The outcome takes the place of the question.
+        """
+        now = self._now()
+        if presses.is_decided(record):
+            return Accepted(told=words.DECIDED)
+        result = await presses.decide(session, change, record, self._offer, now=now)
+        question = Question("", private=record.question.private)
+        entry = _answered(_instead(change, record, question, now), result.text)
+        await inbox.replace(session, replace(entry, replaces_id=record.id), now=now)
+        return Accepted(changed=True, forgot=result.forgot)
 
     async def _stay(self, session: Session, change: Change, turn_id: int) -> None:
         """Let the answer of a turn stay in the pressed message if no other can be edited."""
@@ -433,7 +479,7 @@ class Intake:
     async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """Answer an edited question anew, but only while its answer is the newest."""
         now = self._now()
-        question = replace(record.question, text=change.text)
+        question = replace(record.question, text=change.text, again=False)
         if record.forgotten or question.pieces > 1 or question == record.question:
             return Accepted()
         if question.ready_answer:  # nothing of it is left

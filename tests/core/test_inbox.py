@@ -551,6 +551,7 @@ async def test_the_last_question_of_a_person_is_found_by_kind_and_epoch(
 
     assert record == inbox.Record(
         id=second,
+        kind="chat",
         user_id=ada.user_id,
         conversation_id=ada.conversation_id,
         epoch=ada.epoch,
@@ -558,10 +559,11 @@ async def test_the_last_question_of_a_person_is_found_by_kind_and_epoch(
         message_id="2",
         question=Question("question 2"),
         follows_id=1,
+        replaces_id=None,
         outcome=None,
+        asked_at=NOW,
     )
     assert await commit(sessions, lambda s: inbox.get(s, second)) == record
-    assert await commit(sessions, lambda s: inbox.get(s, second + 1)) is None
 
 
 # Posts: the messages of an answer
