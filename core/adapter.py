@@ -203,6 +203,8 @@ class Leeway:
     """False if a repeated `send` of a further message may make a double that nobody can find."""
     until: datetime | None = None
     """The time until which the answer can be written; None for no bound."""
+    reaches_older: bool = True
+    """False if messages of older answers can be changed no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -309,10 +309,12 @@ class Reply:
             log.warning("turn %s: a message is left: %s", self.turn.reference, error)
 
     async def unbutton(self, message_ids: Iterable[str | None]) -> None:
-        """Take the buttons off messages of older answers; one that fails keeps them.
+        """Take the buttons off messages of older answers; one out of reach keeps them.
 
         Who presses such a button is told that it leads nowhere.
         """
+        if not self.adapter.leeway(self.turn.ticket).reaches_older:
+            return
         for message_id in filter(None, message_ids):
             call = partial(self.adapter.unbutton, self.turn.address, message_id)
             try:
