@@ -110,6 +110,8 @@ class ChangeKind(StrEnum):
     REGENERATE = "regenerate"
     EDITED = "edited"
     DELETED = "deleted"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,15 @@ class Change:
     question, unless it is a known one."""
     ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer to a pressed button."""
+    of_copy: bool = False
+    """True if the message may be a copy, see `Copy`. The change is then its person's."""
+    aside: str = field(default="", repr=False)
+    """An opaque value with which the adapter tells the person something about their press."""
+
+    @property
+    def is_press(self) -> bool:
+        """True for the press of a button."""
+        return self.kind not in (ChangeKind.EDITED, ChangeKind.DELETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +175,10 @@ class Copy:
     copy_id: str
     text: str
     """The text of the copy, which may have lost the signs that made a bot copy it."""
+    gone: tuple[Attachment, ...] = ()
+    """The files of the message, which were deleted with it."""
+    files: tuple[Attachment, ...] = ()
+    """The same files in the copy."""
 
 
 Event = InboundMessage | Change | Move | Access | Copy
@@ -188,6 +203,8 @@ class Leeway:
     """False if a repeated `send` of a further message may make a double that nobody can find."""
     until: datetime | None = None
     """The time until which the answer can be written; None for no bound."""
+    reaches_older: bool = True
+    """False if messages of older answers can be changed no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,10 +310,11 @@ class Adapter(Protocol):
     def fits(self, markdown: str) -> bool:
         """Return whether one message can hold this text, counted as the platform counts."""
 
-    def listen(self) -> AsyncGenerator[Event, None]:
+    def listen(self) -> AsyncGenerator[Event, str | None]:
         """Yield events in the order of their arrival.
 
-        A request for the next event acknowledges the one before.
+        A request for the next event acknowledges the one before. A text that is sent along with the
+        request is for the person who pressed a button: nobody else sees it.
         """
 
     async def send(
@@ -332,6 +350,9 @@ class Adapter(Protocol):
 
         Unchanged content is no error.
         """
+
+    async def unbutton(self, address: Address, message_id: str) -> None:
+        """Take the buttons off a message of ours; its text stays."""
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """End whatever shows that an answer to a message is on its way: none will come.

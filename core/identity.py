@@ -1,5 +1,6 @@
 """Identities: the person behind an account, and the conversation in which they speak."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -191,6 +192,13 @@ async def user_of(session: Session, author: Author) -> int | None:
         {"platform": author.platform, "account_id": author.account_id},
     )
     return found
+
+
+async def author_of(session: Session, user_id: int, copied: Author) -> Author:
+    """Return the account of a person on a platform, in place of a copy's; that if there is none."""
+    is_theirs = _identities.c.user_id == user_id, _identities.c.platform == copied.platform
+    account_id = await session.scalar(select(_identities.c.account_id).where(*is_theirs).limit(1))
+    return copied if account_id is None else replace(copied, account_id=account_id)
 
 
 async def _find(

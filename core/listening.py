@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 from core import fleet
@@ -26,12 +26,15 @@ class Listening:
         self,
         sessions: Sessions,
         worker_id: str,
-        handle: Callable[[Event], Awaitable[None]],
+        handle: Callable[[Event], Awaitable[str]],
         *,
         now: Callable[[], datetime],
         lease: timedelta = LEASE,
     ) -> None:
-        """Make a listener; it asks for the next event when `handle` has returned."""
+        """Make a listener; it asks for the next event when `handle` has returned.
+
+        What `handle` returns is told to the person who pressed a button; "" if there is nothing.
+        """
         self._sessions = sessions
         self._worker_id = worker_id
         self._handle = handle
@@ -61,8 +64,10 @@ class Listening:
     async def _hear(self, adapter: Adapter) -> None:
         async with aclosing(adapter.listen()) as events:
             log.info("listening on %s as %s", adapter.name, adapter.bot_id)
-            async for event in events:
-                await self._handle(event)
+            told: str | None = None  # nothing can be sent into a generator that has not begun
+            with suppress(StopAsyncIteration):
+                while True:
+                    told = await self._handle(await events.asend(told))
 
     async def _stand_by(self, account: Account) -> float:
         """Wait for the lease and return its end, on the event loop's clock.

@@ -97,6 +97,34 @@ async def of(session: Session, turn_id: int) -> tuple[str | None, ...]:
     return tuple(part.message_id for number, part in found.items() if number != FILE)
 
 
+LAST = (
+    select(_posts.c.message_id)
+    .where(
+        _posts.c.platform == bindparam("its_platform"),
+        _posts.c.bot_id == bindparam("its_bot"),
+        _posts.c.chat == bindparam("its_chat"),
+        _posts.c.turn_id == bindparam("its_turn"),
+        _posts.c.part >= 0,
+        _posts.c.message_id.is_not(None),
+    )
+    .order_by(_posts.c.part.desc())
+    .limit(1)
+)
+"""The last part of an answer in a chat, by the parameters of `part_of`."""
+
+
+def part_of(address: Address, turn_id: int | None) -> dict[str, Any]:
+    """Return the parameters of `LAST`."""
+    chat = {"its_platform": address.platform, "its_bot": address.bot_id, "its_chat": address.chat}
+    return {**chat, "its_turn": turn_id}
+
+
+async def last(session: Session, address: Address, turn_id: int) -> str | None:
+    """Return the message id of an answer's last part, if that stands in a chat."""
+    found: str | None = await session.scalar(LAST, part_of(address, turn_id))
+    return found
+
+
 async def turn_of(session: Session, address: Address, message_id: str) -> int | None:
     """Return the turn of a message, seen or sent; None for an unknown message."""
     found: int | None = await session.scalar(

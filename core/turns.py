@@ -82,8 +82,12 @@ class Question:
     """True if a file with everything stored about the person goes with the answer."""
     notice: str = ""
     """The bound that the person has reached, if this is no question but a notice of that."""
+    asks: str = ""
+    """The name of the command that waits for a confirmation; buttons below the answer give it."""
     pieces: int = 1
     """The number of messages that make up the question."""
+    again: bool = field(default=False, compare=False)
+    """True if the question is answered once more only to get another answer to it."""
     # The following facts of the newest piece tell whether another message is a further piece.
     album: str = field(default="", compare=False)
     partial: bool = field(default=False, compare=False)
@@ -202,6 +206,7 @@ class Question:
             # A reply to a forward beside it brings the same file again.
             attachments=tuple(dict.fromkeys(self.attachments + other.attachments)),
             pieces=self.pieces + other.pieces,
+            again=False,
             album=other.album or self.album,
             partial=other.partial,
             forwarded=other.forwarded,

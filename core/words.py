@@ -17,11 +17,16 @@ from core.errors import (
     PromptTooLong,
     QuotaExceeded,
 )
+from core.text import write_moment
 
 # Buttons
 
 STOP = "Stop"
 TRY_AGAIN = "Try again"
+REGENERATE = "Regenerate"
+CANCEL = "Cancel"
+CONFIRMS = {"forget": "Forget everything"}
+"""The button that confirms a command, by the command's name."""
 
 # Questions that need no model
 
@@ -48,12 +53,13 @@ UNREADABLE_KINDS = {
     "paid_media": "paid media",
     "invoice": "invoices",
     "giveaway": "giveaways",
-    "withheld": "messages that do not mention me",
 }
 """The kinds of messages that the bot cannot read."""
 ELSEWHERE = "messages from other chats"
 SOMEBODY = "Somebody"
 """The name of an author whom the platform does not tell."""
+UNMENTIONED = "messages that do not mention me"
+"""The same for messages of which a platform withholds the content."""
 WITHHELD = "Here I can read only messages that mention me. Please send it again with my name in it."
 
 ASK_ABOUT = "Ask about this"
@@ -188,6 +194,15 @@ MOVED_ON = "The conversation has moved on since then. Please ask again."
 NOTHING_ASKED = "There is nothing to answer again yet."
 FORGOTTEN = "That question was deleted, so there is nothing to answer again. Please ask it anew."
 STILL_ANSWERING = "I am still answering your last message."
+STILL_ANSWERING_HERE = "I am still answering here. Please press it again after that."
+
+# Pressed buttons
+
+NOT_YOURS = "Only the person who asked can do that."
+DECIDED = "That has been decided already."
+UNDECIDED = "That question is too old now, so nothing has changed. /{name} asks it again."
+FORGOTTEN_SINCE = "That conversation has been deleted since."
+NOT_DONE = "Nothing has changed."
 
 # Too much at once
 
@@ -227,7 +242,7 @@ NOTHING_TO_STOP = "There is nothing to stop."
 
 SURE = """\
 This deletes our conversation for good: every message, file and summary. It cannot be undone. \
-To do it, send /forget yes"""
+To do it, press the button or send /forget yes"""
 ALL_FORGOTTEN = "Everything of this conversation is deleted. What would you like to talk about?"
 EXPORTED = """\
 This is all that is stored about you. Files are listed in it by kind, size and SHA-256, \
@@ -256,7 +271,7 @@ READ = (
 
 def unreadable(what: str) -> str:
     """Return the answer to a message of which the bot can read nothing."""
-    return WITHHELD if what == UNREADABLE_KINDS["withheld"] else UNREADABLE.format(what=what)
+    return WITHHELD if what == UNMENTIONED else UNREADABLE.format(what=what)
 
 
 def list_commands() -> str:
@@ -342,7 +357,11 @@ def waiting(seconds: float, now: datetime) -> str:
 
 
 def until(moment: datetime, now: datetime) -> str:
-    """Return the time that is left until a moment: "in 40 seconds"."""
+    """Return the time that is left until a moment: "in 40 seconds", in the reader's own time."""
+    return write_moment(_left(moment, now), moment)
+
+
+def _left(moment: datetime, now: datetime) -> str:
     seconds = max(int((moment - now).total_seconds()) + 1, 1)
     for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= 2 * size:

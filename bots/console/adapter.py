@@ -29,6 +29,7 @@ from core.adapter import (
 )
 from core.errors import AttachmentError, MessageGone, Undeliverable
 from core.plain import bare
+from core.text import plain_moments
 
 READER = "console line"
 """The name of the thread that waits for a line."""
@@ -94,7 +95,7 @@ class ConsoleAdapter:
         """Return True, because a terminal scrolls."""
         return True
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change, str | None]:
         """Yield each line as a message, and Ctrl-C during its answer as a change.
 
         A second Ctrl-C during one answer leaves, as Ctrl-C and Ctrl-D do at the prompt.
@@ -168,7 +169,7 @@ class ConsoleAdapter:
         await self._show(message_id, markdown, final=final)
 
     async def _show(self, message_id: str, markdown: str, *, final: bool) -> None:
-        text = bare(markdown)
+        text = plain_moments(bare(markdown))
         try:
             if not final:
                 self._grow(message_id, text)
@@ -195,6 +196,9 @@ class ConsoleAdapter:
     def _answered(self, message_id: str) -> None:
         if self._question and message_id not in self._aside:
             self._happened.put_nowait(None)
+
+    async def unbutton(self, address: Address, message_id: str) -> None:
+        """Do nothing, because a terminal has no buttons."""
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Ask for the next line if the message was the question."""

@@ -14,7 +14,7 @@ class Discord(Platform):
     name = "discord"
     needs = (
         "  DISCORD_TOKEN    from https://discord.com/developers/applications: Bot, Reset Token;\n"
-        "                   switch on Message Content Intent there"
+        "                   switch on Message Content Intent there, if you can"
     )
     loggers = ("discord",)
 

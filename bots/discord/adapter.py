@@ -26,6 +26,7 @@ from bots.discord.rest import (
     translating,
 )
 from bots.discord.threads import open_again, parent
+from bots.discord.whispers import Whispers
 from core.adapter import (
     Access,
     Address,
@@ -85,7 +86,9 @@ async def connect(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         files = await stack.enter_async_context(aiohttp.ClientSession())
-        yield DiscordAdapter(client, files)
+        adapter = DiscordAdapter(client, files)
+        stack.push_async_callback(adapter.cancel_whispers)
+        yield adapter
 
 
 async def _log_in(token: str, client: Gateway) -> Gateway:
@@ -112,6 +115,7 @@ class DiscordAdapter:
         self._client = client
         self._files = files
         self._private: dict[str, bool] = {}
+        self._whispers = Whispers(client)
 
     @property
     def name(self) -> str:
@@ -145,7 +149,7 @@ class DiscordAdapter:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access | Copy, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access | Copy, str | None]:
         """Yield events of the gateway, and messages that were missed since the newest stored one.
 
         Raises SettingsError when Discord refuses the login.
@@ -154,7 +158,9 @@ class DiscordAdapter:
             async for event in events:
                 if isinstance(event, InboundMessage):
                     self._learn(event.address.chat, event.private)
-                yield event
+                told = yield event
+                if told and isinstance(event, Change):
+                    self._whispers.tell(event, told)
 
     async def send(
         self,
@@ -228,6 +234,17 @@ class DiscordAdapter:
             except Silenced as refusal:
                 await open_again(self._client, address.chat, refusal)
                 await edit()
+
+    async def unbutton(self, address: Address, message_id: str) -> None:
+        """Take the buttons off a message."""
+        await call(
+            self._client,
+            "PATCH",
+            _MESSAGE,
+            body={"components": [], "allowed_mentions": _NO_PINGS},
+            channel_id=address.chat,
+            message_id=message_id,
+        )
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Delete "is thinking…"."""
@@ -314,6 +331,10 @@ class DiscordAdapter:
         with translating():
             is_file = bool(message["attachments"])
             return _is_said(message, self.bot_id) and is_file == (markdown is None)
+
+    async def cancel_whispers(self) -> None:
+        """Cancel the answers to pressed buttons that are still on their way."""
+        await self._whispers.cancel()
 
     async def typing(self, address: Address, *, ticket: str = "") -> None:
         """Show "is typing" for ten seconds; with a ticket, people see "is thinking…" instead."""

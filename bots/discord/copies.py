@@ -107,4 +107,4 @@ class Copies:
 
     def _copy(self, original: _Post, copy: _Post) -> Copy:
         assert original.said is not None
-        return parse_copy(original.said, copy.message, self._me)
+        return parse_copy(original.said, original.message, copy.message, self._me)

@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -24,6 +24,7 @@ from bots.discord.interactions import acknowledge, parse_interaction
 from bots.discord.openings import Openings
 from bots.discord.parsers import passing_over, seeing
 from bots.discord.threads import Deleted
+from bots.discord.waits import first_to_end, next_unless_ended
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
 from core.adapter import Change, Copy, InboundMessage, Known
@@ -122,9 +123,9 @@ class Gateway(discord.AutoShardedClient):
         self._copies = Copies(self.me, time.monotonic)
         openings = Openings(self, self.me)
         self._starting = set()
-        hearing = asyncio.create_task(_first_to_end(self._backlog.run(), self._open()))
+        hearing = asyncio.create_task(first_to_end(self._backlog.run(), self._open()))
         try:
-            while event := await _unless_ended(arrivals, hearing):
+            while event := await next_unless_ended(arrivals, hearing):
                 yield await openings.added_to(event) if isinstance(event, InboundMessage) else event
         finally:
             hearing.cancel()
@@ -277,8 +278,10 @@ class Gateway(discord.AutoShardedClient):
             self._hear(said, guild_id)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
-        """Queue the edit of a message to the bot."""
+        """Queue the edit of a message to the bot, or of a webhook's, which may be a copy."""
         if change := parse_edit(event.message, self.me, self._joined):
+            if change.message is not None:
+                self._remember(change.message)
             self._hear(change, event.guild_id or 0)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
@@ -381,28 +384,3 @@ def _may_read(channel: ServerChannel) -> bool:
     if isinstance(channel, discord.Thread) and channel.parent is None:
         return False
     return channel.permissions_for(channel.guild.me).read_message_history
-
-
-async def _unless_ended(arrivals: Arrivals, hearing: asyncio.Task[None]) -> Event | None:
-    """Return the next event; if `hearing` ended, return None or raise its error."""
-    getting = asyncio.create_task(arrivals.get())
-    try:
-        await asyncio.wait((getting, hearing), return_when=asyncio.FIRST_COMPLETED)
-        if getting.done():
-            return getting.result()
-        return hearing.result()
-    finally:
-        getting.cancel()
-
-
-async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines side by side until one ends or fails, then cancel the others."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 
 import discord
@@ -76,6 +77,7 @@ def parse_message(
         unreadable=unreadable,
         reply_to=str(reference.message_id) if reference and _is_reply(message) else None,
         quote=quotes.cut(quote, LONGEST_QUOTE),
+        quoted_from=_name_of(answered, me),
         partial=len(message.content) >= PARTIAL,
         forwarded=bool(message.message_snapshots),
         addressed=not piece,
@@ -95,14 +97,32 @@ def parse_edit(message: discord.Message, me: Snowflake, joined: Joined = NOWHERE
     """Return the edit in an update; None if Discord only added the preview of a link."""
     if message.edited_at is None:
         return None
+    if message.webhook_id:
+        return _edited_copy(message, message.edited_at, me)
     said = parse_message(message, me, joined=joined)
     said = said and question_in(said)
     if said is None or not (said.text or said.attachments):
         return None
     event_id = f"{message.id}:{message.edited_at.isoformat()}"
     return Change(
-        event_id, ChangeKind.EDITED, said.address, said.author, said.message_id, said.text
+        event_id,
+        ChangeKind.EDITED,
+        said.address,
+        said.author,
+        said.message_id,
+        said.text,
+        None if said.private else said,  # the edit may have added the mention of the bot
     )
+
+
+def _edited_copy(message: discord.Message, at: datetime, me: Snowflake) -> Change | None:
+    """Return the edit of a webhook's message: it may be a copy of a person's."""
+    text = own_text(message, me)
+    if message.author.id == me.id or not text:
+        return None
+    event_id, author = f"{message.id}:{at.isoformat()}", author_of(message.author)
+    address, kind = address_of(message.channel.id, me), ChangeKind.EDITED
+    return Change(event_id, kind, address, author, str(message.id), text, of_copy=True)
 
 
 def parse_access(channel_id: int, me: discord.ClientUser) -> Access:
@@ -116,11 +136,14 @@ def parse_deletion(said: InboundMessage) -> Change:
     return Change(event_id, ChangeKind.DELETED, said.address, said.author, said.message_id)
 
 
-def parse_copy(said: InboundMessage, copy: discord.Message, me: Snowflake) -> Copy:
+def parse_copy(
+    said: InboundMessage, original: discord.Message, copy: discord.Message, me: Snowflake
+) -> Copy:
     """Return the sign that a webhook's message has taken the place of a message to the bot."""
     event_id, author = f"{copy.id}:copy", replace(said.author, name=copy.author.display_name)
-    text = own_text(copy, me)
-    return Copy(event_id, said.address, author, said.message_id, str(copy.id), text)
+    text, files = own_text(copy, me), attachments_of(copy)
+    gone = attachments_of(original)
+    return Copy(event_id, said.address, author, said.message_id, str(copy.id), text, gone, files)
 
 
 def address_of(channel_id: int, me: Snowflake) -> Address:
@@ -131,6 +154,13 @@ def address_of(channel_id: int, me: Snowflake) -> Address:
 def author_of(user: discord.User | discord.Member) -> Author:
     """Return an account as Discord shows it."""
     return Author(PLATFORM, str(user.id), user.display_name)
+
+
+def _name_of(answered: discord.Message | None, me: Snowflake) -> str:
+    """Return the name of the author of a quote; "" for the account `me`, and where none is told."""
+    if answered is None or answered.author.id == me.id:
+        return ""
+    return answered.author.display_name
 
 
 def _by_person(message: discord.Message) -> bool:
@@ -172,7 +202,7 @@ def _unreadable(message: discord.Message) -> str:
     """Return the kind of content that cannot be read; Discord may withhold all there is."""
     shown = (message.content, message.embeds, message.attachments, message.components)
     more = (message.poll, message.stickers, message.message_snapshots)
-    return unreadable_in(message) if any((*shown, *more)) else words.UNREADABLE_KINDS["withheld"]
+    return unreadable_in(message) if any((*shown, *more)) else words.UNMENTIONED
 
 
 def _is_admin(message: discord.Message) -> bool:

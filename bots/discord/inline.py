@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bots.inline import Node
 from bots.links import JOINER, WEB, deceives, inert, readable
+from core.text import read_moment
 
 UNDERSCORE = "\ufdd0"
 """A sign for an underscore in a word until the whole message is written; no text holds it."""
@@ -218,6 +219,8 @@ def _end(nodes: Sequence[Node], at: int) -> int:
 def _link(label: Sequence[Node], target: str, styles: tuple[str, ...]) -> _Piece:
     """Write a link or an image. Discord links no label with a URL, or a single bracket, in it."""
     label = [node for node in label if node.kind not in ("link", "end")]  # an image in a link
+    if (at := read_moment(target)) is not None:
+        return _Piece(styles, f"<t:{at}:R>")  # in the reader's own time and language
     named, said = plain(label), write(label).strip()
     if not WEB.fullmatch(target):
         shown = _literal(readable(target))

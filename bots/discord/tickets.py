@@ -83,7 +83,7 @@ def leeway(ticket: str) -> Leeway:
     if held is None or not held.alone:
         return Leeway()
     until = snowflake_time(int(held.interaction_id)) + LIFE
-    return Leeway(parts=1 + FOLLOW_UPS, repeatable=False, until=until)
+    return Leeway(parts=1 + FOLLOW_UPS, repeatable=False, until=until, reaches_older=False)
 
 
 @contextmanager

@@ -57,6 +57,9 @@ SPARE, EACH = Rate(5, 5), Rate(0.5, 3)
 PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """The seconds between two edits that Telegram accepts for long; a group takes 20 a minute."""
 
+LONGEST_TOAST = 200
+"""The most characters of the answer to a pressed button."""
+
 ADMINS = (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
 FOR_ADMINS = {command.name for command in COMMANDS if command.admins_only}
 """The commands that ask Telegram for a group's admins."""
@@ -132,14 +135,15 @@ class TelegramAdapter:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[Event, None]:
+    async def listen(self) -> AsyncGenerator[Event, str | None]:
         """Yield events from long polling; raises SettingsError if the token is revoked."""
         async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
             async for update in incoming:
+                told: str | None = None
                 if event := self._read(update):
-                    yield await self._with_rights(event, update)
+                    told = yield await self._with_rights(event, update)
                 if query_id := _query_id(update):
-                    self._answer(query_id, event)
+                    self._answer(query_id, event, told or "")
 
     async def send(
         self,
@@ -190,6 +194,16 @@ class TelegramAdapter:
                     reply_markup=_keyboard(buttons),
                     link_preview_options=_NO_PREVIEW,
                 ),
+            )
+        except Undeliverable as error:
+            if UNCHANGED not in str(error):
+                raise
+
+    async def unbutton(self, address: Address, message_id: str) -> None:
+        """Take the buttons off a message; one without any is no error."""
+        try:
+            await _attempt_there(
+                lambda: self._bot.edit_message_reply_markup(int(address.chat), int(message_id))
             )
         except Undeliverable as error:
             if UNCHANGED not in str(error):
@@ -327,20 +341,22 @@ class TelegramAdapter:
             self._admins[who] = now + REMEMBERED, member.status in ADMINS
         return self._admins[who][1]
 
-    def _answer(self, query_id: str, event: Event | None) -> None:
+    def _answer(self, query_id: str, event: Event | None, told: str) -> None:
         """Answer the press of a button in a task, so that later updates do not wait.
 
+        Only the person who pressed it sees what they are told, for some seconds.
         A person who presses without end gets no answer to most presses: the button waits by itself.
         """
         if not self._spare.take(event.author.account_id if isinstance(event, Change) else ""):
             return
-        task = asyncio.create_task(self._answer_query(query_id))
+        task = asyncio.create_task(self._answer_query(query_id, told))
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)
 
-    async def _answer_query(self, query_id: str) -> None:
+    async def _answer_query(self, query_id: str, told: str) -> None:
+        text = render(told)[0][:LONGEST_TOAST]
         try:
-            await self._bot.answer_callback_query(query_id)
+            await self._bot.answer_callback_query(query_id, text or None)
         except (TelegramError, *MISSHAPEN) as error:
             log.debug("The press of a button is not answered: %s", error)
 

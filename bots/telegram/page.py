@@ -4,11 +4,13 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from telegram import MessageEntity
 
 from bots.links import JOINER
+from core.text import read_moment
 
 ENTITIES = 100
 """The most entities of a message; Telegram silently ignores the rest."""
@@ -29,6 +31,7 @@ _IMPORTANCE = [
     MessageEntity.PRE,
     MessageEntity.CODE,
     MessageEntity.TEXT_LINK,
+    MessageEntity.DATE_TIME,
     MessageEntity.BLOCKQUOTE,
     MessageEntity.BOLD,
     MessageEntity.UNDERLINE,
@@ -120,10 +123,7 @@ class Page:
         """Return the text, as `text` does, and its most important entities in order."""
         text, marks = _inert(self._trimmed(), self._chosen())
         marks.sort(key=lambda mark: (mark.start, -mark.end))
-        return text, [
-            MessageEntity(kind, start, end - start, url=url, language=language)
-            for kind, start, end, url, language in marks
-        ]
+        return text, [_entity(mark) for mark in marks]
 
     def _trimmed(self) -> str:
         return "".join(self._pieces).rstrip()
@@ -151,6 +151,15 @@ class Page:
     ) -> None:
         if self._end > start:
             self._marks.append(_Mark(kind, start, self._end, url, language))
+
+
+def _entity(mark: _Mark) -> MessageEntity:
+    length = mark.end - mark.start
+    if mark.kind != MessageEntity.DATE_TIME:
+        return MessageEntity(mark.kind, mark.start, length, url=mark.url, language=mark.language)
+    at = datetime.fromtimestamp(read_moment(mark.url or "") or 0, UTC)
+    # In the reader's own language: "in 12 minutes".
+    return MessageEntity(mark.kind, mark.start, length, unix_time=at, date_time_format="r")
 
 
 def _cuts(marks: Sequence[_Mark]) -> list[int]:

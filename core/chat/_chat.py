@@ -13,9 +13,10 @@ from tempfile import TemporaryFile
 from sqlalchemy.exc import DBAPIError
 
 from core import attachments, inbox, memory, mutes, privacy, quota, tools, words
-from core.adapter import Address, Button, ChangeKind
+from core.adapter import Address
 from core.chat._call import OpenCall
 from core.chat._question import question_of
+from core.chat._standing import REGENERATE, after, give_back, is_plain, known, look_up, older
 from core.chat._terms import Terms
 from core.db import Session, Sessions, timed_out, transact
 from core.errors import (
@@ -35,13 +36,12 @@ from core.errors import (
 )
 from core.llm import LLM, Again
 from core.messages import Block, ToolCall
-from core.reply import Reply
+from core.reply import Reply, Standing
 from core.tools import Toolbox
 from core.turns import Outcome, Turn
 
 log = logging.getLogger(__name__)
 
-TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 EXPORT = "parley.json"
 REFUSALS = (QuotaExceeded, AttachmentError, ContentRefused, FileRefused, PromptTooLong)
 """The errors that lie in the question, so that no operator can mend them."""
@@ -61,6 +61,8 @@ class _Ending:
     outcome: Outcome
     refusal: QuotaExceeded | None = None
     """The refusal that the text tells of."""
+    sentence: str = ""
+    """The sentence of the bot's own in the text."""
 
 
 class Chat:
@@ -252,30 +254,44 @@ class Chat:
         turn, reply = call.turn, call.reply
         text, outcome = ending.text, ending.outcome
         is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
-        tries = count()
+        tries, ended = count(), replace(turn, outcome=outcome)
 
-        async def work(session: Session) -> str:
-            now = self._now()
+        async def work(session: Session) -> tuple[str, Standing | None]:
+            now, standing = self._now(), known(ended)
             if next(tries) and await inbox.is_answered(session, turn):
-                return text  # an earlier try was committed, and the database could not say so
+                return text, None  # an earlier try was committed, and the database could not say so
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
+            elif turn.question.again and not is_kept:
+                answer = await self._restored(session, turn, ending)
             else:
                 answer = await self._worded(session, call, ending)
-            await inbox.answered(session, turn, answer, outcome, now=now)
+            above = await inbox.answered(
+                session, turn, answer, outcome, now=now, older_id=older(turn, call.context)
+            )
             if turn.kind == "chat" and is_kept:
-                await memory.remember(session, turn, call.context, call.said, call.counted, now=now)
-                if call.is_long:
-                    await inbox.summarise(session, turn, now=now)
+                is_newest = await self._remember(session, call)
+                if is_plain(turn):
+                    standing = after(above, is_newest=is_newest)
             elif turn.question.attachments:
                 await attachments.drop(session, turn)
             await self._settle(session, call)
-            return answer
+            return answer, standing
 
-        answer = await transact(self._sessions, work)
+        answer, reply.standing = await transact(self._sessions, work)
         call.settled()
         self._log(call, outcome)
-        return replace(turn, answer=answer, outcome=outcome)
+        return replace(ended, answer=answer)
+
+    async def _remember(self, session: Session, call: OpenCall) -> bool:
+        """Remember an exchange; return whether it is the newest of its conversation."""
+        turn, now = call.turn, self._now()
+        is_newest = await memory.remember(
+            session, turn, call.context, call.said, call.counted, now=now
+        )
+        if call.is_long:
+            await inbox.summarise(session, turn, now=now)
+        return is_newest
 
     async def _settle(self, session: Session, call: OpenCall) -> None:
         """Settle the calls of a turn; a conversation whose model is gone gets the default."""
@@ -284,6 +300,17 @@ class Chat:
             await call.recover(session)
         if call.turn.model is not None and self._llm.is_gone(call.turn.model):
             await memory.choose_model(session, call.turn.conversation_id, None)
+
+    async def _restored(self, session: Session, turn: Turn, ending: _Ending) -> str:
+        """Return the answer that no other one came to replace, and tell the person why."""
+        assert turn.replaces_id is not None
+        sentence = ending.sentence or ("" if ending.outcome is Outcome.STOPPED else ending.text)
+        answer = await memory.answer_of(session, turn.replaces_id)
+        if not answer:
+            return ending.text  # it was deleted meanwhile
+        if sentence:
+            await inbox.tell(session, turn, sentence, now=self._now())
+        return answer
 
     async def _worded(self, session: Session, call: OpenCall, ending: _Ending) -> str:
         """Return the text of an ending; "" for a refusal that the person was told before."""
@@ -329,18 +356,30 @@ class Chat:
         """
         assert turn.answer is not None
         assert turn.outcome is not None
-        buttons = TRY_AGAIN if turn.outcome in (Outcome.FAILED, Outcome.REFUSED) else ()
-        await reply.deliver(turn.answer, buttons, last=last)
+        standing = reply.standing or known(turn)
+        if standing is None:
+            standing = await transact(self._sessions, lambda s: look_up(s, turn))
+        await reply.deliver(turn.answer, standing.buttons, last=last)
         if turn.question.export:
             await self._export(turn, reply, last=last)
+        # Before the turn ends, so that a crash in between loses none of it.
+        await reply.unbutton(standing.ended)
         outcome = turn.outcome
 
         async def work(session: Session) -> bool:
             if turn.muted_until is not None and not turn.ticket:
                 await mutes.unmute(session, turn.address)
-            return await inbox.delivered(session, turn, outcome, now=self._now())
+            is_restored = await give_back(session, turn)
+            return await inbox.delivered(
+                session, turn, outcome, now=self._now(), is_restored=is_restored
+            )
 
-        return await transact(self._sessions, work)
+        is_followed = await transact(self._sessions, work)
+        if standing.buttons == REGENERATE and not turn.question.private:
+            # Somebody else's answer may have been stored meanwhile, and found no button here.
+            now = await transact(self._sessions, lambda s: look_up(s, turn))
+            await reply.unbutton(reply.messages.ids[-1:] if not now.buttons else ())
+        return is_followed
 
     async def _export(self, turn: Turn, reply: Reply, *, last: bool) -> None:
         """Post the file after the answer, so that a failing answer does not post it twice.
@@ -352,7 +391,8 @@ class Chat:
             with TemporaryFile() as file:
                 if not await privacy.export(self._sessions, turn.user_id, file, most=most):
                     log.warning("turn %s: more than %d bytes to export", turn.reference, most)
-                    await reply.deliver(words.EXPORT_LARGE.format(megabytes=most / 1e6), last=last)
+                    told = words.EXPORT_LARGE.format(megabytes=most / 1e6)
+                    await reply.deliver(words.with_reference(told, turn.reference), last=last)
                     return
                 file.seek(0)
                 data = await asyncio.to_thread(file.read)
@@ -380,6 +420,7 @@ class Chat:
 
         async def work(session: Session) -> bool:
             now, is_excused = self._now(), True
+            await give_back(session, turn)
             is_followed = await inbox.give_up(session, turn, now=now)
             if isinstance(error, Muted):
                 if not isinstance(error, TooLate):  # the next ticket may be written with
@@ -413,4 +454,4 @@ def _shown_with(sentence: str, outcome: Outcome, turn: Turn, reply: Reply) -> _E
     if outcome is Outcome.FAILED:
         sentence = words.with_reference(sentence, turn.reference)
     shown = max(reply.text, turn.draft, key=len)  # an earlier attempt may have shown more
-    return _Ending(words.below(shown, sentence), outcome)
+    return _Ending(words.below(shown, sentence), outcome, sentence=sentence)

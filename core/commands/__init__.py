@@ -6,6 +6,7 @@ from dataclasses import replace
 from core import words
 from core.adapter import COMMANDS, Command
 from core.commands import _everyday, _privacy, _style
+from core.commands._privacy import CONFIRMED
 from core.commands._request import CarryOut, Offer, Request, Result
 from core.db import Session
 
@@ -40,4 +41,4 @@ def _refusal(command: Command, request: Request) -> str:
     return words.ADMINS_UNKNOWN if request.admin is None else words.ADMINS_ONLY
 
 
-__all__ = ["Offer", "Request", "Result", "run"]
+__all__ = ["CONFIRMED", "Offer", "Request", "Result", "run"]

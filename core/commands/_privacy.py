@@ -29,7 +29,7 @@ async def forget(session: Session, request: Request) -> Result:
     if request.refusal:
         return Result(request.refusal)
     if request.arguments.strip().lower() != CONFIRMED:
-        return Result(words.SURE)
+        return Result(words.SURE, asks="forget")
     cut_off = await stored.forget(session, request.speaker.conversation_id, now=request.now)
     await quota.abandon(session, cut_off, request.offer.rules, now=request.now)
     return Result(words.ALL_FORGOTTEN, stopped=True, forgot=True)

@@ -63,6 +63,8 @@ class Result:
     """True if a conversation was forgotten; what it holds has to be deleted."""
     export: bool = False
     """True if a file with everything stored about the person goes with the answer."""
+    asks: str = ""
+    """The name of the command, if it waits for a confirmation by buttons."""
 
 
 CarryOut = Callable[[Session, Request], Awaitable[Result]]

@@ -4,7 +4,6 @@ from core.inbox._accept import (
     Entry,
     Growth,
     accept,
-    copied,
     extend,
     is_new,
     move,
@@ -25,6 +24,7 @@ from core.inbox._claim import (
     save_drafts,
     shaken,
 )
+from core.inbox._copies import copied
 from core.inbox._order import unblock
 from core.inbox._records import (
     Record,
@@ -32,6 +32,7 @@ from core.inbox._records import (
     as_new,
     cancel,
     get,
+    is_answering,
     last_question,
     latest,
     of_album,
@@ -60,6 +61,7 @@ __all__ = [
     "give_up",
     "hand_back",
     "is_answered",
+    "is_answering",
     "is_busy",
     "is_new",
     "last_question",

@@ -1,7 +1,6 @@
 """The way into the inbox: each event is stored once, even if it comes several times."""
 
 from dataclasses import dataclass, field
-from dataclasses import replace as keep_all
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, exists, func, insert, select, update
 
 from core import posts
-from core.adapter import Address, Copy, InboundMessage
+from core.adapter import Address, InboundMessage
 from core.db import LOOK, Session, insert_missing, notify
 from core.inbox._order import NEW_LINE, call_up
 from core.inbox._records import amend
@@ -280,31 +279,6 @@ async def extend(
         update(turns).where(turns.c.id == turn_id).values(input=question.dump(), ready_at=ready_at)
     )
     return Growth.WAITING
-
-
-_COPIED = _GROWING.with_only_columns(turns.c.input, turns.c.worker_id, turns.c.attempt)
-
-
-async def copied(session: Session, copy: Copy) -> bool:
-    """Let the copy of a message take its place in its turn; return whether the turn is known.
-
-    A turn that nobody has begun gets the copy's text and name; any other goes on as it is.
-    """
-    turn_id = await posts.turn_of(session, copy.address, copy.message_id)
-    if turn_id is None or not await note(session, copy.address, copy.event_id):
-        return False
-    await posts.add(session, copy.address, turn_id, copy.copy_id)
-    is_its = turns.c.id == turn_id, turns.c.message_id == copy.message_id
-    await session.execute(update(turns).where(*is_its).values(message_id=copy.copy_id))
-    turn = (await session.execute(_COPIED, {"the_turn": turn_id})).one_or_none()
-    if turn is not None and turn.worker_id is None and not turn.attempt:
-        question = Question.load(turn.input)
-        if question.pieces == 1:
-            question = keep_all(question, text=copy.text, name=copy.author.name)
-            await session.execute(
-                update(turns).where(turns.c.id == turn_id).values(input=question.dump())
-            )
-    return True
 
 
 def _number(message_id: str | None) -> tuple[int, str]:

@@ -265,6 +265,8 @@ class Held:
     id: int
     attempt: int
     cancel: bool
+    message_id: str | None
+    """The message that it answers, which may be a copy by now."""
 
 
 async def renew(
@@ -279,7 +281,7 @@ async def renew(
             turns.c.delivered_at.is_(None),
         )
         .values(lease_until=lease_until)
-        .returning(turns.c.id, turns.c.attempt, turns.c.cancel)
+        .returning(turns.c.id, turns.c.attempt, turns.c.cancel, turns.c.message_id)
     )
     return [Held(*row) for row in renewed]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, exists, or_, select, update
 
 from core.adapter import Address
 from core.db import LOOK, Session, notify, row_count
@@ -19,9 +19,10 @@ from core.turns import KEPT, Outcome, Question, Speaker
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A stored question of a person."""
+    """A stored question or command of a person."""
 
     id: int
+    kind: str
     user_id: int
     conversation_id: int
     epoch: int
@@ -29,8 +30,10 @@ class Record:
     message_id: str | None
     question: Question
     follows_id: int | None
+    replaces_id: int | None
     outcome: Outcome | None
     """None until it is answered."""
+    asked_at: datetime
     forgotten: bool = False
     """True once its text is deleted; it cannot be asked again."""
 
@@ -38,6 +41,7 @@ class Record:
 _RECORD = (
     select(
         turns.c.id,
+        turns.c.kind,
         turns.c.user_id,
         turns.c.conversation_id,
         turns.c.epoch,
@@ -45,17 +49,19 @@ _RECORD = (
         turns.c.message_id,
         turns.c.input,
         turns.c.follows_id,
+        turns.c.replaces_id,
         turns.c.outcome,
+        turns.c.created_at,
         FORGOTTEN.label("forgotten"),
         select(messages.c.body).where(IS_QUESTION).scalar_subquery().label("said"),
     )
-    .where(turns.c.kind == "chat")
     .order_by(turns.c.id.desc())
     .limit(1)
 )
 # Locked, so that no answer is stored between this look and an edit.
 _BY_ID = _RECORD.where(turns.c.id == bindparam("turn_id")).with_for_update(key_share=True)
 _LAST = _RECORD.where(
+    turns.c.kind == "chat",
     turns.c.conversation_id == bindparam("the_conversation"),
     turns.c.user_id == bindparam("the_user"),
     turns.c.epoch == bindparam("the_epoch"),
@@ -75,7 +81,7 @@ _OF_ALBUM = _LATEST.where(
 
 
 async def get(session: Session, turn_id: int) -> Record | None:
-    """Return the record of a question by its turn's id, locked until the transaction ends."""
+    """Return the record of a turn by its id, locked until the transaction ends."""
     return await _record(session, _BY_ID, {"turn_id": turn_id})
 
 
@@ -114,6 +120,7 @@ async def _record(
         return None
     return Record(
         id=row.id,
+        kind=row.kind,
         user_id=row.user_id,
         conversation_id=row.conversation_id,
         epoch=row.epoch,
@@ -121,7 +128,9 @@ async def _record(
         message_id=row.message_id,
         question=Question.load(row.input, row.said),
         follows_id=row.follows_id,
+        replaces_id=row.replaces_id,
         outcome=None if row.outcome is None else Outcome(row.outcome),
+        asked_at=row.created_at,
         forgotten=row.forgotten or (KEPT in row.input and row.said is None),
     )
 
@@ -194,6 +203,34 @@ async def cancel(session: Session, turn_ids: Collection[int]) -> bool:
     )
     await notify(session, LOOK)
     return row_count(stopped) > 0
+
+
+_IS_ANSWERING = exists().where(
+    turns.c.delivered_at.is_(None),
+    turns.c.kind == "chat",
+    or_(
+        turns.c.lane == bindparam("the_lane"),
+        and_(
+            turns.c.platform == bindparam("platform"),
+            turns.c.bot_id == bindparam("bot_id"),
+            turns.c.chat == bindparam("chat"),
+            turns.c.worker_id.is_not(None),
+            turns.c.conversation_id == bindparam("the_conversation"),
+        ),
+    ),
+    turns.c.id != bindparam("turn_id"),
+)
+
+
+async def is_answering(session: Session, record: Record, address: Address) -> bool:
+    """Return whether another question in a record's lane or conversation is being answered."""
+    values = {
+        **chat_of(address),
+        "the_lane": record.lane,
+        "the_conversation": record.conversation_id,
+        "turn_id": record.id,
+    }
+    return bool(await session.scalar(select(_IS_ANSWERING), values))
 
 
 async def unanswered(session: Session, speaker: Speaker) -> list[int]:

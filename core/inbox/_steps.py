@@ -24,6 +24,7 @@ from core.errors import LeaseLost
 from core.inbox._order import call_up
 from core.inbox._tables import IS_QUESTION, turns
 from core.models import FENCED, Instant
+from core.posts import LAST, part_of
 from core.turns import Outcome, Turn
 
 _ANSWERED = (
@@ -35,14 +36,30 @@ _ANSWERED = (
         answered_at=bindparam("at", type_=Instant),
         faults=literal(0),
     )
+    .returning(LAST.scalar_subquery().label("shown"))
 )
 
 
 async def answered(
-    session: Session, turn: Turn, answer: str, outcome: Outcome, *, now: datetime
-) -> None:
-    """Store the whole answer; raises LeaseLost when another attempt owns the turn."""
-    await _write(session, turn, _ANSWERED, {"text": answer, "ended": outcome, "at": now})
+    session: Session,
+    turn: Turn,
+    answer: str,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    older_id: int | None = None,
+) -> str | None:
+    """Store the whole answer; raises LeaseLost when another attempt owns the turn.
+
+    Return the message id of the last part of an older turn's answer, if that stands in the chat.
+    """
+    values = {"text": answer, "ended": outcome, "at": now, **part_of(turn.address, older_id)}
+    written = await session.execute(_ANSWERED, {**turn.fence, **values})
+    stored = written.one_or_none()
+    if stored is None:
+        raise LeaseLost(f"turn {turn.reference}")
+    found: str | None = stored.shown
+    return found
 
 
 _IS_ANSWERED = select(literal(1)).where(*FENCED, turns.c.answered_at.is_not(None))
@@ -85,16 +102,24 @@ _DELIVERED_AND_REMEMBERED = _DELIVERED.values(
 )
 
 
-async def delivered(session: Session, turn: Turn, outcome: Outcome, *, now: datetime) -> bool:
+_DELIVERED_AGAIN = _DELIVERED.values(answer=null())
+
+
+async def delivered(
+    session: Session, turn: Turn, outcome: Outcome, *, now: datetime, is_restored: bool = False
+) -> bool:
     """End a turn whose answer is delivered; free the lane.
 
-    A delivered turn keeps no words that stand in memory.
+    A delivered turn keeps no words that stand in memory; `is_restored` means that its answer is
+    that of the turn which it was to replace.
 
     Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
     the turn.
     """
     may_be_remembered = turn.kind == "chat" and outcome in (Outcome.OK, Outcome.STOPPED)
     statement = _DELIVERED_AND_REMEMBERED if may_be_remembered else _DELIVERED
+    if is_restored:
+        statement = _DELIVERED_AGAIN
     return await _end(session, turn, statement, outcome, now=now)
 
 

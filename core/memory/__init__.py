@@ -13,6 +13,7 @@ from core.memory._conversation import (
     reset,
 )
 from core.memory._estimate import estimate
+from core.memory._newest import answer_of, is_held, is_last, turn_before
 from core.memory._recall import recall
 from core.memory._remember import instruct, remember
 from core.memory._summaries import INSTRUCTED, summarise
@@ -23,15 +24,19 @@ __all__ = [
     "INSTRUCTED",
     "Context",
     "Marks",
+    "answer_of",
     "choose_model",
     "estimate",
     "instruct",
     "instructions",
     "is_empty",
     "is_head",
+    "is_held",
+    "is_last",
     "model_of",
     "recall",
     "remember",
     "reset",
     "summarise",
+    "turn_before",
 ]

@@ -14,6 +14,8 @@ class Context:
     """The current instructions and the summary, for the one system message of the prompt."""
     messages: tuple[ChatMessage, ...] = ()
     parent_id: int | None = None
+    turn_id: int | None = None
+    """The turn of the last question or answer; instructions are neither."""
     total: int | None = None
     """The tokens of the system prompt and of the messages up to the last answer, as the API counted
     them. None if it counted others than those of the path."""

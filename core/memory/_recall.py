@@ -11,7 +11,7 @@ from core.memory._estimate import estimate
 from core.memory._path import path_of
 from core.memory._summaries import cut, cut_index, instructed, is_shortened, since, told
 from core.messages import ChatMessage, system
-from core.turns import Turn
+from core.turns import IDS_PER_TURN, Turn
 
 
 async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -> Context:
@@ -30,6 +30,7 @@ async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -
         told=told(path),
         messages=tuple(_said(path)),
         parent_id=path[-1].id if path else None,
+        turn_id=_last_turn(path),
         total=None if counted is None else path[counted].total,
         beyond=sum(_size(row) + _slack(row) for row in after),
         slack=0 if counted is None else _slack(path[counted]),
@@ -41,6 +42,12 @@ async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -
         instructed=instructed(path[:index]),
         since=since(path, index, now),
     )
+
+
+def _last_turn(path: Sequence[Any]) -> int | None:
+    spoken = (row.id for row in reversed(path) if row.body["role"] != "system")
+    last = next(spoken, None)
+    return None if last is None else int(last) // IDS_PER_TURN
 
 
 def _current(path: Sequence[Any]) -> list[Any]:

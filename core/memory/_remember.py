@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import BigInteger, Boolean, Integer, bindparam, case, func, insert, select, update
 
-from core.db import Session
+from core.db import Session, row_count
 from core.memory._context import Context
 from core.memory._estimate import estimate
 from core.memory._path import HEAD, IN_EPOCH, conversations, ids_of, in_epoch
@@ -48,8 +48,11 @@ async def remember(
     usage: Usage | None,
     *,
     now: datetime,
-) -> None:
-    """Append a turn's question and answer, and move the conversation's head to the last message."""
+) -> bool:
+    """Append a turn's question and answer, and move the conversation's head to the last message.
+
+    Return whether the head moved.
+    """
     assert len(messages) <= IDS_PER_TURN, "they would take the ids of the next turn"
     first = turn.id * IDS_PER_TURN
     sizes = _sizes(context, messages, usage)
@@ -75,7 +78,7 @@ async def remember(
         beyond = sum(sizes[_answer_at(messages) + 1 :])
         rows[-1]["counted"] = usage.prompt_tokens + usage.completion_tokens + beyond
     await session.execute(_REMEMBER, rows)
-    await _move_head(session, turn, context, first + len(rows) - 1)
+    return await _move_head(session, turn, context, first + len(rows) - 1)
 
 
 def _sizes(context: Context, messages: Sequence[ChatMessage], usage: Usage | None) -> list[int]:
@@ -104,17 +107,18 @@ def _answer_at(messages: Sequence[ChatMessage]) -> int:
     return max((n for n in at if messages[n]["role"] == "assistant"), default=len(messages) - 1)
 
 
-async def _move_head(session: Session, turn: Turn, context: Context, head_id: int) -> None:
+async def _move_head(session: Session, turn: Turn, context: Context, head_id: int) -> bool:
     """Move the head, but not for a branch from an older message or a turn from before `/new`."""
     values = {**in_epoch(turn), "head": head_id}
     if turn.replaces_id is not None:
         low, high = ids_of(turn.replaces_id)
-        await session.execute(_MOVE_HEAD_FROM, {**values, "low": low, "high": high})
+        moved = await session.execute(_MOVE_HEAD_FROM, {**values, "low": low, "high": high})
     elif turn.follows_id is not None:
         parent = context.parent_id or 0
-        await session.execute(_MOVE_HEAD_FROM, {**values, "low": parent, "high": parent})
+        moved = await session.execute(_MOVE_HEAD_FROM, {**values, "low": parent, "high": parent})
     else:
-        await session.execute(_MOVE_HEAD, values)
+        moved = await session.execute(_MOVE_HEAD, values)
+    return row_count(moved) > 0
 
 
 async def instruct(

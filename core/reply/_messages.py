@@ -52,6 +52,8 @@ class Messages:
     shown: list[_Shown] = field(default_factory=list)
     doubtful: set[int] = field(default_factory=set)
     """Parts that may be posted already, with an unknown text, or stand twice."""
+    answered_id: str | None = None
+    """The message that the answer replies to; None for the turn's own."""
     _file: str | None = None
     """The message id of the file that goes with the answer."""
     _gone: set[int] = field(default_factory=set)
@@ -111,7 +113,7 @@ class Messages:
                 self.address,
                 name,
                 data,
-                reply_to=self.turn.message_id,
+                reply_to=self.answered_id or self.turn.message_id,
                 ticket=self.turn.ticket,
                 nonce=f"{self.turn.id}-file",
             )
@@ -216,7 +218,7 @@ class Messages:
                 self.address,
                 wanted.text or "",
                 final=bool(wanted.final),
-                reply_to=self.turn.message_id if part == 0 else None,
+                reply_to=(self.answered_id or self.turn.message_id) if part == 0 else None,
                 ticket=self.turn.ticket,
                 buttons=wanted.buttons or (),
                 nonce=self._nonce(part),

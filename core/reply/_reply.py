@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,10 +38,22 @@ TYPING_AFTER = 0.15
 TYPING_EVERY = 4.5
 """The seconds between two calls that show typing."""
 NOTICE_AFTER = 8.0
+SENTENCE, GATHER = 40, 0.4
+"""The characters that the first message of an answer waits for, and the most seconds for which it
+does: a phone's notification shows what that message holds at first."""
 IN_TIME = 30.0
 """The seconds before the end of a ticket at which its answer has to end."""
 WHOLE = "answer.md"
 """The name of the file with an answer that has no room in messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The buttons below a delivered answer, and the messages whose buttons it ends."""
+
+    buttons: tuple[Button, ...] = ()
+    ended: tuple[str, ...] = ()
+    """The ids of the last messages of older answers."""
 
 
 @dataclass(slots=True)
@@ -58,6 +70,8 @@ class Reply:
     stopped: bool = False
     progress: Callable[[], Progress | None] = lambda: None
     """Tells how far the open call to the model has come, for the ledger."""
+    standing: Standing | None = None
+    """The buttons once the answer is delivered; None until they are known."""
     waiting: Callable[[bool], None] = lambda _: None
     """Hears when nothing can be done but to wait for the model, and when that is over."""
     notice_after: float = NOTICE_AFTER
@@ -74,6 +88,10 @@ class Reply:
     _noticed: str = ""
     """The notice that people see; "" if they see none."""
     _scope: asyncio.Timeout | None = None
+    _began_at: float = 0.0
+    """The time of the first text, by the event loop's clock."""
+    _says: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once there is enough text for a notification, or no more will come."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -92,6 +110,9 @@ class Reply:
     def write(self, text: str) -> None:
         """Add to the answer."""
         self.text += text
+        self._began_at = self._began_at or self.lease.clock()
+        if not self._says.is_set() and len(self.text.strip()) >= SENTENCE:
+            self._says.set()
         self._changed.set()
 
     def explain(self, notice: str) -> None:
@@ -120,6 +141,10 @@ class Reply:
     def rewind(self, length: int) -> None:
         """Cut the answer to a length; people see the old text until the new one is longer."""
         self.text = self.text[:length]
+        if len(self.text.strip()) < SENTENCE:
+            self._says.clear()
+        if not self.text:
+            self._began_at = 0.0
 
     def stop(self) -> None:
         """End the answer here, because the person asked to."""
@@ -166,13 +191,14 @@ class Reply:
             self._is_growing = False
             self.gates.streams -= 1
             self._grown.set()
+            self._says.set()
             self._changed.set()
             await painter
         self._check()
 
     async def _paint(self) -> None:
         try:
-            await self._type()
+            await self._begin()
             while not self._grown.is_set():
                 try:
                     await self._preview()
@@ -187,6 +213,19 @@ class Reply:
             self._end_scope()
         except (Undeliverable, LeaseLost):
             return  # the delivery will fail in the same way, and decide
+
+    async def _begin(self) -> None:
+        """Wait until a first message is worth it: for a sentence, or for a notice that tells why.
+
+        A text that is not a sentence after `GATHER` seconds is shown as it is.
+        """
+        await self._type()
+        while self.text and not any(self.messages.ids):
+            await happens(self._says, self._began_at + GATHER - self.lease.clock())
+            if self.text or self._grown.is_set():
+                return
+            self._changed.clear()  # what there was of it did not count
+            await self._type()
 
     async def _type(self) -> None:
         """Show typing until there is text, or for so long that a notice has to tell why.
@@ -268,6 +307,22 @@ class Reply:
             if not last:
                 raise
             log.warning("turn %s: a message is left: %s", self.turn.reference, error)
+
+    async def unbutton(self, message_ids: Iterable[str | None]) -> None:
+        """Take the buttons off messages of older answers; one out of reach keeps them.
+
+        Who presses such a button is told that it leads nowhere.
+        """
+        if not self.adapter.leeway(self.turn.ticket).reaches_older:
+            return
+        for message_id in filter(None, message_ids):
+            call = partial(self.adapter.unbutton, self.turn.address, message_id)
+            try:
+                await self.calls.insist(partial(self.calls.make, call))
+            except LeaseLost:
+                raise
+            except DeliveryError as error:
+                log.info("turn %s: a button is left: %s", self.turn.reference, error)
 
     async def _stand(self, answer: str, buttons: tuple[Button, ...]) -> list[str]:
         """Make every part stand, and return the parts; a file holds what they have no room for."""

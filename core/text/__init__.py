@@ -8,6 +8,7 @@ the text around it, so the earlier parts do not change while the text grows.
 from core.text._fences import AHEAD, Fence, after, opens
 from core.text._flanks import flanks, pair
 from core.text._formulas import FORMULA, formula, formula_block, may_have_formula
+from core.text._moments import plain_moments, read_moment, write_moment
 from core.text._split import Fits, Growing, split
 
 __all__ = [
@@ -23,5 +24,8 @@ __all__ = [
     "may_have_formula",
     "opens",
     "pair",
+    "plain_moments",
+    "read_moment",
     "split",
+    "write_moment",
 ]

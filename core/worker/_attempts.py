@@ -129,7 +129,8 @@ class Attempts:
             return await self._chat.fail(turn, run.reply)
         if turn.deaths > FATAL:
             raise Undeliverable("processes died over it")
-        return replace(turn, answer=words.FAILED, outcome=Outcome.FAILED)
+        sentence = words.with_reference(words.FAILED, turn.reference)
+        return replace(turn, answer=sentence, outcome=Outcome.FAILED)
 
     async def _wait(self, run: Run, error: Unreachable) -> None:
         """Put a turn back that its platform did not take; give up one that fails alone."""

@@ -136,5 +136,6 @@ class Keeper:
                 run.lose()
                 continue
             run.lease.until = until
+            run.reply.messages.answered_id = mine.message_id
             if mine.cancel:
                 run.reply.stop()

@@ -4,19 +4,19 @@ import asyncio
 import time
 from collections.abc import Iterator
 
+from core import words
 from tests.bench.figures import Figure, spread
 from tests.bench.stage import Stage
-from tests.bench.turns import PACE, TEXT, WORDS
+from tests.bench.turns import TEXT, answer
 from tests.fakes.discord import DiscordServer
 from tests.fakes.discord.records import Channel, Person
-from tests.fakes.model import Answer
 
 CHANNELS = 10
 
 
 async def latency(stage: Stage, turns: int) -> Iterator[Figure]:
     """Measure the time that Parley adds to the model's, one turn after the other on a quiet bot."""
-    stage.model.respond = lambda _: Answer("word " * WORDS, pace=PACE)
+    stage.model.respond = lambda _: answer()
     async with DiscordServer(limits=False) as server:
         ada = server.person("Ada")
         guild = server.guild("Friends", members=[ada])
@@ -48,7 +48,7 @@ async def _watched(
 
     def is_answered() -> bool:
         answers = server.answers(channel)
-        return len(answers) > before and not answers[-1].buttons
+        return len(answers) > before and words.STOP not in str(answers[-1].buttons)
 
     said_at = time.monotonic()
     await server.say(channel, who, f"{server.mention} {TEXT}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
+from core import words
 from tests.bot import ROOT
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import Chat, Message, TelegramServer, User
@@ -156,13 +157,13 @@ class Person:
         return self.chat.messages[self.last()]
 
     def has_answer(self, since: int = 0) -> bool:
-        """Return True if the newest message is a whole answer; a growing one has a button."""
+        """Return True if the newest message is a whole answer; a growing one can be stopped."""
         newest = self.chat.messages.get(self.last())
         return (
             newest is not None
             and newest.message_id > since
             and newest.sender.is_bot
-            and not newest.buttons
+            and words.STOP not in newest.buttons
         )
 
 

@@ -12,7 +12,16 @@ from tests.fakes.model import Answer
 WORDS = 12
 PACE = 0.02
 """Seconds between the tokens of an answer that is watched."""
+SLOW = 0.15
+"""Seconds between the tokens of a model that says no sentence within the 0.4 s that are waited."""
+SENTENCE = "This is a sentence that a notification shows. "
 TEXT = "say hello there my friend"
+
+
+def answer() -> Answer:
+    """An answer that begins with a whole sentence: the first message waits for one."""
+    pieces = [SENTENCE, *["word "] * WORDS]
+    return Answer("".join(pieces), pieces=pieces, pace=PACE)
 
 
 async def start(stage: Stage, times: int) -> Iterator[Figure]:
@@ -31,15 +40,22 @@ async def start(stage: Stage, times: int) -> Iterator[Figure]:
 
 async def latency(stage: Stage, turns: int) -> Iterator[Figure]:
     """Measure the time that Parley adds to the model's, one turn after the other on a quiet bot."""
-    stage.model.respond = lambda _: Answer("word " * WORDS, pace=PACE)
+    stage.model.respond = lambda _: answer()
     people = stage.people(10)
     async with stage.bot():
         await stage.ready()
         await talk(people, TEXT, turns=len(people), at_once=1)
         added = [await _watched(stage, people[n % len(people)]) for n in range(turns)]
+        stage.model.respond = lambda _: Answer("word " * WORDS, pace=SLOW)
+        slow = [await _watched(stage, person) for person in people]
     return iter(
         [
             Figure("event to first text", stage.database, spread([first for first, _ in added])),
+            Figure(
+                "event to first text of a slow model",
+                stage.database,
+                spread([first for first, _ in slow]),
+            ),
             Figure("last token to whole text", stage.database, spread([last for _, last in added])),
         ]
     )

@@ -14,6 +14,7 @@ from core.messages import Usage
 from core.money import dollars, price
 from core.quota import Rules
 from core.settings import LONGEST_PERSONA, read_limits
+from core.text import plain_moments
 from core.turns import Speaker
 from tests.core import rows
 from tests.core.rows import NOW, commit
@@ -77,7 +78,7 @@ async def test_usage_counts_questions_and_not_calls(sessions: Sessions, ada: Spe
             await quota.settle(session, call, RULES, Usage(1000, 50, 750), 100, now=NOW)
 
         await commit(sessions, pay)
-    told = (await give(sessions, ada, "usage")).text.splitlines()
+    told = plain_moments((await give(sessions, ada, "usage")).text).splitlines()
     assert told == [
         "This month: 1 answer, for less than $0.01.",
         "Left: 4 of 5 answers a day; the next day begins in 15 hours.",

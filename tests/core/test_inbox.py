@@ -491,18 +491,22 @@ async def renew(
     return await commit(sessions, lambda s: inbox.renew(s, worker_id, turn_ids, lease_until=until))
 
 
+def held(turn_id: int, message_id: str, *, cancel: bool) -> inbox.Held:
+    return inbox.Held(turn_id, 1, cancel, message_id)
+
+
 async def test_a_renewal_holds_only_turns_of_this_worker(sessions: Sessions) -> None:
     kept, lost, done = [
         await rows.ask_in_group(sessions, rows.ADA, str(number), lane=None) for number in range(3)
     ]
     turns = await rows.claim(sessions, "first")
     await rows.finish(sessions, turns[2])
-    assert await renew(sessions, "first", [kept, done]) == [inbox.Held(kept, 1, cancel=False)]
+    assert await renew(sessions, "first", [kept, done]) == [held(kept, "0", cancel=False)]
 
     [taken] = await rows.claim(sessions, "first", now=later(15))
     assert (taken.id, taken.attempt) == (lost, 2)
     await commit(sessions, lambda s: inbox.amend(s, lost, Question("edited"), now=NOW))
-    assert await renew(sessions, "first", [kept, lost]) == [inbox.Held(kept, 1, cancel=False)]
+    assert await renew(sessions, "first", [kept, lost]) == [held(kept, "0", cancel=False)]
     assert await renew(sessions, "second", [kept]) == []
 
 
@@ -512,7 +516,7 @@ async def test_a_stop_is_seen_at_the_renewal_and_by_whoever_claims(
     turn_id = await rows.ask(sessions, ada, "1")
     await rows.claimed(sessions)
     assert await commit(sessions, lambda s: inbox.cancel(s, [turn_id]))
-    assert await renew(sessions, "worker", [turn_id]) == [inbox.Held(turn_id, 1, cancel=True)]
+    assert await renew(sessions, "worker", [turn_id]) == [held(turn_id, "1", cancel=True)]
     turn = await rows.claimed(sessions, now=later(30))
     assert turn.cancel
     await rows.answer(sessions, turn, Outcome.STOPPED)
@@ -547,6 +551,7 @@ async def test_the_last_question_of_a_person_is_found_by_kind_and_epoch(
 
     assert record == inbox.Record(
         id=second,
+        kind="chat",
         user_id=ada.user_id,
         conversation_id=ada.conversation_id,
         epoch=ada.epoch,
@@ -554,10 +559,11 @@ async def test_the_last_question_of_a_person_is_found_by_kind_and_epoch(
         message_id="2",
         question=Question("question 2"),
         follows_id=1,
+        replaces_id=None,
         outcome=None,
+        asked_at=NOW,
     )
     assert await commit(sessions, lambda s: inbox.get(s, second)) == record
-    assert await commit(sessions, lambda s: inbox.get(s, second + 1)) is None
 
 
 # Posts: the messages of an answer

@@ -36,7 +36,7 @@ class Radio(Paper):
     spans: list[list[float]] = field(default_factory=list)
     fault: Exception | None = None
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change, str | None]:
         clock = asyncio.get_running_loop().time
         self.spans.append([clock()])
         try:
@@ -57,9 +57,10 @@ def listening(
     heard: list[Event] | None = None,
     lease: timedelta = LEASE,
 ) -> Listening:
-    async def handle(event: Event) -> None:
+    async def handle(event: Event) -> str:
         if heard is not None:
             heard.append(event)
+        return ""
 
     return Listening(sessions, worker_id, handle, now=lambda: datetime.now(UTC), lease=lease)
 
@@ -99,7 +100,7 @@ async def test_events_are_handled_in_order_until_the_last(
 async def test_a_process_that_stands_by_says_so_once(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
-    second = Listening(sessions, "second", lambda _: asyncio.sleep(0), now=lambda: NOW)
+    second = Listening(sessions, "second", lambda _: asyncio.sleep(0, ""), now=lambda: NOW)
     with open(os.devnull, encoding="utf-8") as source, open(os.devnull, "w") as sink:  # noqa: ASYNC230 - opens at once
         async with console.connect(source, sink) as adapter:
             account = adapter.name, adapter.bot_id

@@ -13,6 +13,7 @@ from core.db import Sessions
 from core.intake import Intake
 from core.quota import Rules
 from core.requests import Bounds
+from core.text import plain_moments
 from core.turns import Outcome, Turn
 from tests.core import rows
 from tests.core.rows import ADA, BOB, GROUP, HOME, NOW, commit, count, later, message
@@ -74,7 +75,8 @@ async def test_after_the_requests_of_a_minute_comes_one_notice_and_then_nothing(
         await bot.answered()
     await bot.hear(message("4", command="help"), message("5", command="usage"))
     await bot.hear(*messages(6, 10), message("10", command="help"), message("11", command="retry"))
-    assert await bot.notices() == [words.TOO_OFTEN.format(until="in 31 seconds")]
+    [notice] = await bot.notices()
+    assert plain_moments(notice) == words.TOO_OFTEN.format(until="in 31 seconds")
     assert await count(sessions, models.Turn) == 6
     assert await count(sessions, models.Event) == 11, "what came is noted as seen"
 

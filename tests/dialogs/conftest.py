@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.dialogs.stages import ConsoleStage, DiscordStage, Stage, TelegramStage, World
+from tests.dialogs.stages import (
+    ButtonStage,
+    ConsoleStage,
+    DiscordStage,
+    Stage,
+    TelegramStage,
+    World,
+)
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 
@@ -13,6 +20,20 @@ from tests.fakes.telegram import TelegramServer
 def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
     """A model server and an SQLite database; the core's tests cover both engines."""
     return World(model, sqlite_url, tmp_path)
+
+
+@pytest.fixture
+def telegram(world: World, telegram_server: TelegramServer) -> TelegramStage:
+    """A chat on Telegram."""
+    return TelegramStage(world, telegram_server)
+
+
+@pytest.fixture(params=["telegram", "discord"])
+def buttons(request: pytest.FixtureRequest, world: World) -> ButtonStage:
+    """Each platform with buttons in turn."""
+    if request.param == "telegram":
+        return TelegramStage(world, request.getfixturevalue("telegram_server"))
+    return DiscordStage(world, request.getfixturevalue("discord_server"))
 
 
 @pytest.fixture(params=["telegram", "discord", "console"])

@@ -1,16 +1,18 @@
 """The stages of dialogs: each offers the same few actions, on its platform."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from core.adapter import ASK
+from core.adapter import ASK, ChangeKind
 from tests.bot import Process, bot, process
 from tests.fakes.discord import DiscordServer
+from tests.fakes.discord.records import EPHEMERAL, Interaction
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import Chat, TelegramServer, User
+from tests.fakes.telegram.state import Press
 from tests.records import Records, eventually
 
 
@@ -30,6 +32,10 @@ class World:
             "model_api_url": self.model.url,
             **more,
         }
+
+
+Shown = tuple[str, list[str]]
+"""The text of a message and the labels of the buttons below it."""
 
 
 class Stage(Protocol):
@@ -101,6 +107,25 @@ class TelegramStage:
     def place(self) -> int:
         return len(self.server.answers(self.chat))
 
+    def stands(self) -> list[Shown]:
+        """Return the texts and the labels of the buttons of the bot's messages to Ada."""
+        return [(each.text, each.buttons) for each in self.server.answers(self.chat)]
+
+    async def press(self, label: str, at: int = -1) -> str:
+        """Let Ada press a button; return what the bot tells only her."""
+        message = self.server.answers(self.chat)[at]
+        return await self.told(await self.server.press(message, label, self.ada))
+
+    async def press_gone(self, kind: ChangeKind, at: int = -1) -> str:
+        """Let Ada press a button that her client still shows."""
+        message = self.server.answers(self.chat)[at]
+        return await self.told(await self.server.press_gone(message, kind.value, self.ada))
+
+    async def told(self, press: Press) -> str:
+        """Return what the bot tells only the person who pressed a button."""
+        await self.server.wait(lambda: press.answer is not None)
+        return str((press.answer or {})["text"])
+
 
 class DiscordStage:
     """A direct message on Discord."""
@@ -150,6 +175,33 @@ class DiscordStage:
 
     def place(self) -> int:
         return len(self.server.answers(self.channel))
+
+    def stands(self) -> list[Shown]:
+        """Return the texts and the labels of the buttons of the bot's messages to Ada."""
+        messages = self.server.answers(self.channel)
+        return [(each.content, [part["label"] for part in each.buttons]) for each in messages]
+
+    async def press(self, label: str, at: int = -1) -> str:
+        """Let Ada press a button; return what the bot tells only her."""
+        message = self.server.answers(self.channel)[at]
+        return await self.told(await self.server.press(message, label, self.ada))
+
+    async def press_gone(self, kind: ChangeKind, at: int = -1) -> str:
+        """Let Ada press a button that her client still shows."""
+        message = self.server.answers(self.channel)[at]
+        return await self.told(await self.server.press_gone(message, kind.value, self.ada))
+
+    async def told(self, press: Interaction) -> str:
+        """Return what the bot tells only the person who pressed a button, if it comes soon."""
+        await self.server.wait(lambda: press.acknowledged)
+        with suppress(TimeoutError):
+            await self.server.wait(lambda: press.followups, timeout=0.5)
+        assert all(each.flags & EPHEMERAL for each in press.followups)
+        return "".join(each.content for each in press.followups)
+
+
+ButtonStage = TelegramStage | DiscordStage
+"""A stage on a platform that has buttons."""
 
 
 class ConsoleStage:

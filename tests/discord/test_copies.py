@@ -91,7 +91,8 @@ async def test_a_copy_without_words_is_known_by_its_files(
         copy = await copied(stage, channel, original)
         await moved(stage, copy)
         await stage.records.idle(2)
-    assert len(model.requests) == 2
+        await eventually(lambda: "The meeting is at noon." in str(model.requests[-1].messages))
+        await stage.records.idle(2)
     assert len(server.answers(channel)) == 2
 
 

@@ -217,6 +217,7 @@ async def test_an_edit_is_a_change_once(library: payloads.Library) -> None:
         ADA,
         MESSAGE,
         "what is a functor?",
+        said(library, body),
     )
 
 
@@ -259,7 +260,9 @@ async def test_a_pressed_button_is_a_change(library: payloads.Library) -> None:
     answer = message("…", author=BOT, id="99")
     body = interaction(3, {"custom_id": "stop", "component_type": 2}, message=answer)
     event = parse_interaction(library.interaction(body), library.me, is_member=True)
-    assert event == Change("1309876543210000001", ChangeKind.STOP, PLACE, ADA, "99")
+    assert event == Change(
+        "1309876543210000001", ChangeKind.STOP, PLACE, ADA, "99", aside=body["token"]
+    )
     other = interaction(3, {"custom_id": "page:2", "component_type": 2}, message=answer)
     assert parse_interaction(library.interaction(other), library.me, is_member=True) is None
 

@@ -73,6 +73,21 @@ async def test_an_edit_in_such_a_thread_is_answered(stage: DiscordStage, channel
     assert [answer.content for answer in server.answers(talk)] == ["one", "three"]
 
 
+async def test_a_mention_that_an_edit_adds_is_a_question(
+    stage: DiscordStage, channel: Channel
+) -> None:
+    server = stage.server
+    async with stage.running():
+        await server.say(stage.channel, stage.ada, "say that you listen")
+        await stage.records.idle(1)
+        message = await server.say(channel, stage.ada, "say hello")
+        await server.edit_by_person(message, f"{server.mention} say hello")
+        await stage.records.idle(2)
+        await server.edit_by_person(message, f"{server.mention} say goodbye")
+        await stage.records.idle(3)
+    assert [answer.content for answer in server.answers(channel)] == ["goodbye"]
+
+
 async def test_without_the_content_intent_mentions_replies_and_commands_are_answered(
     stage: DiscordStage,
     channel: Channel,

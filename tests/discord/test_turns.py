@@ -36,7 +36,7 @@ async def test_a_mention_in_a_server_is_answered_by_a_reply(
     [answer] = server.answers(channel)
     assert answer.reference == asked.id
     assert "How can I help you?" in answer.content
-    assert not answer.buttons
+    assert [button["label"] for button in answer.buttons] == ["Regenerate"]
     assert server.violations == []
 
 

@@ -70,7 +70,7 @@ class Paper:
     def fits(self, markdown: str) -> bool:
         return len(markdown) <= 4000
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change, None]:
+    async def listen(self) -> AsyncGenerator[InboundMessage | Change, str | None]:
         """Listen to nothing: the desk puts messages down by itself."""
         nothing: tuple[InboundMessage, ...] = ()
         for event in nothing:
@@ -104,6 +104,9 @@ class Paper:
     ) -> None:
         self.posts[message_id] = address, markdown
         self.buttons[message_id] = buttons
+
+    async def unbutton(self, address: Address, message_id: str) -> None:
+        self.buttons[message_id] = ()
 
     async def dismiss(self, address: Address, *, reply_to: str | None, ticket: str) -> None:
         """Nobody waits."""
@@ -192,10 +195,10 @@ class Desk:
         await self._intake.handle(message)
         return message_id
 
-    async def change(self, kind: ChangeKind, message_id: str, text: str = "") -> None:
-        """Ada presses a button below a message, or edits her own."""
+    async def change(self, kind: ChangeKind, message_id: str, text: str = "") -> str:
+        """Ada presses a button below a message, or edits her own; return what she is told."""
         address, event_id = Address(PLATFORM, BOT, ADA.account_id, ""), str(next(_numbers))
-        await self._intake.handle(Change(event_id, kind, address, ADA, message_id, text))
+        return await self._intake.handle(Change(event_id, kind, address, ADA, message_id, text))
 
     def _bring(self, files: Mapping[str, bytes]) -> list[Attachment]:
         brought = []

@@ -10,6 +10,7 @@ import pytest
 from core import words
 from core.adapter import ChangeKind
 from core.errors import ModelBusy, ModelError
+from core.text import plain_moments
 from core.words import MODEL_AWAY, MODEL_WAITS, STILL_THINKING
 from tests.core.streams import sse
 from tests.core.test_faults import KINDS
@@ -41,7 +42,8 @@ async def stands(here: Desk, sentence: str) -> str:
     found: list[str] = []
 
     def look() -> bool:
-        found[:] = [post for post, (_, text) in here.paper.posts.items() if text == sentence]
+        posts = here.paper.posts.items()
+        found[:] = [post for post, (_, text) in posts if plain_moments(text) == sentence]
         return bool(found)
 
     await eventually(look)

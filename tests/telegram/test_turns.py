@@ -308,7 +308,7 @@ async def test_stop_ends_the_answer_where_it_is(stage: TelegramStage, model: Mod
             await stage.records.posted()
             await server.press(server.answers(stage.chat)[0], "Stop", stage.ada)
             await stage.records.idle(1)
-        await server.wait(lambda: not server.answers(stage.chat)[0].buttons)
+        await server.wait(lambda: "Stop" not in server.answers(stage.chat)[0].buttons)
         assert model.requests[0].cut
     assert "500" not in server.answers(stage.chat)[0].text
     assert stage.records.one("SELECT outcome FROM turns") == "stopped"
@@ -347,7 +347,7 @@ async def test_who_waits_for_the_model_is_told_and_then_gets_the_answer_in_that_
         await server.wait(lambda: answer.text == "Here I am.")
         await stage.records.idle(1)
     assert server.answers(stage.chat) == [answer]
-    assert answer.buttons == []
+    assert answer.buttons == ["Regenerate"]
     assert stage.records.drift() == []
 
 
@@ -395,7 +395,7 @@ async def test_a_failed_answer_can_be_tried_again_in_place(
         await server.press(answer, "Try again", stage.ada)
         await server.wait(lambda: answer.text == "Now it works.")
         await stage.records.idle(1)
-    assert [message.buttons for message in server.answers(stage.chat)] == [[]]
+    assert [message.buttons for message in server.answers(stage.chat)] == [["Regenerate"]]
 
 
 async def test_a_broken_stream_begins_again_in_the_same_message(
@@ -535,7 +535,7 @@ async def test_an_answer_begun_in_a_group_ends_in_its_supergroup(
         await stage.records.idle(1)
     [answer] = server.answers(supergroup)
     assert answer.text.endswith("50")
-    assert answer.buttons == []
+    assert answer.buttons == ["Regenerate"]
 
 
 async def test_a_flood_limit_delays_an_answer_but_loses_nothing(
@@ -587,7 +587,7 @@ async def test_an_edit_while_the_first_text_is_on_its_way_holds_nobody_up(
         await stage.records.idle(2)
     [answer] = server.answers(stage.chat)
     assert "1, 2" not in answer.text
-    assert answer.buttons == []
+    assert answer.buttons == ["Regenerate"]
 
 
 async def test_stop_between_two_starts_keeps_the_shown_text(

@@ -301,9 +301,12 @@ class DiscordServer:
 
     async def press(self, message: Message, button: str | int, who: Person) -> Interaction:
         """A person presses a button: its custom id, its label, or its place from 0."""
+        return await self.press_gone(message, _button(message, button)["custom_id"], who)
+
+    async def press_gone(self, message: Message, custom_id: str, who: Person) -> Interaction:
+        """A person presses a button that may be gone, but that their client still shows."""
         _require_place(message.channel, who)
-        found = _button(message, button)
-        data = {"custom_id": found["custom_id"], "component_type": 2}
+        data = {"custom_id": custom_id, "component_type": 2}
         return self.world.interact(3, who, message.channel, data, message)
 
     def _command(self, channel: Channel, name: str, kind: int) -> Json | None:

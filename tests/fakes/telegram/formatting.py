@@ -25,6 +25,7 @@ MOST_ENTITIES = 100
 BLANKS = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f]")
 REMOVED = re.compile("[\r\u2028-\u202e\u030a\u0333\u033f]")
 """Characters that Telegram takes out of every text."""
+MOMENT = re.compile("r|w?[dD]?[tT]?")
 EXTRAS = {"text_link": "url", "text_mention": "user", "custom_emoji": "custom_emoji_id"}
 
 
@@ -118,12 +119,23 @@ def _number(entity: Json, name: str) -> int:
 def _extra(kind: str, entity: Json) -> Json:
     if kind == "pre":
         return {"language": entity["language"]} if entity.get("language") else {}
+    if kind == "date_time":
+        return _moment(entity)
     name = EXTRAS.get(kind)
     if name is None:
         return {}
     if name not in entity:
         raise _unreadable(f'Can\'t find field "{name}"')
     return {name: _url(entity["url"]) if name == "url" else entity[name]}
+
+
+def _moment(entity: Json) -> Json:
+    """The time of an entity that clients show in the reader's own zone and language."""
+    form = entity.get("date_time_format", "")
+    if not isinstance(form, str) or not MOMENT.fullmatch(form):
+        raise _unreadable("Invalid date-time format specified")
+    more = {"date_time_format": form} if form else {}
+    return {"unix_time": _number(entity, "unix_time"), **more}
 
 
 def _url(url: str) -> str:

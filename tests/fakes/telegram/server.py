@@ -410,8 +410,12 @@ class TelegramServer:
         """A person presses a button, by its label or its number from 0."""
         buttons = [button for row in message.keyboard for button in row]
         number = message.buttons.index(button) if isinstance(button, str) else button
+        return await self.press_gone(message, buttons[number]["callback_data"], who)
+
+    async def press_gone(self, message: Message, data: str, who: User) -> Press:
+        """A person presses a button that may be gone, but that their client still shows."""
         press_id = str(4_000_000_000 + len(self._state.presses))
-        press = Press(press_id, who, message, buttons[number]["callback_data"])
+        press = Press(press_id, who, message, data)
         self._state.presses[press_id] = press
         press.update_id = self._updates.put("callback_query", press.json())
         self._state.pulse.beat()

@@ -3,13 +3,24 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, identity, inbox, memory, mutes, pieces, posts, quota, speech, words
+from core import (
+    commands,
+    identity,
+    inbox,
+    memory,
+    mutes,
+    pieces,
+    posts,
+    quota,
+    speech,
+    words,
+)
 from core.adapter import (
     NEW,
     Access,
@@ -24,9 +35,11 @@ from core.adapter import (
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
 from core.errors import place
 from core.events import cleaned
+from core.intake._changes import Changes
+from core.intake._entries import Accepted, answered, entry_of, notice_of
 from core.outages import is_broken, timed_out
 from core.requests import Bounds, Reason, Turnstile
-from core.turns import Activity, Outcome, Question, Speaker
+from core.turns import Speaker
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +52,6 @@ BOUNDS = Bounds()
 """The bounds without settings of their own."""
 PIECES = 10
 """The pieces of a question that count as one more request: an album costs none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The consequences of an event that has been stored."""
-
-    changed: bool = False
-    """True if a turn that may be running was stopped or has another question."""
-    forgot: bool = False
-    """True if a conversation was forgotten; what it holds has to be deleted."""
-    ready_at: datetime | None = None
-    """The time from which there may be a turn to claim; None means now."""
 
 
 class Intake:
@@ -81,9 +82,12 @@ class Intake:
         self._turnstile = Turnstile(bounds)
         self._forgot = forgot
         self._aside = pieces.Aside()
+        self._changes = Changes(offer, bounds, now)
 
-    async def handle(self, event: Event) -> None:
+    async def handle(self, event: Event) -> str:
         """Store an event; it is safe when this returns. Wait while the database is away.
+
+        Return a sentence for the person who pressed a button, "" if there is none.
 
         An event that cannot be stored for a reason of its own is logged and passed over. Raises
         DBAPIError when the tables are broken, and keeps nothing then.
@@ -93,9 +97,9 @@ class Intake:
         except (TypeError, ValueError) as error:
             log.error("event %s is not as it should be: %s", event.event_id, place(error))
             await self._pass_over(event)
-            return
+            return ""
         if not self._may_pass(event):
-            return
+            return ""
         if isinstance(event, InboundMessage):
             self._aside.put(event)
         done = await self._stored(event)
@@ -104,6 +108,7 @@ class Intake:
         self._accepted(done.ready_at)
         if done.forgot:
             self._forgot()
+        return done.told
 
     def _may_pass(self, event: Event) -> bool:
         """Return whether an event is part of no flood. Deletions follow messages, which count."""
@@ -155,9 +160,17 @@ class Intake:
                 await mutes.relax(session, event.address, now=self._now())
                 return Accepted()
             case Copy():
-                return Accepted(changed=await inbox.copied(session, event))
+                return await self._changes.store_copy(session, event)
             case InboundMessage():
                 return await self._message(session, event)
+
+    async def _change(self, session: Session, change: Change) -> Accepted:
+        """Store a change; an edit that adds the bot's name to an unknown message is a question."""
+        if change.message is not None:
+            turn_id = await posts.turn_of(session, change.address, change.message_id)
+            if turn_id is None:
+                return await self._message(session, change.message)
+        return await self._changes.store(session, change)
 
     async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()
@@ -249,13 +262,13 @@ class Intake:
         if reached := self._bounds.reached(speaker.activity):
             return await self._hold_off(session, message, speaker, reached, now)
         ready_at = _ready_at(message, now)
-        entry = replace(_entry(message, speaker, ready_at), follows_id=follows_id)
+        entry = replace(entry_of(message, speaker, ready_at), follows_id=follows_id)
         if message.opening != Opening() and await memory.is_empty(session, speaker):
             entry = replace(entry, question=entry.question.opened_by(message.opening))
         before = self._aside.before(message)
         answer = entry.question.ready_answer
         if answer and not (before or pieces.gathers(message)):  # another piece may ask something
-            entry = _answered(entry, answer)
+            entry = answered(entry, answer)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if turn_id is not None:
             for piece in before:
@@ -277,9 +290,10 @@ class Intake:
         question = speech.question_in(message)
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
-        entry = _answered(_entry(message, speaker, now), result.text)
-        if result.export:
-            entry = replace(entry, question=replace(entry.question, export=True))
+        entry = answered(entry_of(message, speaker, now), result.text)
+        if result.export or result.asks:
+            told = replace(entry.question, export=result.export, asks=result.asks)
+            entry = replace(entry, question=told)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
@@ -297,7 +311,7 @@ class Intake:
         speaker = replace(speaker, epoch=result.epoch or 0)
         if result.instructions is not None:
             # They precede the question in memory, as the message of a turn that says nothing.
-            silent = _answered(_entry(question, speaker, now), "")
+            silent = answered(entry_of(question, speaker, now), "")
             silent = replace(silent, message_id=None, ticket="")
             turn_id = await inbox.say(session, silent, now=now)
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
@@ -310,17 +324,19 @@ class Intake:
         if reached := self._bounds.reached(speaker.activity):
             return await self._hold_off(session, message, speaker, reached, now)
         last = await inbox.last_question(session, speaker)
-        entry = _entry(message, speaker, now)
+        entry = entry_of(message, speaker, now)
         if last is None:
-            entry = _answered(entry, words.NOTHING_ASKED)
+            entry = answered(entry, words.NOTHING_ASKED)
         elif last.outcome is None:
-            entry = _answered(entry, words.STILL_ANSWERING)
+            entry = answered(entry, words.STILL_ANSWERING)
         elif last.forgotten:
-            entry = _answered(entry, words.FORGOTTEN)
+            entry = answered(entry, words.FORGOTTEN)
         else:
-            entry = replace(entry, question=last.question, follows_id=last.follows_id)
-            if await memory.is_head(session, speaker.conversation_id, last.id):
-                entry = replace(entry, replaces_id=last.id)
+            question = replace(last.question, again=False)
+            entry = replace(entry, question=question, follows_id=last.follows_id)
+            for asked_id in filter(None, (last.id, last.replaces_id)):
+                if await memory.is_head(session, speaker.conversation_id, asked_id):
+                    entry = replace(entry, replaces_id=asked_id)
         await inbox.accept(session, message.event_id, entry, now=now)
         return Accepted()
 
@@ -338,7 +354,7 @@ class Intake:
         notice = "" if is_told else bounds.notice(reached, now)
         if notice or (message.ticket and not bounds.reached(activity, urgent=True)):
             # An empty answer ends whatever shows that an answer is on its way.
-            entry = _notice(_entry(message, speaker, now), reached, notice)
+            entry = notice_of(entry_of(message, speaker, now), reached, notice)
             await inbox.accept(session, message.event_id, entry, now=now)
         else:
             await inbox.note(session, message.address, message.event_id)
@@ -351,146 +367,7 @@ class Intake:
             await inbox.move(session, move.address, move.chat)
         return Accepted()
 
-    async def _change(self, session: Session, change: Change) -> Accepted:
-        turn_id = await posts.turn_of(session, change.address, change.message_id)
-        if turn_id is None and change.message is not None:
-            # The edit has added the bot's name to a message that was not for it.
-            return await self._message(session, change.message)
-        record = None if turn_id is None else await inbox.get(session, turn_id)
-        if record is None or not await self._may_change(session, change, record):
-            return Accepted()  # nothing is stored of what strangers press
-        if not await inbox.note(session, change.address, change.event_id):
-            return Accepted()
-        match change.kind:
-            case ChangeKind.STOP | ChangeKind.DELETED:
-                return Accepted(changed=await inbox.cancel(session, [record.id]))
-            case ChangeKind.REGENERATE:
-                return await self._regenerate(session, change, record)
-            case ChangeKind.EDITED:
-                return await self._edited(session, change, record)
-
-    async def _may_change(self, session: Session, change: Change, record: inbox.Record) -> bool:
-        """Count a change; return whether its author may make it, and tell them once to wait."""
-        now = self._now()
-        person = await identity.activity(session, change.author, now=now)
-        if person is None:
-            return False
-        user_id, activity = person
-        is_theirs = record.user_id == user_id
-        if change.kind is ChangeKind.DELETED:  # there are no more deletions than messages
-            return is_theirs
-        reached = self._reached(change, record, activity)
-        if reached is None:
-            await identity.count(session, user_id, now=now)
-        elif is_theirs and not self._bounds.is_told(activity, reached, now):
-            entry = _instead(change, record, record.question, now)
-            notice = _notice(entry, reached, self._bounds.notice(reached, now))
-            await inbox.say(session, notice, now=now)
-        return is_theirs and reached is None
-
-    def _reached(self, change: Change, record: inbox.Record, activity: Activity) -> Reason | None:
-        reached = self._bounds.reached(activity, urgent=change.kind is ChangeKind.STOP)
-        if reached is Reason.PENDING and record.outcome is None:
-            return None  # a turn that waits is changed, and there is none the more
-        return reached
-
-    async def _regenerate(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
-        now = self._now()
-        if record.forgotten:
-            entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _answered(entry, words.FORGOTTEN), now=now)
-        elif record.outcome in (Outcome.FAILED, Outcome.REFUSED):
-            await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
-            await self._stay(session, change, record.id)
-        elif record.outcome is None:
-            pass
-        elif await memory.is_head(session, record.conversation_id, record.id):
-            entry = _instead(change, record, record.question, now)
-            await self._stay(session, change, await inbox.replace(session, entry, now=now))
-            return Accepted(changed=True)
-        else:
-            entry = _instead(change, record, record.question, now)
-            await inbox.say(session, _answered(entry, words.MOVED_ON), now=now)
-        return Accepted()
-
-    async def _stay(self, session: Session, change: Change, turn_id: int) -> None:
-        """Let the answer of a turn stay in the pressed message if no other can be edited."""
-        if change.ticket:
-            await posts.narrow(session, turn_id, change.message_id)
-
-    async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
-        """Answer an edited question anew, but only while its answer is the newest."""
-        now = self._now()
-        question = replace(record.question, text=change.text)
-        if record.forgotten or question.pieces > 1 or question == record.question:
-            return Accepted()
-        if question.ready_answer:  # nothing of it is left
-            return Accepted()
-        if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
-            await inbox.amend(session, record.id, question, now=now)
-            await quota.abandon(session, [record.id], self._offer.rules, now=now)
-            return Accepted(changed=True)
-        if await memory.is_head(session, record.conversation_id, record.id):
-            await inbox.replace(session, _instead(change, record, question, now), now=now)
-            return Accepted(changed=True)
-        return Accepted()
-
 
 def _ready_at(message: InboundMessage, now: datetime) -> datetime:
     """Return the time from which a question may be answered: now, or after its pieces."""
     return now + pieces.GATHER if pieces.gathers(message) else now
-
-
-def _entry(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inbox.Entry:
-    address = message.address
-    # A private chat is one lane; in a group each person has one. A person's private conversation
-    # may go on with another bot, which must not wait for one that nobody runs any more.
-    whose = f"{address.platform}/{address.bot_id}" if message.private else f"{speaker.user_id}"
-    return inbox.Entry(
-        kind="chat",
-        address=address,
-        message_id=message.message_id,
-        ticket=message.ticket,
-        user_id=speaker.user_id,
-        conversation_id=speaker.conversation_id,
-        epoch=speaker.epoch,
-        lane=f"{speaker.conversation_id}/{whose}",
-        question=Question.of(message),
-        ready_at=ready_at,
-        sent_at=message.sent_at,
-    )
-
-
-def _instead(
-    change: Change, record: inbox.Record, question: Question, now: datetime
-) -> inbox.Entry:
-    """Return an entry for a turn that replaces another one."""
-    return inbox.Entry(
-        kind="chat",
-        address=change.address,
-        message_id=record.message_id,
-        ticket=change.ticket,
-        user_id=record.user_id,
-        conversation_id=record.conversation_id,
-        epoch=record.epoch,
-        lane=record.lane,
-        question=question,
-        ready_at=now,
-        follows_id=record.follows_id,
-        replaces_id=record.id,
-    )
-
-
-def _answered(entry: inbox.Entry, text: str) -> inbox.Entry:
-    """Return an entry that is answered already: it needs no model and waits for no question.
-
-    Such turns of one person follow each other: many of them would take all that a process can
-    carry out at once, only to wait for the gate of one chat.
-    """
-    lane = f"{entry.lane}/commands"
-    return replace(entry, kind="command", lane=lane, follows_id=None, replaces_id=None, answer=text)
-
-
-def _notice(entry: inbox.Entry, reason: Reason, text: str) -> inbox.Entry:
-    """Return an entry that only tells a person to wait; it waits for nothing itself."""
-    return replace(_answered(entry, text), lane=None, question=Question("", notice=reason))

@@ -1,0 +1,141 @@
+"""Changes of known messages: pressed buttons, edits and deletions, and copies in their place."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from core import commands, identity, inbox, memory, posts, presses, quota, words
+from core.adapter import Change, ChangeKind, Copy
+from core.db import Session
+from core.intake._entries import Accepted, answered, instead, notice_of
+from core.requests import Bounds, Reason
+from core.turns import Activity, Outcome, Question
+
+
+class Changes:
+    """The way in for changes of messages that belong to a turn."""
+
+    def __init__(self, offer: commands.Offer, bounds: Bounds, now: Callable[[], datetime]) -> None:
+        self._offer = offer
+        self._bounds = bounds
+        self._now = now
+
+    async def store(self, session: Session, change: Change) -> Accepted:
+        """Store a change of a known message, or pass it over."""
+        turn_id = await posts.turn_of(session, change.address, change.message_id)
+        record = None if turn_id is None else await inbox.get(session, turn_id)
+        if record is not None and change.of_copy:
+            whose = await identity.author_of(session, record.user_id, change.author)
+            change = replace(change, author=whose)
+        if record is None or not presses.concerns(change, record):
+            return Accepted(told=presses.UNKNOWN.get(change.kind, ""))
+        if told := await self._hindrance(session, change, record):
+            return told  # nothing is stored of what strangers press
+        if not await inbox.note(session, change.address, change.event_id):
+            return Accepted()
+        match change.kind:
+            case ChangeKind.REGENERATE:
+                done = await self._regenerate(session, change, record)
+            case ChangeKind.CONFIRM | ChangeKind.CANCEL:
+                done = await self._decide(session, change, record)
+            case ChangeKind.EDITED:
+                done = await self._edited(session, change, record)
+            case _:
+                stopped = await inbox.cancel(session, [record.id])
+                done = Accepted(changed=stopped, told="" if stopped else words.NOTHING_TO_STOP)
+        return done
+
+    async def store_copy(self, session: Session, copy: Copy) -> Accepted:
+        """Let a copy take the place of a question; its person is still the one who asked."""
+        now, turn_id = self._now(), await posts.turn_of(session, copy.address, copy.message_id)
+        if turn_id is None or not await inbox.note(session, copy.address, copy.event_id):
+            return Accepted()
+        if await inbox.copied(session, turn_id, copy, now=now):
+            await quota.abandon(session, [turn_id], self._offer.rules, now=now)
+        return Accepted(changed=True)
+
+    async def _hindrance(
+        self, session: Session, change: Change, record: inbox.Record
+    ) -> Accepted | None:
+        """Count a change; return an end for one that its author may not make, else None.
+
+        Tell them once to wait.
+        """
+        now = self._now()
+        person = await identity.activity(session, change.author, now=now)
+        not_theirs = Accepted(told=words.NOT_YOURS if change.is_press else "")
+        if person is None:
+            return not_theirs
+        user_id, activity = person
+        is_theirs = record.user_id == user_id
+        if change.kind is ChangeKind.DELETED:  # there are no more deletions than messages
+            return None if is_theirs else not_theirs
+        reached = self._reached(change, record, activity)
+        if reached is None:
+            await identity.count(session, user_id, now=now)
+            return None if is_theirs else not_theirs
+        if is_theirs and not self._bounds.is_told(activity, reached, now):
+            entry = instead(change, record, record.question, now)
+            notice = notice_of(entry, reached, self._bounds.notice(reached, now))
+            await inbox.say(session, notice, now=now)
+        return Accepted()
+
+    def _reached(self, change: Change, record: inbox.Record, activity: Activity) -> Reason | None:
+        reached = self._bounds.reached(activity, urgent=change.kind is ChangeKind.STOP)
+        if reached is Reason.PENDING and record.outcome is None:
+            return None  # a turn that waits is changed, and there is none the more
+        return reached
+
+    async def _regenerate(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
+        """Answer a question once more: the new answer takes the place of the old one.
+
+        The old one stays if no other comes. Only the newest answer can be replaced, because what
+        was said after it rests on it.
+        """
+        now = self._now()
+        if record.outcome in (Outcome.FAILED, Outcome.REFUSED) and not record.forgotten:
+            await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
+            await self._stay(session, change, record.id)
+            return Accepted()
+        if told := await presses.hindrance(session, change, record):
+            return Accepted(told=told)
+        question = replace(record.question, again=True)
+        entry = instead(change, record, question, now)
+        await self._stay(session, change, await inbox.replace(session, entry, now=now))
+        return Accepted(changed=True)
+
+    async def _decide(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
+        """Carry out a command that asked for a confirmation, or leave it.
+
+        The outcome takes the place of the question.
+        """
+        now = self._now()
+        if presses.is_decided(record):
+            return Accepted(told=words.DECIDED)
+        result = await presses.decide(session, change, record, self._offer, now=now)
+        question = Question("", private=record.question.private)
+        entry = answered(instead(change, record, question, now), result.text)
+        await inbox.replace(session, replace(entry, replaces_id=record.id), now=now)
+        return Accepted(changed=True, forgot=result.forgot)
+
+    async def _stay(self, session: Session, change: Change, turn_id: int) -> None:
+        """Let the answer of a turn stay in the pressed message if no other can be edited."""
+        if change.ticket:
+            await posts.narrow(session, turn_id, change.message_id)
+
+    async def _edited(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
+        """Answer an edited question anew, but only while its answer is the newest."""
+        now = self._now()
+        question = replace(record.question, text=change.text, again=False)
+        if record.forgotten or question.pieces > 1 or question == record.question:
+            return Accepted()
+        if question.ready_answer:  # nothing of it is left
+            return Accepted()
+        if record.outcome in (None, Outcome.FAILED, Outcome.REFUSED):
+            await inbox.amend(session, record.id, question, now=now)
+            await quota.abandon(session, [record.id], self._offer.rules, now=now)
+            return Accepted(changed=True)
+        if await memory.is_head(session, record.conversation_id, record.id):
+            await inbox.replace(session, instead(change, record, question, now), now=now)
+            return Accepted(changed=True)
+        return Accepted()

@@ -1,0 +1,86 @@
+"""The newest answers: those that nothing follows, at the head and at the ends of branches."""
+
+from sqlalchemy import and_, bindparam, exists, func, or_, select
+
+from core.db import Session
+from core.memory._path import conversations, ids_of, messages
+from core.models import Turn, table
+from core.turns import IDS_PER_TURN, content_of
+
+_turns = table(Turn)
+_newer = _turns.alias("newer")
+_own = messages.alias("own")
+_after = messages.alias("after")
+
+_AT_MOST = 20
+"""The most instructions in a row that are passed over."""
+_FOLLOWED = exists().where(
+    _after.c.parent_id.between(bindparam("low"), bindparam("high")), _after.c.id > bindparam("high")
+)
+# Two turns that answer the same question have the same parent.
+_REPLACED = exists().where(
+    _after.c.parent_id == _own.c.parent_id,
+    _newer.c.id == _after.c.turn_id,
+    _newer.c.replaces_id == bindparam("the_turn"),
+)
+_IS_LAST = (
+    select(_own.c.id)
+    .join(conversations, conversations.c.id == _own.c.conversation_id)
+    .join(_turns, _turns.c.id == _own.c.turn_id)
+    .where(
+        _own.c.id == bindparam("low"),
+        _turns.c.epoch == conversations.c.epoch,
+        or_(
+            conversations.c.head_id.between(bindparam("low"), bindparam("high")),
+            and_(_turns.c.follows_id.is_not(None), ~_FOLLOWED, ~_REPLACED),
+        ),
+    )
+)
+
+
+async def is_last(session: Session, turn_id: int) -> bool:
+    """Return whether nothing follows a turn's answer, at the head or at the end of a branch.
+
+    Return False for a turn that memory does not hold, and after `/new`.
+    """
+    low, high = ids_of(turn_id)
+    values = {"low": low, "high": high, "the_turn": turn_id}
+    return await session.scalar(_IS_LAST, values) is not None
+
+
+async def is_held(session: Session, turn_id: int) -> bool:
+    """Return whether memory holds a turn's question and answer."""
+    low, high = ids_of(turn_id)
+    found = select(func.count()).where(messages.c.id.between(low, high))
+    return bool(await session.scalar(found))
+
+
+async def answer_of(session: Session, turn_id: int) -> str:
+    """Return the text of a turn's answer; "" if memory does not hold it."""
+    low, high = ids_of(turn_id)
+    found = await session.scalars(
+        select(messages.c.body).where(messages.c.id.between(low, high)).order_by(messages.c.id)
+    )
+    said = (content_of(body) for body in found if body["role"] == "assistant")
+    return "\n\n".join(filter(None, said))
+
+
+_ABOVE = (
+    select(messages.c.id, messages.c.turn_id, messages.c.body)
+    .join(_own, _own.c.parent_id == messages.c.id)
+    .where(_own.c.id == bindparam("below"))
+)
+
+
+async def turn_before(session: Session, turn_id: int) -> int | None:
+    """Return the turn whose answer a turn's question follows; None if it follows none.
+
+    Instructions in between are no answer.
+    """
+    below = turn_id * IDS_PER_TURN
+    for _ in range(_AT_MOST):
+        above = (await session.execute(_ABOVE, {"below": below})).one_or_none()
+        if above is None or above.body["role"] != "system":
+            return None if above is None else int(above.turn_id)
+        below = above.id
+    return None

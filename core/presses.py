@@ -1,0 +1,60 @@
+"""Pressed buttons: the answers to a question, and the sentences for presses that lead nowhere."""
+
+from datetime import datetime, timedelta
+
+from core import commands, inbox, memory, words
+from core.adapter import Change, ChangeKind
+from core.db import Session
+from core.turns import Speaker
+
+ASKED_FOR = timedelta(minutes=5)
+"""The time for which a command waits for its confirmation."""
+
+UNKNOWN = {
+    ChangeKind.REGENERATE: words.FORGOTTEN,
+    ChangeKind.CONFIRM: words.DECIDED,
+    ChangeKind.CANCEL: words.DECIDED,
+}
+"""The sentence for a button below a message that is not known any more."""
+
+
+def concerns(change: Change, record: inbox.Record) -> bool:
+    """Return whether a change may concern a turn: a command only answers its own question."""
+    decides = change.kind in (ChangeKind.CONFIRM, ChangeKind.CANCEL)
+    return decides is (record.kind == "command")
+
+
+def is_decided(record: inbox.Record) -> bool:
+    """Return whether a command waits for no confirmation, or has got one."""
+    is_lost = record.forgotten and record.replaces_id is None  # with all that it asked
+    return not (record.question.asks or is_lost)
+
+
+async def hindrance(session: Session, change: Change, record: inbox.Record) -> str:
+    """Return why an answer cannot be replaced by another one; "" if it can."""
+    if record.forgotten:
+        return words.FORGOTTEN
+    if record.outcome is None:
+        return words.STILL_ANSWERING
+    if await inbox.is_answering(session, record, change.address):
+        return words.STILL_ANSWERING_HERE
+    return "" if await memory.is_last(session, record.id) else words.MOVED_ON
+
+
+async def decide(
+    session: Session, change: Change, record: inbox.Record, offer: commands.Offer, *, now: datetime
+) -> commands.Result:
+    """Carry out a command that asked for a confirmation, or leave it; return its result."""
+    name = record.question.asks
+    if record.forgotten:
+        return commands.Result(words.FORGOTTEN_SINCE)
+    if now - record.asked_at > ASKED_FOR:
+        return commands.Result(words.UNDECIDED.format(name=name))
+    if change.kind is ChangeKind.CANCEL:
+        return commands.Result(words.NOT_DONE)
+    speaker = Speaker(record.user_id, record.conversation_id, record.epoch)
+    # The question was put to somebody who may do it.
+    request = commands.Request(
+        speaker, commands.CONFIRMED, record.question.private, admin=True, offer=offer, now=now
+    )
+    return await commands.run(session, name, request)
