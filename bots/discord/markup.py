@@ -73,8 +73,8 @@ def _code(shown: list[str], lines: Sequence[str], at: int, fence: Fence) -> int:
     if "".join(code).strip(" \t>"):
         end = f"{fence.margin}```"  # without the marker of the list item
         block = [f"{fence.indent}```{fence.language}", *code, end]
-        depth = fence.indent.count(">")
-        shown += [f"> {_unquoted(line, depth)}" for line in block] if depth else block
+        mark, depth = _mark(fence.indent), fence.indent.count(">")
+        shown += [f"{mark}{_unquoted(line, depth)}" for line in block] if mark else block
     elif fence.indent.strip():
         shown.append(fence.indent)
     return at
@@ -105,9 +105,9 @@ def _block(text: str) -> str:
     """Write a heading, an item of a list, a line of a quote, or a paragraph."""
     if is_break(text):
         return "———"
-    if _is_quoted(text):
+    if mark := _mark(text):
         inside = _block("\n".join(_unquoted(line, len(line)) for line in text.split("\n")))
-        return "\n".join(f"> {line}" for line in inside.split("\n"))
+        return "\n".join(f"{mark}{line}" for line in inside.split("\n"))
     lead = _LEAD.match(text)
     at = lead.end() if lead else 0
     marks, rest = text[:at], text[at:]
@@ -156,6 +156,11 @@ def _table(lines: Sequence[str]) -> list[str]:
 
 def _is_quoted(line: str) -> bool:
     return line.lstrip()[:1] == ">"
+
+
+def _mark(line: str) -> str:
+    """Return the mark of the quotes that a line is in, as deep in a list as the line."""
+    return f"{line[: line.index('>')]}> " if _is_quoted(line) else ""
 
 
 def _unquoted(line: str, most: int) -> str:

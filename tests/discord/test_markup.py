@@ -46,6 +46,8 @@ def test_markup_that_discord_shows_stays(text: str) -> None:
         ("> **a\n> b**\nlazy\n>\nc", "> **a\n> b**\n> lazy\n> \nc"),
         ("> ```\n> x\n>\n>   > y\n> ```", "> ```\n> x\n> \n>   > y\n> ```"),
         ("> a\n>\n> ", "> a"),
+        ("- a\n  >b\n  >> c\n- d", "- a\n  > b\n  > c\n- d"),
+        ("- a\n  > ```\n  > x\n  > ```", "- a\n  > ```\n  > x\n  > ```"),
         ("+ 5 °C\n- 3 °C", "+ 5 °C\n\\- 3 °C"),
         ("- 3 eggs\n- 2 pears", "- 3 eggs\n- 2 pears"),
         ("1986. A great year", "1986\\. A great year"),
