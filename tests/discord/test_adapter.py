@@ -51,7 +51,8 @@ class Core:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.asked = 0
+        self.starts = 0
+        """The sessions whose servers are all there."""
         self.free = asyncio.Event()
         self.free.set()
 
@@ -68,11 +69,6 @@ class Core:
     def changes(self) -> list[Change]:
         return [event for event in self.events if isinstance(event, Change)]
 
-    @property
-    def starts(self) -> int:
-        """Sessions whose servers are all there; the first question comes before the gateway."""
-        return max(self.asked - 1, 0)
-
     def texts(self, channel: Channel | None = None) -> list[str]:
         here = [item for item in self.messages if not channel or item.address.chat == channel.id]
         return [item.text for item in here]
@@ -84,7 +80,7 @@ class Core:
         return max(ids, key=int, default=None)
 
     async def chats(self, bot_id: str) -> dict[str, str]:
-        self.asked += 1
+        self.starts += 1
         ours = [said for said in self.messages if said.address.bot_id == bot_id]
         return {said.address.chat: said.message_id for said in reversed(ours)}
 
