@@ -4,12 +4,24 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from bots.columns import GROWTH, alignment, draw, table_rows
 from bots.discord.inline import UNDERSCORE, plain, settled, write
-from bots.formulas import written
-from bots.hypertext import flattened
-from bots.inline import Node, links, read
-from bots.lines import HEADING, TASK, as_typed, box, is_break, title
+from bots.markdown import (
+    GROWTH,
+    HEADING,
+    TASK,
+    Node,
+    alignment,
+    as_typed,
+    box,
+    draw,
+    flattened,
+    is_break,
+    links,
+    read,
+    table_rows,
+    title,
+    written,
+)
 from core.text import AHEAD, Fence, after, opens
 
 Cell = tuple[Node, ...]
