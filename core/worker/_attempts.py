@@ -101,7 +101,7 @@ class Attempts:
             run.turn = await answer(turn, run.reply)
         elif is_over:
             raise Undeliverable("the platform did not take it in time")
-        if await self._chat.deliver(run.turn, run.reply, last=self._is_last(run.turn)):
+        if await self._chat.delivery.deliver(run.turn, run.reply, last=self._is_last(run.turn)):
             self._followed()
 
     async def _knock(self, run: Run) -> None:
@@ -187,5 +187,5 @@ class Attempts:
     async def _give_up(self, run: Run, error: Undeliverable) -> None:
         log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
         with contextlib.suppress(LeaseLost):
-            if await self._chat.give_up(run.turn, run.reply, error):
+            if await self._chat.delivery.give_up(run.turn, run.reply, error):
                 self._followed()

@@ -1,0 +1,133 @@
+"""The second step of a turn: its stored answer is posted, or given up."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from tempfile import TemporaryFile
+
+from core import inbox, mutes, privacy, quota, words
+from core.adapter import Address
+from core.chat._standing import REGENERATE, give_back, known, look_up
+from core.db import Session, Sessions, transact
+from core.errors import DeliveryError, Muted, TooLate, Undeliverable, Unreachable
+from core.quota import Rules
+from core.reply import Reply
+from core.turns import Turn
+
+log = logging.getLogger(__name__)
+
+EXPORT = "parley.json"
+EXCUSED = 3
+"""The refusals to write at an address, one after the other, that cost nobody but the deployment."""
+
+
+class Delivery:
+    """The way of stored answers to their platforms, one export at a time."""
+
+    def __init__(self, sessions: Sessions, rules: Rules, *, now: Callable[[], datetime]) -> None:
+        self._sessions = sessions
+        self._rules = rules
+        self._now = now
+        self._exporting = asyncio.Semaphore(1)
+
+    async def deliver(self, turn: Turn, reply: Reply, *, last: bool = False) -> bool:
+        """Post the stored answer on the platform, in the messages of earlier attempts if any.
+
+        `last` means that no attempt follows: a file that fails alone is left. Return whether
+        another turn may have waited for it. Raises the errors of `Reply.deliver`.
+        """
+        assert turn.answer is not None
+        assert turn.outcome is not None
+        standing = reply.standing or known(turn)
+        if standing is None:
+            standing = await transact(self._sessions, lambda s: look_up(s, turn))
+        await reply.deliver(turn.answer, standing.buttons, last=last)
+        if turn.question.export:
+            await self._export(turn, reply, last=last)
+        # Before the turn ends, so that a crash in between loses none of it.
+        await reply.unbutton(standing.ended)
+        outcome = turn.outcome
+
+        async def work(session: Session) -> bool:
+            if turn.muted_until is not None and not turn.ticket:
+                await mutes.unmute(session, turn.address)
+            is_restored = await give_back(session, turn)
+            return await inbox.delivered(
+                session, turn, outcome, now=self._now(), is_restored=is_restored
+            )
+
+        is_followed = await transact(self._sessions, work)
+        if standing.buttons == REGENERATE and not turn.question.private:
+            # Somebody else's answer may have been stored meanwhile, and found no button here.
+            now = await transact(self._sessions, lambda s: look_up(s, turn))
+            await reply.unbutton(reply.messages.ids[-1:] if not now.buttons else ())
+        return is_followed
+
+    async def _export(self, turn: Turn, reply: Reply, *, last: bool) -> None:
+        """Post the file after the answer, so that a failing answer does not post it twice.
+
+        One export at a time is in memory.
+        """
+        most = reply.adapter.largest_file
+        async with self._exporting:
+            with TemporaryFile() as file:
+                if not await privacy.export(self._sessions, turn.user_id, file, most=most):
+                    log.warning("turn %s: more than %d bytes to export", turn.reference, most)
+                    told = words.EXPORT_LARGE.format(megabytes=most / 1e6)
+                    await reply.deliver(words.with_reference(told, turn.reference), last=last)
+                    return
+                file.seek(0)
+                data = await asyncio.to_thread(file.read)
+            try:
+                await reply.attach(EXPORT, data)
+            except (Undeliverable, Unreachable) as error:
+                if isinstance(error, Muted) or (isinstance(error, Unreachable) and not last):
+                    raise
+                log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
+                await reply.deliver(words.with_reference(words.NOT_SENT, turn.reference), last=last)
+
+    async def give_up(self, turn: Turn, reply: Reply, error: Undeliverable) -> bool:
+        """End a turn that cannot be delivered; it costs the person nothing.
+
+        If the bot may write nothing there, try nothing for a while, and tell the person once in the
+        chat around, if it is a thread; otherwise tell them there. Who locks the bot out in the
+        middle of an answer, or again and again, pays for it: else that would be a way to read, or
+        to spend, for nothing. Nobody can hasten the end of a ticket, so an answer that comes too
+        late for its ticket is always free. Return whether another turn may have waited for it.
+        Raises LeaseLost when another attempt owns the turn.
+        """
+        around = None
+        if isinstance(error, Muted) and turn.muted_until is None and turn.kind == "chat":
+            around = await _around(reply)
+
+        async def work(session: Session) -> bool:
+            now, is_excused = self._now(), True
+            await give_back(session, turn)
+            is_followed = await inbox.give_up(session, turn, now=now)
+            if isinstance(error, Muted):
+                if not isinstance(error, TooLate):  # the next ticket may be written with
+                    times = await mutes.mute(session, turn.address, now=now)
+                    is_excused = times <= EXCUSED and not reply.messages.length
+                if around is not None:
+                    there = replace(turn, address=around, ticket="")
+                    told = words.NOT_WRITTEN.format(name=turn.question.name)
+                    await inbox.tell(session, there, told, now=now)
+            elif turn.message_id is not None:  # a notice that fails is told by no further notice
+                told = words.with_reference(words.NOT_DELIVERED, turn.reference)
+                await inbox.tell(session, turn, told, now=now)
+            if is_excused:
+                await quota.excuse(session, turn, self._rules, now=now)
+            return is_followed
+
+        return await transact(self._sessions, work)
+
+
+async def _around(reply: Reply) -> Address | None:
+    """Return the address of the chat around a closed thread, if the platform tells it now."""
+    try:
+        return await reply.adapter.around(reply.turn.address)
+    except DeliveryError as error:
+        log.info("turn %s: no chat around its thread: %s", reply.turn.reference, error)
+        return None
