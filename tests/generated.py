@@ -70,7 +70,7 @@ class Text:
     seen: list[str] = field(default_factory=list)
     """Words, signs and lines of code in order."""
     anywhere: list[str] = field(default_factory=list)
-    """What may be seen at another place, and more than once: the heads of tables."""
+    """The texts that may be seen at another place, and more than once: the heads of tables."""
 
     @property
     def markdown(self) -> str:

@@ -18,8 +18,8 @@ from telegram import (
 from telegram.constants import ChatMemberStatus
 
 from bots.telegram import Telegram, quoted
-from bots.telegram.links import is_payload
 from bots.telegram.page import units
+from bots.telegram.payloads import is_payload
 from bots.telegram.quoted import Quoted
 from bots.telegram.written import entity_text, to_markdown
 from core.adapter import (

@@ -25,7 +25,7 @@ class Fence:
     mark: str
     info: str
     nests: bool = False
-    """Whether it is a text that has blocks of code of its own."""
+    """True if it is a text that has blocks of code of its own."""
     inner: tuple["Fence", ...] = ()
     """The blocks inside it that are open, the outermost first."""
     closing: str = ""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bots.telegram.links import is_payload
+from bots.telegram.payloads import is_payload
 from core.adapter import Attachment, InboundMessage
 from core.speech import command_in, question_in
 from tests.core import rows

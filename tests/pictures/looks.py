@@ -25,7 +25,7 @@ class Look:
     """The ground of hidden words."""
     is_bubble: bool
     follows_script: bool
-    """Whether a text from right to left stands on the right."""
+    """True if a text from right to left stands on the right."""
 
 
 TELEGRAM = Look(

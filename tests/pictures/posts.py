@@ -42,7 +42,7 @@ class Post:
     author: str
     is_bot: bool
     is_mine: bool
-    """Whether the person whose phone it is wrote it."""
+    """True if the person whose phone it is wrote it."""
     blocks: list[Block]
     reply: str = ""
     """The first words of the message that it replies to, with their author."""

@@ -1,4 +1,4 @@
-"""Links to the bot, by which a client sends `/start` with a payload (pure)."""
+"""Payloads of links to the bot, which a client sends behind `/start` (pure)."""
 
 import re
 
