@@ -162,6 +162,7 @@ def test_code_in_emphasis_ends_no_style_on_discord() -> None:
             "More\n\nIt is here.\n\nEnd",
         ),
         ("<details><summary>More</summary>It is here.</details>", "More\n\nIt is here."),
+        ("So: <details><summary>More</summary>It is here.</details>", "So: More\nIt is here."),
         ("<p>One</p><p>Two</p>", "One\n\nTwo"),
         ("One\n<hr>\nTwo", "One\n\n———\n\nTwo"),
         ('<div align="center">\n\nOne\n\n</div>', "One"),
