@@ -66,8 +66,6 @@ class Openings:
     async def _first(self, thread: discord.Thread) -> discord.Message | None:
         """Read the message with the thread's id, which stands in the thread or beside it."""
         parent = thread.parent
-        if parent is None:  # it has just gone out of sight
-            return None
         is_post = isinstance(parent, discord.ForumChannel)
         place_of = thread if is_post or not isinstance(parent, discord.TextChannel) else parent
         if not place_of.permissions_for(thread.guild.me).read_message_history:

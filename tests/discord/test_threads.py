@@ -10,7 +10,6 @@ from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import Channel, DiscordServer, Guild, Person
 from tests.fakes.discord.records import CATEGORY, FORUM, TEXT, VOICE
 from tests.fakes.model import ModelServer
-from tests.records import eventually
 
 
 @pytest.fixture
@@ -72,23 +71,6 @@ async def test_a_command_calls_the_bot_into_a_thread_too(
         await server.say(talk, bob, "say two")
         await stage.records.idle(2)
     assert [answer.content for answer in server.answers(talk)] == ["one", "two"]
-
-
-async def test_a_question_whose_thread_has_gone_out_of_sight_stops_nothing(
-    stage: DiscordStage, guild: Guild, channel: Channel, caplog: pytest.LogCaptureFixture
-) -> None:
-    server, ada = stage.server, stage.ada
-    secret = server.channel(guild, "secret")
-    talk = server.thread(secret, "talk")
-    async with stage.running():
-        await server.say(channel, ada, f"{server.mention} say one")
-        await stage.records.idle(1)
-        server.deny(secret, "VIEW_CHANNEL")
-        await server.say(talk, ada, f"{server.mention} say two")
-        await server.say(channel, ada, f"{server.mention} say three")
-        await eventually(lambda: len(server.answers(channel)) == 2)
-    told = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
-    assert told == []
 
 
 async def test_an_edit_in_such_a_thread_is_answered(stage: DiscordStage, channel: Channel) -> None:
