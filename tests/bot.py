@@ -62,11 +62,12 @@ async def bot(*names: str, **values: object) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def hasty_bot(name: str, **values: object) -> AsyncIterator[None]:
-    """Parley on a platform whose chats take a call at any time."""
+async def hasty_bot(*names: str, **values: object) -> AsyncIterator[None]:
+    """Parley on platforms whose chats take a call at any time."""
+    notice_after = cast("float", values.pop("notice_after", NOTICE_AFTER))
     loaded, platforms = load(env_file=None, **values)
-    hasty = [cast("Platform", HastyPlatform(each)) for each in platforms if each.name == name]
-    async with _running(loaded, hasty):
+    hasty = [cast("Platform", HastyPlatform(each)) for each in platforms if each.name in names]
+    async with _running(loaded, hasty, notice_after):
         yield
 
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 
-from bots import formulas, inline, tex
 from bots.discord import markup as discord
+from bots.markdown import _formulas, _inline, _tex
 from bots.telegram import markup as telegram
 from core.text import Growing, formula, split
 
@@ -54,11 +54,11 @@ def calls(work: Callable[[], object]) -> int:
     """Return the number of calls that a piece of work makes."""
     for cached in (
         formula,
-        formulas._prose,
-        tex.unicode,
+        _formulas._prose,
+        _tex.unicode,
         telegram.render,
         telegram._size,
-        inline.read,
+        _inline.read,
         discord._block,
     ):
         cached.cache_clear()

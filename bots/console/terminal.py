@@ -27,8 +27,7 @@ from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.spinner import Spinner
 
-from bots.formulas import written
-from bots.inline import Node, read
+from bots.markdown import Node, read, written
 from core.adapter import COMMANDS
 
 PROMPT = ANSI("\x1b[1;36m>\x1b[0m ")

@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bots.inline import Node
-from bots.links import JOINER, WEB, deceives, inert, readable
+from bots.markdown import JOINER, WEB, Node, deceives, inert, readable
 from core.text import read_moment
 
 UNDERSCORE = "\ufdd0"

@@ -4,12 +4,24 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from bots.columns import GROWTH, alignment, draw, table_rows
 from bots.discord.inline import UNDERSCORE, plain, settled, write
-from bots.formulas import written
-from bots.hypertext import flattened
-from bots.inline import Node, links, read
-from bots.lines import HEADING, TASK, as_typed, box, is_break, title
+from bots.markdown import (
+    GROWTH,
+    HEADING,
+    TASK,
+    Node,
+    alignment,
+    as_typed,
+    box,
+    draw,
+    flattened,
+    is_break,
+    links,
+    read,
+    table_rows,
+    title,
+    written,
+)
 from core.text import AHEAD, Fence, after, opens
 
 Cell = tuple[Node, ...]
@@ -21,6 +33,8 @@ DEEPEST = 3
 
 _LEAD = re.compile(r"(?P<quote>[ \t]*+(?:>[ \t]*+)*+)(?P<item>(?:[-*+]|\d{1,9}[.)])[ \t]++)?+")
 """The marks of the quotes and of the list's item that a line begins."""
+_MARK = re.compile(r"[ \t]*+> ?+")
+"""A mark of a quote, and the one space behind it that belongs to it."""
 _TRIPLE = re.compile("`(?=``)")
 
 
@@ -48,6 +62,8 @@ def render(markdown: str) -> str:
             end = _text_end(lines, at)
             shown.append(_block("\n".join([as_typed(lines, at), *lines[at + 1 : end]])))
             at = end
+    while shown and not shown[-1].strip(" \t>"):
+        shown.pop()  # Discord takes off the space at the end, and without it `>` is no quote
     text = settled("\n".join(shown)).rstrip().lstrip("\n")
     return text if text.strip() else markdown.strip()
 
@@ -68,7 +84,9 @@ def _code(shown: list[str], lines: Sequence[str], at: int, fence: Fence) -> int:
         code.append(_unfenced(lines[at - 1]))
     if "".join(code).strip(" \t>"):
         end = f"{fence.margin}```"  # without the marker of the list item
-        shown += [f"{fence.indent}```{fence.language}", *code, end]
+        block = [f"{fence.indent}```{fence.language}", *code, end]
+        mark, depth = _mark(fence.indent), fence.indent.count(">")
+        shown += [f"{mark}{_unquoted(line, depth)}" for line in block] if mark else block
     elif fence.indent.strip():
         shown.append(fence.indent)
     return at
@@ -81,13 +99,14 @@ def _unfenced(text: str) -> str:
 
 def _text_end(lines: Sequence[str], at: int) -> int:
     """Return the index behind the text that begins at a line: emphasis may go on in the next."""
-    line, end = lines[at], at + 1
-    while line.strip() and not HEADING.match(line) and not is_break(line) and end < len(lines):
-        line = lines[end]
-        lead = _LEAD.match(line)
-        if (lead and lead[0].strip()) or HEADING.match(line) or is_break(line) or opens(line):
+    quoted, end = _is_quoted(lines[at]), at + 1
+    rest = _inside(lines[at], quoted=quoted)
+    while rest.strip() and not HEADING.match(rest) and not is_break(rest) and end < len(lines):
+        rest = _inside(lines[end], quoted=quoted)
+        lead = _LEAD.match(rest)
+        if (lead and lead[0].strip()) or HEADING.match(rest) or is_break(rest) or opens(lines[end]):
             break
-        if not line.strip() or _table_end(lines, end) > end:
+        if not rest.strip() or _table_end(lines, end) > end:
             break
         end += 1
     return end
@@ -98,6 +117,9 @@ def _block(text: str) -> str:
     """Write a heading, an item of a list, a line of a quote, or a paragraph."""
     if is_break(text):
         return "———"
+    if mark := _mark(text):
+        inside = _block("\n".join(_unquoted(line, len(line)) for line in text.split("\n")))
+        return "\n".join(f"{mark}{line}" for line in inside.split("\n"))
     lead = _LEAD.match(text)
     at = lead.end() if lead else 0
     marks, rest = text[:at], text[at:]
@@ -120,7 +142,7 @@ def _table_end(lines: Sequence[str], at: int) -> int:
     if "|" not in lines[at] or at + 1 == len(lines):
         return at
     quoted, end = _is_quoted(lines[at]), at + 2
-    if alignment(*(_unquoted(lines[at:end]) if quoted else lines[at:end])) is None:
+    if alignment(*(_cells(lines[at:end]) if quoted else lines[at:end])) is None:
         return at
     while end < len(lines) and "|" in lines[end] and _is_quoted(lines[end]) == quoted:
         end += 1
@@ -132,7 +154,7 @@ def _table(lines: Sequence[str]) -> list[str]:
 
     If its source is much shorter than either, as with many empty cells, each row is one line.
     """
-    source = _unquoted(lines) if _is_quoted(lines[0]) else lines
+    source = _cells(lines) if _is_quoted(lines[0]) else lines
     right = alignment(source[0], source[1]) or []
     rows = [[_cell(cell) for cell in row] for row in table_rows(source)]
     linked = any(links(cell) for row in rows for cell in row)
@@ -148,8 +170,28 @@ def _is_quoted(line: str) -> bool:
     return line.lstrip()[:1] == ">"
 
 
-def _unquoted(lines: Sequence[str]) -> list[str]:
-    return [line.lstrip(" \t>") for line in lines]
+def _mark(line: str) -> str:
+    """Return the mark of the quotes that a line is in, as deep in a list as the line."""
+    return f"{line[: line.index('>')]}> " if _is_quoted(line) else ""
+
+
+def _unquoted(line: str, most: int) -> str:
+    """Return a line without so many marks of quotes; Discord knows one, with a space behind it."""
+    at = 0
+    for _ in range(most):
+        mark = _MARK.match(line, at)
+        if mark is None:
+            break
+        at = mark.end()
+    return line[at:]
+
+
+def _inside(line: str, *, quoted: bool) -> str:
+    return line.lstrip(" \t>") if quoted else line
+
+
+def _cells(lines: Sequence[str]) -> list[str]:
+    return [_inside(line, quoted=True) for line in lines]
 
 
 def _row(cells: Sequence[Cell]) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from telegram import MessageEntity
 
-from bots.inline import Node
-from bots.links import WEB, deceives, readable
+from bots.markdown import WEB, Node, deceives, readable
 from bots.telegram.page import Page
 from core.text import read_moment
 

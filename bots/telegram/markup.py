@@ -11,11 +11,19 @@ from functools import lru_cache
 
 from telegram import MessageEntity
 
-from bots.columns import alignment, may_have_table
-from bots.formulas import written
-from bots.hypertext import flattened
-from bots.inline import read
-from bots.lines import HEADING, TASK, box, is_break, is_signed, title
+from bots.markdown import (
+    HEADING,
+    TASK,
+    alignment,
+    box,
+    flattened,
+    is_break,
+    is_signed,
+    may_have_table,
+    read,
+    title,
+    written,
+)
 from bots.telegram.inline import write
 from bots.telegram.page import Page, units, visible
 from bots.telegram.table import write_table

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from telegram import MessageEntity
 
-from bots.links import JOINER
+from bots.markdown import JOINER
 from core.text import read_moment
 
 ENTITIES = 100

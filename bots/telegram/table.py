@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from telegram import MessageEntity
 
-from bots.columns import GROWTH, alignment, draw, table_rows
-from bots.inline import Node, links, read
+from bots.markdown import GROWTH, Node, alignment, draw, links, read, table_rows
 from bots.telegram.inline import write
 from bots.telegram.page import Page, units
 

@@ -1,6 +1,7 @@
 """The tables refuse wrong rows and keep time in UTC."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -67,7 +68,8 @@ async def test_the_server_s_own_zone_moves_no_window(eastern_sessions: Sessions)
     for day in range(2):
         now = NOW + timedelta(days=day)
         async with rows.begin(eastern_sessions) as session:
-            call = await quota.reserve(session, turn, rules, model="m", cost=0, turns=1, now=now)
+            asked = replace(turn, created_at=now)
+            call = await quota.reserve(session, asked, rules, model="m", cost=0, turns=1, now=now)
     await commit(eastern_sessions, lambda s: quota.release(s, call, rules, now=now))
     async with rows.begin(eastern_sessions) as session:
         row = (await session.execute(select(Allowance))).one()

@@ -88,7 +88,7 @@ async def test_the_account_has_a_name_and_an_id(
     seam: Adapter = adapter
     assert (seam.name, seam.bot_id, seam.rate) == ("telegram", telegram.bot_id, 22.0)
     offered = [command["command"] for command in telegram.commands()]
-    assert offered[:6] == ["start", "help", "new", "usage", "stop", "retry"]
+    assert offered[:6] == ["start", "help", "ask", "new", "usage", "stop"]
 
 
 @pytest.mark.parametrize("token", ["654321:wrong-token", "", "some words", "12:a\nb"])

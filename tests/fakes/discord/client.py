@@ -41,6 +41,9 @@ class Shown:
 
     text: str = ""
     spans: list[tuple[str, str]] = field(default_factory=list)
+    runs: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """The text in stretches, each with its styles from the outer to the inner one; a sign behind a
+    backslash has the style `escape`."""
 
 
 def show(content: str) -> Shown:
@@ -50,30 +53,39 @@ def show(content: str) -> Shown:
     return shown
 
 
-def _show(content: str, shown: Shown) -> None:
+def _show(content: str, shown: Shown, styles: tuple[str, ...] = ()) -> None:
     while content:
         name, found = _first(content)
         content = content[found.end() :]
         match name:
             case "text":
-                shown.text += found[0]
-            case "escape" | "url":
-                shown.text += found[1]
+                _write(found[0], shown, styles)
+            case "escape":
+                _write(found[1], shown, (*styles, name))
+            case "url":
+                _write(found[1], shown, (*styles, "link"))
             case "pre" | "code":
-                _style(name, found[2].strip("\n"), shown, literal=True)
+                _style(name, found[2].strip("\n"), shown, styles, literal=True)
             case "autolink":
-                _style("link", found[1], shown, literal=True)
+                _style("link", found[1], shown, styles, literal=True)
             case _:
                 inside = next(group for group in found.groups() if group is not None)
-                _style(name, inside, shown)
+                _style(name, inside, shown, styles)
 
 
-def _style(name: str, inside: str, shown: Shown, *, literal: bool = False) -> None:
+def _write(text: str, shown: Shown, styles: tuple[str, ...]) -> None:
+    shown.text += text
+    shown.runs.append((text, styles))
+
+
+def _style(
+    name: str, inside: str, shown: Shown, styles: tuple[str, ...], *, literal: bool = False
+) -> None:
     begun, place = len(shown.text), len(shown.spans)
     if literal:
-        shown.text += inside.strip() if name == "code" else inside
+        _write(inside.strip() if name == "code" else inside, shown, (*styles, name))
     else:
-        _show(inside, shown)
+        _show(inside, shown, (*styles, name))
     shown.spans.insert(place, (name, shown.text[begun:]))
 
 

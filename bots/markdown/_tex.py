@@ -9,7 +9,16 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 
-from bots.symbols import ACCENTS, ALPHABETS, LETTERS, OPERATORS, SCRIPTS, SIGNS, SPACES, WORDS
+from bots.markdown._symbols import (
+    ACCENTS,
+    ALPHABETS,
+    LETTERS,
+    OPERATORS,
+    SCRIPTS,
+    SIGNS,
+    SPACES,
+    WORDS,
+)
 
 LONGEST = 400
 """The longest formula, in characters of TeX, that is written in Unicode."""

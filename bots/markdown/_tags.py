@@ -4,7 +4,7 @@ import html
 import re
 from typing import NamedTuple
 
-from bots.symbols import SCRIPTS
+from bots.markdown._symbols import SCRIPTS
 
 _TAG = re.compile(
     r"<(?P<shut>/?)(?P<name>[A-Za-z][A-Za-z0-9-]{0,15}+)"

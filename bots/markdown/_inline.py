@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from markdown_it.common.normalize_url import normalizeLink
 
-from bots.dunders import name_end
-from bots.tags import Tag, code_end, indexed, read_tag, unescaped
+from bots.markdown._dunders import name_end
+from bots.markdown._tags import Tag, code_end, indexed, read_tag, unescaped
 from core.text import flanks, pair
 
 DEPTH = 32

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.discord import markup as discord
-from bots.links import JOINER
+from bots.markdown import JOINER
 from bots.telegram import markup as telegram
 from tests.fakes.discord.client import show
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bots.discord import markup as discord
-from bots.links import deceives
+from bots.markdown import deceives
 from bots.telegram import markup as telegram
 from tests.fakes.telegram.formatting import compose
 

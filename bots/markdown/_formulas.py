@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from textwrap import dedent
 
-from bots.tex import unicode
+from bots.markdown._tex import unicode
 from core.text import FORMULA, Fence, after, formula, formula_block, may_have_formula, opens
 
 LANGUAGE = "latex"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.discord import markup as discord
-from bots.formulas import written
+from bots.markdown import written
+from bots.markdown._tex import unicode
 from bots.telegram import markup as telegram
-from bots.tex import unicode
 from core.text import split
 
 ALIGNED = "\\begin{aligned}\na &= b + c \\\\\n  &= d*e*f\n\\end{aligned}"
