@@ -268,6 +268,8 @@ class _Reader:
         first.kind = "off"
         if opening.role == "style":
             first.kind, first.text, last.kind = "open", opening.style, "close"
+            if opening.name == "summary" and self._text[self.at : self.at + 1] not in ("", "\n"):
+                self.stretches.append(_Stretch("line", "\n"))
         elif opening.role == "index":
             self._write_index(opening, place)
         elif opening.role == "link" and self._inactive <= place:

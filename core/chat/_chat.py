@@ -257,9 +257,8 @@ class Chat:
                 answer = await self._restored(session, turn, ending)
             else:
                 answer = await self._worded(session, call, ending)
-            above = await inbox.answered(
-                session, turn, answer, outcome, now=now, older_id=older(turn, call.context)
-            )
+            older_id = await older(session, turn, call.context) if is_kept else None
+            above = await inbox.answered(session, turn, answer, outcome, now=now, older_id=older_id)
             if turn.kind == "chat" and is_kept:
                 is_newest = await self._remember(session, call)
                 if is_plain(turn):
@@ -299,17 +298,21 @@ class Chat:
         answer = await memory.answer_of(session, turn.replaces_id)
         if not answer:
             return ending.text  # it was deleted meanwhile
-        if sentence:
-            await inbox.tell(session, turn, sentence, now=self._now())
+        if sentence and await self._is_news(session, turn, ending):
+            await inbox.tell(session, turn, sentence, reply_to=turn.message_id, now=self._now())
         return answer
+
+    async def _is_news(self, session: Session, turn: Turn, ending: _Ending) -> bool:
+        """Return whether an ending tells more than a refusal that the person was told before."""
+        refusal = ending.refusal
+        return refusal is None or await quota.tell(session, turn, refusal, now=self._now())
 
     async def _worded(self, session: Session, call: OpenCall, ending: _Ending) -> str:
         """Return the text of an ending; "" for a refusal that the person was told before."""
         turn, reply = call.turn, call.reply
-        if ending.refusal is None or turn.draft or reply.text or any(reply.messages.ids):
+        if turn.draft or reply.text or any(reply.messages.ids):
             return ending.text  # what people see stays
-        is_new = await quota.tell(session, turn, ending.refusal, now=self._now())
-        return ending.text if is_new else ""
+        return ending.text if await self._is_news(session, turn, ending) else ""
 
     async def _summarise(self, session: Session, call: OpenCall) -> str:
         """Store the model's summary; return a notice for people the first time, then ""."""

@@ -99,7 +99,8 @@ class Delivery:
         Raises LeaseLost when another attempt owns the turn.
         """
         around = None
-        if isinstance(error, Muted) and turn.muted_until is None and turn.kind == "chat":
+        is_asked = turn.message_id is not None  # a notice that fails is told by no further notice
+        if isinstance(error, Muted) and turn.muted_until is None and is_asked:
             around = await _around(reply)
 
         async def work(session: Session) -> bool:
@@ -114,7 +115,7 @@ class Delivery:
                     there = replace(turn, address=around, ticket="")
                     told = words.NOT_WRITTEN.format(name=turn.question.name)
                     await inbox.tell(session, there, told, now=now)
-            elif turn.message_id is not None:  # a notice that fails is told by no further notice
+            elif is_asked:
                 told = words.with_reference(words.NOT_DELIVERED, turn.reference)
                 await inbox.tell(session, turn, told, now=now)
             if is_excused:

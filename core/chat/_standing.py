@@ -33,8 +33,9 @@ async def look_up(session: Session, turn: Turn) -> Standing:
         return Standing()
     if turn.question.again:
         return Standing(REGENERATE)  # the answer that it replaces had ended the older buttons
-    older = [await memory.turn_before(session, turn.id), turn.replaces_id]
-    found = [await posts.last(session, turn.address, each) for each in older if each is not None]
+    above = await memory.turn_before(session, turn.id) or await memory.turn_of_old(session, turn)
+    older = [each for each in (above, turn.replaces_id) if each is not None]
+    found = [await posts.last(session, turn.address, each) for each in older]
     return Standing(REGENERATE, tuple(filter(None, found)))
 
 
@@ -43,9 +44,11 @@ def is_plain(turn: Turn) -> bool:
     return turn.question.private and turn.replaces_id is None and turn.follows_id is None
 
 
-def older(turn: Turn, context: Context) -> int | None:
+async def older(session: Session, turn: Turn, context: Context) -> int | None:
     """Return the turn whose buttons a plain answer ends."""
-    return context.turn_id if is_plain(turn) else None
+    if not is_plain(turn):
+        return None
+    return context.turn_id or await memory.turn_of_old(session, turn)
 
 
 async def owner(session: Session, turn: Turn) -> int:

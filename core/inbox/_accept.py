@@ -118,12 +118,17 @@ async def say(session: Session, entry: Entry, *, now: datetime) -> int:
     return turn_id
 
 
-async def tell(session: Session, turn: Turn, text: str, *, now: datetime) -> None:
-    """Store a notice for a person, in a message of its own beside the answer to a turn."""
+async def tell(
+    session: Session, turn: Turn, text: str, *, now: datetime, reply_to: str | None = None
+) -> None:
+    """Store a notice for a person, in a message of its own beside the answer to a turn.
+
+    `reply_to` is the message of theirs that it replies to.
+    """
     entry = Entry(
         kind="command",
         address=turn.address,
-        message_id=None,
+        message_id=reply_to,
         ticket=turn.ticket,
         user_id=turn.user_id,
         conversation_id=turn.conversation_id,

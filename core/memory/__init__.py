@@ -13,7 +13,7 @@ from core.memory._conversation import (
     reset,
 )
 from core.memory._estimate import estimate
-from core.memory._newest import answer_of, is_held, is_last, turn_before
+from core.memory._newest import answer_of, is_held, is_last, turn_before, turn_of_old
 from core.memory._recall import recall
 from core.memory._remember import instruct, remember
 from core.memory._summaries import INSTRUCTED, summarise
@@ -39,4 +39,5 @@ __all__ = [
     "reset",
     "summarise",
     "turn_before",
+    "turn_of_old",
 ]

@@ -4,10 +4,12 @@ from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from core.db import Session
 from core.memory._path import conversations, ids_of, messages
-from core.models import Turn, table
-from core.turns import IDS_PER_TURN, content_of
+from core.models import Turn as TurnRow
+from core.models import table
+from core.posts import chat_of
+from core.turns import IDS_PER_TURN, Turn, content_of
 
-_turns = table(Turn)
+_turns = table(TurnRow)
 _newer = _turns.alias("newer")
 _own = messages.alias("own")
 _after = messages.alias("after")
@@ -84,3 +86,42 @@ async def turn_before(session: Session, turn_id: int) -> int | None:
             return None if above is None else int(above.turn_id)
         below = above.id
     return None
+
+
+_ANSWERED_BEFORE = (
+    select(messages.c.turn_id)
+    .where(
+        messages.c.conversation_id == bindparam("the_conversation"),
+        messages.c.id < bindparam("low"),
+        messages.c.body["role"].as_string() == "assistant",
+    )
+    .order_by(messages.c.id.desc())
+    .limit(1)
+)
+_ASKED_BEFORE = (
+    select(_turns.c.id)
+    .where(
+        _turns.c.kind == "chat",
+        _turns.c.user_id == bindparam("the_user"),
+        _turns.c.platform == bindparam("platform"),
+        _turns.c.bot_id == bindparam("bot_id"),
+        _turns.c.chat == bindparam("chat"),
+        _turns.c.id < bindparam("turn_id"),
+    )
+    .order_by(_turns.c.created_at.desc())
+    .limit(1)
+)
+
+
+async def turn_of_old(session: Session, turn: Turn) -> int | None:
+    """Return the last turn before the conversation of a turn began, by `/new` or `/forget`.
+
+    Of a forgotten conversation, that is the person's last one in the chat. None if there is none.
+    """
+    low, _ = ids_of(turn.id)
+    values = {"the_conversation": turn.conversation_id, "low": low}
+    found: int | None = await session.scalar(_ANSWERED_BEFORE, values)
+    if found is None:
+        whose = {**chat_of(turn.address), "the_user": turn.user_id, "turn_id": turn.id}
+        found = await session.scalar(_ASKED_BEFORE, whose)
+    return found

@@ -106,6 +106,38 @@ async def test_in_a_group_each_branch_has_one_newest_answer(telegram: TelegramSt
     assert said == ["one", "two"], "a branch does not move the head"
 
 
+async def test_in_a_group_a_refusal_answers_who_pressed_and_is_told_once(
+    telegram: TelegramStage,
+) -> None:
+    server, group = telegram.server, telegram.group()
+    async with telegram.running(quota="1 turn/day"):
+        asked = await server.say(group, telegram.ada, f"@{server.username} say one")
+        await telegram.records.idle(1)
+        one = server.answers(group)[0]
+        await telegram.told(await server.press(one, "Regenerate", telegram.ada))
+        await telegram.records.idle(3)
+        await telegram.told(await server.press(one, "Regenerate", telegram.ada))
+        await telegram.records.idle(4)
+        [_, refusal] = server.answers(group)
+    assert (one.text, one.buttons) == ("one", ["Regenerate"])
+    assert "That was all for now" in refusal.text
+    assert refusal.reply_to == asked.message_id
+
+
+async def test_a_new_conversation_of_a_group_ends_the_button_of_somebody_else(
+    telegram: TelegramStage,
+) -> None:
+    server = telegram.server
+    bob = server.person(1002, "Bob")
+    group = telegram.group(bob)
+    async with telegram.running():
+        await server.say(group, bob, f"@{server.username} say one")
+        await telegram.records.idle(1)
+        await server.say(group, telegram.ada, "/new say two")
+        await telegram.records.idle(2)
+        assert [each.buttons for each in server.answers(group)] == [[], ["Regenerate"]]
+
+
 async def test_typing_the_confirmation_still_works(stage: Stage) -> None:
     async with stage.running():
         await ask(stage, "say secret")

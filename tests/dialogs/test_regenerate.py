@@ -106,6 +106,18 @@ async def test_an_older_answer_is_not_replaced(buttons: ButtonStage) -> None:
     assert buttons.records.turns() == 4, "what is pressed in vain leaves nothing"
 
 
+async def test_buttons_go_when_another_conversation_has_an_answer(buttons: ButtonStage) -> None:
+    async with buttons.running():
+        await ask(buttons, "say one")
+        await ask(buttons, "/new")
+        await ask(buttons, "say two")
+        await ask(buttons, "/forget yes")
+        await ask(buttons, "say three")
+        await buttons.records.idle(5)
+        shown = [under for text, under in buttons.stands() if text in ("one", "two", "three")]
+    assert shown == [[], [], REGENERATE]
+
+
 async def test_buttons_of_older_answers_go_after_a_crash_too(buttons: ButtonStage) -> None:
     halfway = "SELECT count(*) FROM turns WHERE answered_at IS NOT NULL AND delivered_at IS NULL"
     async with buttons.running():

@@ -89,6 +89,18 @@ async def test_a_topic_that_refuses_once_loses_no_answer(
     assert [call.params.get("message_thread_id") for call in tries][:2] == [topic, None]
 
 
+async def test_a_command_in_a_closed_topic_is_told_too(stage: TelegramStage, forum: Chat) -> None:
+    server, topic = stage.server, stage.server.topic(forum, "Weather", stage.ada)
+    server.close_topic(forum, topic)
+    async with stage.running():
+        await server.say(forum, stage.ada, "/usage", thread=topic)
+        await stage.records.idle(2)
+        await ask(stage, forum, topic)
+        await stage.records.idle(3)
+    [told] = server.answers(forum)
+    assert (told.text, told.thread) == (NOT_WRITTEN.format(name="Ada"), None)
+
+
 async def test_a_topic_that_is_closed_is_told_once_and_costs_nothing(
     stage: TelegramStage, forum: Chat, model: ModelServer
 ) -> None:
