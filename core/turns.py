@@ -155,7 +155,7 @@ class Question:
     @property
     def quoted(self) -> str:
         """The quote as the model reads it."""
-        return "\n".join(f"> {line}" for line in self.quote.splitlines())
+        return "\n".join(f"> {line}" for line in self.quote.split("\n") if self.quote)
 
     @property
     def said(self) -> str:
