@@ -1,4 +1,4 @@
-"""Parley's platforms and its entry point. They know no database."""
+"""Parley's platforms, its composition root and its command line. They know no database."""
 
 import sys
 

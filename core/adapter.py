@@ -132,8 +132,8 @@ class Change:
     """An opaque value that the adapter gets back with the answer to a pressed button."""
     of_copy: bool = False
     """True if the message may be a copy, see `Copy`. The change is then its person's."""
-    aside: str = field(default="", repr=False)
-    """An opaque value with which the adapter tells the person something about their press."""
+    whisper: str = field(default="", repr=False)
+    """An opaque value with which the adapter answers the press for nobody else to see."""
 
     @property
     def is_press(self) -> bool:

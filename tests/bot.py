@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from bots.__main__ import load, run
+from bots.__main__ import load
+from bots.composition import run
 from bots.platform import Platform
 from core.adapter import Adapter, Address, Known
 from core.reply import NOTICE_AFTER

@@ -152,7 +152,7 @@ async def test_a_failed_turn_is_answered_again_by_the_running_bot(
         await stage.records.idle(1)
         assert "No turn" in (await turns(stage))[1]
     [answer] = stage.server.answers(stage.chat)
-    assert answer.buttons == []
+    assert answer.buttons == ["Regenerate"]
     assert stage.records.drift() == []
 
 

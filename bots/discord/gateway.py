@@ -126,7 +126,7 @@ class Gateway(discord.AutoShardedClient):
         hearing = asyncio.create_task(first_to_end(self._backlog.run(), self._open()))
         try:
             while event := await next_unless_ended(arrivals, hearing):
-                yield await openings.added_to(event) if isinstance(event, InboundMessage) else event
+                yield await openings.added_to(event)
         finally:
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
@@ -324,6 +324,8 @@ class Gateway(discord.AutoShardedClient):
         event = parse_interaction(interaction, self.me, is_member=is_member)
         if event is None or self._arrivals.is_full:
             return
+        if isinstance(event, InboundMessage):
+            self._join(event)
         acknowledged = self._arrivals.reserve(event)
         try:
             if self._spare.take(event.author.account_id):
@@ -372,9 +374,12 @@ class Gateway(discord.AutoShardedClient):
             self._remember(replace(said, message_id=copy.copy_id))
         self._hear(copy, guild_id)
 
-    def _remember(self, said: InboundMessage) -> None:
+    def _join(self, said: InboundMessage) -> None:
         if said.addressed:
             self._joined.setdefault(said.address.chat, int(said.message_id))
+
+    def _remember(self, said: InboundMessage) -> None:
+        self._join(said)
         self._said[said.message_id] = said
         if len(self._said) > REMEMBERED:
             del self._said[next(iter(self._said))]

@@ -195,5 +195,5 @@ def _press(
         author_of(interaction.user),
         str(message.id),
         ticket=ticket,
-        aside=interaction.token,
+        whisper=interaction.token,
     )

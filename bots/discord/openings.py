@@ -8,10 +8,12 @@ import discord
 from discord.abc import Snowflake
 
 from bots import quotes
+from bots.discord.arrivals import Event
 from bots.discord.content import LONGEST_QUOTE, attachments_of, shown_text
 from bots.discord.rest import call
-from core.adapter import InboundMessage, Opening
+from core.adapter import Change, InboundMessage, Opening
 from core.errors import MISSHAPEN, DeliveryError, place
+from core.speech import question_in
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +32,18 @@ class Openings:
         self._me = me
         self._known: dict[int, Opening] = {}
 
-    async def added_to(self, said: InboundMessage) -> InboundMessage:
-        """Return a message with the beginning of the thread that it is in, if it is in one."""
+    async def added_to(self, event: Event) -> Event:
+        """Return an event with the beginning of the thread that its question is in, if any."""
+        match event:
+            case InboundMessage():
+                return await self._added_to(event)
+            case Change(message=InboundMessage() as said):  # an edit may make it a question
+                return replace(event, message=await self._added_to(said))
+        return event
+
+    async def _added_to(self, said: InboundMessage) -> InboundMessage:
         thread = self._client.get_channel(int(said.address.chat))
-        if not (isinstance(thread, discord.Thread) and said.addressed and said.command is None):
+        if not (isinstance(thread, discord.Thread) and said.addressed and question_in(said)):
             return said
         if said.message_id == said.address.chat:  # it began the thread itself
             return replace(said, opening=Opening(_title(thread)))

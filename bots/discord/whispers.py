@@ -27,8 +27,8 @@ class Whispers:
 
     def tell(self, press: Change, markdown: str) -> None:
         """Tell a person something about their press, once; a failure is only logged."""
-        if press.aside and len(self._tasks) < MOST:
-            task = asyncio.create_task(self._tell(press.aside, markdown))
+        if press.whisper and len(self._tasks) < MOST:
+            task = asyncio.create_task(self._tell(press.whisper, markdown))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

@@ -31,10 +31,10 @@ def written(markdown: str) -> str:
     """Return Markdown that has no formulas any more."""
     if not may_have_formula(markdown):
         return markdown
-    return "".join(_pieces(markdown))
+    return "".join(_rewritten(markdown))
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _rewritten(text: str) -> Iterator[str]:
     """Yield the text of each paragraph, each formula between them, and each line of code."""
     fence: Fence | None = None
     at, start, size = 0, 0, len(text)

@@ -46,24 +46,24 @@ class _Writer:
         """Yield the lines as Markdown."""
         fence: Fence | None = None
         for number, line in enumerate(self._source, start=1):
-            pieces = [line]
+            texts = [line]
             if fence and not fence.is_left(line):
                 fence = after(line, fence)
             elif fence := opens(line):
                 fence = opens(line, self._source[number : number + AHEAD]) or fence
             elif "<" in line:
-                pieces = [piece for part in self._parts(line) for piece in self._written(part)]
-            for piece in pieces:
-                if piece.strip() or not self._blank:
-                    yield piece
-                self._blank = not piece.strip() and fence is None
+                texts = [text for block in self._cut(line) for text in self._written(block)]
+            for text in texts:
+                if text.strip() or not self._blank:
+                    yield text
+                self._blank = not text.strip() and fence is None
 
-    def _parts(self, line: str) -> list[str]:
+    def _cut(self, line: str) -> list[str]:
         """Return a line cut before each block, if it begins with one."""
         found = _FIRST.match(line)
         if found is None or not self._is_tag(found) or "`" in line:
             return [line]
-        return [part for part in _NEXT.split(line) if part.strip()]
+        return [block for block in _NEXT.split(line) if block.strip()]
 
     def _is_tag(self, found: re.Match[str]) -> bool:
         """Return False for a word about a tag: no other ends it, and a sentence follows."""

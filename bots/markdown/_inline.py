@@ -55,7 +55,7 @@ class Node(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Part:
+class _Stretch:
     """A stretch of a paragraph while it is read."""
 
     kind: str
@@ -82,8 +82,8 @@ def read(text: str) -> Sequence[Node]:
         reader.at = found.end()
         _READERS[found.lastgroup or ""](reader, found)
     reader.add(text[reader.at :])
-    _pair(reader.parts, text)
-    return tuple(_nodes(reader.parts))
+    _pair(reader.stretches, text)
+    return tuple(_nodes(reader.stretches))
 
 
 def links(nodes: Sequence[Node]) -> bool:
@@ -91,25 +91,27 @@ def links(nodes: Sequence[Node]) -> bool:
     return any(node.kind in ("link", "url") for node in nodes)
 
 
-def _nodes(parts: Sequence[_Part]) -> Iterator[Node]:
+def _nodes(stretches: Sequence[_Stretch]) -> Iterator[Node]:
     """Yield the nodes of what was read; texts that touch are one."""
     text = ""
-    for part in parts:
-        if part.kind == "off":
+    for stretch in stretches:
+        if stretch.kind == "off":
             continue
-        if part.kind == "text" or (part.kind == "run" and not part.closes and not part.opens):
-            text += part.text
+        if stretch.kind == "text" or (
+            stretch.kind == "run" and not stretch.closes and not stretch.opens
+        ):
+            text += stretch.text
             continue
-        if part.kind != "run":
-            yield from (*_text(text), Node(part.kind, part.text))
+        if stretch.kind != "run":
+            yield from (*_text(text), Node(stretch.kind, stretch.text))
             text = ""
             continue
-        if part.closes:
-            yield from (*_text(text), *[Node("close")] * part.closes)
+        if stretch.closes:
+            yield from (*_text(text), *[Node("close")] * stretch.closes)
             text = ""
-        text += part.text[: part.left]
-        if part.opens:
-            yield from (*_text(text), *(Node("open", style) for style in part.opens))
+        text += stretch.text[: stretch.left]
+        if stretch.opens:
+            yield from (*_text(text), *(Node("open", style) for style in stretch.opens))
             text = ""
     yield from _text(text)
 
@@ -126,19 +128,19 @@ class _Reader:
     """A reader of one paragraph, from left to right."""
 
     def __init__(self, text: str) -> None:
-        self.parts: list[_Part] = []
+        self.stretches: list[_Stretch] = []
         self.at = 0
         self._text = text
         self._brackets: list[int] = []
         self._tags: list[tuple[Tag, int]] = []
         self._endless: set[str] = set()  # the tags of code that nothing ends any more
-        self._inactive = 0  # a link may not hold another: brackets before this part are plain text
+        self._inactive = 0  # a link may not hold another: brackets before this are plain text
         self._rows: dict[int, list[int]] = {}
 
     def add(self, text: str) -> None:
         """Add plain text."""
         if text:
-            self.parts.append(_Part("text", text))
+            self.stretches.append(_Stretch("text", text))
 
     def escaped(self, found: re.Match[str]) -> None:
         self.add(found["escaped"])
@@ -152,13 +154,15 @@ class _Reader:
     def url(self, found: re.Match[str]) -> None:
         """Read a bare address, without the marks and the signs of a sentence behind it."""
         address = _trimmed(found[0])
-        self.parts.append(_Part("url", address))
+        self.stretches.append(_Stretch("url", address))
         self.at = found.start() + len(address)
 
     def line(self, found: re.Match[str]) -> None:
-        if self.parts and self.parts[-1].kind == "text":
-            self.parts[-1].text = self.parts[-1].text.rstrip(" \t")
-        self.parts.append(_Part("line", found["line"].lstrip("\\") if found["line"] else "\n"))
+        if self.stretches and self.stretches[-1].kind == "text":
+            self.stretches[-1].text = self.stretches[-1].text.rstrip(" \t")
+        self.stretches.append(
+            _Stretch("line", found["line"].lstrip("\\") if found["line"] else "\n")
+        )
 
     def ticks(self, found: re.Match[str]) -> None:
         """Read inline code, if as many backticks end it."""
@@ -168,18 +172,18 @@ class _Reader:
         if index == len(places):
             self.add(found[0])
         else:
-            self.parts.append(_Part("code", _code(self._text[self.at : places[index]])))
+            self.stretches.append(_Stretch("code", _code(self._text[self.at : places[index]])))
             self.at = places[index] + len(found[0])
 
     def open(self, found: re.Match[str]) -> None:
-        self._brackets.append(len(self.parts))
+        self._brackets.append(len(self.stretches))
         del self._brackets[:-DEPTH]
-        self.parts.append(_Part("text", found[0], found.start()))
+        self.stretches.append(_Stretch("text", found[0], found.start()))
 
     def shut(self, found: re.Match[str]) -> None:
         """Read the target of a link or an image, if one follows its label."""
         index = self._brackets.pop() if self._brackets else None
-        opening = None if index is None else self.parts[index]
+        opening = None if index is None else self.stretches[index]
         if index is None or opening is None or (opening.text == "[" and index < self._inactive):
             self.add(found[0])
             return
@@ -189,9 +193,9 @@ class _Reader:
             self.add(found[0])
             return
         if opening.text == "[":
-            self._inactive = len(self.parts)
+            self._inactive = len(self.stretches)
         opening.kind, opening.text = "link", url
-        self.parts.append(_Part("end", url))
+        self.stretches.append(_Stretch("end", url))
         self._tags = [(tag, place) for tag, place in self._tags if place < index]
         self.at = target.end()
 
@@ -208,7 +212,9 @@ class _Reader:
             self.at = name
             return
         begins, ends = flanks(self._text, start, end)
-        self.parts.append(_Part("run", found[0], start, left=end - start, begins=begins, ends=ends))
+        self.stretches.append(
+            _Stretch("run", found[0], start, left=end - start, begins=begins, ends=ends)
+        )
 
     def tag(self, found: re.Match[str]) -> None:
         """Read an HTML tag; what is none, or stands alone, is text."""
@@ -228,12 +234,12 @@ class _Reader:
             case _ if tag.closes:
                 self._close_tag(tag)
             case role if role != "nothing":
-                self._tags.append((tag, len(self.parts)))
+                self._tags.append((tag, len(self.stretches)))
                 del self._tags[:-DEPTH]
                 self.add(tag.text)
 
     def _link(self, url: str, label: str) -> None:
-        self.parts += [_Part("link", url), _Part("text", label), _Part("end", url)]
+        self.stretches += [_Stretch("link", url), _Stretch("text", label), _Stretch("end", url)]
 
     def _code_tag(self, tag: Tag) -> None:
         """Read code between two tags, which stays as it is but for its entities."""
@@ -245,7 +251,7 @@ class _Reader:
                 self._endless.add(tag.name)
             self.add(tag.text)
             return
-        self.parts.append(_Part("code", _code(unescaped(self._text[self.at : end.start()]))))
+        self.stretches.append(_Stretch("code", _code(unescaped(self._text[self.at : end.start()]))))
         self.at = end.end()
 
     def _close_tag(self, tag: Tag) -> None:
@@ -257,8 +263,8 @@ class _Reader:
         opening, place = self._tags[places[-1]]
         del self._tags[places[-1] :]
         self._brackets = [index for index in self._brackets if index < place]
-        first, last = self.parts[place], _Part("off", "")
-        self.parts.append(last)
+        first, last = self.stretches[place], _Stretch("off", "")
+        self.stretches.append(last)
         first.kind = "off"
         if opening.role == "style":
             first.kind, first.text, last.kind = "open", opening.style, "close"
@@ -270,17 +276,17 @@ class _Reader:
             url = _address(opening.target)
             if url:
                 first.kind, first.text, last.kind, last.text = "link", url, "end", url
-                self._inactive = len(self.parts)
+                self._inactive = len(self.stretches)
 
     def _write_index(self, tag: Tag, place: int) -> None:
         """Raise or lower the text behind a tag, if it is nothing but a short text."""
-        inner = self.parts[place + 1 : -1][:8]
-        if len(self.parts) - place - 2 == len(inner) and all(
-            part.kind in ("text", "run") for part in inner
+        inner = self.stretches[place + 1 : -1][:8]
+        if len(self.stretches) - place - 2 == len(inner) and all(
+            stretch.kind in ("text", "run") for stretch in inner
         ):
-            text = indexed(tag.name, "".join(part.text for part in inner))
-            del self.parts[place + 1 : -1]
-            self.parts.insert(place + 1, _Part("text", text))
+            text = indexed(tag.name, "".join(stretch.text for stretch in inner))
+            del self.stretches[place + 1 : -1]
+            self.stretches.insert(place + 1, _Stretch("text", text))
 
 
 _READERS: dict[str, Callable[[_Reader, re.Match[str]], None]] = {
@@ -344,24 +350,24 @@ def _code(text: str) -> str:
 # -- emphasis -------------------------------------------------------------------------------------
 
 
-def _pair(parts: Sequence[_Part], text: str) -> None:
+def _pair(stretches: Sequence[_Stretch], text: str) -> None:
     """Find the runs that begin and end a style; a link or a tag is a world of its own."""
-    waiting: list[_Part | None] = []
-    for part in parts:
-        if part.kind in ("link", "open"):
+    waiting: list[_Stretch | None] = []
+    for stretch in stretches:
+        if stretch.kind in ("link", "open"):
             waiting.append(None)
-        elif part.kind in ("end", "close"):
+        elif stretch.kind in ("end", "close"):
             while waiting and waiting.pop() is not None:
                 pass
-        elif part.kind == "run":
-            while part.ends and part.left and _close(waiting, part, text):
+        elif stretch.kind == "run":
+            while stretch.ends and stretch.left and _close(waiting, stretch, text):
                 pass
-            if part.begins and part.left:
-                waiting.append(part)
+            if stretch.begins and stretch.left:
+                waiting.append(stretch)
         del waiting[:-DEPTH]
 
 
-def _close(waiting: list[_Part | None], closing: _Part, text: str) -> bool:
+def _close(waiting: list[_Stretch | None], closing: _Stretch, text: str) -> bool:
     """End the innermost style that a run can end; return False if there is none."""
     sign = closing.text[0]
     for index in reversed(range(len(waiting))):
@@ -385,7 +391,7 @@ def _close(waiting: list[_Part | None], closing: _Part, text: str) -> bool:
     return False
 
 
-def _bounds(run: _Part) -> tuple[int, int]:
+def _bounds(run: _Stretch) -> tuple[int, int]:
     return run.start, run.start + len(run.text)
 
 

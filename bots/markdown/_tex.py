@@ -61,17 +61,17 @@ _HUNG = "".join({*SCRIPTS["^"].values(), *SCRIPTS["_"].values(), *ACCENTS.values
 _Kind = Literal["plain", "operator", "word", "fraction", "root", "space"]
 
 
-class _Piece(NamedTuple):
+class _Term(NamedTuple):
     text: str
     kind: _Kind = "plain"
 
 
-_PIECES: dict[str, _Piece] = {
-    **{name: _Piece(sign) for name, sign in (LETTERS | SIGNS).items()},
-    **{name: _Piece(sign, "operator") for name, sign in OPERATORS.items()},
-    **{name: _Piece(name, "word") for name in WORDS},
-    **{sign: _Piece(sign) for sign in _ESCAPED},
-    "|": _Piece("‖"),
+_TERMS: dict[str, _Term] = {
+    **{name: _Term(sign) for name, sign in (LETTERS | SIGNS).items()},
+    **{name: _Term(sign, "operator") for name, sign in OPERATORS.items()},
+    **{name: _Term(name, "word") for name in WORDS},
+    **{sign: _Term(sign) for sign in _ESCAPED},
+    "|": _Term("‖"),
 }
 """What stands for each command without an argument."""
 
@@ -124,15 +124,15 @@ class _Reader:
         """Read to the sign `end`, or to the end of the formula if that is ""."""
         if depth > DEPTH:
             raise _NotSimpleError
-        pieces: list[_Piece] = []
+        terms: list[_Term] = []
         while (sign := self._next()) != end:
             if not sign:
                 raise _NotSimpleError
             if sign in "^_":
-                self._script(pieces, sign, depth)
+                self._script(terms, sign, depth)
             else:
-                pieces.append(self._piece(sign, depth))
-        return _joined(pieces)
+                terms.append(self._term(sign, depth))
+        return _joined(terms)
 
     def _next(self) -> str:
         sign = self._tokens[self._at] if self._at < len(self._tokens) else ""
@@ -143,23 +143,23 @@ class _Reader:
         while self._at < len(self._tokens) and self._tokens[self._at].isspace():
             self._at += 1
 
-    def _piece(self, sign: str, depth: int) -> _Piece:
+    def _term(self, sign: str, depth: int) -> _Term:
         if sign[0] == "\\":
             return self._command(sign[1:], depth)
         if sign == "{":
-            return _Piece(self.sequence("}", depth + 1))
+            return _Term(self.sequence("}", depth + 1))
         if sign == "}" or (sign == "&" and not self._aligned):
             raise _NotSimpleError
         if sign.isspace() or sign in "&~":
-            return _Piece(" ", "space")
-        return _Piece("′" if sign == "'" else sign)
+            return _Term(" ", "space")
+        return _Term("′" if sign == "'" else sign)
 
-    def _command(self, name: str, depth: int) -> _Piece:
+    def _command(self, name: str, depth: int) -> _Term:
         if name in LETTERS:
             self._close_up()
         if name in SPACES:
             return self._space(name)
-        return _PIECES.get(name) or self._with_argument(name, depth)
+        return _TERMS.get(name) or self._with_argument(name, depth)
 
     def _close_up(self) -> None:
         """Leave out the space that only ends the name of a letter."""
@@ -169,23 +169,23 @@ class _Reader:
         if not following.isalnum():
             self._at = start
 
-    def _space(self, name: str) -> _Piece:
+    def _space(self, name: str) -> _Term:
         if name in ("left", "right", "middle"):
             self._skip()
             if self._tokens[self._at : self._at + 1] == ["."]:
                 self._at += 1
-        return _Piece(SPACES[name], "space" if SPACES[name] else "plain")
+        return _Term(SPACES[name], "space" if SPACES[name] else "plain")
 
-    def _with_argument(self, name: str, depth: int) -> _Piece:
+    def _with_argument(self, name: str, depth: int) -> _Term:
         if name in _TEXT:
-            return _Piece(self._text(), "word" if name == "operatorname" else "plain")
+            return _Term(self._text(), "word" if name == "operatorname" else "plain")
         if name in _FRACTIONS:
             over, under = self._argument(depth), self._argument(depth)
-            return _Piece(f"{_factor(over, first=True)}/{_factor(under)}", "fraction")
+            return _Term(f"{_factor(over, first=True)}/{_factor(under)}", "fraction")
         if name == "sqrt":
-            return _Piece(self._root(depth), "root")
+            return _Term(self._root(depth), "root")
         if name in _CHANGED:
-            return _Piece(_CHANGED[name](self._argument(depth)))
+            return _Term(_CHANGED[name](self._argument(depth)))
         raise _NotSimpleError
 
     def _argument(self, depth: int) -> str:
@@ -194,7 +194,7 @@ class _Reader:
         sign = self._next()
         if sign in ("", "^", "_", "&"):
             raise _NotSimpleError
-        return self._piece(sign, depth + 1).text.strip()
+        return self._term(sign, depth + 1).text.strip()
 
     def _text(self) -> str:
         """Read an argument that is no formula."""
@@ -235,16 +235,16 @@ class _Reader:
             index = "".join(map(str, raised)) if index != "2" else ""
         return f"{index}√{_factor(self._argument(depth))}"
 
-    def _script(self, pieces: list[_Piece], sign: str, depth: int) -> None:
-        """Raise or lower the next argument, behind the last piece."""
-        while pieces and pieces[-1].kind == "space":
-            pieces.pop()
-        before = pieces.pop() if pieces else _Piece("")
+    def _script(self, terms: list[_Term], sign: str, depth: int) -> None:
+        """Raise or lower the next argument, behind the last term."""
+        while terms and terms[-1].kind == "space":
+            terms.pop()
+        before = terms.pop() if terms else _Term("")
         if before.kind == "operator":
             raise _NotSimpleError
         base = f"({before.text})" if before.kind in ("fraction", "root") else before.text
         kind: _Kind = "word" if before.kind == "word" else "plain"
-        pieces.append(_Piece(base + _scripted(sign, self._argument(depth)), kind))
+        terms.append(_Term(base + _scripted(sign, self._argument(depth)), kind))
 
 
 def _scripted(sign: str, text: str) -> str:
@@ -295,11 +295,11 @@ _CHANGED: dict[str, Callable[[str], str]] = {
 """What the argument of each command becomes."""
 
 
-def _joined(pieces: Sequence[_Piece]) -> str:
-    """Return the text of some pieces, with spaces where a reader needs them."""
+def _joined(terms: Sequence[_Term]) -> str:
+    """Return the text of some terms, with spaces where a reader needs them."""
     written = ""
-    for index, (text, kind) in enumerate(pieces):
-        following = pieces[index + 1] if index + 1 < len(pieces) else _Piece(" ", "space")
+    for index, (text, kind) in enumerate(terms):
+        following = terms[index + 1] if index + 1 < len(terms) else _Term(" ", "space")
         if kind == "operator":
             tight = text in "±∓" and (not written or written[-1] in "([{=")
             written = written.rstrip(" ")

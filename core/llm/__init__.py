@@ -1,9 +1,9 @@
 """The model: turn one request into a stream of events, and retry it until its first token."""
 
-from core.llm._answer import Again, Answering, Event, LeftOut, Lost, Waiting
 from core.llm._catalogue import Catalogue, Offer
 from core.llm._client import LIMITS, LLM
 from core.llm._exchange import Endpoint
+from core.llm._stream import Again, Answering, Event, LeftOut, Lost, Waiting
 from core.llm._thoughts import Unsaid
 
 __all__ = [

@@ -1,83 +1,34 @@
 """An answer, put together from the chunks of a stream."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 from core.characters import MARKS, clean
 from core.errors import ModelBroke, ModelBusy, ModelError
+from core.llm._chunk import (
+    cost_of,
+    fields_of,
+    list_of,
+    mended,
+    object_of,
+    parse,
+    said_in,
+    text_of,
+    thought_in,
+    usage_of,
+)
 from core.llm._dialect import Dialect
 from core.llm._faults import Costly, reported
+from core.llm._stream import Event, Lost
 from core.llm._thoughts import Thinking, Unsaid
 from core.llm._written import Written
 from core.messages import Finish, Text, Thought, ToolCall, Unseen, Usage
-from core.money import MICRO
-
-
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """The model that answers; this event precedes everything it says."""
-
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A request that failed after some of its answer had come, so that it is charged."""
-
-    model: str
-    usage: Usage | None
-    """The usage, if the server reported it."""
-    received: str
-    """All text that came, thoughts and tool calls included, in no particular form."""
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """The model is about to be asked once more, after a loss."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The model does not answer at present; it is asked until it does, or patience ends."""
-
-    seconds: float
-    """The time for which the server asked to wait; 0 if it told none."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Short texts stand in the place of content that the model cannot take."""
-
-    images: bool
-    files: bool
-
-
-Event = (
-    Waiting
-    | LeftOut
-    | Answering
-    | Text
-    | Unseen
-    | Unsaid
-    | ToolCall
-    | Usage
-    | Finish
-    | Lost
-    | Again
-)
 
 THOUGHTS = ("reasoning_content", "reasoning")
 """The fields in which servers put the model's thoughts."""
-TICKS = 10_000
-"""The ticks of xAI's costs in a micro-dollar."""
-TICKED = "cost_in_usd_ticks"
-CREDITS = 2
-"""The credits of AI/ML API in a micro-dollar."""
 CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
 FILTERED = ("content_filter", "safety", "recitation", "prohibited_content", "sensitive")
 """The words of services for an answer that reached its longest, and for one that was ended."""
@@ -85,13 +36,6 @@ MOST_TOOL_CALLS = 128
 """The most tool calls of one answer that are kept; models make a handful."""
 LONGEST_ID = 200
 """The most characters of a tool call's id that are kept."""
-MOST_TOKENS = 1_000_000_000
-MOST_DOLLARS = 1_000_000
-"""Larger figures are taken for errors and ignored."""
-
-# Not strict: raw control characters in a text do no harm.
-_decode = json.JSONDecoder(strict=False).decode
-_UNSOUND = re.compile("[\0\ud800-\udfff]")
 _TOOL_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
@@ -164,42 +108,42 @@ class Answer:
             self.done = self._told_end = True
         if self.done or not data:
             return
-        parsed = _parse(data)
-        chunk = _object(parsed[0] if isinstance(parsed, list) and parsed else parsed)
+        parsed = parse(data)
+        chunk = object_of(parsed[0] if isinstance(parsed, list) and parsed else parsed)
         if error := chunk.get("error"):
             raise self._reported(chunk if isinstance(error, str) else error)
         self._count(chunk)
-        choices = _list(chunk.get("choices"))
+        choices = list_of(chunk.get("choices"))
         # A sum that comes alone is the last word.
         self._is_summed = self._is_summed or (not choices and bool(chunk.get("usage")))
         for choice in choices:
-            yield from self._read_choice(_object(choice))
+            yield from self._read_choice(object_of(choice))
 
     def _read_choice(self, choice: dict[str, Any]) -> Iterator[Text | Unseen | Unsaid]:
-        delta = _object(choice.get("delta") or choice.get("message"))
+        delta = object_of(choice.get("delta") or choice.get("message"))
         yield from self._think(delta)
         for key in ("content", "refusal"):
-            if said := _said(delta.get(key)):
+            if said := said_in(delta.get(key)):
                 self.moves += 1
                 self._refused = self._refused or key == "refusal"
                 if text := self._sound(said):
                     self._received.append(text)
                     yield from self._take(self._thinking.feed(text))
-        for piece in _list(delta.get("tool_calls")):
+        for piece in list_of(delta.get("tool_calls")):
             self.moves += 1
-            if unseen := self._collect(_object(piece)):
+            if unseen := self._collect(object_of(piece)):
                 yield Unseen(unseen)
         self._count(choice)
         self._has_room = self._has_room or "finish_reason" in choice
         if reason := choice.get("finish_reason"):
-            self._stop(_string(reason))
+            self._stop(text_of(reason))
 
     def _think(self, delta: dict[str, Any]) -> Iterator[Text | Unseen | Unsaid]:
         """Yield the thoughts that stand in a field of their own."""
-        for thought in (*map(delta.get, THOUGHTS), _thought_in(delta.get("content"))):
+        for thought in (*map(delta.get, THOUGHTS), thought_in(delta.get("content"))):
             if isinstance(thought, str) and thought:
                 self._received.append(thought)
-                yield from self._take([Thought(_mended(thought))])
+                yield from self._take([Thought(mended(thought))])
 
     def _take(self, known: Iterable[Text | Thought | Unsaid]) -> Iterator[Text | Thought | Unsaid]:
         """Pass on what was told, with the calls that are written into the text left out."""
@@ -241,14 +185,14 @@ class Answer:
 
     def _collect(self, piece: dict[str, Any]) -> str:
         """Add a piece to its tool call, and return the text of the piece."""
-        function = _object(piece.get("function"))
+        function = object_of(piece.get("function"))
         arguments = function.get("arguments")
-        call_id = clean(_string(piece.get("id"))[:LONGEST_ID])
+        call_id = clean(text_of(piece.get("id"))[:LONGEST_ID])
         call = self._tool_call_of(piece.get("index"), call_id)
-        name = _string(function.get("name"))
+        name = text_of(function.get("name"))
         call.name = name or call.name
         # Some servers send an object instead of its JSON text.
-        more = json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments)
+        more = json.dumps(arguments) if isinstance(arguments, dict) else text_of(arguments)
         call.arguments.append(more)
         self._received += filter(None, (name, more))
         return name + more
@@ -268,9 +212,9 @@ class Answer:
 
     def _count(self, chunk: dict[str, Any]) -> None:
         """Note usage and cost. Ignore figures that make no sense."""
-        told = _fields(chunk.get("usage"))
-        self._usage = _usage(told) or self._usage
-        cost = _cost(_fields(_fields(chunk.get("meta")).get("usage")), told)
+        told = fields_of(chunk.get("usage"))
+        self._usage = usage_of(told) or self._usage
+        cost = cost_of(fields_of(fields_of(chunk.get("meta")).get("usage")), told)
         self.cost = self.cost if cost is None else cost
 
     @property
@@ -337,7 +281,7 @@ class Answer:
     def _tool_call(self, call: _ToolCallSoFar) -> ToolCall:
         if not _TOOL_NAME.fullmatch(call.name):
             raise self.fault("a tool call without a proper name")
-        return ToolCall(call.id, call.name, _mended("".join(call.arguments)) or "{}")
+        return ToolCall(call.id, call.name, mended("".join(call.arguments)) or "{}")
 
     def _reason(self) -> str:
         if self._refused:
@@ -363,108 +307,3 @@ class Answer:
 def _id_of(calls: Sequence[object]) -> str:
     """Return an id for a tool call that came without one; some services want nine characters."""
     return f"call{len(calls):05d}"
-
-
-def _cost(meta: Mapping[str, Any], usage: Mapping[str, Any]) -> int | None:
-    """Return the cost that a service tells in micro-dollars, by whichever field it uses."""
-    dollars = (meta.get("usd_spent"), usage.get("cost"))
-    told = next((cost for each in dollars if (cost := micro_dollars(each)) is not None), None)
-    if told is not None:
-        return told
-    for figure, share in ((meta.get("credits_used"), CREDITS), (usage.get(TICKED), TICKS)):
-        if isinstance(figure, int | float) and 0 <= figure <= MOST_DOLLARS * MICRO * share:
-            return math.ceil(figure / share)
-    return None
-
-
-def micro_dollars(value: object) -> int | None:
-    """Return micro-dollars, rounded up, from dollars as a number or as text, else None."""
-    try:
-        dollars = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    if not dollars.is_finite() or not 0 <= dollars <= MOST_DOLLARS:
-        return None
-    return int((dollars * MICRO).to_integral_value(rounding=ROUND_CEILING))
-
-
-def _usage(fields: Mapping[str, Any]) -> Usage | None:
-    """Return the usage that a service tells.
-
-    Some leave the tokens of thoughts out of `completion_tokens`; then `total_tokens` decides.
-    """
-    prompt = _tokens(fields.get("prompt_tokens"))
-    completion = _tokens(fields.get("completion_tokens"))
-    if prompt is None or completion is None:
-        return None
-    details = _fields(fields.get("prompt_tokens_details"))
-    places = (details.get("cached_tokens"), fields.get("prompt_cache_hit_tokens"))
-    cached = next((tokens for each in places if (tokens := _tokens(each)) is not None), 0)
-    total = _tokens(fields.get("total_tokens")) or 0
-    return Usage(prompt, max(completion, total - prompt), cached)
-
-
-def _tokens(value: object) -> int | None:
-    if isinstance(value, int | float) and 0 <= value <= MOST_TOKENS:
-        return int(value)
-    return None
-
-
-def _said(content: object) -> str:
-    """Return the text of a content, which is a string or a list of parts."""
-    if isinstance(content, list):
-        parts = [each if isinstance(each, str) else _object(each).get("text") for each in content]
-        return "".join(map(_string, parts))
-    return _string(content)
-
-
-def _thought_in(content: object) -> str:
-    """Return the thoughts in a content that is a list of parts."""
-    parts = [_fields(each) for each in content] if isinstance(content, list) else []
-    inner = [each.get("thinking") for each in parts if each.get("type") == "thinking"]
-    return "".join(each if isinstance(each, str) else _said(each) for each in inner)
-
-
-def _mended(text: str) -> str:
-    """Remove NUL from a text, join surrogate pairs and replace lone surrogates."""
-    if not _UNSOUND.search(text):
-        return text
-    pairs = text.replace("\0", "").encode("utf-16-le", "surrogatepass")
-    return pairs.decode("utf-16-le", "replace")
-
-
-def _parse(data: str) -> object:
-    try:
-        value: object = _decode(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return value
-
-
-def _fields(value: object) -> dict[str, Any]:
-    """Return the fields of an object; an empty dict for anything else."""
-    return value if isinstance(value, dict) else {}
-
-
-def _object(value: object) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ValueError("no object where one belongs")
-    return value
-
-
-def _list(value: object) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise ValueError("no list where one belongs")
-    return value
-
-
-def _string(value: object) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise ValueError("no text where one belongs")
-    return value

@@ -15,13 +15,14 @@ from typing import Any
 import httpx
 
 from core.errors import ModelBroke, ModelBusy, ModelGone
-from core.llm._answer import Again, Answer, Answering, Event, LeftOut, Lost, Waiting
+from core.llm._answer import Answer
 from core.llm._body import Body
 from core.llm._catalogue import Catalogue, read
 from core.llm._dialect import Dialect, body_of, learn, left_out
 from core.llm._exchange import Endpoint, build, exchange
 from core.llm._faults import WRONG_KEY, Costly, HungUp, NotFound, Unsuitable, said_in
 from core.llm._lookout import Lookout
+from core.llm._stream import Again, Answering, Event, LeftOut, Lost, Waiting
 from core.messages import ChatMessage, Unseen
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 import httpx
 
 from core.errors import ModelError, ModelUnavailable
-from core.llm._answer import Answer, Event, micro_dollars
+from core.llm._answer import Answer
 from core.llm._body import Body
+from core.llm._chunk import micro_dollars
 from core.llm._events import Reader
 from core.llm._faults import UNUSABLE, HungUp, is_compressed, refuse_status
+from core.llm._stream import Event
 
 CONNECT_SECONDS = 10.0
 LAST_WORDS_SECONDS = 5.0

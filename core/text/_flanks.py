@@ -3,7 +3,8 @@
 CommonMark's rules, with four differences. Signs and letters of scripts that are written without
 spaces hinder no mark beside them, so that emphasis can stand anywhere in Chinese, Japanese and
 Korean. A star between the words of another script multiplies. An underscore within a word belongs
-to it. Two bars hide what is between them, unless they stand between operands.
+to it, and one between two eyes to a face. Two bars hide what is between them, unless they stand
+between operands.
 """
 
 import re
@@ -22,6 +23,8 @@ _ENDS_CLAUSE = frozenset(
 )
 _BRACKETS = frozenset("([{\u3008\u300a\u300c\u300e\u3010\uff08")
 """The signs with which no emphasised text begins, and with which none ends."""
+_EYES = frozenset("^-=;@#<>.°•")
+"""The signs beside the mouth of a face, as in `^_^` and `>_<`."""
 _POINTS = re.compile(r"(?<![\w*])(?:char|int|FILE|[a-z0-9]{1,8}_t) ?\Z", re.ASCII)
 """The types of C before a star."""
 _EQUALS = re.compile("[=＝≈]")  # noqa: RUF001 - the sign of Chinese texts
@@ -43,6 +46,8 @@ def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
     begins = after not in _ENDS_CLAUSE and _faces(after, before)
     ends = before not in _BRACKETS and _faces(before, after)
     if sign == "_":
+        if before in _EYES and after in _EYES:
+            return False, False
         return begins and not _is_letter(before), ends and not _is_letter(after)
     if sign == "~":
         korean = "\uac00" <= before <= "\ud7a3"  # a long sound: ~~ goes on what is before it

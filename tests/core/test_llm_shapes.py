@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from core.errors import ModelError
-from core.llm._answer import MOST_TOOL_CALLS, Answer, Event, Lost
+from core.llm._answer import MOST_TOOL_CALLS, Answer
 from core.llm._events import Reader
+from core.llm._stream import Event, Lost
 from core.messages import Text, ToolCall
 from tests.core.streams import delta
 from tests.fakes.rubbish import SHAPES

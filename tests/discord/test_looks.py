@@ -151,6 +151,27 @@ async def test_a_forum_post_is_known_by_its_title_and_its_first_message(
     assert at_once.count("It hums.") == 1
 
 
+@pytest.mark.parametrize("way", ["ask", "new", "edit"])
+async def test_a_thread_is_looked_at_whichever_way_it_is_asked_about(
+    stage: DiscordStage, channel: Channel, way: str
+) -> None:
+    server, ada = stage.server, stage.ada
+    assert channel.guild
+    forum = server.channel(channel.guild, "help", kind=FORUM)
+    async with stage.running():
+        await asked(stage, channel, "say that you listen")
+        post = await server.post_in_forum(forum, ada, "My oven", "It smokes.")
+        if way == "edit":
+            message = await server.say(post, ada, "what now?")
+            await server.edit_by_person(message, f"{server.mention} what now?")
+        else:
+            option = {"ask": "question", "new": "text"}[way]
+            await server.slash(post, ada, way, **{option: "what now?"})
+        await stage.records.idle(2)
+    question = str(stage.world.model.requests[-1].messages[-1])
+    assert all(each in question for each in ("My oven", "Ada: It smokes.", "what now?"))
+
+
 async def test_a_thread_without_a_first_message_has_its_title(
     stage: DiscordStage, channel: Channel
 ) -> None:

@@ -60,6 +60,19 @@ async def test_a_thread_that_the_bot_was_called_into_needs_no_further_mention(
     assert not server.answers(other) + server.answers(channel)
 
 
+async def test_a_command_calls_the_bot_into_a_thread_too(
+    stage: DiscordStage, channel: Channel, bob: Person
+) -> None:
+    server = stage.server
+    talk = server.thread(channel, "talk")
+    async with stage.running():
+        await server.slash(talk, stage.ada, "ask", question="say one")
+        await stage.records.idle(1)
+        await server.say(talk, bob, "say two")
+        await stage.records.idle(2)
+    assert [answer.content for answer in server.answers(talk)] == ["one", "two"]
+
+
 async def test_an_edit_in_such_a_thread_is_answered(stage: DiscordStage, channel: Channel) -> None:
     server = stage.server
     talk = server.thread(channel, "talk")

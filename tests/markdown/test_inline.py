@@ -45,6 +45,7 @@ PLAIN = [
     "Put it into __main__.py, not snake_case_x.",
     "__init__, __name__ and obj.__dict__['a'], __FILE__, __my_name__",
     "a_b, c_d_ and _x are names, and so are привет_мир_x and 变量_一_二",
+    "好的 ^_^ 再见 ^_^，-_- and -_-, (>_<) (>_<), =_= ._. =_=, @_@ ;_; @_@",
     "**kwargs and *args",
     "def f(*args, **kwargs): return g(*args, **kwargs)",
     "*.py and *.txt, or *.js,*.ts",

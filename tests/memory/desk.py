@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from bots import __main__ as entry
+from bots import composition
 from core import db, llm
 from core.adapter import (
     Address,
@@ -251,8 +251,8 @@ async def desk(
     )
     rules, paper = Rules(loaded.quota, loaded.budget), Paper()
     async with db.serving(url) as sessions, httpx.AsyncClient(limits=llm.LIMITS) as client:
-        asked = llm.LLM(client, entry._endpoint(loaded))
-        chat = Chat(sessions, asked, entry._terms(loaded, rules), now=machine_time)
+        asked = llm.LLM(client, composition.endpoint(loaded))
+        chat = Chat(sessions, asked, composition.terms(loaded, rules), now=machine_time)
         worker = Worker(
             worker_id,
             sessions,
@@ -264,7 +264,7 @@ async def desk(
             backoff=0.1,
             notice_after=notice_after,
         )
-        offer = entry._offer(loaded, rules)
+        offer = composition.offer(loaded, rules)
         intake = Intake(
             sessions,
             offer,
