@@ -185,6 +185,14 @@ async def move(session: Session, address: Address, chat: str) -> None:
     )
 
 
+async def has_left(session: Session, conversation_id: int, address: Address) -> bool:
+    """Return whether a group's conversation goes on in another chat than that of an address."""
+    chat = await session.scalar(
+        select(_conversations.c.chat).where(_conversations.c.id == conversation_id)
+    )
+    return bool(chat) and chat != address.chat
+
+
 async def user_of(session: Session, author: Author) -> int | None:
     """Return the person behind an account, or None if it never spoke."""
     found: int | None = await session.scalar(

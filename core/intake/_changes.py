@@ -61,6 +61,9 @@ class Changes:
 
         Tell them once to wait.
         """
+        there = record.conversation_id, change.address
+        if change.is_press and await identity.has_left(session, *there):
+            return Accepted(told=words.MOVED_ON)  # nothing can be written there any more
         now = self._now()
         person = await identity.activity(session, change.author, now=now)
         not_theirs = Accepted(told=words.NOT_YOURS if change.is_press else "")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.reply import TRIES
-from core.words import MODEL_SILENT, MODEL_WAITS
+from core.words import MODEL_SILENT, MODEL_WAITS, MOVED_ON
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -675,6 +675,23 @@ async def test_a_person_who_blocked_the_bot_does_not_stop_it(
         await stage.records.idle(2)
     assert len(server.answers(stage.chat)) == 1
     assert stage.records.one("SELECT count(*) FROM turns WHERE outcome = 'undeliverable'") == 1
+
+
+async def test_a_button_in_the_group_that_became_a_supergroup_leads_nowhere(
+    stage: TelegramStage,
+) -> None:
+    server, group = stage.server, stage.group()
+    async with stage.running():
+        await server.say(group, stage.ada, f"@{server.username} say hello")
+        await stage.records.idle(1)
+        await server.say(group, stage.ada, "/forget")
+        await stage.records.idle(2)
+        supergroup = server.upgrade(group)
+        for message, label in zip(server.answers(group), ("Regenerate", "Cancel"), strict=True):
+            assert await stage.told(await server.press(message, label, stage.ada)) == MOVED_ON
+        await server.say(supergroup, stage.ada, f"@{server.username} say bye")
+        await stage.records.idle(3)
+    assert [answer.text for answer in server.answers(supergroup)] == ["bye"]
 
 
 async def test_fourteen_questions_that_waited_for_the_bot_are_all_answered(
