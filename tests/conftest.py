@@ -18,7 +18,7 @@ from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 
 # How long an example takes on a busy machine says nothing about the code.
-settings.register_profile("parley", deadline=None)
+settings.register_profile("parley", deadline=None, derandomize=True)
 settings.load_profile("parley")
 
 
