@@ -269,7 +269,7 @@ class _Reader:
         if opening.role == "style":
             first.kind, first.text, last.kind = "open", opening.style, "close"
             if opening.name == "summary" and self._text[self.at : self.at + 1] not in ("", "\n"):
-                self.parts.append(_Part("line", "\n"))
+                self.stretches.append(_Stretch("line", "\n"))
         elif opening.role == "index":
             self._write_index(opening, place)
         elif opening.role == "link" and self._inactive <= place:
