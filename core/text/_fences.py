@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 AHEAD = 100
 """The most lines that are read ahead to see whether a block of code holds others."""
@@ -14,6 +15,8 @@ _FENCE = re.compile(
 _MARKDOWN = frozenset(("markdown", "md", "mdx", "gfm", "rmd", "qmd", "commonmark"))
 _PLAIN = frozenset(("", "text", "txt", "plaintext", "plain"))
 _DEEPEST = 8
+_SHORT = 100
+"""The most characters of a line that is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,26 @@ def opens(line: str, following: Sequence[str] = ()) -> Fence | None:
     """
     if "```" not in line and "~~~" not in line:
         return None
+    flat, nesting = (_begun if len(line) <= _SHORT else _begun.__wrapped__)(line)
+    if flat is not None and nesting is not None and following and _balanced(nesting, following):
+        return nesting
+    return flat
+
+
+@lru_cache(maxsize=1024)
+def _begun(line: str) -> tuple[Fence | None, Fence | None]:
+    """Return the block that a line begins, and the same as one that may hold others.
+
+    While an answer grows, the same lines are read again and again.
+    """
     found = _FENCE.match(line)
     if found is None or "`" in found["info"]:
-        return None
+        return None, None
     fence = Fence(found["indent"], found["mark"], found["info"])
-    language = fence.language.lower()
+    language, nesting = fence.language.lower(), replace(fence, nests=True)
     if language in _MARKDOWN:
-        return replace(fence, nests=True)
-    if language in _PLAIN and following:
-        return replace(fence, nests=_balanced(replace(fence, nests=True), following))
-    return fence
+        return nesting, None
+    return fence, nesting if language in _PLAIN else None
 
 
 def after(line: str, fence: Fence) -> Fence | None:
