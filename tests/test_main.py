@@ -148,7 +148,7 @@ async def test_a_database_without_tables_names_the_command(
         connection.execute("DELETE FROM alembic_version")
     status, said = await outcome(log, "console", MODEL_API_KEY="key", DATABASE_URL=postgres_url)
     assert status == 2
-    assert "alembic upgrade head" in said
+    assert "parley migrate" in said
 
 
 async def test_sqlite_serves_one_process(stage: TelegramStage, log: Path) -> None:
