@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 _VERSION, _NO_PASSWORD, _DOMAIN, _IPV4 = 5, 0, 3, 1
 
 
@@ -41,13 +43,13 @@ class ProxyServer:
         finally:
             writer.close()
 
-    async def _open(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _open(self, host: str, port: int) -> Line:
         self.asked.append(f"{host}:{port}")
         return await asyncio.open_connection(host, port)
 
     async def _http(
         self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    ) -> Line:
         head = first + await reader.readuntil(b"\r\n\r\n")
         method, target, _ = head.split(b" ", 2)
         if method == b"CONNECT":
@@ -60,9 +62,7 @@ class ProxyServer:
         far[1].write(head)
         return far
 
-    async def _socks(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Line:
         [methods] = await reader.readexactly(1)
         await reader.readexactly(methods)
         writer.write(bytes((_VERSION, _NO_PASSWORD)))
