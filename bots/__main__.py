@@ -100,7 +100,21 @@ def load(env_file: str | None = ".env", **values: object) -> tuple[Settings, lis
     """
     found = environment.read(Settings, *PLATFORMS, env_file=env_file, **values)
     [loaded] = [each for each in found if isinstance(each, Settings)]
+    _check_admins(loaded)
     return loaded, [each for each in found if isinstance(each, Platform)]
+
+
+def _check_admins(loaded: Settings) -> None:
+    """Raise SettingsError for an operator's account that no platform can have."""
+    known = {platform.name: platform for platform in PLATFORMS}
+    for platform, account_id in loaded.admins:
+        if platform not in known:
+            raise SettingsError(f"ADMINS: {platform!r} is not one of {NAMES}")
+        if known[platform].numbers_accounts and not account_id.isdecimal():
+            raise SettingsError(
+                f"ADMINS: an account on {platform} is a number, as {platform}:123;"
+                " `parley users NAME` shows those of people who have written to the bot"
+            )
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -119,6 +119,22 @@ async def test_wrong_settings_are_named_one_a_line(log: Path) -> None:
     assert [line.split(":")[0] for line in said.splitlines()] == ["QUOTA", "CONCURRENCY"]
 
 
+@pytest.mark.parametrize(
+    ("admins", "told"),
+    [
+        ("telegramm:1", "ADMINS: 'telegramm' is not one of telegram, discord, console"),
+        ("telegram:@anna", "ADMINS: an account on telegram is a number, as telegram:123"),
+    ],
+)
+async def test_an_operator_on_no_platform_is_told_at_the_start(
+    log: Path, admins: str, told: str
+) -> None:
+    status, said = await outcome(log, "telegram", ADMINS=admins, TELEGRAM_TOKEN="1:t")
+    assert status == 2
+    assert said.startswith(told)
+    assert len(said.splitlines()) == 1
+
+
 async def test_a_model_without_prices_starts_without_a_budget_and_says_so(
     stage: TelegramStage,
 ) -> None:
