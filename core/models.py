@@ -7,6 +7,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Column,
     DateTime,
     Dialect,
     ForeignKey,
@@ -349,11 +350,11 @@ class AttachmentUse(Base):
 class Allowance(Base):
     """The amount of a limit that an owner has used in the window that began at `window_start`.
 
-    The owner is a user's id, or 0 for the deployment. Reservations count as used.
+    The owner is a user's id, the negative id of a group's exception, or 0 for the deployment.
+    Reservations count as used. A grant can bring it below zero.
     """
 
     __tablename__ = "allowances"
-    __table_args__ = (CheckConstraint("used >= 0", name="used"),)
 
     owner_id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
     unit: Mapped[str] = mapped_column(primary_key=True)
@@ -374,8 +375,47 @@ class Notice(Base):
         Key, ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     bound: Mapped[str] = mapped_column(primary_key=True)
-    """The limit in the operator's words: "10 turns/minute", or "budget 20 usd/month"."""
+    """The limit in the operator's words: "10 turns/minute", "group 50 turns/day", or
+    "budget 20 usd/month"."""
     until: Mapped[datetime]
+
+
+exceptions = Table(
+    "exceptions",
+    Base.metadata,
+    Column("id", Key, primary_key=True),
+    Column("user_id", Key, ForeignKey("users.id", ondelete="CASCADE"), unique=True),
+    Column("platform", Text),
+    Column("chat", Text),
+    Column("terms", Text, nullable=False),
+    UniqueConstraint("platform", "chat"),
+    CheckConstraint("(user_id IS NULL) <> (chat IS NULL)", name="person_or_group"),
+    CheckConstraint("(platform IS NULL) = (chat IS NULL)", name="whole_address"),
+    sqlite_autoincrement=True,
+)
+"""The terms of a person or a group that differ from the default.
+
+`terms` is the name of a tier, limits of its own, or "unlimited"; "" means the default. The rows of
+groups stay: allowances and calls name them by their ids, which are never used twice.
+"""
+
+corrections = Table(
+    "corrections",
+    Base.metadata,
+    Column("id", Key, primary_key=True),
+    Column("owner_id", Key, nullable=False),
+    Column("source_id", Key, index=True),
+    Column("turns", BigInteger, nullable=False),
+    Column("charged", BigInteger, nullable=False),
+    Column("charged_tokens", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_corrections_owner", "owner_id", "created_at"),
+)
+"""Amounts that count in an owner's limits besides their calls, in the windows around `created_at`.
+
+A grant is negative. A copy of what another person has used names that person in `source_id`. The
+deployment, the sums by day and all statistics know nothing of them. Money is in micro-dollars.
+"""
 
 
 class Call(Base):
@@ -385,12 +425,15 @@ class Call(Base):
     which is 0 after a crash. While a call is open it counts as `reserved`; its tokens and `cost`
     tell how far it has come. `estimated` is True if the API told no usage.
 
-    `created_at` is the moment in whose windows it counts for its person: a turn belongs to the
-    windows in which it was asked.
+    `created_at` is the moment in whose windows it counts for its person and its group: a turn
+    belongs to the windows in which it was asked.
     """
 
     __tablename__ = "calls"
-    __table_args__ = (Index("ix_calls_user", "user_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_calls_user", "user_id", "created_at"),
+        partial_index("ix_calls_group", "group_id", "created_at", where="group_id IS NOT NULL"),
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     turn_id: Mapped[int | None] = mapped_column(
@@ -398,6 +441,8 @@ class Call(Base):
     )
     attempt: Mapped[int]
     user_id: Mapped[int] = mapped_column(Key)
+    group_id: Mapped[int | None] = mapped_column(Key)
+    """The exception of the group that it counts for, too."""
     model: Mapped[str]
     turns: Mapped[int]
     reserved: Mapped[int] = mapped_column(BigInteger)
@@ -419,7 +464,8 @@ class Call(Base):
 class Day(Base):
     """The sums of a person's calls of one day, kept when the calls are deleted.
 
-    Money is as in a call.
+    Those of a group have the negative id of its exception as `user_id`, and repeat what the rows of
+    its members count. Money is as in a call.
     """
 
     __tablename__ = "days"

@@ -111,9 +111,16 @@ async def test_a_turn_is_of_a_known_kind_and_is_delivered_after_its_answer(
         await refused(sessions, models.table(Turn).update().values(values))
 
 
-async def test_no_allowance_is_below_nothing(sessions: Sessions) -> None:
-    key = {"owner_id": 1, "unit": "usd", "window": "day", "window_start": NOW}
-    await refused(sessions, insert(Allowance).values(key | {"used": -1}))
+async def test_terms_are_those_of_a_person_or_of_a_group(sessions: Sessions, ada: Speaker) -> None:
+    terms = insert(models.exceptions).values(terms="5 turns/day")
+    whole = {"platform": "p", "chat": "c"}
+    for wrong in ({}, {"chat": "c"}, {"user_id": ada.user_id, **whole}, {"user_id": 999}):
+        await refused(sessions, terms.values(wrong))
+    for right in ({"user_id": ada.user_id}, whole):
+        statement = terms.values(right)
+        async with rows.begin(sessions) as session:
+            await session.execute(statement)
+        await refused(sessions, statement)
 
 
 async def test_nobody_is_left_of_a_person_who_was_deleted_but_the_ledger(
