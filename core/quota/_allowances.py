@@ -23,16 +23,15 @@ from sqlalchemy import (
 from core import models
 from core.db import Session, insert_missing, row_count
 from core.errors import LeaseLost
-from core.models import Allowance, Call, Day, Instant, User, corrections, exceptions, table
+from core.models import Instant, allowances, corrections, exceptions
 from core.quota._rules import DEPLOYMENT, Rules
 from core.settings import Limit, Unit, Window
 from core.turns import Payer, Turn
 
-allowances = table(Allowance)
-_calls = table(Call)
-_days = table(Day)
-_turns = table(models.Turn)
-_users = table(User)
+_calls = models.calls
+_days = models.days
+_turns = models.turns
+_users = models.users
 
 KEY = (allowances.c.owner_id, allowances.c.unit, allowances.c.window)
 """The columns that tell an allowance from all others."""

@@ -7,8 +7,9 @@ from typing import get_args
 
 from sqlalchemy import and_, delete, insert, or_, select, update
 
+from core import models
 from core.db import Session
-from core.models import Call, Day, corrections, table
+from core.models import corrections
 from core.quota._allowances import (
     CORRECTED,
     Taking,
@@ -24,8 +25,8 @@ from core.quota._exceptions import Whom, ensure, store, terms_of
 from core.quota._rules import Rules, stricter
 from core.settings import Amount, Limit, Unit, Window, read_amount
 
-_calls = table(Call)
-_days = table(Day)
+_calls = models.calls
+_days = models.days
 _WINDOWS: tuple[Window, ...] = get_args(Window)
 _UNITS: tuple[Unit, ...] = get_args(Unit)
 _NOTHING: Mapping[str, int] = dict.fromkeys(CORRECTED.values(), 0)

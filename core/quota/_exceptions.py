@@ -5,14 +5,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, select, update
 
+from core import models
 from core.adapter import Address
 from core.db import Session, insert
-from core.models import Conversation, exceptions, table
+from core.models import exceptions
 from core.quota._allowances import drop
 from core.quota._rules import Rules
 from core.turns import Payer
 
-_conversations = table(Conversation)
+_conversations = models.conversations
 
 
 @dataclass(frozen=True, slots=True)

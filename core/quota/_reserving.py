@@ -10,7 +10,6 @@ from sqlalchemy import bindparam, insert, select
 from core import models
 from core.db import Session
 from core.errors import LeaseLost, QuotaExceeded
-from core.models import Call, table
 from core.quota._allowances import BOUNDLESS, Locked, Taking, lock, take, used_at
 from core.quota._rules import DEPLOYMENT, Rules, whose
 from core.settings import Limit
@@ -78,8 +77,8 @@ _OPENED = (
     *("turn_id", "attempt", "user_id", "group_id", "model", "turns", "reserved"),
     *("reserved_tokens", "prompt_tokens", "completion_tokens", "cost", "created_at", "spent_at"),
 )
-_calls = table(Call)
-_turns = table(models.Turn)
+_calls = models.calls
+_turns = models.turns
 # The turn's row is locked, so that no other attempt can begin and look for open calls before this
 # one is committed. An attempt that lost the turn inserts nothing, and none is opened for a person
 # who was linked with another account at this moment. Whoever fences the attempt locks the turn
