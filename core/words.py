@@ -316,9 +316,11 @@ def shortened(sentence: str, *, can_search: bool) -> str:
 
 def refused(refusal: QuotaExceeded, now: datetime) -> str:
     """Return a sentence that names the reached limit and tells when the person can go on."""
-    limit = "there is a limit for everybody together"
-    if not refusal.shared:
-        limit = f"your limit is {refusal.limit}"
+    limit = {
+        "person": f"your limit is {refusal.limit}",
+        "group": f"the limit of this group is {refusal.limit}",
+        "everybody": "there is a limit for everybody together",
+    }[refusal.whose]
     if refusal.needed > refusal.most:
         return f"This is too much at once: {limit}. Send less, or begin anew with /new."
     rest = ", and too little of it is left for this" if refusal.left else ""
