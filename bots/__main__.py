@@ -43,7 +43,7 @@ NAMES = ", ".join(platform.name for platform in PLATFORMS)
 EPILOG = """\
 `turns`, `turns show N` and `turns replay N` in place of platforms tell what became of turns that
 failed, and queue them again. `migrate` brings the tables up to date, as a deploy needs on
-PostgreSQL. `models` tells what the model API offers and what it costs."""
+PostgreSQL. `backup FILE` and `restore FILE` keep a copy of everything. `models` tells what the model API offers and what it costs."""
 
 
 def _name(told: str) -> str:
@@ -157,6 +157,10 @@ def _carry_out(arguments: Sequence[str]) -> int:
         return operator.main(arguments[1:])
     if arguments == ["migrate"]:
         return migrate()
+    if arguments[:1] in (["backup"], ["restore"]):
+        from bots import backups  # noqa: PLC0415 - as above
+
+        return backups.main(arguments)
     if arguments[:1] == ["models"]:
         from bots import models  # noqa: PLC0415 - as above
 
