@@ -207,23 +207,23 @@ class Books(RuleBasedStateMachine):
             )
 
         try:
-            call = self.do(work)
+            asked.call = self.do(work)
         except QuotaExceeded as refusal:
             assert refusal.needed > refusal.left
             return
-        asked.turn, asked.call = turn, call
-        self._nothing_is_overdrawn(turn, call)
+        asked.turn = turn
+        # Of a person who was linked meanwhile, other terms count than those of the claim.
+        if asked.call.user_id == turn.user_id:
+            self._nothing_is_overdrawn(turn, asked.call)
 
     def _nothing_is_overdrawn(self, turn: Turn, call: Reservation) -> None:
         """A reservation that succeeded left every limit of its payer whole."""
-        payer = replace(turn.payer, user_id=call.user_id)
-        if payer != turn.payer:
-            return  # the terms are those of another person, which are read anew
-        limits = {(owner, each.unit, each.window): each for owner, each in self.in_force.of(payer)}
+        payer = self.in_force.of(turn.payer)
+        limits = {(owner, each.unit, each.window): each for owner, each in payer}
         for row in self.rows(models.allowances):
-            if limit := limits.get((row.owner_id, row.unit, row.window)):
-                if row.window_start == limit.start(call.counts_at(row.owner_id)):
-                    assert row.used <= limit.amount
+            limit = limits.get((row.owner_id, row.unit, row.window))
+            if limit and row.window_start == limit.start(call.counts_at(row.owner_id)):
+                assert row.used <= limit.amount
 
     @rule(number=PEOPLE, part=st.integers(0, 10), how=st.sampled_from(("own", "noted", "excused")))
     def settle(self, number: int, part: int, how: str) -> None:
@@ -376,8 +376,7 @@ class Books(RuleBasedStateMachine):
         before = self.paid()
         after: int | None = 0
         while after is not None:
-            place = after
-            after = self.do(lambda s: _sum_up(s, place, before=midnight, zone=UTC))
+            after = self.do(partial(_sum_up, after=after, before=midnight, zone=UTC))
         assert self.paid() == before
 
     # What must be true
