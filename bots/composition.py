@@ -163,7 +163,7 @@ def _leave() -> None:
 
 
 async def _hear_others(loaded: Settings, worker: Worker) -> None:
-    async for what in db.notifications(loaded.database_url):
+    async for what in db.notifications(loaded.database_direct_url or loaded.database_url):
         worker.hear(what)
 
 

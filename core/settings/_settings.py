@@ -19,7 +19,13 @@ from core.adapter import Account
 from core.environment import Environment, Secret, Url, read
 from core.money import MICRO
 from core.settings._admins import parse_admins
-from core.settings._checks import check_database_url, parse_models, parse_vision, read_personas
+from core.settings._checks import (
+    check_database_url,
+    check_direct_url,
+    parse_models,
+    parse_vision,
+    read_personas,
+)
 from core.settings._limits import Limit, check_tier, parse_limits, parse_zone, read_limits
 from core.settings._prices import PriceList, Prices, parse_prices
 
@@ -43,6 +49,10 @@ class Settings(Environment):
     database_url: Annotated[str, AfterValidator(check_database_url)] = Field(
         default="sqlite:///parley.db", repr=False
     )
+    database_direct_url: Annotated[str, AfterValidator(check_direct_url)] = Field(
+        default="", repr=False
+    )
+    """The address of the server itself, if DATABASE_URL leads to a pooler; "" for DATABASE_URL."""
     database_connections: int = Field(default=5, ge=1)
 
     model_api_key: Secret = SecretStr("")
