@@ -81,6 +81,8 @@ class Settings(Environment):
     """QUOTA as it is set; see `quota`."""
     timezone: Annotated[InstanceOf[tzinfo], BeforeValidator(parse_zone)] = UTC
     """The calendar that the windows of all limits follow."""
+    default_language: str = "en"
+    """The language for people of whom no language is known."""
     requests_per_minute: int = Field(default=30, ge=1)
     """Everything counts that a person does: messages, commands, buttons, edits."""
     pending_turns: int = Field(default=20, ge=1)
