@@ -397,6 +397,7 @@ class OpenCall:
         it and could not say so. Such a call is recovered first.
         """
         if again:
+            await quota.prepare(session, self.turn, self._terms.rules, now=self._now())
             await self.recover(session)
         return await quota.reserve(
             session,

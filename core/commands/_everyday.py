@@ -35,9 +35,10 @@ async def stop(session: Session, request: Request) -> Result:
 
 async def usage(session: Session, request: Request) -> Result:
     """Tell the use of this month and the rest of each limit."""
-    user_id, rules = request.speaker.user_id, request.offer.rules
-    used = await quota.spent(session, user_id, rules, now=request.now)
-    left = await quota.remaining(session, user_id, rules, now=request.now)
+    speaker, rules = request.speaker, request.offer.rules
+    used = await quota.spent(session, speaker.user_id, rules, now=request.now)
+    payer = await quota.payer_of(session, speaker.user_id, speaker.conversation_id)
+    left = await quota.remaining(session, payer, rules, now=request.now)
     lines = [words.USED.format(used.turns, money=words.dollars(used.charged))]
     lines += [*(_left(item, request.now) for item in left), *_read(used)]
     return Result("\n".join(lines))

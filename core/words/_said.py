@@ -182,11 +182,16 @@ def dollars(value: int) -> str:
 def refused(refusal: QuotaExceeded, now: datetime) -> str:
     """Return a sentence that names the reached limit and tells when the person can go on."""
     if refusal.needed > refusal.most:
-        sentence = english.TOO_MUCH_SHARED if refusal.shared else english.TOO_MUCH
+        sentences = english.TOO_MUCH, english.TOO_MUCH_GROUP, english.TOO_MUCH_SHARED
     elif refusal.left:
-        sentence = english.TOO_LITTLE_LEFT_SHARED if refusal.shared else english.TOO_LITTLE_LEFT
+        sentences = (
+            english.TOO_LITTLE_LEFT,
+            english.TOO_LITTLE_LEFT_GROUP,
+            english.TOO_LITTLE_LEFT_SHARED,
+        )
     else:
-        sentence = english.USED_UP_SHARED if refusal.shared else english.USED_UP
+        sentences = english.USED_UP, english.USED_UP_GROUP, english.USED_UP_SHARED
+    sentence = sentences[("person", "group", "everybody").index(refusal.whose)]
     return say(sentence).format(limit=refusal.limit, until=until(refusal.resets_at, now))
 
 

@@ -323,17 +323,28 @@ REFERENCE = _("(Reference {reference})")
 # Limits that are reached
 
 TOO_MUCH = _("This is too much at once: your limit is {limit}. Send less, or begin anew with /new.")
+TOO_MUCH_GROUP = _(
+    "This is too much at once: the limit of this group is {limit}. Send less, or begin anew with"
+    " /new."
+)
 TOO_MUCH_SHARED = _(
     "This is too much at once: there is a limit for everybody together. Send less, or begin anew"
     " with /new."
 )
 USED_UP = _("That was all for now: your limit is {limit}. You can go on {until}.")
+USED_UP_GROUP = _(
+    "That was all for now: the limit of this group is {limit}. You can go on {until}."
+)
 USED_UP_SHARED = _(
     "That was all for now: there is a limit for everybody together. You can go on {until}."
 )
 TOO_LITTLE_LEFT = _(
     "That was all for now: your limit is {limit}, and too little of it is left for this. You can go"
     " on {until}."
+)
+TOO_LITTLE_LEFT_GROUP = _(
+    "That was all for now: the limit of this group is {limit}, and too little of it is left for"
+    " this. You can go on {until}."
 )
 TOO_LITTLE_LEFT_SHARED = _(
     "That was all for now: there is a limit for everybody together, and too little of it is left"
