@@ -19,7 +19,7 @@ from bots.connections import Connections
 from bots.platform import Platform
 from bots.proxies import proxies
 from bots.trust import trust
-from core import db, inbox, llm, posts, quota
+from core import db, inbox, llm, posts, quota, words
 from core.adapter import Adapter
 from core.chat import Chat, Terms
 from core.clock import Clock
@@ -271,7 +271,16 @@ def offer(loaded: Settings, rules: Rules) -> Offer:
         fallbacks=loaded.models[1:],
         personas=loaded.personas,
         retention_days=loaded.retention_days,
+        language=_language(loaded.default_language),
     )
+
+
+def _language(wish: str) -> str:
+    code = words.nearest(wish)
+    if not code:
+        known = ", ".join(words.languages())
+        raise SettingsError(f"DEFAULT_LANGUAGE: {wish!r} is none of {known}")
+    return code
 
 
 def terms(loaded: Settings, rules: Rules) -> Terms:

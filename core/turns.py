@@ -54,6 +54,10 @@ class Speaker:
     """True if their last question was as long as a message may be, or a forward: more may follow.
     """
     activity: Activity = field(default=Activity(), compare=False)
+    language: str = field(default="", compare=False)
+    """The language in which they want to be spoken to; "" if none is known."""
+    hint: str = field(default="", compare=False)
+    """The language that their platform tells, whatever they have chosen; "" if none is known."""
 
 
 IDS_PER_TURN = 1024
@@ -94,10 +98,12 @@ class Question:
     forwarded: bool = field(default=False, compare=False)
     sent_at: float = field(default=0.0, compare=False)
     """Seconds since 1970 UTC, by the platform's clock."""
+    language: str = field(default=words.ENGLISH, compare=False)
+    """The language in which its author is spoken to."""
 
     @classmethod
     def of(cls, message: InboundMessage) -> Self:
-        """Return the question in a message."""
+        """Return the question in a message, whose author is spoken to in the current language."""
         return cls(
             text=message.text,
             private=message.private,
@@ -109,6 +115,7 @@ class Question:
             partial=message.partial,
             forwarded=message.forwarded,
             sent_at=message.sent_at.timestamp(),
+            language=words.language(),
         )
 
     def opened_by(self, opening: Opening) -> Self:

@@ -71,7 +71,7 @@ class ConsoleAdapter:
 
     def __init__(self, screen: Screen, person: str) -> None:
         self._screen = screen
-        self._author = Author(self.name, person, person)
+        self._author = Author(self.name, person, person, language())
         # Machines may share a database, so each person's terminal is an account of its own.
         self.bot_id = f"{person}@{socket.gethostname()}"
         self._address = Address(self.name, self.bot_id, "console")
@@ -328,6 +328,13 @@ def write_new(path: Path, data: bytes) -> Path:
     with open(descriptor, "wb") as file:
         file.write(data)
     return free
+
+
+def language() -> str:
+    """Return the code of the language of the operating system's user, "" if it has none."""
+    told = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    code = next(filter(None, told), "").partition(".")[0]
+    return "" if code in ("C", "POSIX") else code
 
 
 def person() -> str:

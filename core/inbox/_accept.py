@@ -134,7 +134,7 @@ async def tell(
         conversation_id=turn.conversation_id,
         epoch=turn.epoch,
         lane=None,
-        question=Question(""),
+        question=Question("", language=turn.question.language),
         ready_at=now,
         answer=text,
     )
@@ -174,7 +174,7 @@ async def summarise(session: Session, turn: Turn, *, now: datetime) -> None:
         conversation_id=turn.conversation_id,
         epoch=turn.epoch,
         lane=lane,
-        question=Question(SUMMARISE),
+        question=Question(SUMMARISE, language=turn.question.language),
         ready_at=now,
         follows_id=turn.id,
     )

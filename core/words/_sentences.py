@@ -4,7 +4,8 @@ Each name of it in `words` is a text in the current language. Sentences are whol
 have names: another language has other cases, another order and more than two numbers.
 """
 
-from core.words._marks import _, plural
+from core.marks import _
+from core.words._plural import plural
 
 # Buttons
 
@@ -233,7 +234,7 @@ NOT_IN_A_GROUP = _("I send that only in a private chat with you.")
 HELLO = _("Hello! I am Parley. Ask me anything, in any language.")
 HELLO_COMMANDS = _("/new starts a new conversation, /help lists what else I can do.")
 HELP = _("Write to me and I answer. In a group, mention me or reply to one of my messages.")
-HELP_COMMAND = _("{command} – {summary}")
+A_COMMAND = _("{command} – {summary}")
 STORED = _("What you write to me and what I answer is stored, so that I remember our conversation.")
 STORED_FOR = plural(
     "What you write to me and what I answer is stored for {number} day, so that I remember our"
@@ -276,6 +277,18 @@ PERSONA_TOO_LONG = plural(
     "That is too long: {number} character is the most.",
     "That is too long: {number} characters are the most.",
 )
+
+OWN_NAME = _("English")
+"""The name of the language that this sentence is translated to, in itself."""
+# In the next three sentences, name the language of the translation.
+LANGUAGE_SHOWN = _(
+    "I speak English with you. Questions I answer in the language in which you ask them."
+)
+LANGUAGE_SET = _("From now on I speak English with you.")
+LANGUAGE_FOLLOWS = _("From now on I follow the language of your app. That is English.")
+LANGUAGE_CHOOSE = _("Choose another one:")
+LANGUAGE_AUTO = _("the language of your app")
+LANGUAGE_UNKNOWN = _("I do not speak “{name}” yet.")
 
 ONE_MODEL = _("{model} answers here; there is no other to choose.")
 MODEL_SHOWN = _("{model} answers here. Choose:")

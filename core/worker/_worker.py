@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
-from core import fleet, inbox
+from core import fleet, inbox, words
 from core.adapter import Account, Adapter
 from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
@@ -292,7 +292,8 @@ class Worker:
         """Carry a turn out to one of its ends; a failure of it does not disturb the others."""
         try:
             await run.take_over(over)
-            await self._attempts.make(run)
+            with words.spoken_in(run.turn.question.language):
+                await self._attempts.make(run)
         except LeaseLost:
             log.info("turn %s: another attempt owns it now", run.turn.reference)
         except asyncio.CancelledError:
