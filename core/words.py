@@ -263,6 +263,7 @@ MODEL_CHOSEN = "{model} answers here from now on."
 
 USED = "This month: {answers}, for {money}."
 LEFT = "Left: {left} of {amount} a {window}; the next {window} begins {begins}."
+USED_IN_PRIVATE = "In a private chat with me, /usage also tells what you have used."
 READ = (
     "For these answers I read and wrote {tokens}, which are pieces of words."
     " {cached} % of what I read was still cached from before, which costs less."

@@ -5,7 +5,7 @@ Money is exact to the micro-dollar. An allowance always equals the sum of its wi
 
 from core.quota._allowances import DEPLOYMENT, Rules, prune
 from core.quota._days import sum_up
-from core.quota._left import Remaining, Spending, remaining, spent
+from core.quota._left import Daily, Remaining, Spending, by_day, remaining, spent
 from core.quota._reserving import Reservation, reserve
 from core.quota._settling import (
     Progress,
@@ -21,12 +21,14 @@ from core.quota._told import tell
 
 __all__ = [
     "DEPLOYMENT",
+    "Daily",
     "Progress",
     "Remaining",
     "Reservation",
     "Rules",
     "Spending",
     "abandon",
+    "by_day",
     "excuse",
     "is_counted",
     "note",

@@ -29,6 +29,11 @@ class Rules:
         """A month of this calendar, as a limit that allows nothing."""
         return Limit(0, "usd", "month", self.zone)
 
+    @property
+    def day(self) -> Limit:
+        """A day of this calendar, as a limit that allows nothing."""
+        return Limit(0, "usd", "day", self.zone)
+
     def of(self, user_id: int) -> list[tuple[int, Limit]]:
         """Return a person's owners and limits in the order of locking, the budget last."""
         personal = sorted(self.quota, key=lambda limit: (limit.unit, limit.window))
