@@ -128,6 +128,8 @@ FILE_HAS = (
     "“{name}” is too long for my language model: with your question it has about {size:,} tokens,"
     " which are pieces of words, and {most:,} are the most. Send a shorter file."
 )
+WAITS = "You can go on {when}. Press it again then, and I answer what waits here."
+NOTHING_WAITS = "Nothing waits here any more."
 FAILED = "Something went wrong while I was answering. Please try again."
 BROKE_OFF = "*My answer broke off here. Please try again.*"
 NOTHING_ANSWERED = "I have no answer to that. Please ask me in other words."

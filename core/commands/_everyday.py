@@ -1,6 +1,6 @@
 """The commands that people use every day."""
 
-from core import inbox, memory, words
+from core import inbox, memory, quota, words
 from core.commands._request import Request, Result
 from core.commands._style import BACK
 from core.db import Session
@@ -27,10 +27,12 @@ async def new(session: Session, request: Request) -> Result:
 
 
 async def stop(session: Session, request: Request) -> Result:
-    """Stop all answers that the person is waiting for in this conversation."""
-    waiting = await inbox.unanswered(session, request.speaker)
-    stopped = await inbox.cancel(session, waiting)
-    return Result(words.STOPPED if stopped else words.NOTHING_TO_STOP, stopped)
+    """Stop all answers that the person is waiting for in this conversation, now or later."""
+    speaker = request.speaker
+    stopped = await inbox.cancel(session, await inbox.unanswered(session, speaker))
+    refused = await quota.awaited(session, speaker.user_id, speaker.conversation_id)
+    let_go = await inbox.let_go(session, refused)
+    return Result(words.STOPPED if stopped or let_go else words.NOTHING_TO_STOP, stopped)
 
 
 async def usage(session: Session, request: Request) -> Result:

@@ -17,7 +17,7 @@ from core.quota._settling import (
     release,
     settle,
 )
-from core.quota._told import tell
+from core.quota._told import Waiting, awaited, end_wait, tell, waiting
 
 __all__ = [
     "DEPLOYMENT",
@@ -27,8 +27,11 @@ __all__ = [
     "Reservation",
     "Rules",
     "Spending",
+    "Waiting",
     "abandon",
+    "awaited",
     "by_day",
+    "end_wait",
     "excuse",
     "is_counted",
     "note",
@@ -41,4 +44,5 @@ __all__ = [
     "spent",
     "sum_up",
     "tell",
+    "waiting",
 ]
