@@ -45,7 +45,16 @@ def _read(used: Spending) -> list[str]:
     return ["", words.READ.format(tokens=count(tokens, "token"), cached=cached)]
 
 
+def warning(item: Remaining, now: datetime) -> str:
+    """Return the note for a person who has used most of a limit."""
+    return _told(words.NEARLY_USED, item, now)
+
+
 def _left(item: Remaining, now: datetime) -> str:
+    return _told(words.LEFT, item, now)
+
+
+def _told(sentence: str, item: Remaining, now: datetime) -> str:
     limit = item.limit
     if limit.unit == "usd":
         left, amount = dollars(item.left), price(limit.amount)
@@ -53,7 +62,7 @@ def _left(item: Remaining, now: datetime) -> str:
         noun = "answer" if limit.unit == "turns" else "token"
         left, amount = f"{item.left:,}", count(limit.amount, noun)
     begins = until(item.resets_at, now)
-    return words.LEFT.format(left=left, amount=amount, window=limit.window, begins=begins)
+    return sentence.format(left=left, amount=amount, window=limit.window, begins=begins)
 
 
 async def picture(sessions: Sessions, user_id: int, rules: Rules, *, now: datetime) -> bytes:

@@ -265,6 +265,10 @@ MODEL_CHOSEN = "{model} answers here from now on."
 
 USED = "This month: {answers}, for {money}."
 LEFT = "Left: {left} of {amount} a {window}; the next {window} begins {begins}."
+NEARLY_USED = (
+    "*Most of your limit is used. Left: {left} of {amount} a {window};"
+    " the next {window} begins {begins}.*"
+)
 USED_IN_PRIVATE = "In a private chat with me, /usage also tells what you have used."
 READ = (
     "For these answers I read and wrote {tokens}, which are pieces of words."

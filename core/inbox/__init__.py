@@ -41,7 +41,7 @@ from core.inbox._records import (
     requeue,
     unanswered,
 )
-from core.inbox._steps import answered, delivered, give_up, is_answered, retry
+from core.inbox._steps import add, answered, delivered, give_up, is_answered, retry
 
 __all__ = [
     "Entry",
@@ -49,6 +49,7 @@ __all__ = [
     "Held",
     "Record",
     "accept",
+    "add",
     "amend",
     "answer_of",
     "answered",

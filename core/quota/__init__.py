@@ -18,6 +18,7 @@ from core.quota._settling import (
     settle,
 )
 from core.quota._told import Waiting, awaited, end_wait, tell, waiting
+from core.quota._warned import warn
 
 __all__ = [
     "DEPLOYMENT",
@@ -45,4 +46,5 @@ __all__ = [
     "sum_up",
     "tell",
     "waiting",
+    "warn",
 ]

@@ -12,9 +12,11 @@ from tests.bot import hasty_bot
 from tests.dialogs.stages import ButtonStage, ConsoleStage, TelegramStage, World, ask
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
+from tests.records import eventually
 
 LIMITS = "10 turns/minute, 200 turns/day, 200k tokens/week, 1 usd/month"
 SOON = {"lease_seconds": 5}
+ANSWERED = "SELECT count(*) FROM turns WHERE answer IS NOT NULL"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -132,3 +134,36 @@ async def test_in_a_group_usage_tells_only_what_is_left(
     assert "Left: 199 of 200 answers a day" in told.text
     assert "This month" not in told.text
     assert "tokens, which" not in told.text
+
+
+# The warning
+
+
+async def test_most_of_a_limit_used_is_told_once_below_the_answer(buttons: ButtonStage) -> None:
+    limits = "5 turns/day, 5 turns/minute, 1000k tokens/week"
+    async with buttons.running(quota=limits):
+        told = [await ask(buttons, f"say {number}") for number in range(5)]
+    assert told[:3] == ["0", "1", "2"]
+    assert told[3].startswith("3\n\n")
+    assert "Most of your limit is used. Left: 1 of 5 answers a day" in told[3]
+    assert "minute" not in told[3]
+    assert told[4] == "4", "once in a window"
+    remembered = [said for role, said in buttons.records.memory() if role == "assistant"]
+    assert remembered == ["0", "1", "2", "3", "4"], "the model does not read it"
+
+
+async def test_a_kill_after_the_warning_was_stored_tells_it_once(world: World) -> None:
+    async with TelegramServer(flood=False) as server:
+        stage = Hasty(world, server)
+        server.fail("sendMessage", delay=30)
+        async with stage.process(quota="1 turn/day", **SOON) as process:
+            await stage.say("say hello")
+            await eventually(lambda: stage.records.one(ANSWERED) == 1)
+            process.kill()
+            await process.wait()
+        server.relent()
+        async with stage.running(quota="1 turn/day", **SOON):
+            await stage.records.idle(1)
+        [answer] = server.answers(stage.chat)
+        assert answer.text.count("Most of your limit") == 1
+        assert stage.records.drift() == []
