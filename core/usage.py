@@ -7,9 +7,9 @@ from decimal import Decimal
 from core import charts, quota, words
 from core.charts import Bar, Columns, Series, Sign
 from core.db import Session, Sessions, transact
-from core.money import MICRO, dollars, price
+from core.money import MICRO
 from core.quota import Daily, Remaining, Rules, Spending
-from core.words import count, until
+from core.turns import Payer, Speaker
 
 DAYS = 30
 """The days in the charts of the picture, the current one included."""
@@ -20,20 +20,37 @@ _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
 async def account(
-    session: Session, user_id: int, rules: Rules, *, confidential: bool, now: datetime
+    session: Session, speaker: Speaker, rules: Rules, *, confidential: bool, now: datetime
 ) -> str:
     """Return the use of this month and the rest of each limit.
 
     Where others read along, only the rest of the limits.
     """
-    left = await quota.remaining(session, user_id, rules, now=now)
+    payer = await quota.payer_of(session, speaker.user_id, speaker.conversation_id)
+    left = await quota.remaining(session, payer, rules, now=now)
     rest = [_left(item, now) for item in left]
     if not confidential:
         return "\n".join([*rest, words.USED_IN_PRIVATE])
-    used = await quota.spent(session, user_id, rules, now=now)
-    answers = count(used.turns, "answer")
-    spent = words.USED.format(answers=answers, money=dollars(used.charged))
+    used = await quota.spent(session, speaker.user_id, rules, now=now)
+    spent = words.USED.format(used.turns, money=words.dollars(used.charged))
     return "\n".join([spent, *rest, *_read(used)])
+
+
+def warning(item: Remaining, now: datetime) -> str:
+    """Return the note for a person who has used most of a limit."""
+    is_group = item.whose == "group"
+    return _told(words.NEARLY_USED_GROUP if is_group else words.NEARLY_USED, item, now)
+
+
+def _left(item: Remaining, now: datetime) -> str:
+    return _told(words.LEFT_GROUP if item.whose == "group" else words.LEFT, item, now)
+
+
+def _told(sentence: str, item: Remaining, now: datetime) -> str:
+    set_, is_money = item.limit, item.limit.unit == "usd"
+    left = words.dollars(item.left) if is_money else words.number(item.left)
+    limit = words.limit(set_.amount, set_.unit, set_.window)
+    return sentence.format(left=left, limit=limit, begins=words.until(item.resets_at, now))
 
 
 def _read(used: Spending) -> list[str]:
@@ -42,38 +59,18 @@ def _read(used: Spending) -> list[str]:
     if not tokens:
         return []
     cached = min(100 * used.cached_tokens // max(used.prompt_tokens, 1), 100)
-    return ["", words.READ.format(tokens=count(tokens, "token"), cached=cached)]
+    return ["", words.READ.format(tokens, cached=words.percent(cached))]
 
 
-def warning(item: Remaining, now: datetime) -> str:
-    """Return the note for a person who has used most of a limit."""
-    return _told(words.NEARLY_USED, item, now)
-
-
-def _left(item: Remaining, now: datetime) -> str:
-    return _told(words.LEFT, item, now)
-
-
-def _told(sentence: str, item: Remaining, now: datetime) -> str:
-    limit = item.limit
-    if limit.unit == "usd":
-        left, amount = dollars(item.left), price(limit.amount)
-    else:
-        noun = "answer" if limit.unit == "turns" else "token"
-        left, amount = f"{item.left:,}", count(limit.amount, noun)
-    begins = until(item.resets_at, now)
-    return sentence.format(left=left, amount=amount, window=limit.window, begins=begins)
-
-
-async def picture(sessions: Sessions, user_id: int, rules: Rules, *, now: datetime) -> bytes:
+async def picture(sessions: Sessions, payer: Payer, rules: Rules, *, now: datetime) -> bytes:
     """Draw a bar for each limit, and the cost and the answers of the last days; return the PNG.
 
     Raises ImportError, OSError or ValueError where nothing can be drawn.
     """
 
     async def work(session: Session) -> tuple[list[Remaining], list[Daily]]:
-        left = await quota.remaining(session, user_id, rules, now=now)
-        return left, await quota.by_day(session, user_id, rules, days=DAYS, now=now)
+        left = await quota.remaining(session, payer, rules, now=now)
+        return left, await quota.by_day(session, payer.user_id, rules, days=DAYS, now=now)
 
     left, days = await transact(sessions, work)
     return await charts.picture([[_bar(item, now) for item in left], _columns(days)])
@@ -89,6 +86,7 @@ def _bar(item: Remaining, now: datetime) -> Bar:
         _span(window.total_seconds(), most=1),
         item.left / limit.amount,
         _span((item.resets_at - now).total_seconds()),
+        shared=item.whose == "group",
     )
 
 

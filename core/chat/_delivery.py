@@ -8,7 +8,7 @@ from datetime import datetime
 from core import inbox, mutes, quota, words
 from core.adapter import Address
 from core.chat._enclosures import Enclosures
-from core.chat._standing import REGENERATE, give_back, known, look_up
+from core.chat._standing import give_back, known, look_up, regenerate
 from core.db import Session, Sessions, transact
 from core.errors import DeliveryError, Muted, TooLate, Undeliverable
 from core.quota import Rules
@@ -56,7 +56,7 @@ class Delivery:
             )
 
         is_followed = await transact(self._sessions, work)
-        if standing.buttons == REGENERATE and not turn.question.private:
+        if standing.buttons == regenerate() and not turn.question.private:
             # Somebody else's answer may have been stored meanwhile, and found no button here.
             now = await transact(self._sessions, lambda s: look_up(s, turn))
             await reply.unbutton(reply.messages.ids[-1:] if not now.buttons else ())

@@ -47,7 +47,7 @@ class Enclosures:
         if not reply.adapter.leeway(turn.ticket).pictures:
             return
         try:
-            data = await usage.picture(self._sessions, turn.user_id, self._rules, now=self._now())
+            data = await usage.picture(self._sessions, turn.payer, self._rules, now=self._now())
         except (ImportError, OSError, ValueError) as error:
             log.error("turn %s: no picture: %s: %s", turn.reference, type(error).__name__, error)
             return
@@ -60,7 +60,7 @@ class Enclosures:
             with TemporaryFile() as file:
                 if not await privacy.export(self._sessions, turn.user_id, file, most=most):
                     log.warning("turn %s: more than %d bytes to export", turn.reference, most)
-                    told = words.EXPORT_LARGE.format(megabytes=most / 1e6)
+                    told = words.EXPORT_LARGE.format(megabytes=words.number(most / 1e6))
                     await reply.deliver(words.with_reference(told, turn.reference), last=last)
                     return
                 file.seek(0)

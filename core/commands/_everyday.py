@@ -10,7 +10,7 @@ from core.usage import account
 
 async def start(session: Session, request: Request) -> Result:
     """Say hello and tell about privacy."""
-    return Result(words.HELLO.format(privacy=request.offer.privacy))
+    return Result(words.hello(request.offer.recipients, request.offer.retention_days))
 
 
 async def help_(session: Session, request: Request) -> Result:
@@ -39,7 +39,7 @@ async def usage(session: Session, request: Request) -> Result:
     """Tell the use of this month and the rest of each limit, with a picture of both."""
     text = await account(
         session,
-        request.speaker.user_id,
+        request.speaker,
         request.offer.rules,
         confidential=request.confidential,
         now=request.now,

@@ -17,6 +17,7 @@ MOST = 5
 _notices = models.notices
 _turns = models.turns
 _waiting = models.waiting
+_PREFIXES = {"person": "", "group": "group ", "everybody": "budget "}
 
 
 async def tell(session: Session, turn: Turn, refusal: QuotaExceeded, *, now: datetime) -> bool:
@@ -55,7 +56,7 @@ async def tell(session: Session, turn: Turn, refusal: QuotaExceeded, *, now: dat
 
 def _bound(turn: Turn, refusal: QuotaExceeded) -> str:
     """Return the name of a limit in a chat: a private conversation may be held in several."""
-    limit = f"budget {refusal.limit}" if refusal.shared else refusal.limit
+    limit = _PREFIXES[refusal.whose] + refusal.limit
     address = turn.address
     place = f" in {address.platform} {address.bot_id} {address.chat}"
     return limit + place if turn.question.private else limit
