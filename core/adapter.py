@@ -103,13 +103,10 @@ class InboundMessage:
     addressed: bool = True
     """True if the message is for the bot. False for a group's message that does not name the bot
     but may be a piece of one that does: of an album, of a split text, a forward."""
-<<<<<<< HEAD
     language: str = ""
     """The code of the chat's language, for authors of whom none is known; "" if unknown."""
-=======
     confidential: bool = False
     """True if nobody but the author sees the answer, though others read the chat."""
->>>>>>> usage
     admin: bool | None = False
     """True if the author administers the chat, as everybody does in a private one; None if the
     platform was asked and did not tell. Only commands that need an admin look at it."""
@@ -244,7 +241,6 @@ NEW = "new"
 """The command that begins a new conversation."""
 
 COMMANDS = (
-<<<<<<< HEAD
     Command(START, _("What I am")),
     Command("help", _("What I can do")),
     Command(ASK, _("Ask me a question"), hint=_("Your question")),
@@ -252,15 +248,6 @@ COMMANDS = (
     Command("usage", _("What you have used and what is left"), confidential=True),
     Command("stop", _("Stop the answer that is being written")),
     Command("retry", _("Answer your last message again")),
-=======
-    Command(START, "What I am"),
-    Command("help", "What I can do"),
-    Command(ASK, "Ask me a question", hint="Your question"),
-    Command(NEW, "Start a new conversation", hint="Your first question, if you have one"),
-    Command("usage", "What you have used and what is left", confidential=True),
-    Command("stop", "Stop the answer that is being written"),
-    Command("retry", "Answer your last message again"),
->>>>>>> usage
     Command(
         "persona",
         _("How I should behave in this conversation"),
