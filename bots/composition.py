@@ -20,6 +20,7 @@ from bots.platform import Platform
 from bots.trust import trust
 from core import db, inbox, llm, posts, quota
 from core.adapter import Adapter
+from core.announcements import Announcer
 from core.chat import Chat, Terms
 from core.clock import Clock
 from core.commands import Offer
@@ -91,6 +92,7 @@ async def run(
             keep=timedelta(days=loaded.keep_days),
             zone=loaded.timezone,
         )
+        announcer = Announcer(sessions, lambda: worker.broadcast_rates, now=clock.now)
         intake = Intake(
             sessions,
             offered,
@@ -105,6 +107,7 @@ async def run(
             "looking up the models": partial(_look_up, model),
             "deleting what is not needed": upkeep.run,
             "deleting old bookkeeping": upkeep.prune,
+            "sending announcements": announcer.run,
             "the database's clock": partial(clock.follow, sessions),
         }
         if not db.is_sqlite(loaded.database_url):

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Table, delete, exists, func, select, tuple
 
 from core import models
 from core.db import Session, Sessions
-from core.models import table
+from core.models import alerts, announcements, recipients, table
 from core.tasks import repeat, walk
 from core.turns import IDS_PER_TURN
 
@@ -48,6 +48,9 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     ends |= dict.fromkeys((models.Pause, models.Mute, models.Notice), "until")
     for model, column in ends.items():
         await repeat(sessions, partial(_prune, which=table(model), ended=column, before=before))
+    await repeat(sessions, partial(_prune_recipients, before=before))
+    for old, column in ((alerts, "until"), (announcements, "created_at")):
+        await repeat(sessions, partial(_prune, which=old, ended=column, before=before))
     await walk(sessions, partial(_prune_allowances, before=before - LONGEST_WINDOW), -1)
 
 
@@ -116,6 +119,16 @@ async def _prune(session: Session, *, which: Table, ended: str, before: datetime
         old = old.where(_events.c.turn_id.is_(None))  # the others go with their turns
     gone = await session.execute(
         delete(which).where(tuple_(*which.primary_key).in_(old.limit(BATCH)))
+    )
+    return gone.rowcount == BATCH
+
+
+async def _prune_recipients(session: Session, *, before: datetime) -> bool:
+    """Delete some recipients of old announcements. Return True if there may be more to do."""
+    old = select(announcements.c.id).where(announcements.c.created_at < before)
+    some = select(*recipients.primary_key).where(recipients.c.announcement_id.in_(old)).limit(BATCH)
+    gone = await session.execute(
+        delete(recipients).where(tuple_(*recipients.primary_key).in_(some))
     )
     return gone.rowcount == BATCH
 

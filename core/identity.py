@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from core.adapter import Address, Author
 from core.db import Session, insert_missing
+from core.lines import LAST
 from core.models import Conversation, Identity, Instant, Turn, User, table
 from core.requests import minute
 from core.turns import Activity, Speaker
@@ -64,7 +65,10 @@ _OTHER = (
     .scalar_subquery()
 )
 _PENDING = select(func.count()).where(
-    _IS_THEIRS, _theirs.c.delivered_at.is_(None), _theirs.c.kind != "summary"
+    _IS_THEIRS,
+    _theirs.c.delivered_at.is_(None),
+    _theirs.c.kind != "summary",
+    _theirs.c.line.is_distinct_from(LAST),
 )
 _NEWEST = _theirs.c.created_at.desc(), _theirs.c.id.desc()
 _TOLD_OF = select(_theirs.c.input["notice"].as_string()).where(_IS_THEIRS)

@@ -71,6 +71,13 @@ ABOUT_THIS = (
 )
 """The question that this command puts to the model below the message."""
 
+# What the operators are told
+
+ANNOUNCED = (
+    "Your announcement is out. Delivered to: {sent:,}. Not delivered, mostly to people who have"
+    " blocked me: {others:,}."
+)
+
 # Files
 
 NO_FILES_HERE = "The terminal has no attachments."
