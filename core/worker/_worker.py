@@ -107,6 +107,11 @@ class Worker:
         self.look()  # to share the account's rate with the other processes
 
     @property
+    def adapters(self) -> dict[Account, Adapter]:
+        """The accounts that this process serves."""
+        return {each: self._adapters[each] for each in self._accounts}
+
+    @property
     def broadcast_rates(self) -> dict[Account, float]:
         """The messages a second that the accounts may send to people who have asked nothing."""
         return {each: self._adapters[each].broadcast_rate for each in self._accounts}
