@@ -20,7 +20,7 @@ from core.adapter import Account
 from core.db import Session, Sessions, insert_missing, row_count, transact
 from core.gates import happens
 from core.lines import LAST
-from core.models import announcements, recipients, table, walks
+from core.models import announcements, recipients, walks
 from core.places import PLACE, Place, place_of
 from core.turns import Outcome
 
@@ -38,11 +38,11 @@ LATE = timedelta(days=1)
 """The time for which an account of ours that was away may still begin its walk."""
 
 _ID: Any = announcements.c.id
-_turns = table(models.Turn)
-_users = table(models.User)
-_conversations = table(models.Conversation)
-_identities = table(models.Identity)
-_mutes = table(models.Mute)
+_turns = models.turns
+_users = models.users
+_conversations = models.conversations
+_identities = models.identities
+_mutes = models.mutes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, Table, delete, exists, func, select, tuple
 
 from core import models
 from core.db import Session, Sessions
-from core.models import alerts, announcements, recipients, table
 from core.tasks import repeat, walk
 from core.turns import IDS_PER_TURN
 
@@ -18,13 +17,15 @@ BATCH = 50
 LONGEST_WINDOW = timedelta(days=32)
 """An allowance that began so long ago counts an old window."""
 
-_turns = table(models.Turn)
+_turns = models.turns
 _newer = _turns.alias("newer")
-_events = table(models.Event)
-_uses = table(models.AttachmentUse)
-_messages = table(models.Message)
-_conversations = table(models.Conversation)
-_allowances = table(models.Allowance)
+_events = models.events
+_uses = models.attachment_uses
+_messages = models.messages
+_conversations = models.conversations
+_allowances = models.allowances
+_announcements = models.announcements
+_recipients = models.recipients
 
 # The last turn of a person in a conversation is kept: the platform's history is read from the
 # newest known message of each chat on.
@@ -44,13 +45,12 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     """
     await walk(sessions, partial(_prune_turns, before=before), 0)
     await repeat(sessions, _date_events)
-    ends = {models.Event: "noted_at", models.Listener: "lease_until"}
-    ends |= dict.fromkeys((models.Pause, models.Mute, models.Notice), "until")
-    for model, column in ends.items():
-        await repeat(sessions, partial(_prune, which=table(model), ended=column, before=before))
+    ends = {models.events: "noted_at", models.listeners: "lease_until"}
+    ends |= dict.fromkeys((models.pauses, models.mutes, models.notices, models.alerts), "until")
+    ends |= {models.announcements: "created_at"}
     await repeat(sessions, partial(_prune_recipients, before=before))
-    for old, column in ((alerts, "until"), (announcements, "created_at")):
-        await repeat(sessions, partial(_prune, which=old, ended=column, before=before))
+    for which, column in ends.items():
+        await repeat(sessions, partial(_prune, which=which, ended=column, before=before))
     await walk(sessions, partial(_prune_allowances, before=before - LONGEST_WINDOW), -1)
 
 
@@ -125,10 +125,12 @@ async def _prune(session: Session, *, which: Table, ended: str, before: datetime
 
 async def _prune_recipients(session: Session, *, before: datetime) -> bool:
     """Delete some recipients of old announcements. Return True if there may be more to do."""
-    old = select(announcements.c.id).where(announcements.c.created_at < before)
-    some = select(*recipients.primary_key).where(recipients.c.announcement_id.in_(old)).limit(BATCH)
+    old = select(_announcements.c.id).where(_announcements.c.created_at < before)
+    some = (
+        select(*_recipients.primary_key).where(_recipients.c.announcement_id.in_(old)).limit(BATCH)
+    )
     gone = await session.execute(
-        delete(recipients).where(tuple_(*recipients.primary_key).in_(some))
+        delete(_recipients).where(tuple_(*_recipients.primary_key).in_(some.limit(BATCH)))
     )
     return gone.rowcount == BATCH
 

@@ -8,11 +8,10 @@ from sqlalchemy import Select, and_, bindparam, select
 from core import models
 from core.adapter import Account, Address
 from core.db import Session
-from core.models import table
 
-_turns = table(models.Turn)
-_identities = table(models.Identity)
-_conversations = table(models.Conversation)
+_turns = models.turns
+_identities = models.identities
+_conversations = models.conversations
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from core.adapter import Account
 from core.alerts._matters import AGAIN, LANE, Matter
 from core.db import Session
 from core.lines import LAST
-from core.models import Instant, table
+from core.models import Instant
 from core.quota import DEPLOYMENT, Rules
 from core.turns import Outcome
 
@@ -25,7 +25,7 @@ FEW, SHARE = 5, 4
 LOW = 0.8
 """The part of the budget after which it is told that little is left."""
 
-_turns = table(models.Turn)
+_turns = models.turns
 
 
 async def budget(session: Session, rules: Rules, now: datetime) -> list[Matter]:

@@ -7,7 +7,6 @@ from sqlalchemy import insert, text
 
 from core import announcements, models
 from core.db import Session, Sessions
-from core.models import table
 from tests.core.rows import commit
 from tests.fakes.telegram import TelegramServer
 
@@ -63,13 +62,13 @@ async def _store(session: Session, bot_id: str, numbers: list[int]) -> None:
         for number in numbers
     ]
     stored = {
-        models.User: users,
-        models.Identity: identities,
-        models.Conversation: conversations,
-        models.Turn: turns,
+        models.users: users,
+        models.identities: identities,
+        models.conversations: conversations,
+        models.turns: turns,
     }
     for model, rows in stored.items():
-        await session.execute(insert(table(model)), rows)
+        await session.execute(insert(model), rows)
     if session.dialect == "postgresql":  # the next ones get numbers behind these
         for name in ("users", "conversations"):
             await session.execute(text(f"SELECT setval('{name}_id_seq', {numbers[-1]})"))

@@ -14,7 +14,6 @@ from core.alerts import Matter, Watch, end, tell
 from core.db import Sessions
 from core.errors import CreditUsedUp, KeyRefused, QuotaExceeded
 from core.llm import LLM
-from core.models import table
 from core.quota import Rules
 from core.settings import read_limits
 from core.turns import Outcome, Speaker
@@ -24,7 +23,7 @@ from tests.core.rows import ACCOUNT, ADA, BOB, NOW, commit, later
 from tests.memory.desk import Paper
 
 ADMINS: tuple[Account, ...] = (("telegram", "100"), ("discord", "9"))
-_turns = table(models.Turn)
+_turns = models.turns
 
 
 async def told(sessions: Sessions) -> list[str]:
@@ -194,7 +193,7 @@ async def spend(sessions: Sessions, who: Speaker, turns: int) -> None:
     row = {"user_id": who.user_id, "attempt": 1, "model": "m", "turns": turns, "reserved": 0}
     row |= {"prompt_tokens": 0, "cached_tokens": 0, "completion_tokens": 0, "cost": 0}
     row |= {"charged": 0, "estimated": False, "created_at": NOW, "settled_at": NOW}
-    calls = table(models.Call)
+    calls = models.calls
     await commit(sessions, lambda s: s.execute(calls.insert().values(row)))
 
 
