@@ -126,9 +126,7 @@ async def _prune(session: Session, *, which: Table, ended: str, before: datetime
 async def _prune_recipients(session: Session, *, before: datetime) -> bool:
     """Delete some recipients of old announcements. Return True if there may be more to do."""
     old = select(_announcements.c.id).where(_announcements.c.created_at < before)
-    some = (
-        select(*_recipients.primary_key).where(_recipients.c.announcement_id.in_(old)).limit(BATCH)
-    )
+    some = select(*_recipients.primary_key).where(_recipients.c.announcement_id.in_(old))
     gone = await session.execute(
         delete(_recipients).where(tuple_(*_recipients.primary_key).in_(some.limit(BATCH)))
     )

@@ -147,17 +147,18 @@ class Gates:
                 await asyncio.sleep(seconds)
             self.count(address)
 
-    def wait_behind(self, address: Address) -> float:
-        """Return the seconds until a call may start that nobody waits for.
+    async def enter_behind(self, address: Address) -> None:
+        """Wait until a call may start that nobody waits for, and count it.
 
         It starts at a quiet moment, so that the calls of others find all gates open after it.
         """
-        return max(self.wait(address, spare=math.inf), self._unasked.wait())
-
-    async def enter_behind(self, address: Address) -> None:
-        """Wait until a call may start that nobody waits for, and count it."""
+        chat = self.of(address)
+        while seconds := chat.wait(math.inf):  # noqa: ASYNC110 - a gate opens by time alone
+            await asyncio.sleep(seconds)
         async with self._unasked.at_the_front(0):
-            while seconds := self.wait_behind(address):  # noqa: ASYNC110 - as above
+            while seconds := max(  # noqa: ASYNC110 - as above
+                chat.wait(), self._account.wait(math.inf), self._unasked.wait()
+            ):
                 await asyncio.sleep(seconds)
             self._unasked.enter()
             self.count(address)

@@ -148,7 +148,7 @@ class Calls:
         """Wait for the gates; raises RetryAfter if that takes longer than `SHORT_WAIT`."""
         await self._hold()
         gates, address, is_last = self.gates, self.turn.address, self.turn.question.announced
-        seconds = gates.wait_behind(address) if is_last else gates.wait(address)
+        seconds = gates.wait(address)
         if seconds > SHORT_WAIT:
             raise RetryAfter(seconds)
         if is_last:
