@@ -1,7 +1,6 @@
 """The checks of what the database tells: the budget, answers that are stuck, failing turns."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ from core.alerts._matters import AGAIN, LANE, Matter
 from core.db import Session
 from core.lines import LAST
 from core.models import Instant
-from core.quota import DEPLOYMENT, Rules
+from core.quota import Rules
 from core.turns import Outcome
 
 STUCK = timedelta(minutes=5)
@@ -30,11 +29,8 @@ _turns = models.turns
 
 async def budget(session: Session, rules: Rules, now: datetime) -> list[Matter]:
     """Return the limits of the budget of which little is left."""
-    if not rules.budget:
-        return []
-    shared = replace(rules, quota=rules.budget)
     found = []
-    for left in await quota.remaining(session, DEPLOYMENT, shared, now=now):
+    for left in await quota.remaining_budget(session, rules, now=now):
         used = left.limit.amount - left.left
         if used >= LOW * left.limit.amount:
             found.append(budget_matter("budget_low", str(left.limit), left.resets_at, now))

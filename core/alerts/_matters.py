@@ -50,10 +50,14 @@ class Matter:
         """The sentence that tells it, as Markdown."""
         facts = {"since": self.since, **self.facts}
         told = {
-            name: words.moment(fact) if isinstance(fact, datetime) else fact
+            name: words.moment(fact)
+            if isinstance(fact, datetime)
+            else words.number(fact)
+            if isinstance(fact, int)
+            else fact
             for name, fact in facts.items()
         }
-        return words.ALERTS[self.kind].format(**told)
+        return words.say(words.ALERTS[self.kind]).format(**told)
 
 
 _IS_IT = (alerts.c.matter == bindparam("the_matter"), alerts.c.subject == bindparam("the_subject"))
@@ -124,7 +128,7 @@ async def end(session: Session, admins: Sequence[Account], key: Key, *, now: dat
     ended = await session.scalar(_END, values)
     sentence = words.ALERTS_OVER.get(kind)
     if ended is not None and sentence is not None:
-        told = sentence.format(subject=subject)
+        told = words.say(sentence).format(subject=subject)
         await say(session, admins, told, everywhere=kind in EVERYWHERE, now=now)
 
 

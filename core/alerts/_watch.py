@@ -108,7 +108,7 @@ class Watch:
         """Note the error that ended a turn, if an operator has to see to it."""
         now = self.now()
         match error:
-            case QuotaExceeded(shared=True):
+            case QuotaExceeded(whose="everybody"):
                 spent = checks.budget_matter("budget_spent", error.limit, error.resets_at, now)
                 self.note(spent)
             case KeyRefused():

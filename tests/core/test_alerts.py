@@ -182,7 +182,7 @@ async def test_the_budget_is_told_of_once_in_its_window(sessions: Sessions, ada:
         "Most of the budget is used up: 10 turns/day. It begins anew on [2026-03-15"
     )
     look.watch.notice(
-        QuotaExceeded("10 turns/day", later(52_410), needed=1, left=0, most=10, shared=True)
+        QuotaExceeded("10 turns/day", later(52_410), needed=1, left=0, most=10, whose="everybody")
     )
     assert len(await look.after(seconds=30)) == 2
     assert len(await look.after(hours=3)) == 2, "once in its window"

@@ -39,7 +39,11 @@ async def feed(sessions: Sessions, seconds: float, *accounts: Account, rate: flo
 async def fed(sessions: Sessions, *lines: int) -> list[Turn]:
     """Claim the turns of announcements; return them by their chats."""
     found = await rows.claim(
-        sessions, accounts=[TELEGRAM, DISCORD], lines=lines or (LAST,), now=later(99_999), limit=1000
+        sessions,
+        accounts=[TELEGRAM, DISCORD],
+        lines=lines or (LAST,),
+        now=later(99_999),
+        limit=1000,
     )
     return sorted(found, key=lambda turn: turn.address.chat)
 
