@@ -43,7 +43,8 @@ NAMES = ", ".join(platform.name for platform in PLATFORMS)
 EPILOG = """\
 `turns`, `turns show N` and `turns replay N` in place of platforms tell what became of turns that
 failed, and queue them again. `migrate` brings the tables up to date, as a deploy needs on
-PostgreSQL. `backup FILE` and `restore FILE` keep a copy of everything. `models` tells what the model API offers and what it costs."""
+PostgreSQL. `backup FILE` writes everything that is stored to a file, and `restore FILE` fills an
+empty database from it. `models` tells what the model API offers and what it costs."""
 
 
 def _name(told: str) -> str:

@@ -13,8 +13,8 @@ from core.plain import visible
 SAVED = "{file}: {people} people, {messages} messages and {turns} turns, as of {moment} UTC.\n"
 RESTORED = """\
 Restored {people} people, {messages} messages and {turns} turns, as of {moment} UTC.
-What was asked, answered and spent after that is not in it: each person and the budget have back what
-they spent since, though the provider of the model does not. Lower BUDGET if that matters.
+What was asked, answered and spent after that is not in it: each person and the budget have back
+what they spent since, though the provider of the model does not. Lower BUDGET if that matters.
 """
 
 
@@ -50,7 +50,7 @@ def _parser() -> ArgumentParser:
         ("backup", "write everything to a file; the bot may go on meanwhile"),
         (
             "restore",
-            "fill an empty database from such a file, of either engine; stop the bot first",
+            "fill an empty database from such a file; stop the bot first",
         ),
     ):
         verbs.add_parser(verb, help=what).add_argument("file", metavar="FILE", type=Path)

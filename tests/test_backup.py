@@ -4,14 +4,13 @@ import asyncio
 import json
 import sqlite3
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
-from sqlalchemy import create_engine, make_url, select
+from sqlalchemy import URL, create_engine, select
 
 from core import backup, db, models
 from core.errors import SettingsError
@@ -32,12 +31,10 @@ def stage(
 
 
 @pytest.fixture
-def empty_url(postgres_url: str) -> str:
-    """An empty PostgreSQL database, without tables."""
-    with psycopg.connect(postgres.conninfo(make_url(postgres_url))) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-    return postgres_url
+def empty_url(postgres_server: URL) -> Iterator[str]:
+    """A PostgreSQL database without tables."""
+    with postgres.database(postgres_server) as url:
+        yield url
 
 
 def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
@@ -82,7 +79,7 @@ async def test_everything_comes_back_on_either_engine(
 ) -> None:
     async with stage.running():
         await ask(stage, "Hello \u2028 “quoted” \U0001f408 \\ line\nbreak")
-        await stage.server.document(stage.chat, stage.ada, b"Minka is nine.", "notes.txt")
+        await stage.server.document(stage.chat, stage.ada, b"Minka is nine.", "a.txt", "text/plain")
         await stage.records.idle(2)
         await ask(stage, "/persona You are a cat.")
         await ask(stage, "/new")

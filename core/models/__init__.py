@@ -7,7 +7,16 @@ statement on a class costs more than one on a table.
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
 from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
-from core.models._money import allowances, calls, corrections, days, exceptions, notices
+from core.models._money import (
+    allowances,
+    calls,
+    corrections,
+    days,
+    exceptions,
+    notices,
+    waiting,
+)
+from core.models._operators import alerts, announcements, recipients, walks
 from core.models._people import identities, users
 from core.models._schema import Instant, Key, metadata, partial_index
 
@@ -16,7 +25,9 @@ __all__ = [
     "FORGOTTEN",
     "Instant",
     "Key",
+    "alerts",
     "allowances",
+    "announcements",
     "attachment_uses",
     "attachments",
     "calls",
@@ -34,8 +45,11 @@ __all__ = [
     "partial_index",
     "pauses",
     "posts",
+    "recipients",
     "summaries",
     "turns",
     "users",
+    "waiting",
+    "walks",
     "workers",
 ]
