@@ -34,7 +34,7 @@ class Author:
     platform: str
     account_id: str
     name: str
-    language: str = ""
+    language: str = field(default="", compare=False)
     """The code of the language that the platform tells of the account, as `pt-BR`; "" if it tells
     none now."""
 
