@@ -105,6 +105,8 @@ class InboundMessage:
     but may be a piece of one that does: of an album, of a split text, a forward."""
     language: str = ""
     """The code of the chat's language, for authors of whom none is known; "" if unknown."""
+    confidential: bool = False
+    """True if nobody but the author sees the answer, though others read the chat."""
     admin: bool | None = False
     """True if the author administers the chat, as everybody does in a private one; None if the
     platform was asked and did not tell. Only commands that need an admin look at it."""
@@ -212,6 +214,8 @@ class Leeway:
     """The time until which the answer can be written; None for no bound."""
     reaches_older: bool = True
     """False if messages of older answers can be changed no more."""
+    pictures: bool = True
+    """False if nobody sees a picture that is posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +229,8 @@ class Command:
     """A few words about the argument; "" for a command without one."""
     admins_only: bool = False
     """True if only a group's admins may change something with it."""
+    confidential: bool = False
+    """True if nobody but the person sees the answer, wherever the platform can hide it."""
 
 
 START = "start"
@@ -239,7 +245,7 @@ COMMANDS = (
     Command("help", _("What I can do")),
     Command(ASK, _("Ask me a question"), hint=_("Your question")),
     Command(NEW, _("Start a new conversation"), hint=_("Your first question, if you have one")),
-    Command("usage", _("What you have used and what is left")),
+    Command("usage", _("What you have used and what is left"), confidential=True),
     Command("stop", _("Stop the answer that is being written")),
     Command("retry", _("Answer your last message again")),
     Command(
@@ -386,9 +392,13 @@ class Adapter(Protocol):
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
-        """Post a file and return its message's id; ticket and nonce are as in `send`."""
+        """Post a file and return its message's id; ticket and nonce are as in `send`.
+
+        A `picture` is a PNG that people see at once; any other file is for them to open.
+        """
 
     async def suspects(
         self,

@@ -46,7 +46,7 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     await walk(sessions, partial(_prune_turns, before=before), 0)
     await repeat(sessions, _date_events)
     ends = {models.events: "noted_at", models.listeners: "lease_until"}
-    ends |= dict.fromkeys((models.pauses, models.mutes, models.notices), "until")
+    ends |= dict.fromkeys((models.pauses, models.mutes, models.notices, models.waiting), "until")
     for which, column in ends.items():
         await repeat(sessions, partial(_prune, which=which, ended=column, before=before))
     ended = before - LONGEST_WINDOW

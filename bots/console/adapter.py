@@ -88,8 +88,8 @@ class ConsoleAdapter:
         return 0.05
 
     def leeway(self, ticket: str) -> Leeway:
-        """Return no bounds: nothing here is written with tickets."""
-        return Leeway()
+        """Return no bounds: nothing here is written with tickets. A terminal shows no pictures."""
+        return Leeway(pictures=False)
 
     def fits(self, markdown: str) -> bool:
         """Return True, because a terminal scrolls."""
@@ -221,6 +221,7 @@ class ConsoleAdapter:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
         """Write a new file into the current directory and tell its path."""

@@ -273,9 +273,10 @@ class DiscordAdapter:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
-        """Post a file; files may be forbidden where texts are not."""
+        """Post a file; a picture shows. Files may be forbidden where texts are not."""
         held, body = tickets.read(ticket), {"allowed_mentions": _NO_PINGS}
         if held and held.alone:
             file = name, data

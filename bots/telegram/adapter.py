@@ -229,13 +229,15 @@ class TelegramAdapter:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
-        """Post a file, as a document. A repeat makes a second one."""
+        """Post a file, as a photo or as a document. A repeat makes a second one."""
+        send = self._bot.send_photo if picture else self._bot.send_document
         return await create(
             address,
             reply_to,
-            lambda chat, thread, reply: self._bot.send_document(
+            lambda chat, thread, reply: send(
                 chat,
                 InputFile(data, filename=name),
                 message_thread_id=thread,

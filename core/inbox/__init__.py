@@ -29,17 +29,19 @@ from core.inbox._order import unblock
 from core.inbox._records import (
     Record,
     amend,
+    answer_of,
     as_new,
     cancel,
     get,
     is_answering,
     last_question,
     latest,
+    let_go,
     of_album,
     requeue,
     unanswered,
 )
-from core.inbox._steps import answered, delivered, give_up, is_answered, retry
+from core.inbox._steps import add, answered, delivered, give_up, is_answered, retry
 
 __all__ = [
     "Entry",
@@ -47,7 +49,9 @@ __all__ = [
     "Held",
     "Record",
     "accept",
+    "add",
     "amend",
+    "answer_of",
     "answered",
     "as_new",
     "bury",
@@ -66,6 +70,7 @@ __all__ = [
     "is_new",
     "last_question",
     "latest",
+    "let_go",
     "move",
     "note",
     "of_album",

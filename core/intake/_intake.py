@@ -294,15 +294,21 @@ class Intake:
         if reached := self._bounds.reached(speaker.activity, urgent=message.command == "stop"):
             return await self._hold_off(session, message, speaker, reached, now)
         request = commands.Request(
-            speaker, message.text, message.private, message.admin, self._offer, now
+            speaker,
+            message.text,
+            message.private,
+            message.admin,
+            self._offer,
+            now,
+            confidential=message.private or message.confidential,
         )
         result = await commands.run(session, message.command or "", request)
         question = speech.question_in(message)
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
         entry = answered(entry_of(message, speaker, now), result.text)
-        if result.export or result.asks:
-            told = replace(entry.question, export=result.export, asks=result.asks)
+        if result.encloses or result.asks:
+            told = replace(entry.question, encloses=result.encloses, asks=result.asks)
             entry = replace(entry, question=told)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:

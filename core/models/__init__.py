@@ -7,7 +7,15 @@ statement on a class costs more than one on a table.
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
 from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
-from core.models._money import allowances, calls, corrections, days, exceptions, notices
+from core.models._money import (
+    allowances,
+    calls,
+    corrections,
+    days,
+    exceptions,
+    notices,
+    waiting,
+)
 from core.models._people import identities, users
 from core.models._schema import Instant, Key, metadata, partial_index
 
@@ -37,5 +45,6 @@ __all__ = [
     "summaries",
     "turns",
     "users",
+    "waiting",
     "workers",
 ]

@@ -17,7 +17,7 @@ from core.quota._exceptions import (
     terms_of,
     unknown_terms,
 )
-from core.quota._left import Remaining, Spending, remaining, spent
+from core.quota._left import Daily, Remaining, Spending, by_day, remaining, spent
 from core.quota._reserving import Reservation, reserve
 from core.quota._rules import DEPLOYMENT, Rules
 from core.quota._settling import (
@@ -31,20 +31,26 @@ from core.quota._settling import (
     release,
     settle,
 )
-from core.quota._told import tell
+from core.quota._told import Waiting, awaited, end_wait, tell, waiting
+from core.quota._warned import warn
 
 __all__ = [
     "DEPLOYMENT",
     "Apart",
+    "Daily",
     "Group",
     "Progress",
     "Remaining",
     "Reservation",
     "Rules",
     "Spending",
+    "Waiting",
     "Whom",
     "abandon",
     "allow",
+    "awaited",
+    "by_day",
+    "end_wait",
     "excuse",
     "grant",
     "is_counted",
@@ -66,4 +72,6 @@ __all__ = [
     "tell",
     "terms_of",
     "unknown_terms",
+    "waiting",
+    "warn",
 ]

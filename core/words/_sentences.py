@@ -298,6 +298,12 @@ USED = plural(
     "This month: {number} answer, for {money}.", "This month: {number} answers, for {money}."
 )
 LEFT = _("Left: {left} of {limit}, renewed {begins}.")
+LEFT_GROUP = _("Left for this group: {left} of {limit}, renewed {begins}.")
+NEARLY_USED = _("*Most of your limit is used. Left: {left} of {limit}, renewed {begins}.*")
+NEARLY_USED_GROUP = _(
+    "*Most of this group’s limit is used. Left: {left} of {limit}, renewed {begins}.*"
+)
+USED_IN_PRIVATE = _("In a private chat with me, /usage also tells what you have used.")
 READ = plural(
     "For these answers I read and wrote {number} token, which is a piece of a word. {cached} of"
     " what I read was still cached from before, which costs less.",
@@ -331,6 +337,9 @@ TOO_MUCH_SHARED = _(
     "This is too much at once: there is a limit for everybody together. Send less, or begin anew"
     " with /new."
 )
+WAITS = _("You can go on {until}. Press it again then, and I answer what waits here.")
+"""The answer to a press of the button below `USED_UP` while the limit is used up."""
+NOTHING_WAITS = _("Nothing waits here any more.")
 USED_UP = _("That was all for now: your limit is {limit}. You can go on {until}.")
 USED_UP_GROUP = _(
     "That was all for now: the limit of this group is {limit}. You can go on {until}."

@@ -122,6 +122,7 @@ class Paper:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
         self.uploads.append((address, name, data))
