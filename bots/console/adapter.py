@@ -227,7 +227,7 @@ class ConsoleAdapter:
         """Write a new file into the current directory and tell its path."""
         try:
             path = await asyncio.to_thread(write_new, Path.cwd() / name, data)
-            await self._screen.announce(bare(f"Written to {path}"))
+            await self._screen.announce(bare(words.WRITTEN.format(path=path)))
         except OSError as error:
             raise Undeliverable(f"{name} cannot be written: {error.strerror}") from error
         return nonce

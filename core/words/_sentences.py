@@ -67,6 +67,9 @@ ABOUT_THIS = (
 # Files
 
 NO_FILES_HERE = _("The terminal has no attachments.")
+WRITTEN = _("Written to {path}")
+"""Said of a file that the bot has put on the disk of a person in the terminal."""
+NAMELESS = _("a file without name")
 FILE_EMPTY = _("“{name}” is empty.")
 FILE_DAMAGED = _("“{name}” is damaged.")
 FILE_LOCKED = _("“{name}” has a password, so I cannot read it. Send it without one.")
