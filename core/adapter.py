@@ -316,6 +316,14 @@ class Adapter(Protocol):
         """The calls a second that our account may make in all chats together."""
 
     @property
+    def broadcast_rate(self) -> float:
+        """The messages a second that may go to people who have asked nothing, in all chats."""
+
+    @property
+    def hears(self) -> bool:
+        """True while `listen` is connected to the platform, so that events can come."""
+
+    @property
     def largest_file(self) -> int:
         """The most bytes of a file that `upload` posts."""
 

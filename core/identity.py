@@ -22,6 +22,7 @@ from sqlalchemy import (
 from core import models, words
 from core.adapter import Address, Author
 from core.db import Session, insert_missing
+from core.lines import LAST
 from core.models import Instant
 from core.requests import minute
 from core.turns import Activity, Speaker
@@ -72,7 +73,10 @@ _LANGUAGES = (
     _identities.c.language.label("hint"),
 )
 _PENDING = select(func.count()).where(
-    _IS_THEIRS, _theirs.c.delivered_at.is_(None), _theirs.c.kind != "summary"
+    _IS_THEIRS,
+    _theirs.c.delivered_at.is_(None),
+    _theirs.c.kind != "summary",
+    _theirs.c.line.is_distinct_from(LAST),
 )
 _NEWEST = _theirs.c.created_at.desc(), _theirs.c.id.desc()
 _TOLD_OF = select(_theirs.c.input["notice"].as_string()).where(_IS_THEIRS)

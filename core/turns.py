@@ -95,6 +95,8 @@ class Question:
     """The file that goes with the answer; it is made when the answer is delivered."""
     notice: str = ""
     """The bound that the person has reached, if this is no question but a notice of that."""
+    announced: bool = False
+    """True if nobody asked anything, and the answer is an announcement: it lets others go first."""
     asks: str = ""
     """The name of the command that waits for a confirmation; buttons below the answer give it."""
     pieces: int = 1

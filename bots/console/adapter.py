@@ -67,6 +67,8 @@ class ConsoleAdapter:
 
     name = Console.name
     rate = 1000.0
+    broadcast_rate = 100.0
+    hears = True
     largest_file = 50_000_000
 
     def __init__(self, screen: Screen, person: str) -> None:

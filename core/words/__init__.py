@@ -17,7 +17,7 @@ from core.words._language import (
     say,
     spoken_in,
 )
-from core.words._numbers import listed, number, percent, price, until
+from core.words._numbers import listed, moment, number, percent, price, until
 from core.words._plural import Plural
 from core.words._said import (
     AND,
@@ -77,6 +77,7 @@ __all__ = [
     "list_languages",
     "list_models",
     "listed",
+    "moment",
     "named",
     "nearest",
     "note",
