@@ -215,6 +215,32 @@ TOO_MUCH_PENDING = (
     " them, and then send this one again."
 )
 
+# Access
+
+LIST_ONLY = (
+    "Hello! I answer only people whom those who run me have let in. If you know them, ask them, and"
+    " tell them this: {account}"
+)
+INVITE_ONLY = (
+    "Hello! I answer only people with an invite. If you have one, send me its code. If not, ask the"
+    " people who run me, and tell them this: {account}"
+)
+LET_IN = "The people who run me have let you in. What would you like to know?"
+WELCOME = """\
+Welcome! Your invite is good. Ask me anything, in any language.
+
+{privacy}
+
+/new starts a new conversation, /help lists what else I can do."""
+INVITE_INVALID = (
+    "This invite is not good: it may be mistyped, used up or over. Please look at it again, or ask"
+    " for another one."
+)
+INVITE_TOO_OFTEN = "That was not good either. Please try another invite in an hour."
+LEAVING = (
+    "I answer only in groups that the people who run me have chosen, so I leave this one. Goodbye!"
+)
+
 # Commands
 
 NO_SUCH_COMMAND = "I do not know /{name}. /help lists what I can do."

@@ -38,6 +38,7 @@ from core.inbox._records import (
     of_album,
     requeue,
     unanswered,
+    unanswered_by,
 )
 from core.inbox._steps import answered, delivered, give_up, is_answered, retry
 
@@ -79,5 +80,6 @@ __all__ = [
     "summarise",
     "tell",
     "unanswered",
+    "unanswered_by",
     "unblock",
 ]
