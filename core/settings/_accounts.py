@@ -1,46 +1,32 @@
-"""Accounts and groups by platform and id, and how they are read from settings."""
+"""The people and groups of the settings of access."""
+
+from typing import cast
 
 from core.adapter import Account
+from core.settings._admins import parse_admins
 
-NOBODY = "none"
-"""The word for an empty list, where no list stands for everything."""
+NONE = "none"
+"""The word for no group at all; without a list, every group is allowed."""
+MODES = ("open", "invite", "list")
 
 
 def parse_access(value: object) -> object:
     """Read the name of a mode of access."""
     told = value.lower() if isinstance(value, str) else value
-    if told not in ("open", "invite", "list"):
+    if told not in MODES:
         raise ValueError("open, invite or list")
     return told
 
 
 def parse_people(value: object) -> object:
-    """Read `telegram:123, discord:456` as accounts without doubles."""
-    return _parse(value, "platform:id, as telegram:123, discord:456")
+    """Read `telegram:123, discord:456` as accounts."""
+    return frozenset(cast("tuple[Account, ...]", parse_admins(value)))
 
 
 def parse_groups(value: object) -> object:
-    """Read `telegram:-100123, discord:456` as groups without doubles; `none` for no group."""
-    if isinstance(value, str) and value.strip().lower() == NOBODY:
+    """Read `telegram:-100123, discord:456` as groups, and `none` as no group."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value.strip().lower() == NONE:
         return frozenset()
-    return _parse(value, "platform:id, as telegram:-100123, discord:456, or none for no group")
-
-
-def _parse(value: object, form: str) -> object:
-    """Return accounts. The error for a wrong text shows nothing of it, which may be a secret."""
-    if not isinstance(value, str):
-        return value
-    found: set[Account] = set()
-    at = 1
-    for item in value.split(","):
-        platform, _, number = (part.strip() for part in item.partition(":"))
-        start = at + len(item) - len(item.lstrip())
-        if not item.strip():
-            raise ValueError(f"at character {at}: an id is missing; remove the comma")
-        if number.startswith("@"):
-            raise ValueError(f"at character {start}: a name; write the number of the account")
-        if not platform or not number or " " in number:
-            raise ValueError(f"at character {start}: not of the form {form}")
-        found.add((platform.lower(), number))
-        at += len(item) + 1
-    return frozenset(found)
+    return parse_people(value)
