@@ -5,7 +5,7 @@ invite lets in whoever has its code.
 """
 
 from core.access._codes import code_in
-from core.access._groups import note_move, was_allowed
+from core.access._groups import former_id, note_move
 from core.access._invites import (
     Invite,
     Redeemed,
@@ -38,6 +38,7 @@ __all__ = [
     "Verdict",
     "block",
     "code_in",
+    "former_id",
     "invite",
     "invites",
     "join",
@@ -53,5 +54,4 @@ __all__ = [
     "shut_out",
     "standing_of",
     "unblock",
-    "was_allowed",
 ]

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from core import access, identity, inbox, words
 from core.access import Mode, Rules, Verdict
-from core.adapter import START, Account, Change, Event, InboundMessage, Membership, Move
+from core.adapter import START, Account, Address, Change, Event, InboundMessage, Membership, Move
 from core.commands import Offer
 from core.db import Session
 from core.errands import Dismiss, Leave, Tell
@@ -26,24 +27,28 @@ class Doors:
     def __init__(self, rules: Rules, offer: Offer) -> None:
         self._rules = rules
         self._offer = offer
-        self._moved: set[Account] = set()
-        """The allowed groups under the ids that they have now."""
+        self._moved: dict[Account, str] = {}
+        """The former ids of allowed groups, by the ids that they have now."""
 
     def seem_open(self, event: Event) -> bool:
-        """Return whether the settings alone let the bot hear where an event comes from."""
+        """Return whether what is known by now lets the bot hear where an event comes from."""
         chats = event.chats if isinstance(event, Membership) else ()
-        address = event.address
-        is_moved = bool(address.places) and (address.platform, address.places[-1]) in self._moved
-        return is_moved or self._rules.hears(address, chats)
+        return self._rules.hears(self._known(event.address), chats)
 
     async def are_open(self, session: Session, event: Event) -> bool:
         """Return whether the bot hears where an event comes from."""
         if self.seem_open(event):
             return True
-        if not await access.was_allowed(session, self._rules, event.address):
+        formerly = await access.former_id(session, self._rules, event.address)
+        if formerly is None:
             return False
-        self._moved.add((event.address.platform, event.address.places[-1]))
+        self._moved[event.address.platform, event.address.places[-1]] = formerly
         return True
+
+    def _known(self, address: Address) -> Address:
+        """Return the address of an event with the id by which the operator knows its group."""
+        formerly = self._moved.get((address.platform, address.places[-1] if address.places else ""))
+        return replace(address, places=(*address.places, formerly)) if formerly else address
 
     def turn_away(self, event: Event) -> Accepted:
         """Return the end of an event from a group in which the bot does not answer.
@@ -107,7 +112,7 @@ class Doors:
         if person is None:
             return None
         user_id, _, standing = person
-        verdict = self._rules.judge(change.author, change.address, standing)
+        verdict = self._rules.judge(change.author, self._known(change.address), standing)
         if verdict is Verdict.STRANGER and await self._knows_another(session, user_id):
             return person
         return person if verdict is Verdict.ADMITTED else Stranger(user_id, standing)
@@ -196,7 +201,8 @@ class Doors:
         return self._judge(message, standing) is Verdict.ADMITTED
 
     def _judge(self, message: InboundMessage, standing: Standing) -> Verdict:
-        return self._rules.judge(message.author, message.address, standing, message.sent_at)
+        address = self._known(message.address)
+        return self._rules.judge(message.author, address, standing, message.sent_at)
 
     async def _knows_another(self, session: Session, user_id: int | None) -> bool:
         """Return whether the settings name another account of a person."""
