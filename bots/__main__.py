@@ -99,7 +99,8 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
 def migrate() -> int:
     """Bring the tables up to date; return the exit status."""
     try:
-        db.migrate(settings.load().database_url)
+        loaded = settings.load()
+        db.migrate(loaded.database_direct_url or loaded.database_url)
     except SettingsError as error:
         sys.stderr.write(f"{visible(str(error))}\n")
         return 2
@@ -126,8 +127,8 @@ def _check_ids(loaded: Settings) -> None:
         for platform, number in told:
             if platform not in known:
                 raise SettingsError(f"{name}: {platform!r} is not one of {NAMES}")
-            number = number.removeprefix("-") if name in groups else number
-            if not known[platform].numbers_accounts or number.isdecimal():
+            digits = number.removeprefix("-") if name in groups else number
+            if not known[platform].numbers_accounts or digits.isdecimal():
                 continue
             if name in groups:
                 raise SettingsError(f"{name}: a group on {platform} is a number")

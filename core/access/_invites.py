@@ -1,15 +1,20 @@
 """Invites: an operator makes them, and people redeem them. Their uses are counted exactly."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, delete, or_, select, update
 
+from core import quota
 from core.access import _codes
 from core.access._standing import admit
 from core.db import Session, insert_missing, row_count
 from core.models import invites as _invites
 from core.models import redemptions, standings
+from core.quota import Rules
+
+log = logging.getLogger(__name__)
 
 HOUR = timedelta(hours=1)
 GUESSES = 5
@@ -94,8 +99,10 @@ async def revoke(session: Session, invite_id: int, *, now: datetime) -> bool:
     return row_count(ended) > 0
 
 
-async def redeem(session: Session, code: str, user_id: int, *, now: datetime) -> Redeemed | None:
-    """Let a person in by the code of an invite.
+async def redeem(
+    session: Session, code: str, user_id: int, limits: Rules, *, now: datetime
+) -> Redeemed | None:
+    """Let a person in by the code of an invite, and give them the terms of its tier.
 
     Return None if there is no such invite, if it is used up or over, or if the person was shut out
     after they had redeemed it.
@@ -125,7 +132,17 @@ async def redeem(session: Session, code: str, user_id: int, *, now: datetime) ->
         await session.execute(delete(redemptions).where(*is_mine))
         return None
     await admit(session, user_id, now=now)
+    if found.tier:
+        await _allow(session, user_id, found.tier, limits)
     return Redeemed(found.tier, again=False)
+
+
+async def _allow(session: Session, user_id: int, tier: str, limits: Rules) -> None:
+    """Set the terms of a person; those of a tier that is no more stay as they are."""
+    try:
+        await quota.allow(session, user_id, tier, limits)
+    except ValueError:
+        log.warning("an invite has the tier %s, which is not among the settings", tier)
 
 
 async def may_guess(session: Session, user_id: int, *, now: datetime) -> bool:

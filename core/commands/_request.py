@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from core import words
 from core.db import Session
 from core.quota import Rules
 from core.turns import Speaker
@@ -26,10 +25,9 @@ class Offer:
     retention_days: int | None = None
 
     @property
-    def privacy(self) -> str:
-        """The three lines of /privacy: the data that is stored, and its recipients."""
-        models = dict.fromkeys((self.model, *self.fallbacks, *self.models))
-        return words.privacy(models, self.retention_days)
+    def recipients(self) -> tuple[str, ...]:
+        """The models that may read what people write."""
+        return tuple(dict.fromkeys((self.model, *self.fallbacks, *self.models)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Changes:
             change = replace(change, author=whose)
             person = await self._doors.person_of(session, change, self._now())
         if record is None or not presses.concerns(change, record):
-            return Accepted(told=presses.UNKNOWN.get(change.kind, ""))
+            return Accepted(told=presses.unknown(change.kind))
         if told := await self._hindrance(session, change, record, person):
             return told  # nothing is stored of what strangers press
         if not await inbox.note(session, change.address, change.event_id):

@@ -161,7 +161,7 @@ class Doors:
             return Accepted()
         if not await access.may_guess(session, speaker.user_id, now=now):
             answer = words.INVITE_TOO_OFTEN
-        elif await access.redeem(session, code, speaker.user_id, now=now):
+        elif await access.redeem(session, code, speaker.user_id, self._offer.rules, now=now):
             answer = self._welcome
         else:
             await access.note_guess(session, speaker.user_id, now=now)
@@ -182,7 +182,7 @@ class Doors:
         user_id = stranger.user_id or await identity.meet(session, message.author, now=now)
         if not await access.may_guess(session, user_id, now=now):
             return _silence(message)
-        if await access.redeem(session, code, user_id, now=now) is None:
+        if not await access.redeem(session, code, user_id, self._offer.rules, now=now):
             may_go_on = await access.note_guess(session, user_id, now=now)
             sentence = words.INVITE_INVALID if may_go_on else words.INVITE_TOO_OFTEN
             return _told(message, ("code", message.event_id), sentence)
@@ -195,7 +195,8 @@ class Doors:
 
     @property
     def _welcome(self) -> str:
-        return words.WELCOME.format(privacy=self._offer.privacy)
+        privacy = words.privacy(self._offer.recipients, self._offer.retention_days)
+        return "\n\n".join((words.WELCOME, privacy, words.HELLO_COMMANDS))
 
     def _may(self, message: InboundMessage, standing: Standing) -> bool:
         return self._judge(message, standing) is Verdict.ADMITTED

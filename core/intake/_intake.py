@@ -384,6 +384,7 @@ class Intake:
             await self._doors.note_move(session, move)
             await identity.move(session, move.address, move.chat)
             await inbox.move(session, move.address, move.chat)
+            await quota.move(session, move.address, move.chat)
         return Accepted()
 
 

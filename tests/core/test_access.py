@@ -85,13 +85,13 @@ async def counts(sessions: Sessions) -> dict[str, int]:
 
 
 async def _count(sessions: Sessions, name: str) -> int:
-    rows_ = select(func.count()).select_from(models.Base.metadata.tables[name])
+    rows_ = select(func.count()).select_from(models.metadata.tables[name])
     return int(await commit(sessions, lambda s: s.scalar(rows_)))
 
 
 async def answers(sessions: Sessions) -> list[str]:
     """Return the answers of all turns, "" for a question that waits for the model."""
-    turns = models.Base.metadata.tables["turns"]
+    turns = models.metadata.tables["turns"]
     found = await commit(sessions, lambda s: s.scalars(select(turns.c.answer).order_by(turns.c.id)))
     return [answer or "" for answer in found]
 
@@ -162,7 +162,7 @@ async def test_a_person_of_the_settings_may_speak_from_their_other_account(
 ) -> None:
     user_id = await person(sessions)
     row = {"platform": "discord", "account_id": "5", "name": "Ada", "user_id": user_id}
-    identities = models.Base.metadata.tables["identities"]
+    identities = models.metadata.tables["identities"]
     await commit(sessions, lambda s: s.execute(identities.insert().values(row)))
     there = Author("discord", "5", "Ada")
     door = listed(sessions, people=frozenset({ADA_ID}))
@@ -312,12 +312,12 @@ async def test_to_block_an_unknown_invite_or_twice_changes_nothing(sessions: Ses
 async def test_the_standing_of_one_person_goes_over_to_the_other(sessions: Sessions) -> None:
     ada, bob = await person(sessions), await person(sessions, BOB)
     code = await an_invite(sessions, uses=2)
-    await commit(sessions, lambda s: access.redeem(s, code, ada, now=NOW))
+    await commit(sessions, lambda s: access.redeem(s, code, ada, Limits(), now=NOW))
     await commit(sessions, lambda s: access.block(s, bob, now=NOW))
     await commit(sessions, lambda s: access.join(s, ada, bob))
     both = await standing(sessions, bob)
     assert (both.allowed, both.blocked) == (True, True)
-    await commit(sessions, lambda s: access.redeem(s, code, bob, now=NOW))
+    await commit(sessions, lambda s: access.redeem(s, code, bob, Limits(), now=NOW))
     [invite] = await commit(sessions, access.invites)
     assert invite.used == 1, "it is one person"
 
@@ -379,7 +379,7 @@ async def test_an_invite_serves_as_many_people_as_it_says_and_until_it_ends(
     ada, bob = await person(sessions), await person(sessions, BOB)
 
     async def redeems(code: str, user_id: int) -> bool | None:
-        done = await commit(sessions, lambda s: access.redeem(s, code, user_id, now=NOW))
+        done = await commit(sessions, lambda s: access.redeem(s, code, user_id, Limits(), now=NOW))
         return None if done is None else done.again
 
     assert await redeems(one, ada) is False
@@ -453,13 +453,14 @@ async def test_codes_are_not_stored_and_are_all_different(sessions: Sessions) ->
 REDEEM = """
 import asyncio, sys
 from core import access, db
+from core.quota import Rules as Limits
 from tests.core.rows import NOW
 
 async def main(url, code, first, last):
     sessions = db.connect(url, connections=5)
     async def one(user_id):
         done = await db.transact(
-            sessions, lambda s: access.redeem(s, code, user_id, now=NOW), patience=60
+            sessions, lambda s: access.redeem(s, code, user_id, Limits(), now=NOW), patience=60
         )
         return done is not None and not done.again
     sys.stdin.readline()
