@@ -16,7 +16,7 @@ from core.access._invites import (
     redeem,
     revoke,
 )
-from core.access._rules import EVERYBODY, Mode, Rules, Verdict
+from core.access._rules import EVERYBODY, MARGIN, Mode, Rules, Verdict
 from core.access._standing import (
     block,
     join,
@@ -31,6 +31,7 @@ from core.access._standing import (
 
 __all__ = [
     "EVERYBODY",
+    "MARGIN",
     "Invite",
     "Mode",
     "Redeemed",

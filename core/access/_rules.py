@@ -8,8 +8,8 @@ from enum import Enum, StrEnum, auto
 from core.adapter import Account, Address, Author
 from core.turns import Standing
 
-MARGIN = timedelta(seconds=10)
-"""The most that a platform's clock is behind ours, for messages from before an unblocking."""
+MARGIN = timedelta(seconds=2)
+"""The most that a platform's clock is behind ours; Telegram tells whole seconds."""
 
 
 class Mode(StrEnum):

@@ -1,5 +1,6 @@
 """Who may speak to the bot on Discord, through the whole bot."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,9 @@ async def test_a_blocked_person_sees_no_answer_on_its_way(
         assert [each.content for each in server.answers(here.channel)] == ["hello"]
     assert len(model.requests) == 2
     # What was said meanwhile is no question later, although it is read from the history.
-    await operate(here, lambda s: access.unblock(s, 1, now=now()))
+    unblocked_at = now() + access.MARGIN + timedelta(seconds=0.2)
+    await operate(here, lambda s: access.unblock(s, 1, now=unblocked_at))
+    await eventually(lambda: now() > unblocked_at)
     async with here.running():
         await here.say("say again")
         await here.records.idle(3)
@@ -131,7 +134,7 @@ async def test_missed_messages_of_other_servers_are_not_read(
     here: DiscordStage, model: ModelServer
 ) -> None:
     server = here.server
-    mine, other = server.guild("Mine", members=[here.ada]), server.guild("Other")
+    mine, other = (server.guild(name, members=[here.ada]) for name in ("Mine", "Other"))
     general, elsewhere = server.channel(mine, "general"), server.channel(other, "general")
     groups = f"discord:{mine.id}"
     async with here.running(allowed_groups=groups):
