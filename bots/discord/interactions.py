@@ -19,7 +19,7 @@ from bots.discord.content import (
     shown_text,
     unreadable_in,
 )
-from bots.discord.inbound import address_of
+from bots.discord.places import address_of
 from bots.discord.rest import Refused, call
 from bots.discord.tickets import Ticket, Way
 from core import words
@@ -58,10 +58,19 @@ def parse_interaction(
 
     `is_member` tells whether the bot is in the server, if the interaction comes from one.
     """
-    data: dict[str, Any] = dict(interaction.data or {})
-    alone = not _may_write(interaction, is_member=is_member)
     if interaction.channel_id is None:
         return None
+    channel = interaction.channel or discord.Object(interaction.channel_id)
+    guild = discord.Object(interaction.guild_id or 0) if is_member else None
+    event = _read(interaction, me, is_member=is_member)
+    return event and replace(event, address=address_of(channel, me, guild))
+
+
+def _read(
+    interaction: discord.Interaction, me: Snowflake, *, is_member: bool
+) -> InboundMessage | Change | None:
+    data: dict[str, Any] = dict(interaction.data or {})
+    alone = not _may_write(interaction, is_member=is_member)
     if interaction.type is discord.InteractionType.application_command:
         ticket = _ticket(interaction, Way.ALONE if alone else Way.FIRST)
         if data.get("type") == _MESSAGE:
@@ -155,7 +164,7 @@ def _message(
     private = _is_private(interaction)
     return InboundMessage(
         event_id=str(interaction.id),
-        address=address_of(interaction.channel_id, me),
+        address=address_of(discord.Object(interaction.channel_id), me, None),
         author=_author(interaction),
         message_id=str(interaction.id),
         ticket=ticket,
@@ -197,7 +206,7 @@ def _press(
     return Change(
         str(interaction.id),
         ChangeKind(custom_id),
-        address_of(interaction.channel_id, me),
+        address_of(discord.Object(interaction.channel_id), me, None),
         _author(interaction),
         str(message.id),
         ticket=ticket,

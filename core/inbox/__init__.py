@@ -41,6 +41,7 @@ from core.inbox._records import (
     of_album,
     requeue,
     unanswered,
+    unanswered_by,
 )
 from core.inbox._steps import add, answered, delivered, give_up, is_answered, retry
 
@@ -86,5 +87,6 @@ __all__ = [
     "summarise",
     "tell",
     "unanswered",
+    "unanswered_by",
     "unblock",
 ]

@@ -4,6 +4,7 @@ They are plain tables, not mapped classes: SQLAlchemy's ORM would take 7 MB of e
 statement on a class costs more than one on a table.
 """
 
+from core.models._access import invites, moved_groups, redemptions, standings
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
 from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
@@ -37,15 +38,19 @@ __all__ = [
     "events",
     "exceptions",
     "identities",
+    "invites",
     "listeners",
     "messages",
     "metadata",
+    "moved_groups",
     "mutes",
     "notices",
     "partial_index",
     "pauses",
     "posts",
     "recipients",
+    "redemptions",
+    "standings",
     "summaries",
     "turns",
     "users",
