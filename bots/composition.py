@@ -105,6 +105,7 @@ async def run(
             "looking up the models": partial(_look_up, model),
             "deleting what is not needed": upkeep.run,
             "deleting old bookkeeping": upkeep.prune,
+            "adding up the figures of each day": upkeep.sum_up,
             "the database's clock": partial(clock.follow, sessions),
         }
         if not db.is_sqlite(loaded.database_url):

@@ -7,6 +7,8 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Column,
+    Date,
     DateTime,
     Dialect,
     ForeignKey,
@@ -102,7 +104,10 @@ class Identity(Base):
     """One account of a person on a platform."""
 
     __tablename__ = "identities"
-    __table_args__ = (UniqueConstraint("platform", "account_id"),)
+    __table_args__ = (
+        UniqueConstraint("platform", "account_id"),
+        Index("ix_identities_account_id", "account_id"),
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
@@ -316,6 +321,8 @@ class Post(Base):
     part: Mapped[int | None]
     doubtful: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """True if a create of it had an unknown outcome, and its double is not looked for yet."""
+    posted_at: Mapped[datetime | None]
+    """The time at which a message of ours stood there; None in a row of an older release."""
 
 
 class Blob(Base):
@@ -497,3 +504,64 @@ FENCED = (
 """The condition of every write of an attempt: no newer attempt has begun.
 
 `Turn.fence` has its parameters."""
+
+tally_marks = Table(
+    "tally_marks",
+    Base.metadata,
+    Column("name", Text, primary_key=True),
+    Column("id", BigInteger, nullable=False),
+)
+"""How far `core.tallies` has come: the last row of a table ("calls", "turns") that it counts."""
+
+days_of_all = Table(
+    "days_of_all",
+    Base.metadata,
+    Column("day", Date, primary_key=True),
+    Column("people", Integer, nullable=False),
+    Column("answers", Integer, nullable=False),
+    Column("refusals", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+)
+"""The figures of the deployment by day; see `core.tallies`. `cost` in micro-dollars."""
+
+waits = Table(
+    "waits",
+    Base.metadata,
+    Column("day", Date, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+)
+"""How long people waited for the "first" text and the "whole" answer: how often a day each `step`
+of `core.tallies` was reached."""
+
+spendings = Table(
+    "spendings",
+    Base.metadata,
+    Column("span", Text, primary_key=True),
+    Column("first", Date, primary_key=True),
+    Column("user_id", Key, primary_key=True, autoincrement=False),
+    Column("answers", Integer, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Index("ix_spendings_top", "span", "first", "cost"),
+)
+"""The figures of a person in a `span`, "day" or "month", by its first day; `cost` as above."""
+
+audits = Table(
+    "audits",
+    Base.metadata,
+    Column("id", Key, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+)
+"""Everything that operators did, written in the same transaction: who, when, what, to whom."""

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from core import models
+from core import models, tallies
 from core.db import Session, row_count
 from core.messages import Usage
 from core.models import Call, Instant, table
@@ -295,6 +295,7 @@ async def _settle_own(
     values |= _paid(values) if is_paid else {"charged": 0, "charged_tokens": 0}
     await session.execute(_CALL.values(values), {"the_call": call.id})
     await _adjust(session, reservation, rules, _settled(call), _new(values, reservation))
+    await tallies.correct(session, call, values, zone=rules.zone)
 
 
 async def _settle(
