@@ -11,7 +11,8 @@ from bots import permissions
 from bots.composition import run
 from bots.platform import Platform
 from bots.registry import PLATFORMS
-from core import db, environment
+from bots.version import VERSION
+from core import db, environment, settings
 from core.errors import SettingsError
 from core.plain import visible
 from core.settings import Settings
@@ -41,7 +42,8 @@ NAMES = ", ".join(platform.name for platform in PLATFORMS)
 
 EPILOG = """\
 `turns`, `turns show N` and `turns replay N` in place of platforms tell what became of turns that
-failed, and queue them again. `models` tells what the model API offers and what it costs."""
+failed, and queue them again. `migrate` brings the tables up to date, as a deploy needs on
+PostgreSQL. `models` tells what the model API offers and what it costs."""
 
 
 def _name(told: str) -> str:
@@ -70,6 +72,7 @@ def _parser() -> ArgumentParser:
         default=True,
         help="listen for messages; without it only answer what is stored",
     )
+    parser.add_argument("--version", action="version", version=f"parley {VERSION}")
     return parser
 
 
@@ -91,6 +94,16 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
     for error in errors:
         sys.stderr.write(f"{visible(str(error))}\n")
     return 2
+
+
+def migrate() -> int:
+    """Bring the tables up to date; return the exit status."""
+    try:
+        db.migrate(settings.load().database_url)
+    except SettingsError as error:
+        sys.stderr.write(f"{visible(str(error))}\n")
+        return 2
+    return 0
 
 
 def load(env_file: str | None = ".env", **values: object) -> tuple[Settings, list[Platform]]:
@@ -141,6 +154,8 @@ def _carry_out(arguments: Sequence[str]) -> int:
         from bots import operator  # noqa: PLC0415 - a running bot needs no tables
 
         return operator.main(arguments[1:])
+    if arguments == ["migrate"]:
+        return migrate()
     if arguments[:1] == ["models"]:
         from bots import models  # noqa: PLC0415 - as above
 

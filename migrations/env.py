@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from core import settings
 from core.db import normal_url
+from core.errors import SettingsError
 from core.models import Base
 
 LOCK = 0x5061726C6579  # "Parley"
@@ -140,9 +141,17 @@ def main() -> None:
     if url is None:
         logging.getLogger("alembic").setLevel(logging.INFO)  # for the person at the command line
         os.umask(0o077)  # a new SQLite file is for its owner alone
-        url = settings.load().database_url
+        url = _told_url()
     with connect(normal_url(url)) as connection, alone(connection):
         migrate(connection)
+
+
+def _told_url() -> str:
+    """Return DATABASE_URL; end the program with one line if a setting is wrong."""
+    try:
+        return settings.load().database_url
+    except SettingsError as error:
+        raise CommandError(str(error)) from None
 
 
 main()

@@ -673,7 +673,7 @@ async def test_postgresql_without_tables_is_refused_with_a_remedy(postgres_url: 
     async with db.serving(postgres_url) as sessions:
         assert await users(sessions) == 0
         await set_revision(postgres_url, "DELETE FROM alembic_version")
-    with pytest.raises(SettingsError, match="alembic upgrade head"):
+    with pytest.raises(SettingsError, match="parley migrate"):
         async with db.serving(postgres_url):
             pass
 
