@@ -262,6 +262,7 @@ def offer(loaded: Settings, rules: Rules) -> Offer:
         fallbacks=loaded.models[1:],
         personas=loaded.personas,
         retention_days=loaded.retention_days,
+        admins=frozenset(loaded.admins),
     )
 
 

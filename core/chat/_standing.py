@@ -19,7 +19,8 @@ def after(message_id: str | None, *, is_newest: bool) -> Standing:
 def known(turn: Turn) -> Standing | None:
     """Return how an answer stands that memory does not hold; None if memory has to be asked."""
     if turn.question.asks:
-        confirm = Button(ChangeKind.CONFIRM, words.CONFIRMS[turn.question.asks])
+        name = turn.question.asks.partition(" ")[0]
+        confirm = Button(ChangeKind.CONFIRM, words.CONFIRMS.get(name, words.SURE_BUTTON))
         return Standing((confirm, Button(ChangeKind.CANCEL, words.CANCEL)))
     if turn.kind != "chat":
         return Standing()

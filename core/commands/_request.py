@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import words
+from core.adapter import Account
 from core.db import Session
 from core.quota import Rules
 from core.turns import Speaker
@@ -24,6 +25,8 @@ class Offer:
     personas: Mapping[str, str] = field(default_factory=dict)
     """Instructions by a short name."""
     retention_days: int | None = None
+    admins: frozenset[Account] = frozenset()
+    """The operators' accounts."""
 
     @property
     def privacy(self) -> str:

@@ -39,7 +39,7 @@ from core.inbox._records import (
     requeue,
     unanswered,
 )
-from core.inbox._steps import answered, delivered, give_up, is_answered, retry
+from core.inbox._steps import answered, delivered, discard, give_up, is_answered, retry
 
 __all__ = [
     "Entry",
@@ -55,6 +55,7 @@ __all__ = [
     "claim",
     "copied",
     "delivered",
+    "discard",
     "extend",
     "free",
     "get",
