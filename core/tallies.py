@@ -56,7 +56,6 @@ _TURNS = (
         _turns.c.user_id,
         _turns.c.created_at.label("at"),
         _turns.c.delivered_at.label("ended_at"),
-        _turns.c.answered_at,
         _turns.c.kind,
         _turns.c.outcome,
         _posts.c.posted_at,
@@ -213,7 +212,7 @@ def _add_turn(sums: Sums, turn: Any, day: date) -> None:
         return
     sums.days[day]["answers"] += 1
     sums.spend(day, turn.user_id, Counter(answers=1))
-    for kind, moment in ((FIRST, turn.posted_at), (WHOLE, turn.answered_at)):
+    for kind, moment in ((FIRST, turn.posted_at), (WHOLE, turn.ended_at)):
         # An answer that took the place of an older one stands in messages of before.
         if moment is not None and moment >= turn.at:
             sums.waits[day, kind, step_of((moment - turn.at).total_seconds())] += 1

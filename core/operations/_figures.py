@@ -176,7 +176,7 @@ def _summary(found: Statistics) -> list[str]:
 
 def _days(found: Statistics) -> list[str]:
     lines = []
-    for day in reversed(found.days[-SHOWN:]):
+    for day in [day for day in reversed(found.days) if any(found.sums.days[day].values())][:SHOWN]:
         figures = found.sums.days[day]
         first = found.wait(FIRST, 0.5, (day,))
         lines.append(

@@ -79,6 +79,8 @@ class Verb:
     carry_out: Callable[..., Awaitable[Answer]]
     """Takes a session, an `Order`, and each given parameter by its name."""
     parameters: tuple[Parameter, ...] = field(default=())
+    draws: bool = False
+    """True if its answer comes with a chart."""
 
     @property
     def name(self) -> str:

@@ -284,7 +284,8 @@ def _line(each: Trouble) -> str:
 
 def _state(each: Trouble) -> str:
     if each.is_done:
-        return words.TURN_FAILED if each.outcome == Outcome.FAILED else words.TURN_UNDELIVERABLE
+        ends = {"failed": words.TURN_FAILED, "undeliverable": words.TURN_UNDELIVERABLE}
+        return ends.get(each.outcome, words.TURN_WELL)
     if each.outcome:
         return words.TURN_UNDELIVERED
     return words.TURN_RUNNING if each.worker_id else words.TURN_WAITING

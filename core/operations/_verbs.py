@@ -29,7 +29,9 @@ _CARRY_OUT: Mapping[str, Callable[..., Awaitable[Answer]]] = {
     "audit": _audit.audit,
 }
 CATALOGUE: Mapping[str, Verb] = {
-    command.name: Verb(command, _CARRY_OUT[command.name], _PARAMETERS[command.name])
+    command.name: Verb(
+        command, _CARRY_OUT[command.name], _PARAMETERS[command.name], draws=command.name == "stats"
+    )
     for command in VERBS
 }
 """Every verb by its name."""

@@ -1,7 +1,5 @@
 """An operator's private chat on each platform."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.dialogs.stages import ButtonStage, DiscordStage, TelegramStage, World, ask
@@ -41,7 +39,19 @@ async def order(place: ButtonStage, text: str) -> str:
 async def test_an_operator_asks(place: ButtonStage, model: ModelServer) -> None:
     async with place.running(admins=admins(place)):
         await ask(place, "say hello")
-        for text in ("/users", "/user ada", "/user 1", "/user 99", "/user", "/top", "/stats", "/turns", "/turns show 1", "/audit", "/turns discard 1"):
+        for text in (
+            "/users",
+            "/user ada",
+            "/user 1",
+            "/user 99",
+            "/user",
+            "/top",
+            "/stats",
+            "/turns",
+            "/turns show 1",
+            "/audit",
+            "/turns discard 1",
+        ):
             print("=====", text)
             print(await order(place, text))
         print(place.stands()[-1])
