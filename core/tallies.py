@@ -17,7 +17,7 @@ from sqlalchemy import Select, Table, and_, bindparam, delete, func, select, tup
 
 from core import models
 from core.db import Session, insert
-from core.models import days_of_all, spendings, table, tally_marks, waits
+from core.models import days_of_all, spendings, tally_marks, waits
 
 BATCH = 500
 """The number of rows that one transaction sums up."""
@@ -35,9 +35,9 @@ KEPT_MONTHS = timedelta(days=400)
 DAY, MONTH = "day", "month"
 FIRST, WHOLE = "first", "whole"
 
-_calls = table(models.Call)
-_turns = table(models.Turn)
-_posts = table(models.Post)
+_calls = models.calls
+_turns = models.turns
+_posts = models.posts
 _SPENT_AT = func.coalesce(_calls.c.spent_at, _calls.c.created_at)
 
 _CALLS = select(

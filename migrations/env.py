@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from core import settings
 from core.db import normal_url
 from core.errors import SettingsError
-from core.models import Base
+from core.models import metadata
 
 LOCK = 0x5061726C6579  # "Parley"
 """The key of PostgreSQL's advisory lock."""
@@ -49,10 +49,10 @@ def tell_conditions(metadata: MetaData) -> None:
 
 def migrate(connection: Connection) -> None:
     """Run the operation that Alembic was asked for."""
-    tell_conditions(Base.metadata)
+    tell_conditions(metadata)
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=metadata,
         transaction_per_migration=True,
         transactional_ddl=True,  # on SQLite too, because we send BEGIN ourselves
         render_as_batch=True,  # SQLite alters a table by copying it

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from core import models, tallies, words
 from core.charts import Columns, Series, Sign
 from core.db import Session
-from core.models import days_of_all, spendings, table, waits
+from core.models import days_of_all, spendings, waits
 from core.money import MICRO, dollars
 from core.operations._order import Answer, NotDone, Order, literal
 from core.operations._people import number_of
@@ -24,7 +24,7 @@ LONGEST = 365
 SHOWN = 7
 """The days that have a line of their own in the text."""
 
-_identities = table(models.Identity)
+_identities = models.identities
 
 
 # Who spends most

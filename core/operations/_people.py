@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, func, or_, select
 
 from core import models, quota, words
 from core.db import Session
-from core.models import table
 from core.money import dollars
 from core.operations._order import Answer, NotDone, Order, literal
 from core.text import write_moment
@@ -20,13 +19,13 @@ MOST = 10
 LONGEST = 100
 """The most characters of a part of a name."""
 _REFERENCE = re.compile(r"(\d{1,18})-\d{1,9}")
-_NUMBER = re.compile(r"-?\d{1,18}")
+_NUMBER = re.compile(r"\d{1,18}")
 
-_users = table(models.User)
-_identities = table(models.Identity)
-_turns = table(models.Turn)
-_calls = table(models.Call)
-_days = table(models.Day)
+_users = models.users
+_identities = models.identities
+_turns = models.turns
+_calls = models.calls
+_days = models.days
 _LAST_SEEN = (
     select(func.max(_turns.c.created_at)).where(_turns.c.user_id == _users.c.id).scalar_subquery()
 )
@@ -127,11 +126,12 @@ async def _by_account(session: Session, text: str) -> Sequence[int]:
 
 async def _by_number(session: Session, text: str) -> Sequence[int]:
     """Return the person with a number; if there is none, those with an account of that id."""
-    if not _NUMBER.fullmatch(text):
+    if not text.isdecimal():
         return ()
-    found = (await session.scalars(select(_users.c.id).where(_users.c.id == int(text)))).all()
-    if found:
-        return found
+    if _NUMBER.fullmatch(text):
+        found = await session.scalars(select(_users.c.id).where(_users.c.id == int(text)))
+        if number := found.all():
+            return number
     of_account = select(_identities.c.user_id).where(_identities.c.account_id == text)
     return (await session.scalars(of_account.limit(MOST + 1))).all()
 

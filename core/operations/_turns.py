@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 from core import inbox, models, mutes, posts, quota, words
 from core.adapter import Address
 from core.db import WORK, Session, notify
-from core.models import FORGOTTEN, table
+from core.models import FORGOTTEN
 from core.money import dollars
 from core.operations._audit import note
 from core.operations._order import Answer, NotDone, Order, literal
@@ -24,9 +24,9 @@ MOST = 200
 LISTED = 20
 """The same in a chat."""
 
-_turns = table(models.Turn)
-_calls = table(models.Call)
-_messages = table(models.Message)
+_turns = models.turns
+_calls = models.calls
+_messages = models.messages
 
 
 @dataclass(frozen=True, slots=True)

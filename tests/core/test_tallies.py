@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from core import models, quota, tallies
 from core.db import Session, Sessions
 from core.messages import Usage
-from core.models import days_of_all, spendings, table, waits
+from core.models import days_of_all, spendings, waits
 from core.quota import Rules
 from core.tallies import LAG, STUCK, Sums
 from core.tasks import repeat
@@ -21,7 +21,7 @@ from core.turns import Speaker, Turn
 from tests.core import rows
 from tests.core.rows import BOB, NOW, commit, later
 
-CALLS, TURNS, POSTS = table(models.Call), table(models.Turn), table(models.Post)
+CALLS, TURNS, POSTS = models.calls, models.turns, models.posts
 HOUR, DAY = 3600.0, 86_400.0
 
 

@@ -1,0 +1,45 @@
+"""The tables, each owned by one module of layer 4. Constraints enforce every rule that they can.
+
+They are plain tables, not mapped classes: SQLAlchemy's ORM would take 7 MB of every process, and a
+statement on a class costs more than one on a table.
+"""
+
+from core.models._figures import audits, days_of_all, spendings, tally_marks, waits
+from core.models._fleet import listeners, mutes, pauses, workers
+from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
+from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
+from core.models._money import allowances, calls, days, notices
+from core.models._people import identities, users
+from core.models._schema import Instant, Key, metadata, partial_index
+
+__all__ = [
+    "FENCED",
+    "FORGOTTEN",
+    "Instant",
+    "Key",
+    "allowances",
+    "attachment_uses",
+    "attachments",
+    "audits",
+    "calls",
+    "conversations",
+    "days",
+    "days_of_all",
+    "events",
+    "identities",
+    "listeners",
+    "messages",
+    "metadata",
+    "mutes",
+    "notices",
+    "partial_index",
+    "pauses",
+    "posts",
+    "spendings",
+    "summaries",
+    "tally_marks",
+    "turns",
+    "users",
+    "waits",
+    "workers",
+]
