@@ -73,10 +73,14 @@ async def run(
             )
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
-        rules = Rules(loaded.quota, loaded.budget, loaded.timezone)
+        rules = Rules(loaded.quota, loaded.budget, loaded.timezone, loaded.tiers)
         told = _told(rules.quota), _told(rules.budget) + _why_none(loaded)
         log.info("the limit of each person (QUOTA): %s; of all together (BUDGET): %s", *told)
-        await db.transact(sessions, partial(quota.prune, rules=rules))
+        for name, number in (await db.transact(sessions, partial(_tidy, rules=rules))).items():
+            log.warning(
+                "there is no tier %r, so its %d people or groups have the default: set QUOTA_%s",
+                *(name, number, name.upper()),
+            )
         model = llm.LLM(client, endpoint(loaded))
         worker = Worker(
             f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
@@ -126,6 +130,12 @@ async def run(
         await _work(worker, connections.run(connects), loaded.drain_seconds)
 
 
+async def _tidy(session: db.Session, rules: Rules) -> dict[str, int]:
+    """Delete what limits of the past have counted; return the tiers that are gone but in use."""
+    await quota.prune(session, rules)
+    return await quota.unknown_terms(session, rules)
+
+
 async def _work(worker: Worker, listening: Coroutine[Any, Any, None], drain_seconds: float) -> None:
     """Listen and answer; on a signal, stop listening at once and give answers time to end."""
     stop = asyncio.Event()
@@ -154,7 +164,7 @@ def _leave() -> None:
 
 
 async def _hear_others(loaded: Settings, worker: Worker) -> None:
-    async for what in db.notifications(loaded.database_url):
+    async for what in db.notifications(loaded.database_direct_url or loaded.database_url):
         worker.hear(what)
 
 

@@ -131,7 +131,7 @@ def _carry_out(
     verb: operations.Verb, given: Mapping[str, str], how: operations.Order
 ) -> operations.Answer:
     def work(loaded: Settings) -> Work[operations.Answer]:
-        rules = Rules(loaded.quota, loaded.budget, loaded.timezone)
+        rules = Rules(loaded.quota, loaded.budget, loaded.timezone, loaded.tiers)
         return partial(operations.run, verb=verb, given=given, order=replace(how, rules=rules))
 
     return _with_settings(work)

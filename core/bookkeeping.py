@@ -15,7 +15,9 @@ from core.turns import IDS_PER_TURN
 BATCH = 50
 """The number of rows that one transaction deletes."""
 LONGEST_WINDOW = timedelta(days=32)
-"""An allowance that began so long ago counts an old window."""
+"""An allowance that began so long ago counts an old window, and a correction counts nowhere."""
+ANY = 2**62
+"""No owner has a larger id, or one below the negative of it: groups have negative ones."""
 
 _turns = models.turns
 _newer = _turns.alias("newer")
@@ -47,7 +49,10 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     ends |= dict.fromkeys((models.pauses, models.mutes, models.notices), "until")
     for which, column in ends.items():
         await repeat(sessions, partial(_prune, which=which, ended=column, before=before))
-    await walk(sessions, partial(_prune_allowances, before=before - LONGEST_WINDOW), -1)
+    ended = before - LONGEST_WINDOW
+    await walk(sessions, partial(_prune_allowances, before=ended), -ANY)
+    old = partial(_prune, which=models.corrections, ended="created_at", before=ended)
+    await repeat(sessions, old)
 
 
 async def _prune_turns(session: Session, after: int, *, before: datetime) -> int | None:

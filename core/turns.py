@@ -259,6 +259,20 @@ def _known(kind: type[T], stored: dict[str, Any]) -> T:
 
 
 @dataclass(frozen=True, slots=True)
+class Payer:
+    """The person whose limits a turn counts in, and the group whose limits it counts in, too.
+
+    Terms are "" for the default; see `quota.Rules`.
+    """
+
+    user_id: int
+    terms: str = ""
+    group_id: int | None = None
+    """The id of the group's exception; None for a group that never had one, and in private."""
+    group_terms: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A claimed turn, with everything that any process needs to carry it out."""
 
@@ -293,6 +307,10 @@ class Turn:
     """The time before which nothing may be sent to the chat."""
     muted_until: datetime | None = None
     """The time before which nothing is tried, because the bot could write nothing there before."""
+    terms: str = ""
+    group_id: int | None = None
+    group_terms: str = ""
+    """The parts of `payer`."""
     ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
 
@@ -300,6 +318,11 @@ class Turn:
     def reference(self) -> str:
         """The name of the attempt, for the log and for people who ask the operator."""
         return f"{self.id}-{self.attempt}"
+
+    @property
+    def payer(self) -> Payer:
+        """The person and the group whose limits it counts in, on the terms of its claim."""
+        return Payer(self.user_id, self.terms, self.group_id, self.group_terms)
 
     @property
     def fence(self) -> dict[str, int]:

@@ -88,7 +88,7 @@ async def _read_all(
 
 def _surplus(attachment: Attachment) -> Content:
     name = _name(attachment)
-    return unreadable(AttachmentError(words.FILES_MANY.format(name=name, number=COUNT)))
+    return unreadable(AttachmentError(words.FILES_MANY.format(COUNT, name=name)))
 
 
 def _readable(read: Content | DeliveryError) -> Content:

@@ -145,7 +145,7 @@ class Chat:
                 await call.go_on(results)
         if reply.stopped:
             return _Ending(reply.text, Outcome.STOPPED)
-        notes = [words.NOTES.get(call.finish_reason, ""), *self._notes(call)]
+        notes = [words.note(call.finish_reason), *self._notes(call)]
         text = "\n\n".join(filter(None, (reply.text, *notes)))
         return _Ending(text or words.NOTHING_ANSWERED, Outcome.OK)
 
@@ -319,7 +319,7 @@ class Chat:
         first = await memory.summarise(session, call.context, call.reply.text, now=self._now())
         if not first:
             return ""
-        return words.shortened(words.SUMMARISED, can_search=self._terms.tools)
+        return words.shortened(by_summary=True, can_search=self._terms.tools)
 
     def _log(self, call: OpenCall, outcome: Outcome) -> None:
         turn, tally = call.turn, call.tally

@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 
 from core import inbox, mutes, privacy, quota, words
 from core.adapter import Address
-from core.chat._standing import REGENERATE, give_back, known, look_up
+from core.chat._standing import give_back, known, look_up, regenerate
 from core.db import Session, Sessions, transact
 from core.errors import DeliveryError, Muted, TooLate, Undeliverable, Unreachable
 from core.quota import Rules
@@ -59,7 +59,7 @@ class Delivery:
             )
 
         is_followed = await transact(self._sessions, work)
-        if standing.buttons == REGENERATE and not turn.question.private:
+        if standing.buttons == regenerate() and not turn.question.private:
             # Somebody else's answer may have been stored meanwhile, and found no button here.
             now = await transact(self._sessions, lambda s: look_up(s, turn))
             await reply.unbutton(reply.messages.ids[-1:] if not now.buttons else ())
@@ -75,7 +75,7 @@ class Delivery:
             with TemporaryFile() as file:
                 if not await privacy.export(self._sessions, turn.user_id, file, most=most):
                     log.warning("turn %s: more than %d bytes to export", turn.reference, most)
-                    told = words.EXPORT_LARGE.format(megabytes=most / 1e6)
+                    told = words.EXPORT_LARGE.format(megabytes=words.number(most / 1e6))
                     await reply.deliver(words.with_reference(told, turn.reference), last=last)
                     return
                 file.seek(0)

@@ -6,13 +6,11 @@ from core import inbox, memory, quota, words
 from core.commands._request import Request, Result
 from core.commands._style import BACK
 from core.db import Session
-from core.money import dollars, price
-from core.words import count, until
 
 
 async def start(session: Session, request: Request) -> Result:
     """Say hello and tell about privacy."""
-    return Result(words.HELLO.format(privacy=request.offer.privacy))
+    return Result(words.hello(request.offer.recipients, request.offer.retention_days))
 
 
 async def help_(session: Session, request: Request) -> Result:
@@ -37,11 +35,11 @@ async def stop(session: Session, request: Request) -> Result:
 
 async def usage(session: Session, request: Request) -> Result:
     """Tell the use of this month and the rest of each limit."""
-    user_id, rules = request.speaker.user_id, request.offer.rules
-    used = await quota.spent(session, user_id, rules, now=request.now)
-    left = await quota.remaining(session, user_id, rules, now=request.now)
-    answers = count(used.turns, "answer")
-    lines = [words.USED.format(answers=answers, money=dollars(used.charged))]
+    speaker, rules = request.speaker, request.offer.rules
+    used = await quota.spent(session, speaker.user_id, rules, now=request.now)
+    payer = await quota.payer_of(session, speaker.user_id, speaker.conversation_id)
+    left = await quota.remaining(session, payer, rules, now=request.now)
+    lines = [words.USED.format(used.turns, money=words.dollars(used.charged))]
     lines += [*(_left(item, request.now) for item in left), *_read(used)]
     return Result("\n".join(lines))
 
@@ -52,15 +50,11 @@ def _read(used: quota.Spending) -> list[str]:
     if not tokens:
         return []
     cached = min(100 * used.cached_tokens // max(used.prompt_tokens, 1), 100)
-    return ["", words.READ.format(tokens=count(tokens, "token"), cached=cached)]
+    return ["", words.READ.format(tokens, cached=words.percent(cached))]
 
 
 def _left(item: quota.Remaining, now: datetime) -> str:
-    limit = item.limit
-    if limit.unit == "usd":
-        left, amount = dollars(item.left), price(limit.amount)
-    else:
-        noun = "answer" if limit.unit == "turns" else "token"
-        left, amount = f"{item.left:,}", count(limit.amount, noun)
-    begins = until(item.resets_at, now)
-    return words.LEFT.format(left=left, amount=amount, window=limit.window, begins=begins)
+    set_, is_money = item.limit, item.limit.unit == "usd"
+    left = words.dollars(item.left) if is_money else words.number(item.left)
+    limit = words.limit(set_.amount, set_.unit, set_.window)
+    return words.LEFT.format(left=left, limit=limit, begins=words.until(item.resets_at, now))

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from core import words
 from core.adapter import Account
 from core.db import Session
 from core.quota import Rules
@@ -29,10 +28,9 @@ class Offer:
     """The operators' accounts."""
 
     @property
-    def privacy(self) -> str:
-        """The three lines of /privacy: the data that is stored, and its recipients."""
-        models = dict.fromkeys((self.model, *self.fallbacks, *self.models))
-        return words.privacy(models, self.retention_days)
+    def recipients(self) -> tuple[str, ...]:
+        """The models that may read what people write."""
+        return tuple(dict.fromkeys((self.model, *self.fallbacks, *self.models)))
 
 
 @dataclass(frozen=True, slots=True)

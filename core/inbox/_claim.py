@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Text,
     Update,
     bindparam,
     case,
@@ -106,6 +107,21 @@ _MUTED = literal_column(
     " AND mutes.thread = CAST(turns.thread AS TEXT))",
     Instant,
 )
+_TERMS = literal_column(
+    "(SELECT exceptions.terms FROM exceptions WHERE exceptions.user_id = turns.user_id)", Text
+)
+_GROUP_ID = literal_column(
+    "(SELECT exceptions.id FROM exceptions"
+    " WHERE exceptions.platform = CAST(turns.platform AS TEXT)"
+    " AND exceptions.chat = CAST(turns.chat AS TEXT))",
+    Integer,
+)
+_GROUP_TERMS = literal_column(
+    "(SELECT exceptions.terms FROM exceptions"
+    " WHERE exceptions.platform = CAST(turns.platform AS TEXT)"
+    " AND exceptions.chat = CAST(turns.chat AS TEXT))",
+    Text,
+)
 _MODEL = (
     select(_conversations.c.model)
     .where(_conversations.c.id == turns.c.conversation_id)
@@ -129,6 +145,9 @@ def _claim(accounts: int, lines: tuple[int, ...]) -> Update:
             _PAUSED.label("paused_until"),
             _MUTED.label("muted_until"),
             _MODEL.label("model"),
+            _TERMS.label("terms"),
+            _GROUP_ID.label("group_id"),
+            _GROUP_TERMS.label("group_terms"),
         )
     )
 
@@ -184,6 +203,9 @@ def _turn(row: Any) -> Turn:
         paused_until=row["paused_until"],
         muted_until=row["muted_until"],
         model=row["model"],
+        terms=row["terms"] or "",
+        group_id=row["group_id"],
+        group_terms=row["group_terms"] or "",
     )
 
 

@@ -28,7 +28,7 @@ class Changes:
             whose = await identity.author_of(session, record.user_id, change.author)
             change = replace(change, author=whose)
         if record is None or not presses.concerns(change, record):
-            return Accepted(told=presses.UNKNOWN.get(change.kind, ""))
+            return Accepted(told=presses.unknown(change.kind))
         if told := await self._hindrance(session, change, record):
             return told  # nothing is stored of what strangers press
         if not await inbox.note(session, change.address, change.event_id):

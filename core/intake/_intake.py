@@ -391,6 +391,7 @@ class Intake:
         if await inbox.note(session, move.address, move.event_id):
             await identity.move(session, move.address, move.chat)
             await inbox.move(session, move.address, move.chat)
+            await quota.move(session, move.address, move.chat)
         return Accepted()
 
 

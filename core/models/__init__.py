@@ -8,7 +8,7 @@ from core.models._figures import audits, days_of_all, spendings, tally_marks, wa
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
 from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
-from core.models._money import allowances, calls, days, notices
+from core.models._money import allowances, calls, corrections, days, exceptions, notices
 from core.models._people import identities, users
 from core.models._schema import Instant, Key, metadata, partial_index
 
@@ -23,9 +23,11 @@ __all__ = [
     "audits",
     "calls",
     "conversations",
+    "corrections",
     "days",
     "days_of_all",
     "events",
+    "exceptions",
     "identities",
     "listeners",
     "messages",

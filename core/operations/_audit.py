@@ -44,6 +44,6 @@ async def audit(session: Session, order: Order, number: str = "10") -> Answer:
 def _line(row: Any) -> str:
     at = write_moment(f"{row.at:%Y-%m-%d %H:%M} UTC", row.at)
     what = " ".join(filter(None, (row.verb, row.subject)))
-    change = " → ".join(literal(each) or "–" for each in (row.before, row.after))
+    change = " → ".join(literal(each, most=200) or "–" for each in (row.before, row.after))
     told = f" ({change})" if row.before or row.after else ""
     return f"{at} {literal(row.operator)}: **{literal(what)}**{told}"

@@ -12,7 +12,7 @@ from core import models, tallies, words
 from core.charts import Columns, Series, Sign
 from core.db import Session
 from core.models import days_of_all, spendings, waits
-from core.money import MICRO, dollars
+from core.money import MICRO
 from core.operations._order import Answer, NotDone, Order, literal
 from core.operations._people import number_of
 from core.tallies import FIRST, WHOLE, Sums
@@ -49,9 +49,9 @@ async def top(session: Session, order: Order, span: str = tallies.MONTH) -> Answ
             place=place,
             who=number_of(user_id, order),
             name=literal(names.get(user_id, "")),
-            money=dollars(figures["cost"]),
-            answers=f"{figures['answers']:,}",
-            tokens=f"{figures['tokens']:,}",
+            money=words.dollars(figures["cost"]),
+            answers=words.amount(figures["answers"], "turns"),
+            tokens=words.amount(figures["tokens"], "tokens"),
         )
         for place, (user_id, figures) in enumerate(found, 1)
     ]
@@ -148,47 +148,54 @@ async def stats(session: Session, order: Order, days: str = "30") -> Answer:
 def _summary(found: Statistics) -> list[str]:
     total = found.total
     asked = total("answers") + total("failures") + total("refusals")
-    read = total("prompt_tokens")
+    people = max(found.sums.days[day]["people"] for day in found.days)
     lines = [
-        words.STATS_TITLE.format(first=found.days[0], last=found.days[-1]),
-        words.STATS_ANSWERS.format(
-            answers=f"{total('answers'):,}",
-            people=f"{max(found.sums.days[day]['people'] for day in found.days):,}",
+        words.STATS.format(first=found.days[0], last=found.days[-1]),
+        words.STATS_ANSWERS.format(number=words.number(total("answers"))),
+        words.STATS_PEOPLE.format(number=words.number(people)),
+        words.STATS_COST.format(money=words.dollars(total("cost"))),
+        words.STATS_CALLS.format(number=words.number(total("calls"))),
+        words.STATS_READ.format(
+            number=words.number(total("prompt_tokens")),
+            cached=_share(total("cached_tokens"), total("prompt_tokens")),
         ),
-        words.STATS_COST.format(money=dollars(total("cost")), calls=f"{total('calls'):,}"),
-        words.STATS_TOKENS.format(
-            read=f"{read:,}",
-            cached=100 * total("cached_tokens") // max(read, 1),
-            written=f"{total('completion_tokens'):,}",
-        ),
+        words.STATS_WRITTEN.format(number=words.number(total("completion_tokens"))),
         words.STATS_ERRORS.format(
-            failures=f"{total('failures'):,}",
-            share=f"{100 * total('failures') / max(asked, 1):.1f}",
-            refusals=f"{total('refusals'):,}",
+            number=words.number(total("failures")), share=_share(total("failures"), asked)
         ),
+        words.STATS_REFUSED.format(number=words.number(total("refusals"))),
     ]
     for kind, sentence in ((FIRST, words.STATS_FIRST), (WHOLE, words.STATS_WHOLE)):
         half, most = (found.wait(kind, share, found.days) for share in (0.5, 0.95))
         if half is not None and most is not None:
-            lines.append(sentence.format(half=_seconds(half), most=_seconds(most)))
+            values = {"half": _written(half), "most": _written(most)}
+            lines.append(sentence.format(share=words.percent(95), **values))
     return lines
+
+
+def _share(part: int, whole: int) -> str:
+    return words.percent(round(100 * part / max(whole, 1)))
 
 
 def _days(found: Statistics) -> list[str]:
+    busy = [day for day in reversed(found.days) if any(found.sums.days[day].values())]
     lines = []
-    for day in [day for day in reversed(found.days) if any(found.sums.days[day].values())][:SHOWN]:
+    for day in busy[:SHOWN]:
         figures = found.sums.days[day]
-        first = found.wait(FIRST, 0.5, (day,))
+        sentence = words.STATS_DAY_ERRORS if figures["failures"] else words.STATS_DAY
         lines.append(
-            words.STATS_DAY.format(
-                day=f"{day:%m-%d}",
-                answers=f"{figures['answers']:,}",
-                money=dollars(figures["cost"]),
-                failures=f"{figures['failures']:,}",
-                first="–" if first is None else _seconds(first),
+            sentence.format(
+                day=day,
+                answers=words.amount(figures["answers"], "turns"),
+                money=words.dollars(figures["cost"]),
+                failures=words.number(figures["failures"]),
             )
         )
     return lines
+
+
+def _written(seconds: float) -> str:
+    return words.number(round(seconds, 1) if seconds < 10 else round(seconds))
 
 
 def _seconds(seconds: float) -> str:

@@ -116,6 +116,6 @@ def _next(text: str) -> tuple[str, str]:
     return first, rest.strip()
 
 
-def literal(text: str) -> str:
+def literal(text: str, *, most: int = NAMES) -> str:
     """Return a text of a stranger as one line of Markdown that shows it as it is."""
-    return _MARKUP.sub(r"\\\1", line(text, NAMES))
+    return _MARKUP.sub(r"\\\1", line(text, most))

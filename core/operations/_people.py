@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, func, or_, select
 
 from core import models, quota, words
 from core.db import Session
-from core.money import dollars
 from core.operations._order import Answer, NotDone, Order, literal
 from core.text import write_moment
+from core.turns import Payer
 
 MOST = 10
 """The most people in a list."""
@@ -65,11 +65,11 @@ async def users(session: Session, order: Order, who: str = "") -> Answer:
         number = int(await session.scalar(select(func.count()).select_from(_users)) or 0)
         newest = select(_users.c.id).order_by(_users.c.id.desc()).limit(MOST)
         people = await _people(session, (await session.scalars(newest)).all())
-        return Answer(_list(words.USERS_NEWEST.format(number=f"{number:,}"), people, order))
+        return Answer(_list(words.PEOPLE.format(number), people, order))
     people = await find(session, who)
     if not people:
-        raise NotDone(words.USER_UNKNOWN.format(who=literal(who)))
-    return Answer(_list(words.USERS_FOUND, people, order))
+        raise NotDone(words.PERSON_UNKNOWN.format(who=literal(who)))
+    return Answer(_list(words.PEOPLE_FOUND, people, order))
 
 
 async def user(session: Session, order: Order, who: str) -> Answer:
@@ -77,9 +77,9 @@ async def user(session: Session, order: Order, who: str) -> Answer:
     person = await one(session, order, who)
     lines = [_title(person), *(_account(each) for each in person.accounts)]
     lines += [*await _limits(session, order, person), *await _spending(session, order, person)]
-    lines.append(words.USER_SINCE.format(day=_moment(person.created_at)))
+    lines.append(words.PERSON_SINCE.format(moment=_moment(person.created_at)))
     if person.seen_at is not None:
-        lines.append(words.USER_SEEN.format(moment=_moment(person.seen_at)))
+        lines.append(words.PERSON_SEEN.format(moment=_moment(person.seen_at)))
     return Answer("\n".join(lines))
 
 
@@ -87,9 +87,9 @@ async def one(session: Session, order: Order, who: str) -> Person:
     """Return the one person that a text finds; NotDone with a list if it is not one."""
     people = await find(session, who)
     if not people:
-        raise NotDone(words.USER_UNKNOWN.format(who=literal(who)))
+        raise NotDone(words.PERSON_UNKNOWN.format(who=literal(who)))
     if len(people) > 1:
-        raise NotDone(_list(words.USERS_SEVERAL, people, order))
+        raise NotDone(_list(words.PEOPLE_SEVERAL, people, order))
     return people[0]
 
 
@@ -170,7 +170,7 @@ async def _people(session: Session, ids: Sequence[int]) -> list[Person]:
 def _list(title: str, people: Sequence[Person], order: Order) -> str:
     lines = [f"**{title}**", *(_line(each, order) for each in people[:MOST])]
     if len(people) > MOST:
-        lines.append(words.USERS_MORE)
+        lines.append(words.PEOPLE_MORE)
     return "\n".join(lines)
 
 
@@ -186,7 +186,7 @@ def number_of(user_id: int, order: Order) -> str:
 
 
 def _title(person: Person) -> str:
-    return words.USER_TITLE.format(name=literal(person.name), number=person.id)
+    return words.PERSON.format(name=literal(person.name), number=person.id)
 
 
 def _account(account: Account) -> str:
@@ -194,30 +194,35 @@ def _account(account: Account) -> str:
 
 
 async def _limits(session: Session, order: Order, person: Person) -> list[str]:
-    left = await quota.remaining(session, person.id, order.rules, now=order.now)
-    return [words.USER_LEFT.format(left=_left(each), limit=each.limit) for each in left]
+    terms = await quota.terms_of(session, person.id)
+    payer = Payer(person.id, terms)
+    left = await quota.remaining(session, payer, order.rules, now=order.now)
+    told = [words.PERSON_TERMS.format(terms=literal(terms, most=200))] if terms else []
+    return [*told, *(_left(each) for each in left)]
 
 
 def _left(item: quota.Remaining) -> str:
-    return dollars(item.left) if item.limit.unit == "usd" else f"{item.left:,}"
+    limit = item.limit
+    left = words.dollars(item.left) if limit.unit == "usd" else words.number(item.left)
+    most = words.limit(limit.amount, limit.unit, limit.window)
+    return words.PERSON_LEFT.format(left=left, limit=most)
 
 
 async def _spending(session: Session, order: Order, person: Person) -> list[str]:
     month = await quota.spent(session, person.id, order.rules, now=order.now)
     every = await _in_all(session, person.id)
     return [
-        words.USER_MONTH.format(**_figures(month)),
-        words.USER_IN_ALL.format(**_figures(every)),
+        words.PERSON_MONTH.format(**_figures(month)),
+        words.PERSON_IN_ALL.format(**_figures(every)),
     ]
 
 
 def _figures(spent: quota.Spending) -> dict[str, str]:
     tokens = spent.prompt_tokens + spent.completion_tokens
     return {
-        "money": dollars(spent.charged),
-        "answers": f"{spent.turns:,}",
-        "tokens": f"{tokens:,}",
-        "cached": str(100 * spent.cached_tokens // max(spent.prompt_tokens, 1)),
+        "money": words.dollars(spent.charged),
+        "answers": words.amount(spent.turns, "turns"),
+        "tokens": words.amount(tokens, "tokens"),
     }
 
 

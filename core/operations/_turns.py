@@ -11,7 +11,6 @@ from core import inbox, models, mutes, posts, quota, words
 from core.adapter import Address
 from core.db import WORK, Session, notify
 from core.models import FORGOTTEN
-from core.money import dollars
 from core.operations._audit import note
 from core.operations._order import Answer, NotDone, Order, literal
 from core.text import write_moment
@@ -230,14 +229,14 @@ async def _shown(session: Session, turn_id: int) -> Answer:
     if found is None:
         raise NotDone(words.TURNS_UNKNOWN.format(number=turn_id))
     each = found.trouble
-    moments = {
-        words.TURN_ASKED: each.created_at,
-        words.TURN_ANSWERED: found.answered_at,
-        words.TURN_DELIVERED: found.delivered_at,
-    }
+    moments = (
+        (words.TURN_ASKED, each.created_at),
+        (words.TURN_ANSWERED, found.answered_at),
+        (words.TURN_DELIVERED, found.delivered_at),
+    )
     lines = [
-        words.TURN_TITLE.format(number=each.id, platform=each.platform, state=_state(each)),
-        *(f"{name}: {_moment(at) if at else '–'}" for name, at in moments.items()),
+        words.TURN.format(number=each.id, platform=each.platform, state=_state(each)),
+        *(sentence.format(moment=_moment(at)) for sentence, at in moments if at is not None),
         *(_call(call) for call in found.calls),
     ]
     return Answer("\n".join(lines))
@@ -293,7 +292,9 @@ def _state(each: Trouble) -> str:
 
 def _call(call: CallRecord) -> str:
     return words.TURN_CALL.format(
-        model=literal(call.model), tokens=f"{call.tokens:,}", money=dollars(call.cost)
+        model=literal(call.model),
+        tokens=words.amount(call.tokens, "tokens"),
+        money=words.dollars(call.cost),
     )
 
 

@@ -5,13 +5,16 @@ from dataclasses import replace
 
 from core.adapter import VERBS, InboundMessage
 from core.db import Session
-from core.operations import _audit, _figures, _people, _turns
+from core.operations import _audit, _figures, _people, _terms, _turns
 from core.operations._order import Answer, NotDone, Order, Parameter, Verb
 
 WHO = Parameter("who")
 _PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
     "users": (Parameter("who", is_optional=True, takes_rest=True),),
     "user": (Parameter("who", takes_rest=True),),
+    "tier": (WHO, Parameter("tier")),
+    "limit": (WHO, Parameter("limits", takes_rest=True)),
+    "grant": (WHO, Parameter("amount", takes_rest=True)),
     "top": (Parameter("span", is_optional=True),),
     "stats": (Parameter("days", is_optional=True),),
     "turns": (
@@ -23,6 +26,9 @@ _PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
 _CARRY_OUT: Mapping[str, Callable[..., Awaitable[Answer]]] = {
     "users": _people.users,
     "user": _people.user,
+    "tier": _terms.tier,
+    "limit": _terms.limit,
+    "grant": _terms.grant,
     "top": _figures.top,
     "stats": _figures.stats,
     "turns": _turns.turns,

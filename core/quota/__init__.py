@@ -3,16 +3,31 @@
 Money is exact to the micro-dollar. An allowance always equals the sum of its window's calls.
 """
 
-from core.quota._allowances import DEPLOYMENT, Rules, prune
+from core.quota._allowances import prune
+from core.quota._corrections import grant, merge, split
 from core.quota._days import sum_up
+from core.quota._exceptions import (
+    Apart,
+    Group,
+    Whom,
+    allow,
+    list_exceptions,
+    move,
+    owner_of,
+    payer_of,
+    terms_of,
+    unknown_terms,
+)
 from core.quota._left import Remaining, Spending, remaining, spent
 from core.quota._reserving import Reservation, reserve
+from core.quota._rules import DEPLOYMENT, Rules
 from core.quota._settling import (
     Progress,
     abandon,
     excuse,
     is_counted,
     note,
+    prepare,
     recover,
     release,
     settle,
@@ -21,15 +36,26 @@ from core.quota._told import tell
 
 __all__ = [
     "DEPLOYMENT",
+    "Apart",
+    "Group",
     "Progress",
     "Remaining",
     "Reservation",
     "Rules",
     "Spending",
+    "Whom",
     "abandon",
+    "allow",
     "excuse",
+    "grant",
     "is_counted",
+    "list_exceptions",
+    "merge",
+    "move",
     "note",
+    "owner_of",
+    "payer_of",
+    "prepare",
     "prune",
     "recover",
     "release",
@@ -37,6 +63,9 @@ __all__ = [
     "reserve",
     "settle",
     "spent",
+    "split",
     "sum_up",
     "tell",
+    "terms_of",
+    "unknown_terms",
 ]

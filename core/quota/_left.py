@@ -8,8 +8,11 @@ from sqlalchemy import Table, func, select
 
 from core import models
 from core.db import Session
-from core.quota._allowances import Rules, ledger_sum, used_now
+from core.errors import Whose
+from core.quota._allowances import ledger_sum, used_now
+from core.quota._rules import Rules
 from core.settings import Limit
+from core.turns import Payer
 
 _allowances = models.allowances
 _calls = models.calls
@@ -18,28 +21,40 @@ _days = models.days
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """The rest of a limit, in the unit of the limit, until `resets_at`."""
+    """The rest of a limit, in the unit of the limit, until `resets_at`.
+
+    A grant can bring `left` above the amount of the limit.
+    """
 
     limit: Limit
     left: int
     resets_at: datetime
+    whose: Whose = "person"
 
 
 async def remaining(
-    session: Session, user_id: int, rules: Rules, *, now: datetime
+    session: Session, payer: Payer, rules: Rules, *, now: datetime
 ) -> list[Remaining]:
-    """Return the rest of each limit of a person, in the operator's order."""
-    found = await session.execute(select(_allowances).where(_allowances.c.owner_id == user_id))
-    rows = {(row.unit, row.window): row for row in found}
+    """Return the rest of each limit of a person and of their group, in the operator's order."""
+    theirs: list[tuple[int, Whose, Limit]] = [
+        (payer.user_id, "person", limit) for limit in rules.of_person(payer.terms)
+    ]
+    if payer.group_id is not None:
+        shared = rules.of_group(payer.group_terms)
+        theirs += [(-payer.group_id, "group", limit) for limit in shared]
+    is_theirs = _allowances.c.owner_id.in_({owner for owner, _, _ in theirs})
+    found = await session.execute(select(_allowances).where(is_theirs))
+    rows = {(row.owner_id, row.unit, row.window): row for row in found}
     left = []
-    for limit in rules.quota:
-        row = rows.get((limit.unit, limit.window))
+    for owner, whose, limit in theirs:
+        row = rows.get((owner, limit.unit, limit.window))
         used = (
-            await ledger_sum(session, user_id, limit, now)
+            await ledger_sum(session, owner, limit, now)
             if row is None
             else used_now(row, limit, now)
         )
-        left.append(Remaining(limit, max(limit.amount - used, 0), limit.resets_at(now)))
+        rest = max(limit.amount - used, 0)
+        left.append(Remaining(limit, rest, limit.resets_at(now), whose))
     return left
 
 

@@ -8,6 +8,7 @@ from core.errors import QuotaExceeded
 from core.turns import Turn
 
 _notices = models.notices
+_PREFIXES = {"person": "", "group": "group ", "everybody": "budget "}
 
 
 async def tell(session: Session, turn: Turn, refusal: QuotaExceeded, *, now: datetime) -> bool:
@@ -20,7 +21,7 @@ async def tell(session: Session, turn: Turn, refusal: QuotaExceeded, *, now: dat
     new = insert(session, _notices).values(
         user_id=turn.user_id,
         conversation_id=turn.conversation_id,
-        bound=f"budget {refusal.limit}" if refusal.shared else refusal.limit,
+        bound=_PREFIXES[refusal.whose] + refusal.limit,
         until=refusal.resets_at,
     )
     told = new.on_conflict_do_update(

@@ -275,4 +275,4 @@ async def cut(growing: Growing, text: str) -> list[str]:
     """Return the parts of a text, at most `PARTS`."""
     is_long = len(text) - growing.settled > LONG
     parts = await asyncio.to_thread(growing.split, text) if is_long else growing.split(text)
-    return parts if len(parts) <= PARTS else [*parts[: PARTS - 1], words.NOTES["length"]]
+    return parts if len(parts) <= PARTS else [*parts[: PARTS - 1], words.ENDED_LENGTH]

@@ -47,8 +47,8 @@ async def test_an_operator_sees_people_figures_and_turns(place: ButtonStage) -> 
         for who in ("1", "ada", f"{place.platform}:{place.ada.id}", str(place.ada.id), "1-1"):
             told = await order(place, f"/user {who}")
             assert f"{place.platform}:{place.ada.id}" in told
-            assert "199 of 200 turns/day" in told
-        assert "1 answers" in await order(place, "/top")
+            assert "199 of 200 answers a day" in told
+        assert "1 answer" in await order(place, "/top")
         assert "Answers: 1" in await order(place, "/stats 3")
         assert await order(place, "/turns") == "No turn is in trouble."
         assert "answered" in await order(place, "/turns show 1")
