@@ -295,6 +295,20 @@ COMMANDS = (
 """The one catalogue of commands, in the order of menus. Names are unique."""
 
 
+VERBS = (
+    Command("users", "Find people", hint="A part of a name, or nothing for the newest"),
+    Command("user", "All about one person", hint="A number, an account, a name or a reference"),
+    Command("tier", "Give somebody the limits of a tier", hint="The person, and a tier"),
+    Command("limit", "Give somebody limits of their own", hint="The person, and 50 turns/day"),
+    Command("grant", "Let somebody spend more for now", hint="The person, and 2 usd"),
+    Command("top", "Who spends most", hint="today or month"),
+    Command("stats", "What happened day by day", hint="The number of days"),
+    Command("turns", "Turns in trouble", hint="show, replay or discard, and their numbers"),
+    Command("audit", "What operators did", hint="The number of lines"),
+)
+"""The commands of operators, beside those of everybody, in the order of menus."""
+
+
 class Known(Protocol):
     """What the core knows of one platform's accounts, for an adapter that has to catch up."""
 

@@ -43,7 +43,7 @@ from core.inbox._records import (
     unanswered,
     unanswered_by,
 )
-from core.inbox._steps import add, answered, delivered, give_up, is_answered, retry
+from core.inbox._steps import add, answered, delivered, discard, give_up, is_answered, retry
 
 __all__ = [
     "Entry",
@@ -61,6 +61,7 @@ __all__ = [
     "claim",
     "copied",
     "delivered",
+    "discard",
     "extend",
     "free",
     "get",
