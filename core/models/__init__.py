@@ -4,10 +4,20 @@ They are plain tables, not mapped classes: SQLAlchemy's ORM would take 7 MB of e
 statement on a class costs more than one on a table.
 """
 
+from core.models._access import invites, moved_groups, redemptions, standings
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
 from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
-from core.models._money import allowances, calls, corrections, days, exceptions, notices
+from core.models._money import (
+    allowances,
+    calls,
+    corrections,
+    days,
+    exceptions,
+    notices,
+    waiting,
+)
+from core.models._operators import alerts, announcements, recipients, walks
 from core.models._people import identities, users
 from core.models._schema import Instant, Key, metadata, partial_index
 
@@ -16,7 +26,9 @@ __all__ = [
     "FORGOTTEN",
     "Instant",
     "Key",
+    "alerts",
     "allowances",
+    "announcements",
     "attachment_uses",
     "attachments",
     "calls",
@@ -26,16 +38,23 @@ __all__ = [
     "events",
     "exceptions",
     "identities",
+    "invites",
     "listeners",
     "messages",
     "metadata",
+    "moved_groups",
     "mutes",
     "notices",
     "partial_index",
     "pauses",
     "posts",
+    "recipients",
+    "redemptions",
+    "standings",
     "summaries",
     "turns",
     "users",
+    "waiting",
+    "walks",
     "workers",
 ]
