@@ -91,6 +91,10 @@ class Question:
     """The file that goes with the answer; it is made when the answer is delivered."""
     notice: str = ""
     """The bound that the person has reached, if this is no question but a notice of that."""
+    account: str = field(default="", compare=False)
+    """The account of the author, in a group."""
+    whispered: bool = False
+    """True if the answer is for the author alone, wherever the platform can hide it from others."""
     asks: str = ""
     """The name of the command that waits for a confirmation; buttons below the answer give it."""
     pieces: int = 1
@@ -111,6 +115,7 @@ class Question:
             text=message.text,
             private=message.private,
             name=message.author.name,
+            account="" if message.private else message.author.account_id,
             quote=_attributed(message),
             unreadable=message.unreadable,
             attachments=message.attachments,
@@ -332,6 +337,15 @@ class Turn:
     """The parts of `payer`."""
     ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
+
+    @property
+    def whom(self) -> str | None:
+        """The account of the one person for whom the answer is; None if it is for everybody.
+
+        In a group, a refusal concerns nobody but the person who asked.
+        """
+        is_theirs = self.question.whispered or self.outcome is Outcome.REFUSED
+        return (self.question.account or None) if is_theirs else None
 
     @property
     def reference(self) -> str:

@@ -11,6 +11,7 @@ from core.inbox._accept import (
     replace,
     say,
     summarise,
+    take_over,
     tell,
 )
 from core.inbox._claim import (
@@ -82,6 +83,7 @@ __all__ = [
     "say",
     "shaken",
     "summarise",
+    "take_over",
     "tell",
     "unanswered",
     "unblock",
