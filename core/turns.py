@@ -63,6 +63,10 @@ class Speaker:
     """True if their last question was as long as a message may be, or a forward: more may follow.
     """
     activity: Activity = field(default=Activity(), compare=False)
+    language: str = field(default="", compare=False)
+    """The language in which they want to be spoken to; "" if none is known."""
+    hint: str = field(default="", compare=False)
+    """The language that their platform tells, whatever they have chosen; "" if none is known."""
 
 
 IDS_PER_TURN = 1024
@@ -95,6 +99,8 @@ class Question:
     """The account of the author, in a group."""
     whispered: bool = False
     """True if the answer is for the author alone, wherever the platform can hide it from others."""
+    announced: bool = False
+    """True if nobody asked anything, and the answer is an announcement: it lets others go first."""
     asks: str = ""
     """The name of the command that waits for a confirmation; buttons below the answer give it."""
     pieces: int = 1
@@ -107,10 +113,12 @@ class Question:
     forwarded: bool = field(default=False, compare=False)
     sent_at: float = field(default=0.0, compare=False)
     """Seconds since 1970 UTC, by the platform's clock."""
+    language: str = field(default=words.ENGLISH, compare=False)
+    """The language in which its author is spoken to."""
 
     @classmethod
     def of(cls, message: InboundMessage) -> Self:
-        """Return the question in a message."""
+        """Return the question in a message, whose author is spoken to in the current language."""
         return cls(
             text=message.text,
             private=message.private,
@@ -123,6 +131,7 @@ class Question:
             partial=message.partial,
             forwarded=message.forwarded,
             sent_at=message.sent_at.timestamp(),
+            language=words.language(),
         )
 
     def opened_by(self, opening: Opening) -> Self:
@@ -205,6 +214,17 @@ class Question:
         if self.unreadable:
             return words.unreadable(self.unreadable)
         return words.NOTHING_SAID
+
+    def aside(self, *, notice: str = "", whispered: bool = False) -> "Question":
+        """Return what stands for a question where its author is only told something."""
+        return Question(
+            "",
+            private=self.private,
+            account=self.account,
+            language=self.language,
+            notice=notice,
+            whispered=whispered,
+        )
 
     def takes(self, piece: "Question") -> bool:
         """Return whether a piece still fits in; the rest of what is sent is another question."""

@@ -60,13 +60,21 @@ class Chat:
     """The two steps of a turn: `answer` stores the answer, and `delivery` posts it."""
 
     def __init__(
-        self, sessions: Sessions, llm: LLM, terms: Terms, *, now: Callable[[], datetime]
+        self,
+        sessions: Sessions,
+        llm: LLM,
+        terms: Terms,
+        *,
+        now: Callable[[], datetime],
+        notice: Callable[[Exception], None] = lambda _: None,
     ) -> None:
+        """Make the steps of a process; `notice` hears every error that ends a turn."""
         self.delivery = Delivery(sessions, terms.rules, now=now)
         self._sessions = sessions
         self._llm = llm
         self._terms = terms
         self._now = now
+        self._notice = notice
         self._arriving = attachments.Room(attachments.ARRIVING)
         # Those that were told what their model cannot take; after a restart they are told again.
         self._told: deque[tuple[int, str]] = deque(maxlen=1000)
@@ -100,6 +108,7 @@ class Chat:
     ) -> _Ending:
         """Return the ending for an error that another attempt would meet again."""
         names = [each.name for each in turn.question.attachments]
+        self._notice(error)
         sentence = words.ended(error, self._now(), file=names[0] if len(names) == 1 else None)
         if isinstance(error, REFUSALS):
             log.info("turn %s: refused: %s", turn.reference, error)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from core import words
 from core.db import Session
 from core.quota import Rules
 from core.turns import Enclosure, Speaker
@@ -23,6 +24,8 @@ class Offer:
     personas: Mapping[str, str] = field(default_factory=dict)
     """Instructions by a short name."""
     retention_days: int | None = None
+    language: str = words.ENGLISH
+    """The language for people of whom none is known."""
 
     @property
     def recipients(self) -> tuple[str, ...]:

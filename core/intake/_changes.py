@@ -22,6 +22,11 @@ class Changes:
 
     async def store(self, session: Session, change: Change) -> Accepted:
         """Store a change of a known message, or pass it over."""
+        spoken = await identity.language(session, change.author) if change.is_press else ""
+        with words.spoken_in(spoken or self._offer.language):
+            return await self._stored(session, change)
+
+    async def _stored(self, session: Session, change: Change) -> Accepted:
         turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is not None and change.of_copy:
@@ -78,7 +83,8 @@ class Changes:
             return None if is_theirs else not_theirs
         if is_theirs and not self._bounds.is_told(activity, reached, now):
             entry = instead(change, record, record.question, now)
-            notice = notice_of(entry, reached, self._bounds.notice(reached, now))
+            with words.spoken_in(record.question.language):
+                notice = notice_of(entry, reached, self._bounds.notice(reached, now))
             await inbox.say(session, notice, now=now)
         return Accepted()
 
@@ -106,7 +112,7 @@ class Changes:
             return Accepted()
         if told := await presses.hindrance(session, change, record):
             return Accepted(told=told)
-        question = replace(record.question, again=True)
+        question = replace(record.question, again=True, language=words.language())
         entry = instead(change, record, question, now)
         await self._stay(session, change, await inbox.replace(session, entry, now=now))
         return Accepted(changed=True)
@@ -155,7 +161,7 @@ class Changes:
     ) -> None:
         """Let a text stand in the messages of an answer, without its button."""
         now = self._now()
-        question = replace(record.question, text="", quote="", attachments=(), whispered=True)
+        question = record.question.aside(whispered=True)
         entry = answered(instead(change, record, question, now), text or words.EMPTY)
         ticket = change.ticket if change.hidden is None else change.hidden
         entry = replace(entry, lane=None, ticket=ticket)
@@ -170,7 +176,8 @@ class Changes:
         if presses.is_decided(record):
             return Accepted(told=words.DECIDED)
         result = await presses.decide(session, change, record, self._offer, now=now)
-        question = Question("", private=record.question.private)
+        private, spoken = record.question.private, words.language()
+        question = Question("", private=private, language=spoken)
         entry = answered(instead(change, record, question, now), result.text)
         await inbox.replace(session, replace(entry, replaces_id=record.id), now=now)
         return Accepted(changed=True, forgot=result.forgot)

@@ -73,10 +73,5 @@ def answered(entry: inbox.Entry, text: str) -> inbox.Entry:
 
 def notice_of(entry: inbox.Entry, reason: Reason, text: str) -> inbox.Entry:
     """Return an entry that only tells a person to wait; it waits for nothing itself."""
-    return replace(answered(entry, text), lane=None, question=_told(entry.question, reason))
-
-
-def _told(question: Question, reason: Reason) -> Question:
-    """Return what stands for a question whose author is only told to wait."""
-    account, private = question.account, question.private
-    return Question("", private=private, account=account, notice=reason, whispered=True)
+    told = entry.question.aside(notice=reason, whispered=True)
+    return replace(answered(entry, text), lane=None, question=told)

@@ -16,6 +16,7 @@ from core.models._money import (
     notices,
     waiting,
 )
+from core.models._operators import alerts, announcements, recipients, walks
 from core.models._people import identities, users
 from core.models._schema import Instant, Key, metadata, partial_index
 
@@ -24,7 +25,9 @@ __all__ = [
     "FORGOTTEN",
     "Instant",
     "Key",
+    "alerts",
     "allowances",
+    "announcements",
     "attachment_uses",
     "attachments",
     "calls",
@@ -42,9 +45,11 @@ __all__ = [
     "partial_index",
     "pauses",
     "posts",
+    "recipients",
     "summaries",
     "turns",
     "users",
     "waiting",
+    "walks",
     "workers",
 ]

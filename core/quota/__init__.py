@@ -17,7 +17,15 @@ from core.quota._exceptions import (
     terms_of,
     unknown_terms,
 )
-from core.quota._left import Daily, Remaining, Spending, by_day, remaining, spent
+from core.quota._left import (
+    Daily,
+    Remaining,
+    Spending,
+    by_day,
+    remaining,
+    remaining_budget,
+    spent,
+)
 from core.quota._reserving import Reservation, reserve
 from core.quota._rules import DEPLOYMENT, Rules
 from core.quota._settling import (
@@ -64,6 +72,7 @@ __all__ = [
     "recover",
     "release",
     "remaining",
+    "remaining_budget",
     "reserve",
     "settle",
     "spent",

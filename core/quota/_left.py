@@ -12,7 +12,7 @@ from core.db import Session
 from core.errors import Whose
 from core.models import Instant
 from core.quota._allowances import ledger_sum, used_now
-from core.quota._rules import Rules
+from core.quota._rules import DEPLOYMENT, Rules
 from core.settings import Limit
 from core.turns import Payer
 
@@ -44,6 +44,18 @@ async def remaining(
     if payer.group_id is not None:
         shared = rules.of_group(payer.group_terms)
         theirs += [(-payer.group_id, "group", limit) for limit in shared]
+    return await _rest(session, theirs, now)
+
+
+async def remaining_budget(session: Session, rules: Rules, *, now: datetime) -> list[Remaining]:
+    """Return the rest of each limit of the whole deployment."""
+    return await _rest(session, [(DEPLOYMENT, "everybody", limit) for limit in rules.budget], now)
+
+
+async def _rest(
+    session: Session, theirs: Sequence[tuple[int, Whose, Limit]], now: datetime
+) -> list[Remaining]:
+    """Return the rest of some owners' limits."""
     is_theirs = _allowances.c.owner_id.in_({owner for owner, _, _ in theirs})
     found = await session.execute(select(_allowances).where(is_theirs))
     rows = {(row.owner_id, row.unit, row.window): row for row in found}

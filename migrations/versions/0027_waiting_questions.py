@@ -1,6 +1,6 @@
 """Let refused questions wait under a notice, and note who was told that a limit is nearly used.
 
-Revision 0026, follows 0025, 2026-11-29.
+Revision 0027, follows 0026, 2026-11-29.
 
 On PostgreSQL each table is changed in a transaction of its own, so that no lock on one waits for
 the other.
@@ -17,8 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
