@@ -221,6 +221,7 @@ class Messages:
                 final=bool(wanted.final),
                 reply_to=(self.answered_id or self.turn.message_id) if part == 0 else None,
                 ticket=self.turn.ticket,
+                whom=self.turn.whom,
                 buttons=wanted.buttons or (),
                 nonce=self._nonce(part),
             )
