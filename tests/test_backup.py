@@ -7,9 +7,11 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlalchemy import URL, create_engine, select
 
 from core import backup, db, models
@@ -35,6 +37,12 @@ def empty_url(postgres_server: URL) -> Iterator[str]:
     """A PostgreSQL database without tables."""
     with postgres.database(postgres_server) as url:
         yield url
+
+
+def picture() -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (32, 24), "green").save(file, "PNG")
+    return file.getvalue()
 
 
 def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
@@ -79,7 +87,7 @@ async def test_everything_comes_back_on_either_engine(
 ) -> None:
     async with stage.running():
         await ask(stage, "Hello \u2028 “quoted” \U0001f408 \\ line\nbreak")
-        await stage.server.document(stage.chat, stage.ada, b"Minka is nine.", "a.txt", "text/plain")
+        await stage.server.photo(stage.chat, stage.ada, picture(), "Who is this?")
         await stage.records.idle(2)
         await ask(stage, "/persona You are a cat.")
         await ask(stage, "/new")
