@@ -15,8 +15,10 @@ from core import (
     inbox,
     memory,
     mutes,
+    operations,
     pieces,
     posts,
+    presses,
     quota,
     speech,
     words,
@@ -209,6 +211,9 @@ class Intake:
     async def _heard(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
+        operator = presses.operator(message.author, self._offer, now=now)
+        if operator is not None and message.private and (wish := operations.wish_in(message)):
+            return await self._operate(session, message, wish, operator, speaker, now)
         question = speech.question_in(message)
         if question is not None and message.command != NEW:
             return await self._said(session, question, speaker, now)
@@ -326,13 +331,39 @@ class Intake:
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
         entry = answered(entry_of(message, speaker, now), result.text)
-        if result.encloses or result.asks:
-            told = replace(entry.question, encloses=result.encloses, asks=result.asks)
+        if result.encloses or result.asks or result.whispered:
+            told = replace(
+                entry.question,
+                encloses=result.encloses,
+                asks=result.asks,
+                whispered=result.whispered,
+            )
             entry = replace(entry, question=told)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
         return Accepted(changed=result.stopped, forgot=result.forgot)
+
+    async def _operate(
+        self,
+        session: Session,
+        message: InboundMessage,
+        wish: str,
+        order: operations.Order,
+        speaker: Speaker,
+        now: datetime,
+    ) -> Accepted:
+        """Carry out what an operator orders, and store its turn with the answer."""
+        if not await inbox.is_new(session, message.address, message.event_id, message.message_id):
+            return Accepted()
+        if reached := self._bounds.reached(speaker.activity):
+            return await self._hold_off(session, message, speaker, reached, now)
+        answer = await operations.carry_out(session, wish, order)
+        entry = answered(entry_of(message, speaker, now), answer.text)
+        if answer.asks:
+            entry = replace(entry, question=replace(entry.question, asks=wish))
+        await inbox.accept(session, message.event_id, entry, now=now)
+        return Accepted(changed=answer.stopped)
 
     async def _anew(
         self,

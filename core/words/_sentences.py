@@ -5,6 +5,7 @@ have names: another language has other cases, another order and more than two nu
 """
 
 from core.marks import _
+from core.words._operators import *  # noqa: F403 - they are a part of the catalogue
 from core.words._plural import plural
 
 # Buttons
