@@ -53,6 +53,30 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What operators have decided of a person; see `models.standings`."""
+
+    allowed: bool = False
+    blocked: bool = False
+    told: bool = False
+    """True if they were told that they are not let in."""
+    since: datetime | None = None
+    """The time of the last unblocking; messages from before it are not answered."""
+
+
+NEWCOMER = Standing()
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """An account that may not speak to the bot where it did."""
+
+    user_id: int | None
+    """Its person; None if nothing is stored of it."""
+    standing: Standing = NEWCOMER
+
+
+@dataclass(frozen=True, slots=True)
 class Speaker:
     """A person in a conversation, with the conversation's epoch when they spoke."""
 

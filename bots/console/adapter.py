@@ -259,6 +259,13 @@ class ConsoleAdapter:
         """Return None: the terminal has no threads."""
         return None
 
+    async def leave(self, address: Address) -> None:
+        """Do nothing, because the terminal has no groups."""
+
+    def link(self, payload: str) -> str:
+        """Return "": no link leads into a terminal."""
+        return ""
+
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Raise AttachmentError, because a terminal has no attachments."""
         raise AttachmentError(words.NO_FILES_HERE)

@@ -10,7 +10,7 @@ import discord
 from discord.http import Route
 
 from bots.discord import tickets
-from bots.discord.arrivals import CAPACITY
+from bots.discord.arrivals import CAPACITY, Event
 from bots.discord.files import fetch
 from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
@@ -29,12 +29,10 @@ from bots.discord.threads import open_again, parent
 from bots.discord.way import Way
 from bots.discord.whispers import Whispers
 from core.adapter import (
-    Access,
     Address,
     Attachment,
     Button,
     Change,
-    Copy,
     InboundMessage,
     Known,
     Leeway,
@@ -163,7 +161,7 @@ class DiscordAdapter:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access | Copy, str | None]:
+    async def listen(self) -> AsyncGenerator[Event, str | None]:
         """Yield events of the gateway, and messages that were missed since the newest stored one.
 
         Raises SettingsError when Discord refuses the login.
@@ -372,6 +370,17 @@ class DiscordAdapter:
         """Return the address of the channel around a public thread."""
         found = await parent(self._client, self._client.deleted, address.chat)
         return None if found is None else replace(address, chat=found)
+
+    async def leave(self, address: Address) -> None:
+        """Leave a server; one that the bot is not in any more is no error."""
+        if address.places:
+            path, guild = "/users/@me/guilds/{guild_id}", address.places[-1]
+            with suppress(Undeliverable):
+                await call(self._client, "DELETE", path, guild_id=guild)
+
+    def link(self, payload: str) -> str:
+        """Return "", because a link to a bot on Discord carries nothing."""
+        return ""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; its URL has to be asked for again, because it expires."""

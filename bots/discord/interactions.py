@@ -19,7 +19,7 @@ from bots.discord.content import (
     shown_text,
     unreadable_in,
 )
-from bots.discord.inbound import address_of
+from bots.discord.places import address_of
 from bots.discord.rest import Refused, call
 from bots.discord.tickets import EPHEMERAL, Ticket, Way
 from core import words
@@ -72,10 +72,19 @@ def parse_interaction(
 
     `is_member` tells whether the bot is in the server, if the interaction comes from one.
     """
-    data: dict[str, Any] = dict(interaction.data or {})
-    alone = not _may_write(interaction, is_member=is_member)
     if interaction.channel_id is None:
         return None
+    channel = interaction.channel or discord.Object(interaction.channel_id)
+    guild = discord.Object(interaction.guild_id or 0) if is_member else None
+    event = _read(interaction, me, is_member=is_member)
+    return event and replace(event, address=address_of(channel, me, guild))
+
+
+def _read(
+    interaction: discord.Interaction, me: Snowflake, *, is_member: bool
+) -> InboundMessage | Change | None:
+    data: dict[str, Any] = dict(interaction.data or {})
+    alone = not _may_write(interaction, is_member=is_member)
     if interaction.type is discord.InteractionType.application_command:
         way = Way.HIDDEN if _hides(interaction, data) else Way.ALONE if alone else Way.FIRST
         ticket = _ticket(interaction, way)
@@ -175,7 +184,7 @@ def _message(
     private = _is_private(interaction)
     return InboundMessage(
         event_id=str(interaction.id),
-        address=address_of(interaction.channel_id, me),
+        address=address_of(discord.Object(interaction.channel_id), me, None),
         author=_author(interaction),
         message_id=str(interaction.id),
         ticket=ticket,
@@ -218,7 +227,7 @@ def _press(
     return Change(
         str(interaction.id),
         ChangeKind(custom_id),
-        address_of(interaction.channel_id, me),
+        address_of(discord.Object(interaction.channel_id), me, None),
         _author(interaction),
         str(message.id),
         ticket=ticket,

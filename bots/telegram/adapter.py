@@ -62,6 +62,7 @@ SPARE, EACH = Rate(5, 5), Rate(0.5, 3)
 PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """The seconds between two edits that Telegram accepts for long; a group takes 20 a minute."""
 
+LINK = "https://t.me/"
 LONGEST_TOAST = 200
 """The most characters of the answer to a pressed button."""
 
@@ -361,6 +362,16 @@ class TelegramAdapter:
     async def around(self, address: Address) -> Address | None:
         """Return the address of the chat around a topic."""
         return replace(address, thread="") if address.thread else None
+
+    async def leave(self, address: Address) -> None:
+        """Leave a group; one that does not know the bot any more is no error."""
+        if address.places:
+            with suppress(Undeliverable), translating():
+                await self._bot.leave_chat(int(address.places[-1]))
+
+    def link(self, payload: str) -> str:
+        """Return the address of a page that opens the chat with the bot."""
+        return f"{LINK}{self._me.username}?start={payload}"
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; Telegram hands out files up to 20 MB."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import words
+from core.adapter import Account
 from core.db import Session
 from core.quota import Rules
 from core.turns import Enclosure, Speaker
@@ -26,6 +27,8 @@ class Offer:
     retention_days: int | None = None
     language: str = words.ENGLISH
     """The language for people of whom none is known."""
+    admins: frozenset[Account] = frozenset()
+    """The operators' accounts."""
 
     @property
     def recipients(self) -> tuple[str, ...]:

@@ -42,8 +42,9 @@ from core.inbox._records import (
     of_album,
     requeue,
     unanswered,
+    unanswered_by,
 )
-from core.inbox._steps import add, answered, delivered, give_up, is_answered, retry
+from core.inbox._steps import add, answered, delivered, discard, give_up, is_answered, retry
 
 __all__ = [
     "Entry",
@@ -61,6 +62,7 @@ __all__ = [
     "claim",
     "copied",
     "delivered",
+    "discard",
     "extend",
     "free",
     "get",
@@ -88,5 +90,6 @@ __all__ = [
     "take_over",
     "tell",
     "unanswered",
+    "unanswered_by",
     "unblock",
 ]

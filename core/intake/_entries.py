@@ -5,6 +5,7 @@ from datetime import datetime
 
 from core import inbox
 from core.adapter import Change, InboundMessage
+from core.errands import Errand
 from core.requests import Reason
 from core.turns import Question, Speaker
 
@@ -19,6 +20,8 @@ class Accepted:
     """True if a conversation was forgotten; what it holds has to be deleted."""
     ready_at: datetime | None = None
     """The time from which there may be a turn to claim; None means now."""
+    errand: Errand | None = None
+    """A call to the platform that belongs to no turn."""
     told: str = ""
     """A sentence for the person who pressed a button; nobody else sees it."""
 

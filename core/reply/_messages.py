@@ -246,7 +246,14 @@ class Messages:
             doubtful = part in self.doubtful
             ours = await transact(
                 self.calls.sessions,
-                lambda s: posts.confirm(s, self.turn, part, message_id, doubtful=doubtful),
+                partial(
+                    posts.confirm,
+                    turn=self.turn,
+                    part=part,
+                    message_id=message_id,
+                    doubtful=doubtful,
+                    now=self.calls.now(),
+                ),
             )
         if not ours:
             raise LeaseLost(f"turn {self.turn.reference}")

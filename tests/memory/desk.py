@@ -150,6 +150,12 @@ class Paper:
     async def around(self, address: Address) -> Address | None:
         return None
 
+    async def leave(self, address: Address) -> None:
+        """There are no groups."""
+
+    def link(self, payload: str) -> str:
+        return ""
+
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         data = self.files.get(attachment.reference)
         if data is None or len(data) > limit:
