@@ -19,9 +19,11 @@ from bots.connections import Connections
 from bots.platform import Platform
 from bots.proxies import proxies
 from bots.trust import trust
-from core import access, db, inbox, llm, posts, quota
+from core import access, db, inbox, llm, posts, quota, words
 from core.access import Mode
 from core.adapter import Adapter, Address
+from core.alerts import EVERY, Watch
+from core.announcements import Announcer
 from core.chat import Chat, Terms
 from core.clock import Clock
 from core.commands import Offer
@@ -53,10 +55,12 @@ async def run(
     *,
     listen: bool = True,
     notice_after: float = NOTICE_AFTER,
+    watch_every: float = EVERY,
 ) -> None:
     """Build everything, run until a signal or the last event, and stop gently.
 
-    `notice_after` is the seconds without text after which people are told why.
+    `notice_after` is the seconds without text after which people are told why, and `watch_every`
+    those between two looks for what the operators have to see to.
     """
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(
@@ -84,10 +88,23 @@ async def run(
                 *(name, number, name.upper()),
             )
         model = llm.LLM(client, endpoint(loaded))
-        worker = Worker(
-            f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
+        worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        watch = Watch(
             sessions,
-            Chat(sessions, model, terms(loaded, rules), now=clock.now),
+            worker_id,
+            loaded.admins,
+            rules,
+            model,
+            adapters=lambda: worker.adapters,
+            platforms=[platform.name for platform in platforms] if listen else [],
+            file=db.file_of(loaded.database_url),
+            now=clock.now,
+            every=watch_every,
+        )
+        worker = Worker(
+            worker_id,
+            sessions,
+            Chat(sessions, model, terms(loaded, rules), now=clock.now, notice=watch.notice),
             {},
             now=clock.now,
             concurrency=loaded.concurrency,
@@ -105,6 +122,7 @@ async def run(
             keep=timedelta(days=loaded.keep_days),
             zone=loaded.timezone,
         )
+        announcer = Announcer(sessions, lambda: worker.broadcast_rates, now=clock.now)
         intake = Intake(
             sessions,
             offered,
@@ -118,9 +136,11 @@ async def run(
         )
         beside: dict[str, Callable[[], Awaitable[None]]] = {
             "checking the model's key": partial(_check_key, model),
-            "looking up the models": partial(_look_up, model),
+            "looking up the models": partial(_look_up, model, watch),
+            "watching": watch.run,
             "deleting what is not needed": upkeep.run,
             "deleting old bookkeeping": upkeep.prune,
+            "sending announcements": announcer.run,
             "the database's clock": partial(clock.follow, sessions),
             "errands": errands.run,
         }
@@ -181,13 +201,18 @@ async def _check_key(model: llm.LLM) -> None:
         log.error("%s", problem)
 
 
-async def _look_up(model: llm.LLM) -> None:
+async def _look_up(model: llm.LLM, watch: Watch) -> None:
     """Look once a day whether the models in use are still on offer."""
     while True:
         catalogue = await model.look_up()
         for name in model.names:
             if complaint := catalogue.complaint(name):
                 log.warning("%s", complaint)
+                told = catalogue.withdrawal(name)
+                if told is None or told.is_gone:
+                    watch.unlisted(name)
+                else:
+                    watch.withdrawn(name, on=told.on, instead=told.replaced_by)
         await asyncio.sleep(LOOK_UP_SECONDS)
 
 
@@ -297,7 +322,16 @@ def offer(loaded: Settings, rules: Rules) -> Offer:
         fallbacks=loaded.models[1:],
         personas=loaded.personas,
         retention_days=loaded.retention_days,
+        language=_language(loaded.default_language),
     )
+
+
+def _language(wish: str) -> str:
+    code = words.nearest(wish)
+    if not code:
+        known = ", ".join(words.languages())
+        raise SettingsError(f"DEFAULT_LANGUAGE: {wish!r} is none of {known}")
+    return code
 
 
 def terms(loaded: Settings, rules: Rules) -> Terms:

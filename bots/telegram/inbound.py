@@ -295,7 +295,8 @@ def _at(chat: Chat, me: User, thread: str = "") -> Address:
 
 
 def _author(user: User) -> Author:
-    return Author(PLATFORM, _number(user.id), quoted.full_name(user))
+    language = user.language_code or ""
+    return Author(PLATFORM, _number(user.id), quoted.full_name(user), language)
 
 
 def _number(told: object) -> str:

@@ -47,7 +47,10 @@ async def let_in(session: Session, user_id: int, *, now: datetime) -> Standing:
     if row is not None and row.chat is not None and not (before.allowed or before.blocked):
         address = Address(row.platform, row.bot_id, row.chat, row.thread)
         speaker = await identity.at_home(session, user_id, now=now)
-        await inbox.say(session, _news(speaker, address, words.LET_IN, now), now=now)
+        language = await identity.language_of(session, user_id)
+        with words.spoken_in(language):
+            entry = _news(speaker, address, words.LET_IN, now)
+        await inbox.say(session, entry, now=now)
     return before
 
 

@@ -60,7 +60,8 @@ class Doors:
         is_whole = isinstance(event, Membership) or len(address.places) == 1
         if self._rules.leaves and is_whole:
             group = address.platform, address.bot_id, address.places[-1]
-            return Accepted(errand=Leave(("leave", *group), address, words.LEAVING))
+            with words.spoken_in(self._offer.language):
+                return Accepted(errand=Leave(("leave", *group), address, words.LEAVING))
         return _silence(event) if isinstance(event, InboundMessage) else Accepted()
 
     async def note_move(self, session: Session, move: Move) -> None:
@@ -116,6 +117,10 @@ class Doors:
         if verdict is Verdict.STRANGER and await self._knows_another(session, user_id):
             return person
         return person if verdict is Verdict.ADMITTED else Stranger(user_id, standing)
+
+    def language_of(self, message: InboundMessage) -> str:
+        """Return the language in which a stranger is spoken to."""
+        return words.nearest(message.author.language, message.language) or self._offer.language
 
     async def hear_stranger(
         self, session: Session, message: InboundMessage, stranger: Stranger, now: datetime

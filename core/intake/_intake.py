@@ -196,7 +196,17 @@ class Intake:
             return await self._unaddressed(session, message, now)
         speaker = await self._doors.admit(session, message, now)
         if isinstance(speaker, Stranger):
-            return await self._doors.hear_stranger(session, message, speaker, now)
+            with words.spoken_in(self._doors.language_of(message)):
+                return await self._doors.hear_stranger(session, message, speaker, now)
+        with words.spoken_in(self._language_of(speaker, message)):
+            return await self._heard(session, message, speaker, now)
+
+    def _language_of(self, speaker: Speaker, message: InboundMessage) -> str:
+        return speaker.language or words.nearest(message.language) or self._offer.language
+
+    async def _heard(
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
+    ) -> Accepted:
         if code := self._doors.code_in(message):
             return await self._doors.redeem(session, message, speaker, code, now)
         question = speech.question_in(message)
@@ -218,7 +228,8 @@ class Intake:
         whole = await self._begun(session, message, speaker, now)
         if whole is None:
             return Accepted()
-        return await self._piece(session, message, speaker, whole, now)
+        with words.spoken_in(self._language_of(speaker, message)):
+            return await self._piece(session, message, speaker, whole, now)
 
     async def _begun(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
@@ -302,15 +313,21 @@ class Intake:
         if reached := self._bounds.reached(speaker.activity, urgent=message.command == "stop"):
             return await self._hold_off(session, message, speaker, reached, now)
         request = commands.Request(
-            speaker, message.text, message.private, message.admin, self._offer, now
+            speaker,
+            message.text,
+            message.private,
+            message.admin,
+            self._offer,
+            now,
+            confidential=message.private or message.confidential,
         )
         result = await commands.run(session, message.command or "", request)
         question = speech.question_in(message)
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
         entry = answered(entry_of(message, speaker, now), result.text)
-        if result.export or result.asks:
-            told = replace(entry.question, export=result.export, asks=result.asks)
+        if result.encloses or result.asks:
+            told = replace(entry.question, encloses=result.encloses, asks=result.asks)
             entry = replace(entry, question=told)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:

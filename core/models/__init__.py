@@ -8,7 +8,16 @@ from core.models._access import invites, moved_groups, redemptions, standings
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
 from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
-from core.models._money import allowances, calls, corrections, days, exceptions, notices
+from core.models._money import (
+    allowances,
+    calls,
+    corrections,
+    days,
+    exceptions,
+    notices,
+    waiting,
+)
+from core.models._operators import alerts, announcements, recipients, walks
 from core.models._people import identities, users
 from core.models._schema import Instant, Key, metadata, partial_index
 
@@ -17,7 +26,9 @@ __all__ = [
     "FORGOTTEN",
     "Instant",
     "Key",
+    "alerts",
     "allowances",
+    "announcements",
     "attachment_uses",
     "attachments",
     "calls",
@@ -37,10 +48,13 @@ __all__ = [
     "partial_index",
     "pauses",
     "posts",
+    "recipients",
     "redemptions",
     "standings",
     "summaries",
     "turns",
     "users",
+    "waiting",
+    "walks",
     "workers",
 ]

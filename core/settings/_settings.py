@@ -97,6 +97,8 @@ class Settings(Environment):
     """QUOTA_VIP and the like, as they are set; see `tiers`."""
     timezone: Annotated[InstanceOf[tzinfo], BeforeValidator(parse_zone)] = UTC
     """The calendar that the windows of all limits follow."""
+    default_language: str = "en"
+    """The language for people of whom no language is known."""
     requests_per_minute: int = Field(default=30, ge=1)
     """Everything counts that a person does: messages, commands, buttons, edits."""
     pending_turns: int = Field(default=20, ge=1)

@@ -19,7 +19,7 @@ from core.errors import (
     QuotaExceeded,
 )
 from core.words import _sentences as english
-from core.words._language import say
+from core.words._language import language, languages, nearest, say, spoken_in
 from core.words._numbers import listed, number, price, until
 
 AND = " and "
@@ -78,15 +78,45 @@ def hint(command: Command) -> str:
     return say(command.hint)
 
 
+def own_name(code: str) -> str:
+    """Return the name of a language in itself: "Deutsch"."""
+    with spoken_in(code):
+        return say(english.OWN_NAME)
+
+
+def named(name: str) -> str:
+    """Return the language with a code or a name in any language of ours; "" if there is none."""
+    sought = name.casefold()
+    for code in languages():
+        if sought in (code, own_name(code).casefold()):
+            return code
+    if found := nearest(name):
+        return found
+    from babel.core import Locale  # noqa: PLC0415 - large, and hardly ever needed
+
+    for code in languages():
+        for reader in languages():
+            if Locale(reader).languages.get(code, "").casefold() == sought:
+                return code
+    return ""
+
+
 def list_commands() -> str:
     """Return the text of /help: a sentence, and each command on a line of its own."""
-    line = say(english.HELP_COMMAND)
-    lines = [
-        line.format(command=f"/{each.name}", summary=summary(each))
-        for each in COMMANDS
-        if each.name != START
-    ]
+    lines = [_line(each.name, summary(each)) for each in COMMANDS if each.name != START]
     return "\n".join([say(english.HELP), "", *lines])
+
+
+def list_languages() -> str:
+    """Return a line for each language but the current one, and one that lets the app choose."""
+    others = [code for code in languages() if code != language()]
+    lines = [_line(f"language {code}", own_name(code)) for code in others]
+    auto = _line("language auto", say(english.LANGUAGE_AUTO))
+    return "\n".join([say(english.LANGUAGE_CHOOSE), *lines, auto])
+
+
+def _line(command: str, summary: str) -> str:
+    return say(english.A_COMMAND).format(command=f"/{command}", summary=summary)
 
 
 def hello(models: Collection[str], days: int | None) -> str:

@@ -1,6 +1,6 @@
 """Keep who may speak to the bot: the standing of people, invites, and groups that have moved.
 
-Revision 0026, follows 0025, 2026-11-29.
+Revision 0029, follows 0028, 2026-11-29.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -10,8 +10,8 @@ Revision 0026, follows 0025, 2026-11-29.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
