@@ -141,6 +141,7 @@ async def run(
             "deleting what is not needed": upkeep.run,
             "deleting old bookkeeping": upkeep.prune,
             "sending announcements": announcer.run,
+            "adding up the figures of each day": upkeep.sum_up,
             "the database's clock": partial(clock.follow, sessions),
             "errands": errands.run,
         }
@@ -323,6 +324,7 @@ def offer(loaded: Settings, rules: Rules) -> Offer:
         personas=loaded.personas,
         retention_days=loaded.retention_days,
         language=_language(loaded.default_language),
+        admins=frozenset(loaded.admins),
     )
 
 

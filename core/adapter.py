@@ -39,7 +39,7 @@ class Author:
     platform: str
     account_id: str
     name: str
-    language: str = ""
+    language: str = field(default="", compare=False)
     """The code of the language that the platform tells of the account, as `pt-BR`; "" if it tells
     none now."""
 
@@ -150,6 +150,9 @@ class Change:
     """True if the message may be a copy, see `Copy`. The change is then its person's."""
     whisper: str = field(default="", repr=False)
     """An opaque value with which the adapter answers the press for nobody else to see."""
+    hidden: str | None = field(default=None, repr=False)
+    """The ticket for changing the pressed message, which only this person sees; "" if it takes
+    none. None for a message that everybody sees."""
 
     @property
     def is_press(self) -> bool:
@@ -295,6 +298,20 @@ COMMANDS = (
 """The one catalogue of commands, in the order of menus. Names are unique."""
 
 
+VERBS = (
+    Command("users", "Find people", hint="A part of a name, or nothing for the newest"),
+    Command("user", "All about one person", hint="A number, an account, a name or a reference"),
+    Command("tier", "Give somebody the limits of a tier", hint="The person, and a tier"),
+    Command("limit", "Give somebody limits of their own", hint="The person, and 50 turns/day"),
+    Command("grant", "Let somebody spend more for now", hint="The person, and 2 usd"),
+    Command("top", "Who spends most", hint="today or month"),
+    Command("stats", "What happened day by day", hint="The number of days"),
+    Command("turns", "Turns in trouble", hint="show, replay or discard, and their numbers"),
+    Command("audit", "What operators did", hint="The number of lines"),
+)
+"""The commands of operators, beside those of everybody, in the order of menus."""
+
+
 class Known(Protocol):
     """What the core knows of one platform's accounts, for an adapter that has to catch up."""
 
@@ -375,10 +392,15 @@ class Adapter(Protocol):
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
         """Post a message and return its id.
+
+        `whom` is the account of the one person in a group for whom it is. Where the platform can
+        hide it from the others it does, and a repeat may then make a second message; elsewhere
+        everybody sees it.
 
         A `final` text does not grow any more. `reply_to` is the id of the message that it answers,
         None for a further message of an answer; `ticket` is the ticket of that message. The adapter

@@ -118,10 +118,6 @@ class Doors:
             return person
         return person if verdict is Verdict.ADMITTED else Stranger(user_id, standing)
 
-    def language_of(self, message: InboundMessage) -> str:
-        """Return the language in which a stranger is spoken to."""
-        return words.nearest(message.author.language, message.language) or self._offer.language
-
     async def hear_stranger(
         self, session: Session, message: InboundMessage, stranger: Stranger, now: datetime
     ) -> Accepted:

@@ -15,8 +15,10 @@ from core import (
     inbox,
     memory,
     mutes,
+    operations,
     pieces,
     posts,
+    presses,
     quota,
     speech,
     words,
@@ -196,19 +198,22 @@ class Intake:
             return await self._unaddressed(session, message, now)
         speaker = await self._doors.admit(session, message, now)
         if isinstance(speaker, Stranger):
-            with words.spoken_in(self._doors.language_of(message)):
+            with words.spoken_in(self._language_of(message.author.language, message)):
                 return await self._doors.hear_stranger(session, message, speaker, now)
-        with words.spoken_in(self._language_of(speaker, message)):
+        with words.spoken_in(self._language_of(speaker.language, message)):
+            if code := self._doors.code_in(message):
+                return await self._doors.redeem(session, message, speaker, code, now)
             return await self._heard(session, message, speaker, now)
 
-    def _language_of(self, speaker: Speaker, message: InboundMessage) -> str:
-        return speaker.language or words.nearest(message.language) or self._offer.language
+    def _language_of(self, known: str, message: InboundMessage) -> str:
+        return words.nearest(known, message.language) or self._offer.language
 
     async def _heard(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
-        if code := self._doors.code_in(message):
-            return await self._doors.redeem(session, message, speaker, code, now)
+        operator = presses.operator(message.author, self._offer, now=now)
+        if operator is not None and message.private and (wish := operations.wish_in(message)):
+            return await self._operate(session, message, wish, operator, speaker, now)
         question = speech.question_in(message)
         if question is not None and message.command != NEW:
             return await self._said(session, question, speaker, now)
@@ -228,7 +233,7 @@ class Intake:
         whole = await self._begun(session, message, speaker, now)
         if whole is None:
             return Accepted()
-        with words.spoken_in(self._language_of(speaker, message)):
+        with words.spoken_in(self._language_of(speaker.language, message)):
             return await self._piece(session, message, speaker, whole, now)
 
     async def _begun(
@@ -326,13 +331,39 @@ class Intake:
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
         entry = answered(entry_of(message, speaker, now), result.text)
-        if result.encloses or result.asks:
-            told = replace(entry.question, encloses=result.encloses, asks=result.asks)
+        if result.encloses or result.asks or result.whispered:
+            told = replace(
+                entry.question,
+                encloses=result.encloses,
+                asks=result.asks,
+                whispered=result.whispered,
+            )
             entry = replace(entry, question=told)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
         return Accepted(changed=result.stopped, forgot=result.forgot)
+
+    async def _operate(
+        self,
+        session: Session,
+        message: InboundMessage,
+        wish: str,
+        order: operations.Order,
+        speaker: Speaker,
+        now: datetime,
+    ) -> Accepted:
+        """Carry out what an operator orders, and store its turn with the answer."""
+        if not await inbox.is_new(session, message.address, message.event_id, message.message_id):
+            return Accepted()
+        if reached := self._bounds.reached(speaker.activity):
+            return await self._hold_off(session, message, speaker, reached, now)
+        answer = await operations.carry_out(session, wish, order)
+        entry = answered(entry_of(message, speaker, now), answer.text)
+        if answer.asks:
+            entry = replace(entry, question=replace(entry.question, asks=wish))
+        await inbox.accept(session, message.event_id, entry, now=now)
+        return Accepted(changed=answer.stopped)
 
     async def _anew(
         self,

@@ -5,6 +5,7 @@ have names: another language has other cases, another order and more than two nu
 """
 
 from core.marks import _
+from core.words._operators import *  # noqa: F403 - they are a part of the catalogue
 from core.words._plural import plural
 
 # Buttons
@@ -152,6 +153,9 @@ ANNOUNCED = _(
 # Files
 
 NO_FILES_HERE = _("The terminal has no attachments.")
+WRITTEN = _("Written to {path}")
+"""Said of a file that the bot has put on the disk of a person in the terminal."""
+NAMELESS = _("a file without name")
 FILE_EMPTY = _("“{name}” is empty.")
 FILE_DAMAGED = _("“{name}” is damaged.")
 FILE_LOCKED = _("“{name}” has a password, so I cannot read it. Send it without one.")
