@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, literal, select, update
 from core import identity, inbox, words
 from core.adapter import Address
 from core.db import Session, insert_missing
-from core.models import redemptions, standings
+from core.models import redemptions, standings, users
 from core.turns import NEWCOMER, Question, Speaker, Standing
 
 _OF = select(standings).where(standings.c.user_id == bindparam("the_user"))
@@ -107,7 +107,11 @@ async def part(session: Session, user_id: int, new_id: int) -> None:
 
 
 async def _set(session: Session, user_id: int, **values: Any) -> Standing:
-    """Store something of a person's standing; return the standing before."""
+    """Store something of a person's standing; return the standing before.
+
+    The person is locked first, because accounts may just be linked.
+    """
+    await session.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
     await session.execute(insert_missing(session, standings).values(user_id=user_id))
     row = (await session.execute(_OF.with_for_update(), {"the_user": user_id})).one()
     await session.execute(update(standings).where(standings.c.user_id == user_id).values(**values))
