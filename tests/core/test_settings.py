@@ -182,7 +182,7 @@ def test_access_is_for_people_and_groups() -> None:
     )
     assert told.access == "list"
     assert told.allowed_people == {("telegram", "1"), ("discord", "2")}
-    assert told.allowed_groups == {("telegram", "-100"), ("discord", "3")}
+    assert told.allowed_groups == frozenset({("telegram", "-100"), ("discord", "3")})
     assert load(allowed_groups="none", leave_other_groups="yes").allowed_groups == frozenset()
 
 
