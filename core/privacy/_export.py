@@ -28,6 +28,9 @@ _identities = models.identities
 _calls = models.calls
 _days = models.days
 _files = models.attachments
+_standings = models.standings
+_invites = models.invites
+_redemptions = models.redemptions
 _uses = models.attachment_uses
 
 Row = dict[str, Any]
@@ -190,6 +193,18 @@ def _sections(user_id: int) -> dict[str, tuple[Select[Any], Sequence[Any]]]:
                 _days.c.user_id == user_id
             ),
             [_days.c.day],
+        ),
+        "access": (
+            select(_standings.c.allowed_at, _standings.c.told_at).where(
+                _standings.c.user_id == user_id
+            ),
+            [_standings.c.user_id],
+        ),
+        "invites": (
+            select(_invites.c.hint, _invites.c.tier, _redemptions.c.created_at)
+            .join(_invites, _invites.c.id == _redemptions.c.invite_id)
+            .where(_redemptions.c.user_id == user_id),
+            [_redemptions.c.invite_id],
         ),
     }
 
