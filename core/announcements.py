@@ -395,7 +395,7 @@ async def _end(session: Session, *, announcement: Any, now: datetime) -> None:
     done = await progress(session, announcement.id)
     place = announcement.by_id and await places.of_person(session, announcement.by_id)
     if done is not None and place:
-        others = done.people - done.sent
-        sent, left = words.number(done.sent), words.number(others)
-        told = words.ANNOUNCED.format(sent=sent, others=left)
+        with words.spoken_in(place.language or words.language()):
+            sent, others = words.number(done.sent), words.number(done.people - done.sent)
+            told = words.ANNOUNCED.format(sent=sent, others=others)
         await inbox.inform(session, place, told, now=now)
