@@ -145,6 +145,7 @@ class ConsoleAdapter:
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -229,7 +230,7 @@ class ConsoleAdapter:
         """Write a new file into the current directory and tell its path."""
         try:
             path = await asyncio.to_thread(write_new, Path.cwd() / name, data)
-            await self._screen.announce(bare(f"Written to {path}"))
+            await self._screen.announce(bare(words.WRITTEN.format(path=path)))
         except OSError as error:
             raise Undeliverable(f"{name} cannot be written: {error.strerror}") from error
         return nonce
@@ -257,6 +258,13 @@ class ConsoleAdapter:
     async def around(self, address: Address) -> Address | None:
         """Return None: the terminal has no threads."""
         return None
+
+    async def leave(self, address: Address) -> None:
+        """Do nothing, because the terminal has no groups."""
+
+    def link(self, payload: str) -> str:
+        """Return "": no link leads into a terminal."""
+        return ""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Raise AttachmentError, because a terminal has no attachments."""

@@ -1,7 +1,9 @@
 """Texts of several sentences, and sentences that depend on what happened."""
 
+import re
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from core import money
 from core.adapter import COMMANDS, START, Command
@@ -41,6 +43,7 @@ _NOTES = {
     "time": english.ENDED_TIME,
     "content_filter": english.ENDED_CONTENT,
 }
+_LIMIT = re.compile(r"(?P<most>\d+(?:\.\d+)?) (?P<unit>turns?|tokens?|usd)/(?P<window>\w+)")
 _CONFIRMS = {"forget": english.FORGET_EVERYTHING}
 _WINDOWS = {
     "minute": english.A_MINUTE,
@@ -59,8 +62,8 @@ def unreadable(kinds: str) -> str:
 
 
 def confirms(name: str) -> str:
-    """Return the label of the button that confirms a command."""
-    return say(_CONFIRMS[name])
+    """Return the label of the button that confirms a command, or an order with its parameters."""
+    return say(_CONFIRMS.get(name.partition(" ")[0], english.DO_IT))
 
 
 def note(reason: str) -> str:
@@ -171,6 +174,16 @@ def amount(value: int, unit: str) -> str:
             return english.TOKENS.format(value)
 
 
+def _label(told: str) -> str:
+    """Return a limit as the operator wrote it, "10 turns/minute", as a label."""
+    found = _LIMIT.fullmatch(told)
+    if found is None or found["window"] not in _WINDOWS:
+        return told
+    unit = "usd" if found["unit"] == "usd" else f"{found['unit'].removesuffix('s')}s"
+    most = Decimal(found["most"]) * (money.MICRO if unit == "usd" else 1)
+    return limit(int(most), unit, found["window"])
+
+
 def dollars(value: int) -> str:
     """Return micro-dollars rounded to the cent: "$0.25", "less than $0.01"."""
     cent = money.MICRO // 100
@@ -192,7 +205,7 @@ def refused(refusal: QuotaExceeded, now: datetime) -> str:
     else:
         sentences = english.USED_UP, english.USED_UP_GROUP, english.USED_UP_SHARED
     sentence = sentences[("person", "group", "everybody").index(refusal.whose)]
-    return say(sentence).format(limit=refusal.limit, until=until(refusal.resets_at, now))
+    return say(sentence).format(limit=_label(refusal.limit), until=until(refusal.resets_at, now))
 
 
 def ended(
