@@ -128,8 +128,9 @@ class Watch:
 
     def withdrawn(self, model: str, *, on: date | None, instead: str) -> None:
         """Note that a model will be withdrawn on a day, and another one to be used, if told."""
-        facts = {"model": model, "on": on or "?", "instead": instead or "?"}
-        self.note(Matter("leaving", self.now(), model, facts, DAY))
+        kind = "leaving" if on is None else "replaced" if instead else "leaving_on"
+        facts = {"model": model, "on": on, "instead": instead}
+        self.note(Matter(kind, self.now(), model, facts, DAY))
 
     def unlisted(self, model: str) -> None:
         """Note that a model is withdrawn, or not on offer."""
