@@ -43,12 +43,13 @@ def place_of(row: Any) -> Place:
 
 
 _CHOSEN = select(_users.c.language).where(_users.c.id == _conversations.c.user_id)
+_theirs = _identities.alias("theirs")
 _HINT = (
-    select(_identities.c.language)
+    select(_theirs.c.language)
     .where(
-        _identities.c.user_id == _conversations.c.user_id,
-        _identities.c.platform == _turns.c.platform,
-        _identities.c.language.is_not(None),
+        _theirs.c.user_id == _conversations.c.user_id,
+        _theirs.c.platform == _turns.c.platform,
+        _theirs.c.language.is_not(None),
     )
     .limit(1)
 )
