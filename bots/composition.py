@@ -99,6 +99,7 @@ async def run(
             platforms=[platform.name for platform in platforms] if listen else [],
             file=db.file_of(loaded.database_url),
             now=clock.now,
+            language=_language(loaded.default_language),
             every=watch_every,
         )
         worker = Worker(

@@ -97,8 +97,15 @@ ALERTS = {
         " wait. A second model in MODEL would answer meanwhile."
     ),
     "leaving": _(
-        "The language model {model} will be withdrawn (day: {on}). Set another one in MODEL before"
-        " that (its provider names: {instead})."
+        "The language model {model} will be withdrawn. Set another one in MODEL before that."
+    ),
+    "leaving_on": _(
+        "The language model {model} will be withdrawn on {on}. Set another one in MODEL before"
+        " that."
+    ),
+    "replaced": _(
+        "The language model {model} will be withdrawn on {on}; its provider names {instead} in its"
+        " place. Set another one in MODEL before that."
     ),
     "unlisted": _(
         "The language model {model} is not among those on offer. If people get no answers from it,"
