@@ -247,6 +247,8 @@ COMMANDS = (
         hint="The model to choose",
         admins_only=True,
     ),
+    Command("link", "Use me from another account too", hint="The code from your other account"),
+    Command("unlink", "Part this account from your other ones"),
     Command("privacy", "What is stored, and where it is sent"),
     Command("export", "All that is stored about you, as a file"),
     Command(

@@ -26,11 +26,14 @@ _messages = table(models.Message)
 _conversations = table(models.Conversation)
 _allowances = table(models.Allowance)
 
-# The last turn of a person in a conversation is kept: the platform's history is read from the
+# The last turn of a person in a chat is kept: the platform's history is read from the
 # newest known message of each chat on.
 _HAS_NEWER = exists().where(
     _newer.c.conversation_id == _turns.c.conversation_id,
     _newer.c.user_id == _turns.c.user_id,
+    _newer.c.platform == _turns.c.platform,  # a person may have several accounts
+    _newer.c.bot_id == _turns.c.bot_id,
+    _newer.c.chat == _turns.c.chat,
     _newer.c.id > _turns.c.id,
 )
 _HAS_FILES = exists().where(_uses.c.turn_id == _turns.c.id)
@@ -46,8 +49,9 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     await repeat(sessions, _date_events)
     ends = {models.Event: "noted_at", models.Listener: "lease_until"}
     ends |= dict.fromkeys((models.Pause, models.Mute, models.Notice), "until")
-    for model, column in ends.items():
-        await repeat(sessions, partial(_prune, which=table(model), ended=column, before=before))
+    tables = {table(model): column for model, column in ends.items()}
+    for which, column in {**tables, models.links: "until", models.guesses: "until"}.items():
+        await repeat(sessions, partial(_prune, which=which, ended=column, before=before))
     await walk(sessions, partial(_prune_allowances, before=before - LONGEST_WINDOW), -1)
 
 
@@ -77,7 +81,8 @@ async def _name_authors(session: Session, which: Sequence[ColumnElement[bool]]) 
     in_groups = (
         select(_turns.c.id * IDS_PER_TURN, _turns.c.user_id)
         .join(_conversations, _conversations.c.id == _turns.c.conversation_id)
-        .where(*which, _turns.c.kind == "chat", _conversations.c.user_id.is_(None))
+        .where(*which, _turns.c.kind == "chat", _conversations.c.platform.is_not(None))
+        .with_for_update(of=_turns)
     )
     for message_id, user_id in (await session.execute(in_groups)).all():
         asked = update(_messages).where(_messages.c.id == message_id)

@@ -32,6 +32,9 @@ _IS_AUTHOR = (
     _identities.c.platform == bindparam("platform"),
     _identities.c.account_id == bindparam("account_id"),
 )
+_HELD: Any = {"read": True, "key_share": True, "of": _identities}
+"""Holds an account until the transaction ends, so that it cannot be linked with another meanwhile:
+what an event makes belongs to the person whom it found. Other events need not wait."""
 _users = table(User)
 _MINUTE = bindparam("minute", type_=Instant)
 _IS_ADDRESS = and_(
@@ -89,6 +92,7 @@ def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
         )
         .select_from(_identities.outerjoin(_conversations, conversation))
         .where(*_IS_AUTHOR)
+        .with_for_update(**_HELD)
     )
 
 
@@ -137,7 +141,7 @@ def _activity(found: Any) -> Activity:
     return Activity(found.asked, found.pending, found.told_of or None, found.told_at)
 
 
-_PERSON = select(_identities.c.user_id, *_REQUESTS).where(*_IS_AUTHOR)
+_PERSON = select(_identities.c.user_id, *_REQUESTS).where(*_IS_AUTHOR).with_for_update(**_HELD)
 
 
 async def activity(

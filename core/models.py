@@ -7,6 +7,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Column,
     DateTime,
     Dialect,
     ForeignKey,
@@ -114,7 +115,9 @@ class Identity(Base):
 class Conversation(Base):
     """The messages that share memory: a person's own, or those at a group's address.
 
-    A forgotten one belongs to nobody and has no address, so nobody can reach what it holds.
+    A forgotten one belongs to nobody and has no address, so nobody can reach what it holds. One
+    that another took the place of, because accounts were linked, has an owner: nothing is said in
+    it any more, but it is searched, exported and forgotten with the person's own.
     """
 
     __tablename__ = "conversations"
@@ -126,12 +129,15 @@ class Conversation(Base):
             "id",
             where="forgotten_at IS NOT NULL AND cleared_at IS NULL",
         ),
+        partial_index("ix_conversations_owner", "owner_id", where="owner_id IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     user_id: Mapped[int | None] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), unique=True
     )
+    owner_id: Mapped[int | None] = mapped_column(Key)
+    """The person to whom it belongs, if it was the own one of an account that was linked."""
     platform: Mapped[str | None]
     bot_id: Mapped[str | None]
     chat: Mapped[str | None]
@@ -480,6 +486,44 @@ class Mute(Base):
     """The number of tries that were refused, one after the other."""
     until: Mapped[datetime]
 
+
+NOWHERE = ""
+"""The chat of a conversation in which nothing is said any more; no chat of a platform has this id.
+"""
+
+links = Table(
+    "links",
+    Base.metadata,
+    # The person who got a code, with the account and the chat that they got it in.
+    Column("user_id", Key, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("identity_id", Key, nullable=False),
+    Column("bot_id", Text, nullable=False),
+    Column("chat", Text, nullable=False),
+    Column("thread", Text, nullable=False),
+    # The first characters of the code are its name; of the others only a salted hash is stored.
+    Column("name", Text, nullable=False, unique=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("wrong", Integer, nullable=False, server_default=text("0")),
+    # The account that sent the code, and its chat.
+    Column("guest_id", Key),
+    Column("guest_bot_id", Text),
+    Column("guest_chat", Text),
+    Column("guest_thread", Text),
+    # The turn that asks the person who got the code, once the guest has said yes.
+    Column("turn_id", Key),
+    Column("until", Instant, nullable=False),
+)
+"""The codes by which people link their accounts, one for each person."""
+
+guesses = Table(
+    "guesses",
+    Base.metadata,
+    Column("user_id", Key, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("wrong", Integer, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+"""The wrong codes that people have sent; they count until a time."""
 
 FORGOTTEN = or_(
     table(Turn).c.forgotten,

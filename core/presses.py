@@ -55,6 +55,14 @@ async def decide(
     speaker = Speaker(record.user_id, record.conversation_id, record.epoch)
     # The question was put to somebody who may do it.
     request = commands.Request(
-        speaker, commands.CONFIRMED, record.question.private, admin=True, offer=offer, now=now
+        speaker,
+        commands.CONFIRMED,
+        record.question.private,
+        admin=True,
+        offer=offer,
+        now=now,
+        author=change.author,
+        address=change.address,
+        about=record.question.about,
     )
     return await commands.run(session, name, request)

@@ -84,6 +84,11 @@ class Question:
     """The bound that the person has reached, if this is no question but a notice of that."""
     asks: str = ""
     """The name of the command that waits for a confirmation; buttons below the answer give it."""
+    about: str = ""
+    """The matter that this command asks about, in a form of its own; the confirmation gets it back.
+    """
+    fleeting: bool = False
+    """True if the answer holds a secret: it is deleted once it is delivered."""
     pieces: int = 1
     """The number of messages that make up the question."""
     again: bool = field(default=False, compare=False)

@@ -1,5 +1,6 @@
 """The catalogue of every sentence that the bot itself says to people."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from core.errors import (
     PromptTooLong,
     QuotaExceeded,
 )
+from core.plain import bare
 from core.text import write_moment
 
 # Buttons
@@ -25,7 +27,7 @@ STOP = "Stop"
 TRY_AGAIN = "Try again"
 REGENERATE = "Regenerate"
 CANCEL = "Cancel"
-CONFIRMS = {"forget": "Forget everything"}
+CONFIRMS = {"forget": "Forget everything", "link": "Link accounts", "unlink": "Unlink"}
 """The button that confirms a command, by the command's name."""
 
 # Questions that need no model
@@ -58,6 +60,9 @@ UNREADABLE_KINDS = {
 ELSEWHERE = "messages from other chats"
 SOMEBODY = "Somebody"
 """The name of an author whom the platform does not tell."""
+LONGEST_NAME = 40
+"""The most characters of somebody's name in a sentence."""
+_MARKUP = re.compile(r"[*_~`|<>\[\]()\\#“”@\n]")
 UNMENTIONED = "messages that do not mention me"
 """The same for messages of which a platform withholds the content."""
 WITHHELD = "Here I can read only messages that mention me. Please send it again with my name in it."
@@ -261,6 +266,52 @@ ONE_MODEL = "{model} answers here; there is no other to choose."
 MODEL_SHOWN = "{model} answers here. Choose:"
 MODEL_CHOSEN = "{model} answers here from now on."
 
+ONLY_IN_PRIVATE = "That works only in a private chat with me."
+
+ACCOUNT = "“{name}” on {platform}"
+LINK_CODE = """\
+To use me from another account of yours, send me this there within {minutes} minutes:
+
+`{command}`
+
+Both accounts then share one private conversation and one set of limits. Give the code to nobody: \
+whoever uses it can read what we have said."""
+LINKED_WITH = "This account is linked with {accounts}. /unlink parts it from them."
+LINK_SURE = """\
+This code is from {account}. If you link it, both accounts share one private conversation and one \
+set of limits: each of them can read and delete all that either has said to me. \
+Go on only if both are yours. To do it, press the button or send /link yes"""
+LINK_ASKED = "I have asked you in our chat there. Please press the button in it soon."
+LINK_WANTED = """\
+{account} has sent the code that I gave you here, and wants to be linked with this account. \
+Both then share one private conversation and one set of limits: each of them can read and delete \
+all that either has said to me. Go on only if you have just sent the code from there yourself. \
+To do it, press the button or send /link yes"""
+LINKED = """\
+This account is now linked with {account}. Our conversation goes on where you last asked me \
+something; ask me for anything said in the other one, and I look it up. \
+/unlink parts the accounts again."""
+LINK_NO_CODE = "That is no code: a code has nine letters and digits. /link gives you one."
+LINK_WRONG = """\
+I do not know that code. It may be mistyped, or there is a newer one. \
+/link gives you a new one on your other account."""
+LINK_EXPIRED = "That code is too old. /link gives you a new one on your other account."
+LINK_USED = "That code has been used already. /link gives you a new one on your other account."
+LINK_OWN = "That code is for your other account: send it to me from there."
+LINK_KNOWN = "These accounts are linked already."
+LINK_OVER = "That code is no longer valid, so nothing has changed. /link gives you a new one."
+LINK_GUESSES = "Those were too many wrong codes. You can send one again {when}."
+LINK_SEEN = """\
+That works only in a private chat with me. Others could read the code here, so I have ended it; \
+/link gives you a new one."""
+UNLINK_ALONE = "This account is linked with no other one. /link links it."
+UNLINK_SURE = """\
+This parts the account here from {accounts}. All that we have said in private stays there, and we \
+begin anew here. What you have used of your limits counts for both. \
+To do it, press the button or send /unlink yes"""
+UNLINKED = "This account is on its own again. What would you like to talk about?"
+UNLINKED_THERE = "{account} is no longer linked with your account here."
+
 USED = "This month: {answers}, for {money}."
 LEFT = "Left: {left} of {amount} a {window}; the next {window} begins {begins}."
 READ = (
@@ -282,6 +333,13 @@ def list_commands() -> str:
         if each.name != START
     ]
     return "\n".join([HELP, "", *lines])
+
+
+def account(name: str, platform: str) -> str:
+    """Return an account as people know it: its name there, without signs of Markdown."""
+    plain = bare(_MARKUP.sub("", name)).strip()
+    shown = plain if len(plain) <= LONGEST_NAME else f"{plain[:LONGEST_NAME]}…"
+    return ACCOUNT.format(name=shown or SOMEBODY, platform=platform.capitalize())
 
 
 def privacy(models: Collection[str], days: int | None) -> str:

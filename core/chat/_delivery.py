@@ -54,8 +54,9 @@ class Delivery:
             if turn.muted_until is not None and not turn.ticket:
                 await mutes.unmute(session, turn.address)
             is_restored = await give_back(session, turn)
+            keeps_answer = not (is_restored or turn.question.fleeting)
             return await inbox.delivered(
-                session, turn, outcome, now=self._now(), is_restored=is_restored
+                session, turn, outcome, now=self._now(), keeps_answer=keeps_answer
             )
 
         is_followed = await transact(self._sessions, work)
@@ -73,7 +74,8 @@ class Delivery:
         most = reply.adapter.largest_file
         async with self._exporting:
             with TemporaryFile() as file:
-                if not await privacy.export(self._sessions, turn.user_id, file, most=most):
+                user_id = await transact(self._sessions, lambda s: inbox.person_of(s, turn))
+                if not await privacy.export(self._sessions, user_id, file, most=most):
                     log.warning("turn %s: more than %d bytes to export", turn.reference, most)
                     told = words.EXPORT_LARGE.format(megabytes=most / 1e6)
                     await reply.deliver(words.with_reference(told, turn.reference), last=last)

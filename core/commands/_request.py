@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import words
+from core.adapter import Address, Author
 from core.db import Session
 from core.quota import Rules
 from core.turns import Speaker
@@ -43,6 +44,10 @@ class Request:
     """True if the person administers the chat; None if that is unknown."""
     offer: Offer
     now: datetime
+    author: Author
+    address: Address
+    about: str = ""
+    """The matter of the question that the person has confirmed, see `Result`."""
     refusal: str = ""
     """The sentence for a person who may not change anything here; "" for one who may."""
 
@@ -65,6 +70,14 @@ class Result:
     """True if a file with everything stored about the person goes with the answer."""
     asks: str = ""
     """The name of the command, if it waits for a confirmation by buttons."""
+    about: str = ""
+    """The matter that it asks about; the confirmed request gets it back."""
+    fleeting: bool = False
+    """True if the text holds a secret: it is deleted once it is delivered."""
+    secret: bool = False
+    """True if the arguments hold a secret: they are not stored."""
+    speaker: Speaker | None = None
+    """The person and their conversation from now on, if another one than before."""
 
 
 CarryOut = Callable[[Session, Request], Awaitable[Result]]

@@ -39,7 +39,7 @@ from core.inbox._records import (
     requeue,
     unanswered,
 )
-from core.inbox._steps import answered, delivered, give_up, is_answered, retry
+from core.inbox._steps import answered, current, delivered, give_up, is_answered, person_of, retry
 
 __all__ = [
     "Entry",
@@ -54,6 +54,7 @@ __all__ = [
     "cancel",
     "claim",
     "copied",
+    "current",
     "delivered",
     "extend",
     "free",
@@ -69,6 +70,7 @@ __all__ = [
     "move",
     "note",
     "of_album",
+    "person_of",
     "renew",
     "replace",
     "requeue",

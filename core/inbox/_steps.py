@@ -1,5 +1,6 @@
 """The two steps of a turn: answered, then delivered. Every write is fenced by the attempt."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,32 @@ from core.models import FENCED, Instant
 from core.posts import LAST, part_of
 from core.turns import Outcome, Turn
 
+WHOSE = ("user_id", "conversation_id", "epoch")
+"""The columns of a turn that change when its person links accounts."""
+_CURRENT = select(*(turns.c[name] for name in WHOSE)).where(*FENCED).with_for_update(read=True)
+
+
+async def current(session: Session, turn: Turn) -> Turn:
+    """Return a turn with its person and conversation as they are now; they stay until the commit.
+
+    They are others than at the claim if accounts were linked since. Raises LeaseLost when another
+    attempt owns the turn.
+    """
+    found = (await session.execute(_CURRENT, turn.fence)).one_or_none()
+    if found is None:
+        raise LeaseLost(f"turn {turn.reference}")
+    return replace(turn, **found._mapping)
+
+
+_PERSON = select(turns.c.user_id).where(turns.c.id == bindparam("the_turn"))
+
+
+async def person_of(session: Session, turn: Turn) -> int:
+    """Return the person of a turn, who is another one than at the claim if accounts were linked."""
+    found: int = await session.scalar(_PERSON, {"the_turn": turn.id})
+    return found
+
+
 _ANSWERED = (
     update(turns)
     .where(*FENCED, turns.c.answered_at.is_(None))
@@ -36,7 +63,7 @@ _ANSWERED = (
         answered_at=bindparam("at", type_=Instant),
         faults=literal(0),
     )
-    .returning(LAST.scalar_subquery().label("shown"))
+    .returning(LAST.scalar_subquery().label("shown"), *(turns.c[name] for name in WHOSE))
 )
 
 
@@ -48,18 +75,19 @@ async def answered(
     *,
     now: datetime,
     older_id: int | None = None,
-) -> str | None:
+) -> tuple[Turn, str | None]:
     """Store the whole answer; raises LeaseLost when another attempt owns the turn.
 
-    Return the message id of the last part of an older turn's answer, if that stands in the chat.
+    Return the turn as `current` does, and the message id of the last part of an older turn's
+    answer, if that stands in the chat.
     """
     values = {"text": answer, "ended": outcome, "at": now, **part_of(turn.address, older_id)}
     written = await session.execute(_ANSWERED, {**turn.fence, **values})
     stored = written.one_or_none()
     if stored is None:
         raise LeaseLost(f"turn {turn.reference}")
-    found: str | None = stored.shown
-    return found
+    whose = {name: getattr(stored, name) for name in WHOSE}
+    return replace(turn, **whose), stored.shown
 
 
 _IS_ANSWERED = select(literal(1)).where(*FENCED, turns.c.answered_at.is_not(None))
@@ -102,24 +130,24 @@ _DELIVERED_AND_REMEMBERED = _DELIVERED.values(
 )
 
 
-_DELIVERED_AGAIN = _DELIVERED.values(answer=null())
+_DELIVERED_BARE = _DELIVERED.values(answer=null())
 
 
 async def delivered(
-    session: Session, turn: Turn, outcome: Outcome, *, now: datetime, is_restored: bool = False
+    session: Session, turn: Turn, outcome: Outcome, *, now: datetime, keeps_answer: bool = True
 ) -> bool:
     """End a turn whose answer is delivered; free the lane.
 
-    A delivered turn keeps no words that stand in memory; `is_restored` means that its answer is
-    that of the turn which it was to replace.
+    A delivered turn keeps no words that stand in memory. Without `keeps_answer` it keeps none at
+    all of its answer: that is a secret, or that of the turn which it was to replace.
 
     Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
     the turn.
     """
     may_be_remembered = turn.kind == "chat" and outcome in (Outcome.OK, Outcome.STOPPED)
     statement = _DELIVERED_AND_REMEMBERED if may_be_remembered else _DELIVERED
-    if is_restored:
-        statement = _DELIVERED_AGAIN
+    if not keeps_answer:
+        statement = _DELIVERED_BARE
     return await _end(session, turn, statement, outcome, now=now)
 
 

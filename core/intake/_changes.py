@@ -7,7 +7,7 @@ from datetime import datetime
 from core import commands, identity, inbox, memory, posts, presses, quota, words
 from core.adapter import Change, ChangeKind, Copy
 from core.db import Session
-from core.intake._entries import Accepted, answered, instead, notice_of
+from core.intake._entries import Accepted, answered, asking, instead, notice_of
 from core.requests import Bounds, Reason
 from core.turns import Activity, Outcome, Question
 
@@ -116,8 +116,15 @@ class Changes:
         if presses.is_decided(record):
             return Accepted(told=words.DECIDED)
         result = await presses.decide(session, change, record, self._offer, now=now)
-        question = Question("", private=record.question.private)
+        question = asking(Question("", private=record.question.private), result)
         entry = answered(instead(change, record, question, now), result.text)
+        if (speaker := result.speaker) is not None:
+            entry = replace(
+                entry,
+                user_id=speaker.user_id,
+                conversation_id=speaker.conversation_id,
+                epoch=speaker.epoch,
+            )
         await inbox.replace(session, replace(entry, replaces_id=record.id), now=now)
         return Accepted(changed=True, forgot=result.forgot)
 

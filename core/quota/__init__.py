@@ -6,6 +6,7 @@ Money is exact to the micro-dollar. An allowance always equals the sum of its wi
 from core.quota._allowances import DEPLOYMENT, Rules, prune
 from core.quota._days import sum_up
 from core.quota._left import Remaining, Spending, remaining, spent
+from core.quota._merging import merge, split
 from core.quota._reserving import Reservation, reserve
 from core.quota._settling import (
     Progress,
@@ -29,6 +30,7 @@ __all__ = [
     "abandon",
     "excuse",
     "is_counted",
+    "merge",
     "note",
     "prune",
     "recover",
@@ -37,6 +39,7 @@ __all__ = [
     "reserve",
     "settle",
     "spent",
+    "split",
     "sum_up",
     "tell",
 ]
