@@ -76,6 +76,8 @@ async def find(sessions: Sessions, conversation_id: int, query: str, limit: int 
     words = _words(query[:LONGEST])[:WORDS]
     pairs = _pairs(words)
     here = await transact(sessions, partial(_with_owned, conversation_id=conversation_id))
+    if not here:
+        return []
     ids = await _with_words(sessions, here, words, limit)
     if pairs and len(ids) < limit:
         found = await _with_pairs(sessions, here, pairs, limit)
