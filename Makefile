@@ -55,7 +55,7 @@ imports: $(READY) ## Check the rule of layers
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: drift
-drift: $(READY) ## Check that the migrations make the tables of core/models.py
+drift: $(READY) ## Check that the migrations make the tables of core/models
 	$(BIN)/python -m tests.drift
 
 .PHONY: cover
@@ -73,7 +73,7 @@ bench: $(READY) ## Measure turns per second and latency against the wire fakes
 	$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: migration
-migration: $(READY) ## Write the migration for a change of core/models.py: make migration m="add notes"
+migration: $(READY) ## Write the migration for a change of core/models: make migration m="add notes"
 	@test -n '$(m)' || { echo 'usage: make migration m="what it does"' >&2; exit 2; }
 	$(BIN)/python -m tests.drift --write '$(m)'
 

@@ -11,7 +11,8 @@ from bots import permissions
 from bots.composition import run
 from bots.platform import Platform
 from bots.registry import PLATFORMS
-from core import db, environment
+from bots.version import VERSION
+from core import db, environment, settings
 from core.errors import SettingsError
 from core.plain import visible
 from core.settings import Settings
@@ -41,7 +42,8 @@ NAMES = ", ".join(platform.name for platform in PLATFORMS)
 
 EPILOG = """\
 `turns`, `turns show N` and `turns replay N` in place of platforms tell what became of turns that
-failed, and queue them again. `models` tells what the model API offers and what it costs."""
+failed, and queue them again. `migrate` brings the tables up to date, as a deploy needs on
+PostgreSQL. `models` tells what the model API offers and what it costs."""
 
 
 def _name(told: str) -> str:
@@ -70,6 +72,7 @@ def _parser() -> ArgumentParser:
         default=True,
         help="listen for messages; without it only answer what is stored",
     )
+    parser.add_argument("--version", action="version", version=f"parley {VERSION}")
     return parser
 
 
@@ -93,6 +96,16 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
     return 2
 
 
+def migrate() -> int:
+    """Bring the tables up to date; return the exit status."""
+    try:
+        db.migrate(settings.load().database_url)
+    except SettingsError as error:
+        sys.stderr.write(f"{visible(str(error))}\n")
+        return 2
+    return 0
+
+
 def load(env_file: str | None = ".env", **values: object) -> tuple[Settings, list[Platform]]:
     """Read the settings of the core and of all platforms; `values` override the environment.
 
@@ -100,7 +113,21 @@ def load(env_file: str | None = ".env", **values: object) -> tuple[Settings, lis
     """
     found = environment.read(Settings, *PLATFORMS, env_file=env_file, **values)
     [loaded] = [each for each in found if isinstance(each, Settings)]
+    _check_admins(loaded)
     return loaded, [each for each in found if isinstance(each, Platform)]
+
+
+def _check_admins(loaded: Settings) -> None:
+    """Raise SettingsError for an operator's account that no platform can have."""
+    known = {platform.name: platform for platform in PLATFORMS}
+    for platform, account_id in loaded.admins:
+        if platform not in known:
+            raise SettingsError(f"ADMINS: {platform!r} is not one of {NAMES}")
+        if known[platform].numbers_accounts and not account_id.isdecimal():
+            raise SettingsError(
+                f"ADMINS: an account on {platform} is a number, as {platform}:123;"
+                " `parley users NAME` shows those of people who have written to the bot"
+            )
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -127,6 +154,8 @@ def _carry_out(arguments: Sequence[str]) -> int:
         from bots import operator  # noqa: PLC0415 - a running bot needs no tables
 
         return operator.main(arguments[1:])
+    if arguments == ["migrate"]:
+        return migrate()
     if arguments[:1] == ["models"]:
         from bots import models  # noqa: PLC0415 - as above
 

@@ -17,6 +17,7 @@ import httpx
 
 from bots.connections import Connections
 from bots.platform import Platform
+from bots.proxies import proxies
 from bots.trust import trust
 from core import db, inbox, llm, posts, quota
 from core.adapter import Adapter
@@ -64,7 +65,12 @@ async def run(
         if db.is_sqlite(loaded.database_url):
             await db.transact(sessions, lambda s: inbox.free(s, now=clock.now()))
         client = await stack.enter_async_context(
-            httpx.AsyncClient(verify=trust(), limits=llm.LIMITS)
+            httpx.AsyncClient(
+                verify=trust(),
+                limits=llm.LIMITS,
+                proxy=proxies().to(loaded.model_api_url),
+                trust_env=False,
+            )
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget, loaded.timezone)

@@ -10,6 +10,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from bots.proxies import proxies
 from bots.trust import trust
 from core.errors import SettingsError
 from core.llm import LLM, Catalogue, Endpoint, Offer
@@ -56,7 +57,9 @@ async def _look_up(loaded: Settings) -> Catalogue:
         model=loaded.model,
         max_completion_tokens=loaded.max_completion_tokens,
     )
-    async with httpx.AsyncClient(verify=trust()) as client:
+    async with httpx.AsyncClient(
+        verify=trust(), proxy=proxies().to(loaded.model_api_url), trust_env=False
+    ) as client:
         return await LLM(client, endpoint).look_up()
 
 

@@ -21,6 +21,8 @@ class Platform(Environment, ABC):
     """The name in addresses, in logs and on the command line."""
     needs: ClassVar[str] = ""
     """The lines that tell an operator what to set and where to get it; "" if nothing is needed."""
+    numbers_accounts: ClassVar[bool] = True
+    """True if the ids of accounts are numbers."""
     on_terminal: ClassVar[bool] = False
     """True if a person uses the process's terminal; then the log shows warnings only."""
     loggers: ClassVar[tuple[str, ...]] = ()

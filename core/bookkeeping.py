@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, Table, delete, exists, func, select, tuple
 
 from core import models
 from core.db import Session, Sessions
-from core.models import table
 from core.tasks import repeat, walk
 from core.turns import IDS_PER_TURN
 
@@ -18,13 +17,13 @@ BATCH = 50
 LONGEST_WINDOW = timedelta(days=32)
 """An allowance that began so long ago counts an old window."""
 
-_turns = table(models.Turn)
+_turns = models.turns
 _newer = _turns.alias("newer")
-_events = table(models.Event)
-_uses = table(models.AttachmentUse)
-_messages = table(models.Message)
-_conversations = table(models.Conversation)
-_allowances = table(models.Allowance)
+_events = models.events
+_uses = models.attachment_uses
+_messages = models.messages
+_conversations = models.conversations
+_allowances = models.allowances
 
 # The last turn of a person in a chat is kept: the platform's history is read from the
 # newest known message of each chat on.
@@ -47,10 +46,10 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     """
     await walk(sessions, partial(_prune_turns, before=before), 0)
     await repeat(sessions, _date_events)
-    ends = {models.Event: "noted_at", models.Listener: "lease_until"}
-    ends |= dict.fromkeys((models.Pause, models.Mute, models.Notice), "until")
-    tables = {table(model): column for model, column in ends.items()}
-    for which, column in {**tables, models.links: "until", models.guesses: "until"}.items():
+    ends = {models.events: "noted_at", models.listeners: "lease_until"}
+    timed = (models.pauses, models.mutes, models.notices, models.links, models.guesses)
+    ends |= dict.fromkeys(timed, "until")
+    for which, column in ends.items():
         await repeat(sessions, partial(_prune, which=which, ended=column, before=before))
     await walk(sessions, partial(_prune_allowances, before=before - LONGEST_WINDOW), -1)
 

@@ -4,8 +4,16 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +37,6 @@ from sqlalchemy import (
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
-    ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -108,9 +115,10 @@ class Sessions:
 
     def run(self, work: Work[T]) -> asyncio.Future[T]:
         """Return the future result of `work`, done in one transaction."""
-        return self._threads.submit(partial(self._run, work))
+        return self._threads.submit(partial(self.run_here, work))
 
-    def _run(self, work: Work[T]) -> T:
+    def run_here(self, work: Work[T]) -> T:
+        """Return the result of `work`, done in one transaction in the current thread."""
         with self.engine.begin() as connection:
             return finish(work(Session(connection)))
 
@@ -316,8 +324,25 @@ async def undivided(work: Awaitable[T]) -> T:
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
+def migrate(url: str) -> None:
+    """Bring the schema up to date; this blocks.
+
+    Raises SettingsError, which tells the operator what to do.
+    """
+    sessions = connect(url, connections=1)
+    try:
+        with usable():
+            is_current = sessions.run_here(_is_current)
+        path = file_of(url)
+        if not is_current:
+            with sqlite_file.exclusive(path) if path else nullcontext(), usable():
+                upgrade(url)
+    finally:
+        sessions.close()
+
+
 def upgrade(url: str) -> None:
-    """Bring the schema up to date; this blocks."""
+    """Run the migrations of an SQLite file that this process holds, or of PostgreSQL."""
     # Imported here, because most starts find the schema up to date and can save the memory.
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
@@ -347,17 +372,24 @@ async def serving(url: str, connections: int = 5) -> AsyncIterator[Sessions]:
 
 
 async def _prepare(sessions: Sessions, url: str) -> None:
-    try:
+    with usable():
         current = await sessions.run(_is_current)
         if not current and is_sqlite(url):
             await asyncio.to_thread(upgrade, url)
         elif not current:
             raise SettingsError(
                 "DATABASE_URL: the tables are missing or older than this release;"
-                " run: alembic upgrade head"
+                " run: parley migrate"
             )
-    except (*TRANSIENT, ProgrammingError) as error:
-        why = reason(error)
+
+
+@contextmanager
+def usable() -> Iterator[None]:
+    """Raise SettingsError, which tells the operator what to do, for any error of the database."""
+    try:
+        yield
+    except (DBAPIError, *TRANSIENT) as error:
+        why = f"{reason(error)}{advice(error)}"
         raise SettingsError(f"DATABASE_URL: the database cannot be used: {why}") from None
 
 

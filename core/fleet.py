@@ -8,11 +8,10 @@ from sqlalchemy import delete, func, or_, select, update
 from core import models
 from core.adapter import Account, Address
 from core.db import Session, insert_missing, row_count
-from core.models import table
 
-_workers = table(models.WorkerRow)
-_listeners = table(models.Listener)
-_pauses = table(models.Pause)
+_workers = models.workers
+_listeners = models.listeners
+_pauses = models.pauses
 
 
 async def alive(session: Session, worker_id: str, *, now: datetime, lease: timedelta) -> int:

@@ -19,15 +19,16 @@ from sqlalchemy import (
     update,
 )
 
+from core import models
 from core.adapter import Address, Author
 from core.db import Session, insert_missing
-from core.models import Conversation, Identity, Instant, Turn, User, table
+from core.models import Instant
 from core.requests import minute
 from core.turns import Activity, Speaker
 
-_identities = table(Identity)
-_conversations = table(Conversation)
-_turns = table(Turn)
+_identities = models.identities
+_conversations = models.conversations
+_turns = models.turns
 _IS_AUTHOR = (
     _identities.c.platform == bindparam("platform"),
     _identities.c.account_id == bindparam("account_id"),
@@ -35,7 +36,7 @@ _IS_AUTHOR = (
 _HELD: Any = {"read": True, "key_share": True, "of": _identities}
 """Holds an account until the transaction ends, so that it cannot be linked with another meanwhile:
 what an event makes belongs to the person whom it found. Other events need not wait."""
-_users = table(User)
+_users = models.users
 _MINUTE = bindparam("minute", type_=Instant)
 _IS_ADDRESS = and_(
     _conversations.c.platform == bindparam("platform"),
@@ -58,7 +59,7 @@ _MAY_GO_ON = (
 )
 
 # So are the requests of a person.
-_theirs = table(Turn).alias("theirs")
+_theirs = _turns.alias("theirs")
 _IS_THEIRS = _theirs.c.user_id == _identities.c.user_id
 _MADE = select(func.count()).where(_IS_THEIRS, _theirs.c.created_at >= _MINUTE).scalar_subquery()
 _OTHER = (
@@ -110,8 +111,11 @@ async def resolve(
         found = await _find(session, author, address, private=private, now=now)
     if found.name != author.name:
         await session.execute(
-            update(Identity)
-            .where(Identity.platform == author.platform, Identity.account_id == author.account_id)
+            update(_identities)
+            .where(
+                _identities.c.platform == author.platform,
+                _identities.c.account_id == author.account_id,
+            )
             .values(name=author.name)
         )
     return _speaker(found)
@@ -229,15 +233,15 @@ async def _create(
         user_id = await _create_identity(session, author, now)
     owner: dict[str, Any] = {"user_id": user_id} if private else _columns(address)
     await session.execute(
-        insert_missing(session, Conversation).values(epoch=0, created_at=now, **owner)
+        insert_missing(session, _conversations).values(epoch=0, created_at=now, **owner)
     )
 
 
 async def _create_identity(session: Session, author: Author, now: datetime) -> int:
     """Create an identity. If another transaction created it first, use that one."""
-    created = insert(User).values(created_at=now).returning(User.id)
+    created = insert(_users).values(created_at=now).returning(_users.c.id)
     user_id = (await session.execute(created)).scalar_one()
-    statement = insert_missing(session, Identity).values(
+    statement = insert_missing(session, _identities).values(
         user_id=user_id,
         platform=author.platform,
         account_id=author.account_id,
@@ -247,7 +251,7 @@ async def _create_identity(session: Session, author: Author, now: datetime) -> i
     found = await user_of(session, author)
     assert found is not None
     if found != user_id:
-        await session.execute(delete(User).where(User.id == user_id))
+        await session.execute(delete(_users).where(_users.c.id == user_id))
     return found
 
 

@@ -12,9 +12,8 @@ from sqlalchemy import delete, select, update
 from core import models
 from core.adapter import Address
 from core.db import Session, insert_missing
-from core.models import table
 
-_mutes = table(models.Mute)
+_mutes = models.mutes
 
 FIRST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
 """The first pause, and the longest that it grows to."""

@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 from core import inbox, models, mutes, posts
 from core.adapter import Address
 from core.db import WORK, Session, notify
-from core.models import FORGOTTEN, table
+from core.models import FORGOTTEN
 from core.turns import IDS_PER_TURN, Outcome, Question, content_of
 
 LONG = timedelta(minutes=10)
@@ -18,9 +18,9 @@ LONG = timedelta(minutes=10)
 MOST = 200
 """The number of troubles that are listed."""
 
-_turns = table(models.Turn)
-_calls = table(models.Call)
-_messages = table(models.Message)
+_turns = models.turns
+_calls = models.calls
+_messages = models.messages
 
 
 @dataclass(frozen=True, slots=True)

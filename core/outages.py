@@ -63,6 +63,7 @@ _ADVICE: dict[str | int, str] = {
     "53300": "lower DATABASE_CONNECTIONS, or let the server take more",
     sqlite3.SQLITE_FULL: "make room on the disk",
     sqlite3.SQLITE_READONLY: "give this process the right to write the file and its folder",
+    sqlite3.SQLITE_NOTADB: "name another file in DATABASE_URL, or put the right one back",
     sqlite3.SQLITE_CANTOPEN: "give this process the right to open the file and its folder",
 }
 """The remedies of an operator, by SQLSTATE or by SQLite's code."""

@@ -27,12 +27,12 @@ from core import models
 from core.adapter import Account, Address
 from core.db import Session, row_count
 from core.errors import LeaseLost
-from core.models import FENCED, table
+from core.models import FENCED
 from core.turns import Turn
 
-_posts = table(models.Post)
-_turns = table(models.Turn)
-_conversations = table(models.Conversation)
+_posts = models.posts
+_turns = models.turns
+_conversations = models.conversations
 
 FILE = -1
 """The part of the file that goes with an answer; the parts of the text count from 0."""

@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, case, column, func, literal_column, or_, select
 from sqlalchemy import table as plain_table
 
+from core import models
 from core.db import Session, Sessions, transact
 from core.messages import Role
-from core.models import Conversation, Message, table
 
 WIDTH = 300
 """The length of an excerpt in characters, about."""
@@ -55,8 +55,8 @@ class Found:
     excerpt: str
 
 
-_messages = table(Message)
-_conversations = table(Conversation)
+_messages = models.messages
+_conversations = models.conversations
 _index = plain_table("search", column("rowid"), column("search"), column("text"))
 """The full-text index of SQLite."""
 _vector: ColumnElement[Any] = literal_column("messages.search")

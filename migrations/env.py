@@ -18,7 +18,8 @@ from sqlalchemy.pool import NullPool
 
 from core import settings
 from core.db import normal_url
-from core.models import Base
+from core.errors import SettingsError
+from core.models import metadata
 
 LOCK = 0x5061726C6579  # "Parley"
 """The key of PostgreSQL's advisory lock."""
@@ -48,10 +49,10 @@ def tell_conditions(metadata: MetaData) -> None:
 
 def migrate(connection: Connection) -> None:
     """Run the operation that Alembic was asked for."""
-    tell_conditions(Base.metadata)
+    tell_conditions(metadata)
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=metadata,
         transaction_per_migration=True,
         transactional_ddl=True,  # on SQLite too, because we send BEGIN ourselves
         render_as_batch=True,  # SQLite alters a table by copying it
@@ -140,9 +141,17 @@ def main() -> None:
     if url is None:
         logging.getLogger("alembic").setLevel(logging.INFO)  # for the person at the command line
         os.umask(0o077)  # a new SQLite file is for its owner alone
-        url = settings.load().database_url
+        url = _told_url()
     with connect(normal_url(url)) as connection, alone(connection):
         migrate(connection)
+
+
+def _told_url() -> str:
+    """Return DATABASE_URL; end the program with one line if a setting is wrong."""
+    try:
+        return settings.load().database_url
+    except SettingsError as error:
+        raise CommandError(str(error)) from None
 
 
 main()

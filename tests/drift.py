@@ -1,4 +1,4 @@
-"""Do the migrations make the tables of `core/models.py`? On SQLite and on PostgreSQL.
+"""Do the migrations make the tables of `core/models`? On SQLite and on PostgreSQL.
 
 `python -m tests.drift` checks; `--write "add notes"` writes the migration that is missing.
 """

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import sqlite3
 import sys
+from collections.abc import Callable
+from contextlib import closing
+from importlib import metadata
 from pathlib import Path
 
 import psycopg
@@ -119,6 +123,22 @@ async def test_wrong_settings_are_named_one_a_line(log: Path) -> None:
     assert [line.split(":")[0] for line in said.splitlines()] == ["QUOTA", "CONCURRENCY"]
 
 
+@pytest.mark.parametrize(
+    ("admins", "told"),
+    [
+        ("telegramm:1", "ADMINS: 'telegramm' is not one of telegram, discord, console"),
+        ("telegram:@anna", "ADMINS: an account on telegram is a number, as telegram:123"),
+    ],
+)
+async def test_an_operator_on_no_platform_is_told_at_the_start(
+    log: Path, admins: str, told: str
+) -> None:
+    status, said = await outcome(log, "telegram", ADMINS=admins, TELEGRAM_TOKEN="1:t")
+    assert status == 2
+    assert said.startswith(told)
+    assert len(said.splitlines()) == 1
+
+
 async def test_a_model_without_prices_starts_without_a_budget_and_says_so(
     stage: TelegramStage,
 ) -> None:
@@ -141,6 +161,89 @@ async def test_an_unreachable_database_is_a_clear_error(log: Path) -> None:
     assert "Traceback" not in said
 
 
+def _no_database(folder: Path) -> dict[str, str]:
+    (folder / "notes.db").write_text("This is no database, but it is long enough. " * 9)
+    return {"DATABASE_URL": f"sqlite:///{folder / 'notes.db'}"}
+
+
+def _no_certificates(folder: Path) -> dict[str, str]:
+    (folder / "ca.pem").write_text("nothing")
+    return {"SSL_CERT_FILE": str(folder / "ca.pem")}
+
+
+STARTS: dict[str, tuple[str, Callable[[Path], dict[str, str]]]] = {
+    "a file that is no database": ("DATABASE_URL", _no_database),
+    "a folder": ("DATABASE_URL", lambda folder: {"DATABASE_URL": f"sqlite:///{folder}"}),
+    "no certificates": ("SSL_CERT_FILE", _no_certificates),
+    "no such certificates": ("SSL_CERT_FILE", lambda _: {"SSL_CERT_FILE": "/nowhere/ca.pem"}),
+    "a wrong proxy": ("HTTPS_PROXY", lambda _: {"HTTPS_PROXY": "ftp://proxy", "NO_PROXY": ""}),
+    "a proxy with a wrong port": ("ALL_PROXY", lambda _: {"ALL_PROXY": "http://[::1"}),
+    "a wrong option": (
+        "DATABASE_URL",
+        lambda _: {"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x?nothing=1"},
+    ),
+    "a wrong kind of encryption": (
+        "DATABASE_URL",
+        lambda _: {"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x?sslmode=nothing"},
+    ),
+}
+"""Starts that cannot succeed: the setting to be named, and what is wrong."""
+
+
+@pytest.mark.parametrize("kind", STARTS)
+async def test_a_start_that_cannot_succeed_is_one_line(
+    log: Path, telegram_server: TelegramServer, tmp_path: Path, kind: str
+) -> None:
+    name, wrong = STARTS[kind]
+    (tmp_path / "data").mkdir()
+    values = {
+        "MODEL_API_KEY": "key",
+        "MODEL_API_URL": "https://127.0.0.1:1",
+        "TELEGRAM_TOKEN": telegram_server.token,
+        "TELEGRAM_API_URL": telegram_server.url,
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'data' / 'parley.db'}",
+        **wrong(tmp_path / "data"),
+    }
+    status, said = await outcome(log, "telegram", **values)
+    lines = [line for line in said.splitlines() if " WARNING " not in line and " INFO " not in line]
+    assert (status, len(lines)) == (2, 1), said
+    assert lines[0].startswith(f"{name}: ")
+    assert "secret" not in said
+
+
+async def test_migrate_makes_the_tables(log: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    for _ in range(2):
+        assert await outcome(log, "migrate", DATABASE_URL=url) == (0, "")
+    with closing(sqlite3.connect(tmp_path / "parley.db")) as tables:
+        assert tables.execute("SELECT count(*) FROM turns").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/x", "postgres://u:secret@127.0.0.1:1/x"])
+async def test_migrate_tells_in_one_line_why_it_cannot(log: Path, url: str) -> None:
+    status, said = await outcome(log, "migrate", DATABASE_URL=url)
+    assert (status, len(said.splitlines())) == (2, 1)
+    assert said.startswith("DATABASE_URL: ")
+    assert "secret" not in said
+
+
+async def test_migrate_leaves_the_file_of_a_running_bot_alone(
+    stage: TelegramStage, log: Path
+) -> None:
+    async with stage.running():
+        await stage.server.wait(lambda: stage.server.polling)
+        with closing(sqlite3.connect(stage.world.database_url.removeprefix("sqlite:///"))) as file:
+            file.execute("DELETE FROM alembic_version")
+            file.commit()
+        status, said = await outcome(log, "migrate", DATABASE_URL=stage.world.database_url)
+    assert status == 2
+    assert "another process already runs" in said
+
+
+async def test_the_version_is_that_of_the_package(log: Path) -> None:
+    assert await outcome(log, "--version") == (0, f"parley {metadata.version('parley')}")
+
+
 async def test_a_database_without_tables_names_the_command(
     log: Path, postgres_url: str, model: ModelServer
 ) -> None:
@@ -148,7 +251,7 @@ async def test_a_database_without_tables_names_the_command(
         connection.execute("DELETE FROM alembic_version")
     status, said = await outcome(log, "console", MODEL_API_KEY="key", DATABASE_URL=postgres_url)
     assert status == 2
-    assert "alembic upgrade head" in said
+    assert "parley migrate" in said
 
 
 async def test_sqlite_serves_one_process(stage: TelegramStage, log: Path) -> None:

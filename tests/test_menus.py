@@ -8,7 +8,7 @@ from core import words
 from core.adapter import ASK, COMMANDS
 from core.commands import Offer
 from core.intake import Intake
-from core.models import Turn
+from core.models import turns
 from core.quota import Rules
 from tests.core.conftest import connected
 from tests.core.rows import NOW, commit, message
@@ -36,7 +36,7 @@ async def test_the_core_can_carry_out_every_command(sqlite_url: str) -> None:
         names = [name for name in NAMES if name != ASK]  # which asks the model
         for name in ("dance", *names):
             await intake.handle(message(name, text="", command=name, admin=True))
-        said = await commit(sessions, lambda s: s.execute(select(Turn).order_by(Turn.id)))
+        said = await commit(sessions, lambda s: s.execute(select(turns).order_by(turns.c.id)))
         answers = [turn.answer for turn in said]
     unknown = words.NO_SUCH_COMMAND.partition("{")[0]
     assert [bool(answer) for answer in answers] == [True] * (1 + len(names))

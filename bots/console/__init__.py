@@ -10,6 +10,7 @@ class Console(Platform):
     """The terminal of this process, or its pipes."""
 
     name = "console"
+    numbers_accounts = False
     on_terminal = True
 
     @property

@@ -26,6 +26,7 @@ from bots.discord.rest import (
     translating,
 )
 from bots.discord.threads import open_again, parent
+from bots.discord.way import Way
 from bots.discord.whispers import Whispers
 from core.adapter import (
     Access,
@@ -82,10 +83,13 @@ async def connect(
     """
     shorten_log()
     Route.BASE = api_url.rstrip("/")
-    client = await _log_in(token, Gateway(known, capacity))
+    way = Way.to(api_url)
+    client = await _log_in(token, Gateway(known, capacity, way))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
-        files = await stack.enter_async_context(aiohttp.ClientSession())
+        files = await stack.enter_async_context(
+            aiohttp.ClientSession(proxy=way.proxy, connector=way.connector())
+        )
         adapter = DiscordAdapter(client, files)
         stack.push_async_callback(adapter.cancel_whispers)
         yield adapter

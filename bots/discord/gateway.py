@@ -25,6 +25,7 @@ from bots.discord.openings import Openings
 from bots.discord.parsers import passing_over, seeing
 from bots.discord.threads import Deleted
 from bots.discord.waits import first_to_end, next_unless_ended
+from bots.discord.way import Way
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
 from core.adapter import Change, Copy, InboundMessage, Known
@@ -71,7 +72,7 @@ class Gateway(discord.AutoShardedClient):
     await. To keep that order, each puts its event in the queue before it awaits anything.
     """
 
-    def __init__(self, known: Known, capacity: int) -> None:
+    def __init__(self, known: Known, capacity: int, way: Way) -> None:
         # The bot uses no voice; otherwise the library warns that it is not installed.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -83,6 +84,8 @@ class Gateway(discord.AutoShardedClient):
             guild_ready_timeout=0.5,
             # The least that the library accepts; shorter rate limits it waits out by itself.
             max_ratelimit_timeout=30.0,
+            proxy=way.proxy,
+            connector=way.connector(limit=0),
         )
         self._capacity = capacity
         self._arrivals: Arrivals

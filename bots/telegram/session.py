@@ -11,6 +11,7 @@ import httpx
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
+from bots.proxies import proxies
 from bots.telegram.menus import offer, remove_translations
 from bots.telegram.request import Request
 from bots.trust import trust
@@ -34,7 +35,10 @@ async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, htt
         raise SettingsError("TELEGRAM_TOKEN is no token; @BotFather shows it as 123456:ABC-DEF")
     _hush()
     limits = httpx.Limits(max_connections=_SIMULTANEOUS, max_keepalive_connections=_IDLE)
-    async with httpx.AsyncClient(verify=trust(), limits=limits) as client:
+    proxy = proxies().to(api_url)
+    async with httpx.AsyncClient(
+        verify=trust(), limits=limits, proxy=proxy, trust_env=False
+    ) as client:
         bot = Bot(
             token,
             base_url=f"{api_url.rstrip('/')}/bot",

@@ -7,18 +7,21 @@ from functools import partial
 
 from sqlalchemy import LargeBinary, and_, delete, exists, func, select
 
+from core import models
 from core.attachments._content import REFERENCE, Content, text_block
 from core.attachments._room import Room
 from core.db import Session, Sessions, insert, insert_missing, transact
 from core.errors import LeaseLost, ModelBroke
 from core.messages import Block, ChatMessage, Encoded
-from core.models import FORGOTTEN, AttachmentUse, Blob, Message, table
-from core.models import Turn as TurnRow
+from core.models import FORGOTTEN
 from core.tasks import walk
 from core.turns import IDS_PER_TURN, Turn
 
-_turns = table(TurnRow)
-_UNUSED = ~exists().where(AttachmentUse.digest == Blob.digest)
+_turns = models.turns
+_messages = models.messages
+_files = models.attachments
+_uses = models.attachment_uses
+_UNUSED = ~exists().where(_uses.c.digest == _files.c.digest)
 
 LIMIT = 20_000_000
 """The most bytes of the files of one message."""
@@ -44,7 +47,7 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
         raise LeaseLost
     by_digest = {content.digest: content for content in contents}
     for digest, content in sorted(by_digest.items()):
-        blob = insert(session, Blob).values(
+        blob = insert(session, _files).values(
             digest=digest, media_type=content.media_type, data=content.data, created_at=now
         )
         # Updating an existing row locks it, so that `tidy` cannot delete it before the commit.
@@ -56,7 +59,7 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
         {"turn_id": turn.id, "digest": digest, "user_id": user_id, "size": len(content.data)}
         for digest, content in by_digest.items()
     ]
-    await session.execute(insert_missing(session, AttachmentUse).values(uses))
+    await session.execute(insert_missing(session, _uses).values(uses))
 
 
 async def stored(session: Session, turn: Turn) -> int:
@@ -65,18 +68,18 @@ async def stored(session: Session, turn: Turn) -> int:
     Those of forgotten conversations do not count; they are deleted soon.
     """
     others = (
-        AttachmentUse.user_id == turn.user_id,
-        AttachmentUse.turn_id != turn.id,
-        ~exists().where(_turns.c.id == AttachmentUse.turn_id, FORGOTTEN),
+        _uses.c.user_id == turn.user_id,
+        _uses.c.turn_id != turn.id,
+        ~exists().where(_turns.c.id == _uses.c.turn_id, FORGOTTEN),
     )
-    files = select(AttachmentUse.digest, AttachmentUse.size).where(*others).distinct().subquery()
+    files = select(_uses.c.digest, _uses.c.size).where(*others).distinct().subquery()
     return int(await session.scalar(select(func.coalesce(func.sum(files.c.size), 0))) or 0)
 
 
 async def drop(session: Session, turn: Turn) -> None:
     """Delete the files of a turn that leaves no memory, unless another turn uses them too."""
-    mine = delete(AttachmentUse).where(AttachmentUse.turn_id == turn.id)
-    if digests := (await session.scalars(mine.returning(AttachmentUse.digest))).all():
+    mine = delete(_uses).where(_uses.c.turn_id == turn.id)
+    if digests := (await session.scalars(mine.returning(_uses.c.digest))).all():
         await _delete_unused(session, digests)
 
 
@@ -94,26 +97,26 @@ async def _drop_left(session: Session, after: int) -> int | None:
     """Drop the files of the next turns that need none; return the last turn, None at the end."""
     is_useless = and_(
         _turns.c.delivered_at.is_not(None),
-        ~exists().where(Message.id == _turns.c.id * IDS_PER_TURN),
+        ~exists().where(_messages.c.id == _turns.c.id * IDS_PER_TURN),
     )
     next_ones = (
-        select(AttachmentUse.turn_id, is_useless.label("is_useless"))
-        .join(_turns, _turns.c.id == AttachmentUse.turn_id)
-        .where(AttachmentUse.turn_id > after)
-        .order_by(AttachmentUse.turn_id)
+        select(_uses.c.turn_id, is_useless.label("is_useless"))
+        .join(_turns, _turns.c.id == _uses.c.turn_id)
+        .where(_uses.c.turn_id > after)
+        .order_by(_uses.c.turn_id)
         .limit(SEEN)
     )
     uses = (await session.execute(next_ones)).all()
     useless = {use.turn_id for use in uses if use.is_useless}
     if useless:
-        await session.execute(delete(AttachmentUse).where(AttachmentUse.turn_id.in_(useless)))
+        await session.execute(delete(_uses).where(_uses.c.turn_id.in_(useless)))
     return uses[-1].turn_id if len(uses) == SEEN else None
 
 
 async def _sweep(session: Session, after: str) -> str | None:
     """Delete unused bytes among the next digests; return the last of these, None at the end."""
-    next_ones = select(Blob.digest, _UNUSED.label("is_unused")).where(Blob.digest > after)
-    files = (await session.execute(next_ones.order_by(Blob.digest).limit(SEEN))).all()
+    next_ones = select(_files.c.digest, _UNUSED.label("is_unused")).where(_files.c.digest > after)
+    files = (await session.execute(next_ones.order_by(_files.c.digest).limit(SEEN))).all()
     gone = [file.digest for file in files if file.is_unused][:DELETED]
     await _delete_unused(session, gone)
     if len(gone) == DELETED:
@@ -123,11 +126,11 @@ async def _sweep(session: Session, after: str) -> str | None:
 
 async def _delete_unused(session: Session, digests: Collection[str]) -> None:
     """Delete those of some files that no turn uses."""
-    which = Blob.digest.in_(digests), _UNUSED
+    which = _files.c.digest.in_(digests), _UNUSED
     # Lock first, then look again: a turn may just have begun to use them.
-    locked = select(Blob.digest).where(*which).order_by(Blob.digest).with_for_update()
+    locked = select(_files.c.digest).where(*which).order_by(_files.c.digest).with_for_update()
     if digests and (await session.scalars(locked)).all():
-        await session.execute(delete(Blob).where(*which))
+        await session.execute(delete(_files).where(*which))
 
 
 async def expand(
@@ -196,7 +199,9 @@ async def _media_types(session: Session, digests: Iterable[str]) -> dict[str, st
     """Return the media types of those files that are still stored, by digest."""
     if not digests:
         return {}
-    columns = select(Blob.digest, Blob.media_type).where(Blob.digest.in_(sorted(digests)))
+    columns = select(_files.c.digest, _files.c.media_type).where(
+        _files.c.digest.in_(sorted(digests))
+    )
     return {row.digest: row.media_type for row in await session.execute(columns)}
 
 
@@ -227,8 +232,8 @@ class _Source:
 
 
 async def _piece(session: Session, *, digest: str, start: int) -> bytes:
-    part = func.substr(Blob.data, start + 1, PIECE, type_=LargeBinary)
-    found: bytes | None = await session.scalar(select(part).where(Blob.digest == digest))
+    part = func.substr(_files.c.data, start + 1, PIECE, type_=LargeBinary)
+    found: bytes | None = await session.scalar(select(part).where(_files.c.digest == digest))
     return found or b""
 
 

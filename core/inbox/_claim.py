@@ -26,16 +26,16 @@ from sqlalchemy import (
     update,
 )
 
-from core import fleet
+from core import fleet, models
 from core.adapter import Account, Address
 from core.db import Session
 from core.inbox._tables import turns
 from core.lines import ALONE, FIRST, LATER, ONCE, REST, line_after
-from core.models import FENCED, Conversation, Instant, table
+from core.models import FENCED, Instant
 from core.turns import Outcome, Question, Turn
 
 _other = turns.alias("other")
-_conversations = table(Conversation)
+_conversations = models.conversations
 
 _HAS_WORKER = _other.c.worker_id.is_not(None)
 _IS_LEFT = _other.c.delivered_at.is_(None)

@@ -136,7 +136,7 @@ async def _record(
 
 
 _ASKED = {"asked": turns.c.attempt}
-"""The column of a turn whose person asks it once more; see `models.Turn`."""
+"""The column of a turn whose person asks it once more; see `models.turns`."""
 _NOT_WELL = turns.c.outcome.in_((Outcome.FAILED, Outcome.REFUSED))
 
 

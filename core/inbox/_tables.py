@@ -6,12 +6,11 @@ Statements are built once, with bound parameters, because building one costs mor
 from sqlalchemy import bindparam
 
 from core import models
-from core.models import table
 from core.turns import IDS_PER_TURN
 
-turns = table(models.Turn)
-events = table(models.Event)
-messages = table(models.Message)
+turns = models.turns
+events = models.events
+messages = models.messages
 
 IS_QUESTION = messages.c.id == turns.c.id * IDS_PER_TURN
 """The condition of the message in memory that holds the question of a turn."""

@@ -9,12 +9,11 @@ from sqlalchemy import and_, exists, func, or_, select
 from core import models
 from core.adapter import Address, Author
 from core.db import Session
-from core.models import table
 from core.turns import Speaker
 
-_identities = table(models.Identity)
-_conversations = table(models.Conversation)
-_turns = table(models.Turn)
+_identities = models.identities
+_conversations = models.conversations
+_turns = models.turns
 _newer = _turns.alias("newer")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text as sql
 
 from core import memory, models, quota
 from core.db import Session
-from core.models import NOWHERE, links, table
+from core.models import NOWHERE, links
 from core.quota import Rules
 from core.turns import IDS_PER_TURN, Speaker
 
@@ -21,13 +21,13 @@ LOCK_MS = 100
 """The milliseconds for which a link waits for a lock. Then it steps back, and `transact` begins it
 again: so it is part of no deadlock, in whichever order others take their locks."""
 
-_users = table(models.User)
-_identities = table(models.Identity)
-_conversations = table(models.Conversation)
-_turns = table(models.Turn)
-_messages = table(models.Message)
-_uses = table(models.AttachmentUse)
-_notices = table(models.Notice)
+_users = models.users
+_identities = models.identities
+_conversations = models.conversations
+_turns = models.turns
+_messages = models.messages
+_uses = models.attachment_uses
+_notices = models.notices
 
 
 async def lock(session: Session, *user_ids: int) -> None:

@@ -7,13 +7,13 @@ from sqlalchemy import delete, insert, or_, select, update
 from core import models, quota
 from core.db import Session
 from core.linking._accounts import Side
-from core.models import links, table
+from core.models import links
 from core.quota import Rules
 from core.turns import Speaker
 
-_users = table(models.User)
-_identities = table(models.Identity)
-_conversations = table(models.Conversation)
+_users = models.users
+_identities = models.identities
+_conversations = models.conversations
 
 
 async def part(session: Session, side: Side, rules: Rules, *, now: datetime) -> Speaker:

@@ -3,9 +3,9 @@
 from sqlalchemy import null, select, update
 
 from core.db import Session
-from core.memory._path import HEAD, conversations, ids_of, path_from
+from core.memory._path import HEAD, ids_of, path_from
 from core.memory._summaries import INSTRUCTED, instructed
-from core.models import Conversation
+from core.models import conversations
 from core.turns import Speaker
 
 
@@ -52,7 +52,7 @@ async def is_empty(session: Session, speaker: Speaker) -> bool:
 async def is_head(session: Session, conversation_id: int, turn_id: int) -> bool:
     """Return True if a turn's answer is still the newest message of its conversation."""
     head = await session.scalar(
-        select(Conversation.head_id).where(Conversation.id == conversation_id)
+        select(conversations.c.head_id).where(conversations.c.id == conversation_id)
     )
     low, high = ids_of(turn_id)
     return head is not None and low <= head <= high

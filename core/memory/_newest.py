@@ -2,14 +2,14 @@
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select
 
+from core import models
 from core.db import Session
-from core.memory._path import conversations, ids_of, messages
-from core.models import Turn as TurnRow
-from core.models import table
+from core.memory._path import ids_of
+from core.models import conversations, messages
 from core.posts import chat_of
 from core.turns import IDS_PER_TURN, Turn, content_of
 
-_turns = table(TurnRow)
+_turns = models.turns
 _newer = _turns.alias("newer")
 _own = messages.alias("own")
 _after = messages.alias("after")

@@ -6,12 +6,8 @@ from typing import Any
 from sqlalchemy import ScalarSelect, Select, bindparam, exists, func, literal, select
 
 from core.db import Session
-from core.models import Conversation, Message, Summary, table
+from core.models import conversations, messages, summaries
 from core.turns import IDS_PER_TURN, Turn
-
-messages = table(Message)
-conversations = table(Conversation)
-summaries = table(Summary)
 
 # Matches no row once `/new` began another epoch.
 IN_EPOCH = (

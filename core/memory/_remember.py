@@ -8,10 +8,11 @@ from sqlalchemy import BigInteger, Boolean, Integer, bindparam, case, func, inse
 from core.db import Session, row_count
 from core.memory._context import Context
 from core.memory._estimate import estimate
-from core.memory._path import HEAD, IN_EPOCH, conversations, ids_of, in_epoch
-from core.memory._path import messages as messages_table
+from core.memory._path import HEAD, IN_EPOCH, ids_of, in_epoch
 from core.memory._summaries import INSTRUCTED
 from core.messages import ChatMessage, Usage, system
+from core.models import conversations
+from core.models import messages as messages_table
 from core.turns import IDS_PER_TURN, Speaker, Turn
 
 _first = messages_table.alias("first")

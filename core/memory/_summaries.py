@@ -8,8 +8,8 @@ from sqlalchemy import update
 
 from core.db import Session, insert_missing, row_count
 from core.memory._context import Context
-from core.memory._path import path_of, summaries
-from core.models import Summary
+from core.memory._path import path_of
+from core.models import summaries
 from core.turns import Turn
 
 INSTRUCTED = "Instructions for this conversation: "
@@ -44,7 +44,7 @@ async def cut(
         "since": path[0].since if _told(path[0]) else now,
         "created_at": now,
     }
-    await session.execute(insert_missing(session, Summary).values(row))
+    await session.execute(insert_missing(session, summaries).values(row))
     return await path_of(session, turn)
 
 
@@ -109,6 +109,6 @@ async def summarise(session: Session, context: Context, content: str, *, now: da
     replaced = await session.execute(
         update(summaries).where(summaries.c.message_id == context.cut_id).values(values)
     )
-    new = insert_missing(session, Summary)
+    new = insert_missing(session, summaries)
     await session.execute(new.values(message_id=context.cut_id, created_at=now, **values))
     return not (context.shortened or row_count(replaced))

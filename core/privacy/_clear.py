@@ -8,14 +8,13 @@ from sqlalchemy import delete, exists, select, update
 
 from core import models
 from core.db import Session, Sessions, transact
-from core.models import table
 from core.privacy._erase import leave_words
 from core.privacy._strip import strip
 from core.tasks import repeat
 
-_turns = table(models.Turn)
-_messages = table(models.Message)
-_conversations = table(models.Conversation)
+_turns = models.turns
+_messages = models.messages
+_conversations = models.conversations
 
 BATCH = 50
 """The number of messages that one transaction deletes, or of turns that it strips."""

@@ -7,15 +7,14 @@ from sqlalchemy import delete, exists, null, or_, select, update
 
 from core import models
 from core.db import Session, Sessions
-from core.models import table
 from core.privacy._erase import leave_words
 from core.privacy._strip import strip
 from core.tasks import repeat
 
-_turns = table(models.Turn)
-_messages = table(models.Message)
-_summaries = table(models.Summary)
-_conversations = table(models.Conversation)
+_turns = models.turns
+_messages = models.messages
+_summaries = models.summaries
+_conversations = models.conversations
 
 BATCH = 200
 """The number of messages that one transaction deletes, or of turns that it strips."""

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_, u
 
 from core import models
 from core.db import Session, Sessions, transact
-from core.models import FORGOTTEN, table
+from core.models import FORGOTTEN
 from core.turns import IDS_PER_TURN, Question, content_of, own_words
 
 EVERY = timedelta(hours=1)
@@ -19,16 +19,16 @@ EVERY = timedelta(hours=1)
 BATCH = 50
 """The number of rows that one transaction reads."""
 
-_users = table(models.User)
-_turns = table(models.Turn)
-_messages = table(models.Message)
-_summaries = table(models.Summary)
-_conversations = table(models.Conversation)
-_identities = table(models.Identity)
-_calls = table(models.Call)
-_days = table(models.Day)
-_files = table(models.Blob)
-_uses = table(models.AttachmentUse)
+_users = models.users
+_turns = models.turns
+_messages = models.messages
+_summaries = models.summaries
+_conversations = models.conversations
+_identities = models.identities
+_calls = models.calls
+_days = models.days
+_files = models.attachments
+_uses = models.attachment_uses
 
 Row = dict[str, Any]
 

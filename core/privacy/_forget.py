@@ -7,14 +7,14 @@ from sqlalchemy import ColumnElement, exists, func, insert, literal, null, or_, 
 
 from core import models
 from core.db import LOOK, Session, notify
-from core.models import NOWHERE, table
+from core.models import NOWHERE
 from core.privacy._erase import leave_words
 from core.privacy._strip import strip
 from core.turns import Outcome
 
-_turns = table(models.Turn)
-_messages = table(models.Message)
-_conversations = table(models.Conversation)
+_turns = models.turns
+_messages = models.messages
+_conversations = models.conversations
 
 
 async def forget(session: Session, conversation_id: int, *, now: datetime) -> Sequence[int]:

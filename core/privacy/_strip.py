@@ -7,11 +7,10 @@ from sqlalchemy import delete, update
 
 from core import models
 from core.db import Session
-from core.models import table
 from core.turns import Question
 
-_turns = table(models.Turn)
-_uses = table(models.AttachmentUse)
+_turns = models.turns
+_uses = models.attachment_uses
 
 _WITHOUT_TEXT: Mapping[str, Any] = {
     "input": Question("").dump(),

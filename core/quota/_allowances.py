@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Table, bindparam, case, delete, func, or_, select, tuple_
 
+from core import models
 from core.db import Session, insert_missing
-from core.models import Allowance, Call, Day, Instant, table
+from core.models import Instant, allowances
 from core.settings import Limit
 
 DEPLOYMENT = 0
@@ -39,7 +40,8 @@ class Rules:
         ]
 
 
-allowances = table(Allowance)
+_calls = models.calls
+_days = models.days
 KEY = (allowances.c.owner_id, allowances.c.unit, allowances.c.window)
 """The columns that tell an allowance from all others."""
 _LOCK = (
@@ -111,9 +113,9 @@ async def _create(session: Session, owner: int, limits: Sequence[Limit], now: da
     # Lock the open calls: if one were settled between the sum and the new row, the row would keep
     # the reserved amount for ever.
     await session.execute(
-        select(Call.id)
-        .where(*_of(owner), Call.settled_at.is_(None))
-        .order_by(Call.id)
+        select(_calls.c.id)
+        .where(*_of(owner), _calls.c.settled_at.is_(None))
+        .order_by(_calls.c.id)
         .with_for_update()
     )
     rows = [
@@ -126,7 +128,7 @@ async def _create(session: Session, owner: int, limits: Sequence[Limit], now: da
         }
         for limit in limits
     ]
-    await session.execute(insert_missing(session, Allowance).values(rows))
+    await session.execute(insert_missing(session, allowances).values(rows))
 
 
 async def ledger_sum(session: Session, owner: int, limit: Limit, moment: datetime) -> int:
@@ -135,22 +137,28 @@ async def ledger_sum(session: Session, owner: int, limit: Limit, moment: datetim
     A window that is longer than calls are kept began at a midnight: whole days are in it.
     """
     start, end = limit.start(moment), limit.resets_at(moment)
-    spent = _spent(Call, owner, limit)
+    spent = _spent(_calls.c, owner, limit)
     if (reserved := _RESERVED.get(limit.unit)) is not None:
-        spent = case((Call.settled_at.is_(None), reserved), else_=spent)
+        spent = case((_calls.c.settled_at.is_(None), reserved), else_=spent)
     counted = select(func.coalesce(func.sum(spent), 0))
-    at = func.coalesce(Call.spent_at, Call.created_at) if owner == DEPLOYMENT else Call.created_at
+    at = (
+        func.coalesce(_calls.c.spent_at, _calls.c.created_at)
+        if owner == DEPLOYMENT
+        else _calls.c.created_at
+    )
     found = await session.scalar(counted.where(*_of(owner), at >= start, at < end))
-    days = select(func.coalesce(func.sum(_spent(Day, owner, limit)), 0))
+    days = select(func.coalesce(func.sum(_spent(_days.c, owner, limit)), 0))
     first, end_day = limit.days(start)
-    kept = await session.scalar(days.where(*_of(owner, Day), Day.day >= first, Day.day < end_day))
+    kept = await session.scalar(
+        days.where(*_of(owner, _days), _days.c.day >= first, _days.c.day < end_day)
+    )
     return int(found or 0) + int(kept or 0)
 
 
-_RESERVED: Mapping[str, Any] = {"usd": Call.reserved, "tokens": Call.reserved_tokens}
+_RESERVED: Mapping[str, Any] = {"usd": _calls.c.reserved, "tokens": _calls.c.reserved_tokens}
 
 
-def _spent(of: type[Call | Day], owner: int, limit: Limit) -> Any:
+def _spent(of: Any, owner: int, limit: Limit) -> Any:
     """Return the amount that counts in an owner's limit of calls or of sums by day."""
     if limit.unit == "turns":
         return of.turns
@@ -161,9 +169,9 @@ def _spent(of: type[Call | Day], owner: int, limit: Limit) -> Any:
     return tokens if owner == DEPLOYMENT else func.coalesce(of.charged_tokens, tokens)
 
 
-def _of(owner: int, what: type[Call | Day] = Call) -> list[ColumnElement[bool]]:
+def _of(owner: int, what: Table = _calls) -> list[ColumnElement[bool]]:
     """Return the condition for an owner's calls; all calls belong to the deployment."""
-    return [] if owner == DEPLOYMENT else [what.user_id == owner]
+    return [] if owner == DEPLOYMENT else [what.c.user_id == owner]
 
 
 def used_now(row: Any, limit: Limit, now: datetime) -> int:

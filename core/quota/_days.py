@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
+from core import models
 from core.db import Session, Sessions, insert
-from core.models import Call, Day, table
 from core.settings import Limit
 from core.tasks import walk
 
@@ -20,8 +20,8 @@ FIGURES = (
     *("cost", "charged", "charged_tokens"),
 )
 
-_calls = table(Call)
-_days = table(Day)
+_calls = models.calls
+_days = models.days
 
 
 async def sum_up(sessions: Sessions, zone: tzinfo, *, before: datetime) -> None:

@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
+from core import models
 from core.db import Session
-from core.models import Allowance, Call, Day
 from core.quota._allowances import Rules, ledger_sum, used_now
 from core.settings import Limit
+
+_allowances = models.allowances
+_calls = models.calls
+_days = models.days
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ async def remaining(
     session: Session, user_id: int, rules: Rules, *, now: datetime
 ) -> list[Remaining]:
     """Return the rest of each limit of a person, in the operator's order."""
-    found = await session.execute(select(Allowance).where(Allowance.owner_id == user_id))
+    found = await session.execute(select(_allowances).where(_allowances.c.owner_id == user_id))
     rows = {(row.unit, row.window): row for row in found}
     left = []
     for limit in rules.quota:
@@ -52,16 +56,22 @@ class Spending:
 
 async def spent(session: Session, user_id: int, rules: Rules, *, now: datetime) -> Spending:
     """Sum the settled calls of a person in this month, and the days of it."""
-    calls = _sums(Call).where(
-        Call.user_id == user_id,
-        Call.created_at >= rules.month.start(now),
-        Call.settled_at.is_not(None),
+    calls = _sums(_calls).where(
+        _calls.c.user_id == user_id,
+        _calls.c.created_at >= rules.month.start(now),
+        _calls.c.settled_at.is_not(None),
     )
-    days = _sums(Day).where(Day.user_id == user_id, Day.day >= rules.month.days(now)[0])
+    days = _sums(_days).where(_days.c.user_id == user_id, _days.c.day >= rules.month.days(now)[0])
     found = [(await session.execute(sums)).one() for sums in (calls, days)]
     return Spending(*(int(sum(figures)) for figures in zip(*found, strict=True)))
 
 
-def _sums(of: type[Call | Day]) -> Any:
-    figures = (of.turns, of.prompt_tokens, of.cached_tokens, of.completion_tokens, of.charged)
+def _sums(of: Table) -> Any:
+    figures = (
+        of.c.turns,
+        of.c.prompt_tokens,
+        of.c.cached_tokens,
+        of.c.completion_tokens,
+        of.c.charged,
+    )
     return select(*(func.coalesce(func.sum(figure), 0) for figure in figures))

@@ -4,15 +4,15 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
+from core import models
 from core.db import Session
 from core.db import insert as insert_of
-from core.models import Allowance, Call, Day, table
 from core.quota._allowances import Rules
 from core.quota._days import FIGURES
 
-_calls = table(Call)
-_days = table(Day)
-_allowances = table(Allowance)
+_calls = models.calls
+_days = models.days
+_allowances = models.allowances
 
 
 async def merge(session: Session, into: int, gone: int, rules: Rules, *, now: datetime) -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import BigInteger, bindparam, case, insert, select, update
 from core import models
 from core.db import Session, row_count
 from core.errors import LeaseLost, QuotaExceeded
-from core.models import Call, table
-from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, allowances, key, lock, used_at
+from core.models import allowances
+from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, key, lock, used_at
 from core.settings import Limit
 from core.turns import Turn
 
@@ -75,8 +75,8 @@ _OPENED = (
     *("turn_id", "attempt", "user_id", "model", "turns", "reserved", "reserved_tokens"),
     *("prompt_tokens", "completion_tokens", "cost", "created_at", "spent_at"),
 )
-_calls = table(Call)
-_turns = table(models.Turn)
+_calls = models.calls
+_turns = models.turns
 # The turn's row is locked, so that no other attempt can begin and look for open calls before this
 # one is committed. An attempt that lost the turn inserts nothing. Whoever fences the attempt locks
 # the turn before the allowances, but only for an open call: the turn has none at this moment.

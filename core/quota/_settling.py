@@ -26,15 +26,15 @@ from sqlalchemy import (
 from core import models
 from core.db import Session, row_count
 from core.messages import Usage
-from core.models import Call, Instant, table
-from core.quota._allowances import DEPLOYMENT, KEY, Rules, allowances, lock
+from core.models import Instant, allowances
+from core.quota._allowances import DEPLOYMENT, KEY, Rules, lock
 from core.quota._reserving import Reservation
 from core.settings import Limit, Unit, Window
 from core.turns import Turn
 
 _WINDOWS: tuple[Window, ...] = get_args(Window)
-_calls = table(Call)
-_turns = table(models.Turn)
+_calls = models.calls
+_turns = models.turns
 
 
 def _by_owner(person: Any, deployment: Any) -> Any:

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
+from core import models
 from core.db import Session, insert
 from core.errors import QuotaExceeded
-from core.models import Notice, table
 from core.turns import Turn
 
-_notices = table(Notice)
+_notices = models.notices
 
 
 async def tell(session: Session, turn: Turn, refusal: QuotaExceeded, *, now: datetime) -> bool:

@@ -15,8 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from core.adapter import Account
 from core.environment import Environment, Secret, Url, read
 from core.money import MICRO
+from core.settings._admins import parse_admins
 from core.settings._checks import check_database_url, parse_models, parse_vision, read_personas
 from core.settings._limits import Limit, parse_limits, parse_zone, read_limits
 from core.settings._prices import PriceList, Prices, parse_prices
@@ -71,6 +73,9 @@ class Settings(Environment):
         default_factory=dict, validation_alias="personas_file"
     )
     """PERSONAS_FILE: instructions by a short name, in TOML."""
+
+    admins: Annotated[tuple[Account, ...], BeforeValidator(parse_admins)] = ()
+    """The operators' accounts. They may give the operators' commands in their private chats."""
 
     set_quota: Limits = Field(default=DEFAULT_QUOTA, validation_alias="quota")
     """QUOTA as it is set; see `quota`."""

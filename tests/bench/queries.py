@@ -15,7 +15,6 @@ from core import db, memory, models
 from core.adapter import Address
 from core.memory import IDS_PER_TURN, Marks
 from core.messages import assistant, user
-from core.models import table
 from core.turns import Question, Turn
 from tests.bench.figures import Figure
 from tests.bench.stage import NO_LIMIT, Person, Stage
@@ -29,8 +28,8 @@ KEPT = 100
 """Messages that compaction leaves word for word."""
 CHUNK = 2000
 
-turns = table(models.Turn)
-messages = table(models.Message)
+turns = models.turns
+messages = models.messages
 
 
 @dataclass(slots=True)
@@ -161,8 +160,8 @@ def fill(url: str, number: int) -> None:
             connection.execute(insert(messages), said[2 * at : 2 * (at + CHUNK)])
         if number > KEPT:
             cut = {"message_id": said[-KEPT - 1]["id"], "content": "", "created_at": NOW}
-            connection.execute(insert(table(models.Summary)), cut)
-        head = update(table(models.Conversation)).values(head_id=said[-1]["id"])
+            connection.execute(insert(models.summaries), cut)
+        head = update(models.conversations).values(head_id=said[-1]["id"])
         connection.execute(head)
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.setval("turns_id_seq", written[-1]["id"])))

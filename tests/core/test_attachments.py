@@ -23,7 +23,6 @@ from core.db import Sessions
 from core.errors import AttachmentError, ModelBroke
 from core.llm._body import Body
 from core.messages import Block, ChatMessage, assistant, system, user
-from core.models import AttachmentUse, Blob
 from core.turns import Question, Turn
 from tests.core import rows
 from tests.core.rows import NOW, commit, count, statements
@@ -154,7 +153,7 @@ async def test_a_text_of_any_encoding_is_inlined(sessions: Sessions, encoding: s
     text = "Съешь же ещё этих мягких французских булок, да выпей чаю.\n" * 20
     [part] = await load(sessions, {"notes.md": text.replace("\n", "\r\n").encode(encoding)})
     assert part == {"type": "text", "text": f"notes.md:\n```md\n{text.rstrip()}\n```"}
-    assert await count(sessions, Blob) == 0
+    assert await count(sessions, models.attachments) == 0
 
 
 @pytest.mark.parametrize(
@@ -214,7 +213,7 @@ async def test_an_unreadable_file_is_explained(
     with pytest.raises(AttachmentError, match="thing") as told:
         await load(sessions, {"thing.png": data}, text="")
     assert sentence in str(told.value)
-    assert await count(sessions, Blob) == 0
+    assert await count(sessions, models.attachments) == 0
     # With a question there is something to answer, and the model knows what it did not see.
     [part] = await load(sessions, {"thing.png": data}, text="what is it?", number="2")
     assert part == {"type": "text", "text": f"[{told.value}]"}
@@ -273,8 +272,8 @@ async def test_no_more_than_ten_files_are_read(sessions: Sessions) -> None:
 async def test_bytes_are_kept_once_however_often_they_come(sessions: Sessions) -> None:
     await load(sessions, {"a": image(), "b": image(), "c": PDF})
     await load(sessions, {"again": image()}, number="2")
-    assert await count(sessions, Blob) == 2
-    assert await count(sessions, AttachmentUse) == 3
+    assert await count(sessions, models.attachments) == 2
+    assert await count(sessions, models.attachment_uses) == 3
 
 
 async def test_a_second_attempt_of_a_turn_gives_the_same_parts(sessions: Sessions) -> None:
@@ -283,17 +282,17 @@ async def test_a_second_attempt_of_a_turn_gives_the_same_parts(sessions: Session
     files = Files({"a": image()})
     first = await loaded(sessions, turn, files)
     assert await loaded(sessions, turn, files) == first
-    assert await count(sessions, AttachmentUse) == 1
+    assert await count(sessions, models.attachment_uses) == 1
 
 
 async def test_bytes_go_with_the_last_turn_that_has_them(sessions: Sessions) -> None:
     [shared] = await load(sessions, {"a": image()})
     _, alone = await load(sessions, {"a": image(), "b": PDF}, number="2")
     await attachments.tidy(sessions)
-    assert await count(sessions, Blob) == 2
-    await commit(sessions, lambda s: s.execute(delete(models.Turn).where(models.Turn.id == 2)))
+    assert await count(sessions, models.attachments) == 2
+    await commit(sessions, lambda s: s.execute(delete(models.turns).where(models.turns.c.id == 2)))
     await attachments.tidy(sessions)
-    assert await count(sessions, Blob) == 1
+    assert await count(sessions, models.attachments) == 1
     [kept, gone] = await expand(sessions, question(shared), question(alone))
     assert "base64" in str(kept)
     assert gone == question(
@@ -304,15 +303,15 @@ async def test_bytes_go_with_the_last_turn_that_has_them(sessions: Sessions) -> 
 async def test_bytes_that_a_turn_takes_up_again_are_not_swept(postgres_sessions: Sessions) -> None:
     sessions = postgres_sessions
     await load(sessions, {"a": image()})
-    await commit(sessions, lambda s: s.execute(delete(models.Turn)))
+    await commit(sessions, lambda s: s.execute(delete(models.turns)))
     turn = await asked(sessions, "look", "2")
     async with rows.begin(sessions) as session:
         await keep(session, turn, [understand("a", image())], now=NOW)
         tidying = asyncio.create_task(attachments.tidy(sessions))
         await rows.locked(sessions)
     await tidying
-    assert await count(sessions, Blob) == 1
-    assert await count(sessions, AttachmentUse) == 1
+    assert await count(sessions, models.attachments) == 1
+    assert await count(sessions, models.attachment_uses) == 1
 
 
 async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
@@ -324,12 +323,16 @@ async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
     )
     first = await asked(sessions, "look", "1")
     await commit(sessions, lambda s: keep(s, first, [unused], now=NOW))
-    await commit(sessions, lambda s: s.execute(delete(AttachmentUse)))
+    await commit(sessions, lambda s: s.execute(delete(models.attachment_uses)))
     turn = await asked(sessions, "look", "2")
     await commit(sessions, lambda s: keep(s, turn, [used], now=NOW))
     async with rows.begin(sessions) as session:
         # Held up here, the turn has found the unused bytes and not yet said that it uses them.
-        hold = select(Blob.digest).where(Blob.digest == used.digest).with_for_update()
+        hold = (
+            select(models.attachments.c.digest)
+            .where(models.attachments.c.digest == used.digest)
+            .with_for_update()
+        )
         await session.execute(hold)
         keeping = asyncio.create_task(
             commit(sessions, lambda s: keep(s, turn, [used, unused], now=NOW))
@@ -338,7 +341,7 @@ async def test_bytes_that_a_turn_is_about_to_use_are_not_swept(
         tidying = asyncio.create_task(attachments.tidy(sessions))
         await rows.locked(sessions, 2)
     await asyncio.gather(keeping, tidying)
-    assert await count(sessions, Blob) == 2
+    assert await count(sessions, models.attachments) == 2
 
 
 # Requests
@@ -462,7 +465,7 @@ async def test_a_file_that_is_deleted_while_it_is_sent_breaks_the_request(
     body = Body(
         {"messages": await attachments.expand(sessions, messages, room=Room(attachments.ARRIVING))}
     )
-    await commit(sessions, lambda s: s.execute(delete(Blob)))
+    await commit(sessions, lambda s: s.execute(delete(models.attachments)))
     with pytest.raises(ModelBroke):
         _ = [piece async for piece in body]
 

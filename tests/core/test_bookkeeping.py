@@ -18,7 +18,6 @@ from core.bookkeeping import BATCH
 from core.db import Session, Sessions
 from core.memory import Marks
 from core.messages import Usage, assistant, user
-from core.models import table
 from core.quota import Rules
 from core.quota._allowances import ledger_sum
 from core.settings import Limit, read_limits
@@ -59,7 +58,7 @@ async def prune(sessions: Sessions, before: datetime) -> None:
 
 async def ids(sessions: Sessions) -> list[int]:
     async with rows.begin(sessions) as session:
-        found = await session.scalars(select(models.Turn.id).order_by(models.Turn.id))
+        found = await session.scalars(select(models.turns.c.id).order_by(models.turns.c.id))
         return list(found)
 
 
@@ -69,9 +68,9 @@ async def test_old_turns_go_and_what_was_said_stays(sessions: Sessions, ada: Spe
     new = await said(sessions, ada, "new", 100 * DAY)
     await prune(sessions, later(90 * DAY))
     assert await ids(sessions) == [new.id]
-    for model, left in ((models.Event, 1), (models.Post, 2), (models.Call, 1)):
+    for model, left in ((models.events, 1), (models.posts, 2), (models.calls, 1)):
         assert await count(sessions, model) == left
-    assert await count(sessions, models.Message) == 8
+    assert await count(sessions, models.messages) == 8
     now = later(101 * DAY)
     await rows.ask(sessions, ada, "next", now=now, ready_at=now)
     turn = await rows.claimed(sessions, now=now)
@@ -92,7 +91,7 @@ async def test_what_is_still_needed_stays(sessions: Sessions, ada: Speaker) -> N
     final = await said(sessions, ada, "last", lane="other")
     await prune(sessions, later(90 * DAY))
     assert await ids(sessions) == [with_file.id, waiting, last, final.id]
-    assert await count(sessions, models.Blob) == 1
+    assert await count(sessions, models.attachments) == 1
     newest = await commit(sessions, lambda s: posts.newest(s, rows.ACCOUNT, HOME.chat))
     assert newest == "last", "the platform's history is read from there on"
 
@@ -110,14 +109,14 @@ async def test_sums_stay_the_same(sessions: Sessions, ada: Speaker) -> None:
     before = await commit(sessions, figures)
     assert before[0].turns == 4
     await prune(sessions, later(2 * DAY))
-    assert await count(sessions, models.Call) == 1
+    assert await count(sessions, models.calls) == 1
     assert await commit(sessions, figures) == before
     await commit(sessions, lambda s: s.execute(text("DELETE FROM allowances")))
     assert await commit(sessions, figures) == before, "also when a limit is new"
     await prune(sessions, later(10 * DAY))
     assert (await commit(sessions, figures))[0] == before[0]
     async with rows.begin(sessions) as session:
-        days = (await session.execute(select(table(models.Day)))).all()
+        days = (await session.execute(select(models.days))).all()
     assert [(each.turns, each.cost, each.prompt_tokens) for each in days] == [
         (3, 15, 27),
         (1, 5, 9),
@@ -132,7 +131,7 @@ async def test_sums_by_day_follow_the_zone_of_the_limits(sessions: Sessions, ada
     await said(sessions, ada, "monday", (monday - NOW).total_seconds())
     await said(sessions, ada, "sunday", (monday - NOW).total_seconds() - DAY / 3)
     await quota.sum_up(sessions, tokyo, before=later(90 * DAY))
-    assert await count(sessions, models.Call) == 0
+    assert await count(sessions, models.calls) == 0
     used = await commit(sessions, lambda s: ledger_sum(s, ada.user_id, limit, monday))
     assert used == 1
 
@@ -146,10 +145,10 @@ async def test_a_day_is_summed_up_whole_and_open_calls_stay(
         lambda s: quota.reserve(s, turn, RULES, model="m", cost=9, turns=0, now=NOW),
     )
     await quota.sum_up(sessions, UTC, before=later(3600))
-    assert await count(sessions, models.Day) == 0, "the day is not over"
+    assert await count(sessions, models.days) == 0, "the day is not over"
     await quota.sum_up(sessions, UTC, before=later(DAY))
     async with rows.begin(sessions) as session:
-        left = await session.scalars(select(models.Call.id))
+        left = await session.scalars(select(models.calls.c.id))
         assert left.all() == [open_call.call_id]
 
 
@@ -171,13 +170,13 @@ async def test_noted_events_age_from_the_day_on_which_their_age_is_known(
 ) -> None:
     await commit(sessions, lambda s: inbox.note(s, HOME, "old"))
     await commit(sessions, lambda s: inbox.note(s, HOME, "undated"))
-    undated = update(models.Event).where(models.Event.event_id == "undated")
+    undated = update(models.events).where(models.events.c.event_id == "undated")
     await commit(sessions, lambda s: s.execute(undated.values(noted_at=None)))
-    long_ago = update(models.Event).where(models.Event.event_id == "old")
+    long_ago = update(models.events).where(models.events.c.event_id == "old")
     await commit(sessions, lambda s: s.execute(long_ago.values(noted_at=NOW)))
     await prune(sessions, later(DAY))
     async with rows.begin(sessions) as session:
-        [left] = (await session.execute(select(table(models.Event)))).all()
+        [left] = (await session.execute(select(models.events))).all()
     assert (left.event_id, left.noted_at is not None) == ("undated", True)
 
 
@@ -191,9 +190,9 @@ async def test_old_pauses_leases_and_allowances_go(sessions: Sessions, ada: Spea
         lambda s: fleet.may_listen(s, ("x", "1"), "gone", now=NOW, lease_until=NOW),
     )
     await prune(sessions, later(10 * DAY))
-    assert await count(sessions, models.Allowance) == 3, "a month may not be over"
+    assert await count(sessions, models.allowances) == 3, "a month may not be over"
     await prune(sessions, later(100 * DAY))
-    left = (models.Pause, models.Listener, models.Allowance)
+    left = (models.pauses, models.listeners, models.allowances)
     assert [await count(sessions, model) for model in left] == [1, 0, 0]
 
 
@@ -214,10 +213,10 @@ async def test_old_notices_and_marks_of_closed_chats_go(sessions: Sessions, ada:
             "until": until,
         }
         async with rows.begin(sessions) as session:
-            await session.execute(insert(models.Notice).values(notice))
-            await session.execute(insert(models.Mute).values(mark))
+            await session.execute(insert(models.notices).values(notice))
+            await session.execute(insert(models.mutes).values(mark))
     await prune(sessions, later(100 * DAY))
-    assert [await count(sessions, model) for model in (models.Notice, models.Mute)] == [1, 1]
+    assert [await count(sessions, model) for model in (models.notices, models.mutes)] == [1, 1]
 
 
 # The same cost at any size
@@ -243,18 +242,18 @@ async def crowd(sessions: Sessions, number: int) -> None:
     """Repeat the first turn with its call, event and post."""
     async with rows.begin(sessions) as session:
         for model, key in (
-            (models.Turn, "id"),
-            (models.Call, "turn_id"),
-            (models.Event, "turn_id"),
-            (models.Post, "turn_id"),
+            (models.turns, "id"),
+            (models.calls, "turn_id"),
+            (models.events, "turn_id"),
+            (models.posts, "turn_id"),
         ):
-            [row, *_] = (await session.execute(select(table(model)))).mappings().all()
+            [row, *_] = (await session.execute(select(model))).mappings().all()
             copies = [dict(row) | {key: row[key] + n} for n in range(1, number)]
             for n, copy in enumerate(copies, start=1):
                 copy.update({k: f"{n}" for k in ("event_id", "message_id") if k in copy})
-                if model in (models.Call, models.Post):
+                if model in (models.calls, models.posts):
                     del copy["id"]
-            await session.execute(insert(table(model)), copies)
+            await session.execute(insert(model), copies)
         if session.dialect == "postgresql":
             await session.execute(text("SELECT setval('turns_id_seq', :last)"), {"last": number})
 
@@ -265,9 +264,9 @@ async def test_bookkeeping_is_deleted_step_by_step(sessions: Sessions, ada: Spea
     with changed(sessions) as seen:
         await prune(sessions, later(90 * DAY))
     assert max(seen) <= BATCH
-    for model in (models.Turn, models.Event, models.Post):
+    for model in (models.turns, models.events, models.posts):
         assert await count(sessions, model) == 1
-    assert await count(sessions, models.Call) == 0
+    assert await count(sessions, models.calls) == 0
 
 
 async def test_new_turns_are_not_looked_at(sessions: Sessions, ada: Speaker) -> None:
@@ -294,7 +293,7 @@ async def test_several_processes_and_the_bot_do_not_get_in_each_others_way(
             await said(sessions, ada, f"beside {number}", 100 * DAY)
 
     await asyncio.gather(talk(), *(prune(sessions, later(90 * DAY)) for _ in range(3)))
-    assert await count(sessions, models.Turn) == 10
+    assert await count(sessions, models.turns) == 10
 
 
 PLANS = {

@@ -245,7 +245,7 @@ async def test_a_person_in_many_groups_has_one_turn_before_those_of_others(
 async def test_a_turn_that_missed_its_call_is_found(sessions: Sessions, ada: Speaker) -> None:
     first, second = [await ask(sessions, ada, str(number)) for number in range(2)]
     assert (await rows.stored(sessions, second)).line is None
-    ended = update(models.Turn).where(models.Turn.id == first)
+    ended = update(models.turns).where(models.turns.c.id == first)
     by_hand = ended.values(answered_at=NOW, outcome="ok", delivered_at=NOW)
     await commit(sessions, lambda s: s.execute(by_hand))
     assert await ids(sessions) == []
@@ -294,7 +294,7 @@ async def test_a_turn_that_is_asked_again_after_deaths_still_runs_alone(
     sessions: Sessions, ada: Speaker
 ) -> None:
     turn_id = await ask(sessions, ada, "1")
-    row = update(models.Turn).values(deaths=FATAL, line=ALONE)
+    row = update(models.turns).values(deaths=FATAL, line=ALONE)
     await commit(sessions, lambda s: s.execute(row))
     [turn] = await rows.claim(sessions, lines=(ALONE,))
     await rows.finish(sessions, turn, Outcome.FAILED)
@@ -512,6 +512,6 @@ async def test_the_database_itself_refuses_two_turns_in_a_lane(
     turn = await rows.claimed(sessions)
     if is_answered:
         await rows.answer(sessions, turn)
-    taken = update(models.Turn).where(models.Turn.id == second).values(worker_id="another")
+    taken = update(models.turns).where(models.turns.c.id == second).values(worker_id="another")
     with pytest.raises(IntegrityError):
         await commit(sessions, lambda s: s.execute(taken))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, text
 from core import inbox
 from core.adapter import Address
 from core.db import Session, Sessions, Work, finish
-from core.models import Pause, Turn, User, table
+from core.models import pauses, turns, users
 from core.posts import chat_of
 from core.turns import Outcome, Question, Speaker
 from tests.core import rows
@@ -86,11 +86,11 @@ async def test_claims_and_deliveries_read_only_what_they_need(
 
     async def fill(first: int, last: int) -> None:
         people = [{"id": 100 + n // 20, "created_at": NOW} for n in range(first, last, 20)]
-        await commit(sessions, lambda s: s.execute(insert(table(User)), people))
+        await commit(sessions, lambda s: s.execute(insert(users), people))
         new = [_turn(ada, number, **waiting(number)) for number in range(first, last)]
-        await commit(sessions, lambda s: s.execute(insert(table(Turn)), new))
+        await commit(sessions, lambda s: s.execute(insert(turns), new))
         paused = [{**chat_of(HOME), "chat": f"{n}", "until": NOW} for n in range(first, last)]
-        await commit(sessions, lambda s: s.execute(insert(table(Pause)), paused))
+        await commit(sessions, lambda s: s.execute(insert(pauses), paused))
         if sessions.engine.dialect.name == "postgresql":  # which does so by itself
             await commit(sessions, lambda s: s.execute(text("ANALYZE turns, pauses")))
 

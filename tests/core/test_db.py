@@ -19,10 +19,9 @@ import pytest
 from sqlalchemy import event, insert, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from core import db, sqlite
+from core import db, models, sqlite
 from core.db import Session, Sessions
 from core.errors import SettingsError
-from core.models import User
 from tests import postgres
 from tests.core import rows
 from tests.core.conftest import connected
@@ -33,7 +32,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 async def add_user(session: Session) -> int:
     """A row, and its id."""
-    added = insert(User).values(created_at=NOW).returning(User.id)
+    added = insert(models.users).values(created_at=NOW).returning(models.users.c.id)
     return int((await session.execute(added)).scalar_one())
 
 
@@ -215,8 +214,10 @@ async def test_a_statement_that_hangs_is_tried_a_few_times(postgres_sessions: Se
 
 async def test_values_outlive_their_transaction(sessions: Sessions) -> None:
     async def add(session: Session) -> Any:
-        added = insert(User).values(created_at=NOW)
-        return (await session.execute(added.returning(User.id, User.created_at))).one()
+        added = insert(models.users).values(created_at=NOW)
+        return (
+            await session.execute(added.returning(models.users.c.id, models.users.c.created_at))
+        ).one()
 
     user = await db.transact(sessions, add)
     assert (user.id, user.created_at) == (1, NOW)
@@ -673,7 +674,7 @@ async def test_postgresql_without_tables_is_refused_with_a_remedy(postgres_url: 
     async with db.serving(postgres_url) as sessions:
         assert await users(sessions) == 0
         await set_revision(postgres_url, "DELETE FROM alembic_version")
-    with pytest.raises(SettingsError, match="alembic upgrade head"):
+    with pytest.raises(SettingsError, match="parley migrate"):
         async with db.serving(postgres_url):
             pass
 

@@ -11,7 +11,7 @@ from core.adapter import Address
 from core.db import Session, Sessions
 from core.memory import Context, Marks
 from core.messages import assistant, user
-from core.models import Conversation, Instant, Message
+from core.models import Instant, conversations, messages
 from core.privacy._clear import BATCH
 from core.turns import Outcome, Speaker, Turn
 from tests.core import rows
@@ -59,7 +59,7 @@ async def test_what_is_forgotten_is_out_of_reach_at_once(sessions: Sessions, ada
     await said(sessions, ada, "a")
     await commit(sessions, lambda s: memory.choose_model(s, ada.conversation_id, "good-model"))
     await forget(sessions, ada)
-    assert await count(sessions, Message) == 2, "nothing is deleted yet"
+    assert await count(sessions, messages) == 2, "nothing is deleted yet"
 
     again = await rows.speaker(sessions)
     assert again.user_id == ada.user_id
@@ -89,7 +89,7 @@ async def test_a_turn_that_comes_in_meanwhile_recalls_nothing(sessions: Sessions
         lambda s: memory.remember(s, turn, Context(), (user("late secret"),), None, now=NOW),
     )
     await privacy.clear(sessions, now=NOW)
-    assert await count(sessions, Message) == 0
+    assert await count(sessions, messages) == 0
     await rows.finish(sessions, turn)
     await privacy.clear(sessions, now=later(2 * 3600))
     assert (await rows.stored(sessions, turn.id)).forgotten, "also what ended after the deletion"
@@ -105,13 +105,13 @@ async def test_a_group_and_a_person_go_on_in_a_new_conversation(sessions: Sessio
         assert new.conversation_id != old.conversation_id
         assert new.epoch == old.epoch
         await said(sessions, new, f"b{private}", address=address)
-    assert await count(sessions, Conversation) == 4
+    assert await count(sessions, conversations) == 4
 
 
 async def test_to_forget_nothing_stores_nothing(sessions: Sessions, ada: Speaker) -> None:
     for _ in range(3):
         await forget(sessions, await rows.speaker(sessions))
-    assert await count(sessions, Conversation) == 1
+    assert await count(sessions, conversations) == 1
 
 
 @pytest.mark.parametrize("size", [10, 10 * BATCH])
@@ -132,7 +132,7 @@ async def test_the_answer_does_not_wait_for_the_deletion(
     touched.clear()
     await privacy.clear(sessions, now=NOW)
     assert max(touched) <= BATCH
-    assert await count(sessions, Message) == 0
+    assert await count(sessions, messages) == 0
 
 
 async def test_a_deletion_that_a_crash_cuts_off_goes_on(sessions: Sessions, ada: Speaker) -> None:
@@ -140,13 +140,13 @@ async def test_a_deletion_that_a_crash_cuts_off_goes_on(sessions: Sessions, ada:
     await crowd(sessions, ada, 10 * BATCH)
     await forget(sessions, ada)
     clearing = asyncio.create_task(privacy.clear(sessions, now=NOW))
-    left = select(func.count()).select_from(Message)
+    left = select(func.count()).select_from(messages)
     await rows.until(lambda: commit(sessions, lambda s: _is_begun(s, left)))
     clearing.cancel()
     await asyncio.wait([clearing])
-    assert 0 < await count(sessions, Message) < 10 * BATCH
+    assert 0 < await count(sessions, messages) < 10 * BATCH
     await privacy.clear(sessions, now=NOW)
-    assert await count(sessions, Message) == 0
+    assert await count(sessions, messages) == 0
 
 
 async def _is_begun(session: Session, left: Any) -> bool:
@@ -171,7 +171,7 @@ async def test_several_processes_clear_one_step_at_a_time(postgres_sessions: Ses
     await crowd(sessions, ada, 3 * BATCH)
     await forget(sessions, ada)
     await asyncio.gather(*(privacy.clear(sessions, now=NOW) for _ in range(4)))
-    assert await count(sessions, Message) == 0
+    assert await count(sessions, messages) == 0
 
 
 async def test_a_turn_in_hand_is_cut_off_and_what_it_says_goes(

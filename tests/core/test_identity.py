@@ -24,7 +24,7 @@ async def test_an_account_is_the_same_person_again(sessions: Sessions) -> None:
     first = await rows.speaker(sessions)
     assert await rows.speaker(sessions) == first
     assert await commit(sessions, lambda s: identity.user_of(s, ADA)) == first.user_id
-    assert await count(sessions, models.User) == await count(sessions, models.Identity) == 1
+    assert await count(sessions, models.users) == await count(sessions, models.identities) == 1
 
 
 async def test_an_account_that_never_spoke_has_no_user(sessions: Sessions) -> None:
@@ -44,7 +44,7 @@ async def test_two_accounts_of_one_person_share_their_private_conversation(
 ) -> None:
     here = await rows.speaker(sessions)
     async with rows.begin(sessions) as session:
-        there = insert(models.Identity).values(
+        there = insert(models.identities).values(
             user_id=here.user_id, platform="discord", account_id=ADA.account_id, name="ada"
         )
         await session.execute(there)
@@ -79,7 +79,9 @@ async def test_a_new_name_is_stored(sessions: Sessions) -> None:
     await rows.speaker(sessions, BOB, Address("telegram", "1", "200"))
     assert await rows.speaker(sessions, replace(ADA, name="Ada L.")) == before
     async with rows.begin(sessions) as session:
-        names = await session.scalars(select(models.Identity.name).order_by(models.Identity.id))
+        names = await session.scalars(
+            select(models.identities.c.name).order_by(models.identities.c.id)
+        )
         assert list(names) == ["Ada L.", "Bob"]
 
 
@@ -108,8 +110,8 @@ async def test_first_messages_at_once_make_one_person(postgres_sessions: Session
 
     assert len({who.user_id for who in speakers}) == 1
     assert len({who.conversation_id for who in speakers}) == 1 + len(addresses)
-    assert await count(postgres_sessions, models.User) == 1
-    assert await count(postgres_sessions, models.Identity) == 1
+    assert await count(postgres_sessions, models.users) == 1
+    assert await count(postgres_sessions, models.identities) == 1
 
 
 async def test_first_messages_of_a_group_at_once_make_one_conversation(
@@ -122,6 +124,6 @@ async def test_first_messages_of_a_group_at_once_make_one_conversation(
     assert len({who.conversation_id for who in speakers}) == 1
     assert len({who.user_id for who in speakers}) == len(people)
     created = await commit(
-        postgres_sessions, lambda s: s.scalar(select(func.max(models.Conversation.created_at)))
+        postgres_sessions, lambda s: s.scalar(select(func.max(models.conversations.c.created_at)))
     )
     assert created == NOW

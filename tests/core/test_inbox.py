@@ -56,7 +56,7 @@ async def test_a_turn_is_stored_as_it_was_asked(sessions: Sessions, ada: Speaker
 async def test_the_same_event_is_stored_once(sessions: Sessions, ada: Speaker) -> None:
     assert isinstance(await accepted(sessions, "e", rows.entry(ada, "1")), int)
     assert await accepted(sessions, "e", rows.entry(ada, "2")) is None
-    assert await count(sessions, models.Turn) == 1
+    assert await count(sessions, models.turns) == 1
     assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "2")) is None
 
 
@@ -65,7 +65,7 @@ async def test_the_same_message_in_another_event_is_no_new_turn(
 ) -> None:
     first = await accepted(sessions, "e1", rows.entry(ada, "1"))
     assert await accepted(sessions, "e2", rows.entry(ada, "1")) is None
-    assert await count(sessions, models.Turn) == 1
+    assert await count(sessions, models.turns) == 1
     assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "1")) == first
 
 
@@ -91,7 +91,7 @@ async def test_an_event_that_comes_many_times_at_once_is_one_turn(
     ends = await asyncio.gather(*(accepted(postgres_sessions, "e", entry) for _ in range(10)))
 
     assert sum(isinstance(end, int) for end in ends) == 1
-    assert await count(postgres_sessions, models.Turn) == 1
+    assert await count(postgres_sessions, models.turns) == 1
 
 
 async def test_a_message_that_comes_in_many_events_at_once_is_one_turn(
@@ -105,7 +105,7 @@ async def test_a_message_that_comes_in_many_events_at_once_is_one_turn(
     )
 
     assert sum(isinstance(end, int) for end in ends) == 1
-    assert await count(postgres_sessions, models.Turn) == 1
+    assert await count(postgres_sessions, models.turns) == 1
 
 
 async def test_nothing_stays_of_a_turn_whose_transaction_failed(
@@ -115,7 +115,7 @@ async def test_nothing_stays_of_a_turn_whose_transaction_failed(
         await inbox.accept(session, "e", rows.entry(ada, "1"), now=NOW)
         session.connection.rollback()
 
-    assert await count(sessions, models.Turn) == 0
+    assert await count(sessions, models.turns) == 0
     assert await commit(sessions, lambda s: inbox.is_new(s, HOME, "e", "1"))
 
 

@@ -152,7 +152,7 @@ async def test_a_piece_does_not_restart_a_stopped_turn(sessions: Sessions) -> No
     await commit(sessions, lambda s: inbox.cancel(s, [stopped.id]))
     await say(sessions, message("2"))
     assert (await rows.stored(sessions, stopped.id)).input.get("pieces", 1) == 1
-    assert await count(sessions, models.Turn) == 2
+    assert await count(sessions, models.turns) == 2
 
 
 async def test_text_without_end_makes_several_questions_and_nothing_is_lost(
@@ -164,7 +164,9 @@ async def test_text_without_end_makes_several_questions_and_nothing_is_lost(
     for number in range(101, 160):
         await process.handle(in_group(str(number), **paste))
     async with rows.begin(sessions) as session:
-        stored = (await session.execute(select(models.Turn.input).order_by(models.Turn.id))).all()
+        stored = (
+            await session.execute(select(models.turns.c.input).order_by(models.turns.c.id))
+        ).all()
     questions = [Question.load(row.input) for row in stored]
     assert [question.pieces for question in questions] == [24, 24, 12]
     assert all(len(question.text) <= MOST_BYTES for question in questions)
@@ -174,7 +176,7 @@ async def test_text_without_end_makes_several_questions_and_nothing_is_lost(
 async def test_a_new_conversation_takes_no_pieces_of_the_old_one(sessions: Sessions) -> None:
     await say(sessions, message("1", partial=True), message("2", command="new", text=""))
     await say(sessions, message("3"))
-    assert await count(sessions, models.Turn) == 3
+    assert await count(sessions, models.turns) == 3
 
 
 async def test_a_piece_that_comes_twice_is_stored_once(sessions: Sessions) -> None:
@@ -184,7 +186,7 @@ async def test_a_piece_that_comes_twice_is_stored_once(sessions: Sessions) -> No
     assert turn.question.pieces == 2
     await rows.finish(sessions, turn)
     await say(sessions, one, two)
-    assert await count(sessions, models.Turn) == 1
+    assert await count(sessions, models.turns) == 1
 
 
 async def test_pieces_of_other_people_and_chats_do_not_join(sessions: Sessions) -> None:
@@ -263,7 +265,7 @@ async def test_pieces_of_another_album_are_left_out(sessions: Sessions) -> None:
 
 async def test_messages_to_others_leave_no_trace(sessions: Sessions) -> None:
     await say(sessions, photo("1"), in_group("2"), in_group("3", forwarded=True))
-    for table in (models.Turn, models.Event, models.Post, models.User, models.Conversation):
+    for table in (models.turns, models.events, models.posts, models.users, models.conversations):
         assert await count(sessions, table) == 0
 
 
@@ -274,11 +276,11 @@ async def test_what_strangers_press_edit_or_delete_leaves_no_trace(
 ) -> None:
     told = Told()
     await say(sessions, in_group("1", addressed=True), in_group("2", addressed=True, author=BOB))
-    before = [await count(sessions, table) for table in (models.Event, models.User)]
+    before = [await count(sessions, table) for table in (models.events, models.users)]
     message_id = "1" if author == BOB else "unknown"
     change = Change("press", kind, GROUP, author, message_id, "other words")
     await an_intake(sessions, told).handle(change)
-    after = [await count(sessions, table) for table in (models.Event, models.User)]
+    after = [await count(sessions, table) for table in (models.events, models.users)]
     assert (told.changes, after) == (0, before)
 
 

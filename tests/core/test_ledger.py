@@ -18,7 +18,6 @@ from core.adapter import Address, Author
 from core.db import Session, Sessions
 from core.errors import QuotaExceeded
 from core.messages import Usage
-from core.models import Allowance, Call
 from core.quota import DEPLOYMENT, Progress, Reservation, Rules
 from core.settings import Limit
 from core.turns import Turn
@@ -81,8 +80,8 @@ class World:
         now = self.now
 
         async def work(session: Session) -> Reservation:
-            is_it = models.Turn.id == turn.id
-            await session.execute(update(models.Turn).where(is_it).values(attempt=turn.attempt))
+            is_it = models.turns.c.id == turn.id
+            await session.execute(update(models.turns).where(is_it).values(attempt=turn.attempt))
             if died:
                 await quota.recover(session, turn, RULES, now=now)
             return await quota.reserve(
@@ -122,36 +121,36 @@ class World:
             await commit(self.sessions, lambda s: quota.excuse(s, turn, RULES, now=now))
 
     async def _cut_off(self, turn: Turn) -> None:
-        now, is_it = self.now, models.Turn.id == turn.id
+        now, is_it = self.now, models.turns.c.id == turn.id
         lease = now + timedelta(seconds=self.choice.choice((-1, 15)))
-        fenced = {"attempt": models.Turn.attempt + 1, "lease_until": lease}
+        fenced = {"attempt": models.turns.c.attempt + 1, "lease_until": lease}
 
         async def work(session: Session) -> None:
-            await session.execute(update(models.Turn).where(is_it).values(fenced))
+            await session.execute(update(models.turns).where(is_it).values(fenced))
             await quota.abandon(session, [turn.id], RULES, now=now)
 
         await commit(self.sessions, work)
 
     async def _check(self) -> None:
         """No allowance is above its limit at any time."""
-        is_ours = Allowance.owner_id == DEPLOYMENT
-        groups = is_ours.label("is_ours"), Allowance.unit, Allowance.window
-        most = select(*groups, func.max(Allowance.used).label("used")).group_by(*groups)
+        is_ours = models.allowances.c.owner_id == DEPLOYMENT
+        groups = is_ours.label("is_ours"), models.allowances.c.unit, models.allowances.c.window
+        most = select(*groups, func.max(models.allowances.c.used).label("used")).group_by(*groups)
         for row in await commit(self.sessions, lambda s: s.execute(most)):
             assert row.used <= AMOUNTS[bool(row.is_ours), row.unit, row.window]
 
 
 async def allowances(sessions: Sessions) -> list[Any]:
-    return list(await commit(sessions, lambda s: s.execute(select(Allowance))))
+    return list(await commit(sessions, lambda s: s.execute(select(models.allowances))))
 
 
-def limit_of(row: Allowance) -> Limit:
+def limit_of(row: Any) -> Limit:
     limits = BUDGET if row.owner_id == DEPLOYMENT else QUOTA
     [limit] = [one for one in limits if (one.unit, one.window) == (row.unit, row.window)]
     return limit
 
 
-def ledger_sum(row: Allowance, calls: list[Any]) -> int:
+def ledger_sum(row: Any, calls: list[Any]) -> int:
     """Sum the calls of an allowance's window."""
     limit = limit_of(row)
     counted = [
@@ -163,7 +162,7 @@ def ledger_sum(row: Allowance, calls: list[Any]) -> int:
     return sum(amount(call, row) for call in counted)
 
 
-def amount(call: Any, row: Allowance) -> int:
+def amount(call: Any, row: Any) -> int:
     """Return the amount that counts of a call."""
     is_open, is_shared = call.settled_at is None, row.owner_id == DEPLOYMENT
     tokens = call.prompt_tokens + call.completion_tokens
@@ -177,7 +176,7 @@ def amount(call: Any, row: Allowance) -> int:
     return int(amounts[row.unit])
 
 
-def _counts_at(call: Any, row: Allowance) -> datetime:
+def _counts_at(call: Any, row: Any) -> datetime:
     paid = call.spent_at if row.owner_id == DEPLOYMENT else None
     return cast("datetime", paid or call.created_at)
 
@@ -197,7 +196,7 @@ async def test_allowances_equal_the_ledger_after_anything(sessions: Sessions, se
     await asyncio.gather(*(world.spend(turn) for turn in turns))
 
     async with rows.begin(sessions) as session:
-        calls = list(await session.execute(select(Call)))
+        calls = list(await session.execute(select(models.calls)))
     stored = await allowances(sessions)
     assert len(turns) == 20
     assert world.refused > 20

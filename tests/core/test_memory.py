@@ -16,7 +16,7 @@ from core.db import Sessions
 from core.memory import IDS_PER_TURN, Context, Marks
 from core.memory._summaries import SUMMARY
 from core.messages import ChatMessage, Usage, assistant, user
-from core.models import Conversation, Message, Summary, table
+from core.models import conversations, messages, summaries
 from core.turns import Outcome, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import ADA, BOB, NOW, commit
@@ -67,7 +67,8 @@ def words(context: Context) -> str:
 
 async def head(sessions: Sessions, who: Speaker) -> int | None:
     async with rows.begin(sessions) as session:
-        return (await session.get(Conversation, who.conversation_id)).head_id
+        head_id: int | None = (await session.get(conversations, who.conversation_id)).head_id
+        return head_id
 
 
 # The path
@@ -263,7 +264,7 @@ async def test_sizes_are_those_that_the_api_told(sessions: Sessions, ada: Speake
     await say(sessions, ada, "b", Usage(prompt_tokens=60, completion_tokens=4))
 
     async with rows.begin(sessions) as session:
-        stored = (await session.execute(select(Message).order_by(Message.id))).all()
+        stored = (await session.execute(select(messages).order_by(messages.c.id))).all()
     estimated = memory.estimate(user("a?"))
     assert [row.tokens for row in stored] == [estimated, 7, 60 - 57, 4]
     assert [row.total for row in stored] == [None, 57, None, 64]
@@ -285,7 +286,7 @@ async def test_messages_that_the_api_counted_together_share_what_it_told(
     await remember(sessions, turn, await recall(sessions, turn), Usage(171, 30), cut)
 
     async with rows.begin(sessions) as session:
-        stored = (await session.execute(select(Message).order_by(Message.id))).all()
+        stored = (await session.execute(select(messages).order_by(messages.c.id))).all()
     whole, stopped = stored[2:6], stored[6:]
     assert sum(row.tokens or 0 for row in whole[:3]) == 157 - 57
     assert all((row.tokens or 0) > 0 for row in stored)
@@ -351,7 +352,7 @@ async def test_a_first_question_is_no_larger_than_its_prompt(
 ) -> None:
     await say(sessions, ada, "a" * 3000, Usage(prompt_tokens=50, completion_tokens=7))
     async with rows.begin(sessions) as session:
-        stored = (await session.execute(select(Message).order_by(Message.id))).all()
+        stored = (await session.execute(select(messages).order_by(messages.c.id))).all()
     assert [row.tokens for row in stored] == [50, 7]
 
 
@@ -386,7 +387,7 @@ async def test_a_long_talk_is_cut_seldom_and_every_cut_lasts(
     assert 6 <= len(broken) <= 9
     assert all(MARKS.low - 120 < kept <= MARKS.low for kept in broken), broken
     async with rows.begin(sessions) as session:
-        cuts = (await session.scalars(select(Summary.content))).all()
+        cuts = (await session.scalars(select(summaries.c.content))).all()
     assert cuts == [""] * len(broken)
 
 
@@ -411,7 +412,7 @@ async def test_a_summary_stands_for_the_path_up_to_its_message(
     await say(sessions, ada, "c")
     async with rows.begin(sessions) as session:
         summary = {"message_id": turn.id * IDS_PER_TURN + 1, "content": f"{SUMMARY}Of a and b."}
-        await session.execute(insert(Summary), summary | {"created_at": NOW})
+        await session.execute(insert(summaries), summary | {"created_at": NOW})
     context = await recall(sessions, await asked(sessions, ada, "d"))
     assert words(context) == f"{SUMMARY}Of a and b. c? c!"
     assert context.messages[0]["role"] == "user", "the summary belongs to the system message"
@@ -461,12 +462,14 @@ async def fill(sessions: Sessions, turn: Turn, count: int) -> None:
     ]
     async with rows.begin(sessions) as session:
         for begin in range(0, count, 1000):
-            await session.execute(insert(table(Message)), filler[begin : begin + 1000])
-        is_here = Conversation.id == turn.conversation_id
-        await session.execute(update(Conversation).where(is_here).values(head_id=first + count - 1))
+            await session.execute(insert(messages), filler[begin : begin + 1000])
+        is_here = conversations.c.id == turn.conversation_id
+        await session.execute(
+            update(conversations).where(is_here).values(head_id=first + count - 1)
+        )
         if count > 20:
             cut = {"message_id": first + count - 21, "content": "", "created_at": NOW}
-            await session.execute(insert(Summary), cut)
+            await session.execute(insert(summaries), cut)
 
 
 async def test_a_turn_is_recalled_in_one_statement_that_visits_only_its_path(
@@ -515,6 +518,6 @@ async def test_every_message_has_one_place(sessions: Sessions, ada: Speaker) -> 
         await say(sessions, ada, name)
     async with rows.begin(sessions) as session:
         total, distinct = (
-            await session.execute(select(func.count(), func.count(Message.parent_id.distinct())))
+            await session.execute(select(func.count(), func.count(messages.c.parent_id.distinct())))
         ).one()
     assert (total, distinct) == (4, 3)

@@ -12,7 +12,7 @@ from core import memory, models, quota
 from core.db import Sessions
 from core.memory import Context
 from core.messages import Usage, assistant, user
-from core.models import Allowance, Base, Conversation, Turn, User
+from core.models import allowances, conversations, metadata, turns, users
 from core.quota import Rules
 from core.settings import Limit
 from core.turns import Speaker
@@ -39,10 +39,10 @@ async def eastern_sessions(postgres_url: str) -> AsyncIterator[Sessions]:
 async def stored_times(sessions: Sessions, time: datetime) -> tuple[datetime | None, bool]:
     """A time after its way through the database, and whether the database finds it equal."""
     async with rows.begin(sessions) as session:
-        added = insert(User).values(created_at=time).returning(User.id)
+        added = insert(users).values(created_at=time).returning(users.c.id)
         user_id = await session.scalar(added)
-        found = await session.scalar(select(User.created_at).where(User.id == user_id))
-        equal = await session.scalar(select(func.count()).where(User.created_at == time))
+        found = await session.scalar(select(users.c.created_at).where(users.c.id == user_id))
+        equal = await session.scalar(select(func.count()).where(users.c.created_at == time))
     return found, bool(equal)
 
 
@@ -72,7 +72,7 @@ async def test_the_server_s_own_zone_moves_no_window(eastern_sessions: Sessions)
             call = await quota.reserve(session, asked, rules, model="m", cost=0, turns=1, now=now)
     await commit(eastern_sessions, lambda s: quota.release(s, call, rules, now=now))
     async with rows.begin(eastern_sessions) as session:
-        row = (await session.execute(select(Allowance))).one()
+        row = (await session.execute(select(allowances))).one()
     assert (row.window_start, row.used) == (datetime(2026, 3, 15, tzinfo=UTC), 1)
 
 
@@ -94,7 +94,7 @@ async def test_a_conversation_is_a_person_s_or_an_address_s(
 ) -> None:
     other = await rows.speaker(sessions, rows.BOB)
     group = {"platform": "p", "bot_id": "1", "chat": "c", "thread": ""}
-    conversation = insert(Conversation).values(epoch=0, created_at=NOW)
+    conversation = insert(conversations).values(epoch=0, created_at=NOW)
     of_group = conversation.values(group)
     await refused(sessions, conversation)
     await refused(sessions, of_group.values(user_id=other.user_id))
@@ -108,12 +108,12 @@ async def test_a_turn_is_of_a_known_kind_and_is_delivered_after_its_answer(
 ) -> None:
     await rows.ask(sessions, ada, "1")
     for values in ({"kind": "poem"}, {"delivered_at": NOW}):
-        await refused(sessions, models.table(Turn).update().values(values))
+        await refused(sessions, turns.update().values(values))
 
 
 async def test_no_allowance_is_below_nothing(sessions: Sessions) -> None:
     key = {"owner_id": 1, "unit": "usd", "window": "day", "window_start": NOW}
-    await refused(sessions, insert(Allowance).values(key | {"used": -1}))
+    await refused(sessions, insert(allowances).values(key | {"used": -1}))
 
 
 async def test_nobody_is_left_of_a_person_who_was_deleted_but_the_ledger(
@@ -128,16 +128,16 @@ async def test_nobody_is_left_of_a_person_who_was_deleted_but_the_ledger(
         await memory.remember(session, turn, Context(), said, None, now=NOW)
         await quota.settle(session, call, rules, Usage(1, 1), 5, now=NOW)
 
-    await commit(sessions, lambda s: s.execute(delete(User).where(User.id == ada.user_id)))
+    await commit(sessions, lambda s: s.execute(delete(users).where(users.c.id == ada.user_id)))
 
     async with rows.begin(sessions) as session:
         left = {
             name
-            for name, table in Base.metadata.tables.items()
+            for name, table in metadata.tables.items()
             if await session.scalar(select(func.count()).select_from(table))
         }
         assert left == {"calls", "allowances"}
-        found = (await session.execute(select(models.Call))).one()
+        found = (await session.execute(select(models.calls))).one()
         assert (found.turn_id, found.cost) == (None, 5)
 
 
@@ -145,7 +145,7 @@ async def test_big_ids_fit(sessions: Sessions) -> None:
     """Message ids are turn ids times 1024; those of platforms are text anyway."""
     key = {"unit": "usd", "window": "day", "window_start": NOW}
     async with rows.begin(sessions) as session:
-        await session.execute(insert(Allowance), {"owner_id": 2**53, "used": 2**53, **key})
+        await session.execute(insert(allowances), {"owner_id": 2**53, "used": 2**53, **key})
     async with rows.begin(sessions) as session:
-        row = (await session.execute(select(Allowance))).one()
+        row = (await session.execute(select(allowances))).one()
     assert (row.owner_id, row.used) == (2**53, 2**53)

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from core import inbox, mutes, posts, quota
+from core import inbox, models, mutes, posts, quota
 from core.adapter import Address
 from core.db import Sessions
 from core.messages import Usage
-from core.models import Allowance, Mute
 from core.mutes import FIRST, KEPT, LONGEST
 from core.posts import FILE, Part
 from core.quota import DEPLOYMENT, Rules
@@ -55,19 +54,19 @@ async def test_a_mark_is_that_of_an_address(sessions: Sessions, ada: Speaker) ->
     assert (await claimed(sessions, ada, "1", address=GROUP)).muted_until is None
     assert (await claimed(sessions, ada, "2", address=topic)).muted_until is not None
     await commit(sessions, lambda s: mutes.unmute(s, GROUP))
-    assert await rows.count(sessions, Mute) == 1
+    assert await rows.count(sessions, models.mutes) == 1
     await commit(sessions, lambda s: mutes.relax(s, replace(GROUP, thread="8"), now=later(1)))
     assert (await claimed(sessions, ada, "3", address=topic)).muted_until == NOW + FIRST
     await commit(sessions, lambda s: mutes.relax(s, GROUP, now=later(1)))
     assert (await claimed(sessions, ada, "4", address=topic)).muted_until == later(1)
     await commit(sessions, lambda s: mutes.unmute(s, topic))
-    assert await rows.count(sessions, Mute) == 0
+    assert await rows.count(sessions, models.mutes) == 0
 
 
 async def test_old_marks_go(sessions: Sessions) -> None:
     await mute(sessions, NOW)
     await mute(sessions, NOW + KEPT + LONGEST, GROUP)
-    assert await rows.count(sessions, Mute) == 1
+    assert await rows.count(sessions, models.mutes) == 1
 
 
 async def test_a_turn_is_given_up_whether_it_is_answered_or_not(
@@ -106,7 +105,7 @@ async def test_a_turn_that_is_given_back_costs_its_person_nothing(
     left = await commit(sessions, lambda s: quota.remaining(s, ada.user_id, RULES, now=NOW))
     assert [item.left for item in left] == [4, 995]
     async with rows.begin(sessions) as session:
-        budget = await session.get(Allowance, (DEPLOYMENT, "usd", "month"))
+        budget = await session.get(models.allowances, DEPLOYMENT, "usd", "month")
     assert budget.used == 145
 
 

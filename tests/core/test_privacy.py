@@ -12,15 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, make_url, select, text
 
-from core import attachments, bookkeeping, inbox, memory, privacy, quota, search
+from core import attachments, bookkeeping, inbox, memory, models, privacy, quota, search
 from core.adapter import Attachment
 from core.attachments._content import understand
 from core.attachments._store import keep
 from core.db import Sessions, transact
 from core.errors import LeaseLost
 from core.messages import Usage, assistant, user
-from core.models import AttachmentUse, Base, Blob, Message, Summary
-from core.models import Turn as TurnRow
+from core.models import messages, metadata, summaries, turns
 from core.privacy._export import BATCH
 from core.quota import Rules
 from core.settings import read_limits
@@ -60,7 +59,7 @@ async def remembered(sessions: Sessions, turn: Turn, *, seconds: float = 0) -> N
         await memory.remember(session, turn, context, said, Usage(9, 9), now=later(seconds))
         last = turn.id * memory.IDS_PER_TURN + 1
         summary = {"message_id": last, "content": "secret summary"}
-        await session.execute(insert(Summary), summary | {"since": now, "created_at": now})
+        await session.execute(insert(summaries), summary | {"since": now, "created_at": now})
 
     await commit(sessions, work)
 
@@ -109,7 +108,7 @@ async def everything(sessions: Sessions) -> str:
     """All that is stored, in every table and in the search index."""
     found = []
     async with rows.begin(sessions) as session:
-        for table in Base.metadata.sorted_tables:
+        for table in metadata.sorted_tables:
             found += [str(tuple(row)) for row in await session.execute(select(table))]
         if session.dialect == "sqlite":
             found += [
@@ -189,7 +188,11 @@ async def test_a_file_in_hand_is_not_stored_afterwards(sessions: Sessions) -> No
     forgotten.set()
     with pytest.raises(LeaseLost):
         await loading
-    assert await count(sessions, Blob) == await count(sessions, AttachmentUse) == 0
+    assert (
+        await count(sessions, models.attachments)
+        == await count(sessions, models.attachment_uses)
+        == 0
+    )
 
 
 async def test_an_answer_on_its_way_is_taken_back(sessions: Sessions) -> None:
@@ -284,17 +287,17 @@ async def test_other_conversations_and_shared_bytes_stay(sessions: Sessions) -> 
     await remembered(sessions, turn)
     await rows.finish(sessions, turn)
     await said(sessions, "a")
-    assert await count(sessions, Blob) == 1, "the same bytes are kept once"
+    assert await count(sessions, models.attachments) == 1, "the same bytes are kept once"
 
     await forget(sessions, await rows.speaker(sessions))
 
     assert "secret answer a" not in await everything(sessions)
     assert "Bob's words" in await everything(sessions)
-    assert await count(sessions, Blob) == 1
+    assert await count(sessions, models.attachments) == 1
     found = await search.find(sessions, bob.conversation_id, "words")
     assert len(found) == 1
     await forget(sessions, bob)
-    assert await count(sessions, Blob) == 0
+    assert await count(sessions, models.attachments) == 0
 
 
 async def test_forgetting_looks_at_no_other_conversation(postgres_sessions: Sessions) -> None:
@@ -384,9 +387,9 @@ async def test_old_data_is_deleted_and_new_data_stays(sessions: Sessions) -> Non
     assert "secret new" in stored
     assert "still to be answered" in stored
     assert (await rows.stored(sessions, waiting)).answer is None
-    assert await count(sessions, Message) == 2
-    assert await count(sessions, Summary) == 1
-    assert await count(sessions, Blob) == 1, "the newer question holds the same file"
+    assert await count(sessions, messages) == 2
+    assert await count(sessions, summaries) == 1
+    assert await count(sessions, models.attachments) == 1, "the newer question holds the same file"
     [next_turn] = await rows.claim(sessions, now=later(MONTH))
     context = await commit(
         sessions, lambda s: memory.recall(s, next_turn, memory.Marks(1000, 100), now=NOW)
@@ -396,7 +399,7 @@ async def test_old_data_is_deleted_and_new_data_stays(sessions: Sessions) -> Non
     await privacy.expire(sessions, before=later(MONTH + 1))
     await attachments.tidy(sessions)
     assert "secret" not in await everything(sessions)
-    assert await count(sessions, Blob) == 0
+    assert await count(sessions, models.attachments) == 0
 
 
 # To have it
@@ -436,7 +439,7 @@ async def test_a_group_s_questions_are_exported_when_their_turns_are_gone(
 ) -> None:
     asked = Question("my words", private=False, name="Ada", quote="Bob's > words\n\nof two")
     for author, words in ((ADA, asked), (BOB, Question("Bob's", private=False)), (ADA, asked)):
-        message_id = f"{author.name} {await count(sessions, TurnRow)}"
+        message_id = f"{author.name} {await count(sessions, turns)}"
         await rows.ask_in_group(sessions, author, message_id, question=words)
         [turn] = await rows.claim(sessions)
         said = user(words.in_words("[Saturday, 14 March 2026]")), assistant(f"To {author.name}")

@@ -14,7 +14,7 @@ from core.adapter import Address, Author
 from core.db import Session, Sessions
 from core.errors import LeaseLost, QuotaExceeded
 from core.messages import Usage
-from core.models import Allowance, Call
+from core.models import allowances
 from core.quota import DEPLOYMENT, Progress, Remaining, Reservation, Rules, Spending
 from core.settings import Limit
 from core.turns import Question, Turn
@@ -68,7 +68,7 @@ async def begin(sessions: Sessions, turn: Turn, attempt: int) -> Turn:
     """Another attempt at a turn."""
     async with rows.begin(sessions) as session:
         await session.execute(
-            update(models.Turn).where(models.Turn.id == turn.id).values(attempt=attempt)
+            update(models.turns).where(models.turns.c.id == turn.id).values(attempt=attempt)
         )
     return replace(turn, attempt=attempt)
 
@@ -94,13 +94,13 @@ async def excuse(sessions: Sessions, reservation: Reservation, *, now: datetime 
 async def used(sessions: Sessions, owner_id: int) -> dict[str, int]:
     """Return the amounts of an owner's allowances, by window."""
     async with rows.begin(sessions) as session:
-        found = await session.execute(select(Allowance).where(Allowance.owner_id == owner_id))
+        found = await session.execute(select(allowances).where(allowances.c.owner_id == owner_id))
         return {row.window: row.used for row in found}
 
 
 async def calls(sessions: Sessions) -> list[Any]:
     async with rows.begin(sessions) as session:
-        return list(await session.execute(select(Call).order_by(Call.id)))
+        return list(await session.execute(select(models.calls).order_by(models.calls.c.id)))
 
 
 # Reserving

@@ -54,7 +54,7 @@ class Bot:
         return done
 
     async def notices(self) -> Sequence[str]:
-        found = await commit(self.sessions, lambda s: s.execute(select(models.Turn)))
+        found = await commit(self.sessions, lambda s: s.execute(select(models.turns)))
         return [row.answer for row in found if row.input.get("notice") and row.answer]
 
 
@@ -77,12 +77,12 @@ async def test_after_the_requests_of_a_minute_comes_one_notice_and_then_nothing(
     await bot.hear(*messages(6, 10), message("10", command="help"), message("11", command="retry"))
     [notice] = await bot.notices()
     assert plain_moments(notice) == words.TOO_OFTEN.format(until="in 31 seconds")
-    assert await count(sessions, models.Turn) == 6
-    assert await count(sessions, models.Event) == 11, "what came is noted as seen"
+    assert await count(sessions, models.turns) == 6
+    assert await count(sessions, models.events) == 11, "what came is noted as seen"
 
     bot.now = later(60)
     await bot.hear(*messages(9, 12))
-    assert await count(sessions, models.Turn) == 6, "they do not come again"
+    assert await count(sessions, models.turns) == 6, "they do not come again"
     await bot.hear(message("12"))
     assert "12" in [turn.message_id for turn in await bot.answered()]
 
@@ -112,10 +112,10 @@ async def test_a_stranger_s_presses_leave_nothing_and_cost_nobody_else_anything(
 ) -> None:
     bot = Bot(sessions, Bounds(requests=3))
     await bot.hear(message("1"), message("2", author=BOB, address=replace(HOME, chat="200")))
-    events = await count(sessions, models.Event)
+    events = await count(sessions, models.events)
     await bot.hear(*(press(n, ChangeKind.STOP, BOB) for n in range(9)))
     await bot.hear(*(press(n, ChangeKind.STOP, replace(BOB, account_id="9")) for n in range(9)))
-    assert await count(sessions, models.Event) == events
+    assert await count(sessions, models.events) == events
     assert await bot.notices() == []
     await bot.hear(message("3", author=BOB, address=replace(HOME, chat="200")), message("4"))
     assert len(await bot.notices()) == 1, "Bob has pressed enough, Ada has not"
@@ -127,7 +127,7 @@ async def test_a_person_has_the_same_bound_in_all_chats(sessions: Sessions) -> N
         await bot.hear(message(f"{number}", address=group, private=False))
         await bot.hear(message(f"b{number}", address=group, private=False, author=BOB))
     assert len(await bot.notices()) == 2
-    assert await count(sessions, models.Turn) == 10
+    assert await count(sessions, models.turns) == 10
 
 
 async def test_an_album_and_its_repetitions_are_one_request(sessions: Sessions) -> None:
@@ -159,7 +159,7 @@ async def test_of_a_person_so_many_turns_wait_and_one_notice_says_so(sessions: S
     await rows.deliver(sessions, notice[0])
     await bot.hear(*messages(9, 12))
     assert len(await bot.notices()) == 1, "once, although the notice waits no longer"
-    assert await count(sessions, models.Turn) == 4
+    assert await count(sessions, models.turns) == 4
 
     await commit(sessions, lambda s: inbox.hand_back(s, "worker"))
     await bot.answered()
@@ -198,4 +198,4 @@ async def test_an_event_that_comes_again_counts_once(sessions: Sessions) -> None
     bot = Bot(sessions, Bounds(requests=3))
     await bot.hear(*[message("1")] * 5, *[message("2", command="help")] * 5)
     assert await bot.notices() == []
-    assert await count(sessions, models.Turn) == 2
+    assert await count(sessions, models.turns) == 2

@@ -13,7 +13,7 @@ from core import memory, privacy, search
 from core.db import MIGRATIONS, Sessions, normal_url
 from core.memory import INSTRUCTED, Context, Marks
 from core.messages import Usage, assistant, user
-from core.models import Conversation, Message, Summary
+from core.models import conversations, messages, summaries
 from core.privacy._expire import BATCH
 from core.turns import Speaker, Turn
 from tests.core import rows
@@ -103,7 +103,7 @@ async def test_a_summary_expires_with_the_oldest_message_it_tells_of(
     assert await prompt(sessions, ada, at=91 * DAY) == before, "nothing is that old"
 
     await privacy.expire(sessions, before=later(1))
-    assert await count(sessions, Summary) == 0
+    assert await count(sessions, summaries) == 0
     assert await prompt(sessions, ada, at=92 * DAY) == ["second", "second!", "third", "third!"]
 
     await summarise(sessions, ada, "Of the second.", 93 * DAY)
@@ -152,7 +152,7 @@ async def test_a_summary_of_unknown_age_is_too_old(sessions: Sessions, ada: Spea
     await talk(sessions, ada, "third", 2 * DAY)
     await summarise(sessions, ada, "Of the first and the second.", 2 * DAY + 1)
     await privacy.expire(sessions, before=NOW)
-    assert await count(sessions, Summary) == 0
+    assert await count(sessions, summaries) == 0
 
 
 # Instructions
@@ -191,7 +191,7 @@ async def test_instructions_outlive_the_summary_that_kept_them(
     await talk(sessions, ada, "second", 2 * DAY)
     await summarise(sessions, ada, "Of the first.", 2 * DAY + 1)
     await privacy.expire(sessions, before=later(DAY))
-    assert await count(sessions, Summary) == 1, "instructions have no age"
+    assert await count(sessions, summaries) == 1, "instructions have no age"
     await privacy.expire(sessions, before=later(2 * DAY))
     assert await prompt(sessions, ada) == [f"{INSTRUCTED}{PIRATE}", "second", "second!"]
 
@@ -200,14 +200,14 @@ async def test_instructions_that_hold_no_more_go(sessions: Sessions, ada: Speake
     await instruct(sessions, ada, PIRATE, 0)
     await commit(sessions, lambda s: memory.reset(s, ada.conversation_id))
     await privacy.expire(sessions, before=later(1))
-    assert await count(sessions, Message) == 0
+    assert await count(sessions, messages) == 0
     again = await rows.speaker(sessions)
     await instruct(sessions, again, PIRATE, DAY)
     await commit(sessions, lambda s: privacy.forget(s, again.conversation_id, now=later(DAY)))
     await privacy.clear(sessions, now=later(DAY))
-    assert await count(sessions, Message) == 0
+    assert await count(sessions, messages) == 0
     async with rows.begin(sessions) as session:
-        kept = await session.scalars(select(Conversation.instructed_id))
+        kept = await session.scalars(select(conversations.c.instructed_id))
         assert set(kept) == {None}
 
 
@@ -283,7 +283,7 @@ async def test_old_data_is_deleted_step_by_step(crowded: Sessions) -> None:
         await privacy.expire(crowded, before=later(1))
     assert max(seen) <= BATCH
     assert sum(each == BATCH for each in seen) >= 10
-    assert await count(crowded, Message) == 0
+    assert await count(crowded, messages) == 0
     async with rows.begin(crowded) as session:
         assert await session.scalar(text("SELECT count(*) FROM turns WHERE answer <> ''")) == 0
 

@@ -13,7 +13,7 @@ from core import memory, search
 from core.db import Sessions, is_sqlite
 from core.memory import Context
 from core.messages import ChatMessage, assistant, system, user
-from core.models import Conversation, Instant, Message
+from core.models import Instant, conversations, messages
 from core.search import Found
 from core.turns import Speaker
 from tests.core import rows
@@ -86,7 +86,7 @@ async def test_a_message_that_moves_to_another_conversation_is_found_there(
 ) -> None:
     bob = await rows.speaker(sessions, BOB, rows.GROUP, private=False)
     await say(user("a moving word"))
-    move = update(Message).values(conversation_id=bob.conversation_id)
+    move = update(messages).values(conversation_id=bob.conversation_id)
     await commit(sessions, lambda s: s.execute(move))
     assert await find(sessions, bob, "moving") == ["a moving word"]
     assert await find(sessions, ada, "moving") == []
@@ -213,7 +213,7 @@ async def test_an_excerpt_shows_the_surroundings_of_the_word(
 
 async def test_forgotten_messages_are_not_found(sessions: Sessions, ada: Speaker, say: Say) -> None:
     await say(user("a thing to forget"))
-    forget = delete(Conversation).where(Conversation.id == ada.conversation_id)
+    forget = delete(conversations).where(conversations.c.id == ada.conversation_id)
     await commit(sessions, lambda s: s.execute(forget))
     assert await find(sessions, ada, "forget") == []
     if is_sqlite(str(sessions.engine.url)):
@@ -236,7 +236,7 @@ async def test_whatever_is_said_is_remembered(
 ) -> None:
     await say(user(content), user("an ordinary message"))
     async with rows.begin(sessions) as session:
-        stored = await session.scalars(select(Message.body).order_by(Message.id))
+        stored = await session.scalars(select(messages.c.body).order_by(messages.c.id))
         assert [body["content"] for body in stored] == [content, "an ordinary message"]
     assert await find(sessions, ada, "ordinary") == ["an ordinary message"]
 

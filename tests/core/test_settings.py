@@ -106,7 +106,34 @@ def test_a_url_has_no_slash_at_its_end(name: str) -> None:
     assert getattr(load(**{name: "http://127.0.0.1:8080/v1/"}), name) == "http://127.0.0.1:8080/v1"
 
 
+def test_the_operators_are_named_by_platform_and_id() -> None:
+    assert load().admins == load(admins=" ").admins == ()
+    told = load(admins="telegram:123, Discord : 456,telegram:123, console:anna:b").admins
+    assert told == (("telegram", "123"), ("discord", "456"), ("console", "anna:b"))
+
+
 # What is wrong with them
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ("123", 1),
+        ("telegram:1, anna", 13),
+        ("telegram:", 1),
+        (":1", 1),
+        ("telegram:1 discord:2", 1),
+    ],
+)
+def test_a_wrong_operator_is_pointed_at_but_not_shown(value: str, place: int) -> None:
+    told = "not of the form platform:id, as telegram:123, discord:456"
+    assert complaint(admins=value) == f"ADMINS: at character {place}: {told}"
+
+
+def test_a_comma_too_many_among_operators_is_pointed_at() -> None:
+    told = "an account is missing; remove the comma"
+    assert complaint(admins="telegram:1,, discord:2") == f"ADMINS: at character 12: {told}"
+
 
 WRONG: list[tuple[str, Any]] = [
     ("database_url", "mysql://host/name"),

@@ -10,7 +10,7 @@ from core import quota
 from core.db import Sessions
 from core.errors import QuotaExceeded
 from core.inbox import amend, requeue
-from core.models import Call
+from core.models import calls
 from core.quota import DEPLOYMENT, Reservation, Rules, sum_up
 from core.quota._allowances import ledger_sum
 from core.quota._reserving import LATE
@@ -77,7 +77,9 @@ async def test_a_window_that_is_over_gives_no_more_than_it_had(
         with pytest.raises(QuotaExceeded) as refused:
             await reserve(sessions, turn, now)
         assert refused.value.resets_at > now
-    made = await commit(sessions, lambda s: s.scalars(select(Call.created_at).order_by(Call.id)))
+    made = await commit(
+        sessions, lambda s: s.scalars(select(calls.c.created_at).order_by(calls.c.id))
+    )
     assert [*made] == [NOW, NOW, now, now]
 
 
@@ -111,7 +113,7 @@ async def test_the_deployment_pays_on_the_day_of_the_answer(
         sums = [await spent(sessions, *key) for key in keys]
         assert sums == [1, 0, 0, 70]
         await sum_up(sessions, UTC, before=tomorrow + timedelta(days=90))
-    assert await rows.count(sessions, Call) == 0
+    assert await rows.count(sessions, calls) == 0
 
 
 async def test_a_question_from_long_ago_counts_now(sessions: Sessions, ada: Speaker) -> None:

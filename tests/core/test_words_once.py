@@ -13,7 +13,7 @@ from core.chat._question import question_of
 from core.db import Session, Sessions
 from core.memory import Context
 from core.messages import Block, assistant
-from core.models import Message
+from core.models import messages
 from core.turns import Outcome, Question, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import HOME, NOW, commit, later
@@ -130,7 +130,7 @@ async def test_a_question_without_its_message_is_forgotten(
 ) -> None:
 
     turn_id = await delivered(sessions, ada, Outcome.OK)
-    await commit(sessions, lambda s: s.execute(delete(Message)))
+    await commit(sessions, lambda s: s.execute(delete(messages)))
     async with rows.begin(sessions) as session:
         record = await inbox.get(session, turn_id)
     assert record is not None

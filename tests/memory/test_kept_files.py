@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import delete, select
 
-from core import attachments
+from core import attachments, models
 from core.adapter import ChangeKind
-from core.models import AttachmentUse, Blob, Message
+from core.models import attachment_uses, messages
 from tests.core.rows import commit, count
 from tests.fakes.model import Answer, Fault, ModelServer, Reply
 from tests.memory.desk import BOB, Desk, desk
@@ -30,7 +30,8 @@ async def here(database_url: str, model: ModelServer) -> AsyncIterator[Desk]:
 
 async def kept(here: Desk) -> tuple[int, int]:
     """Return the numbers of stored files and of their uses."""
-    return await count(here.sessions, Blob), await count(here.sessions, AttachmentUse)
+    files = await count(here.sessions, models.attachments)
+    return files, await count(here.sessions, attachment_uses)
 
 
 REFUSED: dict[str, Callable[[], Reply]] = {
@@ -103,11 +104,12 @@ async def test_a_question_that_is_tried_again_has_its_files_again(
 async def test_files_that_a_crash_left_are_found(here: Desk) -> None:
     await here.ask("What is this?", files={"a.png": picture(1)})
     await here.ask("And this?", files={"b.png": picture(2)})
-    last = select(AttachmentUse.turn_id).order_by(AttachmentUse.turn_id.desc()).limit(1)
+    of = attachment_uses.c.turn_id
+    last = select(of).order_by(of.desc()).limit(1)
     turn_id = await commit(here.sessions, lambda session: session.scalar(last))
     await attachments.tidy(here.sessions)
     assert await kept(here) == (2, 2)
-    forgotten = delete(Message).where(Message.turn_id == turn_id)
+    forgotten = delete(messages).where(messages.c.turn_id == turn_id)
     await commit(here.sessions, lambda session: session.execute(forgotten))
     await attachments.tidy(here.sessions)
     assert await kept(here) == (1, 1)

@@ -1,0 +1,49 @@
+"""The tables, each owned by one module of layer 4. Constraints enforce every rule that they can.
+
+They are plain tables, not mapped classes: SQLAlchemy's ORM would take 7 MB of every process, and a
+statement on a class costs more than one on a table.
+"""
+
+from core.models._fleet import listeners, mutes, pauses, workers
+from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
+from core.models._memory import (
+    NOWHERE,
+    attachment_uses,
+    attachments,
+    conversations,
+    messages,
+    summaries,
+)
+from core.models._money import allowances, calls, days, notices
+from core.models._people import guesses, identities, links, users
+from core.models._schema import Instant, Key, metadata, partial_index
+
+__all__ = [
+    "FENCED",
+    "FORGOTTEN",
+    "NOWHERE",
+    "Instant",
+    "Key",
+    "allowances",
+    "attachment_uses",
+    "attachments",
+    "calls",
+    "conversations",
+    "days",
+    "events",
+    "guesses",
+    "identities",
+    "links",
+    "listeners",
+    "messages",
+    "metadata",
+    "mutes",
+    "notices",
+    "partial_index",
+    "pauses",
+    "posts",
+    "summaries",
+    "turns",
+    "users",
+    "workers",
+]
