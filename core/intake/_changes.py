@@ -113,7 +113,9 @@ class Changes:
         The outcome takes the place of the question.
         """
         now = self._now()
-        if presses.is_decided(record):
+        # Another process may have answered a press at the same moment.
+        owner_id = await posts.turn_of(session, change.address, change.message_id)
+        if presses.is_decided(record) or owner_id != record.id:
             return Accepted(told=words.DECIDED)
         result = await presses.decide(session, change, record, self._offer, now=now)
         question = asking(Question("", private=record.question.private), result)
