@@ -99,7 +99,8 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
 def migrate() -> int:
     """Bring the tables up to date; return the exit status."""
     try:
-        db.migrate(settings.load().database_url)
+        loaded = settings.load()
+        db.migrate(loaded.database_direct_url or loaded.database_url)
     except SettingsError as error:
         sys.stderr.write(f"{visible(str(error))}\n")
         return 2

@@ -19,8 +19,10 @@ from bots.connections import Connections
 from bots.platform import Platform
 from bots.proxies import proxies
 from bots.trust import trust
-from core import db, inbox, llm, posts, quota
+from core import db, inbox, llm, posts, quota, words
 from core.adapter import Adapter
+from core.alerts import EVERY, Watch
+from core.announcements import Announcer
 from core.chat import Chat, Terms
 from core.clock import Clock
 from core.commands import Offer
@@ -51,10 +53,12 @@ async def run(
     *,
     listen: bool = True,
     notice_after: float = NOTICE_AFTER,
+    watch_every: float = EVERY,
 ) -> None:
     """Build everything, run until a signal or the last event, and stop gently.
 
-    `notice_after` is the seconds without text after which people are told why.
+    `notice_after` is the seconds without text after which people are told why, and `watch_every`
+    those between two looks for what the operators have to see to.
     """
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(
@@ -73,15 +77,32 @@ async def run(
             )
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
-        rules = Rules(loaded.quota, loaded.budget, loaded.timezone)
+        rules = Rules(loaded.quota, loaded.budget, loaded.timezone, loaded.tiers)
         told = _told(rules.quota), _told(rules.budget) + _why_none(loaded)
         log.info("the limit of each person (QUOTA): %s; of all together (BUDGET): %s", *told)
-        await db.transact(sessions, partial(quota.prune, rules=rules))
+        for name, number in (await db.transact(sessions, partial(_tidy, rules=rules))).items():
+            log.warning(
+                "there is no tier %r, so its %d people or groups have the default: set QUOTA_%s",
+                *(name, number, name.upper()),
+            )
         model = llm.LLM(client, endpoint(loaded))
-        worker = Worker(
-            f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
+        worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        watch = Watch(
             sessions,
-            Chat(sessions, model, terms(loaded, rules), now=clock.now),
+            worker_id,
+            loaded.admins,
+            rules,
+            model,
+            adapters=lambda: worker.adapters,
+            platforms=[platform.name for platform in platforms] if listen else [],
+            file=db.file_of(loaded.database_url),
+            now=clock.now,
+            every=watch_every,
+        )
+        worker = Worker(
+            worker_id,
+            sessions,
+            Chat(sessions, model, terms(loaded, rules), now=clock.now, notice=watch.notice),
             {},
             now=clock.now,
             concurrency=loaded.concurrency,
@@ -97,6 +118,7 @@ async def run(
             keep=timedelta(days=loaded.keep_days),
             zone=loaded.timezone,
         )
+        announcer = Announcer(sessions, lambda: worker.broadcast_rates, now=clock.now)
         intake = Intake(
             sessions,
             offered,
@@ -108,9 +130,11 @@ async def run(
         )
         beside: dict[str, Callable[[], Awaitable[None]]] = {
             "checking the model's key": partial(_check_key, model),
-            "looking up the models": partial(_look_up, model),
+            "looking up the models": partial(_look_up, model, watch),
+            "watching": watch.run,
             "deleting what is not needed": upkeep.run,
             "deleting old bookkeeping": upkeep.prune,
+            "sending announcements": announcer.run,
             "the database's clock": partial(clock.follow, sessions),
         }
         if not db.is_sqlite(loaded.database_url):
@@ -123,6 +147,12 @@ async def run(
             partial(platform.connect, _Stored(sessions, platform.name)) for platform in platforms
         ]
         await _work(worker, connections.run(connects), loaded.drain_seconds)
+
+
+async def _tidy(session: db.Session, rules: Rules) -> dict[str, int]:
+    """Delete what limits of the past have counted; return the tiers that are gone but in use."""
+    await quota.prune(session, rules)
+    return await quota.unknown_terms(session, rules)
 
 
 async def _work(worker: Worker, listening: Coroutine[Any, Any, None], drain_seconds: float) -> None:
@@ -153,7 +183,7 @@ def _leave() -> None:
 
 
 async def _hear_others(loaded: Settings, worker: Worker) -> None:
-    async for what in db.notifications(loaded.database_url):
+    async for what in db.notifications(loaded.database_direct_url or loaded.database_url):
         worker.hear(what)
 
 
@@ -163,13 +193,18 @@ async def _check_key(model: llm.LLM) -> None:
         log.error("%s", problem)
 
 
-async def _look_up(model: llm.LLM) -> None:
+async def _look_up(model: llm.LLM, watch: Watch) -> None:
     """Look once a day whether the models in use are still on offer."""
     while True:
         catalogue = await model.look_up()
         for name in model.names:
             if complaint := catalogue.complaint(name):
                 log.warning("%s", complaint)
+                told = catalogue.withdrawal(name)
+                if told is None or told.is_gone:
+                    watch.unlisted(name)
+                else:
+                    watch.withdrawn(name, on=told.on, instead=told.replaced_by)
         await asyncio.sleep(LOOK_UP_SECONDS)
 
 
@@ -261,7 +296,16 @@ def offer(loaded: Settings, rules: Rules) -> Offer:
         fallbacks=loaded.models[1:],
         personas=loaded.personas,
         retention_days=loaded.retention_days,
+        language=_language(loaded.default_language),
     )
+
+
+def _language(wish: str) -> str:
+    code = words.nearest(wish)
+    if not code:
+        known = ", ".join(words.languages())
+        raise SettingsError(f"DEFAULT_LANGUAGE: {wish!r} is none of {known}")
+    return code
 
 
 def terms(loaded: Settings, rules: Rules) -> Terms:

@@ -36,7 +36,7 @@ def check(attachment: Attachment, size: int, limit: int) -> None:
     if size > limit and attachment.size is not None:
         raise AttachmentError(words.FILE_GREW.format(name=attachment.name))
     if size > limit:
-        megabytes = limit / 1_000_000
+        megabytes = words.number(limit / 1_000_000)
         raise AttachmentError(words.FILE_LARGE.format(name=attachment.name, megabytes=megabytes))
 
 

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from core.marks import _
+
 Account = tuple[str, str]
 """A platform and the id of our account there."""
 
@@ -32,6 +34,9 @@ class Author:
     platform: str
     account_id: str
     name: str
+    language: str = field(default="", compare=False)
+    """The code of the language that the platform tells of the account, as `pt-BR`; "" if it tells
+    none now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,10 @@ class InboundMessage:
     addressed: bool = True
     """True if the message is for the bot. False for a group's message that does not name the bot
     but may be a piece of one that does: of an album, of a split text, a forward."""
+    language: str = ""
+    """The code of the chat's language, for authors of whom none is known; "" if unknown."""
+    confidential: bool = False
+    """True if nobody but the author sees the answer, though others read the chat."""
     admin: bool | None = False
     """True if the author administers the chat, as everybody does in a private one; None if the
     platform was asked and did not tell. Only commands that need an admin look at it."""
@@ -205,6 +214,8 @@ class Leeway:
     """The time until which the answer can be written; None for no bound."""
     reaches_older: bool = True
     """False if messages of older answers can be changed no more."""
+    pictures: bool = True
+    """False if nobody sees a picture that is posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +229,8 @@ class Command:
     """A few words about the argument; "" for a command without one."""
     admins_only: bool = False
     """True if only a group's admins may change something with it."""
+    confidential: bool = False
+    """True if nobody but the person sees the answer, wherever the platform can hide it."""
 
 
 START = "start"
@@ -228,33 +241,42 @@ NEW = "new"
 """The command that begins a new conversation."""
 
 COMMANDS = (
-    Command(START, "What I am"),
-    Command("help", "What I can do"),
-    Command(ASK, "Ask me a question", hint="Your question"),
-    Command(NEW, "Start a new conversation", hint="Your first question, if you have one"),
-    Command("usage", "What you have used and what is left"),
-    Command("stop", "Stop the answer that is being written"),
-    Command("retry", "Answer your last message again"),
+    Command(START, _("What I am")),
+    Command("help", _("What I can do")),
+    Command(ASK, _("Ask me a question"), hint=_("Your question")),
+    Command(NEW, _("Start a new conversation"), hint=_("Your first question, if you have one")),
+    Command("usage", _("What you have used and what is left"), confidential=True),
+    Command("stop", _("Stop the answer that is being written")),
+    Command("retry", _("Answer your last message again")),
     Command(
         "persona",
-        "How I should behave in this conversation",
-        hint="Your instructions, or: reset",
+        _("How I should behave in this conversation"),
+        hint=_("Your instructions, or: reset"),
         admins_only=True,
+    ),
+    Command(
+        "language",
+        _("The language in which I speak to you"),
+        hint=_("A language, or: auto"),
     ),
     Command(
         "model",
-        "Which language model answers here",
-        hint="The model to choose",
+        _("Which language model answers here"),
+        hint=_("The model to choose"),
         admins_only=True,
     ),
-    Command("link", "Use me from another account too", hint="The code from your other account"),
-    Command("unlink", "Part this account from your other ones"),
-    Command("privacy", "What is stored, and where it is sent"),
-    Command("export", "All that is stored about you, as a file"),
+    Command(
+        "link",
+        _("Use me from another account too"),
+        hint=_("The code from your other account"),
+    ),
+    Command("unlink", _("Part this account from your other ones")),
+    Command("privacy", _("What is stored, and where it is sent")),
+    Command("export", _("All that is stored about you, as a file")),
     Command(
         "forget",
-        "Delete this conversation for good",
-        hint="yes, if you are sure",
+        _("Delete this conversation for good"),
+        hint=_("yes, if you are sure"),
         admins_only=True,
     ),
 )
@@ -298,6 +320,14 @@ class Adapter(Protocol):
     @property
     def rate(self) -> float:
         """The calls a second that our account may make in all chats together."""
+
+    @property
+    def broadcast_rate(self) -> float:
+        """The messages a second that may go to people who have asked nothing, in all chats."""
+
+    @property
+    def hears(self) -> bool:
+        """True while `listen` is connected to the platform, so that events can come."""
 
     @property
     def largest_file(self) -> int:
@@ -376,9 +406,13 @@ class Adapter(Protocol):
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
-        """Post a file and return its message's id; ticket and nonce are as in `send`."""
+        """Post a file and return its message's id; ticket and nonce are as in `send`.
+
+        A `picture` is a PNG that people see at once; any other file is for them to open.
+        """
 
     async def suspects(
         self,

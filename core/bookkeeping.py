@@ -15,7 +15,9 @@ from core.turns import IDS_PER_TURN
 BATCH = 50
 """The number of rows that one transaction deletes."""
 LONGEST_WINDOW = timedelta(days=32)
-"""An allowance that began so long ago counts an old window."""
+"""An allowance that began so long ago counts an old window, and a correction counts nowhere."""
+ANY = 2**62
+"""No owner has a larger id, or one below the negative of it: groups have negative ones."""
 
 _turns = models.turns
 _newer = _turns.alias("newer")
@@ -24,6 +26,8 @@ _uses = models.attachment_uses
 _messages = models.messages
 _conversations = models.conversations
 _allowances = models.allowances
+_announcements = models.announcements
+_recipients = models.recipients
 
 # The last turn of a person in a chat is kept: the platform's history is read from the
 # newest known message of each chat on.
@@ -47,11 +51,16 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     await walk(sessions, partial(_prune_turns, before=before), 0)
     await repeat(sessions, _date_events)
     ends = {models.events: "noted_at", models.listeners: "lease_until"}
-    timed = (models.pauses, models.mutes, models.notices, models.links, models.guesses)
-    ends |= dict.fromkeys(timed, "until")
+    lasting = models.pauses, models.mutes, models.notices, models.waiting, models.alerts
+    ends |= dict.fromkeys((*lasting, models.links, models.guesses), "until")
+    ends |= {models.announcements: "created_at"}
+    await repeat(sessions, partial(_prune_recipients, before=before))
     for which, column in ends.items():
         await repeat(sessions, partial(_prune, which=which, ended=column, before=before))
-    await walk(sessions, partial(_prune_allowances, before=before - LONGEST_WINDOW), -1)
+    ended = before - LONGEST_WINDOW
+    await walk(sessions, partial(_prune_allowances, before=ended), -ANY)
+    old = partial(_prune, which=models.corrections, ended="created_at", before=ended)
+    await repeat(sessions, old)
 
 
 async def _prune_turns(session: Session, after: int, *, before: datetime) -> int | None:
@@ -120,6 +129,16 @@ async def _prune(session: Session, *, which: Table, ended: str, before: datetime
         old = old.where(_events.c.turn_id.is_(None))  # the others go with their turns
     gone = await session.execute(
         delete(which).where(tuple_(*which.primary_key).in_(old.limit(BATCH)))
+    )
+    return gone.rowcount == BATCH
+
+
+async def _prune_recipients(session: Session, *, before: datetime) -> bool:
+    """Delete some recipients of old announcements. Return True if there may be more to do."""
+    old = select(_announcements.c.id).where(_announcements.c.created_at < before)
+    some = select(*_recipients.primary_key).where(_recipients.c.announcement_id.in_(old))
+    gone = await session.execute(
+        delete(_recipients).where(tuple_(*_recipients.primary_key).in_(some.limit(BATCH)))
     )
     return gone.rowcount == BATCH
 

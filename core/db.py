@@ -20,14 +20,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    URL,
     Connection,
     CursorResult,
     Engine,
     Executable,
     ScalarResult,
-    create_engine,
-    event,
     func,
     inspect,
     make_url,
@@ -40,9 +37,10 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from core import postgresql
 from core import sqlite as sqlite_file
 from core.errors import SettingsError
-from core.outages import TRANSIENT, advice, judge, may_pass, reason, timed_out
+from core.outages import TRANSIENT, advice, is_full, may_pass, reason, timed_out
 from core.threads import Threads
 
 __all__ = [
@@ -111,7 +109,14 @@ class Sessions:
 
     def __init__(self, engine: Engine, connections: int) -> None:
         self.engine = engine
+        self.full_at: float | None = None
+        """The time at which the disk was full last, by the event loop's clock."""
         self._threads = Threads(THREAD, connections)
+
+    @property
+    def is_pooled(self) -> bool:
+        """True if the last new connection led to a pooler in front of PostgreSQL."""
+        return postgresql.leads_to_pooler(self.engine)
 
     def run(self, work: Work[T]) -> asyncio.Future[T]:
         """Return the future result of `work`, done in one transaction."""
@@ -188,33 +193,8 @@ def connect(url: str, connections: int = 5) -> Sessions:
     if parsed.drivername == "sqlite":
         return Sessions(sqlite_file.connect(parsed), connections=1)
     if parsed.drivername == "postgresql+psycopg":
-        return Sessions(_postgresql(parsed, connections), connections)
+        return Sessions(postgresql.connect(parsed, connections), connections)
     raise SettingsError("DATABASE_URL: only sqlite and postgresql are supported")
-
-
-def _postgresql(url: URL, connections: int) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=10,
-        pool_use_lifo=True,
-        hide_parameters=True,
-        connect_args={
-            "connect_timeout": 5,
-            # `transact` repeats a wait for a lock for ever, as when a migration holds a table. It
-            # gives up a statement that takes too long by itself after a few tries.
-            "options": "-c lock_timeout=10s -c statement_timeout=15s"
-            " -c idle_in_transaction_session_timeout=30s",
-            # Without these, a connection to a server that vanished would hang for hours.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 20_000,
-        },
-    )
-    event.listen(engine, "handle_error", judge, retval=True)
-    return engine
 
 
 async def transact(
@@ -237,6 +217,7 @@ async def transact(
             return await undivided(sessions.run(work))
         except (DBAPIError, PoolTimeoutError, ConnectionError) as error:
             timeouts += timed_out(error)
+            sessions.full_at = clock() if is_full(error) else sessions.full_at
             if not may_pass(error) or timeouts >= TIMEOUTS or clock() + pause > give_up:
                 raise
             failures += 1
@@ -276,17 +257,19 @@ async def notify(session: Session, what: str) -> None:
 
 
 async def notifications(url: str) -> AsyncGenerator[str, None]:
-    """Yield the hints of all processes; while the database is away, try to connect again."""
+    """Yield the hints of all processes; while the database is away, try to connect again.
+
+    End if the database is behind a pooler, which passes no hints on.
+    """
     import psycopg  # noqa: PLC0415 - not needed on SQLite, and large
 
-    conninfo = make_url(normal_url(url)).set(drivername="postgresql")
     pause = 1.0
     while True:
         try:
-            connection = await psycopg.AsyncConnection.connect(
-                conninfo.render_as_string(hide_password=False), autocommit=True, connect_timeout=5
-            )
-            async with connection:
+            async with await postgresql.open_alone(make_url(normal_url(url))) as connection:
+                if await postgresql.is_pooled(connection):
+                    log.info("%s", POOLED)
+                    return
                 await connection.execute(f"LISTEN {CHANNEL}")
                 pause = 1.0
                 async for heard in connection.notifies():
@@ -295,6 +278,12 @@ async def notifications(url: str) -> AsyncGenerator[str, None]:
             log.warning("database: %s; not hearing other processes", reason(error))
             await asyncio.sleep(pause)
             pause = min(2 * pause, 30.0)
+
+
+POOLED = (
+    "DATABASE_URL leads to a pooler, so that this process looks for work of others every two"
+    " seconds; with DATABASE_DIRECT_URL it hears of it at once"
+)
 
 
 def row_count(result: CursorResult[*tuple[Any, ...]]) -> int:
@@ -324,6 +313,12 @@ async def undivided(work: Awaitable[T]) -> T:
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
+NOT_THROUGH_A_POOLER = (
+    "DATABASE_URL: leads to a pooler, through which tables cannot be changed safely; set"
+    " DATABASE_DIRECT_URL to the address of the server itself"
+)
+
+
 def migrate(url: str) -> None:
     """Bring the schema up to date; this blocks.
 
@@ -333,6 +328,8 @@ def migrate(url: str) -> None:
     try:
         with usable():
             is_current = sessions.run_here(_is_current)
+        if not is_current and sessions.is_pooled:
+            raise SettingsError(NOT_THROUGH_A_POOLER)
         path = file_of(url)
         if not is_current:
             with sqlite_file.exclusive(path) if path else nullcontext(), usable():

@@ -29,6 +29,9 @@ class Environment(BaseModel):
 
     empty_means_none: ClassVar[frozenset[str]] = frozenset()
     """Settings for which an empty value means "none"; for all others it means the default."""
+    families: ClassVar[frozenset[str]] = frozenset()
+    """Fields for all variables that begin alike, such as `quota_*`: mappings from the ends of their
+    names. An empty value means "none" there."""
 
     def secrets(self) -> list[str]:
         """Return the values of the settings that are secrets."""
@@ -43,11 +46,12 @@ class Environment(BaseModel):
             name: value.strip() if isinstance(value, str) else value
             for name, value in values.items()
         }
-        return {
+        found = {
             name: value
             for name, value in tidy.items()
             if value != "" or name in cls.empty_means_none
         }
+        return found | {family: _of_family(family, tidy) for family in cls.families}
 
 
 def read(*kinds: type[E], env_file: str | None = ".env", **values: object) -> list[E]:
@@ -79,8 +83,19 @@ def _lower(variables: Mapping[str, str | None]) -> dict[str, object]:
     return {name.lower(): value for name, value in variables.items() if value is not None}
 
 
+def _of_family(family: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a family of settings by the ends of their names."""
+    start = family.removesuffix("*")
+    return {
+        name.removeprefix(start): value for name, value in values.items() if name.startswith(start)
+    }
+
+
 def _sentence(found: Mapping[str, Any]) -> str:
-    name = "_".join(str(part) for part in found["loc"][:1]).upper()
+    name, *rest = [str(part) for part in found["loc"][:2]] or [""]
+    if name.endswith("*") and rest:
+        name = name.removesuffix("*") + rest[0]
+    name = name.upper()
     message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return f"{name}: {message}" if name else message
 

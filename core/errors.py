@@ -27,6 +27,7 @@ ParleyError
 import math
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 LONGEST_WAIT = 3600.0
 """The most seconds that a platform can tell to wait, whatever it says."""
@@ -158,15 +159,26 @@ class PromptTooLong(ModelRejected):
         self.most = most
 
 
+Whose = Literal["person", "group", "everybody"]
+"""The owner of a limit: one person, the members of a group, or all people together."""
+
+
 class QuotaExceeded(ParleyError):
     """An allowance has less left than is needed, until `resets_at` (UTC).
 
     `limit` is the operator's text, `most` its amount; `needed`, `left` and `most` are turns, tokens
-    or micro-dollars. `shared` is True for a limit of the whole deployment.
+    or micro-dollars.
     """
 
     def __init__(
-        self, limit: str, resets_at: datetime, *, needed: int, left: int, most: int, shared: bool
+        self,
+        limit: str,
+        resets_at: datetime,
+        *,
+        needed: int,
+        left: int,
+        most: int,
+        whose: Whose = "person",
     ) -> None:
         super().__init__(
             f"{limit}: {needed} needed, {left} left until {resets_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -176,7 +188,7 @@ class QuotaExceeded(ParleyError):
         self.needed = needed
         self.left = left
         self.most = most
-        self.shared = shared
+        self.whose = whose
 
 
 class LeaseLost(ParleyError):

@@ -19,12 +19,13 @@ LONGEST = {
     "media_type": 100,
     "command": 100,
     "unreadable": 100,
+    "language": 35,
     # Opaque values of a platform, which no index holds.
     "ticket": 2_000,
     "reference": 2_000,
 }
 """The most characters of the texts that are no ids, by field; platforms allow fewer."""
-ONE_LINE = frozenset({"name", "quoted_from", "media_type"})
+ONE_LINE = frozenset({"name", "quoted_from", "media_type", "language"})
 """The fields without line breaks and tabs."""
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """The limits of a time; with any of these, a difference of some days can be reckoned."""

@@ -19,9 +19,10 @@ from sqlalchemy import (
     update,
 )
 
-from core import models
+from core import models, words
 from core.adapter import Address, Author
 from core.db import Session, insert_missing
+from core.lines import LAST
 from core.models import Instant
 from core.requests import minute
 from core.turns import Activity, Speaker
@@ -67,8 +68,18 @@ _OTHER = (
     .where(_users.c.id == _identities.c.user_id, _users.c.requests_at >= _MINUTE)
     .scalar_subquery()
 )
+_LANGUAGES = (
+    select(_users.c.language)
+    .where(_users.c.id == _identities.c.user_id)
+    .scalar_subquery()
+    .label("chosen"),
+    _identities.c.language.label("hint"),
+)
 _PENDING = select(func.count()).where(
-    _IS_THEIRS, _theirs.c.delivered_at.is_(None), _theirs.c.kind != "summary"
+    _IS_THEIRS,
+    _theirs.c.delivered_at.is_(None),
+    _theirs.c.kind != "summary",
+    _theirs.c.line.is_distinct_from(LAST),
 )
 _NEWEST = _theirs.c.created_at.desc(), _theirs.c.id.desc()
 _TOLD_OF = select(_theirs.c.input["notice"].as_string()).where(_IS_THEIRS)
@@ -89,6 +100,7 @@ def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
             _conversations.c.id.label("conversation_id"),
             _conversations.c.epoch,
             _MAY_GO_ON.label("may_go_on"),
+            *_LANGUAGES,
             *_REQUESTS,
         )
         .select_from(_identities.outerjoin(_conversations, conversation))
@@ -109,16 +121,17 @@ async def resolve(
     if found is None or found.conversation_id is None:
         await _create(session, author, address, private=private, now=now)
         found = await _find(session, author, address, private=private, now=now)
-    if found.name != author.name:
+    hint = author.language or found.hint
+    if (found.name, found.hint) != (author.name, hint):
         await session.execute(
             update(_identities)
             .where(
                 _identities.c.platform == author.platform,
                 _identities.c.account_id == author.account_id,
             )
-            .values(name=author.name)
+            .values(name=author.name, language=hint)
         )
-    return _speaker(found)
+    return _speaker(found, author)
 
 
 async def find(
@@ -128,16 +141,18 @@ async def find(
     found = await _find(session, author, address, private=private, now=now)
     if found is None or found.conversation_id is None:
         return None
-    return _speaker(found)
+    return _speaker(found, author)
 
 
-def _speaker(found: Any) -> Speaker:
+def _speaker(found: Any, author: Author) -> Speaker:
     return Speaker(
         found.user_id,
         found.conversation_id,
         found.epoch,
         may_go_on=bool(found.may_go_on),
         activity=_activity(found),
+        language=words.nearest(found.chosen, author.language, found.hint),
+        hint=words.nearest(author.language, found.hint),
     )
 
 
@@ -155,6 +170,38 @@ async def activity(
     values = {"platform": author.platform, "account_id": author.account_id, "minute": minute(now)}
     found = (await session.execute(_PERSON, values)).one_or_none()
     return None if found is None else (found.user_id, _activity(found))
+
+
+_SPOKEN = select(*_LANGUAGES).where(*_IS_AUTHOR)
+
+
+async def language(session: Session, author: Author) -> str:
+    """Return the language in which the person behind an account is spoken to; "" if unknown."""
+    values = {"platform": author.platform, "account_id": author.account_id}
+    found = (await session.execute(_SPOKEN, values)).one_or_none()
+    if found is None:
+        return words.nearest(author.language)
+    return words.nearest(found.chosen, author.language, found.hint)
+
+
+async def language_of(session: Session, user_id: int) -> str:
+    """Return the language in which a person is spoken to; "" if unknown.
+
+    If they have chosen none, it is that of their newest account of which one is known.
+    """
+    found = await session.execute(
+        select(*_LANGUAGES)
+        .where(_identities.c.user_id == user_id)
+        .order_by(_identities.c.language.is_(None), _identities.c.id.desc())
+        .limit(1)
+    )
+    row = found.one_or_none()
+    return "" if row is None else words.nearest(row.chosen, row.hint)
+
+
+async def choose_language(session: Session, user_id: int, code: str | None) -> None:
+    """Speak to a person in a language from now on; None follows what their platforms tell."""
+    await session.execute(update(_users).where(_users.c.id == user_id).values(language=code))
 
 
 _COUNT = (
@@ -246,6 +293,7 @@ async def _create_identity(session: Session, author: Author, now: datetime) -> i
         platform=author.platform,
         account_id=author.account_id,
         name=author.name,
+        language=author.language or None,
     )
     await session.execute(statement)
     found = await user_of(session, author)

@@ -10,12 +10,15 @@ from core.turns import Speaker
 ASKED_FOR = timedelta(minutes=5)
 """The time for which a command waits for its confirmation."""
 
-UNKNOWN = {
-    ChangeKind.REGENERATE: words.FORGOTTEN,
-    ChangeKind.CONFIRM: words.DECIDED,
-    ChangeKind.CANCEL: words.DECIDED,
-}
-"""The sentence for a button below a message that is not known any more."""
+
+def unknown(kind: ChangeKind) -> str:
+    """Return the sentence for a button below a message that is not known any more, or ""."""
+    match kind:
+        case ChangeKind.REGENERATE:
+            return words.FORGOTTEN
+        case ChangeKind.CONFIRM | ChangeKind.CANCEL:
+            return words.DECIDED
+    return ""
 
 
 def concerns(change: Change, record: inbox.Record) -> bool:

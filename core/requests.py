@@ -57,7 +57,7 @@ class Bounds:
     def notice(self, reason: Reason, now: datetime) -> str:
         """Return the sentence that tells a person to wait."""
         if reason is Reason.PENDING:
-            return words.TOO_MUCH_PENDING.format(number=self.pending)
+            return words.TOO_MUCH_PENDING.format(self.pending)
         return words.TOO_OFTEN.format(until=words.until(minute(now) + MINUTE, now))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
@@ -25,7 +26,10 @@ class Threads:
         self._start(number)
 
     def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Return the future result of `work`; to cancel the future does not stop the work."""
+        """Return the future result of `work`, which runs in the context of its caller.
+
+        To cancel the future does not stop the work.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -37,7 +41,7 @@ class Threads:
             with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
                 loop.call_soon_threadsafe(_end, future, end)
 
-        self._queue.put(carry_out)
+        self._queue.put(partial(copy_context().run, carry_out))
         return future
 
     def stop(self, last: Callable[[], None]) -> None:

@@ -147,9 +147,10 @@ def main() -> None:
 
 
 def _told_url() -> str:
-    """Return DATABASE_URL; end the program with one line if a setting is wrong."""
+    """Return the address of the server; end with one line if a setting is wrong."""
     try:
-        return settings.load().database_url
+        loaded = settings.load()
+        return loaded.database_direct_url or loaded.database_url
     except SettingsError as error:
         raise CommandError(str(error)) from None
 

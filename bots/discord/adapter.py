@@ -44,6 +44,9 @@ from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 RATE = 40.0
 """The calls a second in all channels together. Discord allows 50, and catching up takes up to 10 of
 them."""
+BROADCAST_RATE = 1.0
+"""The messages a second to people who have asked nothing. Discord takes many private messages that
+come fast for spam, and tells no number."""
 LARGEST = 10_000_000
 """The most bytes of a file; Discord takes 10 MiB with the rest of the message."""
 PACE = 1.25
@@ -115,6 +118,8 @@ async def _log_in(token: str, client: Gateway) -> Gateway:
 class DiscordAdapter:
     """The account of one bot on Discord. Only `listen` uses the gateway; the rest uses REST."""
 
+    broadcast_rate = BROADCAST_RATE
+
     def __init__(self, client: Gateway, files: aiohttp.ClientSession) -> None:
         self._client = client
         self._files = files
@@ -135,6 +140,11 @@ class DiscordAdapter:
     def rate(self) -> float:
         """The calls a second in all channels together."""
         return RATE
+
+    @property
+    def hears(self) -> bool:
+        """True while all shards of the gateway are connected."""
+        return self._client.hears
 
     @property
     def largest_file(self) -> int:
@@ -273,9 +283,10 @@ class DiscordAdapter:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
-        """Post a file; files may be forbidden where texts are not."""
+        """Post a file; a picture shows. Files may be forbidden where texts are not."""
         held, body = tickets.read(ticket), {"allowed_mentions": _NO_PINGS}
         if held and held.alone:
             file = name, data

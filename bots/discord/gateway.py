@@ -98,6 +98,7 @@ class Gateway(discord.AutoShardedClient):
         self._me: discord.ClientUser | None = None
         self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
         self.deleted = Deleted()
+        self._connected: set[int] = set()  # shards that hear events
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
         self._opened: deque[float] = deque(maxlen=SOCKETS)
@@ -114,6 +115,11 @@ class Gateway(discord.AutoShardedClient):
             self._me = self.user
         assert self._me is not None, "not logged in"
         return self._me
+
+    @property
+    def hears(self) -> bool:
+        """True while all shards are connected."""
+        return 0 < (self.shard_count or 0) == len(self._connected)
 
     async def hear(self) -> AsyncGenerator[Event, None]:
         """Open the gateway and yield events until this generator is closed.
@@ -133,6 +139,7 @@ class Gateway(discord.AutoShardedClient):
         finally:
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
+            self._connected.clear()
 
     async def _open(self) -> None:
         known = await self._known.chats(str(self.me.id))
@@ -223,11 +230,17 @@ class Gateway(discord.AutoShardedClient):
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note a new session: messages from before it have to be caught up."""
         self._starting.add(shard_id)
+        self._connected.add(shard_id)
         self._bound_heartbeat(shard_id)
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """Note a new connection of an old session."""
+        self._connected.add(shard_id)
         self._bound_heartbeat(shard_id)
+
+    async def on_shard_disconnect(self, shard_id: int) -> None:
+        """Note that a shard hears nothing."""
+        self._connected.discard(shard_id)
 
     def _bound_heartbeat(self, shard_id: int) -> None:
         """Bound the time between two heartbeats: none at all would keep a thread busy."""

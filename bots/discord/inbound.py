@@ -81,6 +81,7 @@ def parse_message(
         partial=len(message.content) >= PARTIAL,
         forwarded=bool(message.message_snapshots),
         addressed=not piece,
+        language=_language(message),
         admin=private or _is_admin(message),
     )
 
@@ -203,6 +204,12 @@ def _unreadable(message: discord.Message) -> str:
     shown = (message.content, message.embeds, message.attachments, message.components)
     more = (message.poll, message.stickers, message.message_snapshots)
     return unreadable_in(message) if any((*shown, *more)) else words.UNMENTIONED
+
+
+def _language(message: discord.Message) -> str:
+    """Return the language of a server; "" for the one that Discord gives to every server."""
+    locale = message.guild.preferred_locale if message.guild else discord.Locale.american_english
+    return "" if locale is discord.Locale.american_english else locale.value
 
 
 def _is_admin(message: discord.Message) -> bool:

@@ -10,6 +10,7 @@ import discord
 from discord.abc import Snowflake
 
 from bots import quotes
+from bots.discord import inbound
 from bots.discord.content import (
     LONGEST_QUOTE,
     attachment_of,
@@ -18,11 +19,11 @@ from bots.discord.content import (
     shown_text,
     unreadable_in,
 )
-from bots.discord.inbound import address_of, author_of
+from bots.discord.inbound import address_of
 from bots.discord.rest import Refused, call
 from bots.discord.tickets import Ticket, Way
 from core import words
-from core.adapter import ASK, Attachment, Change, ChangeKind, InboundMessage
+from core.adapter import ASK, Attachment, Author, Change, ChangeKind, InboundMessage
 
 _KINDS = frozenset(ChangeKind)
 _DEFERRED, _DEFERRED_UPDATE = 5, 6
@@ -137,6 +138,11 @@ def _asked_about(
     )
 
 
+def _author(interaction: discord.Interaction) -> Author:
+    """Return the account of an interaction, with the language of its client."""
+    return replace(inbound.author_of(interaction.user), language=interaction.locale.value)
+
+
 def _by_address(file: Attachment, url: str) -> Attachment:
     """Return a file with its address, which serves for a day where no message can be read."""
     return replace(file, reference=f"{file.reference} {url}")
@@ -150,7 +156,7 @@ def _message(
     return InboundMessage(
         event_id=str(interaction.id),
         address=address_of(interaction.channel_id, me),
-        author=author_of(interaction.user),
+        author=_author(interaction),
         message_id=str(interaction.id),
         ticket=ticket,
         text=text,
@@ -192,7 +198,7 @@ def _press(
         str(interaction.id),
         ChangeKind(custom_id),
         address_of(interaction.channel_id, me),
-        author_of(interaction.user),
+        _author(interaction),
         str(message.id),
         ticket=ticket,
         whisper=interaction.token,

@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 RATE = 22.0
 """The calls a second in all chats together. Telegram allows about 30; the rest is left for bursts,
 and for calls that arrive closer together than they were sent."""
+BROADCAST_RATE = 15.0
+"""The messages a second to people who have asked nothing: half of what Telegram allows."""
 LARGEST = 20_000_000
 """The most bytes of a file. Telegram takes 50 MB, but a process has it in memory several times."""
 SPARE, EACH = Rate(5, 5), Rate(0.5, 3)
@@ -91,6 +93,10 @@ async def connect(
 
 class TelegramAdapter:
     """The account of one bot on Telegram."""
+
+    broadcast_rate = BROADCAST_RATE
+    hears = False
+    """True while Telegram answers the polls of `listen`."""
 
     def __init__(self, bot: Bot, client: httpx.AsyncClient, files_dir: str = "") -> None:
         self._bot = bot
@@ -137,7 +143,9 @@ class TelegramAdapter:
 
     async def listen(self) -> AsyncGenerator[Event, str | None]:
         """Yield events from long polling; raises SettingsError if the token is revoked."""
-        async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
+        self._hear(False)
+        polls = updates(self._client, self._bot.base_url, self._hear)
+        async with aclosing(polls) as incoming:
             async for update in incoming:
                 told: str | None = None
                 if event := self._read(update):
@@ -229,13 +237,15 @@ class TelegramAdapter:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
-        """Post a file, as a document. A repeat makes a second one."""
+        """Post a file, as a photo or as a document. A repeat makes a second one."""
+        send = self._bot.send_photo if picture else self._bot.send_document
         return await create(
             address,
             reply_to,
-            lambda chat, thread, reply: self._bot.send_document(
+            lambda chat, thread, reply: send(
                 chat,
                 InputFile(data, filename=name),
                 message_thread_id=thread,
@@ -293,6 +303,9 @@ class TelegramAdapter:
         for task in self._answers:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
+
+    def _hear(self, hears: bool) -> None:
+        self.hears = hears
 
     def _read(self, update: Json) -> Event | None:
         try:

@@ -278,7 +278,8 @@ def _address(message: MaybeInaccessibleMessage, me: User) -> Address:
 
 
 def _author(user: User) -> Author:
-    return Author(PLATFORM, _number(user.id), quoted.full_name(user))
+    language = user.language_code or ""
+    return Author(PLATFORM, _number(user.id), quoted.full_name(user), language)
 
 
 def _number(told: object) -> str:

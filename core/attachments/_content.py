@@ -87,8 +87,7 @@ def _image(name: str, data: bytes) -> str:
         return ""
     if not 0 < image.width * image.height <= PIXELS:
         size = {"width": image.width, "height": image.height}
-        megapixels = PIXELS // 1_000_000
-        raise AttachmentError(words.IMAGE_LARGE.format(name=name, megapixels=megapixels, **size))
+        raise AttachmentError(words.IMAGE_LARGE.format(PIXELS // 1_000_000, name=name, **size))
     return image.media_type
 
 
@@ -99,7 +98,7 @@ def _text(name: str, data: bytes) -> str:
     if text is None:
         raise AttachmentError(words.FILE_UNKNOWN.format(name=name))
     if is_long or len(text) > CHARACTERS:
-        raise AttachmentError(words.TEXT_LONG.format(name=name, characters=CHARACTERS))
+        raise AttachmentError(words.TEXT_LONG.format(CHARACTERS, name=name))
     return clean(text)
 
 

@@ -88,7 +88,7 @@ async def _read_all(
 
 def _surplus(attachment: Attachment) -> Content:
     name = _name(attachment)
-    return unreadable(AttachmentError(words.FILES_MANY.format(name=name, number=COUNT)))
+    return unreadable(AttachmentError(words.FILES_MANY.format(COUNT, name=name)))
 
 
 def _readable(read: Content | DeliveryError) -> Content:
@@ -116,4 +116,4 @@ async def _read(
 
 def _name(attachment: Attachment) -> str:
     """Return the name of a file on one line, cut to 100 characters."""
-    return " ".join(attachment.name.split())[:100] or "a file without name"
+    return " ".join(attachment.name.split())[:100] or words.NAMELESS

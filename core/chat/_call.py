@@ -118,7 +118,7 @@ class OpenCall:
             again = next(tries) > 0 or turn.attempt > 1
             context = await memory.recall(session, turn, self.marks, now=self._now())
             if context.cut:
-                notice = words.shortened(words.CUT, can_search=self._terms.tools)
+                notice = words.shortened(by_summary=False, can_search=self._terms.tools)
                 await inbox.tell(session, turn, notice, now=self._now())
             tokens = self._estimate(context)
             counts = turn.kind == "chat"
@@ -401,6 +401,7 @@ class OpenCall:
         it and could not say so. Such a call is recovered first.
         """
         if again:
+            await quota.prepare(session, self.turn, self._terms.rules, now=self._now())
             await self.recover(session)
         return await quota.reserve(
             session,

@@ -7,24 +7,31 @@ from core.memory import Context
 from core.reply import Standing
 from core.turns import Outcome, Turn
 
-TRY_AGAIN = (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
-REGENERATE = (Button(ChangeKind.REGENERATE, words.REGENERATE),)
+
+def regenerate() -> tuple[Button, ...]:
+    """Return the button below the newest answer."""
+    return (Button(ChangeKind.REGENERATE, words.REGENERATE),)
+
+
+def try_again() -> tuple[Button, ...]:
+    """Return the button below a sentence that stands for an answer."""
+    return (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 
 
 def after(message_id: str | None, *, is_newest: bool) -> Standing:
     """Return how an answer stands below one whose last message this is, if there is any."""
-    return Standing(REGENERATE if is_newest else (), tuple(filter(None, (message_id,))))
+    return Standing(regenerate() if is_newest else (), tuple(filter(None, (message_id,))))
 
 
 def known(turn: Turn) -> Standing | None:
     """Return how an answer stands that memory does not hold; None if memory has to be asked."""
     if turn.question.asks:
-        confirm = Button(ChangeKind.CONFIRM, words.CONFIRMS[turn.question.asks])
+        confirm = Button(ChangeKind.CONFIRM, words.confirms(turn.question.asks))
         return Standing((confirm, Button(ChangeKind.CANCEL, words.CANCEL)))
     if turn.kind != "chat":
         return Standing()
     is_well = turn.outcome not in (Outcome.FAILED, Outcome.REFUSED)
-    return None if is_well or turn.question.again else Standing(TRY_AGAIN)
+    return None if is_well or turn.question.again else Standing(try_again())
 
 
 async def look_up(session: Session, turn: Turn) -> Standing:
@@ -32,11 +39,11 @@ async def look_up(session: Session, turn: Turn) -> Standing:
     if not await memory.is_last(session, await owner(session, turn)):
         return Standing()
     if turn.question.again:
-        return Standing(REGENERATE)  # the answer that it replaces had ended the older buttons
+        return Standing(regenerate())  # the answer that it replaces had ended the older buttons
     above = await memory.turn_before(session, turn.id) or await memory.turn_of_old(session, turn)
     older = [each for each in (above, turn.replaces_id) if each is not None]
     found = [await posts.last(session, turn.address, each) for each in older]
-    return Standing(REGENERATE, tuple(filter(None, found)))
+    return Standing(regenerate(), tuple(filter(None, found)))
 
 
 def is_plain(turn: Turn) -> bool:

@@ -1,18 +1,16 @@
 """The commands that people use every day."""
 
-from datetime import datetime
-
 from core import inbox, memory, quota, words
 from core.commands._request import Request, Result
 from core.commands._style import BACK
 from core.db import Session
-from core.money import dollars, price
-from core.words import count, until
+from core.turns import Enclosure
+from core.usage import account
 
 
 async def start(session: Session, request: Request) -> Result:
     """Say hello and tell about privacy."""
-    return Result(words.HELLO.format(privacy=request.offer.privacy))
+    return Result(words.hello(request.offer.recipients, request.offer.retention_days))
 
 
 async def help_(session: Session, request: Request) -> Result:
@@ -29,38 +27,21 @@ async def new(session: Session, request: Request) -> Result:
 
 
 async def stop(session: Session, request: Request) -> Result:
-    """Stop all answers that the person is waiting for in this conversation."""
-    waiting = await inbox.unanswered(session, request.speaker)
-    stopped = await inbox.cancel(session, waiting)
-    return Result(words.STOPPED if stopped else words.NOTHING_TO_STOP, stopped)
+    """Stop all answers that the person is waiting for in this conversation, now or later."""
+    speaker = request.speaker
+    stopped = await inbox.cancel(session, await inbox.unanswered(session, speaker))
+    refused = await quota.awaited(session, speaker.user_id, speaker.conversation_id)
+    let_go = await inbox.let_go(session, refused)
+    return Result(words.STOPPED if stopped or let_go else words.NOTHING_TO_STOP, stopped)
 
 
 async def usage(session: Session, request: Request) -> Result:
-    """Tell the use of this month and the rest of each limit."""
-    user_id, rules = request.speaker.user_id, request.offer.rules
-    used = await quota.spent(session, user_id, rules, now=request.now)
-    left = await quota.remaining(session, user_id, rules, now=request.now)
-    answers = count(used.turns, "answer")
-    lines = [words.USED.format(answers=answers, money=dollars(used.charged))]
-    lines += [*(_left(item, request.now) for item in left), *_read(used)]
-    return Result("\n".join(lines))
-
-
-def _read(used: quota.Spending) -> list[str]:
-    """Return lines on the tokens that the model has read and written; none without tokens."""
-    tokens = used.prompt_tokens + used.completion_tokens
-    if not tokens:
-        return []
-    cached = min(100 * used.cached_tokens // max(used.prompt_tokens, 1), 100)
-    return ["", words.READ.format(tokens=count(tokens, "token"), cached=cached)]
-
-
-def _left(item: quota.Remaining, now: datetime) -> str:
-    limit = item.limit
-    if limit.unit == "usd":
-        left, amount = dollars(item.left), price(limit.amount)
-    else:
-        noun = "answer" if limit.unit == "turns" else "token"
-        left, amount = f"{item.left:,}", count(limit.amount, noun)
-    begins = until(item.resets_at, now)
-    return words.LEFT.format(left=left, amount=amount, window=limit.window, begins=begins)
+    """Tell the use of this month and the rest of each limit, with a picture of both."""
+    text = await account(
+        session,
+        request.speaker,
+        request.offer.rules,
+        confidential=request.confidential,
+        now=request.now,
+    )
+    return Result(text, encloses=Enclosure.USAGE if request.confidential else None)

@@ -1,8 +1,6 @@
 """The commands by which people link their accounts, and part them again."""
 
-from collections.abc import Mapping
-
-from core import inbox, linking, memory, words
+from core import identity, inbox, linking, memory, words
 from core.adapter import Address, Author
 from core.commands._privacy import CONFIRMED
 from core.commands._request import Request, Result
@@ -11,16 +9,6 @@ from core.db import Session
 from core.linking import Link, Refused, Side
 from core.turns import Question, Speaker
 from core.words import until
-
-_SILENT = Question("")
-_REFUSED: Mapping[Refused, str] = {
-    Refused.WRONG: words.LINK_WRONG,
-    Refused.EXPIRED: words.LINK_EXPIRED,
-    Refused.USED: words.LINK_USED,
-    Refused.OWN: words.LINK_OWN,
-    Refused.LINKED: words.LINK_KNOWN,
-    Refused.ASKED: words.LINK_ASKED,
-}
 
 
 async def link(session: Session, request: Request) -> Result:
@@ -53,18 +41,17 @@ async def unlink(session: Session, request: Request) -> Result:
     there = await linking.chats(session, side.user_id, but=request.address)
     stays = await linking.home(session, side.user_id)
     speaker = await linking.part(session, side, request.offer.rules, now=request.now)
-    told = words.UNLINKED_THERE.format(account=_name(side.author))
-    for address in there[: len(others)]:
-        await _say(session, stays, address, told, request)
+    with words.spoken_in(await _language(session, stays, request)):
+        told = words.UNLINKED_THERE.format(account=_name(side.author))
+        for address in there[: len(others)]:
+            await _say(session, stays, address, told, request)
     return Result(words.UNLINKED, speaker=speaker)
 
 
 async def _offer(session: Session, request: Request, side: Side) -> Result:
     """Give a code, which an older one ends with."""
     code = await linking.offer(session, side, request.address, now=request.now)
-    told = words.LINK_CODE.format(
-        minutes=linking.VALID.seconds // 60, command=f"/link {linking.shown(code)}"
-    )
+    told = words.LINK_CODE.format(command=f"/link {linking.shown(code)}")
     others = await linking.others(session, side)
     if others:
         told = f"{words.LINKED_WITH.format(accounts=_names(others))}\n\n{told}"
@@ -81,7 +68,7 @@ async def _claim(session: Session, request: Request, side: Side, code: str) -> R
         return Result(words.LINK_GUESSES.format(when=when), secret=True)
     found = await linking.claim(session, side, request.address, code, now=request.now)
     if isinstance(found, Refused):
-        return Result(_REFUSED[found], secret=True)
+        return Result(_refusal(found), secret=True)
     told = words.LINK_SURE.format(account=_name(found.host.author))
     return Result(told, asks="link", about=found.name, secret=True)
 
@@ -106,9 +93,9 @@ async def _ask(session: Session, request: Request, found: Link) -> Result:
     """Ask the person who got the code, in the chat where they got it."""
     if not found.is_agreed:
         host = await linking.home(session, found.host.user_id)
-        told = words.LINK_WANTED.format(account=_name(found.guest.author))
-        question = Question("", asks="link", about=found.name)
-        turn_id = await _say(session, host, found.host_address, told, request, question)
+        with words.spoken_in(await _language(session, host, request)):
+            told = words.LINK_WANTED.format(account=_name(found.guest.author))
+            turn_id = await _say(session, host, found.host_address, told, request, about=found.name)
         await linking.agree(session, found, turn_id, now=request.now)
     return Result(words.LINK_ASKED)
 
@@ -121,12 +108,13 @@ async def _join(session: Session, request: Request, found: Link) -> Result:
     if fresh is None or (fresh.host.user_id, fresh.guest.user_id) != people:
         return Result(words.LINK_OVER)
     joined = await linking.join(session, *people, request.offer.rules, now=request.now)
-    here, there = (_name(each.author) for each in (fresh.host, fresh.guest))
-    told = words.LINKED.format(account=here)
-    turn_id = await _say(session, joined.speaker, fresh.guest_address, told, request)
+    with words.spoken_in(await _language(session, joined.speaker, request)):
+        told = words.LINKED.format(account=_name(fresh.host.author))
+        turn_id = await _say(session, joined.speaker, fresh.guest_address, told, request)
     if joined.persona and joined.persona != BACK:
         await memory.instruct(session, joined.speaker, turn_id, joined.persona, now=request.now)
-    return Result(words.LINKED.format(account=there), speaker=joined.speaker)
+    told = words.LINKED.format(account=_name(fresh.guest.author))
+    return Result(told, speaker=joined.speaker)
 
 
 async def _side(session: Session, request: Request) -> Side:
@@ -141,9 +129,12 @@ async def _say(
     address: Address,
     text: str,
     request: Request,
-    question: Question = _SILENT,
+    *,
+    about: str = "",
 ) -> int:
-    """Say something in another chat of a person; return the turn's id."""
+    """Say something in another chat of a person, or ask about a link; return the turn's id."""
+    asks = "link" if about else ""
+    question = Question("", asks=asks, about=about, language=words.language())
     entry = inbox.Entry(
         kind="command",
         address=address,
@@ -157,6 +148,28 @@ async def _say(
         answer=text,
     )
     return await inbox.say(session, entry, now=request.now)
+
+
+async def _language(session: Session, whom: Speaker, request: Request) -> str:
+    """Return the language in which a person is spoken to in another chat."""
+    return await identity.language_of(session, whom.user_id) or request.offer.language
+
+
+def _refusal(reason: Refused) -> str:
+    """Return the sentence for a code that links nothing."""
+    match reason:
+        case Refused.WRONG:
+            return words.LINK_WRONG
+        case Refused.EXPIRED:
+            return words.LINK_EXPIRED
+        case Refused.USED:
+            return words.LINK_USED
+        case Refused.OWN:
+            return words.LINK_OWN
+        case Refused.LINKED:
+            return words.LINK_KNOWN
+        case Refused.ASKED:
+            return words.LINK_ASKED
 
 
 def _names(authors: list[Author]) -> str:

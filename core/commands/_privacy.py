@@ -4,14 +4,14 @@ from core import privacy as stored
 from core import quota, words
 from core.commands._request import Request, Result
 from core.db import Session
-from core.words import until
+from core.turns import Enclosure
 
 CONFIRMED = "yes"
 
 
 async def privacy(session: Session, request: Request) -> Result:
     """Tell which data is stored and who receives it."""
-    return Result(request.offer.privacy)
+    return Result(words.privacy(request.offer.recipients, request.offer.retention_days))
 
 
 async def export(session: Session, request: Request) -> Result:
@@ -20,8 +20,8 @@ async def export(session: Session, request: Request) -> Result:
         return Result(words.NOT_IN_A_GROUP)
     again_at = await stored.begin_export(session, request.speaker.user_id, now=request.now)
     if again_at is not None:
-        return Result(words.EXPORTED_LATELY.format(when=until(again_at, request.now)))
-    return Result(words.EXPORTED, export=True)
+        return Result(words.EXPORTED_LATELY.format(when=words.until(again_at, request.now)))
+    return Result(words.EXPORTED, encloses=Enclosure.EXPORT)
 
 
 async def forget(session: Session, request: Request) -> Result:

@@ -8,7 +8,7 @@ from core import words
 from core.adapter import Address, Author
 from core.db import Session
 from core.quota import Rules
-from core.turns import Speaker
+from core.turns import Enclosure, Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,13 @@ class Offer:
     personas: Mapping[str, str] = field(default_factory=dict)
     """Instructions by a short name."""
     retention_days: int | None = None
+    language: str = words.ENGLISH
+    """The language for people of whom none is known."""
 
     @property
-    def privacy(self) -> str:
-        """The three lines of /privacy: the data that is stored, and its recipients."""
-        models = dict.fromkeys((self.model, *self.fallbacks, *self.models))
-        return words.privacy(models, self.retention_days)
+    def recipients(self) -> tuple[str, ...]:
+        """The models that may read what people write."""
+        return tuple(dict.fromkeys((self.model, *self.fallbacks, *self.models)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Request:
     address: Address
     about: str = ""
     """The matter of the question that the person has confirmed, see `Result`."""
+    confidential: bool = False
+    """True if nobody but the person sees the answer, though others read the chat."""
     refusal: str = ""
     """The sentence for a person who may not change anything here; "" for one who may."""
 
@@ -66,8 +69,8 @@ class Result:
     """The epoch that has begun; None if the conversation goes on."""
     forgot: bool = False
     """True if a conversation was forgotten; what it holds has to be deleted."""
-    export: bool = False
-    """True if a file with everything stored about the person goes with the answer."""
+    encloses: Enclosure | None = None
+    """The file that goes with the answer."""
     asks: str = ""
     """The name of the command, if it waits for a confirmation by buttons."""
     about: str = ""

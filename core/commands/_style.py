@@ -22,7 +22,7 @@ async def persona(session: Session, request: Request) -> Result:
         return Result(words.PERSONA_RESET, instructions=BACK)
     instructions = request.offer.personas.get(wish.lower(), wish)
     if len(instructions) > LONGEST_PERSONA:
-        return Result(words.PERSONA_TOO_LONG.format(most=LONGEST_PERSONA))
+        return Result(words.PERSONA_TOO_LONG.format(LONGEST_PERSONA))
     return Result(words.PERSONA_SET, instructions=instructions)
 
 

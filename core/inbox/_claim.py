@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Text,
     Update,
     bindparam,
     case,
@@ -30,7 +31,7 @@ from core import fleet, models
 from core.adapter import Account, Address
 from core.db import Session
 from core.inbox._tables import turns
-from core.lines import ALONE, FIRST, LATER, ONCE, REST, line_after
+from core.lines import ALONE, FIRST, LAST, LATER, ONCE, REST, line_after
 from core.models import FENCED, Instant
 from core.turns import Outcome, Question, Turn
 
@@ -51,6 +52,10 @@ _CHAT_ELSEWHERE = exists().where(
     _HAS_WORKER,
     _other.c.worker_id != bindparam("worker"),
     _other.c.lease_until > bindparam("now", type_=Instant),
+)
+# An announcement does not step between a question and its answer.
+_HAS_ASKED = exists().where(
+    _other.c.user_id == turns.c.user_id, _IS_LEFT, _other.c.line.is_distinct_from(LAST)
 )
 # True but for rare cases: a line is only a hint.
 _MAY_RUN = (
@@ -77,6 +82,7 @@ def _waiting(account: int, line: int) -> Select[Any]:
             turns.c.bot_id == bindparam(f"bot_{account}"),
             turns.c.line == literal_column(str(line)),
             *_MAY_RUN,
+            *((~_HAS_ASKED,) if line == LAST else ()),
         )
         .order_by(turns.c.ready_at, turns.c.id)
         .limit(bindparam("most", type_=Integer))
@@ -106,6 +112,21 @@ _MUTED = literal_column(
     " AND mutes.thread = CAST(turns.thread AS TEXT))",
     Instant,
 )
+_TERMS = literal_column(
+    "(SELECT exceptions.terms FROM exceptions WHERE exceptions.user_id = turns.user_id)", Text
+)
+_GROUP_ID = literal_column(
+    "(SELECT exceptions.id FROM exceptions"
+    " WHERE exceptions.platform = CAST(turns.platform AS TEXT)"
+    " AND exceptions.chat = CAST(turns.chat AS TEXT))",
+    Integer,
+)
+_GROUP_TERMS = literal_column(
+    "(SELECT exceptions.terms FROM exceptions"
+    " WHERE exceptions.platform = CAST(turns.platform AS TEXT)"
+    " AND exceptions.chat = CAST(turns.chat AS TEXT))",
+    Text,
+)
 _MODEL = (
     select(_conversations.c.model)
     .where(_conversations.c.id == turns.c.conversation_id)
@@ -129,6 +150,9 @@ def _claim(accounts: int, lines: tuple[int, ...]) -> Update:
             _PAUSED.label("paused_until"),
             _MUTED.label("muted_until"),
             _MODEL.label("model"),
+            _TERMS.label("terms"),
+            _GROUP_ID.label("group_id"),
+            _GROUP_TERMS.label("group_terms"),
         )
     )
 
@@ -184,6 +208,9 @@ def _turn(row: Any) -> Turn:
         paused_until=row["paused_until"],
         muted_until=row["muted_until"],
         model=row["model"],
+        terms=row["terms"] or "",
+        group_id=row["group_id"],
+        group_terms=row["group_terms"] or "",
     )
 
 
@@ -202,7 +229,10 @@ _SHAKEN = (
 async def shaken(
     session: Session, worker_id: str, accounts: Collection[Account], *, now: datetime
 ) -> Sequence[int]:
-    """Return the lines with turns to claim that were in hand at the death of a process."""
+    """Return the lines with turns to claim behind those of the ordinary ones.
+
+    They are those of turns that were in hand at the death of a process, and `LAST`.
+    """
     values = {"worker": worker_id, "accounts": list(accounts), "now": now}
     found = await session.scalars(_SHAKEN, values)
     return found.all()

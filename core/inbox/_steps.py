@@ -26,15 +26,15 @@ from core.inbox._order import call_up
 from core.inbox._tables import IS_QUESTION, turns
 from core.models import FENCED, Instant
 from core.posts import LAST, part_of
-from core.turns import Outcome, Turn
+from core.turns import GAP, Outcome, Turn
 
 WHOSE = ("user_id", "conversation_id", "epoch")
 """The columns of a turn that change when its person links accounts."""
-_CURRENT = select(*(turns.c[name] for name in WHOSE)).where(*FENCED).with_for_update(read=True)
+_CURRENT = select(*(turns.c[name] for name in WHOSE)).where(*FENCED)
 
 
 async def current(session: Session, turn: Turn) -> Turn:
-    """Return a turn with its person and conversation as they are now; they stay until the commit.
+    """Return a turn with its person and conversation as they are now.
 
     They are others than at the claim if accounts were linked since. Raises LeaseLost when another
     attempt owns the turn.
@@ -43,15 +43,6 @@ async def current(session: Session, turn: Turn) -> Turn:
     if found is None:
         raise LeaseLost(f"turn {turn.reference}")
     return replace(turn, **found._mapping)
-
-
-_PERSON = select(turns.c.user_id).where(turns.c.id == bindparam("the_turn"))
-
-
-async def person_of(session: Session, turn: Turn) -> int:
-    """Return the person of a turn, who is another one than at the claim if accounts were linked."""
-    found: int = await session.scalar(_PERSON, {"the_turn": turn.id})
-    return found
 
 
 _ANSWERED = (
@@ -88,6 +79,16 @@ async def answered(
         raise LeaseLost(f"turn {turn.reference}")
     whose = {name: getattr(stored, name) for name in WHOSE}
     return replace(turn, **whose), stored.shown
+
+
+async def add(session: Session, turn: Turn, note: str) -> str:
+    """Add a note below the answer that was just stored; return the whole answer."""
+    whole = turns.c.answer + literal(f"{GAP}{note}")
+    written = update(turns).where(*FENCED, turns.c.answered_at.is_not(None)).values(answer=whole)
+    answer: str | None = await session.scalar(written.returning(turns.c.answer), turn.fence)
+    if answer is None:
+        raise LeaseLost(f"turn {turn.reference}")
+    return answer
 
 
 _IS_ANSWERED = select(literal(1)).where(*FENCED, turns.c.answered_at.is_not(None))

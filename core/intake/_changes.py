@@ -22,13 +22,18 @@ class Changes:
 
     async def store(self, session: Session, change: Change) -> Accepted:
         """Store a change of a known message, or pass it over."""
+        spoken = await identity.language(session, change.author) if change.is_press else ""
+        with words.spoken_in(spoken or self._offer.language):
+            return await self._stored(session, change)
+
+    async def _stored(self, session: Session, change: Change) -> Accepted:
         turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is not None and change.of_copy:
             whose = await identity.author_of(session, record.user_id, change.author)
             change = replace(change, author=whose)
         if record is None or not presses.concerns(change, record):
-            return Accepted(told=presses.UNKNOWN.get(change.kind, ""))
+            return Accepted(told=presses.unknown(change.kind))
         if told := await self._hindrance(session, change, record):
             return told  # nothing is stored of what strangers press
         if not await inbox.note(session, change.address, change.event_id):
@@ -41,8 +46,7 @@ class Changes:
             case ChangeKind.EDITED:
                 done = await self._edited(session, change, record)
             case _:
-                stopped = await inbox.cancel(session, [record.id])
-                done = Accepted(changed=stopped, told="" if stopped else words.NOTHING_TO_STOP)
+                done = await self._stop(session, change, record)
         return done
 
     async def store_copy(self, session: Session, copy: Copy) -> Accepted:
@@ -79,7 +83,8 @@ class Changes:
             return None if is_theirs else not_theirs
         if is_theirs and not self._bounds.is_told(activity, reached, now):
             entry = instead(change, record, record.question, now)
-            notice = notice_of(entry, reached, self._bounds.notice(reached, now))
+            with words.spoken_in(record.question.language):
+                notice = notice_of(entry, reached, self._bounds.notice(reached, now))
             await inbox.say(session, notice, now=now)
         return Accepted()
 
@@ -96,16 +101,55 @@ class Changes:
         was said after it rests on it.
         """
         now = self._now()
+        if record.outcome in (Outcome.REFUSED, Outcome.STOPPED) and not record.forgotten:
+            waiting = await quota.waiting(session, record.id)
+            if waiting is not None:
+                return await self._go_on(session, change, record, waiting)
         if record.outcome in (Outcome.FAILED, Outcome.REFUSED) and not record.forgotten:
             await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
             await self._stay(session, change, record.id)
             return Accepted()
         if told := await presses.hindrance(session, change, record):
             return Accepted(told=told)
-        question = replace(record.question, again=True)
+        question = replace(record.question, again=True, language=words.language())
         entry = instead(change, record, question, now)
         await self._stay(session, change, await inbox.replace(session, entry, now=now))
         return Accepted(changed=True)
+
+    async def _stop(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
+        """Stop the answer to a question; one that was deleted does not wait to be asked again."""
+        if change.kind is ChangeKind.DELETED:
+            await inbox.let_go(session, [record.id])
+        stopped = await inbox.cancel(session, [record.id])
+        return Accepted(changed=stopped, told="" if stopped else words.NOTHING_TO_STOP)
+
+    async def _go_on(
+        self, session: Session, change: Change, record: inbox.Record, waiting: quota.Waiting
+    ) -> Accepted:
+        """Ask again what waits under a notice, once its limit is whole again.
+
+        The questions are answered in their order, each in reply to its own message.
+        """
+        now = self._now()
+        if now < waiting.until:
+            return Accepted(told=words.WAITS.format(until=words.until(waiting.until, now)))
+        await quota.end_wait(session, waiting.notice_id)
+        for turn_id in waiting.turn_ids:
+            await inbox.requeue(session, turn_id, ticket=change.ticket, now=now)
+        if record.id in waiting.turn_ids:
+            await self._stay(session, change, record.id)
+        else:
+            await self._take_off(session, change, record)
+        return Accepted(told="" if waiting.turn_ids else words.NOTHING_WAITS)
+
+    async def _take_off(self, session: Session, change: Change, record: inbox.Record) -> None:
+        """Let a notice stand without its button."""
+        text = await inbox.answer_of(session, record.id)
+        if text:
+            question = Question("", private=record.question.private)
+            entry = answered(instead(change, record, question, self._now()), text)
+            entry = replace(entry, replaces_id=record.id)
+            await self._stay(session, change, await inbox.replace(session, entry, now=self._now()))
 
     async def _decide(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """Carry out a command that asked for a confirmation, or leave it.
@@ -118,7 +162,8 @@ class Changes:
         if presses.is_decided(record) or owner_id != record.id:
             return Accepted(told=words.DECIDED)
         result = await presses.decide(session, change, record, self._offer, now=now)
-        question = asking(Question("", private=record.question.private), result)
+        private, spoken = record.question.private, words.language()
+        question = asking(Question("", private=private, language=spoken), result)
         entry = answered(instead(change, record, question, now), result.text)
         if (speaker := result.speaker) is not None:
             entry = replace(

@@ -66,7 +66,7 @@ def asking(question: Question, result: commands.Result) -> Question:
     return replace(
         question,
         text="" if result.secret else question.text,
-        export=result.export,
+        encloses=result.encloses,
         asks=result.asks,
         about=result.about,
         fleeting=result.fleeting,
@@ -85,4 +85,5 @@ def answered(entry: inbox.Entry, text: str) -> inbox.Entry:
 
 def notice_of(entry: inbox.Entry, reason: Reason, text: str) -> inbox.Entry:
     """Return an entry that only tells a person to wait; it waits for nothing itself."""
-    return replace(answered(entry, text), lane=None, question=Question("", notice=reason))
+    told = Question("", notice=reason, language=entry.question.language)
+    return replace(answered(entry, text), lane=None, question=told)

@@ -179,6 +179,15 @@ class Intake:
         speaker = await identity.resolve(
             session, message.author, message.address, private=message.private, now=now
         )
+        with words.spoken_in(self._language_of(speaker, message)):
+            return await self._heard(session, message, speaker, now)
+
+    def _language_of(self, speaker: Speaker, message: InboundMessage) -> str:
+        return speaker.language or words.nearest(message.language) or self._offer.language
+
+    async def _heard(
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
+    ) -> Accepted:
         question = speech.question_in(message)
         if question is not None and message.command != NEW:
             return await self._said(session, question, speaker, now)
@@ -200,7 +209,8 @@ class Intake:
         whole = await self._begun(session, message, speaker, now)
         if whole is None:
             return Accepted()
-        return await self._piece(session, message, speaker, whole, now)
+        with words.spoken_in(self._language_of(speaker, message)):
+            return await self._piece(session, message, speaker, whole, now)
 
     async def _begun(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
@@ -292,6 +302,7 @@ class Intake:
             now,
             author=message.author,
             address=message.address,
+            confidential=message.private or message.confidential,
         )
         result = await commands.run(session, message.command or "", request)
         question = speech.question_in(message)
@@ -370,6 +381,7 @@ class Intake:
         if await inbox.note(session, move.address, move.event_id):
             await identity.move(session, move.address, move.chat)
             await inbox.move(session, move.address, move.chat)
+            await quota.move(session, move.address, move.chat)
         return Accepted()
 
 

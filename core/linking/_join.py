@@ -152,6 +152,7 @@ async def _move_rest(session: Session, kept: int, gone: int) -> None:
             exported_at=_later(_users.c.exported_at, old.exported_at),
             requests=_users.c.requests + (old.requests or 0),
             requests_at=_later(_users.c.requests_at, old.requests_at),
+            language=func.coalesce(_users.c.language, old.language),
         )
     )
     await session.execute(delete(links).where(links.c.user_id.in_((kept, gone))))

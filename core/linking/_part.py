@@ -16,13 +16,17 @@ _identities = models.identities
 _conversations = models.conversations
 
 
+COPIED = ("exported_at", "requests", "requests_at", "language")
+"""The columns of a person that one who parts from them begins with."""
+
+
 async def part(session: Session, side: Side, rules: Rules, *, now: datetime) -> Speaker:
     """Give an account, which is locked, a person and an empty conversation of its own.
 
     What was said stays with the others. What was used in the current windows counts for both.
     """
     old = (await session.execute(select(_users).where(_users.c.id == side.user_id))).one()
-    copied = {name: getattr(old, name) for name in ("exported_at", "requests", "requests_at")}
+    copied = {name: getattr(old, name) for name in COPIED}
     new = insert(_users).values(created_at=now, **copied).returning(_users.c.id)
     user_id: int = (await session.execute(new)).scalar_one()
     own = update(_identities).where(_identities.c.id == side.identity_id)

@@ -14,7 +14,16 @@ from core.models._memory import (
     messages,
     summaries,
 )
-from core.models._money import allowances, calls, days, notices
+from core.models._money import (
+    allowances,
+    calls,
+    corrections,
+    days,
+    exceptions,
+    notices,
+    waiting,
+)
+from core.models._operators import alerts, announcements, recipients, walks
 from core.models._people import guesses, identities, links, users
 from core.models._schema import Instant, Key, metadata, partial_index
 
@@ -24,13 +33,17 @@ __all__ = [
     "NOWHERE",
     "Instant",
     "Key",
+    "alerts",
     "allowances",
+    "announcements",
     "attachment_uses",
     "attachments",
     "calls",
     "conversations",
+    "corrections",
     "days",
     "events",
+    "exceptions",
     "guesses",
     "identities",
     "links",
@@ -42,8 +55,11 @@ __all__ = [
     "partial_index",
     "pauses",
     "posts",
+    "recipients",
     "summaries",
     "turns",
     "users",
+    "waiting",
+    "walks",
     "workers",
 ]

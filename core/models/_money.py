@@ -11,10 +11,11 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
-from core.models._schema import Instant, Key, metadata
+from core.models._schema import Instant, Key, metadata, partial_index
 
 allowances = Table(
     "allowances",
@@ -24,11 +25,50 @@ allowances = Table(
     Column("window", Text, primary_key=True),
     Column("window_start", Instant, nullable=False),
     Column("used", BigInteger, nullable=False),
-    CheckConstraint("used >= 0", name="used"),
+    # The beginning of the window in which its owner was told that most of the limit is used.
+    Column("warned_at", Instant),
 )
 """The amount of a limit that an owner has used in the window that began at `window_start`.
 
-The owner is a user's id, or 0 for the deployment. Reservations count as used.
+The owner is a user's id, the negative id of a group's exception, or 0 for the deployment.
+Reservations count as used. A grant can bring it below zero.
+"""
+
+exceptions = Table(
+    "exceptions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("user_id", Key, ForeignKey("users.id", ondelete="CASCADE"), unique=True),
+    Column("platform", Text),
+    Column("chat", Text),
+    Column("terms", Text, nullable=False),
+    UniqueConstraint("platform", "chat"),
+    CheckConstraint("(user_id IS NULL) <> (chat IS NULL)", name="person_or_group"),
+    CheckConstraint("(platform IS NULL) = (chat IS NULL)", name="whole_address"),
+    sqlite_autoincrement=True,
+)
+"""The terms of a person or a group that differ from the default.
+
+`terms` is the name of a tier, limits of its own, or "unlimited"; "" means the default. The rows of
+groups stay: allowances and calls name them by their ids, which are never used twice.
+"""
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("owner_id", Key, nullable=False),
+    Column("source_id", Key, index=True),
+    Column("turns", BigInteger, nullable=False),
+    Column("charged", BigInteger, nullable=False),
+    Column("charged_tokens", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_corrections_owner", "owner_id", "created_at"),
+)
+"""Amounts that count in an owner's limits besides their calls, in the windows around `created_at`.
+
+A grant is negative. A copy of what another person has used names that person in `source_id`. The
+deployment, the sums by day and all statistics know nothing of them.
 """
 
 notices = Table(
@@ -42,11 +82,30 @@ notices = Table(
         primary_key=True,
         index=True,
     ),
-    # The limit in the operator's words: "10 turns/minute", or "budget 20 usd/month".
+    # The limit in the operator's words: "10 turns/minute", "group 50 turns/day", or
+    # "budget 20 usd/month".
     Column("bound", Text, primary_key=True),
     Column("until", Instant, nullable=False),
+    # The turn whose answer is the notice; None if it was told beside an answer that stays.
+    Column("turn_id", Key),
 )
 """A refusal that a person was told in a conversation; before `until` it is not told again."""
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column(
+        "turn_id",
+        Key,
+        ForeignKey("turns.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    # The turn whose answer is the notice: the first question that was refused.
+    Column("notice_id", Key, nullable=False, index=True),
+    Column("until", Instant, nullable=False),
+)
+"""A question that a limit refused; from `until` on, a button below the notice asks it again."""
 
 calls = Table(
     "calls",
@@ -55,6 +114,8 @@ calls = Table(
     Column("turn_id", ForeignKey("turns.id", ondelete="SET NULL"), index=True),
     Column("attempt", Integer, nullable=False),
     Column("user_id", Key, nullable=False),
+    # The exception of the group that it counts for, too.
+    Column("group_id", Key),
     Column("model", Text, nullable=False),
     Column("turns", Integer, nullable=False),
     Column("reserved", BigInteger, nullable=False),
@@ -72,6 +133,7 @@ calls = Table(
     Column("spent_at", Instant),
     Column("settled_at", Instant),
     Index("ix_calls_user", "user_id", "created_at"),
+    partial_index("ix_calls_group", "group_id", "created_at", where="group_id IS NOT NULL"),
 )
 """One request to the model, a row of the ledger; it is open until `settled_at` is set.
 
@@ -79,8 +141,8 @@ The deployment pays `cost`; `charged` is the person's share of it, which is 0 af
 call is open it counts as `reserved`; its tokens and `cost` tell how far it has come. `estimated` is
 True if the API told no usage.
 
-`created_at` is the moment in whose windows it counts for its person: a turn belongs to the windows
-in which it was asked.
+`created_at` is the moment in whose windows it counts for its person and its group: a turn belongs
+to the windows in which it was asked.
 """
 
 days = Table(
@@ -97,4 +159,8 @@ days = Table(
     # The person's share of the tokens; None in a row of an older release.
     Column("charged_tokens", BigInteger),
 )
-"""The sums of a person's calls of one day, kept when the calls are deleted."""
+"""The sums of a person's calls of one day, kept when the calls are deleted.
+
+Those of a group have the negative id of its exception as `user_id`, and repeat what the rows of its
+members count.
+"""

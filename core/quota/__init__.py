@@ -3,43 +3,84 @@
 Money is exact to the micro-dollar. An allowance always equals the sum of its window's calls.
 """
 
-from core.quota._allowances import DEPLOYMENT, Rules, prune
+from core.quota._allowances import prune
+from core.quota._corrections import grant, merge, split
 from core.quota._days import sum_up
-from core.quota._left import Remaining, Spending, remaining, spent
-from core.quota._merging import merge, split
+from core.quota._exceptions import (
+    Apart,
+    Group,
+    Whom,
+    allow,
+    list_exceptions,
+    move,
+    payer_of,
+    terms_of,
+    unknown_terms,
+)
+from core.quota._left import (
+    Daily,
+    Remaining,
+    Spending,
+    by_day,
+    remaining,
+    remaining_budget,
+    spent,
+)
 from core.quota._reserving import Reservation, reserve
+from core.quota._rules import DEPLOYMENT, Rules
 from core.quota._settling import (
     Progress,
     abandon,
     excuse,
     is_counted,
     note,
+    prepare,
     recover,
     release,
     settle,
 )
-from core.quota._told import tell
+from core.quota._told import Waiting, awaited, end_wait, tell, waiting
+from core.quota._warned import warn
 
 __all__ = [
     "DEPLOYMENT",
+    "Apart",
+    "Daily",
+    "Group",
     "Progress",
     "Remaining",
     "Reservation",
     "Rules",
     "Spending",
+    "Waiting",
+    "Whom",
     "abandon",
+    "allow",
+    "awaited",
+    "by_day",
+    "end_wait",
     "excuse",
+    "grant",
     "is_counted",
+    "list_exceptions",
     "merge",
+    "move",
     "note",
+    "payer_of",
+    "prepare",
     "prune",
     "recover",
     "release",
     "remaining",
+    "remaining_budget",
     "reserve",
     "settle",
     "spent",
     "split",
     "sum_up",
     "tell",
+    "terms_of",
+    "unknown_terms",
+    "waiting",
+    "warn",
 ]

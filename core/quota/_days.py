@@ -1,7 +1,7 @@
 """The sums by day of calls that are too old to be kept one by one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Any
@@ -41,14 +41,17 @@ async def _sum_up(session: Session, after: int, *, before: datetime, zone: tzinf
     settled = [call for call in old if call.settled_at is not None]
     if settled:
         ids = [call.id for call in settled]
-        await session.execute(delete(_calls).where(_calls.c.id.in_(ids)))
-        for (user_id, day), sums in _sums(settled, zone).items():
-            await _add(session, user_id, day, sums)
+        gone = delete(_calls).where(_calls.c.id.in_(ids)).returning(*_calls.c)
+        # As they are now: a person may have been linked with another account since.
+        summed = (await session.execute(gone)).all()
+        for (owner, day), sums in sorted(_sums(summed, zone).items()):
+            await add(session, owner, day, sums)
     # Ids grow with time: where nothing is old, the end is reached.
     return calls[-1].id if old and len(calls) == BATCH else None
 
 
 def _sums(calls: Iterable[Any], zone: tzinfo) -> dict[tuple[int, date], Counter[str]]:
+    """Sum calls for each person, or for the negative id of a group's exception, and each day."""
     sums: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
     for call in calls:
         moments = call.created_at, call.spent_at or call.created_at
@@ -56,14 +59,17 @@ def _sums(calls: Iterable[Any], zone: tzinfo) -> dict[tuple[int, date], Counter[
         figures = {name: getattr(call, name) for name in FIGURES if name != "cost"}
         if call.charged_tokens is None:
             figures["charged_tokens"] = call.prompt_tokens + call.completion_tokens
-        sums[call.user_id, day].update(figures)
-        sums[call.user_id, paid].update({"cost": call.cost})
+        group = () if call.group_id is None else (-call.group_id,)
+        for owner in (call.user_id, *group):
+            sums[owner, day].update(figures)
+            sums[owner, paid].update({"cost": call.cost})
     return sums
 
 
-async def _add(session: Session, user_id: int, day: date, sums: Counter[str]) -> None:
+async def add(session: Session, owner: int, day: date, sums: Mapping[str, int]) -> None:
+    """Add figures to the sums of an owner and a day."""
     figures = {name: sums[name] for name in FIGURES}
-    new = insert(session, _days).values(user_id=user_id, day=day, **figures)
+    new = insert(session, _days).values(user_id=owner, day=day, **figures)
     so_far: dict[str, Any] = {name: _days.c[name] for name in FIGURES}
     so_far["charged_tokens"] = func.coalesce(
         _days.c.charged_tokens, _days.c.prompt_tokens + _days.c.completion_tokens

@@ -1,17 +1,17 @@
 """Reserving the highest possible cost of a call, before the call, from all allowances or none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, case, insert, select, update
+from sqlalchemy import bindparam, insert, select
 
 from core import models
-from core.db import Session, row_count
+from core.db import Session
 from core.errors import LeaseLost, QuotaExceeded
-from core.models import allowances
-from core.quota._allowances import DEPLOYMENT, IS_KEY, START, Rules, key, lock, used_at
+from core.quota._allowances import BOUNDLESS, Locked, Taking, lock, take, used_at
+from core.quota._rules import DEPLOYMENT, Rules, whose
 from core.settings import Limit
 from core.turns import Turn
 
@@ -25,11 +25,18 @@ class Reservation:
     turns: int
     reserved: int
     at: datetime
-    """The moment in whose windows it counts for its person."""
+    """The moment in whose windows it counts for its person and its group."""
     spent_at: datetime | None = None
     """The moment in whose windows it counts for the deployment; None if that is `at`."""
     tokens: int = 0
     """The most tokens that it may come to."""
+    group_id: int | None = None
+
+    @property
+    def owners(self) -> list[int]:
+        """The owners of the allowances that count it."""
+        group = [] if self.group_id is None else [-self.group_id]
+        return [self.user_id, *group, DEPLOYMENT]
 
     def counts_at(self, owner: int) -> datetime:
         """Return the moment in whose windows an owner's allowances count it."""
@@ -41,51 +48,47 @@ LATE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class _Taking:
-    """An amount that is to be taken from an allowance, in the unit of its limit."""
+class _Due:
+    """An amount that a call takes from an allowance, in the unit of its limit."""
 
-    owner: int
+    row: Any
+    """The locked allowance."""
     limit: Limit
     amount: int
+    is_bound: bool
+    """False for an allowance of a limit that does not apply, which counts all the same."""
 
     @property
-    def is_shared(self) -> bool:
-        """True if it is taken from the budget."""
-        return self.owner == DEPLOYMENT
+    def owner(self) -> int:
+        owner: int = self.row.owner_id
+        return owner
+
+    @property
+    def most(self) -> int:
+        """The amount that the allowance may reach."""
+        return self.limit.amount if self.is_bound else BOUNDLESS
 
     def start(self, at: datetime, now: datetime) -> datetime:
         """Return the beginning of its window: the deployment spends now, the person `at` a time."""
-        return self.limit.start(now if self.is_shared else at)
+        return self.limit.start(now if self.owner == DEPLOYMENT else at)
 
 
-_USED = case((allowances.c.window_start < START, 0), else_=allowances.c.used)
-_TAKEN = _USED + bindparam("amount", type_=BigInteger)
-# The condition uses only columns of its own row, so that it holds for the row's newest version.
-_TAKE = (
-    update(allowances)
-    .where(*IS_KEY, bindparam("most", type_=BigInteger) >= _TAKEN)
-    .values(
-        used=_TAKEN,
-        window_start=case(
-            (allowances.c.window_start < START, START), else_=allowances.c.window_start
-        ),
-    )
-)
 _OPENED = (
-    *("turn_id", "attempt", "user_id", "model", "turns", "reserved", "reserved_tokens"),
-    *("prompt_tokens", "completion_tokens", "cost", "created_at", "spent_at"),
+    *("turn_id", "attempt", "user_id", "group_id", "model", "turns", "reserved"),
+    *("reserved_tokens", "prompt_tokens", "completion_tokens", "cost", "created_at", "spent_at"),
 )
 _calls = models.calls
 _turns = models.turns
 # The turn's row is locked, so that no other attempt can begin and look for open calls before this
-# one is committed. An attempt that lost the turn inserts nothing. Whoever fences the attempt locks
-# the turn before the allowances, but only for an open call: the turn has none at this moment.
+# one is committed. An attempt that lost the turn inserts nothing, and none is opened for a person
+# who was linked with another account at this moment. Whoever fences the attempt locks the turn
+# before the allowances, but only for an open call: the turn has none at this moment.
 _OPEN = (
     insert(_calls)
     .from_select(
         _OPENED,
         select(*(bindparam(f"new_{name}", type_=_calls.c[name].type) for name in _OPENED))
-        .where(*models.FENCED)
+        .where(*models.FENCED, _turns.c.user_id == bindparam("new_user_id"))
         .with_for_update(read=True),
     )
     .returning(_calls.c.id)
@@ -115,23 +118,32 @@ async def reserve(
     Raises QuotaExceeded, or LeaseLost if another attempt owns the turn; the caller must then roll
     the transaction back.
     """
+    locked = await lock(session, turn, rules, now)
+    payer = locked.payer
     amounts = {"turns": turns, "usd": cost, "tokens": tokens}
-    takings = [
-        _Taking(owner, limit, amounts[limit.unit]) for owner, limit in rules.of(turn.user_id)
-    ]
-    at, spent_at = await _take(session, takings, turn, now) if takings else (now, now)
+    at, spent_at = await _take(session, _dues(locked, rules, amounts), turn, now)
     paid = None if spent_at == at else spent_at
-    opened = (turn.id, turn.attempt, turn.user_id, model, turns, cost, tokens)
+    opened = (turn.id, turn.attempt, payer.user_id, payer.group_id, model, turns, cost, tokens)
     values = (*opened, prompt_tokens, completion_tokens, least, at, paid)
     new = {f"new_{name}": value for name, value in zip(_OPENED, values, strict=True)}
     call_id = await session.scalar(_OPEN, turn.fence | new)
     if call_id is None:
         raise LeaseLost(f"turn {turn.reference}")
-    return Reservation(call_id, turn.user_id, turns, cost, at, paid, tokens)
+    return Reservation(call_id, payer.user_id, turns, cost, at, paid, tokens, payer.group_id)
+
+
+def _dues(locked: Locked, rules: Rules, amounts: Mapping[str, int]) -> list[_Due]:
+    """Return what is to be taken from each locked allowance."""
+    dues = []
+    for row in locked.rows:
+        limit = locked.limits.get((row.owner_id, row.unit, row.window))
+        known = limit or Limit(0, row.unit, row.window, rules.zone)
+        dues.append(_Due(row, known, amounts[row.unit], is_bound=limit is not None))
+    return dues
 
 
 async def _take(
-    session: Session, takings: Sequence[_Taking], turn: Turn, now: datetime
+    session: Session, dues: Sequence[_Due], turn: Turn, now: datetime
 ) -> tuple[datetime, datetime]:
     """Take the amounts from every allowance, or raise QuotaExceeded.
 
@@ -140,37 +152,29 @@ async def _take(
     used up, it counts in the current windows: they are over, and nobody can wait for them. The
     deployment spends its money now.
     """
-    found = await lock(session, [(each.owner, each.limit) for each in takings], now)
-    rows = [found[each.owner, each.limit.unit, each.limit.window] for each in takings]
     # A newer window may have begun while this waited for the lock, or by another process's clock.
-    now = max(now, *(row.window_start for row in rows))
+    now = max([now, *(each.row.window_start for each in dues)])
     at = min(turn.asked_at or turn.created_at, now)
-    if now - at > LATE or all(each.start(at, now) == each.start(now, now) for each in takings):
+    if now - at > LATE or all(each.start(at, now) == each.start(now, now) for each in dues):
         at = now
-    refusal = await _refusal(session, takings, rows, at, now)
+    refusal = await _refusal(session, dues, at, now)
     if refusal is not None and at < now:
-        at, refusal = now, await _refusal(session, takings, rows, now, now)
+        at, refusal = now, await _refusal(session, dues, now, now)
     if refusal is not None:
         raise refusal
-    changes = [
-        {**key(each.owner, each.limit), "start": start, "amount": each.amount, "most": most}
-        for each, row in zip(takings, rows, strict=True)
-        for start, most in [(each.start(at, now), each.limit.amount)]
-        if start >= row.window_start  # of a window that is over, only the ledger keeps count
-    ]
-    if changes:
-        taken = await session.execute(_TAKE, changes)
-        # The rows are locked, so the check above holds; if it ever does not, nobody overspends.
-        assert row_count(taken) == len(changes)
+    changes = [Taking(each.row, each.amount, each.start(at, now), each.most) for each in dues]
+    await take(session, changes)
     return at, now
 
 
 async def _refusal(
-    session: Session, takings: Sequence[_Taking], rows: Sequence[Any], at: datetime, now: datetime
+    session: Session, dues: Sequence[_Due], at: datetime, now: datetime
 ) -> QuotaExceeded | None:
     """Return the error for the first limit that has too little left at a moment of the person."""
-    for each, row in zip(takings, rows, strict=True):
-        used = await used_at(session, row, each.limit, now if each.is_shared else at)
+    for each in dues:
+        if not each.is_bound:
+            continue
+        used = await used_at(session, each.row, each.limit, now if each.owner == DEPLOYMENT else at)
         if used + each.amount > each.limit.amount:
             return QuotaExceeded(
                 str(each.limit),
@@ -178,6 +182,6 @@ async def _refusal(
                 needed=each.amount,
                 left=max(each.limit.amount - used, 0),
                 most=each.limit.amount,
-                shared=each.is_shared,
+                whose=whose(each.owner),
             )
     return None

@@ -24,11 +24,12 @@ from sqlalchemy import (
 )
 
 from core import models
-from core.db import Session, row_count
+from core.db import Session
 from core.messages import Usage
 from core.models import Instant, allowances
-from core.quota._allowances import DEPLOYMENT, KEY, Rules, lock
+from core.quota._allowances import KEY, LOCKED, create, lock_all
 from core.quota._reserving import Reservation
+from core.quota._rules import DEPLOYMENT, Rules
 from core.settings import Limit, Unit, Window
 from core.turns import Turn
 
@@ -58,7 +59,7 @@ def _start(whose: str) -> Any:
 _THEIRS = (
     select(*KEY)
     .where(allowances.c.owner_id.in_(bindparam("owners", expanding=True)))
-    .order_by(allowances.c.owner_id == DEPLOYMENT, *KEY)
+    .order_by(*LOCKED)
     .with_for_update()
     .cte("theirs")
 )
@@ -70,12 +71,13 @@ _ADJUST = (
         # A row that counts a newer window by now stays as it is.
         allowances.c.window_start == _by_owner(_start("person"), _start("deployment")),
     )
-    # Not below zero: a process with other limits may have opened the call without counting it here.
-    .values(used=case((_ADJUSTED < 0, 0), else_=_ADJUSTED))
+    .values(used=_ADJUSTED)
 )
 _CALL = update(_calls).where(_calls.c.id == bindparam("the_call"))
-_SETTLE = _CALL.where(_calls.c.settled_at.is_(None))
-_NOTE = _SETTLE.values(
+_OPEN = _CALL.where(_calls.c.settled_at.is_(None))
+# The ledger tells who pays: the person may have been linked with another account meanwhile.
+_SETTLE = _OPEN.returning(_calls.c.user_id, _calls.c.group_id)
+_NOTE = _OPEN.values(
     completion_tokens=bindparam("came", type_=Integer), cost=bindparam("worth", type_=BigInteger)
 )
 
@@ -172,6 +174,15 @@ async def release(
     await _settle_own(session, reservation, rules, values)
 
 
+async def prepare(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> None:
+    """Create the allowances that a reservation for a turn will need.
+
+    Call it before anything else in a transaction that recovers and then reserves: those who hold
+    calls wait for allowances, and whoever creates one waits for calls.
+    """
+    await create(session, rules.of(turn.payer), now)
+
+
 async def recover(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> None:
     """Settle the calls that a crash left open in a turn, before it opens another.
 
@@ -208,8 +219,7 @@ async def excuse(session: Session, turn: Turn, rules: Rules, *, now: datetime) -
         .with_for_update()
     )
     calls = found.all()
-    if calls:
-        await lock(session, rules.of(turn.user_id), now)  # all in their order, as below
+    await lock_all(session, _owners(calls))  # as below
     for call in calls:
         before = _settled(call)
         await session.execute(_CALL.values(_FREE), {"the_call": call.id})
@@ -245,7 +255,7 @@ async def _settle_all(
     if calls:
         # Lock all rows now, in their order: a later reservation in this transaction must not wait
         # for rows that precede these.
-        await lock(session, _limits(rules, {call.user_id for call in calls}), now)
+        await lock_all(session, _owners(calls))
     for call in calls:
         # A call of an older release tells nothing until it is settled.
         cost = min(call.cost, call.reserved) or call.reserved
@@ -264,19 +274,19 @@ def _reservation(call: Any) -> Reservation:
         at=call.created_at,
         spent_at=call.spent_at,
         tokens=call.reserved_tokens,
+        group_id=call.group_id,
     )
+
+
+def _owners(calls: Sequence[Any]) -> set[int]:
+    """Return the owners of the allowances that count calls."""
+    return {owner for call in calls for owner in _reservation(call).owners}
 
 
 def _settled(call: Any) -> _Amounts:
     """Return the amounts of a settled call."""
     tokens = call.prompt_tokens + call.completion_tokens
     return _Amounts(call.turns, call.cost, tokens, call.charged, call.charged_tokens or 0)
-
-
-def _limits(rules: Rules, users: Collection[int]) -> list[tuple[int, Limit]]:
-    """Return the limits of several people in the order of locking, the budget last."""
-    every = [pair for user in sorted(users) for pair in rules.of(user)]
-    return sorted(dict.fromkeys(every), key=lambda pair: pair[0] == DEPLOYMENT)
 
 
 async def _settle_own(
@@ -294,6 +304,7 @@ async def _settle_own(
     values = {**values, "turns": call.turns}
     values |= _paid(values) if is_paid else {"charged": 0, "charged_tokens": 0}
     await session.execute(_CALL.values(values), {"the_call": call.id})
+    reservation = replace(reservation, user_id=call.user_id, group_id=call.group_id)
     await _adjust(session, reservation, rules, _settled(call), _new(values, reservation))
 
 
@@ -302,8 +313,9 @@ async def _settle(
 ) -> bool:
     """Settle a call and return True; change nothing if it is settled already."""
     settled = await session.execute(_SETTLE.values(values), {"the_call": reservation.call_id})
-    if not row_count(settled):
+    if (payer := settled.one_or_none()) is None:
         return False
+    reservation = replace(reservation, user_id=payer.user_id, group_id=payer.group_id)
     money, tokens = reservation.reserved, reservation.tokens
     before = _Amounts(reservation.turns, money, tokens, money, tokens)
     await _adjust(session, reservation, rules, before, _new(values, reservation))
@@ -329,7 +341,10 @@ def _paid(values: dict[str, Any]) -> dict[str, int]:
 async def _adjust(
     session: Session, reservation: Reservation, rules: Rules, before: _Amounts, after: _Amounts
 ) -> None:
-    """Let the allowances of a call's windows count new amounts in place of those before."""
+    """Let the allowances of a call's windows count new amounts in place of those before.
+
+    The amounts of the person count in those of the group.
+    """
     changes: dict[str, Any] = {**after.since(before)}
     if not any(changes.values()):
         return
@@ -337,4 +352,4 @@ async def _adjust(
         at = reservation.counts_at(owner)
         starts = ((window, Limit(0, "turns", window, rules.zone).start(at)) for window in _WINDOWS)
         changes |= {f"{whose}_{window}": start for window, start in starts}
-    await session.execute(_ADJUST, {**changes, "owners": [reservation.user_id, DEPLOYMENT]})
+    await session.execute(_ADJUST, {**changes, "owners": reservation.owners})

@@ -102,7 +102,7 @@ class Messages:
             _Shown(texts[part] if part < len(texts) else None) for part in range(len(self.ids))
         ]
 
-    async def upload(self, name: str, data: bytes) -> None:
+    async def upload(self, name: str, data: bytes, *, picture: bool = False) -> None:
         """Post a file, unless an earlier attempt has."""
         if self._file is not None:
             return
@@ -115,6 +115,7 @@ class Messages:
                 data,
                 reply_to=self.answered_id or self.turn.message_id,
                 ticket=self.turn.ticket,
+                picture=picture,
                 nonce=f"{self.turn.id}-file",
             )
 
@@ -268,4 +269,4 @@ async def cut(growing: Growing, text: str) -> list[str]:
     """Return the parts of a text, at most `PARTS`."""
     is_long = len(text) - growing.settled > LONG
     parts = await asyncio.to_thread(growing.split, text) if is_long else growing.split(text)
-    return parts if len(parts) <= PARTS else [*parts[: PARTS - 1], words.NOTES["length"]]
+    return parts if len(parts) <= PARTS else [*parts[: PARTS - 1], words.ENDED_LENGTH]

@@ -31,8 +31,6 @@ from core.turns import Turn
 
 log = logging.getLogger(__name__)
 
-STOP = (Button(ChangeKind.STOP, words.STOP),)
-
 TYPING_AFTER = 0.15
 """The seconds before typing is shown; a quick first text needs none."""
 TYPING_EVERY = 4.5
@@ -76,8 +74,7 @@ class Reply:
     """Hears when nothing can be done but to wait for the model, and when that is over."""
     notice_after: float = NOTICE_AFTER
     """The seconds without text after which a sentence in its place tells why."""
-    notice: str = words.STILL_WORKING
-    """The sentence that stands in the place of the answer while there is no text for long."""
+    _notice: str = ""
     calls: Calls = field(init=False)
     messages: Messages = field(init=False)
     _growing: Growing = field(init=False)
@@ -115,9 +112,14 @@ class Reply:
             self._says.set()
         self._changed.set()
 
+    @property
+    def notice(self) -> str:
+        """The sentence that stands in the place of the answer while there is no text for long."""
+        return self._notice or words.STILL_WORKING
+
     def explain(self, notice: str) -> None:
         """Tell another reason why there is no text yet, at once if people see the earlier one."""
-        self.notice = notice
+        self._notice = notice
         if self._noticed:
             self._changed.set()
 
@@ -276,7 +278,8 @@ class Reply:
             if self._grown.is_set():
                 return
             is_last = part == len(parts) - 1
-            await self.messages.show(part, text, STOP if is_last else (), final=not is_last)
+            stop = (Button(ChangeKind.STOP, words.STOP),) if is_last else ()
+            await self.messages.show(part, text, stop, final=not is_last)
 
     def _is_news(self) -> bool:
         """Return whether there is more to show than people see.
@@ -357,10 +360,10 @@ class Reply:
         if not parts and self.turn.message_id is not None:
             await self.calls.insist(partial(self.calls.make, self._dismiss))
 
-    async def attach(self, name: str, data: bytes) -> None:
+    async def attach(self, name: str, data: bytes, *, picture: bool = False) -> None:
         """Post a file, once; raises the errors of `deliver`."""
         self.calls.is_delivery = True
-        await self.calls.insist(partial(self.messages.upload, name, data))
+        await self.calls.insist(partial(self.messages.upload, name, data, picture=picture))
         if FILE in self.messages.doubtful:
             await self.messages.single(FILE, None)
 

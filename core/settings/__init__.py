@@ -1,15 +1,29 @@
 """The settings. The entry point reads them once from the environment and `.env`."""
 
 from core.settings._checks import LONGEST_PERSONA, RESET
-from core.settings._limits import Limit, Unit, Window, read_limits
+from core.settings._limits import (
+    DEFAULT,
+    TIER,
+    UNLIMITED,
+    Amount,
+    Limit,
+    Unit,
+    Window,
+    read_amount,
+    read_limits,
+)
 from core.settings._prices import PriceList, Prices
 from core.settings._settings import DEFAULT_MODEL, DEFAULT_PRICES, Settings, load
 
 __all__ = [
+    "DEFAULT",
     "DEFAULT_MODEL",
     "DEFAULT_PRICES",
     "LONGEST_PERSONA",
     "RESET",
+    "TIER",
+    "UNLIMITED",
+    "Amount",
     "Limit",
     "PriceList",
     "Prices",
@@ -17,5 +31,6 @@ __all__ = [
     "Unit",
     "Window",
     "load",
+    "read_amount",
     "read_limits",
 ]

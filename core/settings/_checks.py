@@ -78,6 +78,13 @@ def check_database_url(url: str) -> str:
     return url
 
 
+def check_direct_url(url: str) -> str:
+    """Check that a URL names a PostgreSQL server, if it is set."""
+    if url and not check_database_url(url).startswith("postgres"):
+        raise ValueError("only a PostgreSQL server can be behind a pooler")
+    return url
+
+
 def _in_memory(url: URL) -> bool:
     path = url.database or ":memory:"
     return ":memory:" in path or url.query.get("mode") == "memory"

@@ -15,13 +15,25 @@ MOST = 1_000_000_000
 Unit = Literal["turns", "tokens", "usd"]
 Window = Literal["minute", "hour", "day", "week", "month"]
 
-_LIMIT = re.compile(
-    r"(?P<amount>\d{1,12}(\.\d{1,12})?) ?(?P<scale>k|m|) ?(?P<unit>turns?|tokens?|usd)"
-    r" ?/ ?(?P<window>minute|hour|day|week|month)"
-)
+_AMOUNT = r"(?P<amount>\d{1,12}(\.\d{1,12})?) ?(?P<scale>k|m|) ?(?P<unit>turns?|tokens?|usd)"
+_LIMIT = re.compile(rf"{_AMOUNT} ?/ ?(?P<window>minute|hour|day|week|month)")
+_GRANT = re.compile(rf"(?P<sign>[+-]?) ?{_AMOUNT}")
 _SCALE = {"": 1, "k": 1000, "m": 1_000_000}
 _SHOWN = 40
 """The most characters of a wrong limit in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of turns, tokens or micro-dollars."""
+
+    number: int
+    unit: Unit
+
+    def __str__(self) -> str:
+        if self.unit == "usd":
+            return f"{Decimal(self.number) / MICRO:f} usd"
+        return f"{self.number} {self.unit.removesuffix('s') if self.number == 1 else self.unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +49,7 @@ class Limit:
     zone: tzinfo = UTC
 
     def __str__(self) -> str:
-        if self.unit == "usd":
-            return f"{Decimal(self.amount) / MICRO:f} usd/{self.window}"
-        unit = self.unit.removesuffix("s") if self.amount == 1 else self.unit
-        return f"{self.amount} {unit}/{self.window}"
+        return f"{Amount(self.amount, self.unit)}/{self.window}"
 
     def start(self, now: datetime) -> datetime:
         """Return the beginning of the window around `now`, in UTC."""
@@ -111,17 +120,51 @@ def _parse_limit(item: str, place: str) -> Limit:
             f"{place}: {shown} is not of the form '10 turns/minute', '200k tokens/day' or"
             " '1 usd/month'; windows are minute, hour, day, week and month"
         )
+    window: Any = found["window"]
+    amount = _read_amount(found, f"{place}: {shown}")
+    return Limit(amount.number, amount.unit, window)
+
+
+def read_amount(text: str) -> Amount:
+    """Read `2 usd`, `50 turns`, `100k tokens`, or such an amount below zero."""
+    tidy = " ".join(text.lower().split())
+    found = _GRANT.fullmatch(tidy)
+    shown = repr(tidy if len(tidy) <= _SHOWN else f"{tidy[:_SHOWN]}…")
+    if found is None:
+        raise ValueError(f"{shown} is not of the form '2 usd', '50 turns' or '100k tokens'")
+    amount = _read_amount(found, shown)
+    return Amount(-amount.number, amount.unit) if found["sign"] == "-" else amount
+
+
+def _read_amount(found: re.Match[str], shown: str) -> Amount:
     unit: Any = found["unit"] if found["unit"] == "usd" else f"{found['unit'].rstrip('s')}s"
     number = Decimal(found["amount"]) * _SCALE[found["scale"]]
     amount = number * (MICRO if unit == "usd" else 1)
     if amount != int(amount) or not amount:
-        raise ValueError(
-            f"{place}: {shown}: the smallest amounts are 1 turn, 1 token and 0.000001 usd"
-        )
+        raise ValueError(f"{shown}: the smallest amounts are 1 turn, 1 token and 0.000001 usd")
     if number > MOST:
-        raise ValueError(f"{place}: {shown}: the largest amount is {MOST}")
-    window: Any = found["window"]
-    return Limit(int(amount), unit, window)
+        raise ValueError(f"{shown}: the largest amount is {MOST}")
+    return Amount(int(amount), unit)
+
+
+TIER = re.compile(r"[a-z][a-z0-9_]{0,39}")
+"""The name of a tier, in small letters."""
+DEFAULT = "default"
+"""The word for the terms of those who have none of their own."""
+UNLIMITED = "unlimited"
+"""The terms of those who have no limit but the budget."""
+
+
+def check_tier(name: str) -> str:
+    """Check the name of a tier."""
+    if name in (DEFAULT, UNLIMITED):
+        raise ValueError(f"{name!r} means something else; choose another name for the tier")
+    if not TIER.fullmatch(name):
+        raise ValueError(
+            "the name of a tier begins with a letter and has only letters, digits and _, at most"
+            " 40 of them"
+        )
+    return name
 
 
 def parse_zone(value: object) -> object:

@@ -19,8 +19,14 @@ from core.adapter import Account
 from core.environment import Environment, Secret, Url, read
 from core.money import MICRO
 from core.settings._admins import parse_admins
-from core.settings._checks import check_database_url, parse_models, parse_vision, read_personas
-from core.settings._limits import Limit, parse_limits, parse_zone, read_limits
+from core.settings._checks import (
+    check_database_url,
+    check_direct_url,
+    parse_models,
+    parse_vision,
+    read_personas,
+)
+from core.settings._limits import Limit, check_tier, parse_limits, parse_zone, read_limits
 from core.settings._prices import PriceList, Prices, parse_prices
 
 DEFAULT_MODEL = "x-ai/grok-4-fast-non-reasoning"
@@ -38,10 +44,15 @@ class Settings(Environment):
     """The settings of an operator, but for those of the platforms."""
 
     empty_means_none = frozenset({"quota", "budget"})
+    families = frozenset({"quota_*"})
 
     database_url: Annotated[str, AfterValidator(check_database_url)] = Field(
         default="sqlite:///parley.db", repr=False
     )
+    database_direct_url: Annotated[str, AfterValidator(check_direct_url)] = Field(
+        default="", repr=False
+    )
+    """The address of the server itself, if DATABASE_URL leads to a pooler; "" for DATABASE_URL."""
     database_connections: int = Field(default=5, ge=1)
 
     model_api_key: Secret = SecretStr("")
@@ -79,8 +90,14 @@ class Settings(Environment):
 
     set_quota: Limits = Field(default=DEFAULT_QUOTA, validation_alias="quota")
     """QUOTA as it is set; see `quota`."""
+    set_tiers: Mapping[Annotated[str, AfterValidator(check_tier)], Limits] = Field(
+        default_factory=dict, validation_alias="quota_*"
+    )
+    """QUOTA_VIP and the like, as they are set; see `tiers`."""
     timezone: Annotated[InstanceOf[tzinfo], BeforeValidator(parse_zone)] = UTC
     """The calendar that the windows of all limits follow."""
+    default_language: str = "en"
+    """The language for people of whom no language is known."""
     requests_per_minute: int = Field(default=30, ge=1)
     """Everything counts that a person does: messages, commands, buttons, edits."""
     pending_turns: int = Field(default=20, ge=1)
@@ -134,7 +151,18 @@ class Settings(Environment):
     @property
     def quota(self) -> tuple[Limit, ...]:
         """The limits of each person."""
-        return tuple(replace(limit, zone=self.timezone) for limit in self.set_quota)
+        return self._here(self.set_quota)
+
+    @property
+    def tiers(self) -> dict[str, tuple[Limit, ...]]:
+        """The limits of each tier, by its name in small letters."""
+        return {name: self._here(limits) for name, limits in self.set_tiers.items()}
+
+    @property
+    def limits(self) -> dict[str, tuple[Limit, ...]]:
+        """All limits, by the names of their settings."""
+        tiers = {f"QUOTA_{name.upper()}": limits for name, limits in self.tiers.items()}
+        return {"QUOTA": self.quota, **tiers, "BUDGET": self.budget}
 
     @property
     def budget(self) -> tuple[Limit, ...]:
@@ -144,9 +172,13 @@ class Settings(Environment):
         """
         limits = self.set_budget
         if limits is None:
-            counts_money = any(limit.unit == "usd" for limit in self.set_quota)
+            people = (self.set_quota, *self.set_tiers.values())
+            counts_money = any(limit.unit == "usd" for limits in people for limit in limits)
             is_none = self.prices.unknown(self.asked) and not counts_money
             limits = () if is_none else DEFAULT_BUDGET
+        return self._here(limits)
+
+    def _here(self, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
         return tuple(replace(limit, zone=self.timezone) for limit in limits)
 
     @property
@@ -166,9 +198,14 @@ class Settings(Environment):
     @model_validator(mode="after")
     def _money_needs_prices(self) -> Self:
         unknown = self.prices.unknown(self.asked)
-        if unknown and any(limit.unit == "usd" for limit in (*self.quota, *self.budget)):
+        in_usd = [
+            name
+            for name, limits in self.limits.items()
+            if any(limit.unit == "usd" for limit in limits)
+        ]
+        if unknown and in_usd:
             raise ValueError(
-                "MODEL_PRICES: QUOTA or BUDGET has a limit in usd, but no prices are known for"
+                f"MODEL_PRICES: {in_usd[0]} has a limit in usd, but no prices are known for"
                 f" {', '.join(unknown)}; set MODEL_PRICES to USD per million tokens of input,"
                 f" cached input and output: {unknown[0]}=0.20/0.05/0.50;"
                 " or set QUOTA and BUDGET without usd"
@@ -183,7 +220,7 @@ class Settings(Environment):
             self.prices.cost(model, prompt, 0, self.max_completion_tokens) for model in self.asked
         )
         tokens = prompt + self.max_completion_tokens
-        for name, limits in (("QUOTA", self.quota), ("BUDGET", self.budget)):
+        for name, limits in self.limits.items():
             for limit in limits:
                 if limit.unit == "tokens" and limit.amount < tokens:
                     raise ValueError(

@@ -21,7 +21,7 @@ from core.messages import Usage, assistant, user
 from core.quota import Rules
 from core.quota._allowances import ledger_sum
 from core.settings import Limit, read_limits
-from core.turns import Outcome, Speaker, Turn
+from core.turns import Outcome, Payer, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import BOB, HOME, NOW, commit, count, later
 
@@ -103,7 +103,7 @@ async def test_sums_stay_the_same(sessions: Sessions, ada: Speaker) -> None:
     now = later(5 * DAY)
 
     async def figures(session: Session) -> Any:
-        left = await quota.remaining(session, ada.user_id, RULES, now=now)
+        left = await quota.remaining(session, Payer(ada.user_id), RULES, now=now)
         return await quota.spent(session, ada.user_id, RULES, now=now), left
 
     before = await commit(sessions, figures)

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from core import commands, memory, quota
+from core import commands, memory, quota, words
 from core.adapter import COMMANDS
 from core.commands import Offer, Request, Result
 from core.commands._style import BACK
 from core.db import Sessions
 from core.messages import Usage
-from core.money import dollars, price
 from core.quota import Rules
 from core.settings import LONGEST_PERSONA, read_limits
 from core.text import plain_moments
@@ -82,11 +81,11 @@ async def test_usage_counts_questions_and_not_calls(sessions: Sessions, ada: Spe
     told = plain_moments((await give(sessions, ada, "usage")).text).splitlines()
     assert told == [
         "This month: 1 answer, for less than $0.01.",
-        "Left: 4 of 5 answers a day; the next day begins in 15 hours.",
-        "Left: $1.00 of $1.00 a month; the next month begins in 18 days.",
+        "Left: 4 of 5 answers a day, renewed in 15 hours.",
+        "Left: $1.00 of $1.00 a month, renewed in 18 days.",
         "",
         "For these answers I read and wrote 2,100 tokens, which are pieces of words."
-        " 75 % of what I read was still cached from before, which costs less.",
+        " 75% of what I read was still cached from before, which costs less.",
     ]
 
 
@@ -110,7 +109,7 @@ async def test_usage_of_nothing_tells_no_tokens(sessions: Sessions, ada: Speaker
 def test_money_is_rounded_to_the_cent_but_settings_are_exact(
     amount: int, spent: str, set_: str
 ) -> None:
-    assert (dollars(amount), price(amount)) == (spent, set_)
+    assert (words.dollars(amount), words.price(amount)) == (spent, set_)
 
 
 async def test_stop_stops_questions_only(sessions: Sessions, ada: Speaker) -> None:
@@ -218,8 +217,8 @@ async def test_a_person_of_unknown_rights_is_told_so(sessions: Sessions, ada: Sp
 
 
 async def test_an_export_is_for_private_eyes(sessions: Sessions, ada: Speaker) -> None:
-    assert (await give(sessions, ada, "export")).export
-    assert not (await give(sessions, ada, "export", private=False)).export
+    assert (await give(sessions, ada, "export")).encloses
+    assert not (await give(sessions, ada, "export", private=False)).encloses
 
 
 async def test_forget_wants_a_yes(sessions: Sessions, ada: Speaker) -> None:
@@ -230,4 +229,5 @@ async def test_forget_wants_a_yes(sessions: Sessions, ada: Speaker) -> None:
 
 def test_privacy_names_every_model_that_may_read_along() -> None:
     offer = Offer(RULES, "a/one", models=("c/three", "a/one"), fallbacks=("b/two",))
-    assert "language models that write my answers (a/one, b/two, c/three), and to" in offer.privacy
+    privacy = words.privacy(offer.recipients, offer.retention_days)
+    assert "language models that write my answers (a/one, b/two, c/three), and to" in privacy

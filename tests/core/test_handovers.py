@@ -13,7 +13,7 @@ from core import inbox, quota
 from core.db import Sessions
 from core.quota import Rules
 from core.settings import Limit
-from core.turns import Outcome, Question, Speaker
+from core.turns import Outcome, Payer, Question, Speaker
 from tests import postgres
 from tests.core import rows
 from tests.core.rows import NOW, ask, commit
@@ -95,7 +95,9 @@ async def test_a_call_with_an_unheard_commit_is_settled(sessions: Sessions, ada:
     await reserve()
     await commit(sessions, lambda s: quota.recover(s, turn, RULES, now=NOW))
     await reserve()
-    [left] = await commit(sessions, lambda s: quota.remaining(s, ada.user_id, RULES, now=NOW))
+    [left] = await commit(
+        sessions, lambda s: quota.remaining(s, Payer(ada.user_id), RULES, now=NOW)
+    )
     assert left.left == 9
 
 

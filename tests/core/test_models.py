@@ -12,7 +12,7 @@ from core import memory, models, quota
 from core.db import Sessions
 from core.memory import Context
 from core.messages import Usage, assistant, user
-from core.models import allowances, conversations, metadata, turns, users
+from core.models import allowances, conversations, exceptions, metadata, turns, users
 from core.quota import Rules
 from core.settings import Limit
 from core.turns import Speaker
@@ -111,9 +111,16 @@ async def test_a_turn_is_of_a_known_kind_and_is_delivered_after_its_answer(
         await refused(sessions, turns.update().values(values))
 
 
-async def test_no_allowance_is_below_nothing(sessions: Sessions) -> None:
-    key = {"owner_id": 1, "unit": "usd", "window": "day", "window_start": NOW}
-    await refused(sessions, insert(allowances).values(key | {"used": -1}))
+async def test_terms_are_those_of_a_person_or_of_a_group(sessions: Sessions, ada: Speaker) -> None:
+    terms = insert(exceptions).values(terms="5 turns/day")
+    whole = {"platform": "p", "chat": "c"}
+    for wrong in ({}, {"chat": "c"}, {"user_id": ada.user_id, **whole}, {"user_id": 999}):
+        await refused(sessions, terms.values(wrong))
+    for right in ({"user_id": ada.user_id}, whole):
+        statement = terms.values(right)
+        async with rows.begin(sessions) as session:
+            await session.execute(statement)
+        await refused(sessions, statement)
 
 
 async def test_nobody_is_left_of_a_person_who_was_deleted_but_the_ledger(

@@ -11,7 +11,7 @@ from core.mutes import FIRST, KEPT, LONGEST
 from core.posts import FILE, Part
 from core.quota import DEPLOYMENT, Rules
 from core.settings import Limit
-from core.turns import Outcome, Speaker, Turn
+from core.turns import Outcome, Payer, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import GROUP, HOME, NOW, commit, later
 
@@ -102,7 +102,7 @@ async def test_a_turn_that_is_given_back_costs_its_person_nothing(
     await call(turn, turns=0, settled=None)
     for _ in range(2):
         await commit(sessions, lambda s: quota.excuse(s, turn, RULES, now=later(9)))
-    left = await commit(sessions, lambda s: quota.remaining(s, ada.user_id, RULES, now=NOW))
+    left = await commit(sessions, lambda s: quota.remaining(s, Payer(ada.user_id), RULES, now=NOW))
     assert [item.left for item in left] == [4, 995]
     async with rows.begin(sessions) as session:
         budget = await session.get(models.allowances, DEPLOYMENT, "usd", "month")

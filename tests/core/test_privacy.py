@@ -23,7 +23,7 @@ from core.models import messages, metadata, summaries, turns
 from core.privacy._export import BATCH
 from core.quota import Rules
 from core.settings import read_limits
-from core.turns import Outcome, Question, Speaker, Turn
+from core.turns import Outcome, Payer, Question, Speaker, Turn
 from tests.core import rows
 from tests.core.conftest import connected
 from tests.core.rows import ADA, BOB, GROUP, NOW, commit, count, later
@@ -166,7 +166,7 @@ async def test_an_answer_in_progress_is_cut_off_and_paid(sessions: Sessions) -> 
     again = await rows.claimed(sessions)
     assert (again.id, again.answer, again.outcome) == (turn.id, "", Outcome.STOPPED)
     assert await spent(sessions, turn) == (1, 900)
-    left = await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=NOW))
+    left = await commit(sessions, lambda s: quota.remaining(s, Payer(turn.user_id), RULES, now=NOW))
     assert [item.left for item in left] == [9, 1_000_000 - 900]
 
 

@@ -17,7 +17,7 @@ from core.messages import Usage
 from core.models import allowances
 from core.quota import DEPLOYMENT, Progress, Remaining, Reservation, Rules, Spending
 from core.settings import Limit
-from core.turns import Question, Turn
+from core.turns import Payer, Question, Turn
 from tests.core import rows
 from tests.core.rows import NOW, commit, later
 
@@ -135,7 +135,7 @@ async def test_exceeding_a_limit_is_refused_with_its_name_and_its_end(
         await reserve(sessions, turn, 2)
     assert (refused.value.limit, refused.value.resets_at) == (limit, resets_at)
     assert refused.value.needed > refused.value.left
-    assert not refused.value.shared
+    assert refused.value.whose == "person"
 
 
 async def test_a_day_s_limit_outlasts_a_minute_s(sessions: Sessions, turn: Turn) -> None:
@@ -153,7 +153,7 @@ async def test_the_budget_refuses_whoever_comes_last(sessions: Sessions, turn: T
     with pytest.raises(QuotaExceeded, match=r"0\.0015 usd/month") as refused:
         await reserve(sessions, bob, 1)
     assert (refused.value.needed, refused.value.left, refused.value.most) == (1, 0, 1500)
-    assert refused.value.shared
+    assert refused.value.whose == "everybody"
 
 
 async def test_the_last_micro_dollar_may_be_spent(sessions: Sessions, turn: Turn) -> None:
@@ -191,7 +191,7 @@ async def test_a_limit_added_later_counts_earlier_calls(sessions: Sessions, turn
     await commit(sessions, lambda s: quota.settle(s, old, Rules((DAY,)), USED, 42, now=NOW))
     await reserve(sessions, bob, 7, rules=Rules((DAY,)))
 
-    left = await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=NOW))
+    left = await commit(sessions, lambda s: quota.remaining(s, Payer(turn.user_id), RULES, now=NOW))
     assert [item.left for item in left] == [3, 4, 958]
     await reserve(sessions, turn, rules=RULES)
     assert await used(sessions, turn.user_id) == {"day": 2, "minute": 1, "month": 142}
@@ -222,14 +222,15 @@ async def test_a_limit_that_returns_counts_the_calls_made_meanwhile(
     assert await used(sessions, DEPLOYMENT) == {"month": 43}
 
 
-async def test_a_call_that_another_process_opened_without_the_limit_can_be_closed(
+async def test_a_limit_counts_what_another_process_takes_without_it(
     sessions: Sessions, turn: Turn
 ) -> None:
-    """While a release with other limits is rolled out, both reserve side by side."""
+    """While other limits are rolled out, or after a change of terms, both reserve side by side."""
     await reserve(sessions, turn, 10)
-    other = await reserve(sessions, turn, 500, rules=Rules())
+    other = await reserve(sessions, turn, 2000, rules=Rules())
+    assert await used(sessions, turn.user_id) == {"minute": 2, "day": 2, "month": 2010}
     await excuse(sessions, other)
-    assert await used(sessions, turn.user_id) == {"minute": 0, "day": 0, "month": 0}
+    assert await used(sessions, turn.user_id) == {"minute": 1, "day": 1, "month": 10}
 
 
 async def test_a_new_limit_misses_no_call_that_is_closed_at_that_moment(
@@ -493,7 +494,9 @@ async def test_calls_of_other_turns_are_left_open(sessions: Sessions, turn: Turn
 
 async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: Turn) -> None:
     async def left(now: datetime) -> list[Remaining]:
-        return await commit(sessions, lambda s: quota.remaining(s, turn.user_id, RULES, now=now))
+        return await commit(
+            sessions, lambda s: quota.remaining(s, Payer(turn.user_id), RULES, now=now)
+        )
 
     minute, day = NOW.replace(second=0), NOW.replace(hour=0, minute=0, second=0)
     month = datetime(2026, 4, 1, tzinfo=UTC)
@@ -507,7 +510,7 @@ async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: 
     assert [item.left for item in await left(later(30))] == [3, 4, 958]
     smaller = Rules((Limit(0, "turns", "day"),))
     async with rows.begin(sessions) as session:
-        [item] = await quota.remaining(session, turn.user_id, smaller, now=NOW)
+        [item] = await quota.remaining(session, Payer(turn.user_id), smaller, now=NOW)
     assert item.left == 0
 
 
@@ -592,7 +595,7 @@ async def test_a_refusal_is_told_once_for_each_limit_window_and_conversation(
         ).conversation_id,
     )
     minute, day = (
-        QuotaExceeded(each, later(30), needed=1, left=0, most=9, shared=False)
+        QuotaExceeded(each, later(30), needed=1, left=0, most=9)
         for each in ("9 turns/minute", "9 turns/day")
     )
 
@@ -604,5 +607,5 @@ async def test_a_refusal_is_told_once_for_each_limit_window_and_conversation(
     assert [await told(in_group, minute) for _ in range(2)] == [True, False]
     assert not await told(in_private, minute, 29)
     assert await told(in_private, minute, 30)
-    too_large = QuotaExceeded("1 usd/day", later(30), needed=10, left=0, most=9, shared=False)
+    too_large = QuotaExceeded("1 usd/day", later(30), needed=10, left=0, most=9)
     assert [await told(in_private, too_large) for _ in range(2)] == [True, True]

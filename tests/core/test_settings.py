@@ -1,5 +1,6 @@
 """The settings accept everything that an operator may write, and explain errors."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,11 +16,14 @@ from core.settings import (
     DEFAULT_MODEL,
     DEFAULT_PRICES,
     LONGEST_PERSONA,
+    Amount,
     Limit,
     PriceList,
     Prices,
     Settings,
     load,
+    read_amount,
+    read_limits,
 )
 
 SECRET = "tok3n-of-gold"
@@ -82,9 +86,64 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     known = load()
     for name in NAMES:
-        if name not in ("QUOTA", "BUDGET"):
+        if not name.startswith(("QUOTA", "BUDGET")):
             monkeypatch.setenv(name, "  ")
     assert load() == known
+
+
+def test_every_setting_that_begins_with_quota_is_a_tier(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("QUOTA_VIP=5 usd/month\nQUOTA_FREE_24=\n", encoding="utf-8")
+    monkeypatch.setenv("Quota_Guest", "3 turns/day")
+    settings = load(timezone="Europe/Berlin", quota="9 turns/day")
+    assert settings.tiers == {
+        "vip": (replace(read_limits("5 usd/month")[0], zone=settings.timezone),),
+        "free_24": (),
+        "guest": (replace(read_limits("3 turns/day")[0], zone=settings.timezone),),
+    }
+    assert list(map(str, settings.quota)) == ["9 turns/day"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "told"),
+    [
+        ("quota_vip", "1 usd/month,,", "QUOTA_VIP: at character 13: a limit is missing"),
+        ("quota_vip", "1 usd/month, x", "QUOTA_VIP: at character 14: 'x' is not of the form"),
+        ("quota_vip", "1 token/day", "QUOTA_VIP: 1 token/day is less than one answer may have"),
+        ("quota_default", "1 usd/month", "QUOTA_DEFAULT: 'default' means something else"),
+        ("quota_unlimited", "", "QUOTA_UNLIMITED: 'unlimited' means something else"),
+        ("quota_", "1 usd/month", "QUOTA_: the name of a tier begins with a letter"),
+        ("quota_2", "1 usd/month", "QUOTA_2: the name of a tier begins with a letter"),
+        ("quota_a-b", "1 usd/month", "QUOTA_A-B: the name of a tier begins with a letter"),
+        (f"quota_{'x' * 41}", "1 usd/month", f"QUOTA_{'X' * 41}: the name of a tier"),
+    ],
+)
+def test_a_wrong_tier_is_named(setting: str, text: str, told: str) -> None:
+    assert complaint(**{setting: text}).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "written"),
+    [
+        ("2 usd", Amount(2_000_000, "usd"), "2 usd"),
+        ("+ 50 Turns", Amount(50, "turns"), "50 turns"),
+        ("100k  tokens", Amount(100_000, "tokens"), "100000 tokens"),
+        ("-0.5usd", Amount(-500_000, "usd"), "-0.5 usd"),
+        ("1 turn", Amount(1, "turns"), "1 turn"),
+    ],
+)
+def test_an_amount_is_read(text: str, amount: Amount, written: str) -> None:
+    assert read_amount(text) == amount
+    assert str(amount) == written
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2", "usd", "2 eur", "0 usd", "1.5 turns", "2 usd/day", "--1 usd"]
+)
+def test_a_wrong_amount_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not of the form '2 usd'|smallest amounts"):
+        read_amount(text)
 
 
 def test_an_empty_quota_is_no_limit() -> None:

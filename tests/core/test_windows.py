@@ -15,7 +15,7 @@ from core.quota import DEPLOYMENT, Reservation, Rules, sum_up
 from core.quota._allowances import ledger_sum
 from core.quota._reserving import LATE
 from core.settings import Limit
-from core.turns import Outcome, Question, Speaker, Turn
+from core.turns import Outcome, Payer, Question, Speaker, Turn
 from tests.core import rows
 from tests.core.rows import NOW, commit, later
 from tests.core.test_quota import USED, used
@@ -60,7 +60,7 @@ async def test_questions_that_waited_for_an_hour_are_all_answered(
     assert len(turns) == 14
     for turn in turns:
         await reserve(sessions, turn, now)
-    left = await commit(sessions, lambda s: quota.remaining(s, ada.user_id, RULES, now=now))
+    left = await commit(sessions, lambda s: quota.remaining(s, Payer(ada.user_id), RULES, now=now))
     assert [each.left for each in left] == [2, 86], "the minute of the answers is free"
     assert await used(sessions, DEPLOYMENT) == {"day": 1400}
 

@@ -325,7 +325,7 @@ async def test_an_answer_ends_in_time_with_a_note(abroad: Abroad, model: ModelSe
     async with abroad.running():
         await abroad.ask()
         await abroad.records.idle(1)
-    assert abroad.shown()[-1].endswith(words.NOTES["time"])
+    assert abroad.shown()[-1].endswith(words.ENDED_TIME)
 
 
 # Buttons

@@ -11,7 +11,7 @@ from core import words
 from core.adapter import ChangeKind
 from core.errors import ModelBusy, ModelError
 from core.text import plain_moments
-from core.words import MODEL_AWAY, MODEL_WAITS, STILL_THINKING
+from core.words import MODEL_AWAY, MODEL_WAITS, STILL_THINKING, _sentences
 from tests.core.streams import sse
 from tests.core.test_faults import KINDS
 from tests.fakes.model import MODEL, Answer, Fault, ModelServer, Raw, Reply
@@ -25,7 +25,7 @@ SOON = 0.05
 SIZES = [(9001, 8192), (900, 800), (210000, 200000)]
 ALL = {
     value
-    for name, value in vars(words).items()
+    for name, value in vars(_sentences).items()
     if name.isupper() and isinstance(value, str) and "{" not in value
 }
 """Every sentence of the bot's own."""
@@ -200,7 +200,7 @@ async def test_nobody_reads_a_status_or_a_server_s_words(
     async with desk(sqlite_url, model, model_patience_seconds=0.05) as ada:
         async with asyncio.timeout(PATIENCE):
             heard = await ada.ask("hi")
-    sized = {words.PROMPT_HAS.format(size=size, most=most) for size, most in SIZES}
+    sized = {words.PROMPT_HAS.format(size, most=words.number(most)) for size, most in SIZES}
     assert heard.partition(" (Reference 1-1)")[0] in ALL | sized
     if not issubclass(kind, ModelBusy) and status != 200:
         assert len(model.requests) == 1, "it is definite"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.words import CUT, SUMMARISED
+from core.words import CUT_CAN_SEARCH, SUMMARISED, SUMMARISED_CAN_SEARCH
 from tests.fakes.model import Answer, Fault, ModelRequest, ModelServer, Reply
 from tests.memory import talk
 from tests.memory.desk import Desk, desk
@@ -41,7 +41,7 @@ async def test_the_person_is_told_once_and_nothing_is_deleted(
     async with desk(database_url, model, **MARKS) as ada:
         heard = await chatter(ada, 25)
     assert len(summaries(model)) >= 3
-    assert [SUMMARISED in each for each in heard].count(True) == 1
+    assert [SUMMARISED_CAN_SEARCH in each for each in heard].count(True) == 1
     assert "I look it up" in "".join(heard)
     said = [text for role, text in Records(database_url).memory() if role == "user"]
     assert [talk.topic(number) in text for number, text in enumerate(said, start=1)] == [True] * 25
@@ -108,7 +108,7 @@ async def test_a_summary_that_fails_harms_nothing(database_url: str, model: Mode
     assert summaries(model)
     assert all(answer.strip() for answer in heard)
     assert not [answer for answer in heard if "went wrong" in answer or "Reference" in answer]
-    assert [CUT in each for each in heard].count(True) == 1, (
+    assert [CUT_CAN_SEARCH in each for each in heard].count(True) == 1, (
         "told when the first words are left out"
     )
     prompts = [request.prompt_tokens for request in model.requests]
@@ -126,7 +126,7 @@ async def test_a_cut_keeps_the_older_summary(sqlite_url: str, model: ModelServer
         assert summaries(model)
         model.respond = unable
         heard = await chatter(ada, 20, first=8)
-    assert CUT not in "".join(heard), "the person knows already"
+    assert CUT_CAN_SEARCH not in "".join(heard), "the person knows already"
     assert max(request.prompt_tokens for request in model.requests[:-1]) > 2 * 1500 - 300
     assert "Of an old garden." in seen(model.requests[-1])
 

@@ -4,7 +4,7 @@ from sqlalchemy import text
 
 from core import db
 from core.chat import _call
-from core.words import FAILED, NOTES
+from core.words import ENDED_LENGTH, FAILED
 from tests.fakes.model import ModelServer
 from tests.memory.desk import desk
 from tests.records import Records
@@ -28,7 +28,7 @@ async def test_an_answer_ends_at_its_longest_with_a_note_and_is_paid(
         await ada.say("Never stop.")
         await ada.settled()
         told = "".join(words for _, words in ada.paper.posts.values())
-        assert told.endswith(NOTES["length"])
+        assert told.endswith(ENDED_LENGTH)
         assert len(told) < _call.LONGEST + 200
     endless, *_ = Records(sqlite_url).all("SELECT * FROM calls ORDER BY id")
     assert endless.estimated

@@ -14,6 +14,7 @@ from tests.fakes.telegram.buttons import read_keyboard
 from tests.fakes.telegram.errors import Refused, bad_request
 from tests.fakes.telegram.formatting import FormattedText, compose
 from tests.fakes.telegram.params import Params, number
+from tests.fakes.telegram.photos import photo
 from tests.fakes.telegram.spans import Json, units
 from tests.fakes.telegram.state import Chat, Message, Rows, State, User
 from tests.fakes.telegram.updates import Updates
@@ -115,6 +116,17 @@ async def send_document(state: State, updates: Updates, params: Params) -> Json:
     if units(caption.text) > LONGEST_CAPTION:
         raise bad_request("message caption is too long")
     content = {"document": _document(state, params.get("document"))}
+    return _post(state, chat, params, caption, keyboard=keyboard, content=content).json()
+
+
+async def send_photo(state: State, updates: Updates, params: Params) -> Json:
+    """Post an uploaded photo."""
+    chat = writable(state, params)
+    keyboard = read_keyboard(params)
+    caption = _caption(params)
+    if units(caption.text) > LONGEST_CAPTION:
+        raise bad_request("message caption is too long")
+    content = {"photo": photo(state, params.get("photo"))}
     return _post(state, chat, params, caption, keyboard=keyboard, content=content).json()
 
 
@@ -254,6 +266,7 @@ METHODS: dict[str, Method] = {
     "getWebhookInfo": get_webhook_info,
     "sendMessage": send_message,
     "sendDocument": send_document,
+    "sendPhoto": send_photo,
     "editMessageText": edit_message_text,
     "editMessageCaption": edit_message_caption,
     "editMessageReplyMarkup": edit_message_reply_markup,
@@ -269,7 +282,7 @@ METHODS: dict[str, Method] = {
     "getChatAdministrators": get_chat_administrators,
 }
 RATED = frozenset(
-    {"sendMessage", "sendDocument", "editMessageText", "editMessageCaption"}
+    {"sendMessage", "sendDocument", "sendPhoto", "editMessageText", "editMessageCaption"}
     | {"editMessageReplyMarkup", "sendChatAction"}
 )
 """Methods that the flood limits count."""

@@ -136,6 +136,10 @@ class TelegramServer:
             path.write_bytes(file.data)
         return [folder / self.token / file.path for file in self._state.files.values()]
 
+    def sent(self, file_id: str) -> bytes:
+        """The bytes of a file, as they were sent."""
+        return self._state.files[file_id].data
+
     def pack_files(self) -> None:
         """Hand out files compressed from now on, whatever a client accepts."""
         self._state.packs_files = True

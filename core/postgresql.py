@@ -1,0 +1,109 @@
+"""PostgreSQL as the bot uses it: bounded waits, and a pooler in front of it if there is one.
+
+A pooler in transaction mode, such as PgBouncer, gives each transaction another connection to the
+server. It knows no prepared statements, refuses options at the start of a connection, and forgets
+what a session sets, locks or listens to.
+"""
+
+from typing import Any
+
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
+
+from core.outages import judge
+
+LIMITS = {
+    # `transact` repeats a wait for a lock for ever, as when a migration holds a table. It gives up
+    # a statement that takes too long by itself after a few tries.
+    "lock_timeout": "10s",
+    "statement_timeout": "15s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+_OPTIONS = " ".join(f"-c {name}={value}" for name, value in LIMITS.items())
+_SET = "SELECT " + ", ".join(f"set_config('{name}', '{LIMITS[name]}', true)" for name in LIMITS)
+"""Sets the limits of one transaction."""
+_KEEPALIVE = {
+    # Without these, a connection to a server that vanished would hang for hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+_OF_OTHERS = ("pgbouncer", "connection_limit", "pool_timeout")
+"""Options that services write into their URLs for another library; PostgreSQL's refuses them."""
+_REFUSED = "unsupported startup parameter"
+"""The words with which a pooler refuses options."""
+_POOLED = "pooled"
+
+
+def connect(url: URL, connections: int) -> Engine:
+    """Return an engine with at most so many connections."""
+    url = url.difference_update_query(_OF_OTHERS)
+    told = str(url.query.get("options", ""))
+    engine = create_engine(
+        url.difference_update_query(("options",)),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 5, "options": f"{told} {_OPTIONS}".strip(), **_KEEPALIVE},
+    )
+
+    def dial(dialect: Dialect, record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        try:
+            return dialect.connect(*arguments, **options)
+        except dialect.loaded_dbapi.OperationalError as error:
+            if _REFUSED not in str(error):
+                raise
+            return dialect.connect(*arguments, **{**options, "options": told})
+
+    event.listen(engine, "do_connect", dial)
+    event.listen(engine, "connect", _look_for_pooler)
+    event.listen(engine, "begin", _set_limits)
+    event.listen(engine, "handle_error", judge, retval=True)
+    return engine
+
+
+def leads_to_pooler(engine: Engine) -> bool:
+    """Return whether an engine's connections lead to a pooler."""
+    with engine.connect() as connection:
+        return bool(connection.info.get(_POOLED))
+
+
+def _look_for_pooler(connection: Any, record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [process] = cursor.fetchone()
+    connection.rollback()
+    # A pooler makes up the process that it names to its clients.
+    record.info[_POOLED] = is_pooled = process != connection.info.backend_pid
+    if is_pooled:
+        connection.prepare_threshold = None
+
+
+def _set_limits(connection: Connection) -> None:
+    if connection.info[_POOLED]:
+        connection.exec_driver_sql(_SET)
+
+
+async def open_alone(url: URL) -> Any:
+    """Return a connection of its own, of psycopg, for what lasts longer than a transaction.
+
+    Raises psycopg.OperationalError.
+    """
+    import psycopg  # noqa: PLC0415 - not needed on SQLite, and large
+
+    url = url.difference_update_query(_OF_OTHERS)
+    conninfo = url.update_query_dict({name: str(value) for name, value in _KEEPALIVE.items()})
+    return await psycopg.AsyncConnection.connect(
+        conninfo.set(drivername="postgresql").render_as_string(hide_password=False),
+        prepare_threshold=None,
+        autocommit=True,
+        connect_timeout=5,
+    )
+
+
+async def is_pooled(connection: Any) -> bool:
+    """Return whether a connection of psycopg leads to a pooler."""
+    [process] = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    return bool(process != connection.info.backend_pid)

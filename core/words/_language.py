@@ -1,0 +1,96 @@
+"""The language in which people are spoken to now, and the catalogues of sentences in it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+
+ENGLISH = "en"
+"""The language of the sentences in the code."""
+CATALOGUES = Path(__file__).parent / "locale"
+"""A folder for each further language, named by its code, as gettext wants it."""
+DOMAIN = "parley"
+FROM_RIGHT = frozenset({"ar", "fa", "he", "ur"})
+"""The languages that are written from right to left."""
+LONGEST_CODE = 35
+"""The most characters of a language's code that a platform tells."""
+
+_INSERTED = re.compile(r"\{\w+\}|/[a-z]+(?: (?:[a-z]+|[A-Z]+)\b)?")
+"""A value in a sentence, or a command: most of them are written from left to right."""
+
+_current: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+def language() -> str:
+    """Return the code of the language in which people are spoken to now."""
+    return _current.get()
+
+
+@contextmanager
+def spoken_in(code: str) -> Iterator[None]:
+    """Speak to people in a language inside this context; an unknown one is English."""
+    token = _current.set(code if code in languages() else ENGLISH)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """Return the codes of all languages that the bot speaks, English first."""
+    others = sorted(path.parent.parent.name for path in CATALOGUES.glob(f"*/*/{DOMAIN}.mo"))
+    return (ENGLISH, *others)
+
+
+def nearest(*hints: str | None) -> str:
+    """Return the language for the first hint that fits one, such as `pt-BR` or `zh_Hans`.
+
+    Return "" if none fits.
+    """
+    for hint in hints:
+        code = (hint or "")[:LONGEST_CODE].replace("_", "-").lower()
+        while code:
+            if code in languages():
+                return code
+            code = code.rpartition("-")[0]
+    return ""
+
+
+def say(sentence: str) -> str:
+    """Return a sentence of the catalogue in the current language."""
+    spoken = _current.get()
+    return sentence if spoken == ENGLISH else _said(spoken, sentence)
+
+
+def say_number(one: str, other: str, number: int) -> str:
+    """Return the form of a sentence that the current language has for a number of things."""
+    spoken = _current.get()
+    if spoken == ENGLISH:
+        return one if number == 1 else other
+    return _directed(spoken, _catalogue(spoken).ngettext(one, other, number))
+
+
+@cache
+def _catalogue(code: str) -> NullTranslations:
+    with (CATALOGUES / code / "LC_MESSAGES" / f"{DOMAIN}.mo").open("rb") as file:
+        return GNUTranslations(file)
+
+
+@cache
+def _said(code: str, sentence: str) -> str:
+    # The empty text is the head of a catalogue.
+    return _directed(code, _catalogue(code).gettext(sentence)) if sentence else ""
+
+
+def _directed(code: str, sentence: str) -> str:
+    """Return a sentence in which each value finds its own direction.
+
+    Without these invisible marks a Latin name would turn the signs around it over.
+    """
+    if code not in FROM_RIGHT:
+        return sentence
+    return _INSERTED.sub("\u2068\\g<0>\u2069", sentence)
