@@ -70,7 +70,7 @@ async def _claim(session: Session, request: Request, side: Side, code: str) -> R
     if isinstance(found, Refused):
         return Result(_refusal(found), secret=True)
     told = words.LINK_SURE.format(account=_name(found.host.author))
-    return Result(told, asks="link", about=found.name, secret=True)
+    return Result(told, asks=f"link {found.name}", secret=True)
 
 
 async def _agree(session: Session, request: Request, side: Side) -> Result:
@@ -95,7 +95,9 @@ async def _ask(session: Session, request: Request, found: Link) -> Result:
         host = await linking.home(session, found.host.user_id)
         with words.spoken_in(await _language(session, host, request)):
             told = words.LINK_WANTED.format(account=_name(found.guest.author))
-            turn_id = await _say(session, host, found.host_address, told, request, about=found.name)
+            turn_id = await _say(
+                session, host, found.host_address, told, request, asks=f"link {found.name}"
+            )
         await linking.agree(session, found, turn_id, now=request.now)
     return Result(words.LINK_ASKED)
 
@@ -105,7 +107,11 @@ async def _join(session: Session, request: Request, found: Link) -> Result:
     people = found.host.user_id, found.guest.user_id
     await linking.lock(session, *people)
     fresh = await linking.took(session, found.name)
-    if fresh is None or (fresh.host.user_id, fresh.guest.user_id) != people:
+    if (
+        fresh is None
+        or (fresh.host.user_id, fresh.guest.user_id) != people
+        or (await linking.is_blocked(session, *people))
+    ):
         return Result(words.LINK_OVER)
     joined = await linking.join(session, *people, request.offer.rules, now=request.now)
     with words.spoken_in(await _language(session, joined.speaker, request)):
@@ -130,11 +136,10 @@ async def _say(
     text: str,
     request: Request,
     *,
-    about: str = "",
+    asks: str = "",
 ) -> int:
-    """Say something in another chat of a person, or ask about a link; return the turn's id."""
-    asks = "link" if about else ""
-    question = Question("", asks=asks, about=about, language=words.language())
+    """Say something in another chat of a person, or ask a question; return the turn's id."""
+    question = Question("", asks=asks, language=words.language())
     entry = inbox.Entry(
         kind="command",
         address=address,

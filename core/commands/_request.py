@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import words
-from core.adapter import Address, Author
+from core.adapter import Account, Address, Author
 from core.db import Session
 from core.quota import Rules
 from core.turns import Enclosure, Speaker
@@ -27,6 +27,8 @@ class Offer:
     retention_days: int | None = None
     language: str = words.ENGLISH
     """The language for people of whom none is known."""
+    admins: frozenset[Account] = frozenset()
+    """The operators' accounts."""
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ class Request:
     author: Author
     address: Address
     about: str = ""
-    """The matter of the question that the person has confirmed, see `Result`."""
+    """The matter of the question that the person has confirmed, see `Result.asks`."""
     confidential: bool = False
     """True if nobody but the person sees the answer, though others read the chat."""
     refusal: str = ""
@@ -71,10 +73,11 @@ class Result:
     """True if a conversation was forgotten; what it holds has to be deleted."""
     encloses: Enclosure | None = None
     """The file that goes with the answer."""
+    whispered: bool = False
+    """True if the answer is for the person alone, wherever the platform can hide it from others."""
     asks: str = ""
-    """The name of the command, if it waits for a confirmation by buttons."""
-    about: str = ""
-    """The matter that it asks about; the confirmed request gets it back."""
+    """The command, if it waits for a confirmation by buttons. Behind its name may stand a word for
+    the matter that it asks about; the confirmed request gets that back."""
     fleeting: bool = False
     """True if the text holds a secret: it is deleted once it is delivered."""
     secret: bool = False

@@ -12,6 +12,7 @@ from core.inbox._accept import (
     replace,
     say,
     summarise,
+    take_over,
     tell,
 )
 from core.inbox._claim import (
@@ -41,12 +42,14 @@ from core.inbox._records import (
     of_album,
     requeue,
     unanswered,
+    unanswered_by,
 )
 from core.inbox._steps import (
     add,
     answered,
     current,
     delivered,
+    discard,
     give_up,
     is_answered,
     retry,
@@ -69,6 +72,7 @@ __all__ = [
     "copied",
     "current",
     "delivered",
+    "discard",
     "extend",
     "free",
     "get",
@@ -93,7 +97,9 @@ __all__ = [
     "say",
     "shaken",
     "summarise",
+    "take_over",
     "tell",
     "unanswered",
+    "unanswered_by",
     "unblock",
 ]

@@ -6,7 +6,18 @@ A person gets a code on one account and sends it from another one. Both have to 
 from core.linking._accounts import Side, chats, home, others, side_of
 from core.linking._codes import VALID, normal, shown
 from core.linking._join import Joined, join, lock
-from core.linking._offers import Link, Refused, agree, asked, claim, offer, took, void, waits
+from core.linking._offers import (
+    Link,
+    Refused,
+    agree,
+    asked,
+    claim,
+    is_blocked,
+    offer,
+    took,
+    void,
+    waits,
+)
 from core.linking._part import part
 
 __all__ = [
@@ -20,6 +31,7 @@ __all__ = [
     "chats",
     "claim",
     "home",
+    "is_blocked",
     "join",
     "lock",
     "normal",

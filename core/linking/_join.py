@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, delete, exists, func, literal, null, select, update
+from sqlalchemy import Table, case, delete, exists, func, literal, null, select, update
 from sqlalchemy import text as sql
 
 from core import memory, models, quota
-from core.db import Session
+from core.db import Session, insert
 from core.models import NOWHERE, links
 from core.quota import Rules
 from core.turns import IDS_PER_TURN, Speaker
@@ -27,7 +27,8 @@ _conversations = models.conversations
 _turns = models.turns
 _messages = models.messages
 _uses = models.attachment_uses
-_notices = models.notices
+_spendings = models.spendings
+_standings = models.standings
 
 
 async def lock(session: Session, *user_ids: int) -> None:
@@ -142,15 +143,17 @@ async def _move_rest(session: Session, kept: int, gone: int) -> None:
         await session.execute(
             update(column.table).where(column == gone).values({column.name: kept})
         )
-    await _move_notices(session, kept, gone)
-    last = await session.execute(select(_users).where(_users.c.id == gone))
-    old = last.one()
+    for each in (models.notices, models.redemptions, models.recipients):
+        await _move_missing(session, each, kept, gone)
+    await _move_spendings(session, kept, gone)
+    await _merge_standings(session, kept, gone)
+    old = (await session.execute(select(_users).where(_users.c.id == gone))).one()
     await session.execute(
         update(_users)
         .where(_users.c.id == kept)
         .values(
             exported_at=_later(_users.c.exported_at, old.exported_at),
-            requests=_users.c.requests + (old.requests or 0),
+            requests=_users.c.requests + old.requests,
             requests_at=_later(_users.c.requests_at, old.requests_at),
             language=func.coalesce(_users.c.language, old.language),
         )
@@ -158,17 +161,49 @@ async def _move_rest(session: Session, kept: int, gone: int) -> None:
     await session.execute(delete(links).where(links.c.user_id.in_((kept, gone))))
 
 
-async def _move_notices(session: Session, kept: int, gone: int) -> None:
-    """Move the refusals that were told, but for those that the other person was told too."""
-    told = _notices.alias("told")
-    is_told = exists().where(
-        told.c.user_id == kept,
-        told.c.conversation_id == _notices.c.conversation_id,
-        told.c.bound == _notices.c.bound,
+async def _move_missing(session: Session, which: Table, kept: int, gone: int) -> None:
+    """Move the rows of a table, but for those that the other person has too."""
+    same = which.alias("same")
+    keys = [each.name for each in which.primary_key if each.name != "user_id"]
+    has_it = exists().where(same.c.user_id == kept, *(same.c[key] == which.c[key] for key in keys))
+    theirs = which.c.user_id == gone
+    await session.execute(update(which).where(theirs, ~has_it).values(user_id=kept))
+    await session.execute(delete(which).where(theirs))
+
+
+async def _move_spendings(session: Session, kept: int, gone: int) -> None:
+    """Add up the figures by day and month; what is not summed up yet has moved with the calls."""
+    marks = select(models.tally_marks.c.id).order_by(models.tally_marks.c.name)
+    await session.execute(marks.with_for_update())  # nobody sums up calls that are being moved
+    theirs = select(_spendings).where(_spendings.c.user_id == gone)
+    for row in (await session.execute(theirs)).mappings().all():
+        new = insert(session, _spendings).values({**row, "user_id": kept})
+        added = {
+            name: _spendings.c[name] + new.excluded[name] for name in ("answers", "tokens", "cost")
+        }
+        await session.execute(
+            new.on_conflict_do_update(index_elements=list(_spendings.primary_key), set_=added)
+        )
+    await session.execute(delete(_spendings).where(_spendings.c.user_id == gone))
+
+
+async def _merge_standings(session: Session, kept: int, gone: int) -> None:
+    """Let a person in if either was let in, and silence them if either was."""
+    found = await session.execute(select(_standings).where(_standings.c.user_id == gone))
+    row = found.mappings().one_or_none()
+    if row is None:
+        return
+    new = insert(session, _standings).values({**row, "user_id": kept})
+    own = {
+        each.name: func.coalesce(each, new.excluded[each.name])
+        for each in _standings.c
+        if not each.primary_key
+    }
+    own["guesses"] = _standings.c.guesses + new.excluded.guesses
+    await session.execute(
+        new.on_conflict_do_update(index_elements=[_standings.c.user_id], set_=own)
     )
-    theirs = _notices.c.user_id == gone
-    await session.execute(update(_notices).where(theirs, ~is_told).values(user_id=kept))
-    await session.execute(delete(_notices).where(theirs))
+    await session.execute(delete(_standings).where(_standings.c.user_id == gone))
 
 
 def _later(column: Any, moment: datetime | None) -> Any:

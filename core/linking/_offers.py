@@ -7,13 +7,13 @@ from os import urandom
 from secrets import choice
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, select, update
+from sqlalchemy import bindparam, case, delete, exists, select, update
 
 from core.adapter import Address
 from core.db import Session, insert_missing, row_count
 from core.linking._accounts import Side, side_of
 from core.linking._codes import NAME, VALID, Draw, digest, draw, is_code
-from core.models import guesses, links
+from core.models import guesses, links, standings
 
 MOST_WRONG = 5
 """The wrong codes after which an account has to wait, or a code is void."""
@@ -106,7 +106,7 @@ async def claim(
         return Refused.OWN if row.identity_id == guest.identity_id else Refused.LINKED
     if row.guest_id not in (None, guest.identity_id):
         return Refused.USED
-    if row.until <= now:
+    if row.until <= now or await is_blocked(session, row.user_id):
         return Refused.EXPIRED
     if row.turn_id is not None:
         return Refused.ASKED
@@ -124,6 +124,12 @@ async def claim(
         )
     )
     return await took(session, row.name) or Refused.WRONG
+
+
+async def is_blocked(session: Session, *user_ids: int) -> bool:
+    """Return whether any of some people may not speak to the bot."""
+    blocked = exists().where(standings.c.user_id.in_(user_ids), standings.c.blocked_at.is_not(None))
+    return bool(await session.scalar(select(blocked)))
 
 
 async def void(session: Session, code: str) -> bool:

@@ -1,6 +1,6 @@
 """Link accounts: their codes, and the conversations of which others took the place.
 
-Revision 0029, follows 0028, 2026-11-29.
+Revision 0031, follows 0030, 2026-11-29.
 
 The index has no rows yet: it is made by one look through a small table.
 """
@@ -12,8 +12,8 @@ The index has no rows yet: it is made by one look through a small table.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0029"
-down_revision = "0028"
+revision = "0031"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
