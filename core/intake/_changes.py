@@ -91,7 +91,9 @@ class Changes:
         if change.is_press and await identity.has_left(session, *there):
             return Accepted(told=words.MOVED_ON)  # nothing can be written there any more
         now = self._now()
-        not_theirs = Accepted(told=words.NOT_YOURS if change.is_press else "")
+        # In a private chat it was theirs, but their account was unlinked since.
+        sentence = words.MOVED_ON if record.question.private else words.NOT_YOURS
+        not_theirs = Accepted(told=sentence if change.is_press else "")
         if person is None:
             return not_theirs
         user_id, activity, _ = person

@@ -99,9 +99,9 @@ async def test_limits_are_shared_and_nothing_is_forgiven(
         for who in (ADA, BOB):
             assert "2 of 6 answers" in await here.ask("/usage", who=who)
         for number in range(2):
-            assert await here.ask(f"say {number}", who=BOB) == str(number)
+            assert (await here.ask(f"say {number}", who=BOB)).startswith(str(number))
         assert "That was all" in await here.ask("say too much", who=BOB)
-        assert await here.ask("say five") == "five"
+        assert (await here.ask("say five")).startswith("five")
         assert records.drift() == []
 
 
