@@ -286,6 +286,12 @@ COMMANDS = (
         hint=_("The model to choose"),
         admins_only=True,
     ),
+    Command(
+        "link",
+        _("Use me from another account too"),
+        hint=_("The code from your other account"),
+    ),
+    Command("unlink", _("Part this account from your other ones")),
     Command("privacy", _("What is stored, and where it is sent")),
     Command("export", _("All that is stored about you, as a file")),
     Command(
