@@ -52,7 +52,7 @@ async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
         await ask_all(buttons, "say one", "say two", "say three")
         assert buttons.place() == 2, "later refusals say nothing"
         [(_, _), (notice, [label])] = buttons.stands()
-        assert "your limit is 1 turn/day" in notice
+        assert "your limit is 1 answer a day" in notice
         assert label == words.TRY_AGAIN
         told = await buttons.press(words.TRY_AGAIN)
         assert "Press it again then" in told
