@@ -3,7 +3,12 @@
 import asyncio
 import logging
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction
+from argparse import (
+    ArgumentParser,
+    ArgumentTypeError,
+    BooleanOptionalAction,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Callable, Sequence
 
 from bots import log as lines
@@ -13,6 +18,7 @@ from bots.platform import Platform
 from bots.registry import PLATFORMS
 from bots.version import VERSION
 from core import db, environment, settings
+from core.adapter import VERBS
 from core.errors import SettingsError
 from core.plain import visible
 from core.settings import Settings
@@ -40,10 +46,15 @@ INTERRUPTED = 130
 
 NAMES = ", ".join(platform.name for platform in PLATFORMS)
 
-EPILOG = """\
-`turns`, `turns show N` and `turns replay N` in place of platforms tell what became of turns that
-failed, and queue them again. `migrate` brings the tables up to date, as a deploy needs on
-PostgreSQL. `models` tells what the model API offers and what it costs."""
+EPILOG = "\n".join(
+    [
+        "In place of platforms, one of these commands, each with a --help of its own:",
+        "",
+        *(f"  {verb.name:<10}{verb.summary}" for verb in VERBS),
+        "  models    What the model API offers and what it costs",
+        "  migrate   Bring the tables up to date, as a deploy needs on PostgreSQL",
+    ]
+)
 
 
 def _name(told: str) -> str:
@@ -58,6 +69,7 @@ def _parser() -> ArgumentParser:
         prog="parley",
         description="Answer people on the platforms where they talk to the bot.",
         epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "platforms",
@@ -114,19 +126,26 @@ def load(env_file: str | None = ".env", **values: object) -> tuple[Settings, lis
     """
     found = environment.read(Settings, *PLATFORMS, env_file=env_file, **values)
     [loaded] = [each for each in found if isinstance(each, Settings)]
-    _check_admins(loaded)
+    _check_ids(loaded)
     return loaded, [each for each in found if isinstance(each, Platform)]
 
 
-def _check_admins(loaded: Settings) -> None:
-    """Raise SettingsError for an operator's account that no platform can have."""
+def _check_ids(loaded: Settings) -> None:
+    """Raise SettingsError for an account or a group that no platform can have."""
     known = {platform.name: platform for platform in PLATFORMS}
-    for platform, account_id in loaded.admins:
-        if platform not in known:
-            raise SettingsError(f"ADMINS: {platform!r} is not one of {NAMES}")
-        if known[platform].numbers_accounts and not account_id.isdecimal():
+    accounts = {"ADMINS": loaded.admins, "ALLOWED_PEOPLE": loaded.allowed_people}
+    groups = {"ALLOWED_GROUPS": loaded.allowed_groups or ()}
+    for name, told in (accounts | groups).items():
+        for platform, number in told:
+            if platform not in known:
+                raise SettingsError(f"{name}: {platform!r} is not one of {NAMES}")
+            digits = number.removeprefix("-") if name in groups else number
+            if not known[platform].numbers_accounts or digits.isdecimal():
+                continue
+            if name in groups:
+                raise SettingsError(f"{name}: a group on {platform} is a number")
             raise SettingsError(
-                f"ADMINS: an account on {platform} is a number, as {platform}:123;"
+                f"{name}: an account on {platform} is a number, as {platform}:123;"
                 " `parley users NAME` shows those of people who have written to the bot"
             )
 
@@ -151,10 +170,10 @@ def main() -> None:
 
 
 def _carry_out(arguments: Sequence[str]) -> int:
-    if arguments[:1] == ["turns"]:
+    if arguments and arguments[0] in {verb.name for verb in VERBS}:
         from bots import operator  # noqa: PLC0415 - a running bot needs no tables
 
-        return operator.main(arguments[1:])
+        return operator.main(arguments)
     if arguments == ["migrate"]:
         return migrate()
     if arguments[:1] == ["models"]:

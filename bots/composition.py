@@ -19,13 +19,15 @@ from bots.connections import Connections
 from bots.platform import Platform
 from bots.proxies import proxies
 from bots.trust import trust
-from core import db, inbox, llm, posts, quota, words
-from core.adapter import Adapter
+from core import access, db, inbox, llm, posts, quota, words
+from core.access import Mode
+from core.adapter import Adapter, Address
 from core.alerts import EVERY, Watch
 from core.announcements import Announcer
 from core.chat import Chat, Terms
 from core.clock import Clock
 from core.commands import Offer
+from core.errands import Errands
 from core.errors import SettingsError
 from core.intake import Intake
 from core.listening import Listening
@@ -111,6 +113,8 @@ async def run(
             notice_after=notice_after,
         )
         offered = offer(loaded, rules)
+        doors = access_rules(loaded)
+        errands = Errands(sessions)
         upkeep = Upkeep(
             sessions,
             now=clock.now,
@@ -127,6 +131,8 @@ async def run(
             changed=worker.look,
             bounds=Bounds(loaded.requests_per_minute, loaded.pending_turns),
             forgot=upkeep.wake,
+            rules=doors,
+            errand=errands.take,
         )
         beside: dict[str, Callable[[], Awaitable[None]]] = {
             "checking the model's key": partial(_check_key, model),
@@ -135,16 +141,19 @@ async def run(
             "deleting what is not needed": upkeep.run,
             "deleting old bookkeeping": upkeep.prune,
             "sending announcements": announcer.run,
+            "adding up the figures of each day": upkeep.sum_up,
             "the database's clock": partial(clock.follow, sessions),
+            "errands": errands.run,
         }
         if not db.is_sqlite(loaded.database_url):
             beside["hearing other processes"] = partial(_hear_others, loaded, worker)
         for name, work in beside.items():
             stack.push_async_callback(_cancel, asyncio.create_task(keep(name, work)))
         listening = Listening(sessions, worker.id, intake.handle, now=clock.now) if listen else None
-        connections = Connections(open_ones, partial(_use, worker, listening))
+        connections = Connections(open_ones, partial(_use, worker, errands, listening))
         connects = [
-            partial(platform.connect, _Stored(sessions, platform.name)) for platform in platforms
+            partial(platform.connect, _Stored(sessions, platform.name, doors))
+            for platform in platforms
         ]
         await _work(worker, connections.run(connects), loaded.drain_seconds)
 
@@ -223,9 +232,12 @@ async def _hear(listening: Coroutine[Any, Any, None], worker: Worker) -> None:
     await keep("waiting for the last answers", worker.until_idle)
 
 
-async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) -> None:
+async def _use(
+    worker: Worker, errands: Errands, listening: Listening | None, adapter: Adapter
+) -> None:
     """Answer for an account, and listen for it unless `listening` is None, until it is refused."""
     worker.serve(adapter)
+    errands.serve(adapter)
     if listening is None:
         await asyncio.Event().wait()
         return
@@ -242,6 +254,10 @@ class _Stored:
 
     sessions: db.Sessions
     platform: str
+    rules: access.Rules
+
+    def hears(self, address: Address) -> bool:
+        return self.rules.hears(address)
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
         account = self.platform, bot_id
@@ -287,6 +303,17 @@ def _why_none(loaded: Settings) -> str:
     return f", because MODEL_PRICES tells no prices of {unknown}"
 
 
+def access_rules(loaded: Settings) -> access.Rules:
+    """Return who may speak to the bot, and where."""
+    return access.Rules(
+        mode=Mode(loaded.access),
+        people=loaded.allowed_people,
+        admins=frozenset(loaded.admins),
+        groups=loaded.allowed_groups,
+        leaves=loaded.leave_other_groups,
+    )
+
+
 def offer(loaded: Settings, rules: Rules) -> Offer:
     """Return everything that people may choose and ask for by commands."""
     return Offer(
@@ -297,6 +324,7 @@ def offer(loaded: Settings, rules: Rules) -> Offer:
         personas=loaded.personas,
         retention_days=loaded.retention_days,
         language=_language(loaded.default_language),
+        admins=frozenset(loaded.admins),
     )
 
 

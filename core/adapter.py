@@ -25,6 +25,11 @@ class Address:
     chat: str
     thread: str = ""
     """The id of a topic or thread with a conversation of its own; "" for the chat itself."""
+    places: tuple[str, ...] = field(default=(), compare=False)
+    """In an event from a group: the ids by which an operator may name the group. The first is the
+    chat's, the last that of the whole group, such as a server on Discord with all its channels.
+    Empty for a private chat, and for a chat in which the bot is no member: a person took it there.
+    No address that is stored has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class InboundMessage:
     question counts in the windows of its author's limits around this time."""
     command: str | None = None
     """The name of a command (`new`), without slash and bot name."""
+    payload: str = ""
+    """The value that a link to the bot carried, with the command START."""
     attachments: tuple[Attachment, ...] = ()
     """The files of the message, and those of the message that it replies to or forwards."""
     unreadable: str = ""
@@ -143,6 +150,9 @@ class Change:
     """True if the message may be a copy, see `Copy`. The change is then its person's."""
     whisper: str = field(default="", repr=False)
     """An opaque value with which the adapter answers the press for nobody else to see."""
+    hidden: str | None = field(default=None, repr=False)
+    """The ticket for changing the pressed message, which only this person sees; "" if it takes
+    none. None for a message that everybody sees."""
 
     @property
     def is_press(self) -> bool:
@@ -170,6 +180,17 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """The bot is a member of a group: it was just added, or a session of the platform begins."""
+
+    event_id: str
+    address: Address
+    """A chat of the group in which the bot may write; its id is "" if there is none."""
+    chats: tuple[str, ...] = ()
+    """The ids of all chats of the group that the bot sees, if it may have several."""
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """The copy of a person's message, which takes its place: a bot deleted it and posted it anew.
 
@@ -190,7 +211,7 @@ class Copy:
     """The same files in the copy."""
 
 
-Event = InboundMessage | Change | Move | Access | Copy
+Event = InboundMessage | Change | Move | Access | Membership | Copy
 """Everything that an adapter hands over."""
 
 
@@ -241,7 +262,7 @@ NEW = "new"
 """The command that begins a new conversation."""
 
 COMMANDS = (
-    Command(START, _("What I am")),
+    Command(START, _("What I am"), hint=_("Your invite, if you have one")),
     Command("help", _("What I can do")),
     Command(ASK, _("Ask me a question"), hint=_("Your question")),
     Command(NEW, _("Start a new conversation"), hint=_("Your first question, if you have one")),
@@ -277,8 +298,28 @@ COMMANDS = (
 """The one catalogue of commands, in the order of menus. Names are unique."""
 
 
+VERBS = (
+    Command("users", "Find people", hint="A part of a name, or nothing for the newest"),
+    Command("user", "All about one person", hint="A number, an account, a name or a reference"),
+    Command("tier", "Give somebody the limits of a tier", hint="The person, and a tier"),
+    Command("limit", "Give somebody limits of their own", hint="The person, and 50 turns/day"),
+    Command("grant", "Let somebody spend more for now", hint="The person, and 2 usd"),
+    Command("top", "Who spends most", hint="today or month"),
+    Command("stats", "What happened day by day", hint="The number of days"),
+    Command("turns", "Turns in trouble", hint="show, replay or discard, and their numbers"),
+    Command("audit", "What operators did", hint="The number of lines"),
+)
+"""The commands of operators, beside those of everybody, in the order of menus."""
+
+
 class Known(Protocol):
-    """The stored messages of one platform's accounts, for an adapter that has to catch up."""
+    """What the core knows of one platform's accounts, for an adapter that has to catch up."""
+
+    def hears(self, address: Address) -> bool:
+        """Return whether the bot answers anybody in the group of an event.
+
+        Nothing need be read, shown or acknowledged in any other group.
+        """
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
         """Return the id of the newest message from a person to our account in a chat.
@@ -351,10 +392,15 @@ class Adapter(Protocol):
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
         """Post a message and return its id.
+
+        `whom` is the account of the one person in a group for whom it is. Where the platform can
+        hide it from the others it does, and a repeat may then make a second message; elsewhere
+        everybody sees it.
 
         A `final` text does not grow any more. `reply_to` is the id of the message that it answers,
         None for a further message of an answer; `ticket` is the ticket of that message. The adapter
@@ -436,6 +482,18 @@ class Adapter(Protocol):
         """Return the address of the chat around a thread that takes nothing more.
 
         A person can be told there. None if there is no such chat, or nobody knows it.
+        """
+
+    async def leave(self, address: Address) -> None:
+        """Leave the whole group that an address is in; one that the bot has left is no error.
+
+        Nothing is left where the address has no `places`.
+        """
+
+    def link(self, payload: str) -> str:
+        """Return the address of a page that opens a chat with the bot and sends START there.
+
+        `payload` has at most 64 letters, digits, `_` and `-`. "" if the platform has no such links.
         """
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:

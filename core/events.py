@@ -63,7 +63,9 @@ def _field(name: str, kind: Any, value: Any) -> Any:
     if isinstance(value, datetime):
         return min(max(value, EARLIEST), LATEST)
     if isinstance(value, tuple):
-        return tuple(_cleaned(each) for each in value)
+        return tuple(
+            _text(name, each) if isinstance(each, str) else _cleaned(each) for each in value
+        )
     return _cleaned(value) if is_dataclass(value) else value
 
 

@@ -8,6 +8,7 @@ may have made a message of ours that nobody knows, a double.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -147,7 +148,11 @@ _IS_OURS = exists().where(*FENCED)
 _CONFIRM = (
     update(_posts)
     .where(*_PART)
-    .values(message_id=bindparam("message"), doubtful=bindparam("is_doubtful", type_=Boolean))
+    .values(
+        message_id=bindparam("message"),
+        doubtful=bindparam("is_doubtful", type_=Boolean),
+        posted_at=bindparam("posted", type_=models.Instant),
+    )
 )
 _CONFIRM_OURS = _CONFIRM.where(_IS_OURS)
 _CONFIRM_FIRST = _CONFIRM.where(_posts.c.message_id.is_(None))
@@ -164,13 +169,20 @@ async def intend(session: Session, turn: Turn, part: int) -> None:
 
 
 async def confirm(
-    session: Session, turn: Turn, part: int, message_id: str, *, doubtful: bool = False
+    session: Session,
+    turn: Turn,
+    part: int,
+    message_id: str,
+    *,
+    doubtful: bool = False,
+    now: datetime,
 ) -> bool:
-    """Store the message id of a posted part; return whether this attempt still owns the turn.
+    """Store a posted part's message id and time; return whether this attempt still owns the turn.
 
     If another attempt owns it, that one goes on in this message, unless it has posted its own.
     """
     values = {**turn.fence, "the_part": part, "message": message_id, "is_doubtful": doubtful}
+    values["posted"] = now
     if row_count(await session.execute(_CONFIRM_OURS, values)):
         return True
     await session.execute(_CONFIRM_FIRST, values)
@@ -244,6 +256,12 @@ async def hand_on(session: Session, turn_id: int, new_turn_id: int) -> None:
     await session.execute(
         update(_posts).where(_posts.c.turn_id == turn_id).values(turn_id=new_turn_id)
     )
+
+
+async def give(session: Session, turn_id: int, new_turn_id: int) -> None:
+    """Give the messages of a turn's answer to another turn; its person's messages stay."""
+    ours = (_posts.c.turn_id == turn_id, _posts.c.part.is_not(None))
+    await session.execute(update(_posts).where(*ours).values(turn_id=new_turn_id))
 
 
 async def narrow(session: Session, turn_id: int, message_id: str) -> None:

@@ -145,6 +145,7 @@ class ConsoleAdapter:
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -257,6 +258,13 @@ class ConsoleAdapter:
     async def around(self, address: Address) -> Address | None:
         """Return None: the terminal has no threads."""
         return None
+
+    async def leave(self, address: Address) -> None:
+        """Do nothing, because the terminal has no groups."""
+
+    def link(self, payload: str) -> str:
+        """Return "": no link leads into a terminal."""
+        return ""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Raise AttachmentError, because a terminal has no attachments."""

@@ -10,7 +10,7 @@ import discord
 from discord.http import Route
 
 from bots.discord import tickets
-from bots.discord.arrivals import CAPACITY
+from bots.discord.arrivals import CAPACITY, Event
 from bots.discord.files import fetch
 from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
@@ -29,12 +29,10 @@ from bots.discord.threads import open_again, parent
 from bots.discord.way import Way
 from bots.discord.whispers import Whispers
 from core.adapter import (
-    Access,
     Address,
     Attachment,
     Button,
     Change,
-    Copy,
     InboundMessage,
     Known,
     Leeway,
@@ -163,7 +161,7 @@ class DiscordAdapter:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access | Copy, str | None]:
+    async def listen(self) -> AsyncGenerator[Event, str | None]:
         """Yield events of the gateway, and messages that were missed since the newest stored one.
 
         Raises SettingsError when Discord refuses the login.
@@ -184,17 +182,23 @@ class DiscordAdapter:
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
-        """Post a message, in a server as a reply; a command's answer replaces "is thinking…"."""
+        """Post a message, in a server as a reply; a command's answer replaces "is thinking…".
+
+        Only the answer to an interaction can be hidden from others.
+        """
         body = _body(markdown, buttons) | {"flags": _NO_PREVIEWS}
         held = tickets.read(ticket)
-        if held and (held.alone or reply_to):
+        if held and (held.alone or reply_to or whom):
             is_first = reply_to is not None
-            written = tickets.write(self._client, self._files, held, body, first=is_first)
-            if message_id := await written:
+            is_secret = whom is not None and held.way is not tickets.Way.HIDDEN
+            write = tickets.whisper if is_secret else tickets.write
+            if message_id := await write(self._client, self._files, held, body, first=is_first):
                 return message_id
+            tickets.refuse_late(held)
             reply_to = None  # an interaction is no message
         body |= {"nonce": nonce, "enforce_nonce": True}
         with tickets.ending(held):
@@ -231,6 +235,7 @@ class DiscordAdapter:
         held, body = tickets.read(ticket), _body(markdown, buttons)
         if held and held.alone and await tickets.edit(self._client, held, message_id, body):
             return
+        tickets.refuse_late(held)
 
         async def edit() -> None:
             await call(
@@ -293,6 +298,7 @@ class DiscordAdapter:
             file_id = await tickets.attach(self._client, self._files, held, body, file)
             if file_id is not None:
                 return file_id
+            tickets.refuse_late(held)
         try:
             with tickets.ending(held):
                 message = await call(
@@ -364,6 +370,17 @@ class DiscordAdapter:
         """Return the address of the channel around a public thread."""
         found = await parent(self._client, self._client.deleted, address.chat)
         return None if found is None else replace(address, chat=found)
+
+    async def leave(self, address: Address) -> None:
+        """Leave a server; one that the bot is not in any more is no error."""
+        if address.places:
+            path, guild = "/users/@me/guilds/{guild_id}", address.places[-1]
+            with suppress(Undeliverable):
+                await call(self._client, "DELETE", path, guild_id=guild)
+
+    def link(self, payload: str) -> str:
+        """Return "", because a link to a bot on Discord carries nothing."""
+        return ""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; its URL has to be asked for again, because it expires."""

@@ -8,13 +8,10 @@ import discord
 
 from bots.discord.rest import Json, Refused, call
 from core import words
-from core.adapter import ASK, COMMANDS, START, Command
+from core.adapter import ASK, COMMANDS, Command
 from core.errors import MISSHAPEN, DeliveryError, place
 
 log = logging.getLogger(__name__)
-
-OFFERED = tuple(command for command in COMMANDS if command.name != START)
-"""The commands without /start, because no client of Discord sends that by itself."""
 
 _PATH = "/applications/{application_id}/commands"
 _LISTED = f"{_PATH}?with_localizations=true"
@@ -51,7 +48,7 @@ async def register(client: discord.Client) -> None:
 async def _offer(client: discord.Client, offered: list[Json], places: Json) -> None:
     named = _in_all("name", lambda: words.ASK_ABOUT)
     menu: Json = {"type": _MESSAGE, "description": ""} | named
-    wanted = [form | places for form in (*map(_form, OFFERED), menu)]
+    wanted = [form | places for form in (*map(_form, COMMANDS), menu)]
     if _facts(offered) != _facts(wanted):
         await call(client, "PUT", _PATH, application_id=client.application_id or 0, body=wanted)
 

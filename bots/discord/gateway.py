@@ -23,6 +23,7 @@ from bots.discord.inbound import parse_access, parse_deletion, parse_edit, read
 from bots.discord.interactions import acknowledge, parse_interaction
 from bots.discord.openings import Openings
 from bots.discord.parsers import passing_over, seeing
+from bots.discord.places import address_of, parse_membership
 from bots.discord.threads import Deleted
 from bots.discord.waits import first_to_end, next_unless_ended
 from bots.discord.way import Way
@@ -247,14 +248,20 @@ class Gateway(discord.AutoShardedClient):
         if beat := self._get_websocket(shard_id=shard_id)._keep_alive:
             beat.interval = min(max(beat.interval or 0.0, BEATS[0]), BEATS[1])
 
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Queue that the bot was added to a server."""
+        self._arrivals.add(parse_membership(guild, self.me))
+
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        """Catch up on those channels of a server that have a recent message."""
+        """Queue that the bot is in a server, and catch up on its channels with a recent message."""
+        self._arrivals.add(parse_membership(guild, self.me))
         since = discord.utils.time_snowflake(discord.utils.utcnow() - LOOKBACK)
         for channel in (*guild.channels, *guild.threads):
             if (
                 isinstance(channel, ServerChannel)
                 and (channel.last_message_id or 0) > since
                 and _may_read(channel)
+                and self._known.hears(address_of(channel, self.me, guild))
             ):
                 self._backlog.catch_up(str(channel.id))
 
@@ -316,12 +323,13 @@ class Gateway(discord.AutoShardedClient):
     async def on_guild_channel_update(self, _: object, channel: discord.abc.GuildChannel) -> None:
         """Queue a change of a channel in which the bot may write: before, it may not have."""
         if channel.permissions_for(channel.guild.me).send_messages:
-            self._may_write(channel.id)
+            self._arrivals.add(parse_access(channel, self.me, channel.guild))
 
     async def on_raw_thread_update(self, event: discord.RawThreadUpdateEvent) -> None:
         """Queue the change of a thread that is not locked: the bot may write there now."""
         if not event.data["thread_metadata"].get("locked"):
-            self._may_write(event.thread_id)
+            thread = event.thread or discord.Object(event.thread_id)
+            self._arrivals.add(parse_access(thread, self.me, discord.Object(event.guild_id)))
 
     async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
         """Remember the channel around a thread: an answer may be on its way into it."""
@@ -338,7 +346,7 @@ class Gateway(discord.AutoShardedClient):
         """
         is_member = self.get_guild(interaction.guild_id or 0) is not None
         event = parse_interaction(interaction, self.me, is_member=is_member)
-        if event is None or self._arrivals.is_full:
+        if event is None or self._arrivals.is_full or not self._known.hears(event.address):
             return
         if isinstance(event, InboundMessage):
             self._join(event)
@@ -346,16 +354,16 @@ class Gateway(discord.AutoShardedClient):
         try:
             if self._spare.take(event.author.account_id):
                 async with asyncio.timeout(ACKNOWLEDGE_WITHIN):
-                    await acknowledge(self, interaction)
+                    hidden = isinstance(event, InboundMessage) and event.confidential
+                    await acknowledge(self, interaction, hidden=hidden)
         except (DeliveryError, TimeoutError) as error:
             log.warning("an interaction was not acknowledged: %r", error)
         finally:
             acknowledged.set()
 
-    def _may_write(self, channel_id: int) -> None:
-        self._arrivals.add(parse_access(channel_id, self.me))
-
     def _hear(self, event: InboundMessage | Change | Copy, guild_id: int) -> None:
+        if not self._known.hears(event.address):
+            return
         chat = event.address.chat
         starting = (guild_id >> 22) % (self.shard_count or 1) in self._starting
         if starting and not self._arrivals.is_held(chat):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import words
+from core.adapter import Account
 from core.db import Session
 from core.quota import Rules
 from core.turns import Enclosure, Speaker
@@ -26,6 +27,8 @@ class Offer:
     retention_days: int | None = None
     language: str = words.ENGLISH
     """The language for people of whom none is known."""
+    admins: frozenset[Account] = frozenset()
+    """The operators' accounts."""
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -66,6 +69,8 @@ class Result:
     """True if a conversation was forgotten; what it holds has to be deleted."""
     encloses: Enclosure | None = None
     """The file that goes with the answer."""
+    whispered: bool = False
+    """True if the answer is for the person alone, wherever the platform can hide it from others."""
     asks: str = ""
     """The name of the command, if it waits for a confirmation by buttons."""
 

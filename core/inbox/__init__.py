@@ -12,6 +12,7 @@ from core.inbox._accept import (
     replace,
     say,
     summarise,
+    take_over,
     tell,
 )
 from core.inbox._claim import (
@@ -41,8 +42,9 @@ from core.inbox._records import (
     of_album,
     requeue,
     unanswered,
+    unanswered_by,
 )
-from core.inbox._steps import add, answered, delivered, give_up, is_answered, retry
+from core.inbox._steps import add, answered, delivered, discard, give_up, is_answered, retry
 
 __all__ = [
     "Entry",
@@ -60,6 +62,7 @@ __all__ = [
     "claim",
     "copied",
     "delivered",
+    "discard",
     "extend",
     "free",
     "get",
@@ -84,7 +87,9 @@ __all__ = [
     "say",
     "shaken",
     "summarise",
+    "take_over",
     "tell",
     "unanswered",
+    "unanswered_by",
     "unblock",
 ]

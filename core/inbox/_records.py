@@ -257,3 +257,16 @@ async def unanswered(session: Session, speaker: Speaker) -> list[int]:
         )
     )
     return list(found)
+
+
+async def unanswered_by(session: Session, user_id: int) -> list[int]:
+    """Return the ids of a person's unanswered questions in all conversations."""
+    found = await session.scalars(
+        select(turns.c.id).where(
+            turns.c.kind == "chat",
+            turns.c.user_id == user_id,
+            turns.c.delivered_at.is_(None),
+            turns.c.answered_at.is_(None),
+        )
+    )
+    return list(found)

@@ -1,5 +1,6 @@
 """The two steps of a turn: answered, then delivered. Every write is fenced by the attempt."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from core.db import Session, row_count
+from core.db import LOOK, WORK, Session, notify, row_count
 from core.errors import LeaseLost
 from core.inbox._order import call_up
 from core.inbox._tables import IS_QUESTION, turns
@@ -160,6 +161,29 @@ async def give_up(session: Session, turn: Turn, *, now: datetime) -> bool:
     the turn.
     """
     return await _end(session, turn, _GIVEN_UP, Outcome.UNDELIVERABLE, now=now)
+
+
+async def discard(session: Session, turn_ids: Collection[int], *, now: datetime) -> list[int]:
+    """End turns that are not delivered, for an operator, and free their lanes.
+
+    Return the ids of those that were ended. If one was running, the caller has to settle its open
+    call by `quota.abandon`.
+    """
+    taken = (
+        update(turns)
+        .where(turns.c.id.in_(turn_ids), turns.c.delivered_at.is_(None))
+        .values(attempt=turns.c.attempt + 1)  # which fences its worker off
+        .returning(turns.c.id, turns.c.attempt)
+    )
+    ended = sorted((row.id, row.attempt) for row in (await session.execute(taken)).all())
+    for turn_id, attempt in ended:
+        fence = {"the_turn": turn_id, "the_attempt": attempt}
+        await session.scalar(_GIVEN_UP, {**fence, "at": now, "ended": Outcome.UNDELIVERABLE})
+        await call_up(session, turn_id, now=now)
+    if ended:
+        await notify(session, LOOK)
+        await notify(session, WORK)
+    return [turn_id for turn_id, _ in ended]
 
 
 _IS_STOPPED = and_(turns.c.cancel, turns.c.answered_at.is_(None))

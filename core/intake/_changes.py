@@ -7,34 +7,50 @@ from datetime import datetime
 from core import commands, identity, inbox, memory, posts, presses, quota, words
 from core.adapter import Change, ChangeKind, Copy
 from core.db import Session
+from core.intake._doors import Doors, Person
 from core.intake._entries import Accepted, answered, instead, notice_of
 from core.requests import Bounds, Reason
-from core.turns import Activity, Outcome, Question
+from core.turns import Activity, Outcome, Question, Stranger
 
 
 class Changes:
     """The way in for changes of messages that belong to a turn."""
 
-    def __init__(self, offer: commands.Offer, bounds: Bounds, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        offer: commands.Offer,
+        bounds: Bounds,
+        now: Callable[[], datetime],
+        doors: Doors,
+    ) -> None:
         self._offer = offer
         self._bounds = bounds
         self._now = now
+        self._doors = doors
 
-    async def store(self, session: Session, change: Change) -> Accepted:
-        """Store a change of a known message, or pass it over."""
+    async def store(
+        self, session: Session, change: Change, person: Person | Stranger | None
+    ) -> Accepted:
+        """Store a change of a known message, or pass it over.
+
+        `person` made it; None for an account that never spoke, and if a copy was changed.
+        """
         spoken = await identity.language(session, change.author) if change.is_press else ""
         with words.spoken_in(spoken or self._offer.language):
-            return await self._stored(session, change)
+            return await self._stored(session, change, person)
 
-    async def _stored(self, session: Session, change: Change) -> Accepted:
+    async def _stored(
+        self, session: Session, change: Change, person: Person | Stranger | None
+    ) -> Accepted:
         turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is not None and change.of_copy:
             whose = await identity.author_of(session, record.user_id, change.author)
             change = replace(change, author=whose)
+            person = await self._doors.person_of(session, change, self._now())
         if record is None or not presses.concerns(change, record):
             return Accepted(told=presses.unknown(change.kind))
-        if told := await self._hindrance(session, change, record):
+        if told := await self._hindrance(session, change, record, person):
             return told  # nothing is stored of what strangers press
         if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
@@ -59,21 +75,26 @@ class Changes:
         return Accepted(changed=True)
 
     async def _hindrance(
-        self, session: Session, change: Change, record: inbox.Record
+        self,
+        session: Session,
+        change: Change,
+        record: inbox.Record,
+        person: Person | Stranger | None,
     ) -> Accepted | None:
         """Count a change; return an end for one that its author may not make, else None.
 
         Tell them once to wait.
         """
+        if isinstance(person, Stranger):
+            return Accepted()
         there = record.conversation_id, change.address
         if change.is_press and await identity.has_left(session, *there):
             return Accepted(told=words.MOVED_ON)  # nothing can be written there any more
         now = self._now()
-        person = await identity.activity(session, change.author, now=now)
         not_theirs = Accepted(told=words.NOT_YOURS if change.is_press else "")
         if person is None:
             return not_theirs
-        user_id, activity = person
+        user_id, activity, _ = person
         is_theirs = record.user_id == user_id
         if change.kind is ChangeKind.DELETED:  # there are no more deletions than messages
             return None if is_theirs else not_theirs
@@ -106,8 +127,9 @@ class Changes:
             if waiting is not None:
                 return await self._go_on(session, change, record, waiting)
         if record.outcome in (Outcome.FAILED, Outcome.REFUSED) and not record.forgotten:
+            refusal = await inbox.answer_of(session, record.id)
             await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
-            await self._stay(session, change, record.id)
+            await self._stand(session, change, record, refusal)
             return Accepted()
         if told := await presses.hindrance(session, change, record):
             return Accepted(told=told)
@@ -133,23 +155,38 @@ class Changes:
         now = self._now()
         if now < waiting.until:
             return Accepted(told=words.WAITS.format(until=words.until(waiting.until, now)))
+        notice = await inbox.answer_of(session, record.id)
         await quota.end_wait(session, waiting.notice_id)
         for turn_id in waiting.turn_ids:
             await inbox.requeue(session, turn_id, ticket=change.ticket, now=now)
         if record.id in waiting.turn_ids:
-            await self._stay(session, change, record.id)
+            await self._stand(session, change, record, notice)
         else:
-            await self._take_off(session, change, record)
+            await self._take_off(session, change, record, notice)
         return Accepted(told="" if waiting.turn_ids else words.NOTHING_WAITS)
 
-    async def _take_off(self, session: Session, change: Change, record: inbox.Record) -> None:
-        """Let a notice stand without its button."""
-        text = await inbox.answer_of(session, record.id)
-        if text:
-            question = Question("", private=record.question.private)
-            entry = answered(instead(change, record, question, self._now()), text)
-            entry = replace(entry, replaces_id=record.id)
-            await self._stay(session, change, await inbox.replace(session, entry, now=self._now()))
+    async def _stand(
+        self, session: Session, change: Change, record: inbox.Record, refusal: str
+    ) -> None:
+        """Let the answer to a question that was refused stand in the place of the refusal.
+
+        If only its person sees that, the answer stands in a message of its own.
+        """
+        if change.hidden is None:
+            await self._stay(session, change, record.id)
+        else:
+            await self._take_off(session, change, record, refusal)
+
+    async def _take_off(
+        self, session: Session, change: Change, record: inbox.Record, text: str
+    ) -> None:
+        """Let a text stand in the messages of an answer, without its button."""
+        now = self._now()
+        question = record.question.aside(whispered=True)
+        entry = answered(instead(change, record, question, now), text or words.EMPTY)
+        ticket = change.ticket if change.hidden is None else change.hidden
+        entry = replace(entry, lane=None, ticket=ticket)
+        await self._stay(session, change, await inbox.take_over(session, entry, record.id, now=now))
 
     async def _decide(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """Carry out a command that asked for a confirmation, or leave it.

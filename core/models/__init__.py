@@ -4,6 +4,8 @@ They are plain tables, not mapped classes: SQLAlchemy's ORM would take 7 MB of e
 statement on a class costs more than one on a table.
 """
 
+from core.models._access import invites, moved_groups, redemptions, standings
+from core.models._figures import audits, days_of_all, spendings, tally_marks, waits
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
 from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
@@ -30,26 +32,35 @@ __all__ = [
     "announcements",
     "attachment_uses",
     "attachments",
+    "audits",
     "calls",
     "conversations",
     "corrections",
     "days",
+    "days_of_all",
     "events",
     "exceptions",
     "identities",
+    "invites",
     "listeners",
     "messages",
     "metadata",
+    "moved_groups",
     "mutes",
     "notices",
     "partial_index",
     "pauses",
     "posts",
     "recipients",
+    "redemptions",
+    "spendings",
+    "standings",
     "summaries",
+    "tally_marks",
     "turns",
     "users",
     "waiting",
+    "waits",
     "walks",
     "workers",
 ]

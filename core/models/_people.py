@@ -1,6 +1,6 @@
 """The people and their accounts."""
 
-from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
 from core.models._schema import Instant, Key, metadata
 
@@ -30,5 +30,6 @@ identities = Table(
     # The language that the platform told last of this account.
     Column("language", Text),
     UniqueConstraint("platform", "account_id"),
+    Index("ix_identities_account_id", "account_id"),
 )
 """One account of a person on a platform."""

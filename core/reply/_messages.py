@@ -221,6 +221,7 @@ class Messages:
                 final=bool(wanted.final),
                 reply_to=(self.answered_id or self.turn.message_id) if part == 0 else None,
                 ticket=self.turn.ticket,
+                whom=self.turn.whom,
                 buttons=wanted.buttons or (),
                 nonce=self._nonce(part),
             )
@@ -245,7 +246,14 @@ class Messages:
             doubtful = part in self.doubtful
             ours = await transact(
                 self.calls.sessions,
-                lambda s: posts.confirm(s, self.turn, part, message_id, doubtful=doubtful),
+                partial(
+                    posts.confirm,
+                    turn=self.turn,
+                    part=part,
+                    message_id=message_id,
+                    doubtful=doubtful,
+                    now=self.calls.now(),
+                ),
             )
         if not ours:
             raise LeaseLost(f"turn {self.turn.reference}")

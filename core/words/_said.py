@@ -62,8 +62,8 @@ def unreadable(kinds: str) -> str:
 
 
 def confirms(name: str) -> str:
-    """Return the label of the button that confirms a command."""
-    return say(_CONFIRMS[name])
+    """Return the label of the button that confirms a command, or an order with its parameters."""
+    return say(_CONFIRMS.get(name.partition(" ")[0], english.DO_IT))
 
 
 def note(reason: str) -> str:

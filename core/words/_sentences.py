@@ -5,6 +5,7 @@ have names: another language has other cases, another order and more than two nu
 """
 
 from core.marks import _
+from core.words._operators import *  # noqa: F403 - they are a part of the catalogue
 from core.words._plural import plural
 
 # Buttons
@@ -308,6 +309,27 @@ TOO_MUCH_PENDING = plural(
     " then send this one again.",
     "I am still busy with {number} messages of yours. Please wait until I have answered some of"
     " them, and then send this one again.",
+)
+
+# Access
+
+LIST_ONLY = _(
+    "Hello! I answer only people whom those who run me have let in. If you know them, ask them, and"
+    " tell them this: {account}"
+)
+INVITE_ONLY = _(
+    "Hello! I answer only people with an invite. If you have one, send me its code. If not, ask the"
+    " people who run me, and tell them this: {account}"
+)
+LET_IN = _("The people who run me have let you in. What would you like to know?")
+WELCOME = _("Welcome! Your invite is good. Ask me anything, in any language.")
+INVITE_INVALID = _(
+    "This invite is not good: it may be mistyped, used up or over. Please look at it again, or ask"
+    " for another one."
+)
+INVITE_TOO_OFTEN = _("That was not good either. Please try another invite in an hour.")
+LEAVING = _(
+    "I answer only in groups that the people who run me have chosen, so I leave this one. Goodbye!"
 )
 
 # Commands

@@ -86,6 +86,7 @@ class Paper:
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -148,6 +149,12 @@ class Paper:
 
     async def around(self, address: Address) -> Address | None:
         return None
+
+    async def leave(self, address: Address) -> None:
+        """There are no groups."""
+
+    def link(self, payload: str) -> str:
+        return ""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         data = self.files.get(attachment.reference)

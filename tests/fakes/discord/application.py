@@ -5,7 +5,7 @@ import re
 from tests.fakes.discord import wire
 from tests.fakes.discord.records import Json
 from tests.fakes.discord.refusals import invalid, refusal, too_long
-from tests.fakes.discord.routes import Reply, Request, Route
+from tests.fakes.discord.routes import NOTHING, Reply, Request, Route
 from tests.fakes.discord.world import World
 
 CONTENT_ENABLED = 1 << 19
@@ -174,6 +174,15 @@ def _own_application(world: World, request: Request) -> None:
         raise refusal(50001)
 
 
+def leave_guild(world: World, request: Request) -> Reply:
+    """Leave a server."""
+    guild = world.guilds.get(request.ids["guild"])
+    if guild is None:
+        raise refusal(10004)
+    world.leave(guild)
+    return NOTHING
+
+
 LOCALES = frozenset(
     (
         *("id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "hr", "it", "lt", "hu"),
@@ -191,6 +200,7 @@ ROUTES = (
     Route("GET", "/users/@me", me),
     Route("GET", "/applications/@me", application),
     Route("GET", "/oauth2/applications/@me", application),
+    Route("DELETE", "/users/@me/guilds/{guild}", leave_guild),
     Route("GET", "/users/{user}", get_user),
     Route("GET", COMMANDS, get_commands),
     Route("PUT", COMMANDS, put_commands),

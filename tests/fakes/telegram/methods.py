@@ -258,6 +258,19 @@ async def get_chat_administrators(state: State, updates: Updates, params: Params
     return [_member(state, chat, user) for user in chat.admins]
 
 
+async def leave_chat(state: State, updates: Updates, params: Params) -> bool:
+    """Leave a group; the bot is told of it as of any change of its membership."""
+    chat = readable(state, params)
+    if chat.kind == "private":
+        raise bad_request("chat member status can't be changed in private chats")
+    if chat.left:
+        raise Refused(403, f"Forbidden: bot is not a member of the {chat.kind} chat")
+    chat.left = True
+    updates.put("my_chat_member", state.membership(chat, state.bot, "member", "left"))
+    state.pulse.beat()
+    return True
+
+
 METHODS: dict[str, Method] = {
     "getMe": get_me,
     "getUpdates": get_updates,
@@ -280,6 +293,7 @@ METHODS: dict[str, Method] = {
     "getChat": get_chat,
     "getChatMember": get_chat_member,
     "getChatAdministrators": get_chat_administrators,
+    "leaveChat": leave_chat,
 }
 RATED = frozenset(
     {"sendMessage", "sendDocument", "sendPhoto", "editMessageText", "editMessageCaption"}
@@ -311,6 +325,10 @@ def writable(state: State, params: Params) -> Chat:
     chat = readable(state, params)
     if chat.blocked:
         raise Refused(403, "Forbidden: bot was blocked by the user")
+    if chat.left:
+        raise Refused(403, f"Forbidden: bot is not a member of the {chat.kind} chat")
+    if chat.quiet:
+        raise bad_request("not enough rights to send text messages to the chat")
     if chat.migrated_to is not None:
         reason = "Bad Request: group chat was upgraded to a supergroup chat"
         raise Refused(400, reason, migrate_to_chat_id=chat.migrated_to)

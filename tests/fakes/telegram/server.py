@@ -250,6 +250,14 @@ class TelegramServer:
         self._updates.put("my_chat_member", change)
         self._state.pulse.beat()
 
+    def add_bot(self, group: Chat, who: User, *, quiet: bool = False) -> None:
+        """A person adds the bot to a group; in a quiet one it may not write."""
+        group.left, group.quiet = False, quiet
+        new = "restricted" if quiet else "member"
+        change = self._state.membership(group, who, "left", new)
+        self._updates.put("my_chat_member", change)
+        self._state.pulse.beat()
+
     # What people do
 
     async def say(
@@ -498,7 +506,8 @@ class TelegramServer:
 
     def _tell(self, message: Message, kind: str = "message") -> Message:
         """Let the bot know of a message, if it may."""
-        if not self._state.privacy or self._concerns_bot(message):
+        is_heard = not self._state.privacy or self._concerns_bot(message)
+        if is_heard and not message.chat.left:
             message.update_id = self._updates.put(kind, message.json())
         self._state.pulse.beat()
         return message
