@@ -77,6 +77,17 @@ migration: $(READY) ## Write the migration for a change of core/models: make mig
 	@test -n '$(m)' || { echo 'usage: make migration m="what it does"' >&2; exit 2; }
 	$(BIN)/python -m tests.drift --write '$(m)'
 
+.PHONY: words
+words: $(READY) ## Bring the catalogues of sentences up to date with the code; new=pt begins another
+	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	babel() { $(BIN)/pybabel -q "$$@"; }; \
+	there=(--domain parley --no-wrap --input-file "$$scratch/parley.pot" --output-dir core/words/locale); \
+	babel extract --keyword plural:1,2 --no-location --omit-header \
+		--output-file "$$scratch/parley.pot" core bots; \
+	[ -z '$(new)' ] || babel init --locale '$(new)' "$${there[@]}"; \
+	babel update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date "$${there[@]}"; \
+	babel compile --domain parley --directory core/words/locale
+
 .PHONY: pins
 pins: ## Pin every dependency to the newest version that pyproject.toml allows
 	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \

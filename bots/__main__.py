@@ -126,19 +126,26 @@ def load(env_file: str | None = ".env", **values: object) -> tuple[Settings, lis
     """
     found = environment.read(Settings, *PLATFORMS, env_file=env_file, **values)
     [loaded] = [each for each in found if isinstance(each, Settings)]
-    _check_admins(loaded)
+    _check_ids(loaded)
     return loaded, [each for each in found if isinstance(each, Platform)]
 
 
-def _check_admins(loaded: Settings) -> None:
-    """Raise SettingsError for an operator's account that no platform can have."""
+def _check_ids(loaded: Settings) -> None:
+    """Raise SettingsError for an account or a group that no platform can have."""
     known = {platform.name: platform for platform in PLATFORMS}
-    for platform, account_id in loaded.admins:
-        if platform not in known:
-            raise SettingsError(f"ADMINS: {platform!r} is not one of {NAMES}")
-        if known[platform].numbers_accounts and not account_id.isdecimal():
+    accounts = {"ADMINS": loaded.admins, "ALLOWED_PEOPLE": loaded.allowed_people}
+    groups = {"ALLOWED_GROUPS": loaded.allowed_groups or ()}
+    for name, told in (accounts | groups).items():
+        for platform, number in told:
+            if platform not in known:
+                raise SettingsError(f"{name}: {platform!r} is not one of {NAMES}")
+            digits = number.removeprefix("-") if name in groups else number
+            if not known[platform].numbers_accounts or digits.isdecimal():
+                continue
+            if name in groups:
+                raise SettingsError(f"{name}: a group on {platform} is a number")
             raise SettingsError(
-                f"ADMINS: an account on {platform} is a number, as {platform}:123;"
+                f"{name}: an account on {platform} is a number, as {platform}:123;"
                 " `parley users NAME` shows those of people who have written to the bot"
             )
 

@@ -8,7 +8,7 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -19,11 +19,15 @@ from bots.connections import Connections
 from bots.platform import Platform
 from bots.proxies import proxies
 from bots.trust import trust
-from core import db, inbox, llm, posts, quota
-from core.adapter import Adapter
+from core import access, db, inbox, llm, posts, quota, words
+from core.access import Mode
+from core.adapter import Adapter, Address
+from core.alerts import EVERY, Watch
+from core.announcements import Announcer
 from core.chat import Chat, Terms
 from core.clock import Clock
 from core.commands import Offer
+from core.errands import Errands
 from core.errors import SettingsError
 from core.intake import Intake
 from core.listening import Listening
@@ -51,10 +55,12 @@ async def run(
     *,
     listen: bool = True,
     notice_after: float = NOTICE_AFTER,
+    watch_every: float = EVERY,
 ) -> None:
     """Build everything, run until a signal or the last event, and stop gently.
 
-    `notice_after` is the seconds without text after which people are told why.
+    `notice_after` is the seconds without text after which people are told why, and `watch_every`
+    those between two looks for what the operators have to see to.
     """
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(
@@ -82,10 +88,23 @@ async def run(
                 *(name, number, name.upper()),
             )
         model = llm.LLM(client, endpoint(loaded))
-        worker = Worker(
-            f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
+        worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        watch = Watch(
             sessions,
-            Chat(sessions, model, terms(loaded, rules), now=clock.now),
+            worker_id,
+            loaded.admins,
+            rules,
+            model,
+            adapters=lambda: worker.adapters,
+            platforms=[platform.name for platform in platforms] if listen else [],
+            file=db.file_of(loaded.database_url),
+            now=clock.now,
+            every=watch_every,
+        )
+        worker = Worker(
+            worker_id,
+            sessions,
+            Chat(sessions, model, terms(loaded, rules), now=clock.now, notice=watch.notice),
             {},
             now=clock.now,
             concurrency=loaded.concurrency,
@@ -93,7 +112,9 @@ async def run(
             backoff=loaded.retry_seconds / 12,
             notice_after=notice_after,
         )
-        offered = offer(loaded, rules)
+        offered = replace(offer(loaded, rules), links=partial(_links, worker))
+        doors = access_rules(loaded)
+        errands = Errands(sessions)
         upkeep = Upkeep(
             sessions,
             now=clock.now,
@@ -101,6 +122,7 @@ async def run(
             keep=timedelta(days=loaded.keep_days),
             zone=loaded.timezone,
         )
+        announcer = Announcer(sessions, lambda: worker.broadcast_rates, now=clock.now)
         intake = Intake(
             sessions,
             offered,
@@ -109,23 +131,29 @@ async def run(
             changed=worker.look,
             bounds=Bounds(loaded.requests_per_minute, loaded.pending_turns),
             forgot=upkeep.wake,
+            rules=doors,
+            errand=errands.take,
         )
         beside: dict[str, Callable[[], Awaitable[None]]] = {
             "checking the model's key": partial(_check_key, model),
-            "looking up the models": partial(_look_up, model),
+            "looking up the models": partial(_look_up, model, watch),
+            "watching": watch.run,
             "deleting what is not needed": upkeep.run,
             "deleting old bookkeeping": upkeep.prune,
             "adding up the figures of each day": upkeep.sum_up,
+            "sending announcements": announcer.run,
             "the database's clock": partial(clock.follow, sessions),
+            "errands": errands.run,
         }
         if not db.is_sqlite(loaded.database_url):
             beside["hearing other processes"] = partial(_hear_others, loaded, worker)
         for name, work in beside.items():
             stack.push_async_callback(_cancel, asyncio.create_task(keep(name, work)))
         listening = Listening(sessions, worker.id, intake.handle, now=clock.now) if listen else None
-        connections = Connections(open_ones, partial(_use, worker, listening))
+        connections = Connections(open_ones, partial(_use, worker, errands, listening))
         connects = [
-            partial(platform.connect, _Stored(sessions, platform.name)) for platform in platforms
+            partial(platform.connect, _Stored(sessions, platform.name, doors))
+            for platform in platforms
         ]
         await _work(worker, connections.run(connects), loaded.drain_seconds)
 
@@ -174,13 +202,18 @@ async def _check_key(model: llm.LLM) -> None:
         log.error("%s", problem)
 
 
-async def _look_up(model: llm.LLM) -> None:
+async def _look_up(model: llm.LLM, watch: Watch) -> None:
     """Look once a day whether the models in use are still on offer."""
     while True:
         catalogue = await model.look_up()
         for name in model.names:
             if complaint := catalogue.complaint(name):
                 log.warning("%s", complaint)
+                told = catalogue.withdrawal(name)
+                if told is None or told.is_gone:
+                    watch.unlisted(name)
+                else:
+                    watch.withdrawn(name, on=told.on, instead=told.replaced_by)
         await asyncio.sleep(LOOK_UP_SECONDS)
 
 
@@ -199,9 +232,12 @@ async def _hear(listening: Coroutine[Any, Any, None], worker: Worker) -> None:
     await keep("waiting for the last answers", worker.until_idle)
 
 
-async def _use(worker: Worker, listening: Listening | None, adapter: Adapter) -> None:
+async def _use(
+    worker: Worker, errands: Errands, listening: Listening | None, adapter: Adapter
+) -> None:
     """Answer for an account, and listen for it unless `listening` is None, until it is refused."""
     worker.serve(adapter)
+    errands.serve(adapter)
     if listening is None:
         await asyncio.Event().wait()
         return
@@ -218,6 +254,10 @@ class _Stored:
 
     sessions: db.Sessions
     platform: str
+    rules: access.Rules
+
+    def hears(self, address: Address) -> bool:
+        return self.rules.hears(address)
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
         account = self.platform, bot_id
@@ -263,6 +303,23 @@ def _why_none(loaded: Settings) -> str:
     return f", because MODEL_PRICES tells no prices of {unknown}"
 
 
+def access_rules(loaded: Settings) -> access.Rules:
+    """Return who may speak to the bot, and where."""
+    return access.Rules(
+        mode=Mode(loaded.access),
+        people=loaded.allowed_people,
+        admins=frozenset(loaded.admins),
+        groups=loaded.allowed_groups,
+        leaves=loaded.leave_other_groups,
+    )
+
+
+def _links(worker: Worker, payload: str) -> list[str]:
+    """Return the pages that open a chat with an account of this process and send it a payload."""
+    found = (adapter.link(payload) for adapter in worker.adapters.values())
+    return [link for link in found if link]
+
+
 def offer(loaded: Settings, rules: Rules) -> Offer:
     """Return everything that people may choose and ask for by commands."""
     return Offer(
@@ -273,7 +330,16 @@ def offer(loaded: Settings, rules: Rules) -> Offer:
         personas=loaded.personas,
         retention_days=loaded.retention_days,
         admins=frozenset(loaded.admins),
+        language=_language(loaded.default_language),
     )
+
+
+def _language(wish: str) -> str:
+    code = words.nearest(wish)
+    if not code:
+        known = ", ".join(words.languages())
+        raise SettingsError(f"DEFAULT_LANGUAGE: {wish!r} is none of {known}")
+    return code
 
 
 def terms(loaded: Settings, rules: Rules) -> Terms:

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from core.marks import _
+
 Account = tuple[str, str]
 """A platform and the id of our account there."""
 
@@ -23,6 +25,11 @@ class Address:
     chat: str
     thread: str = ""
     """The id of a topic or thread with a conversation of its own; "" for the chat itself."""
+    places: tuple[str, ...] = field(default=(), compare=False)
+    """In an event from a group: the ids by which an operator may name the group. The first is the
+    chat's, the last that of the whole group, such as a server on Discord with all its channels.
+    Empty for a private chat, and for a chat in which the bot is no member: a person took it there.
+    No address that is stored has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,9 @@ class Author:
     platform: str
     account_id: str
     name: str
+    language: str = field(default="", compare=False)
+    """The code of the language that the platform tells of the account, as `pt-BR`; "" if it tells
+    none now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,8 @@ class InboundMessage:
     question counts in the windows of its author's limits around this time."""
     command: str | None = None
     """The name of a command (`new`), without slash and bot name."""
+    payload: str = ""
+    """The value that a link to the bot carried, with the command START."""
     attachments: tuple[Attachment, ...] = ()
     """The files of the message, and those of the message that it replies to or forwards."""
     unreadable: str = ""
@@ -98,6 +110,10 @@ class InboundMessage:
     addressed: bool = True
     """True if the message is for the bot. False for a group's message that does not name the bot
     but may be a piece of one that does: of an album, of a split text, a forward."""
+    language: str = ""
+    """The code of the chat's language, for authors of whom none is known; "" if unknown."""
+    confidential: bool = False
+    """True if nobody but the author sees the answer, though others read the chat."""
     admin: bool | None = False
     """True if the author administers the chat, as everybody does in a private one; None if the
     platform was asked and did not tell. Only commands that need an admin look at it."""
@@ -161,6 +177,17 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """The bot is a member of a group: it was just added, or a session of the platform begins."""
+
+    event_id: str
+    address: Address
+    """A chat of the group in which the bot may write; its id is "" if there is none."""
+    chats: tuple[str, ...] = ()
+    """The ids of all chats of the group that the bot sees, if it may have several."""
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """The copy of a person's message, which takes its place: a bot deleted it and posted it anew.
 
@@ -181,7 +208,7 @@ class Copy:
     """The same files in the copy."""
 
 
-Event = InboundMessage | Change | Move | Access | Copy
+Event = InboundMessage | Change | Move | Access | Membership | Copy
 """Everything that an adapter hands over."""
 
 
@@ -205,6 +232,8 @@ class Leeway:
     """The time until which the answer can be written; None for no bound."""
     reaches_older: bool = True
     """False if messages of older answers can be changed no more."""
+    pictures: bool = True
+    """False if nobody sees a picture that is posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +247,8 @@ class Command:
     """A few words about the argument; "" for a command without one."""
     admins_only: bool = False
     """True if only a group's admins may change something with it."""
+    confidential: bool = False
+    """True if nobody but the person sees the answer, wherever the platform can hide it."""
 
 
 START = "start"
@@ -228,31 +259,36 @@ NEW = "new"
 """The command that begins a new conversation."""
 
 COMMANDS = (
-    Command(START, "What I am"),
-    Command("help", "What I can do"),
-    Command(ASK, "Ask me a question", hint="Your question"),
-    Command(NEW, "Start a new conversation", hint="Your first question, if you have one"),
-    Command("usage", "What you have used and what is left"),
-    Command("stop", "Stop the answer that is being written"),
-    Command("retry", "Answer your last message again"),
+    Command(START, _("What I am"), hint=_("Your invite, if you have one")),
+    Command("help", _("What I can do")),
+    Command(ASK, _("Ask me a question"), hint=_("Your question")),
+    Command(NEW, _("Start a new conversation"), hint=_("Your first question, if you have one")),
+    Command("usage", _("What you have used and what is left"), confidential=True),
+    Command("stop", _("Stop the answer that is being written")),
+    Command("retry", _("Answer your last message again")),
     Command(
         "persona",
-        "How I should behave in this conversation",
-        hint="Your instructions, or: reset",
+        _("How I should behave in this conversation"),
+        hint=_("Your instructions, or: reset"),
         admins_only=True,
+    ),
+    Command(
+        "language",
+        _("The language in which I speak to you"),
+        hint=_("A language, or: auto"),
     ),
     Command(
         "model",
-        "Which language model answers here",
-        hint="The model to choose",
+        _("Which language model answers here"),
+        hint=_("The model to choose"),
         admins_only=True,
     ),
-    Command("privacy", "What is stored, and where it is sent"),
-    Command("export", "All that is stored about you, as a file"),
+    Command("privacy", _("What is stored, and where it is sent")),
+    Command("export", _("All that is stored about you, as a file")),
     Command(
         "forget",
-        "Delete this conversation for good",
-        hint="yes, if you are sure",
+        _("Delete this conversation for good"),
+        hint=_("yes, if you are sure"),
         admins_only=True,
     ),
 )
@@ -260,21 +296,33 @@ COMMANDS = (
 
 
 VERBS = (
-    Command("users", "Find people", hint="A part of a name, or nothing for the newest"),
-    Command("user", "All about one person", hint="A number, an account, a name or a reference"),
-    Command("tier", "Give somebody the limits of a tier", hint="The person, and a tier"),
-    Command("limit", "Give somebody limits of their own", hint="The person, and 50 turns/day"),
-    Command("grant", "Let somebody spend more for now", hint="The person, and 2 usd"),
-    Command("top", "Who spends most", hint="today or month"),
-    Command("stats", "What happened day by day", hint="The number of days"),
-    Command("turns", "Turns in trouble", hint="show, replay or discard, and their numbers"),
-    Command("audit", "What operators did", hint="The number of lines"),
+    Command("users", _("Find people"), hint=_("A part of a name, or nothing for the newest")),
+    Command("user", _("All about one person"), hint=_("A number, an account, a name, a reference")),
+    Command("tier", _("Give somebody the limits of a tier"), hint=_("The person, and a tier")),
+    Command("limit", _("Give somebody own limits"), hint=_("The person, and 50 turns/day")),
+    Command("grant", _("Let somebody spend more for now"), hint=_("The person, and 2 usd")),
+    Command("block", _("Block somebody"), hint=_("The person")),
+    Command("unblock", _("Let somebody speak again"), hint=_("The person")),
+    Command("admit", _("Let somebody in"), hint=_("The person")),
+    Command("expel", _("Take back that somebody was let in"), hint=_("The person")),
+    Command("invite", _("Make an invite"), hint=_("People, days, a tier: 5 7d vip; or: list")),
+    Command("top", _("Who spends most"), hint=_("today or month")),
+    Command("stats", _("What happened day by day"), hint=_("The number of days")),
+    Command("announce", _("Send something to everybody"), hint=_("The text; or: stop, resume")),
+    Command("turns", _("Turns in trouble"), hint=_("show, replay or discard, and their numbers")),
+    Command("audit", _("What operators did"), hint=_("The number of lines")),
 )
 """The commands of operators, beside those of everybody, in the order of menus."""
 
 
 class Known(Protocol):
-    """The stored messages of one platform's accounts, for an adapter that has to catch up."""
+    """What the core knows of one platform's accounts, for an adapter that has to catch up."""
+
+    def hears(self, address: Address) -> bool:
+        """Return whether the bot answers anybody in the group of an event.
+
+        Nothing need be read, shown or acknowledged in any other group.
+        """
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
         """Return the id of the newest message from a person to our account in a chat.
@@ -310,6 +358,14 @@ class Adapter(Protocol):
     @property
     def rate(self) -> float:
         """The calls a second that our account may make in all chats together."""
+
+    @property
+    def broadcast_rate(self) -> float:
+        """The messages a second that may go to people who have asked nothing, in all chats."""
+
+    @property
+    def hears(self) -> bool:
+        """True while `listen` is connected to the platform, so that events can come."""
 
     @property
     def largest_file(self) -> int:
@@ -388,9 +444,13 @@ class Adapter(Protocol):
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
-        """Post a file and return its message's id; ticket and nonce are as in `send`."""
+        """Post a file and return its message's id; ticket and nonce are as in `send`.
+
+        A `picture` is a PNG that people see at once; any other file is for them to open.
+        """
 
     async def suspects(
         self,
@@ -420,6 +480,18 @@ class Adapter(Protocol):
         """Return the address of the chat around a thread that takes nothing more.
 
         A person can be told there. None if there is no such chat, or nobody knows it.
+        """
+
+    async def leave(self, address: Address) -> None:
+        """Leave the whole group that an address is in; one that the bot has left is no error.
+
+        Nothing is left where the address has no `places`.
+        """
+
+    def link(self, payload: str) -> str:
+        """Return the address of a page that opens a chat with the bot and sends START there.
+
+        `payload` has at most 64 letters, digits, `_` and `-`. "" if the platform has no such links.
         """
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:

@@ -26,6 +26,8 @@ _uses = models.attachment_uses
 _messages = models.messages
 _conversations = models.conversations
 _allowances = models.allowances
+_announcements = models.announcements
+_recipients = models.recipients
 
 # The last turn of a person in a conversation is kept: the platform's history is read from the
 # newest known message of each chat on.
@@ -46,7 +48,10 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     await walk(sessions, partial(_prune_turns, before=before), 0)
     await repeat(sessions, _date_events)
     ends = {models.events: "noted_at", models.listeners: "lease_until"}
-    ends |= dict.fromkeys((models.pauses, models.mutes, models.notices), "until")
+    lasting = models.pauses, models.mutes, models.notices, models.waiting, models.alerts
+    ends |= dict.fromkeys(lasting, "until")
+    ends |= {models.announcements: "created_at"}
+    await repeat(sessions, partial(_prune_recipients, before=before))
     for which, column in ends.items():
         await repeat(sessions, partial(_prune, which=which, ended=column, before=before))
     ended = before - LONGEST_WINDOW
@@ -120,6 +125,16 @@ async def _prune(session: Session, *, which: Table, ended: str, before: datetime
         old = old.where(_events.c.turn_id.is_(None))  # the others go with their turns
     gone = await session.execute(
         delete(which).where(tuple_(*which.primary_key).in_(old.limit(BATCH)))
+    )
+    return gone.rowcount == BATCH
+
+
+async def _prune_recipients(session: Session, *, before: datetime) -> bool:
+    """Delete some recipients of old announcements. Return True if there may be more to do."""
+    old = select(_announcements.c.id).where(_announcements.c.created_at < before)
+    some = select(*_recipients.primary_key).where(_recipients.c.announcement_id.in_(old))
+    gone = await session.execute(
+        delete(_recipients).where(tuple_(*_recipients.primary_key).in_(some.limit(BATCH)))
     )
     return gone.rowcount == BATCH
 

@@ -66,6 +66,8 @@ class Bar:
     """The share that is left, from 0 to 1."""
     renews: str
     """The time until the limit is whole again: "3 h"."""
+    shared: bool = False
+    """True for the limit of a group, which has a sign of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,11 @@ def _bar(pen: _Pen, bar: Bar) -> None:
     """Draw the figures of a limit, and a bar that is as long as what is left."""
     middle, right = HEAD / 2 - 6, float(WIDTH - EDGE)
     _sign(pen, bar.sign, EDGE, middle)
-    after = FIGURE + pen.text(FIGURE, middle, bar.figure, LARGE, BRIGHT, "lm")
+    after = float(FIGURE)
+    if bar.shared:
+        _people(pen, after, middle)
+        after += 64
+    after += pen.text(after, middle, bar.figure, LARGE, BRIGHT, "lm")
     pen.text(after + 22, middle, bar.window, SMALL, DIM, "lm")
     _renewal(pen, right - pen.text(right, middle, bar.renews, SMALL, DIM, "rm") - 44, middle)
     share = min(max(bar.left, 0.0), 1.0)
@@ -220,6 +226,14 @@ def _bar(pen: _Pen, bar: Bar) -> None:
     # Not rounded up to all, nor down to nothing.
     percent = min(max(round(share * 100), int(share > 0)), 100 if share == 1 else 99)
     pen.text(right, HEAD + BAR / 2, f"{percent} %", SMALL, colour, "rm")
+
+
+def _people(pen: _Pen, x: float, y: float) -> None:
+    """Draw two people, with their left side at a place."""
+    for left in (x, x + 22):
+        pen.box((left + 5, y - 18, left + 19, y - 4), DIM, 7)
+        pen.box((left, y - 1, left + 24, y + 17), DIM, 9, top_only=True)
+        pen.box((left + 24, y - 1, left + 27, y + 17), GROUND)
 
 
 def _renewal(pen: _Pen, x: float, y: float) -> None:

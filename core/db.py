@@ -40,7 +40,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from core import postgresql
 from core import sqlite as sqlite_file
 from core.errors import SettingsError
-from core.outages import TRANSIENT, advice, may_pass, reason, timed_out
+from core.outages import TRANSIENT, advice, is_full, may_pass, reason, timed_out
 from core.threads import Threads
 
 __all__ = [
@@ -109,6 +109,8 @@ class Sessions:
 
     def __init__(self, engine: Engine, connections: int) -> None:
         self.engine = engine
+        self.full_at: float | None = None
+        """The time at which the disk was full last, by the event loop's clock."""
         self._threads = Threads(THREAD, connections)
 
     @property
@@ -215,6 +217,7 @@ async def transact(
             return await undivided(sessions.run(work))
         except (DBAPIError, PoolTimeoutError, ConnectionError) as error:
             timeouts += timed_out(error)
+            sessions.full_at = clock() if is_full(error) else sessions.full_at
             if not may_pass(error) or timeouts >= TIMEOUTS or clock() + pause > give_up:
                 raise
             failures += 1

@@ -19,12 +19,13 @@ LONGEST = {
     "media_type": 100,
     "command": 100,
     "unreadable": 100,
+    "language": 35,
     # Opaque values of a platform, which no index holds.
     "ticket": 2_000,
     "reference": 2_000,
 }
 """The most characters of the texts that are no ids, by field; platforms allow fewer."""
-ONE_LINE = frozenset({"name", "quoted_from", "media_type"})
+ONE_LINE = frozenset({"name", "quoted_from", "media_type", "language"})
 """The fields without line breaks and tabs."""
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """The limits of a time; with any of these, a difference of some days can be reckoned."""
@@ -62,7 +63,9 @@ def _field(name: str, kind: Any, value: Any) -> Any:
     if isinstance(value, datetime):
         return min(max(value, EARLIEST), LATEST)
     if isinstance(value, tuple):
-        return tuple(_cleaned(each) for each in value)
+        return tuple(
+            _text(name, each) if isinstance(each, str) else _cleaned(each) for each in value
+        )
     return _cleaned(value) if is_dataclass(value) else value
 
 

@@ -1,5 +1,6 @@
 """The processes on one database: the live ones, the listeners, and the pauses that all keep."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,6 +63,20 @@ async def stop_listening(session: Session, account: Account, worker_id: str) -> 
     await session.execute(
         delete(_listeners).where(*_is_account(account), _listeners.c.worker_id == worker_id)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The process that listens for an account, until a time."""
+
+    worker_id: str
+    until: datetime
+
+
+async def listeners(session: Session) -> dict[Account, Listener]:
+    """Return who listens for each account, or did last: the time may be over."""
+    found = await session.execute(select(_listeners))
+    return {(row.platform, row.bot_id): Listener(row.worker_id, row.lease_until) for row in found}
 
 
 async def free_listeners(session: Session) -> None:

@@ -115,6 +115,7 @@ class Gates:
         self._adapter = adapter
         self._clock = clock
         self._account = Gate(1 / adapter.rate, _burst(adapter.rate), clock)
+        self._unasked = Gate(1 / adapter.broadcast_rate, 1, clock)
         self._chats: dict[str, Gate] = {}
         self._limit = 256
         self.streams = 0
@@ -145,6 +146,26 @@ class Gates:
             while seconds := self.wait(address):  # noqa: ASYNC110 - a gate opens by time alone
                 await asyncio.sleep(seconds)
             self.count(address)
+
+    async def enter_behind(self, address: Address) -> None:
+        """Wait until a call may start that nobody waits for, and count it.
+
+        It starts at a quiet moment, so that the calls of others find all gates open after it.
+        """
+        chat = self.of(address)
+        while seconds := chat.wait(math.inf):  # noqa: ASYNC110 - a gate opens by time alone
+            await asyncio.sleep(seconds)
+        async with self._unasked.at_the_front(0):
+            while seconds := max(  # noqa: ASYNC110 - as above
+                chat.wait(), self._account.wait(math.inf), self._unasked.wait()
+            ):
+                await asyncio.sleep(seconds)
+            self._unasked.enter()
+            self.count(address)
+
+    def rest(self, seconds: float) -> None:
+        """Let no call start for so many seconds that nobody waits for."""
+        self._unasked.pause(seconds)
 
     def paced(
         self, person: int, call: Callable[P, Awaitable[T]]

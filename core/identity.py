@@ -1,5 +1,6 @@
 """Identities: the person behind an account, and the conversation in which they speak."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,12 +20,16 @@ from sqlalchemy import (
     update,
 )
 
-from core import models
-from core.adapter import Address, Author
+from core import models, words
+from core.adapter import Account, Address, Author
 from core.db import Session, insert_missing
-from core.models import Instant
+from core.lines import LAST
+from core.models import Instant, standings
 from core.requests import minute
-from core.turns import Activity, Speaker
+from core.turns import NEWCOMER, Activity, Speaker, Standing, Stranger
+
+MaySpeak = Callable[[Standing], bool]
+"""Tells from the standing of a person whether they may speak."""
 
 _identities = models.identities
 _conversations = models.conversations
@@ -64,8 +69,18 @@ _OTHER = (
     .where(_users.c.id == _identities.c.user_id, _users.c.requests_at >= _MINUTE)
     .scalar_subquery()
 )
+_LANGUAGES = (
+    select(_users.c.language)
+    .where(_users.c.id == _identities.c.user_id)
+    .scalar_subquery()
+    .label("chosen"),
+    _identities.c.language.label("hint"),
+)
 _PENDING = select(func.count()).where(
-    _IS_THEIRS, _theirs.c.delivered_at.is_(None), _theirs.c.kind != "summary"
+    _IS_THEIRS,
+    _theirs.c.delivered_at.is_(None),
+    _theirs.c.kind != "summary",
+    _theirs.c.line.is_distinct_from(LAST),
 )
 _NEWEST = _theirs.c.created_at.desc(), _theirs.c.id.desc()
 _TOLD_OF = select(_theirs.c.input["notice"].as_string()).where(_IS_THEIRS)
@@ -76,6 +91,13 @@ _REQUESTS = (
     _TOLD_OF.order_by(*_NEWEST).limit(1).scalar_subquery().label("told_of"),
     _TOLD_AT.order_by(*_NEWEST).limit(1).scalar_subquery().label("told_at"),
 )
+_STANDING = (
+    standings.c.allowed_at.is_not(None).label("allowed"),
+    standings.c.blocked_at.is_not(None).label("blocked"),
+    standings.c.told_at.is_not(None).label("told"),
+    standings.c.since,
+)
+_OF_PERSON = standings.c.user_id == _identities.c.user_id
 
 
 def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
@@ -86,9 +108,13 @@ def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
             _conversations.c.id.label("conversation_id"),
             _conversations.c.epoch,
             _MAY_GO_ON.label("may_go_on"),
+            *_LANGUAGES,
             *_REQUESTS,
+            *_STANDING,
         )
-        .select_from(_identities.outerjoin(_conversations, conversation))
+        .select_from(
+            _identities.outerjoin(_conversations, conversation).outerjoin(standings, _OF_PERSON)
+        )
         .where(*_IS_AUTHOR)
     )
 
@@ -101,39 +127,109 @@ async def resolve(
     session: Session, author: Author, address: Address, *, private: bool, now: datetime
 ) -> Speaker:
     """Find the person behind an account and their conversation; create both if they are new."""
+    speaker = await admit(
+        session, author, address, private=private, now=now, may_speak=lambda _: True
+    )
+    assert isinstance(speaker, Speaker)
+    return speaker
+
+
+async def admit(
+    session: Session,
+    author: Author,
+    address: Address,
+    *,
+    private: bool,
+    now: datetime,
+    may_speak: MaySpeak,
+) -> Speaker | Stranger:
+    """Find the person behind an account and their conversation; create both if they are new.
+
+    For a person who may not speak, change nothing.
+    """
     found = await _find(session, author, address, private=private, now=now)
+    standing = NEWCOMER if found is None else _standing(found)
+    if not may_speak(standing):
+        return Stranger(None if found is None else found.user_id, standing)
     if found is None or found.conversation_id is None:
         await _create(session, author, address, private=private, now=now)
         found = await _find(session, author, address, private=private, now=now)
-    if found.name != author.name:
+    hint = author.language or found.hint
+    if (found.name, found.hint) != (author.name, hint):
         await session.execute(
             update(_identities)
             .where(
                 _identities.c.platform == author.platform,
                 _identities.c.account_id == author.account_id,
             )
-            .values(name=author.name)
+            .values(name=author.name, language=hint)
         )
-    return _speaker(found)
+    return _speaker(found, author)
 
 
 async def find(
-    session: Session, author: Author, address: Address, *, private: bool, now: datetime
+    session: Session,
+    author: Author,
+    address: Address,
+    *,
+    private: bool,
+    now: datetime,
+    may_speak: MaySpeak,
 ) -> Speaker | None:
-    """Return a person in their conversation; None if they have never spoken to the bot there."""
+    """Return a person in their conversation.
+
+    None if they have never spoken to the bot there, or may not speak.
+    """
     found = await _find(session, author, address, private=private, now=now)
-    if found is None or found.conversation_id is None:
+    if found is None or found.conversation_id is None or not may_speak(_standing(found)):
         return None
-    return _speaker(found)
+    return _speaker(found, author)
 
 
-def _speaker(found: Any) -> Speaker:
+async def meet(session: Session, author: Author, *, now: datetime) -> int:
+    """Return the person behind an account, who is stored if they are new."""
+    user_id = await user_of(session, author)
+    return await _create_identity(session, author, now) if user_id is None else user_id
+
+
+async def at_home(session: Session, user_id: int, *, now: datetime) -> Speaker:
+    """Return a person in their private conversation, which is begun if there is none."""
+    new = insert_missing(session, _conversations).values(epoch=0, created_at=now, user_id=user_id)
+    await session.execute(new)
+    found = await session.execute(
+        select(_conversations.c.id, _conversations.c.epoch).where(
+            _conversations.c.user_id == user_id
+        )
+    )
+    row = found.one()
+    return Speaker(user_id, row.id, row.epoch)
+
+
+async def accounts(session: Session, user_id: int) -> list[Account]:
+    """Return all accounts of a person."""
+    found = await session.execute(
+        select(_identities.c.platform, _identities.c.account_id).where(
+            _identities.c.user_id == user_id
+        )
+    )
+    return [(row.platform, row.account_id) for row in found]
+
+
+def _standing(found: Any) -> Standing:
+    if not (found.allowed or found.blocked or found.told or found.since):
+        return NEWCOMER
+    return Standing(bool(found.allowed), bool(found.blocked), bool(found.told), found.since)
+
+
+def _speaker(found: Any, author: Author) -> Speaker:
     return Speaker(
         found.user_id,
         found.conversation_id,
         found.epoch,
         may_go_on=bool(found.may_go_on),
         activity=_activity(found),
+        language=words.nearest(found.chosen, author.language, found.hint),
+        hint=words.nearest(author.language, found.hint),
     )
 
 
@@ -141,16 +237,55 @@ def _activity(found: Any) -> Activity:
     return Activity(found.asked, found.pending, found.told_of or None, found.told_at)
 
 
-_PERSON = select(_identities.c.user_id, *_REQUESTS).where(*_IS_AUTHOR)
+_PERSON = (
+    select(_identities.c.user_id, *_REQUESTS, *_STANDING)
+    .select_from(_identities.outerjoin(standings, _OF_PERSON))
+    .where(*_IS_AUTHOR)
+)
 
 
 async def activity(
     session: Session, author: Author, *, now: datetime
-) -> tuple[int, Activity] | None:
-    """Return the person behind an account and their requests; None if the account never spoke."""
+) -> tuple[int, Activity, Standing] | None:
+    """Return the person behind an account, their requests and their standing.
+
+    None if the account never spoke.
+    """
     values = {"platform": author.platform, "account_id": author.account_id, "minute": minute(now)}
     found = (await session.execute(_PERSON, values)).one_or_none()
-    return None if found is None else (found.user_id, _activity(found))
+    return None if found is None else (found.user_id, _activity(found), _standing(found))
+
+
+_SPOKEN = select(*_LANGUAGES).where(*_IS_AUTHOR)
+
+
+async def language(session: Session, author: Author) -> str:
+    """Return the language in which the person behind an account is spoken to; "" if unknown."""
+    values = {"platform": author.platform, "account_id": author.account_id}
+    found = (await session.execute(_SPOKEN, values)).one_or_none()
+    if found is None:
+        return words.nearest(author.language)
+    return words.nearest(found.chosen, author.language, found.hint)
+
+
+async def language_of(session: Session, user_id: int) -> str:
+    """Return the language in which a person is spoken to; "" if unknown.
+
+    If they have chosen none, it is that of their newest account of which one is known.
+    """
+    found = await session.execute(
+        select(*_LANGUAGES)
+        .where(_identities.c.user_id == user_id)
+        .order_by(_identities.c.language.is_(None), _identities.c.id.desc())
+        .limit(1)
+    )
+    row = found.one_or_none()
+    return "" if row is None else words.nearest(row.chosen, row.hint)
+
+
+async def choose_language(session: Session, user_id: int, code: str | None) -> None:
+    """Speak to a person in a language from now on; None follows what their platforms tell."""
+    await session.execute(update(_users).where(_users.c.id == user_id).values(language=code))
 
 
 _COUNT = (
@@ -224,9 +359,7 @@ async def _find(
 async def _create(
     session: Session, author: Author, address: Address, *, private: bool, now: datetime
 ) -> None:
-    user_id = await user_of(session, author)
-    if user_id is None:
-        user_id = await _create_identity(session, author, now)
+    user_id = await meet(session, author, now=now)
     owner: dict[str, Any] = {"user_id": user_id} if private else _columns(address)
     await session.execute(
         insert_missing(session, _conversations).values(epoch=0, created_at=now, **owner)
@@ -242,6 +375,7 @@ async def _create_identity(session: Session, author: Author, now: datetime) -> i
         platform=author.platform,
         account_id=author.account_id,
         name=author.name,
+        language=author.language or None,
     )
     await session.execute(statement)
     found = await user_of(session, author)

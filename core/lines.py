@@ -2,7 +2,7 @@
 
 A turn that waits for another one stands in no line. Everybody has at most one turn in the first
 line, so people are served in turn. A turn whose process died stands in a line of its own kind: a
-worker takes few of such turns at once, and from the last line only one with nothing beside it.
+worker takes few of such turns at once, and from the line `ALONE` only one with nothing beside it.
 """
 
 FIRST = 0
@@ -14,10 +14,14 @@ ONCE = 2
 TWICE = 3
 ALONE = 4
 """The turns that may have ended three processes or more."""
+LAST = 5
+"""The turns that nobody asked for, such as announcements; they go when nobody else waits."""
 
 SHAKEN = {ONCE: 100, TWICE: 10}
 """The most turns of these lines that one process has in hand: of a hundred turns that were in hand
 at a death, ten are there at the next one, and few of them have to run alone."""
+UNASKED = 50
+"""The most turns of the line `LAST` that one process has in hand."""
 
 SUSPECT = ALONE - ONCE + 1
 """The deaths after which a turn runs alone."""

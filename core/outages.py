@@ -100,6 +100,12 @@ def timed_out(error: Exception) -> bool:
     return _state(error) == _TIMED_OUT
 
 
+def is_full(error: Exception) -> bool:
+    """Return whether the disk of the database is full."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
+    return code == sqlite3.SQLITE_FULL or _state(error) == "53100"
+
+
 def is_broken(error: Exception) -> bool:
     """Return whether the tables or the file are at fault, and not what was to be stored."""
     orig = getattr(error, "orig", None)

@@ -19,6 +19,15 @@ MOST_BYTES = 100_000
 Kind = Literal["chat", "command", "summary"]
 
 
+class Enclosure(StrEnum):
+    """The files that go with the answers to commands."""
+
+    EXPORT = "export"
+    """Everything that is stored about the person."""
+    USAGE = "usage"
+    """A picture of their limits and of what they used."""
+
+
 class Outcome(StrEnum):
     """The kind of answer that a turn got. Memory keeps the text of OK and STOPPED answers."""
 
@@ -44,6 +53,30 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What operators have decided of a person; see `models.standings`."""
+
+    allowed: bool = False
+    blocked: bool = False
+    told: bool = False
+    """True if they were told that they are not let in."""
+    since: datetime | None = None
+    """The time of the last unblocking; messages from before it are not answered."""
+
+
+NEWCOMER = Standing()
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """An account that may not speak to the bot where it did."""
+
+    user_id: int | None
+    """Its person; None if nothing is stored of it."""
+    standing: Standing = NEWCOMER
+
+
+@dataclass(frozen=True, slots=True)
 class Speaker:
     """A person in a conversation, with the conversation's epoch when they spoke."""
 
@@ -54,6 +87,10 @@ class Speaker:
     """True if their last question was as long as a message may be, or a forward: more may follow.
     """
     activity: Activity = field(default=Activity(), compare=False)
+    language: str = field(default="", compare=False)
+    """The language in which they want to be spoken to; "" if none is known."""
+    hint: str = field(default="", compare=False)
+    """The language that their platform tells, whatever they have chosen; "" if none is known."""
 
 
 IDS_PER_TURN = 1024
@@ -78,10 +115,12 @@ class Question:
     quote: str = ""
     unreadable: str = ""
     attachments: tuple[Attachment, ...] = ()
-    export: bool = False
-    """True if a file with everything stored about the person goes with the answer."""
+    encloses: Enclosure | None = None
+    """The file that goes with the answer; it is made when the answer is delivered."""
     notice: str = ""
     """The bound that the person has reached, if this is no question but a notice of that."""
+    announced: bool = False
+    """True if nobody asked anything, and the answer is an announcement: it lets others go first."""
     asks: str = ""
     """The name of the command that waits for a confirmation; buttons below the answer give it."""
     pieces: int = 1
@@ -94,10 +133,12 @@ class Question:
     forwarded: bool = field(default=False, compare=False)
     sent_at: float = field(default=0.0, compare=False)
     """Seconds since 1970 UTC, by the platform's clock."""
+    language: str = field(default=words.ENGLISH, compare=False)
+    """The language in which its author is spoken to."""
 
     @classmethod
     def of(cls, message: InboundMessage) -> Self:
-        """Return the question in a message."""
+        """Return the question in a message, whose author is spoken to in the current language."""
         return cls(
             text=message.text,
             private=message.private,
@@ -109,6 +150,7 @@ class Question:
             partial=message.partial,
             forwarded=message.forwarded,
             sent_at=message.sent_at.timestamp(),
+            language=words.language(),
         )
 
     def opened_by(self, opening: Opening) -> Self:
@@ -130,18 +172,23 @@ class Question:
         """
         attachments = tuple(_known(Attachment, item) for item in stored.get("attachments", ()))
         pieces = stored.get("pieces", stored.get("parts", 1))  # the older name
-        question = _known(cls, {**stored, "attachments": attachments, "pieces": pieces})
+        encloses = stored.get("encloses") or (Enclosure.EXPORT if stored.get("export") else None)
+        values = {"attachments": attachments, "pieces": pieces, "encloses": _enclosure(encloses)}
+        question = _known(cls, {**stored, **values})
         if message is None or KEPT not in stored:
             return question
         return question._with_words(content_of(message), *stored[KEPT])
 
     def dump(self) -> dict[str, Any]:
         """Return the stored form: the text, and what differs from an ordinary question."""
-        return {
+        stored = {
             name: value
             for name, value in asdict(self).items()
             if name == "text" or value != _DEFAULTS[name]
         }
+        if self.encloses is Enclosure.EXPORT:
+            stored["export"] = True  # the older name, for a release that shares turns in a deploy
+        return stored
 
     def dump_without_words(self) -> dict[str, Any]:
         """Return the stored form of a question whose words stand in its message in memory."""
@@ -239,6 +286,11 @@ def _attributed(message: InboundMessage) -> str:
     if not (message.quote and message.quoted_from):
         return message.quote
     return f"{WROTE.format(name=message.quoted_from)}\n{message.quote}"
+
+
+def _enclosure(stored: str | None) -> Enclosure | None:
+    """Return the enclosure of a stored name; None for that of a newer release."""
+    return Enclosure(stored) if stored in set(Enclosure) else None
 
 
 def _both(first: str, second: str, between: str) -> str:

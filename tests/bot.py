@@ -15,7 +15,6 @@ from bots.__main__ import load
 from bots.composition import run
 from bots.platform import Platform
 from core.adapter import Adapter, Address, Known
-from core.reply import NOTICE_AFTER
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -53,30 +52,37 @@ class HastyPlatform:
 async def bot(*names: str, **values: object) -> AsyncIterator[None]:
     """Parley as `python -m bots` composes it, on its own task; it must not end by itself.
 
-    `notice_after` among the values is the seconds after which people are told why they wait.
+    `notice_after` among the values is the seconds after which people are told why they wait, and
+    `watch_every` those between two looks at what the operators have to see to.
     """
-    notice_after = cast("float", values.pop("notice_after", NOTICE_AFTER))
+    paces = _paces(values)
     loaded, platforms = load(env_file=None, **values)
     by_name = {platform.name: platform for platform in platforms}
-    async with _running(loaded, [by_name[name] for name in names], notice_after):
+    async with _running(loaded, [by_name[name] for name in names], paces):
         yield
 
 
 @asynccontextmanager
 async def hasty_bot(*names: str, **values: object) -> AsyncIterator[None]:
     """Parley on platforms whose chats take a call at any time."""
-    notice_after = cast("float", values.pop("notice_after", NOTICE_AFTER))
+    paces = _paces(values)
     loaded, platforms = load(env_file=None, **values)
     hasty = [cast("Platform", HastyPlatform(each)) for each in platforms if each.name in names]
-    async with _running(loaded, hasty, notice_after):
+    async with _running(loaded, hasty, paces):
         yield
+
+
+def _paces(values: dict[str, object]) -> dict[str, float]:
+    """Take those values out that are no settings."""
+    names = [name for name in ("notice_after", "watch_every") if name in values]
+    return {name: cast("float", values.pop(name)) for name in names}
 
 
 @asynccontextmanager
 async def _running(
-    loaded: Settings, platforms: list[Platform], notice_after: float = NOTICE_AFTER
+    loaded: Settings, platforms: list[Platform], paces: dict[str, float]
 ) -> AsyncIterator[None]:
-    running = asyncio.create_task(run(loaded, platforms, notice_after=notice_after))
+    running = asyncio.create_task(run(loaded, platforms, **cast("Any", paces)))
     try:
         yield
     finally:

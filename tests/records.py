@@ -105,7 +105,15 @@ SELECT a.owner_id, a.unit, a."window", a.used, (
         ELSE c.charged END), 0)
     FROM calls c
     WHERE CASE WHEN a.owner_id = 0 THEN coalesce(c.spent_at, c.created_at) >= a.window_start
+        WHEN a.owner_id < 0 THEN c.group_id = -a.owner_id AND c.created_at >= a.window_start
         ELSE c.user_id = a.owner_id AND c.created_at >= a.window_start END
+) + (
+    SELECT coalesce(sum(CASE
+        WHEN a.unit = 'turns' THEN o.turns
+        WHEN a.unit = 'tokens' THEN o.charged_tokens
+        ELSE o.charged END), 0)
+    FROM corrections o
+    WHERE o.owner_id = a.owner_id AND o.created_at >= a.window_start
 ) AS spent FROM allowances a
 """
 

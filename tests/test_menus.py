@@ -47,10 +47,17 @@ async def test_telegram_offers_every_command(
     model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
 ) -> None:
     stage = TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+    scopes = {code: f"default::{code}" for code in words.languages()} | {"en": "default::"}
     async with stage.running():
-        await telegram_server.wait(lambda: telegram_server.polling)
-        offered = [(each["command"], each["description"]) for each in telegram_server.commands()]
-    assert offered == [(command.name, command.summary) for command in COMMANDS]
+        await telegram_server.wait(lambda: set(scopes.values()) <= telegram_server.menus)
+        offered = {
+            code: [(each["command"], each["description"]) for each in telegram_server.commands(at)]
+            for code, at in scopes.items()
+        }
+    for code in words.languages():
+        with words.spoken_in(code):
+            assert offered[code] == [(each.name, words.summary(each)) for each in COMMANDS]
+    assert len({told[1][1] for told in offered.values()}) == len(scopes), "each says it its own way"
 
 
 async def test_discord_offers_every_command_but_the_greeting(
@@ -61,6 +68,16 @@ async def test_discord_offers_every_command_but_the_greeting(
         offered = {each["name"]: each for each in discord_server.commands}
     menu = [name for name in NAMES if name != "start"]
     assert list(offered) == [*menu, words.ASK_ABOUT]
+    with words.spoken_in("de"):
+        about, usage = words.ASK_ABOUT, words.summary(COMMANDS[NAMES.index("usage")])
+        hint = words.hint(COMMANDS[NAMES.index("persona")])
+    assert offered[words.ASK_ABOUT]["name_localizations"]["de"] == about != words.ASK_ABOUT
+    assert offered["usage"]["description_localizations"]["de"] == usage
+    [option] = offered["persona"]["options"]
+    assert option["description_localizations"]["de"] == hint
+    assert set(offered["usage"]["description_localizations"]) == {
+        *("de", "es-ES", "es-419", "fr", "ru", "zh-CN", "zh-TW")
+    }
     for command in COMMANDS[1:]:
         form = offered[command.name]
         hints = [option["description"] for option in form.get("options", ())]

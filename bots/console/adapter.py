@@ -67,11 +67,13 @@ class ConsoleAdapter:
 
     name = Console.name
     rate = 1000.0
+    broadcast_rate = 100.0
+    hears = True
     largest_file = 50_000_000
 
     def __init__(self, screen: Screen, person: str) -> None:
         self._screen = screen
-        self._author = Author(self.name, person, person)
+        self._author = Author(self.name, person, person, language())
         # Machines may share a database, so each person's terminal is an account of its own.
         self.bot_id = f"{person}@{socket.gethostname()}"
         self._address = Address(self.name, self.bot_id, "console")
@@ -88,8 +90,8 @@ class ConsoleAdapter:
         return 0.05
 
     def leeway(self, ticket: str) -> Leeway:
-        """Return no bounds: nothing here is written with tickets."""
-        return Leeway()
+        """Return no bounds: nothing here is written with tickets. A terminal shows no pictures."""
+        return Leeway(pictures=False)
 
     def fits(self, markdown: str) -> bool:
         """Return True, because a terminal scrolls."""
@@ -221,12 +223,13 @@ class ConsoleAdapter:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
         """Write a new file into the current directory and tell its path."""
         try:
             path = await asyncio.to_thread(write_new, Path.cwd() / name, data)
-            await self._screen.announce(bare(f"Written to {path}"))
+            await self._screen.announce(bare(words.WRITTEN.format(path=path)))
         except OSError as error:
             raise Undeliverable(f"{name} cannot be written: {error.strerror}") from error
         return nonce
@@ -254,6 +257,13 @@ class ConsoleAdapter:
     async def around(self, address: Address) -> Address | None:
         """Return None: the terminal has no threads."""
         return None
+
+    async def leave(self, address: Address) -> None:
+        """Do nothing, because the terminal has no groups."""
+
+    def link(self, payload: str) -> str:
+        """Return "": no link leads into a terminal."""
+        return ""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Raise AttachmentError, because a terminal has no attachments."""
@@ -328,6 +338,13 @@ def write_new(path: Path, data: bytes) -> Path:
     with open(descriptor, "wb") as file:
         file.write(data)
     return free
+
+
+def language() -> str:
+    """Return the code of the language of the operating system's user, "" if it has none."""
+    told = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    code = next(filter(None, told), "").partition(".")[0]
+    return "" if code in ("C", "POSIX") else code
 
 
 def person() -> str:

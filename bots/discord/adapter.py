@@ -10,7 +10,7 @@ import discord
 from discord.http import Route
 
 from bots.discord import tickets
-from bots.discord.arrivals import CAPACITY
+from bots.discord.arrivals import CAPACITY, Event
 from bots.discord.files import fetch
 from bots.discord.gateway import WRONG_TOKEN, Gateway
 from bots.discord.inbound import PLATFORM
@@ -29,12 +29,10 @@ from bots.discord.threads import open_again, parent
 from bots.discord.way import Way
 from bots.discord.whispers import Whispers
 from core.adapter import (
-    Access,
     Address,
     Attachment,
     Button,
     Change,
-    Copy,
     InboundMessage,
     Known,
     Leeway,
@@ -44,6 +42,9 @@ from core.errors import MessageGone, SettingsError, Undeliverable, Unreachable
 RATE = 40.0
 """The calls a second in all channels together. Discord allows 50, and catching up takes up to 10 of
 them."""
+BROADCAST_RATE = 1.0
+"""The messages a second to people who have asked nothing. Discord takes many private messages that
+come fast for spam, and tells no number."""
 LARGEST = 10_000_000
 """The most bytes of a file; Discord takes 10 MiB with the rest of the message."""
 PACE = 1.25
@@ -115,6 +116,8 @@ async def _log_in(token: str, client: Gateway) -> Gateway:
 class DiscordAdapter:
     """The account of one bot on Discord. Only `listen` uses the gateway; the rest uses REST."""
 
+    broadcast_rate = BROADCAST_RATE
+
     def __init__(self, client: Gateway, files: aiohttp.ClientSession) -> None:
         self._client = client
         self._files = files
@@ -137,6 +140,11 @@ class DiscordAdapter:
         return RATE
 
     @property
+    def hears(self) -> bool:
+        """True while all shards of the gateway are connected."""
+        return self._client.hears
+
+    @property
     def largest_file(self) -> int:
         """The most bytes of a file that is posted."""
         return LARGEST
@@ -153,7 +161,7 @@ class DiscordAdapter:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
         return fits(markdown)
 
-    async def listen(self) -> AsyncGenerator[InboundMessage | Change | Access | Copy, str | None]:
+    async def listen(self) -> AsyncGenerator[Event, str | None]:
         """Yield events of the gateway, and messages that were missed since the newest stored one.
 
         Raises SettingsError when Discord refuses the login.
@@ -273,9 +281,10 @@ class DiscordAdapter:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
-        """Post a file; files may be forbidden where texts are not."""
+        """Post a file; a picture shows. Files may be forbidden where texts are not."""
         held, body = tickets.read(ticket), {"allowed_mentions": _NO_PINGS}
         if held and held.alone:
             file = name, data
@@ -353,6 +362,17 @@ class DiscordAdapter:
         """Return the address of the channel around a public thread."""
         found = await parent(self._client, self._client.deleted, address.chat)
         return None if found is None else replace(address, chat=found)
+
+    async def leave(self, address: Address) -> None:
+        """Leave a server; one that the bot is not in any more is no error."""
+        if address.places:
+            path, guild = "/users/@me/guilds/{guild_id}", address.places[-1]
+            with suppress(Undeliverable):
+                await call(self._client, "DELETE", path, guild_id=guild)
+
+    def link(self, payload: str) -> str:
+        """Return "", because a link to a bot on Discord carries nothing."""
+        return ""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; its URL has to be asked for again, because it expires."""

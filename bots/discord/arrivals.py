@@ -2,9 +2,9 @@
 
 import asyncio
 
-from core.adapter import Access, Change, Copy, InboundMessage
+from core.adapter import Access, Change, Copy, InboundMessage, Membership
 
-Event = InboundMessage | Change | Access | Copy
+Event = InboundMessage | Change | Access | Membership | Copy
 
 CAPACITY = 10_000
 """The most events that wait while the core is stuck, for example without a database."""

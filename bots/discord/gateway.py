@@ -23,6 +23,7 @@ from bots.discord.inbound import parse_access, parse_deletion, parse_edit, read
 from bots.discord.interactions import acknowledge, parse_interaction
 from bots.discord.openings import Openings
 from bots.discord.parsers import passing_over, seeing
+from bots.discord.places import address_of, parse_membership
 from bots.discord.threads import Deleted
 from bots.discord.waits import first_to_end, next_unless_ended
 from bots.discord.way import Way
@@ -98,6 +99,7 @@ class Gateway(discord.AutoShardedClient):
         self._me: discord.ClientUser | None = None
         self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
         self.deleted = Deleted()
+        self._connected: set[int] = set()  # shards that hear events
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
         self._opened: deque[float] = deque(maxlen=SOCKETS)
@@ -114,6 +116,11 @@ class Gateway(discord.AutoShardedClient):
             self._me = self.user
         assert self._me is not None, "not logged in"
         return self._me
+
+    @property
+    def hears(self) -> bool:
+        """True while all shards are connected."""
+        return 0 < (self.shard_count or 0) == len(self._connected)
 
     async def hear(self) -> AsyncGenerator[Event, None]:
         """Open the gateway and yield events until this generator is closed.
@@ -133,6 +140,7 @@ class Gateway(discord.AutoShardedClient):
         finally:
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
+            self._connected.clear()
 
     async def _open(self) -> None:
         known = await self._known.chats(str(self.me.id))
@@ -223,25 +231,37 @@ class Gateway(discord.AutoShardedClient):
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note a new session: messages from before it have to be caught up."""
         self._starting.add(shard_id)
+        self._connected.add(shard_id)
         self._bound_heartbeat(shard_id)
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """Note a new connection of an old session."""
+        self._connected.add(shard_id)
         self._bound_heartbeat(shard_id)
+
+    async def on_shard_disconnect(self, shard_id: int) -> None:
+        """Note that a shard hears nothing."""
+        self._connected.discard(shard_id)
 
     def _bound_heartbeat(self, shard_id: int) -> None:
         """Bound the time between two heartbeats: none at all would keep a thread busy."""
         if beat := self._get_websocket(shard_id=shard_id)._keep_alive:
             beat.interval = min(max(beat.interval or 0.0, BEATS[0]), BEATS[1])
 
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Queue that the bot was added to a server."""
+        self._arrivals.add(parse_membership(guild, self.me))
+
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        """Catch up on those channels of a server that have a recent message."""
+        """Queue that the bot is in a server, and catch up on its channels with a recent message."""
+        self._arrivals.add(parse_membership(guild, self.me))
         since = discord.utils.time_snowflake(discord.utils.utcnow() - LOOKBACK)
         for channel in (*guild.channels, *guild.threads):
             if (
                 isinstance(channel, ServerChannel)
                 and (channel.last_message_id or 0) > since
                 and _may_read(channel)
+                and self._known.hears(address_of(channel, self.me, guild))
             ):
                 self._backlog.catch_up(str(channel.id))
 
@@ -303,12 +323,13 @@ class Gateway(discord.AutoShardedClient):
     async def on_guild_channel_update(self, _: object, channel: discord.abc.GuildChannel) -> None:
         """Queue a change of a channel in which the bot may write: before, it may not have."""
         if channel.permissions_for(channel.guild.me).send_messages:
-            self._may_write(channel.id)
+            self._arrivals.add(parse_access(channel, self.me, channel.guild))
 
     async def on_raw_thread_update(self, event: discord.RawThreadUpdateEvent) -> None:
         """Queue the change of a thread that is not locked: the bot may write there now."""
         if not event.data["thread_metadata"].get("locked"):
-            self._may_write(event.thread_id)
+            thread = event.thread or discord.Object(event.thread_id)
+            self._arrivals.add(parse_access(thread, self.me, discord.Object(event.guild_id)))
 
     async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
         """Remember the channel around a thread: an answer may be on its way into it."""
@@ -325,7 +346,7 @@ class Gateway(discord.AutoShardedClient):
         """
         is_member = self.get_guild(interaction.guild_id or 0) is not None
         event = parse_interaction(interaction, self.me, is_member=is_member)
-        if event is None or self._arrivals.is_full:
+        if event is None or self._arrivals.is_full or not self._known.hears(event.address):
             return
         if isinstance(event, InboundMessage):
             self._join(event)
@@ -339,10 +360,9 @@ class Gateway(discord.AutoShardedClient):
         finally:
             acknowledged.set()
 
-    def _may_write(self, channel_id: int) -> None:
-        self._arrivals.add(parse_access(channel_id, self.me))
-
     def _hear(self, event: InboundMessage | Change | Copy, guild_id: int) -> None:
+        if not self._known.hears(event.address):
+            return
         chat = event.address.chat
         starting = (guild_id >> 22) % (self.shard_count or 1) in self._starting
         if starting and not self._arrivals.is_held(chat):

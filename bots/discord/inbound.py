@@ -18,9 +18,10 @@ from bots.discord.content import (
     replied_to,
     unreadable_in,
 )
+from bots.discord.places import address_of
 from bots.pieces import Pieces
 from core import words
-from core.adapter import Access, Address, Author, Change, ChangeKind, Copy, InboundMessage
+from core.adapter import Access, Author, Change, ChangeKind, Copy, InboundMessage
 from core.speech import command_in, question_in
 
 PLATFORM = Discord.name
@@ -66,7 +67,7 @@ def parse_message(
     reference = message.reference
     return InboundMessage(
         event_id=str(message.id),
-        address=address_of(message.channel.id, me),
+        address=address_of(message.channel, me, message.guild),
         author=author_of(message.author),
         message_id=str(message.id),
         text=text,
@@ -81,6 +82,7 @@ def parse_message(
         partial=len(message.content) >= PARTIAL,
         forwarded=bool(message.message_snapshots),
         addressed=not piece,
+        language=_language(message),
         admin=private or _is_admin(message),
     )
 
@@ -121,13 +123,13 @@ def _edited_copy(message: discord.Message, at: datetime, me: Snowflake) -> Chang
     if message.author.id == me.id or not text:
         return None
     event_id, author = f"{message.id}:{at.isoformat()}", author_of(message.author)
-    address, kind = address_of(message.channel.id, me), ChangeKind.EDITED
+    address, kind = address_of(message.channel, me, message.guild), ChangeKind.EDITED
     return Change(event_id, kind, address, author, str(message.id), text, of_copy=True)
 
 
-def parse_access(channel_id: int, me: discord.ClientUser) -> Access:
-    """Return the sign that the account `me` may write in a channel or a thread."""
-    return Access(f"access {channel_id}", Address(PLATFORM, str(me.id), str(channel_id)))
+def parse_access(channel: Snowflake, me: discord.ClientUser, guild: Snowflake) -> Access:
+    """Return the sign that the account `me` may write in a channel or a thread of a server."""
+    return Access(f"access {channel.id}", address_of(channel, me, guild))
 
 
 def parse_deletion(said: InboundMessage) -> Change:
@@ -144,11 +146,6 @@ def parse_copy(
     text, files = own_text(copy, me), attachments_of(copy)
     gone = attachments_of(original)
     return Copy(event_id, said.address, author, said.message_id, str(copy.id), text, gone, files)
-
-
-def address_of(channel_id: int, me: Snowflake) -> Address:
-    """Return the address of a channel; a thread is a channel of its own."""
-    return Address(PLATFORM, str(me.id), str(channel_id))
 
 
 def author_of(user: discord.User | discord.Member) -> Author:
@@ -203,6 +200,12 @@ def _unreadable(message: discord.Message) -> str:
     shown = (message.content, message.embeds, message.attachments, message.components)
     more = (message.poll, message.stickers, message.message_snapshots)
     return unreadable_in(message) if any((*shown, *more)) else words.UNMENTIONED
+
+
+def _language(message: discord.Message) -> str:
+    """Return the language of a server; "" for the one that Discord gives to every server."""
+    locale = message.guild.preferred_locale if message.guild else discord.Locale.american_english
+    return "" if locale is discord.Locale.american_english else locale.value
 
 
 def _is_admin(message: discord.Message) -> bool:

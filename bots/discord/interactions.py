@@ -10,6 +10,7 @@ import discord
 from discord.abc import Snowflake
 
 from bots import quotes
+from bots.discord import inbound
 from bots.discord.content import (
     LONGEST_QUOTE,
     attachment_of,
@@ -18,11 +19,11 @@ from bots.discord.content import (
     shown_text,
     unreadable_in,
 )
-from bots.discord.inbound import address_of, author_of
+from bots.discord.places import address_of
 from bots.discord.rest import Refused, call
 from bots.discord.tickets import Ticket, Way
 from core import words
-from core.adapter import ASK, Attachment, Change, ChangeKind, InboundMessage
+from core.adapter import ASK, Attachment, Author, Change, ChangeKind, InboundMessage
 
 _KINDS = frozenset(ChangeKind)
 _DEFERRED, _DEFERRED_UPDATE = 5, 6
@@ -57,10 +58,19 @@ def parse_interaction(
 
     `is_member` tells whether the bot is in the server, if the interaction comes from one.
     """
-    data: dict[str, Any] = dict(interaction.data or {})
-    alone = not _may_write(interaction, is_member=is_member)
     if interaction.channel_id is None:
         return None
+    channel = interaction.channel or discord.Object(interaction.channel_id)
+    guild = discord.Object(interaction.guild_id or 0) if is_member else None
+    event = _read(interaction, me, is_member=is_member)
+    return event and replace(event, address=address_of(channel, me, guild))
+
+
+def _read(
+    interaction: discord.Interaction, me: Snowflake, *, is_member: bool
+) -> InboundMessage | Change | None:
+    data: dict[str, Any] = dict(interaction.data or {})
+    alone = not _may_write(interaction, is_member=is_member)
     if interaction.type is discord.InteractionType.application_command:
         ticket = _ticket(interaction, Way.ALONE if alone else Way.FIRST)
         if data.get("type") == _MESSAGE:
@@ -137,6 +147,11 @@ def _asked_about(
     )
 
 
+def _author(interaction: discord.Interaction) -> Author:
+    """Return the account of an interaction, with the language of its client."""
+    return replace(inbound.author_of(interaction.user), language=interaction.locale.value)
+
+
 def _by_address(file: Attachment, url: str) -> Attachment:
     """Return a file with its address, which serves for a day where no message can be read."""
     return replace(file, reference=f"{file.reference} {url}")
@@ -149,8 +164,8 @@ def _message(
     private = _is_private(interaction)
     return InboundMessage(
         event_id=str(interaction.id),
-        address=address_of(interaction.channel_id, me),
-        author=author_of(interaction.user),
+        address=address_of(discord.Object(interaction.channel_id), me, None),
+        author=_author(interaction),
         message_id=str(interaction.id),
         ticket=ticket,
         text=text,
@@ -191,8 +206,8 @@ def _press(
     return Change(
         str(interaction.id),
         ChangeKind(custom_id),
-        address_of(interaction.channel_id, me),
-        author_of(interaction.user),
+        address_of(discord.Object(interaction.channel_id), me, None),
+        _author(interaction),
         str(message.id),
         ticket=ticket,
         whisper=interaction.token,

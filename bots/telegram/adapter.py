@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 
 import httpx
@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 RATE = 22.0
 """The calls a second in all chats together. Telegram allows about 30; the rest is left for bursts,
 and for calls that arrive closer together than they were sent."""
+BROADCAST_RATE = 15.0
+"""The messages a second to people who have asked nothing: half of what Telegram allows."""
 LARGEST = 20_000_000
 """The most bytes of a file. Telegram takes 50 MB, but a process has it in memory several times."""
 SPARE, EACH = Rate(5, 5), Rate(0.5, 3)
@@ -57,6 +59,7 @@ SPARE, EACH = Rate(5, 5), Rate(0.5, 3)
 PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """The seconds between two edits that Telegram accepts for long; a group takes 20 a minute."""
 
+LINK = "https://t.me/"
 LONGEST_TOAST = 200
 """The most characters of the answer to a pressed button."""
 
@@ -91,6 +94,10 @@ async def connect(
 
 class TelegramAdapter:
     """The account of one bot on Telegram."""
+
+    broadcast_rate = BROADCAST_RATE
+    hears = False
+    """True while Telegram answers the polls of `listen`."""
 
     def __init__(self, bot: Bot, client: httpx.AsyncClient, files_dir: str = "") -> None:
         self._bot = bot
@@ -137,7 +144,9 @@ class TelegramAdapter:
 
     async def listen(self) -> AsyncGenerator[Event, str | None]:
         """Yield events from long polling; raises SettingsError if the token is revoked."""
-        async with aclosing(updates(self._client, self._bot.base_url)) as incoming:
+        self._hear(False)
+        polls = updates(self._client, self._bot.base_url, self._hear)
+        async with aclosing(polls) as incoming:
             async for update in incoming:
                 told: str | None = None
                 if event := self._read(update):
@@ -229,13 +238,15 @@ class TelegramAdapter:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
-        """Post a file, as a document. A repeat makes a second one."""
+        """Post a file, as a photo or as a document. A repeat makes a second one."""
+        send = self._bot.send_photo if picture else self._bot.send_document
         return await create(
             address,
             reply_to,
-            lambda chat, thread, reply: self._bot.send_document(
+            lambda chat, thread, reply: send(
                 chat,
                 InputFile(data, filename=name),
                 message_thread_id=thread,
@@ -284,6 +295,16 @@ class TelegramAdapter:
         """Return the address of the chat around a topic."""
         return replace(address, thread="") if address.thread else None
 
+    async def leave(self, address: Address) -> None:
+        """Leave a group; one that does not know the bot any more is no error."""
+        if address.places:
+            with suppress(Undeliverable), translating():
+                await self._bot.leave_chat(int(address.places[-1]))
+
+    def link(self, payload: str) -> str:
+        """Return the address of a page that opens the chat with the bot."""
+        return f"{LINK}{self._me.username}?start={payload}"
+
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         """Return the bytes of a file; Telegram hands out files up to 20 MB."""
         return await fetch(self._bot, self._client, attachment, limit, self._files_dir)
@@ -293,6 +314,9 @@ class TelegramAdapter:
         for task in self._answers:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
+
+    def _hear(self, hears: bool) -> None:
+        self.hears = hears
 
     def _read(self, update: Json) -> Event | None:
         try:

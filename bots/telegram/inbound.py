@@ -32,6 +32,7 @@ from core.adapter import (
     ChangeKind,
     Event,
     InboundMessage,
+    Membership,
     Move,
 )
 from core.speech import question_in
@@ -71,12 +72,18 @@ def parse_piece(update: Update, me: User) -> InboundMessage | None:
     return _said(str(update.update_id), update.message, me, piece=True)
 
 
-def _allowed(event_id: str, change: ChatMemberUpdated, me: User) -> Access | None:
-    """Return the sign in a change of the bot's own rights that it may write now."""
+def _allowed(event_id: str, change: ChatMemberUpdated, me: User) -> Access | Membership | None:
+    """Return the sign in a change of the bot's own rights that it may write now.
+
+    In a group where it may not, it is still a member.
+    """
     now = change.new_chat_member
-    if now.status in _OUT or not getattr(now, "can_send_messages", True):
+    if now.status in _OUT:
         return None
-    return Access(event_id, Address(PLATFORM, str(me.id), _number(change.chat.id)))
+    address = _at(change.chat, me)
+    if getattr(now, "can_send_messages", True):
+        return Access(event_id, address)
+    return Membership(event_id, replace(address, chat=""))
 
 
 def _moved(event_id: str, message: Message, me: User) -> Move | None:
@@ -110,6 +117,7 @@ def _said(
         private=private,
         sent_at=message.edit_date or message.date,
         command=words.command,
+        payload=words.payload,
         attachments=content.files,
         unreadable=content.unreadable,
         reply_to=_number(answered.message_id) if answered else None,
@@ -203,6 +211,8 @@ class _Words:
     mentioned: bool
     called: bool
     """True if a group's message is for the bot: a mention, a command or a reply."""
+    payload: str = ""
+    """The value of a link to the bot, in place of a text."""
 
 
 def _read(message: Message, me: User) -> _Words:
@@ -219,8 +229,10 @@ def _read(message: Message, me: User) -> _Words:
         # Somebody else's words: they are quoted, and give no command.
         return _Words("", None, bool(mentions), called)
     said = to_markdown(text, entities, [*mentions, call] if call and ours else mentions)
+    payload = said if ours and name == START and is_payload(said) else ""
     return _Words(
-        text="" if ours and name == START and is_payload(said) else said,
+        text="" if payload else said,
+        payload=payload,
         command=name if ours else None,
         mentioned=bool(mentions),
         called=called,
@@ -273,12 +285,18 @@ def _is_anonymous(message: Message) -> bool:
 
 def _address(message: MaybeInaccessibleMessage, me: User) -> Address:
     topic = isinstance(message, Message) and message.is_topic_message and message.message_thread_id
-    chat, thread = _number(message.chat.id), _number(topic) if topic else ""
-    return Address(PLATFORM, str(me.id), chat, thread)
+    return _at(message.chat, me, _number(topic) if topic else "")
+
+
+def _at(chat: Chat, me: User, thread: str = "") -> Address:
+    number = _number(chat.id)
+    places = () if chat.type == Chat.PRIVATE else (number,)
+    return Address(PLATFORM, str(me.id), number, thread, places)
 
 
 def _author(user: User) -> Author:
-    return Author(PLATFORM, _number(user.id), quoted.full_name(user))
+    language = user.language_code or ""
+    return Author(PLATFORM, _number(user.id), quoted.full_name(user), language)
 
 
 def _number(told: object) -> str:

@@ -1,4 +1,4 @@
-"""The menu of commands. An earlier bot with our token may have left others that hide it.
+"""The menus of commands, one in each language. Those of an earlier bot may hide them.
 
 Telegram shows a person the list of the narrowest scope that has one, and in each scope that of
 their own language first. Nothing tells which lists there are: each has to be asked for.
@@ -19,6 +19,7 @@ from telegram import (
 )
 from telegram.error import TelegramError
 
+from core import words
 from core.adapter import COMMANDS
 from core.errors import MISSHAPEN, place
 
@@ -29,13 +30,14 @@ NARROWER = (
     BotCommandScopeAllGroupChats(),
     BotCommandScopeAllChatAdministrators(),
 )
+_WIDEST = BotCommandScopeDefault()
 LANGUAGES = (
     *("en", "de", "ru", "es", "fr", "pt", "it", "fa", "ar", "uk", "tr", "id", "zh", "hi", "ko"),
     *("ja", "pl", "nl", "uz", "he", "vi", "be", "cs", "kk", "ro", "ms", "ca", "sv", "hu", "th"),
 )
 """The languages in which most people use Telegram, those of most bots first."""
 PAUSE = 0.1
-"""The seconds between two looks for lists in a language: about ten seconds for all of them."""
+"""The seconds between two looks at lists in a language: about ten seconds for all of them."""
 
 _FAILURES = (TelegramError, *MISSHAPEN)
 
@@ -43,7 +45,7 @@ _FAILURES = (TelegramError, *MISSHAPEN)
 async def offer(bot: Bot) -> None:
     """Offer the commands, and remove the lists of narrower scopes. A failure is only logged."""
     try:
-        await bot.set_my_commands([BotCommand(each.name, each.summary) for each in COMMANDS])
+        await bot.set_my_commands(_menu())
     except _FAILURES as error:
         log.warning("Telegram does not accept the command menu: %s", place(error))
         return
@@ -53,14 +55,35 @@ async def offer(bot: Bot) -> None:
         log.warning("Telegram does not tell the command menus: %s", place(error))
 
 
-async def remove_translations(bot: Bot) -> None:
-    """Remove the lists of all scopes in a language, slowly; end at the first failure."""
+async def translate(bot: Bot) -> None:
+    """Offer the commands in each language of ours, and remove all other lists in a language.
+
+    This takes its time; it ends at the first failure.
+    """
+    ours = words.languages()[1:]
+    others = [each for each in LANGUAGES if each not in ours]
     try:
-        for language, scope in product(LANGUAGES, (BotCommandScopeDefault(), *NARROWER)):
+        for language in ours:
+            await asyncio.sleep(PAUSE)
+            await _set(bot, language)
+        for language, scope in (*product(ours, NARROWER), *product(others, (_WIDEST, *NARROWER))):
             await asyncio.sleep(PAUSE)
             await _remove(bot, scope, language)
     except _FAILURES as error:
         log.debug("The command menus in other languages are left: %s", place(error))
+
+
+async def _set(bot: Bot, language: str) -> None:
+    """Offer the commands in a language, unless they are on offer already."""
+    with words.spoken_in(language):
+        menu = _menu()
+    if tuple(menu) != await bot.get_my_commands(language_code=language):
+        await bot.set_my_commands(menu, language_code=language)
+
+
+def _menu() -> list[BotCommand]:
+    """Return the commands with their summaries in the current language."""
+    return [BotCommand(each.name, words.summary(each)) for each in COMMANDS]
 
 
 async def _remove(bot: Bot, scope: BotCommandScope, language: str | None = None) -> None:

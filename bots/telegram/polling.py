@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import httpx
 
@@ -23,9 +23,13 @@ LAST_ID = 2**53
 _KINDS = ["message", "edited_message", "callback_query", "my_chat_member"]
 
 
-async def updates(client: httpx.AsyncClient, url: str) -> AsyncGenerator[Json, None]:
+async def updates(
+    client: httpx.AsyncClient, url: str, hears: Callable[[bool], None] = lambda _: None
+) -> AsyncGenerator[Json, None]:
     """Yield raw updates with their ids in order, for ever. Raise SettingsError if the token is
     refused.
+
+    `hears` is told after each poll whether Telegram answered.
 
     python-telegram-bot's `get_updates` is not used: it loses a whole batch for one update that it
     cannot read, and logs the texts.
@@ -39,11 +43,13 @@ async def updates(client: httpx.AsyncClient, url: str) -> AsyncGenerator[Json, N
             batch = await _poll(client, url, offset)
         except (Unreachable, RetryAfter) as error:
             failures += 1
+            hears(False)
             if failures == 1:
                 log.warning("no updates from Telegram, trying again: %s", error)
             await asyncio.sleep(_pause(error, failures))
             continue
         failures = 0
+        hears(True)
         for update in batch:
             yield update
             offset = update["update_id"] + 1

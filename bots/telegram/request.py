@@ -20,7 +20,7 @@ TIMEOUT = httpx.Timeout(20, connect=10, pool=10)
 ENOUGH = 64 * 1024
 """The bytes of an answer that are read when only its beginning is needed."""
 
-CREATES = frozenset({"sendMessage", "sendDocument"})
+CREATES = frozenset({"sendMessage", "sendDocument", "sendPhoto"})
 """The methods of which only the new message's id is needed."""
 DEEDS = frozenset(
     {

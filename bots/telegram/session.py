@@ -12,7 +12,7 @@ from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
 from bots.proxies import proxies
-from bots.telegram.menus import offer, remove_translations
+from bots.telegram.menus import offer, translate
 from bots.telegram.request import Request
 from bots.trust import trust
 from core.errors import MISSHAPEN, SettingsError, Unreachable, place
@@ -49,7 +49,7 @@ async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, htt
         try:
             await _greet(bot, api_url)
             await _prepare(bot, api_url)
-            async with _beside(remove_translations(bot)):
+            async with _beside(translate(bot)):
                 yield bot, client
         finally:
             await bot.shutdown()

@@ -116,4 +116,4 @@ async def _read(
 
 def _name(attachment: Attachment) -> str:
     """Return the name of a file on one line, cut to 100 characters."""
-    return " ".join(attachment.name.split())[:100] or "a file without name"
+    return " ".join(attachment.name.split())[:100] or words.NAMELESS

@@ -11,7 +11,7 @@ from itertools import count
 
 from sqlalchemy.exc import DBAPIError
 
-from core import attachments, inbox, memory, quota, tools, words
+from core import attachments, inbox, memory, quota, tools, usage, words
 from core.chat._call import OpenCall
 from core.chat._delivery import Delivery
 from core.chat._question import question_of
@@ -60,13 +60,21 @@ class Chat:
     """The two steps of a turn: `answer` stores the answer, and `delivery` posts it."""
 
     def __init__(
-        self, sessions: Sessions, llm: LLM, terms: Terms, *, now: Callable[[], datetime]
+        self,
+        sessions: Sessions,
+        llm: LLM,
+        terms: Terms,
+        *,
+        now: Callable[[], datetime],
+        notice: Callable[[Exception], None] = lambda _: None,
     ) -> None:
+        """Make the steps of a process; `notice` hears every error that ends a turn."""
         self.delivery = Delivery(sessions, terms.rules, now=now)
         self._sessions = sessions
         self._llm = llm
         self._terms = terms
         self._now = now
+        self._notice = notice
         self._arriving = attachments.Room(attachments.ARRIVING)
         # Those that were told what their model cannot take; after a restart they are told again.
         self._told: deque[tuple[int, str]] = deque(maxlen=1000)
@@ -100,6 +108,7 @@ class Chat:
     ) -> _Ending:
         """Return the ending for an error that another attempt would meet again."""
         names = [each.name for each in turn.question.attachments]
+        self._notice(error)
         sentence = words.ended(error, self._now(), file=names[0] if len(names) == 1 else None)
         if isinstance(error, REFUSALS):
             log.info("turn %s: refused: %s", turn.reference, error)
@@ -266,7 +275,7 @@ class Chat:
             elif turn.question.attachments:
                 await attachments.drop(session, turn)
             await self._settle(session, call)
-            return answer, standing
+            return await self._warned(session, turn, answer) if is_kept else answer, standing
 
         answer, reply.standing = await transact(self._sessions, work)
         call.settled()
@@ -290,6 +299,15 @@ class Chat:
             await call.recover(session)
         if call.turn.model is not None and self._llm.is_gone(call.turn.model):
             await memory.choose_model(session, call.turn.conversation_id, None)
+
+    async def _warned(self, session: Session, turn: Turn, answer: str) -> str:
+        """Return an answer with a line below it for each limit of which most is used by now."""
+        if turn.kind != "chat":
+            return answer
+        now = self._now()
+        for low in await quota.warn(session, turn, self._terms.rules, now=now):
+            answer = await inbox.add(session, turn, usage.warning(low, now))
+        return answer
 
     async def _restored(self, session: Session, turn: Turn, ending: _Ending) -> str:
         """Return the answer that no other one came to replace, and tell the person why."""

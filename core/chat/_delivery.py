@@ -1,36 +1,34 @@
 """The second step of a turn: its stored answer is posted, or given up."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from tempfile import TemporaryFile
 
-from core import inbox, mutes, privacy, quota, words
+from core import inbox, mutes, quota, words
 from core.adapter import Address
+from core.chat._enclosures import Enclosures
 from core.chat._standing import give_back, known, look_up, regenerate
 from core.db import Session, Sessions, transact
-from core.errors import DeliveryError, Muted, TooLate, Undeliverable, Unreachable
+from core.errors import DeliveryError, Muted, TooLate, Undeliverable
 from core.quota import Rules
 from core.reply import Reply
 from core.turns import Turn
 
 log = logging.getLogger(__name__)
 
-EXPORT = "parley.json"
 EXCUSED = 3
 """The refusals to write at an address, one after the other, that cost nobody but the deployment."""
 
 
 class Delivery:
-    """The way of stored answers to their platforms, one export at a time."""
+    """The way of stored answers to their platforms."""
 
     def __init__(self, sessions: Sessions, rules: Rules, *, now: Callable[[], datetime]) -> None:
         self._sessions = sessions
         self._rules = rules
         self._now = now
-        self._exporting = asyncio.Semaphore(1)
+        self._enclosures = Enclosures(sessions, rules, now=now)
 
     async def deliver(self, turn: Turn, reply: Reply, *, last: bool = False) -> bool:
         """Post the stored answer on the platform, in the messages of earlier attempts if any.
@@ -44,8 +42,7 @@ class Delivery:
         if standing is None:
             standing = await transact(self._sessions, lambda s: look_up(s, turn))
         await reply.deliver(turn.answer, standing.buttons, last=last)
-        if turn.question.export:
-            await self._export(turn, reply, last=last)
+        await self._enclosures.enclose(turn, reply, last=last)
         # Before the turn ends, so that a crash in between loses none of it.
         await reply.unbutton(standing.ended)
         outcome = turn.outcome
@@ -64,29 +61,6 @@ class Delivery:
             now = await transact(self._sessions, lambda s: look_up(s, turn))
             await reply.unbutton(reply.messages.ids[-1:] if not now.buttons else ())
         return is_followed
-
-    async def _export(self, turn: Turn, reply: Reply, *, last: bool) -> None:
-        """Post the file after the answer, so that a failing answer does not post it twice.
-
-        One export at a time is in memory.
-        """
-        most = reply.adapter.largest_file
-        async with self._exporting:
-            with TemporaryFile() as file:
-                if not await privacy.export(self._sessions, turn.user_id, file, most=most):
-                    log.warning("turn %s: more than %d bytes to export", turn.reference, most)
-                    told = words.EXPORT_LARGE.format(megabytes=words.number(most / 1e6))
-                    await reply.deliver(words.with_reference(told, turn.reference), last=last)
-                    return
-                file.seek(0)
-                data = await asyncio.to_thread(file.read)
-            try:
-                await reply.attach(EXPORT, data)
-            except (Undeliverable, Unreachable) as error:
-                if isinstance(error, Muted) or (isinstance(error, Unreachable) and not last):
-                    raise
-                log.warning("turn %s: %d bytes not delivered: %s", turn.reference, len(data), error)
-                await reply.deliver(words.with_reference(words.NOT_SENT, turn.reference), last=last)
 
     async def give_up(self, turn: Turn, reply: Reply, error: Undeliverable) -> bool:
         """End a turn that cannot be delivered; it costs the person nothing.

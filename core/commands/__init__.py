@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from core import words
 from core.adapter import COMMANDS, Command
-from core.commands import _everyday, _privacy, _style
+from core.commands import _everyday, _language, _privacy, _style
 from core.commands._privacy import CONFIRMED
 from core.commands._request import CarryOut, Offer, Request, Result
 from core.db import Session
@@ -18,6 +18,7 @@ _CARRY_OUT: Mapping[str, CarryOut] = {
     "stop": _everyday.stop,
     "usage": _everyday.usage,
     "persona": _style.persona,
+    "language": _language.language,
     "model": _style.model,
     "privacy": _privacy.privacy,
     "export": _privacy.export,

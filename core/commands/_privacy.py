@@ -4,6 +4,7 @@ from core import privacy as stored
 from core import quota, words
 from core.commands._request import Request, Result
 from core.db import Session
+from core.turns import Enclosure
 
 CONFIRMED = "yes"
 
@@ -20,7 +21,7 @@ async def export(session: Session, request: Request) -> Result:
     again_at = await stored.begin_export(session, request.speaker.user_id, now=request.now)
     if again_at is not None:
         return Result(words.EXPORTED_LATELY.format(when=words.until(again_at, request.now)))
-    return Result(words.EXPORTED, export=True)
+    return Result(words.EXPORTED, encloses=Enclosure.EXPORT)
 
 
 async def forget(session: Session, request: Request) -> Result:

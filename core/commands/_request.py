@@ -1,13 +1,14 @@
 """A request to carry out a command, and its result."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from core import words
 from core.adapter import Account
 from core.db import Session
 from core.quota import Rules
-from core.turns import Speaker
+from core.turns import Enclosure, Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Offer:
     retention_days: int | None = None
     admins: frozenset[Account] = frozenset()
     """The operators' accounts."""
+    links: Callable[[str], Sequence[str]] = lambda _: ()
+    """Returns the addresses of pages that open a chat with the bot and send it an invite."""
+    language: str = words.ENGLISH
+    """The language for people of whom none is known."""
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -44,6 +49,8 @@ class Request:
     """True if the person administers the chat; None if that is unknown."""
     offer: Offer
     now: datetime
+    confidential: bool = False
+    """True if nobody but the person sees the answer, though others read the chat."""
     refusal: str = ""
     """The sentence for a person who may not change anything here; "" for one who may."""
 
@@ -62,8 +69,8 @@ class Result:
     """The epoch that has begun; None if the conversation goes on."""
     forgot: bool = False
     """True if a conversation was forgotten; what it holds has to be deleted."""
-    export: bool = False
-    """True if a file with everything stored about the person goes with the answer."""
+    encloses: Enclosure | None = None
+    """The file that goes with the answer."""
     asks: str = ""
     """The name of the command, if it waits for a confirmation by buttons."""
 

@@ -5,6 +5,7 @@ from core.inbox._accept import (
     Growth,
     accept,
     extend,
+    inform,
     is_new,
     move,
     note,
@@ -29,17 +30,20 @@ from core.inbox._order import unblock
 from core.inbox._records import (
     Record,
     amend,
+    answer_of,
     as_new,
     cancel,
     get,
     is_answering,
     last_question,
     latest,
+    let_go,
     of_album,
     requeue,
     unanswered,
+    unanswered_by,
 )
-from core.inbox._steps import answered, delivered, discard, give_up, is_answered, retry
+from core.inbox._steps import add, answered, delivered, discard, give_up, is_answered, retry
 
 __all__ = [
     "Entry",
@@ -47,7 +51,9 @@ __all__ = [
     "Held",
     "Record",
     "accept",
+    "add",
     "amend",
+    "answer_of",
     "answered",
     "as_new",
     "bury",
@@ -61,12 +67,14 @@ __all__ = [
     "get",
     "give_up",
     "hand_back",
+    "inform",
     "is_answered",
     "is_answering",
     "is_busy",
     "is_new",
     "last_question",
     "latest",
+    "let_go",
     "move",
     "note",
     "of_album",
@@ -80,5 +88,6 @@ __all__ = [
     "summarise",
     "tell",
     "unanswered",
+    "unanswered_by",
     "unblock",
 ]

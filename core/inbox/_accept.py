@@ -13,6 +13,8 @@ from core.db import LOOK, Session, insert_missing, notify
 from core.inbox._order import NEW_LINE, call_up
 from core.inbox._records import amend
 from core.inbox._tables import IS_EVENT, events, turns
+from core.lines import LAST
+from core.places import Place
 from core.posts import IS_POST, chat_of
 from core.requests import minute
 from core.turns import Kind, Outcome, Question, Turn
@@ -49,6 +51,7 @@ _COLUMNS = (
 _ROW = select(*(bindparam(name, type_=turns.c[name].type) for name in _COLUMNS), NEW_LINE)
 _KNOWN = exists().where(*IS_EVENT) | exists().where(*IS_POST)
 _INSERT = insert(turns).from_select((*_COLUMNS, "line"), _ROW).returning(turns.c.id)
+_INSERT_LAST = insert(turns).values(line=LAST).returning(turns.c.id)
 # One statement checks and inserts; unique keys decide a race for the same event.
 _ACCEPT = insert(turns).from_select((*_COLUMNS, "line"), _ROW.where(~_KNOWN)).returning(turns.c.id)
 _IS_SUMMARISED = exists().where(
@@ -111,11 +114,40 @@ async def replace(session: Session, entry: Entry, *, now: datetime) -> int:
 async def say(session: Session, entry: Entry, *, now: datetime) -> int:
     """Store a turn with an answer that is no reply to a message; it only has to be delivered.
 
-    Return its id.
+    An announcement stands in the last line. Return the turn's id.
     """
-    turn_id: int = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
+    statement = _INSERT_LAST if entry.question.announced else _INSERT
+    turn_id: int = (await session.execute(statement, _row(entry, now))).scalar_one()
     await posts.begin(session, entry.address, turn_id, None)
     return turn_id
+
+
+async def inform(
+    session: Session,
+    place: Place,
+    text: str,
+    *,
+    now: datetime,
+    lane: str | None = None,
+    announced: bool = False,
+) -> int:
+    """Store a text for a person in their private chat who has not asked for it.
+
+    Return its turn's id. `announced` is as in a question.
+    """
+    entry = Entry(
+        kind="command",
+        address=place.address,
+        message_id=None,
+        user_id=place.user_id,
+        conversation_id=place.conversation_id,
+        epoch=place.epoch,
+        lane=lane,
+        question=Question("", announced=announced),
+        ready_at=now,
+        answer=text,
+    )
+    return await say(session, entry, now=now)
 
 
 async def tell(
@@ -134,7 +166,7 @@ async def tell(
         conversation_id=turn.conversation_id,
         epoch=turn.epoch,
         lane=None,
-        question=Question(""),
+        question=Question("", language=turn.question.language),
         ready_at=now,
         answer=text,
     )
@@ -174,7 +206,7 @@ async def summarise(session: Session, turn: Turn, *, now: datetime) -> None:
         conversation_id=turn.conversation_id,
         epoch=turn.epoch,
         lane=lane,
-        question=Question(SUMMARISE),
+        question=Question(SUMMARISE, language=turn.question.language),
         ready_at=now,
         follows_id=turn.id,
     )

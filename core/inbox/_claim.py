@@ -31,7 +31,7 @@ from core import fleet, models
 from core.adapter import Account, Address
 from core.db import Session
 from core.inbox._tables import turns
-from core.lines import ALONE, FIRST, LATER, ONCE, REST, line_after
+from core.lines import ALONE, FIRST, LAST, LATER, ONCE, REST, line_after
 from core.models import FENCED, Instant
 from core.turns import Outcome, Question, Turn
 
@@ -52,6 +52,10 @@ _CHAT_ELSEWHERE = exists().where(
     _HAS_WORKER,
     _other.c.worker_id != bindparam("worker"),
     _other.c.lease_until > bindparam("now", type_=Instant),
+)
+# An announcement does not step between a question and its answer.
+_HAS_ASKED = exists().where(
+    _other.c.user_id == turns.c.user_id, _IS_LEFT, _other.c.line.is_distinct_from(LAST)
 )
 # True but for rare cases: a line is only a hint.
 _MAY_RUN = (
@@ -78,6 +82,7 @@ def _waiting(account: int, line: int) -> Select[Any]:
             turns.c.bot_id == bindparam(f"bot_{account}"),
             turns.c.line == literal_column(str(line)),
             *_MAY_RUN,
+            *((~_HAS_ASKED,) if line == LAST else ()),
         )
         .order_by(turns.c.ready_at, turns.c.id)
         .limit(bindparam("most", type_=Integer))
@@ -224,7 +229,10 @@ _SHAKEN = (
 async def shaken(
     session: Session, worker_id: str, accounts: Collection[Account], *, now: datetime
 ) -> Sequence[int]:
-    """Return the lines with turns to claim that were in hand at the death of a process."""
+    """Return the lines with turns to claim behind those of the ordinary ones.
+
+    They are those of turns that were in hand at the death of a process, and `LAST`.
+    """
     values = {"worker": worker_id, "accounts": list(accounts), "now": now}
     found = await session.scalars(_SHAKEN, values)
     return found.all()

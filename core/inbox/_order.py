@@ -12,11 +12,13 @@ from sqlalchemy import Integer, bindparam, case, exists, func, or_, select, unio
 
 from core.db import Session
 from core.inbox._tables import turns
-from core.lines import ALONE, FIRST, LATER, line_after
+from core.lines import ALONE, FIRST, LAST, LATER, line_after
 from core.models import Instant
 
 _other = turns.alias("other")
 _IS_LEFT = _other.c.delivered_at.is_(None)
+# Announcements are in nobody's way.
+_IS_ASKED = _other.c.line.is_distinct_from(LAST)
 
 
 def _is_there(*conditions: Any) -> Any:
@@ -37,7 +39,7 @@ NEW_LINE = case(
         ),
         None,
     ),
-    (exists().where(_other.c.user_id == bindparam("user_id"), _IS_LEFT), LATER),
+    (exists().where(_other.c.user_id == bindparam("user_id"), _IS_LEFT, _IS_ASKED), LATER),
     else_=FIRST,
 ).label("line")
 """The line of a new turn, by the parameters of its row."""

@@ -168,6 +168,18 @@ async def requeue(session: Session, turn_id: int, *, ticket: str = "", now: date
     await session.execute(again.values(as_new(now) | _ASKED | {"ticket": ticket}))
 
 
+async def answer_of(session: Session, turn_id: int) -> str:
+    """Return the answer of a turn as its row holds it; "" if it has none, or memory has it."""
+    return await session.scalar(select(turns.c.answer).where(turns.c.id == turn_id)) or ""
+
+
+async def let_go(session: Session, turn_ids: Collection[int]) -> bool:
+    """Let refused questions wait no longer to be asked again; return whether any did."""
+    refused = (turns.c.id.in_(turn_ids), turns.c.outcome == Outcome.REFUSED)
+    gone = await session.execute(update(turns).where(*refused).values(outcome=Outcome.STOPPED))
+    return row_count(gone) > 0
+
+
 async def amend(
     session: Session,
     turn_id: int,
@@ -241,6 +253,19 @@ async def unanswered(session: Session, speaker: Speaker) -> list[int]:
             turns.c.kind == "chat",
             turns.c.user_id == speaker.user_id,
             turns.c.conversation_id == speaker.conversation_id,
+            turns.c.answered_at.is_(None),
+        )
+    )
+    return list(found)
+
+
+async def unanswered_by(session: Session, user_id: int) -> list[int]:
+    """Return the ids of a person's unanswered questions in all conversations."""
+    found = await session.scalars(
+        select(turns.c.id).where(
+            turns.c.kind == "chat",
+            turns.c.user_id == user_id,
+            turns.c.delivered_at.is_(None),
             turns.c.answered_at.is_(None),
         )
     )

@@ -26,7 +26,7 @@ from core.inbox._order import call_up
 from core.inbox._tables import IS_QUESTION, turns
 from core.models import FENCED, Instant
 from core.posts import LAST, part_of
-from core.turns import Outcome, Turn
+from core.turns import GAP, Outcome, Turn
 
 _ANSWERED = (
     update(turns)
@@ -61,6 +61,16 @@ async def answered(
         raise LeaseLost(f"turn {turn.reference}")
     found: str | None = stored.shown
     return found
+
+
+async def add(session: Session, turn: Turn, note: str) -> str:
+    """Add a note below the answer that was just stored; return the whole answer."""
+    whole = turns.c.answer + literal(f"{GAP}{note}")
+    written = update(turns).where(*FENCED, turns.c.answered_at.is_not(None)).values(answer=whole)
+    answer: str | None = await session.scalar(written.returning(turns.c.answer), turn.fence)
+    if answer is None:
+        raise LeaseLost(f"turn {turn.reference}")
+    return answer
 
 
 _IS_ANSWERED = select(literal(1)).where(*FENCED, turns.c.answered_at.is_not(None))

@@ -7,29 +7,50 @@ from datetime import datetime
 from core import commands, identity, inbox, memory, posts, presses, quota, words
 from core.adapter import Change, ChangeKind, Copy
 from core.db import Session
+from core.intake._doors import Doors, Person
 from core.intake._entries import Accepted, answered, instead, notice_of
 from core.requests import Bounds, Reason
-from core.turns import Activity, Outcome, Question
+from core.turns import Activity, Outcome, Question, Stranger
 
 
 class Changes:
     """The way in for changes of messages that belong to a turn."""
 
-    def __init__(self, offer: commands.Offer, bounds: Bounds, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        offer: commands.Offer,
+        bounds: Bounds,
+        now: Callable[[], datetime],
+        doors: Doors,
+    ) -> None:
         self._offer = offer
         self._bounds = bounds
         self._now = now
+        self._doors = doors
 
-    async def store(self, session: Session, change: Change) -> Accepted:
-        """Store a change of a known message, or pass it over."""
+    async def store(
+        self, session: Session, change: Change, person: Person | Stranger | None
+    ) -> Accepted:
+        """Store a change of a known message, or pass it over.
+
+        `person` made it; None for an account that never spoke, and if a copy was changed.
+        """
+        spoken = await identity.language(session, change.author) if change.is_press else ""
+        with words.spoken_in(spoken or self._offer.language):
+            return await self._stored(session, change, person)
+
+    async def _stored(
+        self, session: Session, change: Change, person: Person | Stranger | None
+    ) -> Accepted:
         turn_id = await posts.turn_of(session, change.address, change.message_id)
         record = None if turn_id is None else await inbox.get(session, turn_id)
         if record is not None and change.of_copy:
             whose = await identity.author_of(session, record.user_id, change.author)
             change = replace(change, author=whose)
+            person = await self._doors.person_of(session, change, self._now())
         if record is None or not presses.concerns(change, record):
             return Accepted(told=presses.unknown(change.kind))
-        if told := await self._hindrance(session, change, record):
+        if told := await self._hindrance(session, change, record, person):
             return told  # nothing is stored of what strangers press
         if not await inbox.note(session, change.address, change.event_id):
             return Accepted()
@@ -41,8 +62,7 @@ class Changes:
             case ChangeKind.EDITED:
                 done = await self._edited(session, change, record)
             case _:
-                stopped = await inbox.cancel(session, [record.id])
-                done = Accepted(changed=stopped, told="" if stopped else words.NOTHING_TO_STOP)
+                done = await self._stop(session, change, record)
         return done
 
     async def store_copy(self, session: Session, copy: Copy) -> Accepted:
@@ -55,21 +75,26 @@ class Changes:
         return Accepted(changed=True)
 
     async def _hindrance(
-        self, session: Session, change: Change, record: inbox.Record
+        self,
+        session: Session,
+        change: Change,
+        record: inbox.Record,
+        person: Person | Stranger | None,
     ) -> Accepted | None:
         """Count a change; return an end for one that its author may not make, else None.
 
         Tell them once to wait.
         """
+        if isinstance(person, Stranger):
+            return Accepted()
         there = record.conversation_id, change.address
         if change.is_press and await identity.has_left(session, *there):
             return Accepted(told=words.MOVED_ON)  # nothing can be written there any more
         now = self._now()
-        person = await identity.activity(session, change.author, now=now)
         not_theirs = Accepted(told=words.NOT_YOURS if change.is_press else "")
         if person is None:
             return not_theirs
-        user_id, activity = person
+        user_id, activity, _ = person
         is_theirs = record.user_id == user_id
         if change.kind is ChangeKind.DELETED:  # there are no more deletions than messages
             return None if is_theirs else not_theirs
@@ -79,7 +104,8 @@ class Changes:
             return None if is_theirs else not_theirs
         if is_theirs and not self._bounds.is_told(activity, reached, now):
             entry = instead(change, record, record.question, now)
-            notice = notice_of(entry, reached, self._bounds.notice(reached, now))
+            with words.spoken_in(record.question.language):
+                notice = notice_of(entry, reached, self._bounds.notice(reached, now))
             await inbox.say(session, notice, now=now)
         return Accepted()
 
@@ -96,16 +122,55 @@ class Changes:
         was said after it rests on it.
         """
         now = self._now()
+        if record.outcome in (Outcome.REFUSED, Outcome.STOPPED) and not record.forgotten:
+            waiting = await quota.waiting(session, record.id)
+            if waiting is not None:
+                return await self._go_on(session, change, record, waiting)
         if record.outcome in (Outcome.FAILED, Outcome.REFUSED) and not record.forgotten:
             await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
             await self._stay(session, change, record.id)
             return Accepted()
         if told := await presses.hindrance(session, change, record):
             return Accepted(told=told)
-        question = replace(record.question, again=True)
+        question = replace(record.question, again=True, language=words.language())
         entry = instead(change, record, question, now)
         await self._stay(session, change, await inbox.replace(session, entry, now=now))
         return Accepted(changed=True)
+
+    async def _stop(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
+        """Stop the answer to a question; one that was deleted does not wait to be asked again."""
+        if change.kind is ChangeKind.DELETED:
+            await inbox.let_go(session, [record.id])
+        stopped = await inbox.cancel(session, [record.id])
+        return Accepted(changed=stopped, told="" if stopped else words.NOTHING_TO_STOP)
+
+    async def _go_on(
+        self, session: Session, change: Change, record: inbox.Record, waiting: quota.Waiting
+    ) -> Accepted:
+        """Ask again what waits under a notice, once its limit is whole again.
+
+        The questions are answered in their order, each in reply to its own message.
+        """
+        now = self._now()
+        if now < waiting.until:
+            return Accepted(told=words.WAITS.format(until=words.until(waiting.until, now)))
+        await quota.end_wait(session, waiting.notice_id)
+        for turn_id in waiting.turn_ids:
+            await inbox.requeue(session, turn_id, ticket=change.ticket, now=now)
+        if record.id in waiting.turn_ids:
+            await self._stay(session, change, record.id)
+        else:
+            await self._take_off(session, change, record)
+        return Accepted(told="" if waiting.turn_ids else words.NOTHING_WAITS)
+
+    async def _take_off(self, session: Session, change: Change, record: inbox.Record) -> None:
+        """Let a notice stand without its button."""
+        text = await inbox.answer_of(session, record.id)
+        if text:
+            question = Question("", private=record.question.private)
+            entry = answered(instead(change, record, question, self._now()), text)
+            entry = replace(entry, replaces_id=record.id)
+            await self._stay(session, change, await inbox.replace(session, entry, now=self._now()))
 
     async def _decide(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """Carry out a command that asked for a confirmation, or leave it.
@@ -116,7 +181,8 @@ class Changes:
         if presses.is_decided(record):
             return Accepted(told=words.DECIDED)
         result = await presses.decide(session, change, record, self._offer, now=now)
-        question = Question("", private=record.question.private)
+        private, spoken = record.question.private, words.language()
+        question = Question("", private=private, language=spoken)
         entry = answered(instead(change, record, question, now), result.text)
         await inbox.replace(session, replace(entry, replaces_id=record.id), now=now)
         return Accepted(changed=True, forgot=result.forgot)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from core import inbox
 from core.adapter import Change, InboundMessage
+from core.errands import Errand
 from core.requests import Reason
 from core.turns import Question, Speaker
 
@@ -19,6 +20,8 @@ class Accepted:
     """True if a conversation was forgotten; what it holds has to be deleted."""
     ready_at: datetime | None = None
     """The time from which there may be a turn to claim; None means now."""
+    errand: Errand | None = None
+    """A call to the platform that belongs to no turn."""
     told: str = ""
     """A sentence for the person who pressed a button; nobody else sees it."""
 
@@ -73,4 +76,5 @@ def answered(entry: inbox.Entry, text: str) -> inbox.Entry:
 
 def notice_of(entry: inbox.Entry, reason: Reason, text: str) -> inbox.Entry:
     """Return an entry that only tells a person to wait; it waits for nothing itself."""
-    return replace(answered(entry, text), lane=None, question=Question("", notice=reason))
+    told = Question("", notice=reason, language=entry.question.language)
+    return replace(answered(entry, text), lane=None, question=told)

@@ -23,6 +23,7 @@ from core import (
     speech,
     words,
 )
+from core.access import EVERYBODY, Rules
 from core.adapter import (
     NEW,
     Access,
@@ -31,17 +32,20 @@ from core.adapter import (
     Copy,
     Event,
     InboundMessage,
+    Membership,
     Move,
     Opening,
 )
 from core.db import TRANSIENT, Session, Sessions, may_pass, reason, transact
+from core.errands import Errand
 from core.errors import place
 from core.events import cleaned
 from core.intake._changes import Changes
+from core.intake._doors import Doors
 from core.intake._entries import Accepted, answered, entry_of, notice_of
 from core.outages import is_broken, timed_out
 from core.requests import Bounds, Reason, Turnstile
-from core.turns import Speaker
+from core.turns import Speaker, Stranger
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +73,14 @@ class Intake:
         changed: Callable[[], None],
         bounds: Bounds = BOUNDS,
         forgot: Callable[[], None] = lambda: None,
+        rules: Rules = EVERYBODY,
+        errand: Callable[[Errand], None] = lambda _: None,
     ) -> None:
         """Make an intake.
 
         `accepted` wakes a worker at a time, and `changed` makes it look at its running turns.
         `forgot` wakes the upkeep, which deletes what was forgotten; by itself it comes hourly.
+        `rules` tell who may speak to the bot, and `errand` takes the calls that make no turn.
         """
         self._sessions = sessions
         self._offer = offer
@@ -84,7 +91,9 @@ class Intake:
         self._turnstile = Turnstile(bounds)
         self._forgot = forgot
         self._aside = pieces.Aside()
-        self._changes = Changes(offer, bounds, now)
+        self._doors = Doors(rules, offer)
+        self._errand = errand
+        self._changes = Changes(offer, bounds, now, self._doors)
 
     async def handle(self, event: Event) -> str:
         """Store an event; it is safe when this returns. Wait while the database is away.
@@ -102,7 +111,7 @@ class Intake:
             return ""
         if not self._may_pass(event):
             return ""
-        if isinstance(event, InboundMessage):
+        if isinstance(event, InboundMessage) and self._doors.seem_open(event):
             self._aside.put(event)
         done = await self._stored(event)
         if done.changed:
@@ -110,12 +119,14 @@ class Intake:
         self._accepted(done.ready_at)
         if done.forgot:
             self._forgot()
+        if done.errand is not None:
+            self._errand(done.errand)
         return done.told
 
     def _may_pass(self, event: Event) -> bool:
         """Return whether an event is part of no flood. Deletions follow messages, which count."""
         match event:
-            case Change(kind=ChangeKind.DELETED) | Move() | Access() | Copy():
+            case Change(kind=ChangeKind.DELETED) | Move() | Access() | Membership() | Copy():
                 return True
             case InboundMessage() | Change():
                 return self._turnstile.lets(event.author, self._now())
@@ -153,6 +164,8 @@ class Intake:
             log.debug("event %s", event.event_id, exc_info=True)
 
     async def _store(self, session: Session, event: Event) -> Accepted:
+        if not await self._doors.are_open(session, event):
+            return self._doors.turn_away(event)
         match event:
             case Change():
                 return await self._change(session, event)
@@ -160,27 +173,44 @@ class Intake:
                 return await self._move(session, event)
             case Access():
                 await mutes.relax(session, event.address, now=self._now())
-                return Accepted()
             case Copy():
                 return await self._changes.store_copy(session, event)
             case InboundMessage():
                 return await self._message(session, event)
+        return Accepted()
 
     async def _change(self, session: Session, change: Change) -> Accepted:
         """Store a change; an edit that adds the bot's name to an unknown message is a question."""
+        person = None
+        if not change.of_copy:
+            person = await self._doors.person_of(session, change, self._now())
+        if isinstance(person, Stranger):
+            return Accepted()
         if change.message is not None:
             turn_id = await posts.turn_of(session, change.address, change.message_id)
             if turn_id is None:
                 return await self._message(session, change.message)
-        return await self._changes.store(session, change)
+        return await self._changes.store(session, change, person)
 
     async def _message(self, session: Session, message: InboundMessage) -> Accepted:
         now = self._now()
         if not message.addressed:
             return await self._unaddressed(session, message, now)
-        speaker = await identity.resolve(
-            session, message.author, message.address, private=message.private, now=now
-        )
+        speaker = await self._doors.admit(session, message, now)
+        if isinstance(speaker, Stranger):
+            with words.spoken_in(self._language_of(message.author.language, message)):
+                return await self._doors.hear_stranger(session, message, speaker, now)
+        with words.spoken_in(self._language_of(speaker.language, message)):
+            if code := self._doors.code_in(message):
+                return await self._doors.redeem(session, message, speaker, code, now)
+            return await self._heard(session, message, speaker, now)
+
+    def _language_of(self, known: str, message: InboundMessage) -> str:
+        return words.nearest(known, message.language) or self._offer.language
+
+    async def _heard(
+        self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
+    ) -> Accepted:
         operator = presses.operator(message.author, self._offer, now=now)
         if operator is not None and message.private and (wish := operations.wish_in(message)):
             return await self._operate(session, message, wish, operator, speaker, now)
@@ -197,15 +227,14 @@ class Intake:
         self, session: Session, message: InboundMessage, now: datetime
     ) -> Accepted:
         """Store a message that does not name the bot if it is a piece of one that does."""
-        speaker = await identity.find(
-            session, message.author, message.address, private=message.private, now=now
-        )
+        speaker = await self._doors.find(session, message, now)
         if speaker is None:
             return Accepted()
         whole = await self._begun(session, message, speaker, now)
         if whole is None:
             return Accepted()
-        return await self._piece(session, message, speaker, whole, now)
+        with words.spoken_in(self._language_of(speaker.language, message)):
+            return await self._piece(session, message, speaker, whole, now)
 
     async def _begun(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
@@ -289,15 +318,21 @@ class Intake:
         if reached := self._bounds.reached(speaker.activity, urgent=message.command == "stop"):
             return await self._hold_off(session, message, speaker, reached, now)
         request = commands.Request(
-            speaker, message.text, message.private, message.admin, self._offer, now
+            speaker,
+            message.text,
+            message.private,
+            message.admin,
+            self._offer,
+            now,
+            confidential=message.private or message.confidential,
         )
         result = await commands.run(session, message.command or "", request)
         question = speech.question_in(message)
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
         entry = answered(entry_of(message, speaker, now), result.text)
-        if result.export or result.asks:
-            told = replace(entry.question, export=result.export, asks=result.asks)
+        if result.encloses or result.asks:
+            told = replace(entry.question, encloses=result.encloses, asks=result.asks)
             entry = replace(entry, question=told)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
@@ -318,6 +353,7 @@ class Intake:
             return Accepted()
         if reached := self._bounds.reached(speaker.activity):
             return await self._hold_off(session, message, speaker, reached, now)
+        order = replace(order, user_id=speaker.user_id)
         answer = await operations.carry_out(session, wish, order)
         entry = answered(entry_of(message, speaker, now), answer.text)
         if answer.asks:
@@ -389,6 +425,7 @@ class Intake:
     async def _move(self, session: Session, move: Move) -> Accepted:
         """Move everything that is stored of a chat to its new id; a known event changes nothing."""
         if await inbox.note(session, move.address, move.event_id):
+            await self._doors.note_move(session, move)
             await identity.move(session, move.address, move.chat)
             await inbox.move(session, move.address, move.chat)
             await quota.move(session, move.address, move.chat)

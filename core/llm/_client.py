@@ -215,6 +215,17 @@ class LLM:
         """Return whether the endpoint does not know a model any more."""
         return self._lookout.is_gone(model)
 
+    @property
+    def answered_ago(self) -> float | None:
+        """The seconds since a model answered; None if none did."""
+        at = self._lookout.answered_at
+        return None if at is None else self._clock() - at
+
+    @property
+    def away_for(self) -> float | None:
+        """The seconds for which no model has answered those who ask; None if one does."""
+        return self._lookout.away_for
+
     def context(self, model: str | None) -> int | None:
         """Return the most tokens of a prompt and its answer, for a model or the one in its place.
 

@@ -24,6 +24,8 @@ APART = 0.6
 """The seconds between two requests to a model that is away, whoever makes them."""
 REST = 300.0
 """The seconds for which a model is not asked that is not found, or is away beside another one."""
+RECENT = 2 * LONGEST_PAUSE
+"""The seconds after a failed try in which a model still counts as asked."""
 SPREAD = 3.0
 """The most seconds over which those that waited go on when a model is back."""
 
@@ -35,6 +37,7 @@ class _Model:
     failures: int = 0
     """The failed tries in a row."""
     is_away: bool = False
+    away_since: float = 0.0
     gone_until: float = -math.inf
     """The time before which it is not asked, because the server does not know it."""
     pause: float = 0.0
@@ -68,6 +71,22 @@ class Lookout:
         self._clock = clock
         self._models: dict[str, _Model] = {model: _Model() for model in models}
         self._changed = asyncio.Event()
+        self.answered_at: float | None = None
+        """The time of the last answer of any model."""
+        self._failed_at = -math.inf
+
+    @property
+    def away_for(self) -> float | None:
+        """The seconds for which no model of the operator's order has answered.
+
+        None if one is there, or none was asked lately.
+        """
+        now = self._clock()
+        order = [self._of(model) for model in self._order]
+        left = [state for state in order if state.gone_until <= now]
+        if now - self._failed_at > RECENT or not left or not all(each.is_away for each in left):
+            return None
+        return now - max(each.away_since for each in left)
 
     def current(self, chosen: str | None, without: Collection[str] = ()) -> str | None:
         """Return the model to ask: the first that is there, else the first that may come back.
@@ -127,6 +146,7 @@ class Lookout:
     def answered(self, model: str) -> None:
         """Forget the earlier failures of a model."""
         state = self._of(model)
+        self.answered_at = self._clock()
         state.failures = 0
         if state.is_away:
             log.warning("model %s answers again; %d turns waited for it", model, state.waiting)
@@ -146,6 +166,7 @@ class Lookout:
         if isinstance(error, Costly):
             return
         state.failures += 1
+        self._failed_at = now
         state.rests_until = now + REST
         state.told_until = max(state.told_until, now + told)
         if state.is_away:
@@ -153,7 +174,7 @@ class Lookout:
                 state.pause = min(state.pause * GROWTH, LONGEST_PAUSE)
                 state.grows_at = now + state.pause / 2
         elif state.failures >= FAILURES or told > LONGEST_PAUSE:
-            state.is_away, state.pause = True, FIRST_PAUSE
+            state.is_away, state.pause, state.away_since = True, FIRST_PAUSE, now
             state.grows_at = now + FIRST_PAUSE / 2
             log.warning("model %s is away: asking %s", model, self.current(None))
             self._change()

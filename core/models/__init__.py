@@ -4,11 +4,21 @@ They are plain tables, not mapped classes: SQLAlchemy's ORM would take 7 MB of e
 statement on a class costs more than one on a table.
 """
 
+from core.models._access import invites, moved_groups, redemptions, standings
 from core.models._figures import audits, days_of_all, spendings, tally_marks, waits
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
 from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
-from core.models._money import allowances, calls, corrections, days, exceptions, notices
+from core.models._money import (
+    allowances,
+    calls,
+    corrections,
+    days,
+    exceptions,
+    notices,
+    waiting,
+)
+from core.models._operators import alerts, announcements, recipients, walks
 from core.models._people import identities, users
 from core.models._schema import Instant, Key, metadata, partial_index
 
@@ -17,7 +27,9 @@ __all__ = [
     "FORGOTTEN",
     "Instant",
     "Key",
+    "alerts",
     "allowances",
+    "announcements",
     "attachment_uses",
     "attachments",
     "audits",
@@ -29,19 +41,26 @@ __all__ = [
     "events",
     "exceptions",
     "identities",
+    "invites",
     "listeners",
     "messages",
     "metadata",
+    "moved_groups",
     "mutes",
     "notices",
     "partial_index",
     "pauses",
     "posts",
+    "recipients",
+    "redemptions",
     "spendings",
+    "standings",
     "summaries",
     "tally_marks",
     "turns",
     "users",
+    "waiting",
     "waits",
+    "walks",
     "workers",
 ]

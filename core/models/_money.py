@@ -25,6 +25,8 @@ allowances = Table(
     Column("window", Text, primary_key=True),
     Column("window_start", Instant, nullable=False),
     Column("used", BigInteger, nullable=False),
+    # The beginning of the window in which its owner was told that most of the limit is used.
+    Column("warned_at", Instant),
 )
 """The amount of a limit that an owner has used in the window that began at `window_start`.
 
@@ -84,8 +86,26 @@ notices = Table(
     # "budget 20 usd/month".
     Column("bound", Text, primary_key=True),
     Column("until", Instant, nullable=False),
+    # The turn whose answer is the notice; None if it was told beside an answer that stays.
+    Column("turn_id", Key),
 )
 """A refusal that a person was told in a conversation; before `until` it is not told again."""
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column(
+        "turn_id",
+        Key,
+        ForeignKey("turns.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    # The turn whose answer is the notice: the first question that was refused.
+    Column("notice_id", Key, nullable=False, index=True),
+    Column("until", Instant, nullable=False),
+)
+"""A question that a limit refused; from `until` on, a button below the notice asks it again."""
 
 calls = Table(
     "calls",

@@ -14,6 +14,8 @@ users = Table(
     # The requests that made no turn, such as edits, in the minute that began at `requests_at`.
     Column("requests", Integer, nullable=False, default=0, server_default=text("0")),
     Column("requests_at", Instant),
+    # The language that the person has chosen; null follows what their platforms tell.
+    Column("language", Text),
 )
 """A person."""
 
@@ -25,6 +27,8 @@ identities = Table(
     Column("platform", Text, nullable=False),
     Column("account_id", Text, nullable=False),
     Column("name", Text, nullable=False),
+    # The language that the platform told last of this account.
+    Column("language", Text),
     UniqueConstraint("platform", "account_id"),
     Index("ix_identities_account_id", "account_id"),
 )

@@ -134,9 +134,15 @@ def _sections(user_id: int) -> dict[str, tuple[Select[Any], Sequence[Any]]]:
     of_calls = ("turn_id", "model", "prompt_tokens", "cached_tokens", "completion_tokens")
     return {
         "accounts": (
-            select(_identities.c.platform, _identities.c.account_id, _identities.c.name).where(
-                _identities.c.user_id == user_id
-            ),
+            select(
+                _identities.c.platform,
+                _identities.c.account_id,
+                _identities.c.name,
+                _identities.c.language,
+                _users.c.language.label("chosen_language"),
+            )
+            .join_from(_identities, _users)
+            .where(_identities.c.user_id == user_id),
             [_identities.c.id],
         ),
         "conversations": (

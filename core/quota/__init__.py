@@ -18,7 +18,15 @@ from core.quota._exceptions import (
     terms_of,
     unknown_terms,
 )
-from core.quota._left import Remaining, Spending, remaining, spent
+from core.quota._left import (
+    Daily,
+    Remaining,
+    Spending,
+    by_day,
+    remaining,
+    remaining_budget,
+    spent,
+)
 from core.quota._reserving import Reservation, reserve
 from core.quota._rules import DEPLOYMENT, Rules
 from core.quota._settling import (
@@ -32,20 +40,26 @@ from core.quota._settling import (
     release,
     settle,
 )
-from core.quota._told import tell
+from core.quota._told import Waiting, awaited, end_wait, tell, waiting
+from core.quota._warned import warn
 
 __all__ = [
     "DEPLOYMENT",
     "Apart",
+    "Daily",
     "Group",
     "Progress",
     "Remaining",
     "Reservation",
     "Rules",
     "Spending",
+    "Waiting",
     "Whom",
     "abandon",
     "allow",
+    "awaited",
+    "by_day",
+    "end_wait",
     "excuse",
     "grant",
     "is_counted",
@@ -60,6 +74,7 @@ __all__ = [
     "recover",
     "release",
     "remaining",
+    "remaining_budget",
     "reserve",
     "settle",
     "spent",
@@ -68,4 +83,6 @@ __all__ = [
     "tell",
     "terms_of",
     "unknown_terms",
+    "waiting",
+    "warn",
 ]

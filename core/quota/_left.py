@@ -1,16 +1,18 @@
 """The remaining allowances of a person, and their spending so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Integer, Table, bindparam, case, func, select
 
 from core import models
 from core.db import Session
 from core.errors import Whose
+from core.models import Instant
 from core.quota._allowances import ledger_sum, used_now
-from core.quota._rules import Rules
+from core.quota._rules import DEPLOYMENT, Rules
 from core.settings import Limit
 from core.turns import Payer
 
@@ -42,6 +44,18 @@ async def remaining(
     if payer.group_id is not None:
         shared = rules.of_group(payer.group_terms)
         theirs += [(-payer.group_id, "group", limit) for limit in shared]
+    return await _rest(session, theirs, now)
+
+
+async def remaining_budget(session: Session, rules: Rules, *, now: datetime) -> list[Remaining]:
+    """Return the rest of each limit of the whole deployment."""
+    return await _rest(session, [(DEPLOYMENT, "everybody", limit) for limit in rules.budget], now)
+
+
+async def _rest(
+    session: Session, theirs: Sequence[tuple[int, Whose, Limit]], now: datetime
+) -> list[Remaining]:
+    """Return the rest of some owners' limits."""
     is_theirs = _allowances.c.owner_id.in_({owner for owner, _, _ in theirs})
     found = await session.execute(select(_allowances).where(is_theirs))
     rows = {(row.owner_id, row.unit, row.window): row for row in found}
@@ -90,3 +104,52 @@ def _sums(of: Table) -> Any:
         of.c.charged,
     )
     return select(*(func.coalesce(func.sum(figure), 0) for figure in figures))
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """The sums of a person's calls of a day; `charged` in micro-dollars."""
+
+    day: date
+    turns: int = 0
+    charged: int = 0
+
+
+async def by_day(
+    session: Session, user_id: int, rules: Rules, *, days: int, now: datetime
+) -> list[Daily]:
+    """Sum the settled calls of a person for each of the last days, the current one included.
+
+    The days are those of the calendar of all limits.
+    """
+    today = now.astimezone(rules.zone).date()
+    dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
+    sums = dict.fromkeys(range(days), (0, 0))
+    for number, turns, charged in await session.execute(*_by_day(user_id, rules, dates)):
+        sums[number] = int(turns), int(charged)
+    kept = select(_days.c.day, _days.c.turns, _days.c.charged)
+    for day, turns, charged in await session.execute(
+        kept.where(_days.c.user_id == user_id, _days.c.day >= dates[0], _days.c.day <= today)
+    ):
+        number = (day - dates[0]).days
+        sums[number] = sums[number][0] + turns, sums[number][1] + charged
+    return [Daily(day, *sums[number]) for number, day in enumerate(dates)]
+
+
+def _by_day(user_id: int, rules: Rules, dates: Sequence[date]) -> tuple[Any, dict[str, Any]]:
+    """Return the statement for the sums of calls by the number of their day, and its values."""
+    noons = [datetime.combine(day, time(12), rules.zone) for day in dates]
+    starts = {f"day_{number}": rules.day.start(noon) for number, noon in enumerate(noons)}
+    begun = [_calls.c.created_at >= bindparam(name, type_=Instant) for name in starts]
+    latest_first = reversed([(each, number) for number, each in enumerate(begun)])
+    numbered = (
+        select(
+            case(*latest_first).cast(Integer).label("number"),
+            _calls.c.turns,
+            _calls.c.charged,
+        )
+        .where(_calls.c.user_id == user_id, begun[0], _calls.c.settled_at.is_not(None))
+        .subquery()
+    )
+    sums = (func.sum(numbered.c.turns), func.sum(numbered.c.charged))
+    return select(numbered.c.number, *sums).group_by(numbered.c.number), starts

@@ -34,6 +34,11 @@ class Rules:
         """A month of this calendar, as a limit that allows nothing."""
         return Limit(0, "usd", "month", self.zone)
 
+    @property
+    def day(self) -> Limit:
+        """A day of this calendar, as a limit that allows nothing."""
+        return Limit(0, "usd", "day", self.zone)
+
     def of(self, payer: Payer) -> list[tuple[int, Limit]]:
         """Return the owners and limits of a turn in the order of locking.
 

@@ -137,6 +137,8 @@ class Calls:
     async def pause(self, limit: RetryAfter) -> None:
         """Let no process send to this chat for as long as a flood limit tells."""
         self.gates.of(self.turn.address).pause(limit.retry_after)
+        if self.turn.question.announced:
+            self.gates.rest(limit.retry_after)  # the limit may be that of all chats
         until = self.now() + timedelta(seconds=limit.retry_after)
         await transact(
             self.sessions, lambda session: fleet.pause(session, self.turn.address, until=until)
@@ -145,10 +147,14 @@ class Calls:
     async def enter(self) -> None:
         """Wait for the gates; raises RetryAfter if that takes longer than `SHORT_WAIT`."""
         await self._hold()
-        seconds = self.gates.wait(self.turn.address)
+        gates, address, is_last = self.gates, self.turn.address, self.turn.question.announced
+        seconds = gates.wait(address)
         if seconds > SHORT_WAIT:
             raise RetryAfter(seconds)
-        await self.gates.enter(self.turn.address, self.turn.user_id)
+        if is_last:
+            await gates.enter_behind(address)
+        else:
+            await gates.enter(address, self.turn.user_id)
         await self._hold()
 
     async def _hold(self) -> None:

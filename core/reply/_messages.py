@@ -102,7 +102,7 @@ class Messages:
             _Shown(texts[part] if part < len(texts) else None) for part in range(len(self.ids))
         ]
 
-    async def upload(self, name: str, data: bytes) -> None:
+    async def upload(self, name: str, data: bytes, *, picture: bool = False) -> None:
         """Post a file, unless an earlier attempt has."""
         if self._file is not None:
             return
@@ -115,6 +115,7 @@ class Messages:
                 data,
                 reply_to=self.answered_id or self.turn.message_id,
                 ticket=self.turn.ticket,
+                picture=picture,
                 nonce=f"{self.turn.id}-file",
             )
 

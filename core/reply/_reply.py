@@ -360,10 +360,10 @@ class Reply:
         if not parts and self.turn.message_id is not None:
             await self.calls.insist(partial(self.calls.make, self._dismiss))
 
-    async def attach(self, name: str, data: bytes) -> None:
+    async def attach(self, name: str, data: bytes, *, picture: bool = False) -> None:
         """Post a file, once; raises the errors of `deliver`."""
         self.calls.is_delivery = True
-        await self.calls.insist(partial(self.messages.upload, name, data))
+        await self.calls.insist(partial(self.messages.upload, name, data, picture=picture))
         if FILE in self.messages.doubtful:
             await self.messages.single(FILE, None)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 from core.adapter import Account
 from core.environment import Environment, Secret, Url, read
 from core.money import MICRO
+from core.settings._accounts import parse_access, parse_groups, parse_people
 from core.settings._admins import parse_admins
 from core.settings._checks import (
     check_database_url,
@@ -96,12 +97,21 @@ class Settings(Environment):
     """QUOTA_VIP and the like, as they are set; see `tiers`."""
     timezone: Annotated[InstanceOf[tzinfo], BeforeValidator(parse_zone)] = UTC
     """The calendar that the windows of all limits follow."""
+    default_language: str = "en"
+    """The language for people of whom no language is known."""
     requests_per_minute: int = Field(default=30, ge=1)
     """Everything counts that a person does: messages, commands, buttons, edits."""
     pending_turns: int = Field(default=20, ge=1)
     """The most turns of one person that wait."""
     set_budget: Limits | None = Field(default=None, validation_alias="budget")
     """BUDGET as it is set; see `budget`."""
+
+    access: Annotated[Literal["open", "invite", "list"], BeforeValidator(parse_access)] = "open"
+    """The people who may speak to the bot; see `core.access`."""
+    allowed_people: Annotated[frozenset[Account], BeforeValidator(parse_people)] = frozenset()
+    allowed_groups: Annotated[frozenset[Account] | None, BeforeValidator(parse_groups)] = None
+    """The groups in which the bot answers; None for all."""
+    leave_other_groups: bool = False
 
     memory_high_tokens: int = Field(default=12_000, ge=1, le=900_000)
     """The bound keeps prompts below the 2,000,000 tokens of the largest models: a conversation may
@@ -191,6 +201,19 @@ class Settings(Environment):
                 raise ValueError(
                     f"VISION: {model!r} is neither true nor false nor a model of MODEL or MODELS"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _access_is_meant(self) -> Self:
+        if self.allowed_people and self.access == "open":
+            raise ValueError(
+                "ALLOWED_PEOPLE: ACCESS=open lets everybody in; set ACCESS=list, or remove it"
+            )
+        if self.leave_other_groups and self.allowed_groups is None:
+            raise ValueError(
+                "LEAVE_OTHER_GROUPS: ALLOWED_GROUPS names no groups to stay in; set it, or write"
+                " ALLOWED_GROUPS=none to stay in none"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,8 +17,8 @@ from core.words._language import (
     say,
     spoken_in,
 )
-from core.words._marks import Plural
-from core.words._numbers import listed, number, percent, price, until
+from core.words._numbers import listed, moment, number, percent, price, until
+from core.words._plural import Plural
 from core.words._said import (
     AND,
     amount,
@@ -30,8 +30,11 @@ from core.words._said import (
     hint,
     limit,
     list_commands,
+    list_languages,
     list_models,
+    named,
     note,
+    own_name,
     privacy,
     refused,
     shortened,
@@ -71,11 +74,15 @@ __all__ = [
     "languages",
     "limit",
     "list_commands",
+    "list_languages",
     "list_models",
     "listed",
+    "moment",
+    "named",
     "nearest",
     "note",
     "number",
+    "own_name",
     "percent",
     "price",
     "privacy",

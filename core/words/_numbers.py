@@ -47,6 +47,11 @@ def price(amount: int) -> str:
     return format_currency(value, "USD", locale=language(), decimal_quantization=False)
 
 
+def moment(at: datetime) -> str:
+    """Return a point in time, in the reader's own time where the platform can show it."""
+    return write_moment(f"{at:%Y-%m-%d %H:%M} UTC", at)
+
+
 def until(moment: datetime, now: datetime) -> str:
     """Return the time that is left until a moment: "in 40 seconds", in the reader's own time."""
     return write_moment(_left(moment, now), moment)

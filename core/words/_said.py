@@ -1,7 +1,9 @@
 """Texts of several sentences, and sentences that depend on what happened."""
 
+import re
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from core import money
 from core.adapter import COMMANDS, START, Command
@@ -19,7 +21,7 @@ from core.errors import (
     QuotaExceeded,
 )
 from core.words import _sentences as english
-from core.words._language import say
+from core.words._language import language, languages, nearest, say, spoken_in
 from core.words._numbers import listed, number, price, until
 
 AND = " and "
@@ -41,6 +43,7 @@ _NOTES = {
     "time": english.ENDED_TIME,
     "content_filter": english.ENDED_CONTENT,
 }
+_LIMIT = re.compile(r"(?P<most>\d+(?:\.\d+)?) (?P<unit>turns?|tokens?|usd)/(?P<window>\w+)")
 _CONFIRMS = {"forget": english.FORGET_EVERYTHING}
 _WINDOWS = {
     "minute": english.A_MINUTE,
@@ -78,15 +81,45 @@ def hint(command: Command) -> str:
     return say(command.hint)
 
 
+def own_name(code: str) -> str:
+    """Return the name of a language in itself: "Deutsch"."""
+    with spoken_in(code):
+        return say(english.OWN_NAME)
+
+
+def named(name: str) -> str:
+    """Return the language with a code or a name in any language of ours; "" if there is none."""
+    sought = name.casefold()
+    for code in languages():
+        if sought in (code, own_name(code).casefold()):
+            return code
+    if found := nearest(name):
+        return found
+    from babel.core import Locale  # noqa: PLC0415 - large, and hardly ever needed
+
+    for code in languages():
+        for reader in languages():
+            if Locale(reader).languages.get(code, "").casefold() == sought:
+                return code
+    return ""
+
+
 def list_commands() -> str:
     """Return the text of /help: a sentence, and each command on a line of its own."""
-    line = say(english.HELP_COMMAND)
-    lines = [
-        line.format(command=f"/{each.name}", summary=summary(each))
-        for each in COMMANDS
-        if each.name != START
-    ]
+    lines = [_line(each.name, summary(each)) for each in COMMANDS if each.name != START]
     return "\n".join([say(english.HELP), "", *lines])
+
+
+def list_languages() -> str:
+    """Return a line for each language but the current one, and one that lets the app choose."""
+    others = [code for code in languages() if code != language()]
+    lines = [_line(f"language {code}", own_name(code)) for code in others]
+    auto = _line("language auto", say(english.LANGUAGE_AUTO))
+    return "\n".join([say(english.LANGUAGE_CHOOSE), *lines, auto])
+
+
+def _line(command: str, summary: str) -> str:
+    return say(english.A_COMMAND).format(command=f"/{command}", summary=summary)
 
 
 def hello(models: Collection[str], days: int | None) -> str:
@@ -141,6 +174,16 @@ def amount(value: int, unit: str) -> str:
             return english.TOKENS.format(value)
 
 
+def _label(told: str) -> str:
+    """Return a limit as the operator wrote it, "10 turns/minute", as a label."""
+    found = _LIMIT.fullmatch(told)
+    if found is None or found["window"] not in _WINDOWS:
+        return told
+    unit = "usd" if found["unit"] == "usd" else f"{found['unit'].removesuffix('s')}s"
+    most = Decimal(found["most"]) * (money.MICRO if unit == "usd" else 1)
+    return limit(int(most), unit, found["window"])
+
+
 def dollars(value: int) -> str:
     """Return micro-dollars rounded to the cent: "$0.25", "less than $0.01"."""
     cent = money.MICRO // 100
@@ -162,7 +205,7 @@ def refused(refusal: QuotaExceeded, now: datetime) -> str:
     else:
         sentences = english.USED_UP, english.USED_UP_GROUP, english.USED_UP_SHARED
     sentence = sentences[("person", "group", "everybody").index(refusal.whose)]
-    return say(sentence).format(limit=refusal.limit, until=until(refusal.resets_at, now))
+    return say(sentence).format(limit=_label(refusal.limit), until=until(refusal.resets_at, now))
 
 
 def ended(

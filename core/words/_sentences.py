@@ -4,8 +4,9 @@ Each name of it in `words` is a text in the current language. Sentences are whol
 have names: another language has other cases, another order and more than two numbers.
 """
 
-from core.words._marks import _, plural
+from core.marks import _
 from core.words._operators import *  # noqa: F403 - they are a part of the catalogue
+from core.words._plural import plural
 
 # Buttons
 
@@ -64,9 +65,97 @@ ABOUT_THIS = (
 )
 """The question that this command puts to the model below the message."""
 
+# What the operators are told
+
+ALERTS = {
+    "budget_low": _(
+        "Most of the budget is used up: {limit}. It begins anew on {when}. Raise BUDGET if that is"
+        " too late."
+    ),
+    "budget_spent": _(
+        "The budget is used up: {limit}. People get no answers until it begins anew on {when}, or"
+        " until you raise BUDGET."
+    ),
+    "key": _(
+        "Since {since} the model API refuses my key, so nobody gets an answer. Put a valid one into"
+        " MODEL_API_KEY and start me again."
+    ),
+    "credit": _(
+        "Since {since} the account behind MODEL_API_KEY has no credit left, so nobody gets an"
+        " answer. Top it up, and I go on by myself."
+    ),
+    "gone": _(
+        "Since {since} the language model is no longer offered, so nobody gets an answer. Set"
+        " another one in MODEL and start me again."
+    ),
+    "refused": _(
+        "Since {since} the model API refuses what I ask, so nobody gets an answer. Look at"
+        " MODEL_API_URL, MODEL_API_KEY and MODEL; the reason is in my log."
+    ),
+    "away": _(
+        "Since {since} the language model has not answered. I keep trying, and people are told to"
+        " wait. A second model in MODEL would answer meanwhile."
+    ),
+    "leaving": _(
+        "The language model {model} will be withdrawn (day: {on}). Set another one in MODEL before"
+        " that (its provider names: {instead})."
+    ),
+    "unlisted": _(
+        "The language model {model} is not among those on offer. If people get no answers from it,"
+        " set another one in MODEL."
+    ),
+    "deaf": _(
+        "Since {since} I am not connected to {platform}, so I hear nobody there. I keep trying; if"
+        " {platform} is well, look at my log and my token."
+    ),
+    "stuck": _(
+        "Since {since} I cannot deliver answers on {platform}; waiting: {number}. I keep trying; if"
+        " {platform} is well, look at my log."
+    ),
+    "errors": _(
+        "Many questions fail since {since}: {failed} of the last {number}. `parley turns` lists"
+        " them, and my log has the reasons."
+    ),
+    "disk": _(
+        "The disk with my database is nearly full: {megabytes} MB are left. Make room before I"
+        " can store nothing any more."
+    ),
+    "disk_full": _(
+        "The disk of my database is full (noticed on {since}), so people get no answers. Make room"
+        " there, and I go on by myself."
+    ),
+    "database": _(
+        "Since {since} my database takes nothing, so people get no answers. Look at the server or"
+        " the file in DATABASE_URL; I keep trying."
+    ),
+    "database_was": _(
+        "My database takes everything again. It took nothing from {since} to {until}."
+    ),
+}
+"""The sentences for matters that operators have to see to, by kind."""
+ALERTS_OVER = {
+    "key": _("The model API accepts my key again."),
+    "credit": _("The language model answers again."),
+    "gone": _("The language model answers again."),
+    "refused": _("The language model answers again."),
+    "away": _("The language model answers again."),
+    "deaf": _("I am connected to {subject} again, and catch up on what I have missed."),
+    "stuck": _("I can deliver answers on {subject} again."),
+    "errors": _("Questions are answered as usual again."),
+    "disk": _("There is enough room again on the disk with my database."),
+}
+"""The sentences that tell that a matter is over, where that helps; `subject` is a platform."""
+ANNOUNCED = _(
+    "Your announcement is out. Delivered to: {sent}. Not delivered, mostly to people who have"
+    " blocked me: {others}."
+)
+
 # Files
 
 NO_FILES_HERE = _("The terminal has no attachments.")
+WRITTEN = _("Written to {path}")
+"""Said of a file that the bot has put on the disk of a person in the terminal."""
+NAMELESS = _("a file without name")
 FILE_EMPTY = _("“{name}” is empty.")
 FILE_DAMAGED = _("“{name}” is damaged.")
 FILE_LOCKED = _("“{name}” has a password, so I cannot read it. Send it without one.")
@@ -222,6 +311,27 @@ TOO_MUCH_PENDING = plural(
     " them, and then send this one again.",
 )
 
+# Access
+
+LIST_ONLY = _(
+    "Hello! I answer only people whom those who run me have let in. If you know them, ask them, and"
+    " tell them this: {account}"
+)
+INVITE_ONLY = _(
+    "Hello! I answer only people with an invite. If you have one, send me its code. If not, ask the"
+    " people who run me, and tell them this: {account}"
+)
+LET_IN = _("The people who run me have let you in. What would you like to know?")
+WELCOME = _("Welcome! Your invite is good. Ask me anything, in any language.")
+INVITE_INVALID = _(
+    "This invite is not good: it may be mistyped, used up or over. Please look at it again, or ask"
+    " for another one."
+)
+INVITE_TOO_OFTEN = _("That was not good either. Please try another invite in an hour.")
+LEAVING = _(
+    "I answer only in groups that the people who run me have chosen, so I leave this one. Goodbye!"
+)
+
 # Commands
 
 NO_SUCH_COMMAND = _("I do not know /{name}. /help lists what I can do.")
@@ -234,7 +344,7 @@ NOT_IN_A_GROUP = _("I send that only in a private chat with you.")
 HELLO = _("Hello! I am Parley. Ask me anything, in any language.")
 HELLO_COMMANDS = _("/new starts a new conversation, /help lists what else I can do.")
 HELP = _("Write to me and I answer. In a group, mention me or reply to one of my messages.")
-HELP_COMMAND = _("{command} – {summary}")
+A_COMMAND = _("{command} – {summary}")
 STORED = _("What you write to me and what I answer is stored, so that I remember our conversation.")
 STORED_FOR = plural(
     "What you write to me and what I answer is stored for {number} day, so that I remember our"
@@ -278,6 +388,18 @@ PERSONA_TOO_LONG = plural(
     "That is too long: {number} characters are the most.",
 )
 
+OWN_NAME = _("English")
+"""The name of the language that this sentence is translated to, in itself."""
+# In the next three sentences, name the language of the translation.
+LANGUAGE_SHOWN = _(
+    "I speak English with you. Questions I answer in the language in which you ask them."
+)
+LANGUAGE_SET = _("From now on I speak English with you.")
+LANGUAGE_FOLLOWS = _("From now on I follow the language of your app. That is English.")
+LANGUAGE_CHOOSE = _("Choose another one:")
+LANGUAGE_AUTO = _("the language of your app")
+LANGUAGE_UNKNOWN = _("I do not speak “{name}” yet.")
+
 ONE_MODEL = _("{model} answers here; there is no other to choose.")
 MODEL_SHOWN = _("{model} answers here. Choose:")
 MODEL_CHOSEN = _("{model} answers here from now on.")
@@ -286,6 +408,12 @@ USED = plural(
     "This month: {number} answer, for {money}.", "This month: {number} answers, for {money}."
 )
 LEFT = _("Left: {left} of {limit}, renewed {begins}.")
+LEFT_GROUP = _("Left for this group: {left} of {limit}, renewed {begins}.")
+NEARLY_USED = _("*Most of your limit is used. Left: {left} of {limit}, renewed {begins}.*")
+NEARLY_USED_GROUP = _(
+    "*Most of this group’s limit is used. Left: {left} of {limit}, renewed {begins}.*"
+)
+USED_IN_PRIVATE = _("In a private chat with me, /usage also tells what you have used.")
 READ = plural(
     "For these answers I read and wrote {number} token, which is a piece of a word. {cached} of"
     " what I read was still cached from before, which costs less.",
@@ -319,6 +447,9 @@ TOO_MUCH_SHARED = _(
     "This is too much at once: there is a limit for everybody together. Send less, or begin anew"
     " with /new."
 )
+WAITS = _("You can go on {until}. Press it again then, and I answer what waits here.")
+"""The answer to a press of the button below `USED_UP` while the limit is used up."""
+NOTHING_WAITS = _("Nothing waits here any more.")
 USED_UP = _("That was all for now: your limit is {limit}. You can go on {until}.")
 USED_UP_GROUP = _(
     "That was all for now: the limit of this group is {limit}. You can go on {until}."

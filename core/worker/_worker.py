@@ -10,13 +10,13 @@ from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
-from core import fleet, inbox
+from core import fleet, inbox, words
 from core.adapter import Account, Adapter
 from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
 from core.errors import LeaseLost
 from core.gates import Gates, happens
-from core.lines import ALONE, FIRST, LATER, SHAKEN, line_after
+from core.lines import ALONE, FIRST, LAST, LATER, SHAKEN, UNASKED, line_after
 from core.reply import NOTICE_AFTER, Lease, Reply
 from core.turns import Turn
 from core.worker._attempts import AGE, Attempts
@@ -94,7 +94,8 @@ class Worker:
         self._draining = False
         self._looked_over_at = self._alone_at = -math.inf
         self._shaken = {*SHAKEN, ALONE}
-        """The lines in which turns waited at the last look that were in hand at a death."""
+        """The lines in which turns waited at the last look that were in hand at a death, or that
+        nobody asked for."""
 
     def serve(self, adapter: Adapter) -> None:
         """Claim turns for one more account from now on."""
@@ -104,6 +105,16 @@ class Worker:
         self._accounts.add(account)
         self.wake()
         self.look()  # to share the account's rate with the other processes
+
+    @property
+    def adapters(self) -> dict[Account, Adapter]:
+        """The accounts that this process serves."""
+        return {each: self._adapters[each] for each in self._accounts}
+
+    @property
+    def broadcast_rates(self) -> dict[Account, float]:
+        """The messages a second that the accounts may send to people who have asked nothing."""
+        return {each: self._adapters[each].broadcast_rate for each in self._accounts}
 
     def dismiss(self, adapter: Adapter) -> None:
         """Claim no more turns for an account that the platform refuses."""
@@ -181,14 +192,9 @@ class Worker:
         return bool(self._accounts) and not self._draining
 
     async def _claim(self) -> None:
-        """Claim as many turns as there is room for, those whose process died first."""
+        """Claim as many turns as there is room for, and look over the others now and then."""
         try:
-            for line in [line for line in SHAKEN if line in self._shaken]:
-                await self._claim_shaken(line)
-            if ALONE in self._shaken and self._clock() - self._alone_at >= BETWEEN:
-                await self._run_alone()
-            while await self._claim_from((FIRST, LATER), BATCH) == BATCH:
-                pass
+            await self._claim_in_order()
             if self._may_claim and self._clock() - self._looked_over_at >= LOOK_OVER:
                 await self._look_over()
         except IntegrityError:
@@ -197,6 +203,17 @@ class Worker:
             if not may_pass(error):
                 raise
             log.error("cannot claim turns: %s: %s", type(error).__name__, reason(error))
+
+    async def _claim_in_order(self) -> None:
+        """Claim the turns whose process died first, and those that nobody asked for last."""
+        for line in [line for line in SHAKEN if line in self._shaken]:
+            await self._claim_shaken(line)
+        if ALONE in self._shaken and self._clock() - self._alone_at >= BETWEEN:
+            await self._run_alone()
+        while await self._claim_from((FIRST, LATER), BATCH) == BATCH:
+            pass
+        if LAST in self._shaken:
+            await self._claim_unasked()
 
     async def _claim_from(self, lines: tuple[int, ...], most: int) -> int:
         """Claim at most so many turns from some lines, and begin them; return their number."""
@@ -224,7 +241,7 @@ class Worker:
         )
 
     async def _look_over(self) -> None:
-        """Free the turns of dead processes, and note in which lines such turns wait."""
+        """Free the turns of dead processes, and note in which lines behind others turns wait."""
 
         async def work(session: Session) -> set[int]:
             now = self._now()
@@ -245,6 +262,12 @@ class Worker:
             for run in self._runs.values()
         )
         await self._claim_from((line,), SHAKEN[line] - in_hand)
+
+    async def _claim_unasked(self) -> None:
+        """Claim some of the turns that nobody asked for, once for each look."""
+        in_hand = sum(run.turn.question.announced for run in self._runs.values())
+        await self._claim_from((LAST,), UNASKED - in_hand)
+        self._shaken.discard(LAST)  # until the next look
 
     async def _run_alone(self) -> None:
         """Carry out the turns that may end their process, one by one and with nothing beside them.
@@ -292,7 +315,8 @@ class Worker:
         """Carry a turn out to one of its ends; a failure of it does not disturb the others."""
         try:
             await run.take_over(over)
-            await self._attempts.make(run)
+            with words.spoken_in(run.turn.question.language):
+                await self._attempts.make(run)
         except LeaseLost:
             log.info("turn %s: another attempt owns it now", run.turn.reference)
         except asyncio.CancelledError:

@@ -216,8 +216,8 @@ async def test_a_person_of_unknown_rights_is_told_so(sessions: Sessions, ada: Sp
 
 
 async def test_an_export_is_for_private_eyes(sessions: Sessions, ada: Speaker) -> None:
-    assert (await give(sessions, ada, "export")).export
-    assert not (await give(sessions, ada, "export", private=False)).export
+    assert (await give(sessions, ada, "export")).encloses
+    assert not (await give(sessions, ada, "export", private=False)).encloses
 
 
 async def test_forget_wants_a_yes(sessions: Sessions, ada: Speaker) -> None:

@@ -26,6 +26,7 @@ class Platform:
     """The limits of an adapter."""
 
     rate = 30.0
+    broadcast_rate = 15.0
 
     def pace(self, address: Address) -> float:
         return 3.0 if address.chat.startswith("group") else 1.0

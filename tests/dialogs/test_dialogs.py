@@ -86,7 +86,7 @@ async def test_a_quota_is_refused_kindly(stage: Stage, world: World) -> None:
         place = stage.place()
         await stage.say("Hello, hello")
         await stage.records.idle(3)
-    assert "your limit is 1 turn/hour" in answer
+    assert "your limit is 1 answer an hour" in answer
     assert stage.place() == place, "it was said once, with the time"
     assert len(world.model.requests) == 1
     assert stage.records.drift() == []

@@ -73,6 +73,9 @@ class Core:
         here = [item for item in self.messages if not channel or item.address.chat == channel.id]
         return [item.text for item in here]
 
+    def hears(self, address: Address) -> bool:
+        return True
+
     async def newest(self, bot_id: str, chat: str) -> str | None:
         ours = [item for item in self.messages if item.address.bot_id == bot_id]
         here = [item for item in ours if item.address.chat == chat]

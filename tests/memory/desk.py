@@ -53,6 +53,8 @@ class Paper:
     name: str = PLATFORM
     bot_id: str = BOT
     rate: float = 1e6
+    broadcast_rate: float = 1e6
+    hears: bool = True
     largest_file: int = 1_000_000
     posts: dict[str, tuple[Address, str]] = field(default_factory=dict)
     """The texts that stand in the chats, by message id."""
@@ -122,6 +124,7 @@ class Paper:
         *,
         reply_to: str | None = None,
         ticket: str = "",
+        picture: bool = False,
         nonce: str,
     ) -> str:
         self.uploads.append((address, name, data))
@@ -145,6 +148,12 @@ class Paper:
 
     async def around(self, address: Address) -> Address | None:
         return None
+
+    async def leave(self, address: Address) -> None:
+        """There are no groups."""
+
+    def link(self, payload: str) -> str:
+        return ""
 
     async def download(self, attachment: Attachment, limit: int) -> bytes:
         data = self.files.get(attachment.reference)

@@ -143,7 +143,7 @@ async def test_a_question_that_can_never_fit_is_told_so(
     async with desk(sqlite_url, model, quota="0.01 usd/day") as ada:
         heard = await ada.ask("word " * 70_000)
     assert heard == (
-        "This is too much at once: your limit is 0.01 usd/day. Send less, or begin anew with /new."
+        "This is too much at once: your limit is $0.01 a day. Send less, or begin anew with /new."
     )
 
 

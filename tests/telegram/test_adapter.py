@@ -5,11 +5,13 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bots.telegram.adapter import TelegramAdapter, connect
+from core import words
 from core.adapter import (
     Access,
     Adapter,
@@ -120,18 +122,40 @@ async def test_refused_menu_is_no_failure(telegram: TelegramServer) -> None:
 LEFT = ("all_private_chats::", "all_group_chats::", "all_chat_administrators::")
 
 
+OURS = {f"default::{code}" for code in words.languages()[1:]}
+
+
 async def test_menus_of_an_earlier_bot_are_removed_and_nothing_else(
     telegram: TelegramServer,
 ) -> None:
-    in_german = {"default::de", "all_private_chats::de"}
-    for scope in (*LEFT[:2], *in_german, "chat:5:"):
+    foreign = {"default::it", "all_private_chats::it", "all_private_chats::de"}
+    for scope in (*LEFT[:2], *foreign, "default::de", "chat:5:"):
         telegram.leave_commands(scope)
     async with connect(telegram.token, telegram.url):
-        assert telegram.menus == {"default::", "chat:5:"} | in_german, "removed before it listens"
-        await telegram.wait(lambda: not telegram.menus & in_german)
+        left = {"default::", "chat:5:"} | foreign
+        assert telegram.menus - OURS == left, "removed before it listens"
+        await telegram.wait(lambda: not telegram.menus & foreign)
     deleted = [call.params for call in telegram.calls if call.method == "deleteMyCommands"]
-    assert len(deleted) == 4
-    assert telegram.menus == {"default::", "chat:5:"}
+    assert len(deleted) == 5
+    assert telegram.menus == {"default::", "chat:5:"} | OURS
+    assert telegram.commands("default::de") != telegram.commands("default::it")
+
+
+async def test_menus_that_are_on_offer_already_are_not_sent_again(
+    telegram: TelegramServer,
+) -> None:
+    def swept() -> int:
+        """How often the bot has come as far as the narrower scopes of one language."""
+        narrower = {"type": "all_private_chats"}
+        return sum(
+            call.params.get("language_code") == "ar" and call.params.get("scope") == narrower
+            for call in telegram.calls
+        )
+
+    for times in (1, 2):
+        async with connect(telegram.token, telegram.url):
+            await telegram.wait(partial(lambda most: swept() == most, times))
+    assert sum(call.method == "setMyCommands" for call in telegram.calls) == 2 + len(OURS)
 
 
 @pytest.mark.parametrize("method", ["getMyCommands", "deleteMyCommands"])

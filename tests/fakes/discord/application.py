@@ -5,7 +5,7 @@ import re
 from tests.fakes.discord import wire
 from tests.fakes.discord.records import Json
 from tests.fakes.discord.refusals import invalid, refusal, too_long
-from tests.fakes.discord.routes import Reply, Request, Route
+from tests.fakes.discord.routes import NOTHING, Reply, Request, Route
 from tests.fakes.discord.world import World
 
 CONTENT_ENABLED = 1 << 19
@@ -67,7 +67,18 @@ def get_user(world: World, request: Request) -> Reply:
 def get_commands(world: World, request: Request) -> Reply:
     """The commands of the application, global or of one guild."""
     _own_application(world, request)
-    return Reply(world.commands.get(request.ids.get("guild"), []))
+    commands = world.commands.get(request.ids.get("guild"), [])
+    if request.query.get("with_localizations") != "true":
+        commands = [{**each, "options": _bare(each["options"])} for each in _bare(commands)]
+    return Reply(commands)
+
+
+def _bare(items: list[Json]) -> list[Json]:
+    """Return commands or options without their texts in other languages."""
+    return [
+        {key: value for key, value in item.items() if not key.endswith("_localizations")}
+        for item in items
+    ]
 
 
 def put_commands(world: World, request: Request) -> Reply:
@@ -104,6 +115,8 @@ def _command(world: World, index: int, body: Json) -> Json:
         "application_id": world.application_id,
         "version": world.snowflake(),
     }
+    for place in (command, *command["options"]):
+        _check_localizations(f"{index}", place)
     if command["type"] == 1:
         _check_command(f"{index}", command)
     else:
@@ -111,6 +124,18 @@ def _command(world: World, index: int, body: Json) -> Json:
     _check_choices(f"{index}.contexts", command["contexts"] or [], {0, 1, 2})
     _check_choices(f"{index}.integration_types", command["integration_types"], {0, 1})
     return command
+
+
+def _check_localizations(path: str, command: Json) -> None:
+    """Check the texts in other languages: each has the bounds of the text itself."""
+    for field, most in (("name", 32), ("description", 100)):
+        for locale, text in (command.get(f"{field}_localizations") or {}).items():
+            if locale not in LOCALES:
+                raise invalid(f"{path}.{field}_localizations", "ENUM_TYPE_COERCE", "Not a locale.")
+            if not 1 <= len(text) <= most:
+                where = f"{path}.{field}_localizations.{locale}"
+                told = f"Must be between 1 and {most} in length."
+                raise invalid(where, "BASE_TYPE_BAD_LENGTH", told)
 
 
 def _check_menu(path: str, command: Json) -> None:
@@ -149,6 +174,23 @@ def _own_application(world: World, request: Request) -> None:
         raise refusal(50001)
 
 
+def leave_guild(world: World, request: Request) -> Reply:
+    """Leave a server."""
+    guild = world.guilds.get(request.ids["guild"])
+    if guild is None:
+        raise refusal(10004)
+    world.leave(guild)
+    return NOTHING
+
+
+LOCALES = frozenset(
+    (
+        *("id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "hr", "it", "lt", "hu"),
+        *("nl", "no", "pl", "pt-BR", "ro", "fi", "sv-SE", "vi", "tr", "cs", "el", "bg", "ru"),
+        *("uk", "hi", "th", "zh-CN", "ja", "zh-TW", "ko"),
+    )
+)
+"""The languages of Discord's clients."""
 COMMANDS = "/applications/{application}/commands"
 GUILD_COMMANDS = "/applications/{application}/guilds/{guild}/commands"
 
@@ -158,6 +200,7 @@ ROUTES = (
     Route("GET", "/users/@me", me),
     Route("GET", "/applications/@me", application),
     Route("GET", "/oauth2/applications/@me", application),
+    Route("DELETE", "/users/@me/guilds/{guild}", leave_guild),
     Route("GET", "/users/{user}", get_user),
     Route("GET", COMMANDS, get_commands),
     Route("PUT", COMMANDS, put_commands),

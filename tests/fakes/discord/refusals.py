@@ -4,6 +4,7 @@ from tests.fakes.discord.records import Json
 
 REFUSALS: dict[int, tuple[int, str]] = {
     10003: (404, "Unknown Channel"),
+    10004: (404, "Unknown Guild"),
     10008: (404, "Unknown Message"),
     10013: (404, "Unknown User"),
     10015: (404, "Unknown Webhook"),

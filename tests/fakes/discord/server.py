@@ -134,6 +134,10 @@ class DiscordServer:
         """A new server, by default with the bot in it."""
         return self.world.guild(name, members, admins, has_bot=has_bot)
 
+    def add_bot(self, guild: Guild) -> None:
+        """An administrator adds the bot to a server."""
+        self.world.join(guild)
+
     def install(self, person: Person) -> None:
         """Let a person install the bot for themselves."""
         self.world.installed.add(person.id)

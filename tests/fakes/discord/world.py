@@ -146,6 +146,19 @@ class World:
         self.publish(Event("GUILD_CREATE", wire.guild(guild, self.bot), guild.id, GUILDS))
         return guild
 
+    def join(self, guild: Guild) -> None:
+        """Add the bot to a guild in which it is not."""
+        guild.has_bot = True
+        guild.members[self.bot.id] = self.bot
+        self.guilds[guild.id] = guild
+        self.publish(Event("GUILD_CREATE", wire.guild(guild, self.bot), guild.id, GUILDS))
+
+    def leave(self, guild: Guild) -> None:
+        """Take the bot out of a guild."""
+        guild.has_bot = False
+        del guild.members[self.bot.id], self.guilds[guild.id]
+        self.publish(Event("GUILD_DELETE", {"id": guild.id}, guild.id, GUILDS))
+
     def channel(self, guild: Guild, name: str, kind: int = TEXT, *, hidden: bool) -> Channel:
         """A new channel, which the bot may view or not."""
         denied = {"VIEW_CHANNEL"} if hidden else set()

@@ -14,6 +14,7 @@ from tests.fakes.telegram.buttons import read_keyboard
 from tests.fakes.telegram.errors import Refused, bad_request
 from tests.fakes.telegram.formatting import FormattedText, compose
 from tests.fakes.telegram.params import Params, number
+from tests.fakes.telegram.photos import photo
 from tests.fakes.telegram.spans import Json, units
 from tests.fakes.telegram.state import Chat, Message, Rows, State, User
 from tests.fakes.telegram.updates import Updates
@@ -115,6 +116,17 @@ async def send_document(state: State, updates: Updates, params: Params) -> Json:
     if units(caption.text) > LONGEST_CAPTION:
         raise bad_request("message caption is too long")
     content = {"document": _document(state, params.get("document"))}
+    return _post(state, chat, params, caption, keyboard=keyboard, content=content).json()
+
+
+async def send_photo(state: State, updates: Updates, params: Params) -> Json:
+    """Post an uploaded photo."""
+    chat = writable(state, params)
+    keyboard = read_keyboard(params)
+    caption = _caption(params)
+    if units(caption.text) > LONGEST_CAPTION:
+        raise bad_request("message caption is too long")
+    content = {"photo": photo(state, params.get("photo"))}
     return _post(state, chat, params, caption, keyboard=keyboard, content=content).json()
 
 
@@ -246,6 +258,19 @@ async def get_chat_administrators(state: State, updates: Updates, params: Params
     return [_member(state, chat, user) for user in chat.admins]
 
 
+async def leave_chat(state: State, updates: Updates, params: Params) -> bool:
+    """Leave a group; the bot is told of it as of any change of its membership."""
+    chat = readable(state, params)
+    if chat.kind == "private":
+        raise bad_request("chat member status can't be changed in private chats")
+    if chat.left:
+        raise Refused(403, f"Forbidden: bot is not a member of the {chat.kind} chat")
+    chat.left = True
+    updates.put("my_chat_member", state.membership(chat, state.bot, "member", "left"))
+    state.pulse.beat()
+    return True
+
+
 METHODS: dict[str, Method] = {
     "getMe": get_me,
     "getUpdates": get_updates,
@@ -254,6 +279,7 @@ METHODS: dict[str, Method] = {
     "getWebhookInfo": get_webhook_info,
     "sendMessage": send_message,
     "sendDocument": send_document,
+    "sendPhoto": send_photo,
     "editMessageText": edit_message_text,
     "editMessageCaption": edit_message_caption,
     "editMessageReplyMarkup": edit_message_reply_markup,
@@ -267,9 +293,10 @@ METHODS: dict[str, Method] = {
     "getChat": get_chat,
     "getChatMember": get_chat_member,
     "getChatAdministrators": get_chat_administrators,
+    "leaveChat": leave_chat,
 }
 RATED = frozenset(
-    {"sendMessage", "sendDocument", "editMessageText", "editMessageCaption"}
+    {"sendMessage", "sendDocument", "sendPhoto", "editMessageText", "editMessageCaption"}
     | {"editMessageReplyMarkup", "sendChatAction"}
 )
 """Methods that the flood limits count."""
@@ -298,6 +325,10 @@ def writable(state: State, params: Params) -> Chat:
     chat = readable(state, params)
     if chat.blocked:
         raise Refused(403, "Forbidden: bot was blocked by the user")
+    if chat.left:
+        raise Refused(403, f"Forbidden: bot is not a member of the {chat.kind} chat")
+    if chat.quiet:
+        raise bad_request("not enough rights to send text messages to the chat")
     if chat.migrated_to is not None:
         reason = "Bad Request: group chat was upgraded to a supergroup chat"
         raise Refused(400, reason, migrate_to_chat_id=chat.migrated_to)

@@ -136,6 +136,10 @@ class TelegramServer:
             path.write_bytes(file.data)
         return [folder / self.token / file.path for file in self._state.files.values()]
 
+    def sent(self, file_id: str) -> bytes:
+        """The bytes of a file, as they were sent."""
+        return self._state.files[file_id].data
+
     def pack_files(self) -> None:
         """Hand out files compressed from now on, whatever a client accepts."""
         self._state.packs_files = True
@@ -242,6 +246,14 @@ class TelegramServer:
         old, new = (member, kicked) if blocked else (kicked, member)
         change = {"chat": chat.json(), "from": person.json(), "date": 1_760_000_000}
         change |= {"old_chat_member": old, "new_chat_member": new}
+        self._updates.put("my_chat_member", change)
+        self._state.pulse.beat()
+
+    def add_bot(self, group: Chat, who: User, *, quiet: bool = False) -> None:
+        """A person adds the bot to a group; in a quiet one it may not write."""
+        group.left, group.quiet = False, quiet
+        new = "restricted" if quiet else "member"
+        change = self._state.membership(group, who, "left", new)
         self._updates.put("my_chat_member", change)
         self._state.pulse.beat()
 
@@ -493,7 +505,8 @@ class TelegramServer:
 
     def _tell(self, message: Message, kind: str = "message") -> Message:
         """Let the bot know of a message, if it may."""
-        if not self._state.privacy or self._concerns_bot(message):
+        is_heard = not self._state.privacy or self._concerns_bot(message)
+        if is_heard and not message.chat.left:
             message.update_id = self._updates.put(kind, message.json())
         self._state.pulse.beat()
         return message

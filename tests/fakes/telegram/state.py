@@ -62,6 +62,10 @@ class Chat:
     messages: dict[int, "Message"] = field(default_factory=dict)
     migrated_to: int | None = None
     blocked: bool = False
+    left: bool = False
+    """True if the bot has left the group; it is told of nothing there."""
+    quiet: bool = False
+    """True if the bot may not write in the group."""
     last_id: int = 0
     """Supergroups count their messages themselves; all other chats share the account's count."""
 
@@ -297,6 +301,14 @@ class State:
         self.pulse.beat()
         return message
 
+    def membership(self, chat: Chat, who: User, old: str, new: str) -> Json:
+        """A change of the bot's own membership as a ChatMemberUpdated."""
+        members = {
+            name: {"user": self.bot.json(), "status": status, **_rights(status, chat)}
+            for name, status in (("old_chat_member", old), ("new_chat_member", new))
+        }
+        return {"chat": chat.json(), "from": who.json(), "date": 1_760_000_000, **members}
+
     def store(self, folder: str, data: bytes, name: str, size: int | None = None) -> StoredFile:
         """Keep a file, with ids that tell nothing, as the service's do."""
         number = len(self.files) + 1
@@ -310,6 +322,26 @@ class State:
         )
         self.files[file.id] = self.paths[file.path] = file
         return file
+
+
+RESTRICTIONS = (
+    *("can_send_messages", "can_send_audios", "can_send_documents", "can_send_photos"),
+    *("can_send_videos", "can_send_video_notes", "can_send_voice_notes", "can_send_polls"),
+    *("can_send_other_messages", "can_add_web_page_previews", "can_change_info"),
+    *("can_invite_users", "can_pin_messages", "can_manage_topics", "can_edit_tag"),
+    "can_react_to_messages",
+)
+
+
+def _rights(status: str, chat: Chat) -> Json:
+    """The fields of a member with a status, besides the account."""
+    if status == "restricted":
+        return {
+            "is_member": True,
+            "until_date": 0,
+            **dict.fromkeys(RESTRICTIONS, not chat.quiet),
+        }
+    return {"until_date": 0} if status == "kicked" else {}
 
 
 def _root(chat: Chat, answered: Message | None) -> int | None:

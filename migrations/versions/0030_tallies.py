@@ -1,6 +1,6 @@
 """Keep the figures of each day, the spending of people, and what operators do.
 
-Revision 0026, follows 0025, 2026-11-29.
+Revision 0030, follows 0029, 2026-11-29.
 
 The tables are new, and a new column of posts is empty in older rows. The bot fills the figures
 beside its work, from all calls and turns that are still stored. On PostgreSQL the index is built
@@ -18,8 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 

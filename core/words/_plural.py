@@ -1,14 +1,9 @@
-"""Marks for the sentences of the catalogue, by which Babel finds them in the code."""
+"""Sentences about a number of things, and their mark, by which Babel finds them in the code."""
 
 from dataclasses import dataclass
 
 from core.words._language import say_number
 from core.words._numbers import number as written
-
-
-def _(sentence: str) -> str:
-    """Mark a sentence. Its name in `words` gives it in the current language."""
-    return sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,138 @@
+"""The standing of single people: let in, blocked, told that they are not let in."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, literal, select, update
+
+from core import identity, inbox, words
+from core.adapter import Address
+from core.db import Session, insert_missing
+from core.models import redemptions, standings
+from core.turns import NEWCOMER, Question, Speaker, Standing
+
+_OF = select(standings).where(standings.c.user_id == bindparam("the_user"))
+
+
+async def standing_of(session: Session, user_id: int) -> Standing:
+    """Return the standing of a person."""
+    return _standing(await _row(session, user_id))
+
+
+async def block(session: Session, user_id: int, *, now: datetime) -> Standing:
+    """Block a person on all their accounts, and stop the answers that they wait for.
+
+    Return their standing before. The caller lets the worker look at its running turns. What an
+    answer has cost by then is settled when it stops.
+    """
+    before = await _set(session, user_id, blocked_at=now)
+    await inbox.cancel(session, await inbox.unanswered_by(session, user_id))
+    return before
+
+
+async def unblock(session: Session, user_id: int, *, now: datetime) -> Standing:
+    """Let a blocked person ask anew; return their standing before.
+
+    What they sent while they were blocked is not answered.
+    """
+    if not (await standing_of(session, user_id)).blocked:
+        return await standing_of(session, user_id)
+    return await _set(session, user_id, blocked_at=None, since=now)
+
+
+async def let_in(session: Session, user_id: int, *, now: datetime) -> Standing:
+    """Let a person in, and tell them if they have asked before; return their standing before."""
+    row = await _row(session, user_id)
+    before = await _set(session, user_id, allowed_at=now)
+    if row is not None and row.chat is not None and not (before.allowed or before.blocked):
+        address = Address(row.platform, row.bot_id, row.chat, row.thread)
+        speaker = await identity.at_home(session, user_id, now=now)
+        await inbox.say(session, _news(speaker, address, words.LET_IN, now), now=now)
+    return before
+
+
+async def admit(session: Session, user_id: int, *, now: datetime) -> None:
+    """Let a person in who is told so anyway."""
+    await _set(session, user_id, allowed_at=now)
+
+
+async def shut_out(session: Session, user_id: int, *, now: datetime) -> Standing:
+    """Take back that a person was let in; return their standing before.
+
+    They are told once more when they write again.
+    """
+    return await _set(session, user_id, allowed_at=None, told_at=None)
+
+
+async def note_told(session: Session, user_id: int, *, now: datetime) -> None:
+    """Note that a person was told that they are not let in."""
+    await _set(session, user_id, told_at=now)
+
+
+async def remember_place(session: Session, user_id: int, address: Address) -> None:
+    """Note the private chat in which a person asked who is not let in, to tell them if they are."""
+    await _set(
+        session,
+        user_id,
+        platform=address.platform,
+        bot_id=address.bot_id,
+        chat=address.chat,
+        thread=address.thread,
+    )
+
+
+async def join(session: Session, user_id: int, into_id: int) -> None:
+    """Give a person the standing of another user who turned out to be the same person.
+
+    Who is blocked as one of them stays blocked, and who is let in as one of them stays let in.
+    """
+    theirs = select(redemptions.c.invite_id, literal(into_id), redemptions.c.created_at)
+    copies = insert_missing(session, redemptions).from_select(
+        ["invite_id", "user_id", "created_at"], theirs.where(redemptions.c.user_id == user_id)
+    )
+    await session.execute(copies)
+    other, mine = await _row(session, user_id), await _row(session, into_id)
+    if other is not None:
+        names = ("allowed_at", "blocked_at", "since", "told_at")
+        kept = {name: getattr(mine, name, None) or getattr(other, name) for name in names}
+        await _set(session, into_id, **kept)
+
+
+async def part(session: Session, user_id: int, new_id: int) -> None:
+    """Give a new user, an account that leaves a person, the standing of that person."""
+    await join(session, user_id, new_id)
+
+
+async def _set(session: Session, user_id: int, **values: Any) -> Standing:
+    """Store something of a person's standing; return the standing before."""
+    await session.execute(insert_missing(session, standings).values(user_id=user_id))
+    row = (await session.execute(_OF.with_for_update(), {"the_user": user_id})).one()
+    await session.execute(update(standings).where(standings.c.user_id == user_id).values(**values))
+    return _standing(row)
+
+
+async def _row(session: Session, user_id: int) -> Any:
+    return (await session.execute(_OF, {"the_user": user_id})).one_or_none()
+
+
+def _standing(row: Any) -> Standing:
+    if row is None:
+        return NEWCOMER
+    return Standing(
+        row.allowed_at is not None, row.blocked_at is not None, row.told_at is not None, row.since
+    )
+
+
+def _news(speaker: Speaker, address: Address, text: str, now: datetime) -> inbox.Entry:
+    return inbox.Entry(
+        kind="command",
+        address=address,
+        message_id=None,
+        user_id=speaker.user_id,
+        conversation_id=speaker.conversation_id,
+        epoch=speaker.epoch,
+        lane=None,
+        question=Question(""),
+        ready_at=now,
+        answer=text,
+    )

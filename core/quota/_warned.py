@@ -1,0 +1,53 @@
+"""Warnings: a person is told once in a window that most of a limit is used."""
+
+from datetime import datetime
+from fractions import Fraction
+
+from sqlalchemy import or_, update
+
+from core import models
+from core.db import Session
+from core.quota._left import Remaining, remaining
+from core.quota._rules import Rules
+from core.turns import Turn
+
+SHARE = Fraction(4, 5)
+"""The share of a limit that is used when people are told."""
+LONG = ("day", "week", "month")
+"""The windows of which people are told: they can do nothing about one that ends within the hour."""
+
+_allowances = models.allowances
+
+
+async def warn(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> list[Remaining]:
+    """Return the limits of a turn's person and group of which most is used, each once in a window.
+
+    Call it in the transaction that settles the turn's cost and stores its answer with the warning.
+    """
+    left = await remaining(session, turn.payer, rules, now=now)
+    return [each for each in left if _is_low(each) and await _mark(session, turn, each, now)]
+
+
+def _is_low(item: Remaining) -> bool:
+    used = item.limit.amount - item.left
+    return item.limit.window in LONG and used >= SHARE * item.limit.amount
+
+
+async def _mark(session: Session, turn: Turn, item: Remaining, now: datetime) -> bool:
+    """Note that an owner is told of a limit; return False if they were in this window."""
+    limit, start = item.limit, item.limit.start(now)
+    group = turn.payer.group_id
+    owner = -group if item.whose == "group" and group is not None else turn.payer.user_id
+    marked = await session.scalar(
+        update(_allowances)
+        .where(
+            _allowances.c.owner_id == owner,
+            _allowances.c.unit == limit.unit,
+            _allowances.c.window == limit.window,
+            _allowances.c.window_start == start,
+            or_(_allowances.c.warned_at.is_(None), _allowances.c.warned_at < start),
+        )
+        .values(warned_at=start)
+        .returning(_allowances.c.owner_id)
+    )
+    return marked is not None

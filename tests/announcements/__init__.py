@@ -1,0 +1,1 @@
+"""Announcements: to everybody once, slowly, behind all answers, and through every death."""
