@@ -44,6 +44,7 @@ from core.inbox._records import (
     unanswered,
     unanswered_by,
 )
+<<<<<<< HEAD
 from core.inbox._steps import (
     add,
     answered,
@@ -54,6 +55,9 @@ from core.inbox._steps import (
     is_answered,
     retry,
 )
+=======
+from core.inbox._steps import add, answered, delivered, discard, give_up, is_answered, retry
+>>>>>>> operators
 
 __all__ = [
     "Entry",
