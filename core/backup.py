@@ -23,13 +23,14 @@ from sqlalchemy import (
     Date,
     DateTime,
     Engine,
+    Integer,
     LargeBinary,
     MetaData,
     NullPool,
     Table,
     create_engine,
     event,
-    func,
+    exists,
     select,
     text,
 )
@@ -223,7 +224,7 @@ def _make_tables(url: str, revision: str) -> None:
     """Make the tables of a revision; raises SettingsError if the database holds anything."""
     with _writing(url) as connection:
         tables = _tables(connection)
-        if any(connection.scalar(select(func.count()).select_from(each)) for each in tables):
+        if any(connection.scalar(select(exists(each.select()))) for each in tables if _tells(each)):
             raise SettingsError(
                 "DATABASE_URL: the database holds something already; a backup is restored into an"
                 " empty one"
@@ -233,9 +234,15 @@ def _make_tables(url: str, revision: str) -> None:
     db.upgrade(url, revision)
 
 
+def _tells(table: Table) -> bool:
+    """Return whether a row of a table means that somebody has used the bot."""
+    return table.name in ("users", "turns", "calls")
+
+
 def _fill(connection: Connection, archive: zipfile.ZipFile, backup: Backup) -> None:
-    """Insert all rows, and let the keys of new rows go on after them."""
+    """Insert all rows in place of those that the migrations make."""
     for table in _tables(connection):
+        connection.execute(table.delete())
         if table.name in backup.rows:
             with archive.open(f"{table.name}.jsonl") as entry:
                 _fill_table(connection, table, TextIOWrapper(entry, "utf-8"))
@@ -254,10 +261,15 @@ def _fill_table(connection: Connection, table: Table, lines: Iterable[str]) -> N
     while some := list(islice(rows, AT_ONCE)):
         connection.execute(table.insert(), some)
     [key, *others] = table.primary_key.columns
-    if connection.dialect.name == "postgresql" and not others:
-        counter = func.pg_get_serial_sequence(table.name, key.name)
-        last = select(func.max(key)).scalar_subquery()
-        connection.execute(select(func.setval(counter, last)).where(counter.is_not(None), last > 0))
+    if connection.dialect.name == "postgresql" and isinstance(key.type, Integer) and not others:
+        connection.exec_driver_sql(_GO_ON.format(table=table.name, key=key.name))
+
+
+_GO_ON = """
+    SELECT setval(pg_get_serial_sequence('{table}', '{key}')::regclass, max({key}))
+    FROM {table} HAVING max({key}) > 0
+"""
+"""Lets the keys of new rows go on after the largest one, where the table counts them up."""
 
 
 def _value(connection: Connection, column: Column[Any], value: Any) -> Any:
