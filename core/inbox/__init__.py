@@ -44,7 +44,6 @@ from core.inbox._records import (
     unanswered,
     unanswered_by,
 )
-<<<<<<< HEAD
 from core.inbox._steps import (
     add,
     answered,
@@ -55,9 +54,6 @@ from core.inbox._steps import (
     is_answered,
     retry,
 )
-=======
-from core.inbox._steps import add, answered, delivered, discard, give_up, is_answered, retry
->>>>>>> operators
 
 __all__ = [
     "Entry",
