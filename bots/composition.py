@@ -140,8 +140,8 @@ async def run(
             "watching": watch.run,
             "deleting what is not needed": upkeep.run,
             "deleting old bookkeeping": upkeep.prune,
-            "adding up the figures of each day": upkeep.sum_up,
             "sending announcements": announcer.run,
+            "adding up the figures of each day": upkeep.sum_up,
             "the database's clock": partial(clock.follow, sessions),
             "errands": errands.run,
         }
@@ -329,8 +329,8 @@ def offer(loaded: Settings, rules: Rules) -> Offer:
         fallbacks=loaded.models[1:],
         personas=loaded.personas,
         retention_days=loaded.retention_days,
-        admins=frozenset(loaded.admins),
         language=_language(loaded.default_language),
+        admins=frozenset(loaded.admins),
     )
 
 

@@ -150,6 +150,9 @@ class Change:
     """True if the message may be a copy, see `Copy`. The change is then its person's."""
     whisper: str = field(default="", repr=False)
     """An opaque value with which the adapter answers the press for nobody else to see."""
+    hidden: str | None = field(default=None, repr=False)
+    """The ticket for changing the pressed message, which only this person sees; "" if it takes
+    none. None for a message that everybody sees."""
 
     @property
     def is_press(self) -> bool:
@@ -395,10 +398,15 @@ class Adapter(Protocol):
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
         """Post a message and return its id.
+
+        `whom` is the account of the one person in a group for whom it is. Where the platform can
+        hide it from the others it does, and a repeat may then make a second message; elsewhere
+        everybody sees it.
 
         A `final` text does not grow any more. `reply_to` is the id of the message that it answers,
         None for a further message of an answer; `ticket` is the ticket of that message. The adapter

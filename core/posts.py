@@ -258,6 +258,12 @@ async def hand_on(session: Session, turn_id: int, new_turn_id: int) -> None:
     )
 
 
+async def give(session: Session, turn_id: int, new_turn_id: int) -> None:
+    """Give the messages of a turn's answer to another turn; its person's messages stay."""
+    ours = (_posts.c.turn_id == turn_id, _posts.c.part.is_not(None))
+    await session.execute(update(_posts).where(*ours).values(turn_id=new_turn_id))
+
+
 async def narrow(session: Session, turn_id: int, message_id: str) -> None:
     """Let one message of an answer be its first part, and forget the others.
 

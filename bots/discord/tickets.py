@@ -23,6 +23,8 @@ from bots.discord.rest import Json, Refused, Silenced, call, translated
 from core.adapter import Leeway
 from core.errors import MISSHAPEN, MessageGone, RetryAfter, TooLate, Unreachable
 
+EPHEMERAL = 1 << 6
+"""The flag of a message that nobody but one person sees."""
 LIFE = timedelta(minutes=15)
 """The time for which a token serves."""
 FOLLOW_UPS = 5
@@ -47,6 +49,8 @@ class Way(StrEnum):
     """It is the only way to write."""
     PRESSED = "pressed"
     """It is the only way to write, and its first message is the one with the pressed button."""
+    HIDDEN = "hidden"
+    """Nobody but the person sees what it writes, and nothing of that is written without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,12 @@ def read(ticket: str) -> Ticket | None:
     return Ticket(token, interaction_id, Way(way)) if token else Ticket(ticket)
 
 
+def is_hidden(ticket: str) -> bool:
+    """Return whether nobody but the person sees what a ticket writes."""
+    held = read(ticket)
+    return held is not None and held.way is Way.HIDDEN
+
+
 def leeway(ticket: str) -> Leeway:
     """Return the bounds of an answer that is written with a ticket."""
     held = read(ticket)
@@ -84,6 +94,12 @@ def leeway(ticket: str) -> Leeway:
         return Leeway()
     until = snowflake_time(int(held.interaction_id)) + LIFE
     return Leeway(parts=1 + FOLLOW_UPS, repeatable=False, until=until, reaches_older=False)
+
+
+def refuse_late(held: Ticket | None) -> None:
+    """Raise TooLate if a ticket that has ended was the only way to hide an answer from others."""
+    if held is not None and held.way is Way.HIDDEN:
+        raise TooLate("the ticket of an answer for one person has ended")
 
 
 @contextmanager
@@ -116,8 +132,26 @@ async def write(
             return None
         if found is not None:
             return rest.field(found, "id", str)
+    if held.way is Way.HIDDEN:
+        return await whisper(client, session, held, body, first=False)
     try:
         return await _follow_up(client, session, held, body)
+    except _Ended:
+        return None
+
+
+async def whisper(
+    client: discord.Client, session: aiohttp.ClientSession, held: Ticket, body: Json, *, first: bool
+) -> str | None:
+    """Write a message that only one person sees; return its id, or None if it is too late.
+
+    Everybody sees "is thinking…", so the first message comes after its end, not in its place.
+    """
+    if first:
+        await withdraw(client, held)
+    try:
+        hidden = {**body, "flags": body.get("flags", 0) | EPHEMERAL}
+        return await _follow_up(client, session, held, hidden)
     except _Ended:
         return None
 

@@ -317,7 +317,14 @@ class Chat:
         if not answer:
             return ending.text  # it was deleted meanwhile
         if sentence and await self._is_news(session, turn, ending):
-            await inbox.tell(session, turn, sentence, reply_to=turn.message_id, now=self._now())
+            await inbox.tell(
+                session,
+                turn,
+                sentence,
+                reply_to=turn.message_id,
+                whispered=ending.outcome is Outcome.REFUSED,
+                now=self._now(),
+            )
         return answer
 
     async def _is_news(self, session: Session, turn: Turn, ending: _Ending) -> bool:

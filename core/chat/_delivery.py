@@ -41,7 +41,7 @@ class Delivery:
         standing = reply.standing or known(turn)
         if standing is None:
             standing = await transact(self._sessions, lambda s: look_up(s, turn))
-        await reply.deliver(turn.answer, standing.buttons, last=last)
+        await reply.deliver(turn.answer, standing.buttons, whom=turn.whom, last=last)
         await self._enclosures.enclose(turn, reply, last=last)
         # Before the turn ends, so that a crash in between loses none of it.
         await reply.unbutton(standing.ended)

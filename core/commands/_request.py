@@ -71,6 +71,8 @@ class Result:
     """True if a conversation was forgotten; what it holds has to be deleted."""
     encloses: Enclosure | None = None
     """The file that goes with the answer."""
+    whispered: bool = False
+    """True if the answer is for the person alone, wherever the platform can hide it from others."""
     asks: str = ""
     """The name of the command, if it waits for a confirmation by buttons."""
 

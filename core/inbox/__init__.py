@@ -12,6 +12,7 @@ from core.inbox._accept import (
     replace,
     say,
     summarise,
+    take_over,
     tell,
 )
 from core.inbox._claim import (
@@ -86,6 +87,7 @@ __all__ = [
     "say",
     "shaken",
     "summarise",
+    "take_over",
     "tell",
     "unanswered",
     "unanswered_by",

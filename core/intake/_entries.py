@@ -76,5 +76,5 @@ def answered(entry: inbox.Entry, text: str) -> inbox.Entry:
 
 def notice_of(entry: inbox.Entry, reason: Reason, text: str) -> inbox.Entry:
     """Return an entry that only tells a person to wait; it waits for nothing itself."""
-    told = Question("", notice=reason, language=entry.question.language)
+    told = entry.question.aside(notice=reason, whispered=True)
     return replace(answered(entry, text), lane=None, question=told)

@@ -331,8 +331,13 @@ class Intake:
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
         entry = answered(entry_of(message, speaker, now), result.text)
-        if result.encloses or result.asks:
-            told = replace(entry.question, encloses=result.encloses, asks=result.asks)
+        if result.encloses or result.asks or result.whispered:
+            told = replace(
+                entry.question,
+                encloses=result.encloses,
+                asks=result.asks,
+                whispered=result.whispered,
+            )
             entry = replace(entry, question=told)
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
