@@ -138,6 +138,7 @@ class Paper:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         return []
 
