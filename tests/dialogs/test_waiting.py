@@ -37,12 +37,14 @@ async def renew(stage: ButtonStage) -> None:
 
 
 def replies(stage: ButtonStage) -> list[tuple[str, str]]:
-    """The bot's messages, each with the text that it replies to."""
+    """The first lines of the bot's messages, each with the text that it replies to."""
     if isinstance(stage, DiscordStage):
-        return [("", answer.content) for answer in stage.server.answers(stage.channel)]
+        return [
+            ("", answer.content.split("\n")[0]) for answer in stage.server.answers(stage.channel)
+        ]
     said = {each.message_id: each.text for each in stage.server.messages(stage.chat)}
     answers = stage.server.answers(stage.chat)
-    return [(said.get(answer.reply_to or 0, ""), answer.text) for answer in answers]
+    return [(said.get(answer.reply_to or 0, ""), answer.text.split("\n")[0]) for answer in answers]
 
 
 async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
