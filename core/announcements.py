@@ -59,7 +59,7 @@ class Progress:
     refused: int
     """The people whose platform refused it: most of them have blocked the bot."""
     left_out: int
-    """The people who were known to have blocked the bot, and so on."""
+    """The people who were known to have blocked the bot, those whom operators block, and so on."""
     waiting: int
     """The people for whom it is on its way."""
 
@@ -318,8 +318,12 @@ _IS_MUTED = exists().where(
     _mutes.c.chat == _turns.c.chat,
     _mutes.c.thread == _turns.c.thread,
 )
+_IS_BLOCKED = exists().where(
+    models.standings.c.user_id == _conversations.c.user_id,
+    models.standings.c.blocked_at.is_not(None),
+)
 _FOUND = (
-    select(*PLACE, _IS_MUTED.label("is_muted"))
+    select(*PLACE, or_(_IS_MUTED, _IS_BLOCKED).label("is_left_out"))
     .select_from(_conversations.join(_turns, _turns.c.id == _NEWEST))
     .where(
         _conversations.c.user_id.in_(bindparam("users", expanding=True)),
@@ -355,7 +359,7 @@ async def _people(
         "the_bot": account[1],
     }
     found = await session.execute(_FOUND, values)
-    return [_Person(row.user_id, place_of(row), bool(row.is_muted)) for row in found]
+    return [_Person(row.user_id, place_of(row), bool(row.is_left_out)) for row in found]
 
 
 _RECIPIENT = insert(recipients)
