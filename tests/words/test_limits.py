@@ -161,6 +161,9 @@ async def test_discord_takes_every_sentence(discord_server: DiscordServer) -> No
 class Nothing:
     """Knows no message."""
 
+    def hears(self, address: Address) -> bool:
+        return True
+
     async def newest(self, bot_id: str, chat: str) -> str | None:
         return None
 
