@@ -261,8 +261,8 @@ async def test_a_server_that_takes_nothing_ends_a_write() -> None:
 
     ended = asyncio.Event()
     async with serving(deaf) as server, client() as http:
+        late = httpx.Timeout(5, write=0.05)
         with pytest.raises(httpx.WriteTimeout):
-            late = httpx.Timeout(5, write=0.05)
             await http.post(server.url, content=b"x" * 20_000_000, timeout=late)
         ended.set()
 
