@@ -31,11 +31,14 @@ _recipients = models.recipients
 _users = models.users
 _standings = models.standings
 
-# The last turn of a person in a conversation is kept: the platform's history is read from the
+# The last turn of a person in a chat is kept: the platform's history is read from the
 # newest known message of each chat on.
 _HAS_NEWER = exists().where(
     _newer.c.conversation_id == _turns.c.conversation_id,
     _newer.c.user_id == _turns.c.user_id,
+    _newer.c.platform == _turns.c.platform,  # a person may have several accounts
+    _newer.c.bot_id == _turns.c.bot_id,
+    _newer.c.chat == _turns.c.chat,
     _newer.c.id > _turns.c.id,
 )
 _HAS_FILES = exists().where(_uses.c.turn_id == _turns.c.id)
@@ -51,7 +54,7 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     await repeat(sessions, _date_events)
     ends = {models.events: "noted_at", models.listeners: "lease_until"}
     lasting = models.pauses, models.mutes, models.notices, models.waiting, models.alerts
-    ends |= dict.fromkeys(lasting, "until")
+    ends |= dict.fromkeys((*lasting, models.links, models.guesses), "until")
     ends |= {models.announcements: "created_at"}
     await repeat(sessions, partial(_prune_recipients, before=before))
     await repeat(sessions, partial(_prune_strangers, before=before))
@@ -89,7 +92,8 @@ async def _name_authors(session: Session, which: Sequence[ColumnElement[bool]]) 
     in_groups = (
         select(_turns.c.id * IDS_PER_TURN, _turns.c.user_id)
         .join(_conversations, _conversations.c.id == _turns.c.conversation_id)
-        .where(*which, _turns.c.kind == "chat", _conversations.c.user_id.is_(None))
+        .where(*which, _turns.c.kind == "chat", _conversations.c.platform.is_not(None))
+        .with_for_update(of=_turns)
     )
     for message_id, user_id in (await session.execute(in_groups)).all():
         asked = update(_messages).where(_messages.c.id == message_id)

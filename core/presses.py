@@ -50,7 +50,7 @@ async def decide(
 ) -> commands.Result:
     """Carry out a command that asked for a confirmation, or leave it; return its result."""
     asked = record.question.asks
-    name = asked.partition(" ")[0]
+    name, _, about = asked.partition(" ")
     if record.forgotten:
         return commands.Result(words.FORGOTTEN_SINCE)
     if now - record.asked_at > ASKED_FOR:
@@ -61,12 +61,21 @@ async def decide(
         order = operator(change.author, offer, now=now)
         if order is None:
             return commands.Result(words.NO_SUCH_COMMAND.format(name=name))
-        answer = await operations.carry_out(session, asked, replace(order, confirmed=True))
+        sure = replace(order, confirmed=True, user_id=record.user_id)
+        answer = await operations.carry_out(session, asked, sure)
         return commands.Result(answer.text, stopped=answer.stopped)
     speaker = Speaker(record.user_id, record.conversation_id, record.epoch)
     # The question was put to somebody who may do it.
     request = commands.Request(
-        speaker, commands.CONFIRMED, record.question.private, admin=True, offer=offer, now=now
+        speaker,
+        commands.CONFIRMED,
+        record.question.private,
+        admin=True,
+        offer=offer,
+        now=now,
+        author=change.author,
+        address=change.address,
+        about=about,
     )
     return await commands.run(session, name, request)
 
@@ -76,4 +85,6 @@ def operator(author: Author, offer: commands.Offer, *, now: datetime) -> operati
     account = author.platform, author.account_id
     if account not in offer.admins:
         return None
-    return operations.Order(":".join(account), offer.rules, now)
+    return operations.Order(
+        ":".join(account), offer.rules, now, admins=offer.admins, links=offer.links
+    )

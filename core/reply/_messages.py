@@ -52,6 +52,8 @@ class Messages:
     shown: list[_Shown] = field(default_factory=list)
     doubtful: set[int] = field(default_factory=set)
     """Parts that may be posted already, with an unknown text, or stand twice."""
+    whom: str | None = None
+    """The account of the one person for whom the answer is; see `Adapter.send`."""
     answered_id: str | None = None
     """The message that the answer replies to; None for the turn's own."""
     _file: str | None = None
@@ -221,7 +223,7 @@ class Messages:
                 final=bool(wanted.final),
                 reply_to=(self.answered_id or self.turn.message_id) if part == 0 else None,
                 ticket=self.turn.ticket,
-                whom=self.turn.whom,
+                whom=self.whom,
                 buttons=wanted.buttons or (),
                 nonce=self._nonce(part),
             )

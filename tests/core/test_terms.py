@@ -215,9 +215,7 @@ async def test_members_of_a_group_share_its_limit_and_keep_their_own(sessions: S
     with pytest.raises(QuotaExceeded) as refused:
         await reserve(sessions, people[2], 201)
     assert (refused.value.whose, refused.value.left) == ("group", 200)
-    assert words.refused(refused.value, NOW).startswith(
-        "That was all for now: the limit of this group is 0.0005 usd/day, and too little"
-    )
+    assert "the limit of this group is" in words.refused(refused.value, NOW)
     await reserve(sessions, people[2], 200)
     with pytest.raises(QuotaExceeded, match="3 turns/day"):
         await reserve(sessions, people[0], 0)
