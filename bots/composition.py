@@ -8,7 +8,7 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -113,7 +113,7 @@ async def run(
             backoff=loaded.retry_seconds / 12,
             notice_after=notice_after,
         )
-        offered = offer(loaded, rules)
+        offered = replace(offer(loaded, rules), links=partial(_links, worker))
         doors = access_rules(loaded)
         errands = Errands(sessions)
         upkeep = Upkeep(
@@ -313,6 +313,12 @@ def access_rules(loaded: Settings) -> access.Rules:
         groups=loaded.allowed_groups,
         leaves=loaded.leave_other_groups,
     )
+
+
+def _links(worker: Worker, payload: str) -> list[str]:
+    """Return the pages that open a chat with an account of this process and send it a payload."""
+    found = (adapter.link(payload) for adapter in worker.adapters.values())
+    return [link for link in found if link]
 
 
 def offer(loaded: Settings, rules: Rules) -> Offer:

@@ -132,7 +132,8 @@ def _carry_out(
 ) -> operations.Answer:
     def work(loaded: Settings) -> Work[operations.Answer]:
         rules = Rules(loaded.quota, loaded.budget, loaded.timezone, loaded.tiers)
-        return partial(operations.run, verb=verb, given=given, order=replace(how, rules=rules))
+        whole = replace(how, rules=rules, admins=frozenset(loaded.admins))
+        return partial(operations.run, verb=verb, given=given, order=whole)
 
     return _with_settings(work)
 

@@ -305,15 +305,21 @@ COMMANDS = (
 
 
 VERBS = (
-    Command("users", "Find people", hint="A part of a name, or nothing for the newest"),
-    Command("user", "All about one person", hint="A number, an account, a name or a reference"),
-    Command("tier", "Give somebody the limits of a tier", hint="The person, and a tier"),
-    Command("limit", "Give somebody limits of their own", hint="The person, and 50 turns/day"),
-    Command("grant", "Let somebody spend more for now", hint="The person, and 2 usd"),
-    Command("top", "Who spends most", hint="today or month"),
-    Command("stats", "What happened day by day", hint="The number of days"),
-    Command("turns", "Turns in trouble", hint="show, replay or discard, and their numbers"),
-    Command("audit", "What operators did", hint="The number of lines"),
+    Command("users", _("Find people"), hint=_("A part of a name, or nothing for the newest")),
+    Command("user", _("All about one person"), hint=_("A number, an account, a name, a reference")),
+    Command("tier", _("Give somebody the limits of a tier"), hint=_("The person, and a tier")),
+    Command("limit", _("Give somebody own limits"), hint=_("The person, and 50 turns/day")),
+    Command("grant", _("Let somebody spend more for now"), hint=_("The person, and 2 usd")),
+    Command("block", _("Block somebody"), hint=_("The person")),
+    Command("unblock", _("Let somebody speak again"), hint=_("The person")),
+    Command("admit", _("Let somebody in"), hint=_("The person")),
+    Command("expel", _("Take back that somebody was let in"), hint=_("The person")),
+    Command("invite", _("Make an invite"), hint=_("People, days, a tier: 5 7d vip; or: list")),
+    Command("top", _("Who spends most"), hint=_("today or month")),
+    Command("stats", _("What happened day by day"), hint=_("The number of days")),
+    Command("announce", _("Send something to everybody"), hint=_("The text; or: stop, resume")),
+    Command("turns", _("Turns in trouble"), hint=_("show, replay or discard, and their numbers")),
+    Command("audit", _("What operators did"), hint=_("The number of lines")),
 )
 """The commands of operators, beside those of everybody, in the order of menus."""
 

@@ -61,7 +61,8 @@ async def decide(
         order = operator(change.author, offer, now=now)
         if order is None:
             return commands.Result(words.NO_SUCH_COMMAND.format(name=name))
-        answer = await operations.carry_out(session, asked, replace(order, confirmed=True))
+        sure = replace(order, confirmed=True, user_id=record.user_id)
+        answer = await operations.carry_out(session, asked, sure)
         return commands.Result(answer.text, stopped=answer.stopped)
     speaker = Speaker(record.user_id, record.conversation_id, record.epoch)
     # The question was put to somebody who may do it.
@@ -84,4 +85,6 @@ def operator(author: Author, offer: commands.Offer, *, now: datetime) -> operati
     account = author.platform, author.account_id
     if account not in offer.admins:
         return None
-    return operations.Order(":".join(account), offer.rules, now)
+    return operations.Order(
+        ":".join(account), offer.rules, now, admins=offer.admins, links=offer.links
+    )

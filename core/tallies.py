@@ -22,7 +22,7 @@ from core.models import days_of_all, spendings, tally_marks, waits
 BATCH = 500
 """The number of rows that one transaction sums up."""
 LIVE = 20_000
-"""The most rows behind a mark that are looked at."""
+"""The most rows behind a mark that are looked at, the newest."""
 LAG = timedelta(minutes=10)
 """The time after its end from which on a row is summed up. Ids are given out before a transaction
 is committed, but no transaction lasts so long: nothing appears behind a mark."""
@@ -159,7 +159,8 @@ async def live(session: Session, *, zone: tzinfo) -> tuple[Sums, bool]:
     every, is_partial = Sums(), False
     for name, (source, of) in SOURCES.items():
         mark = select(tally_marks.c.id).where(tally_marks.c.name == name).scalar_subquery()
-        found = (await session.execute(source.where(of.c.id > mark).limit(LIVE))).all()
+        newest = source.order_by(None).order_by(of.c.id.desc())
+        found = (await session.execute(newest.where(of.c.id > mark).limit(LIVE))).all()
         _add_up(every, name, (row for row in found if row.ended_at is not None), zone)
         is_partial = is_partial or len(found) == LIVE
     await _count_people(session, every)

@@ -1,6 +1,6 @@
 """A request to carry out a command, and its result."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,10 +25,12 @@ class Offer:
     personas: Mapping[str, str] = field(default_factory=dict)
     """Instructions by a short name."""
     retention_days: int | None = None
-    language: str = words.ENGLISH
-    """The language for people of whom none is known."""
     admins: frozenset[Account] = frozenset()
     """The operators' accounts."""
+    links: Callable[[str], Sequence[str]] = lambda _: ()
+    """Returns the addresses of pages that open a chat with the bot and send it an invite."""
+    language: str = words.ENGLISH
+    """The language for people of whom none is known."""
 
     @property
     def recipients(self) -> tuple[str, ...]:

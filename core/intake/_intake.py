@@ -353,6 +353,7 @@ class Intake:
             return Accepted()
         if reached := self._bounds.reached(speaker.activity):
             return await self._hold_off(session, message, speaker, reached, now)
+        order = replace(order, user_id=speaker.user_id)
         answer = await operations.carry_out(session, wish, order)
         entry = answered(entry_of(message, speaker, now), answer.text)
         if answer.asks:

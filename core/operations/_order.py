@@ -1,12 +1,12 @@
 """An order of an operator, and the answer to it."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import words
-from core.adapter import Command
+from core.adapter import Account, Command
 from core.charts import Chart
 from core.plain import line
 from core.quota import Rules
@@ -28,6 +28,12 @@ class Order:
     """True once the operator has said that they are sure."""
     in_chat: bool = True
     """True in a chat, False on the command line."""
+    user_id: int | None = None
+    """The operator as a person, in a chat."""
+    admins: frozenset[Account] = frozenset()
+    """The accounts of all operators."""
+    links: Callable[[str], Sequence[str]] = lambda _: ()
+    """Returns the addresses of pages that open a chat with the bot and send it a code."""
 
     @property
     def prefix(self) -> str:

@@ -1,6 +1,7 @@
 """People as operators find and see them."""
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from core import models, quota, words
+from core import access, models, quota, words
 from core.db import Session
 from core.operations._order import Answer, NotDone, Order, literal
 from core.text import write_moment
@@ -26,6 +27,7 @@ _identities = models.identities
 _turns = models.turns
 _calls = models.calls
 _days = models.days
+_redemptions = models.redemptions
 _LAST_SEEN = (
     select(func.max(_turns.c.created_at)).where(_turns.c.user_id == _users.c.id).scalar_subquery()
 )
@@ -52,6 +54,8 @@ class Person:
     created_at: datetime
     seen_at: datetime | None
     """The time of their last message, as far as it is stored."""
+    language: str = ""
+    """The language that they have chosen, or that a platform told of them."""
 
     @property
     def name(self) -> str:
@@ -62,7 +66,7 @@ class Person:
 async def users(session: Session, order: Order, who: str = "") -> Answer:
     """List the newest people, or those that a text finds."""
     if not who:
-        number = int(await session.scalar(select(func.count()).select_from(_users)) or 0)
+        number = await count(session)
         newest = select(_users.c.id).order_by(_users.c.id.desc()).limit(MOST)
         people = await _people(session, (await session.scalars(newest)).all())
         return Answer(_list(words.PEOPLE.format(number), people, order))
@@ -72,10 +76,18 @@ async def users(session: Session, order: Order, who: str = "") -> Answer:
     return Answer(_list(words.PEOPLE_FOUND, people, order))
 
 
+async def count(session: Session) -> int:
+    """Return the number of people."""
+    return int(await session.scalar(select(func.count()).select_from(_users)) or 0)
+
+
 async def user(session: Session, order: Order, who: str) -> Answer:
     """Show everything about a person but their words."""
     person = await one(session, order, who)
     lines = [_title(person), *(_account(each) for each in person.accounts)]
+    lines += await _standing(session, person)
+    if person.language:
+        lines.append(words.PERSON_LANGUAGE.format(language=literal(person.language)))
     lines += [*await _limits(session, order, person), *await _spending(session, order, person)]
     lines.append(words.PERSON_SINCE.format(moment=_moment(person.created_at)))
     if person.seen_at is not None:
@@ -149,19 +161,46 @@ async def _by_name(session: Session, text: str) -> Sequence[int]:
 
 async def _people(session: Session, ids: Sequence[int]) -> list[Person]:
     """Return people by their numbers, the highest number first."""
-    columns = _users.c.id, _users.c.created_at, _LAST_SEEN.label("seen_at")
+    columns = _users.c.id, _users.c.created_at, _users.c.language, _LAST_SEEN.label("seen_at")
     found = await session.execute(
         select(*columns).where(_users.c.id.in_(ids)).order_by(_users.c.id.desc())
     )
     rows = found.all()
     theirs = select(_identities).where(_identities.c.user_id.in_(ids)).order_by(_identities.c.id)
-    accounts: dict[int, list[Account]] = {}
+    accounts: dict[int, list[Account]] = defaultdict(list)
+    told: dict[int, str] = {}
     for each in (await session.execute(theirs)).all():
-        account = Account(each.platform, each.account_id, each.name)
-        accounts.setdefault(each.user_id, []).append(account)
+        accounts[each.user_id].append(Account(each.platform, each.account_id, each.name))
+        told.setdefault(each.user_id, each.language or "")
     return [
-        Person(row.id, tuple(accounts.get(row.id, ())), row.created_at, row.seen_at) for row in rows
+        Person(
+            row.id,
+            tuple(accounts[row.id]),
+            row.created_at,
+            row.seen_at,
+            row.language or told.get(row.id, ""),
+        )
+        for row in rows
     ]
+
+
+async def _standing(session: Session, person: Person) -> list[str]:
+    """Return lines on a person's standing; none for an ordinary one."""
+    standing = await access.standing_of(session, person.id)
+    lines = [words.PERSON_BLOCKED] if standing.blocked else []
+    found = await session.execute(
+        select(models.invites.c.made_by, models.invites.c.hint)
+        .join(_redemptions, _redemptions.c.invite_id == models.invites.c.id)
+        .where(_redemptions.c.user_id == person.id)
+        .order_by(_redemptions.c.created_at.desc())
+        .limit(1)
+    )
+    if (invite := found.one_or_none()) is not None:
+        by = {"hint": literal(invite.hint), "operator": literal(invite.made_by)}
+        lines.append(words.PERSON_INVITED.format(**by))
+    elif standing.allowed:
+        lines.append(words.PERSON_LET_IN)
+    return lines
 
 
 # Texts

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from core.adapter import VERBS, InboundMessage
 from core.db import Session
-from core.operations import _audit, _figures, _people, _terms, _turns
+from core.operations import _access, _announce, _audit, _figures, _people, _terms, _turns
 from core.operations._order import Answer, NotDone, Order, Parameter, Verb
 
 WHO = Parameter("who")
@@ -15,6 +15,12 @@ _PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
     "tier": (WHO, Parameter("tier")),
     "limit": (WHO, Parameter("limits", takes_rest=True)),
     "grant": (WHO, Parameter("amount", takes_rest=True)),
+    "block": (Parameter("who", takes_rest=True),),
+    "unblock": (Parameter("who", takes_rest=True),),
+    "admit": (Parameter("who", takes_rest=True),),
+    "expel": (Parameter("who", takes_rest=True),),
+    "invite": (Parameter("what", is_optional=True, takes_rest=True),),
+    "announce": (Parameter("text", is_optional=True, takes_rest=True),),
     "top": (Parameter("span", is_optional=True),),
     "stats": (Parameter("days", is_optional=True),),
     "turns": (
@@ -29,6 +35,12 @@ _CARRY_OUT: Mapping[str, Callable[..., Awaitable[Answer]]] = {
     "tier": _terms.tier,
     "limit": _terms.limit,
     "grant": _terms.grant,
+    "block": _access.block,
+    "unblock": _access.unblock,
+    "admit": _access.admit,
+    "expel": _access.expel,
+    "invite": _access.invite,
+    "announce": _announce.announce,
     "top": _figures.top,
     "stats": _figures.stats,
     "turns": _turns.turns,

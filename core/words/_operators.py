@@ -16,6 +16,7 @@ PEOPLE_SEVERAL = _("Several people fit. Name one of them by the number:")
 PEOPLE_MORE = _("There are more; write more of the name.")
 PERSON_UNKNOWN = _("I know nobody by “{who}”.")
 PERSON = _("**{name}**, number {number}")
+PERSON_LANGUAGE = _("Language: {language}")
 PERSON_TERMS = _("Limits: {terms}")
 PERSON_LEFT = _("Left: {left} of {limit}")
 PERSON_MONTH = _("This month: {money}, {answers}, {tokens}")
@@ -83,3 +84,51 @@ TERMS_SET = _("Done. The limits of {who}: {before} → {after}.")
 GRANT_SURE = _("{who} may spend {amount} more until the current limits renew. Do you want that?")
 GRANTED = _("Done. {who} may spend {amount} more. Left: {left}.")
 GRANT_USELESS = _("{who} has no limit in {unit}, so there is nothing to add to.")
+
+# Access
+
+BLOCK_SURE = _(
+    "Block {who}? Their answers are stopped, and they get silence until you unblock them."
+)
+BLOCK_OPERATOR = _("{who} is an operator, whom nobody can block.")
+BLOCKED = _("{who} is blocked.")
+UNBLOCKED = _("{who} is not blocked any more.")
+ADMITTED = _("{who} is let in.")
+EXPEL_SURE = _("Take back that {who} was let in?")
+EXPELLED = _("{who} is no longer let in.")
+PERSON_BLOCKED = _("**Blocked**")
+PERSON_LET_IN = _("Let in by an operator")
+PERSON_INVITED = _("Came with the invite {hint}… of {operator}")
+INVITE_CODE = plural(
+    "The code {code} lets {number} person in.", "The code {code} lets {number} people in."
+)
+INVITE_UNTIL = _("It is good until {moment}.")
+INVITE_TIER = _("Whoever uses it gets the limits of {tier}.")
+INVITE_PASS_ON = _("Pass it on: they send it to me as their first message.")
+INVITE_USAGE = _(
+    "Write {prefix}invite, and behind it, as you like: for how many people, for how many days and"
+    " which tier, as 5 7d vip. Or: list, or end 3."
+)
+INVITE_LINE = _("**{number}** {hint}…: {used} of {uses} used, made by {operator}")
+INVITE_NONE = _("No invite is open.")
+INVITE_UNKNOWN = _("There is no open invite {number}.")
+INVITE_ENDED = _("The invite {number} is ended. Whoever has used it stays let in.")
+
+# Announcements
+
+ANNOUNCE_SURE = plural(
+    "Send this to the {number} person who knows me?",
+    "Send this to the {number} people who know me?",
+)
+ANNOUNCE_BEGUN = _(
+    "I have begun to send it. {prefix}announce tells how far I am, {prefix}announce stop stops it."
+)
+ANNOUNCE_LONG = _("That is too long: {most} characters are the most.")
+ANNOUNCE_NOTHING = _("There is no announcement of which that could be said.")
+ANNOUNCE_RUNNING = _("The announcement is on its way.")
+ANNOUNCE_STOPPED = _("The announcement is stopped; announce resume goes on with it.")
+ANNOUNCE_DONE = _("The announcement is done.")
+ANNOUNCE_PROGRESS = _(
+    "People: {people}. Sent: {sent}. On its way: {waiting}. Not taken: {refused}. Left out because"
+    " they have blocked me: {left_out}."
+)
