@@ -14,7 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from core import words
-from core.adapter import COMMANDS
+from core.adapter import COMMANDS, VERBS
 from core.words import Plural, _sentences
 from core.words._language import CATALOGUES, say_number
 
@@ -53,7 +53,7 @@ def sentences() -> Iterator[str | tuple[str, str]]:
                 yield value.one, value.other
             case _:
                 yield from value.values()
-    for command in COMMANDS:
+    for command in (*COMMANDS, *VERBS):
         yield command.summary
         if command.hint:
             yield command.hint

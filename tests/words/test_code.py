@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.adapter import VERBS
 from core.words import _sentences
 
 ROOT = Path(__file__).parents[2]
@@ -61,8 +62,11 @@ NOT_SAID = (
     # What servers write, to be known again.
     "is not modified",
     "Entity Too Large",
-    # A command.
+    # Commands, and those of operators on the command line.
     "language auto",
+    "turns replay",
+    "turns discard",
+    *(text for verb in VERBS for text in (verb.summary, verb.hint) if text),
 )
 """The beginnings of texts in the other modules that nobody is told."""
 SPEECH = re.compile(r"[^\W\d_]{2,}[,:;.!?]? [^\W\d_]{2,}")
