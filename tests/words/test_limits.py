@@ -118,6 +118,7 @@ def test_values_in_a_language_from_the_right_find_their_own_direction(language: 
             return
         told = words.FILE_EMPTY.format(name="photo (1).jpg")
         assert "\u2068photo (1).jpg\u2069" in told
+        assert words.LINK_CODE.format(command="/link ABC").count("`/link ABC`") == 1, "to be copied"
         for command in ("/help", "/forget yes", "/persona reset"):
             assert f"\u2068{command}\u2069" in "".join(said())
 
@@ -160,6 +161,9 @@ async def test_discord_takes_every_sentence(discord_server: DiscordServer) -> No
 
 class Nothing:
     """Knows no message."""
+
+    def hears(self, address: Address) -> bool:
+        return True
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
         return None
