@@ -243,6 +243,7 @@ class ConsoleAdapter:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         """Return no id: a message is shown once for each nonce."""
         return []

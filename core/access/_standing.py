@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, literal, select, update
 
-from core import identity, inbox, words
+from core import identity, inbox, places, words
 from core.adapter import Address
 from core.db import Session, insert_missing
 from core.models import redemptions, standings, users
@@ -41,11 +41,10 @@ async def unblock(session: Session, user_id: int, *, now: datetime) -> Standing:
 
 
 async def let_in(session: Session, user_id: int, *, now: datetime) -> Standing:
-    """Let a person in, and tell them if they have asked before; return their standing before."""
-    row = await _row(session, user_id)
+    """Let a person in, and tell them if they have written before; return their standing before."""
+    address = await _chat_of(session, user_id)
     before = await _set(session, user_id, allowed_at=now)
-    if row is not None and row.chat is not None and not (before.allowed or before.blocked):
-        address = Address(row.platform, row.bot_id, row.chat, row.thread)
+    if address is not None and not (before.allowed or before.blocked):
         speaker = await identity.at_home(session, user_id, now=now)
         language = await identity.language_of(session, user_id)
         with words.spoken_in(language):
@@ -116,6 +115,15 @@ async def _set(session: Session, user_id: int, **values: Any) -> Standing:
     row = (await session.execute(_OF.with_for_update(), {"the_user": user_id})).one()
     await session.execute(update(standings).where(standings.c.user_id == user_id).values(**values))
     return _standing(row)
+
+
+async def _chat_of(session: Session, user_id: int) -> Address | None:
+    """Return the private chat in which a person was told that they are not let in, or spoke."""
+    row = await _row(session, user_id)
+    if row is not None and row.chat is not None:
+        return Address(row.platform, row.bot_id, row.chat, row.thread)
+    place = await places.of_person(session, user_id)
+    return None if place is None else place.address
 
 
 async def _row(session: Session, user_id: int) -> Any:
