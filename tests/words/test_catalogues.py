@@ -132,7 +132,7 @@ def test_markup_and_commands_are_those_of_the_sentence(language: str) -> None:
 
 
 def commands(text: str) -> list[str]:
-    return re.findall(r"(?<![\w}])/(?:[a-z]+(?: (?:yes|reset|auto)\b)?|\{\w+\})", text)
+    return re.findall(r"(?<![\w}])/(?:[a-z]+(?: (?:yes|reset|auto|stop)\b)?|\{\w+\})", text)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -118,6 +118,7 @@ def test_values_in_a_language_from_the_right_find_their_own_direction(language: 
             return
         told = words.FILE_EMPTY.format(name="photo (1).jpg")
         assert "\u2068photo (1).jpg\u2069" in told
+        assert words.LINK_CODE.format(command="/link ABC").count("`/link ABC`") == 1, "to be copied"
         for command in ("/help", "/forget yes", "/persona reset"):
             assert f"\u2068{command}\u2069" in "".join(said())
 
