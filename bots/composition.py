@@ -15,10 +15,9 @@ from typing import Any
 
 import httpx
 
+from bots import transport
 from bots.connections import Connections
 from bots.platform import Platform
-from bots.proxies import proxies
-from bots.trust import trust
 from core import access, db, inbox, llm, posts, quota, words
 from core.access import Mode
 from core.adapter import Adapter, Address
@@ -72,10 +71,7 @@ async def run(
             await db.transact(sessions, lambda s: inbox.free(s, now=clock.now()))
         client = await stack.enter_async_context(
             httpx.AsyncClient(
-                verify=trust(),
-                limits=llm.LIMITS,
-                proxy=proxies().to(loaded.model_api_url),
-                trust_env=False,
+                transport=transport.to(loaded.model_api_url, llm.LIMITS), trust_env=False
             )
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
@@ -99,6 +95,7 @@ async def run(
             platforms=[platform.name for platform in platforms] if listen else [],
             file=db.file_of(loaded.database_url),
             now=clock.now,
+            language=_language(loaded.default_language),
             every=watch_every,
         )
         worker = Worker(

@@ -286,6 +286,12 @@ COMMANDS = (
         hint=_("The model to choose"),
         admins_only=True,
     ),
+    Command(
+        "link",
+        _("Use me from another account too"),
+        hint=_("The code from your other account"),
+    ),
+    Command("unlink", _("Part this account from your other ones")),
     Command("privacy", _("What is stored, and where it is sent")),
     Command("export", _("All that is stored about you, as a file")),
     Command(
@@ -470,12 +476,14 @@ class Adapter(Protocol):
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         """Return the ids that a message of ours may have, made by a create of unknown outcome.
 
         It came after the message `after`, or else after the last known one, and before the message
         `before` that a repeat of the create has made. `known` has chat and id of the account's
-        latest known messages. The list has a bound, and is empty where nothing can be found.
+        latest known messages, and `earlier` those of messages in any chat, of which most were there
+        shortly before the first try. The list has a bound, and is empty where nothing can be found.
         """
 
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:

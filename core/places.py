@@ -1,16 +1,17 @@
 """The private chats of people, where they can be told something that they have not asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, select
 
-from core import models
+from core import models, words
 from core.adapter import Account, Address
 from core.db import Session
 
 _turns = models.turns
 _identities = models.identities
+_users = models.users
 _conversations = models.conversations
 
 
@@ -22,6 +23,8 @@ class Place:
     conversation_id: int
     epoch: int
     address: Address
+    language: str = ""
+    """The language in which they are spoken to; "" if unknown."""
 
 
 PLACE = (
@@ -39,11 +42,24 @@ def place_of(row: Any) -> Place:
     return Place(row.user_id, row.conversation_id, row.epoch, address)
 
 
+_CHOSEN = select(_users.c.language).where(_users.c.id == _conversations.c.user_id)
+_theirs = _identities.alias("theirs")
+_HINT = (
+    select(_theirs.c.language)
+    .where(
+        _theirs.c.user_id == _conversations.c.user_id,
+        _theirs.c.platform == _turns.c.platform,
+        _theirs.c.language.is_not(None),
+    )
+    .limit(1)
+)
+
+
 _IS_SAID = and_(
     _turns.c.conversation_id == _conversations.c.id, _turns.c.user_id == _conversations.c.user_id
 )
 _NEWEST: Select[Any] = (
-    select(*PLACE)
+    select(*PLACE, _CHOSEN.scalar_subquery().label("chosen"), _HINT.scalar_subquery().label("hint"))
     .select_from(_conversations.join(_turns, _IS_SAID))
     .order_by(_turns.c.id.desc())
     .limit(1)
@@ -59,8 +75,7 @@ _OF_ACCOUNT = _NEWEST.where(
 
 async def of_person(session: Session, user_id: int) -> Place | None:
     """Return the private chat in which a person spoke last; None if they never did."""
-    found = (await session.execute(_OF_PERSON, {"the_user": user_id})).one_or_none()
-    return None if found is None else place_of(found)
+    return await _find(session, _OF_PERSON, {"the_user": user_id})
 
 
 async def of_account(session: Session, account: Account) -> Place | None:
@@ -69,5 +84,11 @@ async def of_account(session: Session, account: Account) -> Place | None:
     `account` is a platform and the id of the person's account there.
     """
     values = {"platform": account[0], "account_id": account[1]}
-    found = (await session.execute(_OF_ACCOUNT, values)).one_or_none()
-    return None if found is None else place_of(found)
+    return await _find(session, _OF_ACCOUNT, values)
+
+
+async def _find(session: Session, statement: Any, values: dict[str, Any]) -> Place | None:
+    found = (await session.execute(statement, values)).one_or_none()
+    if found is None:
+        return None
+    return replace(place_of(found), language=words.nearest(found.chosen, found.hint))

@@ -50,7 +50,7 @@ async def decide(
 ) -> commands.Result:
     """Carry out a command that asked for a confirmation, or leave it; return its result."""
     asked = record.question.asks
-    name = asked.partition(" ")[0]
+    name, _, about = asked.partition(" ")
     if record.forgotten:
         return commands.Result(words.FORGOTTEN_SINCE)
     if now - record.asked_at > ASKED_FOR:
@@ -67,7 +67,15 @@ async def decide(
     speaker = Speaker(record.user_id, record.conversation_id, record.epoch)
     # The question was put to somebody who may do it.
     request = commands.Request(
-        speaker, commands.CONFIRMED, record.question.private, admin=True, offer=offer, now=now
+        speaker,
+        commands.CONFIRMED,
+        record.question.private,
+        admin=True,
+        offer=offer,
+        now=now,
+        author=change.author,
+        address=change.address,
+        about=about,
     )
     return await commands.run(session, name, request)
 

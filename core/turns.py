@@ -129,6 +129,8 @@ class Question:
     """True if nobody asked anything, and the answer is an announcement: it lets others go first."""
     asks: str = ""
     """The name of the command that waits for a confirmation; buttons below the answer give it."""
+    fleeting: bool = False
+    """True if the answer holds a secret: it is deleted once it is delivered."""
     pieces: int = 1
     """The number of messages that make up the question."""
     again: bool = field(default=False, compare=False)

@@ -140,6 +140,23 @@ async def test_an_operator_on_no_platform_is_told_at_the_start(
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"ACCESS": "list", "ALLOWED_PEOPLE": "telegram:@anna"}, "ALLOWED_PEOPLE: an account on"),
+        ({"ALLOWED_GROUPS": "telegarm:-1"}, "ALLOWED_GROUPS: 'telegarm' is not one of telegram,"),
+        ({"ALLOWED_GROUPS": "discord:friends"}, "ALLOWED_GROUPS: a group on discord is a number"),
+    ],
+)
+async def test_access_for_what_cannot_be_is_told_at_the_start(
+    log: Path, values: dict[str, str], told: str
+) -> None:
+    status, said = await outcome(log, "telegram", TELEGRAM_TOKEN="1:t", **values)
+    assert status == 2
+    assert said.startswith(told)
+    assert len(said.splitlines()) == 1
+
+
 async def test_a_model_without_prices_starts_without_a_budget_and_says_so(
     stage: TelegramStage,
 ) -> None:

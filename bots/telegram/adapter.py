@@ -325,6 +325,7 @@ class TelegramAdapter:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         """Return the unknown ids between two messages: ids grow by one with each message.
 
@@ -332,8 +333,11 @@ class TelegramAdapter:
         """
         if ephemeral.read(before) or ephemeral.read(after):
             return []
-        numbered = [each for each in known if ephemeral.read(each[1]) is None]
-        return suspects(address.chat, after, before, numbered)
+        here, there = (
+            [each for each in messages if ephemeral.read(each[1]) is None]
+            for messages in (known, earlier)
+        )
+        return suspects(address.chat, after, before, here, there)
 
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
         """Return whether a message is ours: Telegram lets nobody edit another one's."""

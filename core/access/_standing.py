@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, literal, select, update
 from core import identity, inbox, words
 from core.adapter import Address
 from core.db import Session, insert_missing
-from core.models import redemptions, standings
+from core.models import redemptions, standings, users
 from core.turns import NEWCOMER, Question, Speaker, Standing
 
 _OF = select(standings).where(standings.c.user_id == bindparam("the_user"))
@@ -47,7 +47,10 @@ async def let_in(session: Session, user_id: int, *, now: datetime) -> Standing:
     if row is not None and row.chat is not None and not (before.allowed or before.blocked):
         address = Address(row.platform, row.bot_id, row.chat, row.thread)
         speaker = await identity.at_home(session, user_id, now=now)
-        await inbox.say(session, _news(speaker, address, words.LET_IN, now), now=now)
+        language = await identity.language_of(session, user_id)
+        with words.spoken_in(language):
+            entry = _news(speaker, address, words.LET_IN, now)
+        await inbox.say(session, entry, now=now)
     return before
 
 
@@ -104,7 +107,11 @@ async def part(session: Session, user_id: int, new_id: int) -> None:
 
 
 async def _set(session: Session, user_id: int, **values: Any) -> Standing:
-    """Store something of a person's standing; return the standing before."""
+    """Store something of a person's standing; return the standing before.
+
+    The person is locked first, because accounts may just be linked.
+    """
+    await session.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
     await session.execute(insert_missing(session, standings).values(user_id=user_id))
     row = (await session.execute(_OF.with_for_update(), {"the_user": user_id})).one()
     await session.execute(update(standings).where(standings.c.user_id == user_id).values(**values))

@@ -51,8 +51,9 @@ class Delivery:
             if turn.muted_until is not None and not turn.ticket:
                 await mutes.unmute(session, turn.address)
             is_restored = await give_back(session, turn)
+            keeps_answer = not (is_restored or turn.question.fleeting)
             return await inbox.delivered(
-                session, turn, outcome, now=self._now(), is_restored=is_restored
+                session, turn, outcome, now=self._now(), keeps_answer=keeps_answer
             )
 
         is_followed = await transact(self._sessions, work)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from tempfile import TemporaryFile
 
-from core import operations, privacy, usage, words
-from core.db import Sessions
+from core import inbox, operations, privacy, usage, words
+from core.db import Sessions, transact
 from core.errors import Muted, Undeliverable, Unreachable
 from core.quota import Rules
 from core.reply import Reply
@@ -36,6 +36,10 @@ class Enclosures:
 
         In the `last` attempt a file that fails alone is left.
         """
+        if turn.question.encloses is None:
+            return
+        # Its person may have linked accounts since the claim.
+        turn = await transact(self._sessions, lambda s: inbox.current(s, turn))
         match turn.question.encloses:
             case Enclosure.EXPORT:
                 await self._export(turn, reply, last=last)

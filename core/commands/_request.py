@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import words
-from core.adapter import Account
+from core.adapter import Account, Address, Author
 from core.db import Session
 from core.quota import Rules
 from core.turns import Enclosure, Speaker
@@ -49,6 +49,10 @@ class Request:
     """True if the person administers the chat; None if that is unknown."""
     offer: Offer
     now: datetime
+    author: Author
+    address: Address
+    about: str = ""
+    """The matter of the question that the person has confirmed, see `Result.asks`."""
     confidential: bool = False
     """True if nobody but the person sees the answer, though others read the chat."""
     refusal: str = ""
@@ -74,7 +78,14 @@ class Result:
     whispered: bool = False
     """True if the answer is for the person alone, wherever the platform can hide it from others."""
     asks: str = ""
-    """The name of the command, if it waits for a confirmation by buttons."""
+    """The command, if it waits for a confirmation by buttons. Behind its name may stand a word for
+    the matter that it asks about; the confirmed request gets that back."""
+    fleeting: bool = False
+    """True if the text holds a secret: it is deleted once it is delivered."""
+    secret: bool = False
+    """True if the arguments hold a secret: they are not stored."""
+    speaker: Speaker | None = None
+    """The person and their conversation from now on, if another one than before."""
 
 
 CarryOut = Callable[[Session, Request], Awaitable[Result]]

@@ -44,7 +44,16 @@ from core.inbox._records import (
     unanswered,
     unanswered_by,
 )
-from core.inbox._steps import add, answered, delivered, discard, give_up, is_answered, retry
+from core.inbox._steps import (
+    add,
+    answered,
+    current,
+    delivered,
+    discard,
+    give_up,
+    is_answered,
+    retry,
+)
 
 __all__ = [
     "Entry",
@@ -61,6 +70,7 @@ __all__ = [
     "cancel",
     "claim",
     "copied",
+    "current",
     "delivered",
     "discard",
     "extend",

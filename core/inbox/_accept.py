@@ -143,7 +143,7 @@ async def inform(
         conversation_id=place.conversation_id,
         epoch=place.epoch,
         lane=lane,
-        question=Question("", announced=announced),
+        question=Question("", language=place.language, announced=announced),
         ready_at=now,
         answer=text,
     )

@@ -8,7 +8,7 @@ from core import commands, identity, inbox, memory, posts, presses, quota, words
 from core.adapter import Change, ChangeKind, Copy
 from core.db import Session
 from core.intake._doors import Doors, Person
-from core.intake._entries import Accepted, answered, instead, notice_of
+from core.intake._entries import Accepted, answered, asking, instead, notice_of
 from core.requests import Bounds, Reason
 from core.turns import Activity, Outcome, Question, Stranger
 
@@ -91,7 +91,9 @@ class Changes:
         if change.is_press and await identity.has_left(session, *there):
             return Accepted(told=words.MOVED_ON)  # nothing can be written there any more
         now = self._now()
-        not_theirs = Accepted(told=words.NOT_YOURS if change.is_press else "")
+        # In a private chat it was theirs, but their account was unlinked since.
+        sentence = words.MOVED_ON if record.question.private else words.NOT_YOURS
+        not_theirs = Accepted(told=sentence if change.is_press else "")
         if person is None:
             return not_theirs
         user_id, activity, _ = person
@@ -194,12 +196,21 @@ class Changes:
         The outcome takes the place of the question.
         """
         now = self._now()
-        if presses.is_decided(record):
+        # Another process may have answered a press at the same moment.
+        owner_id = await posts.turn_of(session, change.address, change.message_id)
+        if presses.is_decided(record) or owner_id != record.id:
             return Accepted(told=words.DECIDED)
         result = await presses.decide(session, change, record, self._offer, now=now)
         private, spoken = record.question.private, words.language()
-        question = Question("", private=private, language=spoken)
+        question = asking(Question("", private=private, language=spoken), result)
         entry = answered(instead(change, record, question, now), result.text)
+        if (speaker := result.speaker) is not None:
+            entry = replace(
+                entry,
+                user_id=speaker.user_id,
+                conversation_id=speaker.conversation_id,
+                epoch=speaker.epoch,
+            )
         await inbox.replace(session, replace(entry, replaces_id=record.id), now=now)
         return Accepted(changed=True, forgot=result.forgot)
 

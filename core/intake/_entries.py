@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core import inbox
+from core import commands, inbox
 from core.adapter import Change, InboundMessage
 from core.errands import Errand
 from core.requests import Reason
@@ -28,9 +28,9 @@ class Accepted:
 
 def entry_of(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inbox.Entry:
     address = message.address
-    # A private chat is one lane; in a group each person has one. A person's private conversation
-    # may go on with another bot, which must not wait for one that nobody runs any more.
-    whose = f"{address.platform}/{address.bot_id}" if message.private else f"{speaker.user_id}"
+    # A private chat is one lane; in a group each account has one. A person's private conversation
+    # may go on with another account or bot, which must not wait for one that nobody runs any more.
+    there = f"{address.platform}/{address.bot_id}/" if message.private else ""
     return inbox.Entry(
         kind="chat",
         address=address,
@@ -39,7 +39,7 @@ def entry_of(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> i
         user_id=speaker.user_id,
         conversation_id=speaker.conversation_id,
         epoch=speaker.epoch,
-        lane=f"{speaker.conversation_id}/{whose}",
+        lane=f"{speaker.conversation_id}/{there}{message.author.account_id}",
         question=Question.of(message),
         ready_at=ready_at,
         sent_at=message.sent_at,
@@ -61,6 +61,18 @@ def instead(change: Change, record: inbox.Record, question: Question, now: datet
         ready_at=now,
         follows_id=record.follows_id,
         replaces_id=record.id,
+    )
+
+
+def asking(question: Question, result: commands.Result) -> Question:
+    """Return the question of a command as it is stored beside the result."""
+    return replace(
+        question,
+        text="" if result.secret else question.text,
+        encloses=result.encloses,
+        asks=result.asks,
+        whispered=result.whispered,
+        fleeting=result.fleeting,
     )
 
 

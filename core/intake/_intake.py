@@ -42,7 +42,7 @@ from core.errors import place
 from core.events import cleaned
 from core.intake._changes import Changes
 from core.intake._doors import Doors
-from core.intake._entries import Accepted, answered, entry_of, notice_of
+from core.intake._entries import Accepted, answered, asking, entry_of, notice_of
 from core.outages import is_broken, timed_out
 from core.requests import Bounds, Reason, Turnstile
 from core.turns import Enclosure, Speaker, Stranger
@@ -324,21 +324,16 @@ class Intake:
             message.admin,
             self._offer,
             now,
+            author=message.author,
+            address=message.address,
             confidential=message.private or message.confidential,
         )
         result = await commands.run(session, message.command or "", request)
         question = speech.question_in(message)
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
-        entry = answered(entry_of(message, speaker, now), result.text)
-        if result.encloses or result.asks or result.whispered:
-            told = replace(
-                entry.question,
-                encloses=result.encloses,
-                asks=result.asks,
-                whispered=result.whispered,
-            )
-            entry = replace(entry, question=told)
+        entry = answered(entry_of(message, result.speaker or speaker, now), result.text)
+        entry = replace(entry, question=asking(entry.question, result))
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)

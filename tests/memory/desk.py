@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from bots import composition
+from bots import composition, transport
 from core import db, llm
 from core.adapter import (
     Address,
@@ -138,6 +138,7 @@ class Paper:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         return []
 
@@ -205,10 +206,12 @@ class Desk:
         await self._intake.handle(message)
         return message_id
 
-    async def change(self, kind: ChangeKind, message_id: str, text: str = "") -> str:
-        """Ada presses a button below a message, or edits her own; return what she is told."""
-        address, event_id = Address(PLATFORM, BOT, ADA.account_id, ""), str(next(_numbers))
-        return await self._intake.handle(Change(event_id, kind, address, ADA, message_id, text))
+    async def change(
+        self, kind: ChangeKind, message_id: str, text: str = "", *, who: Author = ADA
+    ) -> str:
+        """Somebody presses a button, or edits a message in private; return what they are told."""
+        address, event_id = Address(PLATFORM, BOT, who.account_id, ""), str(next(_numbers))
+        return await self._intake.handle(Change(event_id, kind, address, who, message_id, text))
 
     def _bring(self, files: Mapping[str, bytes]) -> list[Attachment]:
         brought = []
@@ -260,7 +263,10 @@ async def desk(
         }
     )
     rules, paper = Rules(loaded.quota, loaded.budget), Paper()
-    async with db.serving(url) as sessions, httpx.AsyncClient(limits=llm.LIMITS) as client:
+    async with (
+        db.serving(url) as sessions,
+        httpx.AsyncClient(transport=transport.to(model.url, llm.LIMITS)) as client,
+    ):
         asked = llm.LLM(client, composition.endpoint(loaded))
         chat = Chat(sessions, asked, composition.terms(loaded, rules), now=machine_time)
         worker = Worker(

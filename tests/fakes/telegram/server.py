@@ -189,9 +189,10 @@ class TelegramServer:
 
     # Who is there
 
-    def person(self, account_id: int, name: str, username: str = "") -> User:
+    def person(self, account_id: int, name: str, username: str = "", language: str = "en") -> User:
         """A person's account."""
-        return self._state.people.setdefault(account_id, User(account_id, name, username))
+        person = User(account_id, name, username, language=language)
+        return self._state.people.setdefault(account_id, person)
 
     def private(self, person: User) -> Chat:
         """The chat of a person with the bot."""

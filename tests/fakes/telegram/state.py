@@ -35,13 +35,15 @@ class User:
     name: str
     username: str = ""
     is_bot: bool = False
+    language: str = "en"
+    """The language of the person's client."""
 
     def json(self) -> Json:
         """The account as a User."""
         user: Json = {"id": self.id, "is_bot": self.is_bot, "first_name": self.name}
         if self.username:
             user["username"] = self.username
-        return user if self.is_bot else user | {"language_code": "en"}
+        return user if self.is_bot else user | {"language_code": self.language}
 
 
 @dataclass(slots=True, eq=False)
