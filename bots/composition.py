@@ -15,10 +15,9 @@ from typing import Any
 
 import httpx
 
+from bots import transport
 from bots.connections import Connections
 from bots.platform import Platform
-from bots.proxies import proxies
-from bots.trust import trust
 from core import access, db, inbox, llm, posts, quota, words
 from core.access import Mode
 from core.adapter import Adapter, Address
@@ -72,10 +71,7 @@ async def run(
             await db.transact(sessions, lambda s: inbox.free(s, now=clock.now()))
         client = await stack.enter_async_context(
             httpx.AsyncClient(
-                verify=trust(),
-                limits=llm.LIMITS,
-                proxy=proxies().to(loaded.model_api_url),
-                trust_env=False,
+                transport=transport.to(loaded.model_api_url, llm.LIMITS), trust_env=False
             )
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
@@ -259,6 +255,10 @@ class _Stored:
 
     def hears(self, address: Address) -> bool:
         return self.rules.hears(address)
+
+    def operators(self) -> list[str]:
+        admins = self.rules.admins
+        return sorted(account_id for platform, account_id in admins if platform == self.platform)
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
         account = self.platform, bot_id

@@ -10,10 +10,9 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bots.proxies import proxies
-from bots.trust import trust
+from bots import transport
 from core.errors import SettingsError
-from core.llm import LLM, Catalogue, Endpoint, Offer
+from core.llm import LIMITS, LLM, Catalogue, Endpoint, Offer
 from core.plain import visible
 from core.settings import Settings, load
 
@@ -57,9 +56,8 @@ async def _look_up(loaded: Settings) -> Catalogue:
         model=loaded.model,
         max_completion_tokens=loaded.max_completion_tokens,
     )
-    async with httpx.AsyncClient(
-        verify=trust(), proxy=proxies().to(loaded.model_api_url), trust_env=False
-    ) as client:
+    way = transport.to(loaded.model_api_url, LIMITS)
+    async with httpx.AsyncClient(transport=way, trust_env=False) as client:
         return await LLM(client, endpoint).look_up()
 
 

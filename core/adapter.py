@@ -333,6 +333,9 @@ class Known(Protocol):
         Nothing need be read, shown or acknowledged in any other group.
         """
 
+    def operators(self) -> list[str]:
+        """Return the ids of the operators' accounts on the platform, who may give `VERBS`."""
+
     async def newest(self, bot_id: str, chat: str) -> str | None:
         """Return the id of the newest message from a person to our account in a chat.
 
@@ -473,12 +476,14 @@ class Adapter(Protocol):
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         """Return the ids that a message of ours may have, made by a create of unknown outcome.
 
         It came after the message `after`, or else after the last known one, and before the message
         `before` that a repeat of the create has made. `known` has chat and id of the account's
-        latest known messages. The list has a bound, and is empty where nothing can be found.
+        latest known messages, and `earlier` those of messages in any chat, of which most were there
+        shortly before the first try. The list has a bound, and is empty where nothing can be found.
         """
 
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:

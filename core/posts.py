@@ -217,6 +217,36 @@ async def recent(session: Session, address: Address) -> list[tuple[str, str]]:
     return [(chat, message_id) for chat, message_id in found]
 
 
+_NEAR = 40
+"""The number of messages that tell about when another one was to be made."""
+
+
+async def earlier(session: Session, turn: Turn, part: int) -> list[tuple[str, str]]:
+    """Return chat and message id of an account's messages stored before the intent of a part.
+
+    Those are the newest of them. Most of them were there before that message was made.
+    """
+    intent = select(_posts.c.id).where(_posts.c.turn_id == turn.id, _posts.c.part == part)
+    before = (
+        select(_posts.c.id, _posts.c.platform, _posts.c.bot_id, _posts.c.chat, _posts.c.message_id)
+        .where(_posts.c.id < intent.scalar_subquery())
+        .order_by(_posts.c.id.desc())
+        .limit(RECENT)
+        .subquery()
+    )
+    found = await session.execute(
+        select(before.c.chat, before.c.message_id)
+        .where(
+            before.c.platform == turn.address.platform,
+            before.c.bot_id == turn.address.bot_id,
+            before.c.message_id.is_not(None),
+        )
+        .order_by(before.c.id.desc())
+        .limit(_NEAR)
+    )
+    return [(chat, message_id) for chat, message_id in found]
+
+
 async def known(session: Session, address: Address, message_ids: Collection[str]) -> set[str]:
     """Return those of these ids that are known messages of a chat."""
     found = await session.scalars(

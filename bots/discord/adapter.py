@@ -322,6 +322,7 @@ class DiscordAdapter:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         """Return our own messages in the channel's history, for a repeat after its nonce expired.
 
@@ -329,6 +330,8 @@ class DiscordAdapter:
         """
         if after is None:
             here = [int(message_id) for chat, message_id in known if chat == address.chat]
+            # Ids grow with time in all channels.
+            here += sorted(int(message_id) for _, message_id in earlier)[:1]
             after = str(max((each for each in here if each < int(before or 0)), default=""))
         if not after:
             return []

@@ -81,13 +81,15 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 @asynccontextmanager
 async def connect(
-    token: str, api_url: str, files_dir: str = ""
+    token: str, api_url: str, files_dir: str = "", operators: Sequence[str] = ()
 ) -> AsyncIterator["TelegramAdapter"]:
     """Yield the adapter of a bot's account. `files_dir` is the folder of a local server's files.
 
+    `operators` are the ids of the people who see the operators' commands in their menus.
+
     Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
     """
-    async with open_session(token, api_url) as (bot, client):
+    async with open_session(token, api_url, operators) as (bot, client):
         adapter = TelegramAdapter(bot, client, files_dir)
         try:
             yield adapter
@@ -323,6 +325,7 @@ class TelegramAdapter:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         """Return the unknown ids between two messages: ids grow by one with each message.
 
@@ -330,8 +333,11 @@ class TelegramAdapter:
         """
         if ephemeral.read(before) or ephemeral.read(after):
             return []
-        numbered = [each for each in known if ephemeral.read(each[1]) is None]
-        return suspects(address.chat, after, before, numbered)
+        here, there = (
+            [each for each in messages if ephemeral.read(each[1]) is None]
+            for messages in (known, earlier)
+        )
+        return suspects(address.chat, after, before, here, there)
 
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
         """Return whether a message is ours: Telegram lets nobody edit another one's."""

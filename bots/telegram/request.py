@@ -6,6 +6,8 @@ succeeded, and the id of a new message, it counts: a repeat would make a second 
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import cache
 
 import httpx
 from telegram.error import NetworkError, TimedOut
@@ -43,17 +45,25 @@ _MESSAGE = (
 )
 
 
-class Request(BaseRequest):
-    """Requests through a client that somebody else opens and closes."""
+_url = cache(httpx.URL)
+"""The parsed URL of each method."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
+
+class Request(BaseRequest):
+    """Requests through a transport that somebody else opens and closes.
+
+    There is no client between, because nothing is needed of what it does, such as cookies and
+    redirects: that would take 0.6 million instructions of each request's 1.5 million.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
 
     async def initialize(self) -> None:
-        """Do nothing: the client is open."""
+        """Do nothing: the transport is open."""
 
     async def shutdown(self) -> None:
-        """Do nothing: somebody else closes the client."""
+        """Do nothing: somebody else closes the transport."""
 
     @property
     def read_timeout(self) -> float | None:
@@ -72,15 +82,16 @@ class Request(BaseRequest):
 
         Of some methods, the body of a success is reduced to what is needed.
         """
+        request = httpx.Request(
+            method,
+            _url(url),
+            headers={"User-Agent": self.USER_AGENT, **PLAIN},
+            data=request_data.json_parameters if request_data else None,
+            files=request_data.multipart_data if request_data else None,
+            extensions={"timeout": TIMEOUT.as_dict()},
+        )
         try:
-            async with self._client.stream(
-                method,
-                url,
-                headers={"User-Agent": self.USER_AGENT, **PLAIN},
-                timeout=TIMEOUT,
-                data=request_data.json_parameters if request_data else None,
-                files=request_data.multipart_data if request_data else None,
-            ) as response:
+            async with aclosing(await self._transport.handle_async_request(request)) as response:
                 name = url.rpartition("/")[2]
                 if response.status_code == httpx.codes.OK and name in CREATES | DEEDS:
                     return response.status_code, await _needed(name, response.aiter_bytes())

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,10 +11,9 @@ import httpx
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
-from bots.proxies import proxies
+from bots import transport
 from bots.telegram.menus import offer, translate
 from bots.telegram.request import Request
-from bots.trust import trust
 from core.errors import MISSHAPEN, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
@@ -26,7 +25,9 @@ _IDLE = 20
 
 
 @asynccontextmanager
-async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, httpx.AsyncClient]]:
+async def open_session(
+    token: str, api_url: str, operators: Sequence[str] = ()
+) -> AsyncIterator[tuple[Bot, httpx.AsyncClient]]:
     """Yield a bot that is logged in, and a client for polls and files.
 
     Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
@@ -35,21 +36,19 @@ async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, htt
         raise SettingsError("TELEGRAM_TOKEN is no token; @BotFather shows it as 123456:ABC-DEF")
     _hush()
     limits = httpx.Limits(max_connections=_SIMULTANEOUS, max_keepalive_connections=_IDLE)
-    proxy = proxies().to(api_url)
-    async with httpx.AsyncClient(
-        verify=trust(), limits=limits, proxy=proxy, trust_env=False
-    ) as client:
+    way = transport.to(api_url, limits)
+    async with httpx.AsyncClient(transport=way, trust_env=False) as client:
         bot = Bot(
             token,
             base_url=f"{api_url.rstrip('/')}/bot",
             base_file_url=f"{api_url.rstrip('/')}/file/bot",
-            request=Request(client),
-            get_updates_request=Request(client),  # never used, see polling
+            request=Request(way),
+            get_updates_request=Request(way),  # never used, see polling
         )
         try:
             await _greet(bot, api_url)
             await _prepare(bot, api_url)
-            async with _beside(translate(bot)):
+            async with _beside(translate(bot, operators)):
                 yield bot, client
         finally:
             await bot.shutdown()

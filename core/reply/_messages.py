@@ -156,7 +156,8 @@ class Messages:
         earlier = [self.ids[each] for each in texts]
         after = next((each for each in reversed(earlier) if each), self.turn.message_id)
         before = self._file if part == FILE else self.ids[part]
-        for message_id in await _doubles.find(self.calls, after=after, before=before, text=text):
+        between = {"after": after, "before": before}
+        for message_id in await _doubles.find(self.calls, part, **between, text=text):
             log.info("turn %s: part %d stood twice", self.turn.reference, part)
             await self.calls.insist(partial(self._delete, message_id))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from bots import transport
 from core.llm import LIMITS, LLM, Endpoint, Event
 from core.messages import Text, Unseen, user
 from tests.fakes.model import MODEL
@@ -28,7 +29,7 @@ async def asking(
     url: str, *, clock: Callable[[], float] | None = None, **more: Any
 ) -> AsyncIterator[LLM]:
     """The model behind a URL."""
-    async with httpx.AsyncClient(limits=LIMITS) as client:
+    async with httpx.AsyncClient(transport=transport.to(url, LIMITS)) as client:
         given = endpoint(url, **more)
         yield LLM(client, given) if clock is None else LLM(client, given, clock=clock)
 
@@ -90,10 +91,10 @@ async def receiving(
 ) -> AsyncIterator[LLM]:
     """A model whose answers all arrive in these pieces."""
     given = {"Content-Type": EVENT_STREAM, **(headers or {})}
-    transport = httpx.MockTransport(
+    scripted = httpx.MockTransport(
         lambda request: httpx.Response(200, headers=given, stream=Pieces(pieces))
     )
-    async with httpx.AsyncClient(transport=transport) as client:
+    async with httpx.AsyncClient(transport=scripted) as client:
         yield LLM(client, endpoint("http://model", **{"patience_seconds": 0.0, **more}))
 
 

@@ -17,12 +17,12 @@ from tests.core.racers import Race, Racer
 from tests.core.rows import ADA, GROUP, commit
 from tests.records import Records
 
-MANY, MOST = 1000, 100
+MANY, FEWER, MOST = 1000, 300, 100
 CLUB = Group("telegram", GROUP.chat)
 RACES = {
     "turns of a person": Race(MANY, 0, 0, quota=f"{MOST} turns/day"),
-    "money of a group": Race(MANY, 0, 0, shared="0.012422 usd/month"),
-    "tokens of everybody": Race(MANY, 0, 0, budget="7776 tokens/week"),
+    "money of a group": Race(FEWER, 0, 0, shared="0.012422 usd/month"),
+    "tokens of everybody": Race(FEWER, 0, 0, budget="7776 tokens/week"),
 }
 """Each leaves one micro-dollar or one token less than another call takes."""
 
@@ -49,7 +49,7 @@ async def prepared(sessions: Sessions, race: Race) -> Race:
 
 async def decide(sessions: Sessions, race: Race, racers: Sequence[Competitor]) -> None:
     """Let all race at once; exactly MOST calls pass, and the books are right before and after."""
-    share = replace(race, many=MANY // len(racers))
+    share = replace(race, many=race.many // len(racers))
     passed = await asyncio.gather(*(racer.run(share) for racer in racers))
     assert sum(passed) == MOST
     records = Records(sessions.engine.url.render_as_string(hide_password=False))

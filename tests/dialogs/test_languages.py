@@ -28,7 +28,7 @@ def plain(text: str) -> str:
 
 def fragments(sentence: str) -> list[str]:
     """Return the pieces of a sentence between its values."""
-    return [each.strip() for each in re.split(r"\{\w+\}", plain(sentence)) if each.strip()]
+    return [each.strip() for each in re.split(r"\{\w+\}|\n", plain(sentence)) if each.strip()]
 
 
 ENGLISH = [

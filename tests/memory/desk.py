@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from bots import composition
+from bots import composition, transport
 from core import db, llm
 from core.adapter import (
     Address,
@@ -138,6 +138,7 @@ class Paper:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         return []
 
@@ -262,7 +263,10 @@ async def desk(
         }
     )
     rules, paper = Rules(loaded.quota, loaded.budget), Paper()
-    async with db.serving(url) as sessions, httpx.AsyncClient(limits=llm.LIMITS) as client:
+    async with (
+        db.serving(url) as sessions,
+        httpx.AsyncClient(transport=transport.to(model.url, llm.LIMITS)) as client,
+    ):
         asked = llm.LLM(client, composition.endpoint(loaded))
         chat = Chat(sessions, asked, composition.terms(loaded, rules), now=machine_time)
         worker = Worker(

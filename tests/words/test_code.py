@@ -61,8 +61,11 @@ NOT_SAID = (
     # What servers write, to be known again.
     "is not modified",
     "Entity Too Large",
-    # A command.
+    # Commands, also of the database.
     "language auto",
+    "turns replay",
+    "turns discard",
+    "SET LOCAL lock_timeout",
 )
 """The beginnings of texts in the other modules that nobody is told."""
 SPEECH = re.compile(r"[^\W\d_]{2,}[,:;.!?]? [^\W\d_]{2,}")
