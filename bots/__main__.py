@@ -3,7 +3,12 @@
 import asyncio
 import logging
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction
+from argparse import (
+    ArgumentParser,
+    ArgumentTypeError,
+    BooleanOptionalAction,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Callable, Sequence
 
 from bots import log as lines
@@ -13,6 +18,7 @@ from bots.platform import Platform
 from bots.registry import PLATFORMS
 from bots.version import VERSION
 from core import db, environment, settings
+from core.adapter import VERBS
 from core.errors import SettingsError
 from core.plain import visible
 from core.settings import Settings
@@ -40,10 +46,17 @@ INTERRUPTED = 130
 
 NAMES = ", ".join(platform.name for platform in PLATFORMS)
 
-EPILOG = """\
-`turns`, `turns show N` and `turns replay N` in place of platforms tell what became of turns that
-failed, and queue them again. `migrate` brings the tables up to date, as a deploy needs on
-PostgreSQL. `models` tells what the model API offers and what it costs."""
+EPILOG = "\n".join(
+    [
+        "In place of platforms, one of these commands, each with a --help of its own:",
+        "",
+        *(f"  {verb.name:<10}{verb.summary}" for verb in VERBS),
+        "  models    What the model API offers and what it costs",
+        "  migrate   Bring the tables up to date, as a deploy needs on PostgreSQL",
+        "  backup    Write everything that is stored to a file; the bot may go on meanwhile",
+        "  restore   Fill an empty database from such a file",
+    ]
+)
 
 
 def _name(told: str) -> str:
@@ -58,6 +71,7 @@ def _parser() -> ArgumentParser:
         prog="parley",
         description="Answer people on the platforms where they talk to the bot.",
         epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "platforms",
@@ -158,12 +172,16 @@ def main() -> None:
 
 
 def _carry_out(arguments: Sequence[str]) -> int:
-    if arguments[:1] == ["turns"]:
+    if arguments and arguments[0] in {verb.name for verb in VERBS}:
         from bots import operator  # noqa: PLC0415 - a running bot needs no tables
 
-        return operator.main(arguments[1:])
+        return operator.main(arguments)
     if arguments == ["migrate"]:
         return migrate()
+    if arguments[:1] in (["backup"], ["restore"]):
+        from bots import backups  # noqa: PLC0415 - as above
+
+        return backups.main(arguments)
     if arguments[:1] == ["models"]:
         from bots import models  # noqa: PLC0415 - as above
 

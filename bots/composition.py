@@ -8,7 +8,7 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -95,6 +95,7 @@ async def run(
             platforms=[platform.name for platform in platforms] if listen else [],
             file=db.file_of(loaded.database_url),
             now=clock.now,
+            language=_language(loaded.default_language),
             every=watch_every,
         )
         worker = Worker(
@@ -108,7 +109,7 @@ async def run(
             backoff=loaded.retry_seconds / 12,
             notice_after=notice_after,
         )
-        offered = offer(loaded, rules)
+        offered = replace(offer(loaded, rules), links=partial(_links, worker))
         doors = access_rules(loaded)
         errands = Errands(sessions)
         upkeep = Upkeep(
@@ -137,6 +138,7 @@ async def run(
             "deleting what is not needed": upkeep.run,
             "deleting old bookkeeping": upkeep.prune,
             "sending announcements": announcer.run,
+            "adding up the figures of each day": upkeep.sum_up,
             "the database's clock": partial(clock.follow, sessions),
             "errands": errands.run,
         }
@@ -254,6 +256,10 @@ class _Stored:
     def hears(self, address: Address) -> bool:
         return self.rules.hears(address)
 
+    def operators(self) -> list[str]:
+        admins = self.rules.admins
+        return sorted(account_id for platform, account_id in admins if platform == self.platform)
+
     async def newest(self, bot_id: str, chat: str) -> str | None:
         account = self.platform, bot_id
         return await db.transact(
@@ -309,6 +315,12 @@ def access_rules(loaded: Settings) -> access.Rules:
     )
 
 
+def _links(worker: Worker, payload: str) -> list[str]:
+    """Return the pages that open a chat with an account of this process and send it a payload."""
+    found = (adapter.link(payload) for adapter in worker.adapters.values())
+    return [link for link in found if link]
+
+
 def offer(loaded: Settings, rules: Rules) -> Offer:
     """Return everything that people may choose and ask for by commands."""
     return Offer(
@@ -319,6 +331,7 @@ def offer(loaded: Settings, rules: Rules) -> Offer:
         personas=loaded.personas,
         retention_days=loaded.retention_days,
         language=_language(loaded.default_language),
+        admins=frozenset(loaded.admins),
     )
 
 

@@ -1,11 +1,16 @@
-"""The operator's commands: `python -m bots turns [show N | replay N ...]`."""
+"""The operators' commands on the command line: `parley users`, `parley turns show N`, …"""
 
 import asyncio
+import getpass
 import logging
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -13,10 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from bots import log
-from core import db, operations, settings
+from core import charts, db, operations, settings
 from core.errors import SettingsError
 from core.money import MICRO
 from core.plain import visible
+from core.quota import Rules
+from core.settings import Settings
+from core.text import plain_moments
 
 T = TypeVar("T")
 
@@ -25,8 +33,8 @@ Work = Callable[[Any], Awaitable[T]]
 
 PATIENCE = 5.0
 """The seconds for which work is tried again on a busy database."""
-GONE = "the question was deleted, so there is nothing to answer again"
-NOT_FAILED = "did not fail, left alone"
+NOT_SURE = "Nothing has changed. Add --yes to do it without a question."
+_MARKUP = re.compile(r"\*\*(?P<bold>(?:\\.|[^*\\])+)\*\*|\\(?P<escaped>.)")
 
 
 class _Stop(Exception):
@@ -38,34 +46,124 @@ class _Stop(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out one of the operator's commands; return the exit status."""
-    told = _parser().parse_args(arguments)
+    """Carry out one of the operators' commands; return the exit status."""
+    told = parser().parse_args(arguments)
     try:
         told.carry_out(told)
     except _Stop as stop:
-        sys.stderr.write(f"{visible(str(stop))}\n")
+        if str(stop):
+            sys.stderr.write(f"{visible(str(stop))}\n")
         return stop.status
     return 0
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="parley turns",
-        description="List turns that failed, could not be delivered or do not end."
-        " Works beside a running bot.",
-    )
-    parser.set_defaults(carry_out=list_troubles)
-    commands = parser.add_subparsers(title="commands", metavar="[COMMAND]")
+def parser() -> ArgumentParser:
+    """Return the parser of all verbs."""
+    whole = ArgumentParser(prog="parley", description="Works beside a running bot.")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for verb in operations.CATALOGUE.values():
+        summary = verb.command.summary
+        one = commands.add_parser(verb.name, help=summary, description=f"{summary}.")
+        if verb.name == "turns":
+            _add_turns(one)
+            continue
+        one.set_defaults(carry_out=order, verb=verb)
+        for each in verb.parameters:
+            how = "*" if each.is_optional else "+"
+            number = how if each.takes_rest else "?" if each.is_optional else None
+            name = each.name.upper()
+            one.add_argument(each.name, metavar=name, nargs=number, help=verb.command.hint)
+        one.add_argument("--yes", action="store_true", help="do it without a question")
+        if verb.draws:
+            one.add_argument("--chart", metavar="FILE", type=Path, help="draw a chart: a PNG file")
+    return whole
+
+
+def _add_turns(one: ArgumentParser) -> None:
+    """Add the actions with turns, which show more here than in a chat."""
+    one.set_defaults(carry_out=list_troubles)
+    actions = one.add_subparsers(title="commands", metavar="[COMMAND]")
     help_ = "show everything that is stored of one turn, with the words that were said"
-    one = commands.add_parser("show", help=help_, description=help_)
-    help_ = "queue failed turns again, and deliver undeliverable ones again"
-    several = commands.add_parser("replay", help=help_, description=help_)
-    help_ = "the number of a turn, or its reference"
-    one.add_argument("number", metavar="N", type=_number, help=help_)
-    several.add_argument("numbers", metavar="N", type=_number, nargs="+", help=help_)
-    one.set_defaults(carry_out=show)
-    several.set_defaults(carry_out=replay)
-    return parser
+    shown = actions.add_parser("show", help=help_, description=help_)
+    shown.set_defaults(carry_out=show)
+    number = "the number of a turn, or its reference"
+    shown.add_argument("number", metavar="N", type=_number, help=number)
+    for name, help_ in {
+        "replay": "queue failed turns again, and deliver undeliverable ones again",
+        "discard": "end turns that are not delivered; nobody gets an answer to them",
+    }.items():
+        several = actions.add_parser(name, help=help_, description=help_)
+        several.set_defaults(carry_out=order, verb=operations.CATALOGUE["turns"], action=name)
+        several.add_argument("numbers", metavar="N", type=_number, nargs="+", help=number)
+        several.add_argument("--yes", action="store_true", help="do it without a question")
+
+
+def order(told: Namespace) -> None:
+    """Carry out an order, and print the answer; ask before anything that cannot be undone."""
+    verb: operations.Verb = told.verb
+    given = {each.name: _joined(getattr(told, each.name)) for each in verb.parameters}
+    given = {name: value for name, value in given.items() if value}
+    how = operations.Order(
+        operator=f"command line ({getpass.getuser()})",
+        rules=Rules(),
+        now=datetime.now(UTC),
+        confirmed=told.yes,
+        in_chat=False,
+    )
+    answer = _carry_out(verb, given, how)
+    if answer.asks:
+        print_answer(answer.text)
+        if not _is_sure():
+            raise _Stop(NOT_SURE, 1)
+        answer = _carry_out(verb, given, replace(how, confirmed=True))
+    print_answer(answer.text, failed=answer.failed)
+    if getattr(told, "chart", None) is not None and answer.charts:
+        told.chart.write_bytes(charts.draw(answer.charts))
+    if answer.failed:
+        raise _Stop("", 1)
+
+
+def _joined(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+
+
+def _carry_out(
+    verb: operations.Verb, given: Mapping[str, str], how: operations.Order
+) -> operations.Answer:
+    def work(loaded: Settings) -> Work[operations.Answer]:
+        rules = Rules(loaded.quota, loaded.budget, loaded.timezone, loaded.tiers)
+        whole = replace(how, rules=rules, admins=frozenset(loaded.admins))
+        return partial(operations.run, verb=verb, given=given, order=whole)
+
+    return _with_settings(work)
+
+
+def _is_sure() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return input("[y/N] ").strip().lower() in ("y", "yes")
+
+
+def print_answer(markdown: str, *, failed: bool = False) -> None:
+    """Print an answer of the core; an error goes where errors go."""
+    console = Console(stderr=failed, highlight=False)
+    console.print(_drawn(plain_moments(markdown)), soft_wrap=True)
+
+
+def _drawn(markdown: str) -> Text:
+    """Return the Markdown of the core's own sentences: bold words, and escaped signs."""
+    drawn, at = Text(), 0
+    for found in _MARKUP.finditer(markdown):
+        drawn.append(markdown[at : found.start()])
+        if found["bold"]:
+            drawn.append(re.sub(r"\\(.)", r"\1", found["bold"]), style="bold")
+        else:
+            drawn.append(found["escaped"])
+        at = found.end()
+    return drawn.append(markdown[at:])
+
+
+# Turns
 
 
 def list_troubles(told: Namespace) -> None:
@@ -86,20 +184,6 @@ def show(told: Namespace) -> None:
     Console().print(_record(found))
 
 
-def replay(told: Namespace) -> None:
-    """Queue failed turns again, and deliver undeliverable ones again."""
-    turn_ids = list(dict.fromkeys(told.numbers))
-    now = datetime.now(UTC)
-    queued = _with_database(lambda session: operations.replay(session, turn_ids, now=now))
-    forgotten = _with_database(lambda session: operations.find_forgotten(session, turn_ids))
-    for turn_id in queued:
-        sys.stdout.write(f"{turn_id}: queued\n")
-    left = [turn_id for turn_id in turn_ids if turn_id not in queued]
-    if left:
-        why = {turn_id: GONE if turn_id in forgotten else NOT_FAILED for turn_id in left}
-        raise _Stop("\n".join(f"{turn_id}: {reason}" for turn_id, reason in why.items()), 1)
-
-
 def _number(told: str) -> int:
     """Return the number of a turn from its reference, which is `number` or `number-attempt`."""
     number, _, _ = told.partition("-")
@@ -109,10 +193,15 @@ def _number(told: str) -> int:
 
 
 def _with_database(work: Work[T]) -> T:
-    """Run `work` and return its result. Stop with a sentence if the database cannot be used."""
+    return _with_settings(lambda _: work)
+
+
+def _with_settings(work_of: Callable[[Settings], Work[T]]) -> T:
+    """Run work in the database and return its result; stop with a sentence if that cannot be."""
     log.begin(logging.ERROR)  # retries are no news here
     try:
-        return asyncio.run(_transact(settings.load().database_url, work))
+        loaded = settings.load()
+        return asyncio.run(_transact(loaded.database_url, work_of(loaded)))
     except SettingsError as error:
         raise _Stop(str(error), 2) from None
     except db.TRANSIENT as error:

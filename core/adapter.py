@@ -150,6 +150,9 @@ class Change:
     """True if the message may be a copy, see `Copy`. The change is then its person's."""
     whisper: str = field(default="", repr=False)
     """An opaque value with which the adapter answers the press for nobody else to see."""
+    hidden: str | None = field(default=None, repr=False)
+    """The ticket for changing the pressed message, which only this person sees; "" if it takes
+    none. None for a message that everybody sees."""
 
     @property
     def is_press(self) -> bool:
@@ -283,6 +286,12 @@ COMMANDS = (
         hint=_("The model to choose"),
         admins_only=True,
     ),
+    Command(
+        "link",
+        _("Use me from another account too"),
+        hint=_("The code from your other account"),
+    ),
+    Command("unlink", _("Part this account from your other ones")),
     Command("privacy", _("What is stored, and where it is sent")),
     Command("export", _("All that is stored about you, as a file")),
     Command(
@@ -295,6 +304,26 @@ COMMANDS = (
 """The one catalogue of commands, in the order of menus. Names are unique."""
 
 
+VERBS = (
+    Command("users", _("Find people"), hint=_("A part of a name, or nothing for the newest")),
+    Command("user", _("All about one person"), hint=_("A number, an account, a name, a reference")),
+    Command("tier", _("Give somebody the limits of a tier"), hint=_("The person, and a tier")),
+    Command("limit", _("Give somebody own limits"), hint=_("The person, and 50 turns/day")),
+    Command("grant", _("Let somebody spend more for now"), hint=_("The person, and 2 usd")),
+    Command("block", _("Block somebody"), hint=_("The person")),
+    Command("unblock", _("Let somebody speak again"), hint=_("The person")),
+    Command("admit", _("Let somebody in"), hint=_("The person")),
+    Command("expel", _("Take back that somebody was let in"), hint=_("The person")),
+    Command("invite", _("Make an invite"), hint=_("People, days, a tier: 5 7d vip; or: list")),
+    Command("top", _("Who spends most"), hint=_("today or month")),
+    Command("stats", _("What happened day by day"), hint=_("The number of days")),
+    Command("announce", _("Send something to everybody"), hint=_("The text; or: stop, resume")),
+    Command("turns", _("Turns in trouble"), hint=_("show, replay or discard, and their numbers")),
+    Command("audit", _("What operators did"), hint=_("The number of lines")),
+)
+"""The commands of operators, beside those of everybody, in the order of menus."""
+
+
 class Known(Protocol):
     """What the core knows of one platform's accounts, for an adapter that has to catch up."""
 
@@ -303,6 +332,9 @@ class Known(Protocol):
 
         Nothing need be read, shown or acknowledged in any other group.
         """
+
+    def operators(self) -> list[str]:
+        """Return the ids of the operators' accounts on the platform, who may give `VERBS`."""
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
         """Return the id of the newest message from a person to our account in a chat.
@@ -375,10 +407,15 @@ class Adapter(Protocol):
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
         """Post a message and return its id.
+
+        `whom` is the account of the one person in a group for whom it is. Where the platform can
+        hide it from the others it does, and a repeat may then make a second message; elsewhere
+        everybody sees it.
 
         A `final` text does not grow any more. `reply_to` is the id of the message that it answers,
         None for a further message of an answer; `ticket` is the ticket of that message. The adapter
@@ -439,12 +476,14 @@ class Adapter(Protocol):
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         """Return the ids that a message of ours may have, made by a create of unknown outcome.
 
         It came after the message `after`, or else after the last known one, and before the message
         `before` that a repeat of the create has made. `known` has chat and id of the account's
-        latest known messages. The list has a bound, and is empty where nothing can be found.
+        latest known messages, and `earlier` those of messages in any chat, of which most were there
+        shortly before the first try. The list has a bound, and is empty where nothing can be found.
         """
 
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:

@@ -43,6 +43,7 @@ _users = models.users
 _conversations = models.conversations
 _identities = models.identities
 _mutes = models.mutes
+_standings = models.standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Progress:
     refused: int
     """The people whose platform refused it: most of them have blocked the bot."""
     left_out: int
-    """The people who were known to have blocked the bot, and so on."""
+    """The people who had blocked the bot before, or whom an operator has blocked."""
     waiting: int
     """The people for whom it is on its way."""
 
@@ -318,8 +319,11 @@ _IS_MUTED = exists().where(
     _mutes.c.chat == _turns.c.chat,
     _mutes.c.thread == _turns.c.thread,
 )
+_IS_BLOCKED = exists().where(
+    _standings.c.user_id == _conversations.c.user_id, _standings.c.blocked_at.is_not(None)
+)
 _FOUND = (
-    select(*PLACE, _IS_MUTED.label("is_muted"))
+    select(*PLACE, or_(_IS_MUTED, _IS_BLOCKED).label("is_left_out"))
     .select_from(_conversations.join(_turns, _turns.c.id == _NEWEST))
     .where(
         _conversations.c.user_id.in_(bindparam("users", expanding=True)),
@@ -355,7 +359,7 @@ async def _people(
         "the_bot": account[1],
     }
     found = await session.execute(_FOUND, values)
-    return [_Person(row.user_id, place_of(row), bool(row.is_muted)) for row in found]
+    return [_Person(row.user_id, place_of(row), bool(row.is_left_out)) for row in found]
 
 
 _RECIPIENT = insert(recipients)
@@ -395,7 +399,7 @@ async def _end(session: Session, *, announcement: Any, now: datetime) -> None:
     done = await progress(session, announcement.id)
     place = announcement.by_id and await places.of_person(session, announcement.by_id)
     if done is not None and place:
-        others = done.people - done.sent
-        sent, left = words.number(done.sent), words.number(others)
-        told = words.ANNOUNCED.format(sent=sent, others=left)
+        with words.spoken_in(place.language or words.language()):
+            sent, others = words.number(done.sent), words.number(done.people - done.sent)
+            told = words.ANNOUNCED.format(sent=sent, others=others)
         await inbox.inform(session, place, told, now=now)

@@ -28,12 +28,17 @@ _conversations = models.conversations
 _allowances = models.allowances
 _announcements = models.announcements
 _recipients = models.recipients
+_users = models.users
+_standings = models.standings
 
-# The last turn of a person in a conversation is kept: the platform's history is read from the
+# The last turn of a person in a chat is kept: the platform's history is read from the
 # newest known message of each chat on.
 _HAS_NEWER = exists().where(
     _newer.c.conversation_id == _turns.c.conversation_id,
     _newer.c.user_id == _turns.c.user_id,
+    _newer.c.platform == _turns.c.platform,  # a person may have several accounts
+    _newer.c.bot_id == _turns.c.bot_id,
+    _newer.c.chat == _turns.c.chat,
     _newer.c.id > _turns.c.id,
 )
 _HAS_FILES = exists().where(_uses.c.turn_id == _turns.c.id)
@@ -49,9 +54,10 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     await repeat(sessions, _date_events)
     ends = {models.events: "noted_at", models.listeners: "lease_until"}
     lasting = models.pauses, models.mutes, models.notices, models.waiting, models.alerts
-    ends |= dict.fromkeys(lasting, "until")
+    ends |= dict.fromkeys((*lasting, models.links, models.guesses), "until")
     ends |= {models.announcements: "created_at"}
     await repeat(sessions, partial(_prune_recipients, before=before))
+    await repeat(sessions, partial(_prune_strangers, before=before))
     for which, column in ends.items():
         await repeat(sessions, partial(_prune, which=which, ended=column, before=before))
     ended = before - LONGEST_WINDOW
@@ -86,7 +92,8 @@ async def _name_authors(session: Session, which: Sequence[ColumnElement[bool]]) 
     in_groups = (
         select(_turns.c.id * IDS_PER_TURN, _turns.c.user_id)
         .join(_conversations, _conversations.c.id == _turns.c.conversation_id)
-        .where(*which, _turns.c.kind == "chat", _conversations.c.user_id.is_(None))
+        .where(*which, _turns.c.kind == "chat", _conversations.c.platform.is_not(None))
+        .with_for_update(of=_turns)
     )
     for message_id, user_id in (await session.execute(in_groups)).all():
         asked = update(_messages).where(_messages.c.id == message_id)
@@ -152,3 +159,32 @@ async def _prune_allowances(session: Session, after: int, *, before: datetime) -
     is_old: Any = _allowances.c.window_start < before
     await session.execute(delete(_allowances).where(_allowances.c.owner_id.in_(owners), is_old))
     return owners[-1] if len(owners) == BATCH else None
+
+
+_OF_STRANGER = _standings.c.user_id
+_IS_MORE = [
+    exists().where(column == _OF_STRANGER)
+    for column in (
+        _conversations.c.user_id,
+        _turns.c.user_id,
+        models.days.c.user_id,
+        models.calls.c.user_id,
+        models.exceptions.c.user_id,
+    )
+]
+"""The conditions of a person of whom more is stored than that they were told."""
+
+
+async def _prune_strangers(session: Session, *, before: datetime) -> bool:
+    """Forget some people who were told that they are not let in. Return True if there may be more.
+
+    Of them nothing else is stored; whoever writes again is told once more.
+    """
+    strangers = select(_OF_STRANGER).where(
+        _standings.c.told_at < before,
+        _standings.c.allowed_at.is_(None),
+        _standings.c.blocked_at.is_(None),
+        *(~is_more for is_more in _IS_MORE),
+    )
+    gone = await session.execute(delete(_users).where(_users.c.id.in_(strangers.limit(BATCH))))
+    return gone.rowcount == BATCH

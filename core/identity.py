@@ -38,6 +38,17 @@ _IS_AUTHOR = (
     _identities.c.platform == bindparam("platform"),
     _identities.c.account_id == bindparam("account_id"),
 )
+_HELD: Any = {"read": True, "key_share": True, "of": _identities}
+"""Holds an account until the transaction ends, so that it cannot be linked with another meanwhile:
+what an event makes belongs to the person whom it found. Other events need not wait."""
+_before = _identities.alias("before")
+_SEEN = (
+    select(_before.c.user_id)
+    .where(_before.c.id == _identities.c.id)
+    .scalar_subquery()
+    .label("seen_id")
+)
+"""The person behind a held account as they were when the statement began, see `_hold`."""
 _users = models.users
 _MINUTE = bindparam("minute", type_=Instant)
 _IS_ADDRESS = and_(
@@ -111,11 +122,13 @@ def _speakers(conversation: ColumnElement[bool]) -> Select[Any]:
             *_LANGUAGES,
             *_REQUESTS,
             *_STANDING,
+            _SEEN,
         )
         .select_from(
             _identities.outerjoin(_conversations, conversation).outerjoin(standings, _OF_PERSON)
         )
         .where(*_IS_AUTHOR)
+        .with_for_update(**_HELD)
     )
 
 
@@ -238,9 +251,10 @@ def _activity(found: Any) -> Activity:
 
 
 _PERSON = (
-    select(_identities.c.user_id, *_REQUESTS, *_STANDING)
+    select(_identities.c.user_id, _SEEN, *_REQUESTS, *_STANDING)
     .select_from(_identities.outerjoin(standings, _OF_PERSON))
     .where(*_IS_AUTHOR)
+    .with_for_update(**_HELD)
 )
 
 
@@ -252,7 +266,7 @@ async def activity(
     None if the account never spoke.
     """
     values = {"platform": author.platform, "account_id": author.account_id, "minute": minute(now)}
-    found = (await session.execute(_PERSON, values)).one_or_none()
+    found = await _hold(session, _PERSON, values)
     return None if found is None else (found.user_id, _activity(found), _standing(found))
 
 
@@ -353,7 +367,18 @@ async def _find(
 ) -> Any:
     statement = _IN_PRIVATE if private else _IN_GROUP
     values = {**_columns(address), "account_id": author.account_id, "minute": minute(now)}
-    return (await session.execute(statement, values)).one_or_none()
+    return await _hold(session, statement, values)
+
+
+async def _hold(session: Session, statement: Select[Any], values: dict[str, Any]) -> Any:
+    """Return the row of an account, which stays with its person until the transaction ends.
+
+    If another transaction linked it while this one waited, only its own columns are up to date.
+    """
+    while True:
+        found = (await session.execute(statement, values)).one_or_none()
+        if found is None or found.seen_id == found.user_id:
+            return found
 
 
 async def _create(

@@ -8,6 +8,7 @@ may have made a message of ours that nobody knows, a double.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -147,7 +148,11 @@ _IS_OURS = exists().where(*FENCED)
 _CONFIRM = (
     update(_posts)
     .where(*_PART)
-    .values(message_id=bindparam("message"), doubtful=bindparam("is_doubtful", type_=Boolean))
+    .values(
+        message_id=bindparam("message"),
+        doubtful=bindparam("is_doubtful", type_=Boolean),
+        posted_at=bindparam("posted", type_=models.Instant),
+    )
 )
 _CONFIRM_OURS = _CONFIRM.where(_IS_OURS)
 _CONFIRM_FIRST = _CONFIRM.where(_posts.c.message_id.is_(None))
@@ -164,13 +169,20 @@ async def intend(session: Session, turn: Turn, part: int) -> None:
 
 
 async def confirm(
-    session: Session, turn: Turn, part: int, message_id: str, *, doubtful: bool = False
+    session: Session,
+    turn: Turn,
+    part: int,
+    message_id: str,
+    *,
+    doubtful: bool = False,
+    now: datetime,
 ) -> bool:
-    """Store the message id of a posted part; return whether this attempt still owns the turn.
+    """Store a posted part's message id and time; return whether this attempt still owns the turn.
 
     If another attempt owns it, that one goes on in this message, unless it has posted its own.
     """
     values = {**turn.fence, "the_part": part, "message": message_id, "is_doubtful": doubtful}
+    values["posted"] = now
     if row_count(await session.execute(_CONFIRM_OURS, values)):
         return True
     await session.execute(_CONFIRM_FIRST, values)
@@ -201,6 +213,36 @@ async def recent(session: Session, address: Address) -> list[tuple[str, str]]:
             newest.c.bot_id == address.bot_id,
             newest.c.message_id.is_not(None),
         )
+    )
+    return [(chat, message_id) for chat, message_id in found]
+
+
+_NEAR = 40
+"""The number of messages that tell about when another one was to be made."""
+
+
+async def earlier(session: Session, turn: Turn, part: int) -> list[tuple[str, str]]:
+    """Return chat and message id of an account's messages stored before the intent of a part.
+
+    Those are the newest of them. Most of them were there before that message was made.
+    """
+    intent = select(_posts.c.id).where(_posts.c.turn_id == turn.id, _posts.c.part == part)
+    before = (
+        select(_posts.c.id, _posts.c.platform, _posts.c.bot_id, _posts.c.chat, _posts.c.message_id)
+        .where(_posts.c.id < intent.scalar_subquery())
+        .order_by(_posts.c.id.desc())
+        .limit(RECENT)
+        .subquery()
+    )
+    found = await session.execute(
+        select(before.c.chat, before.c.message_id)
+        .where(
+            before.c.platform == turn.address.platform,
+            before.c.bot_id == turn.address.bot_id,
+            before.c.message_id.is_not(None),
+        )
+        .order_by(before.c.id.desc())
+        .limit(_NEAR)
     )
     return [(chat, message_id) for chat, message_id in found]
 
@@ -244,6 +286,12 @@ async def hand_on(session: Session, turn_id: int, new_turn_id: int) -> None:
     await session.execute(
         update(_posts).where(_posts.c.turn_id == turn_id).values(turn_id=new_turn_id)
     )
+
+
+async def give(session: Session, turn_id: int, new_turn_id: int) -> None:
+    """Give the messages of a turn's answer to another turn; its person's messages stay."""
+    ours = (_posts.c.turn_id == turn_id, _posts.c.part.is_not(None))
+    await session.execute(update(_posts).where(*ours).values(turn_id=new_turn_id))
 
 
 async def narrow(session: Session, turn_id: int, message_id: str) -> None:

@@ -1,9 +1,10 @@
 """Pressed buttons: the answers to a question, and the sentences for presses that lead nowhere."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from core import commands, inbox, memory, words
-from core.adapter import Change, ChangeKind
+from core import commands, inbox, memory, operations, words
+from core.adapter import Author, Change, ChangeKind
 from core.db import Session
 from core.turns import Speaker
 
@@ -48,16 +49,42 @@ async def decide(
     session: Session, change: Change, record: inbox.Record, offer: commands.Offer, *, now: datetime
 ) -> commands.Result:
     """Carry out a command that asked for a confirmation, or leave it; return its result."""
-    name = record.question.asks
+    asked = record.question.asks
+    name, _, about = asked.partition(" ")
     if record.forgotten:
         return commands.Result(words.FORGOTTEN_SINCE)
     if now - record.asked_at > ASKED_FOR:
         return commands.Result(words.UNDECIDED.format(name=name))
     if change.kind is ChangeKind.CANCEL:
         return commands.Result(words.NOT_DONE)
+    if name in operations.CATALOGUE:
+        order = operator(change.author, offer, now=now)
+        if order is None:
+            return commands.Result(words.NO_SUCH_COMMAND.format(name=name))
+        sure = replace(order, confirmed=True, user_id=record.user_id)
+        answer = await operations.carry_out(session, asked, sure)
+        return commands.Result(answer.text, stopped=answer.stopped)
     speaker = Speaker(record.user_id, record.conversation_id, record.epoch)
     # The question was put to somebody who may do it.
     request = commands.Request(
-        speaker, commands.CONFIRMED, record.question.private, admin=True, offer=offer, now=now
+        speaker,
+        commands.CONFIRMED,
+        record.question.private,
+        admin=True,
+        offer=offer,
+        now=now,
+        author=change.author,
+        address=change.address,
+        about=about,
     )
     return await commands.run(session, name, request)
+
+
+def operator(author: Author, offer: commands.Offer, *, now: datetime) -> operations.Order | None:
+    """Return the circumstances of an operator's orders; None for anybody else."""
+    account = author.platform, author.account_id
+    if account not in offer.admins:
+        return None
+    return operations.Order(
+        ":".join(account), offer.rules, now, admins=offer.admins, links=offer.links
+    )

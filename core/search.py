@@ -1,4 +1,7 @@
-"""Full-text search in one conversation: the head's past, all branches, all epochs."""
+"""Full-text search in one conversation: the head's past, all branches, all epochs.
+
+With a person's own go those of accounts that were linked with theirs.
+"""
 
 import re
 import unicodedata
@@ -9,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, column, func, literal_column, select
+from sqlalchemy import ColumnElement, Row, case, column, func, literal_column, or_, select
 from sqlalchemy import table as plain_table
 
 from core import models
@@ -65,24 +68,45 @@ async def find(sessions: Sessions, conversation_id: int, query: str, limit: int 
 
     A word also finds longer words that begin with it. Case and accents do not matter; SQLite
     ignores only the accents of Latin letters. Words of scripts without spaces are found in the
-    newest `SCANNED` messages.
+    newest `SCANNED` messages, of one conversation after the other.
 
     The work has a bound for every query and every size of the conversation, and it is done in
     transactions of some milliseconds each.
     """
     words = _words(query[:LONGEST])[:WORDS]
     pairs = _pairs(words)
-    ids = await _with_words(sessions, conversation_id, words, limit)
+    here = await transact(sessions, partial(_with_owned, conversation_id=conversation_id))
+    if not here:
+        return []
+    ids = await _with_words(sessions, here, words, limit)
     if pairs and len(ids) < limit:
-        found = await _with_pairs(sessions, conversation_id, pairs, limit)
+        found = await _with_pairs(sessions, here, pairs, limit)
         ids = list(dict.fromkeys([*ids, *found]))[:limit]
     if not ids:
         return []
     return await transact(sessions, partial(_read, ids=ids, sought=[*words, *pairs]))
 
 
+async def _with_owned(session: Session, *, conversation_id: int) -> Sequence[int]:
+    """Return a conversation and the others of its person, the newest first."""
+    person = (
+        select(func.coalesce(_conversations.c.user_id, _conversations.c.owner_id))
+        .where(_conversations.c.id == conversation_id)
+        .scalar_subquery()
+    )
+    its = or_(
+        _conversations.c.id == conversation_id,
+        _conversations.c.user_id == person,
+        _conversations.c.owner_id == person,
+    )
+    found = await session.scalars(
+        select(_conversations.c.id).where(its).order_by(_conversations.c.owner_id.is_not(None))
+    )
+    return found.all()
+
+
 async def _with_words(
-    sessions: Sessions, conversation_id: int, words: Sequence[str], limit: int
+    sessions: Sessions, here: Sequence[int], words: Sequence[str], limit: int
 ) -> list[int]:
     """Return the messages with most of the words, of which a rare one counts more.
 
@@ -93,45 +117,48 @@ async def _with_words(
     if len(words) > 1:
         alternatives.append(list(words))
     for wanted in alternatives:
-        with_all = partial(_indexed, conversation_id=conversation_id, words=wanted)
+        with_all = partial(_indexed, here=here, words=wanted)
         ids = await transact(sessions, with_all)
         scores.update({message_id: len(wanted) / len(ids) for message_id in ids})
     return sorted(scores, key=lambda each: (-scores[each], -each))[:limit]
 
 
-async def _indexed(
-    session: Session, *, conversation_id: int, words: Sequence[str]
-) -> Sequence[int]:
+async def _indexed(session: Session, *, here: Sequence[int], words: Sequence[str]) -> Sequence[int]:
     """Return the newest messages that have all these words, by the index."""
     if session.dialect == "postgresql":
         match = " & ".join(f"'{_folded(word)}'{_star(word, ':*')}" for word in words)
         statement = select(_messages.c.id).where(
-            _messages.c.conversation_id == conversation_id,
+            _messages.c.conversation_id.in_(here),
             _vector.op("@@")(func.to_tsquery("simple", match)),
         )
         newest = _messages.c.id.desc()
     else:
         every = " AND ".join(f'"{word}"{_star(word, "*")}' for word in words)
-        # The match names the conversation. Without it SQLite would read everybody's messages.
-        match = f'conversation : "{conversation_id}" AND text : ({every})'
+        # The match names the conversations. Without it SQLite would read everybody's messages.
+        where = " OR ".join(f'"{conversation_id}"' for conversation_id in here)
+        match = f"conversation : ({where}) AND text : ({every})"
         statement = select(_index.c.rowid).where(_index.c.search.op("MATCH")(match))
         newest = _index.c.rowid.desc()
     return (await session.scalars(statement.order_by(newest).limit(RANKED))).all()
 
 
 async def _with_pairs(
-    sessions: Sessions, conversation_id: int, pairs: Sequence[str], limit: int
+    sessions: Sessions, here: Sequence[int], pairs: Sequence[str], limit: int
 ) -> list[int]:
     """Return the messages with most of the pairs; no index can find them inside longer words."""
     scores: dict[int, int] = {}
-    before = None
+    left, before = list(here), None
     for _ in range(SCANNED // STEP):
-        step = partial(_scanned, conversation_id=conversation_id, pairs=pairs, before=before)
+        step = partial(_scanned, conversation_id=left[0], pairs=pairs, before=before)
         rows = await transact(sessions, step)
         scores.update((row.id, row.score) for row in rows if row.score)
-        if len(rows) < STEP or sum(score == len(pairs) for score in scores.values()) >= limit:
+        if sum(score == len(pairs) for score in scores.values()) >= limit:
             break
-        before = rows[-1].id
+        before = rows[-1].id if len(rows) == STEP else None
+        if before is None:
+            del left[0]
+        if not left:
+            break
     return sorted(scores, key=lambda each: (-scores[each], -each))[:limit]
 
 

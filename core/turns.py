@@ -26,6 +26,8 @@ class Enclosure(StrEnum):
     """Everything that is stored about the person."""
     USAGE = "usage"
     """A picture of their limits and of what they used."""
+    STATS = "stats"
+    """A picture of the deployment's figures, for an operator."""
 
 
 class Outcome(StrEnum):
@@ -119,10 +121,16 @@ class Question:
     """The file that goes with the answer; it is made when the answer is delivered."""
     notice: str = ""
     """The bound that the person has reached, if this is no question but a notice of that."""
+    account: str = field(default="", compare=False)
+    """The account of the author, in a group."""
+    whispered: bool = False
+    """True if the answer is for the author alone, wherever the platform can hide it from others."""
     announced: bool = False
     """True if nobody asked anything, and the answer is an announcement: it lets others go first."""
     asks: str = ""
     """The name of the command that waits for a confirmation; buttons below the answer give it."""
+    fleeting: bool = False
+    """True if the answer holds a secret: it is deleted once it is delivered."""
     pieces: int = 1
     """The number of messages that make up the question."""
     again: bool = field(default=False, compare=False)
@@ -143,6 +151,7 @@ class Question:
             text=message.text,
             private=message.private,
             name=message.author.name,
+            account="" if message.private else message.author.account_id,
             quote=_attributed(message),
             unreadable=message.unreadable,
             attachments=message.attachments,
@@ -233,6 +242,17 @@ class Question:
         if self.unreadable:
             return words.unreadable(self.unreadable)
         return words.NOTHING_SAID
+
+    def aside(self, *, notice: str = "", whispered: bool = False) -> "Question":
+        """Return what stands for a question where its author is only told something."""
+        return Question(
+            "",
+            private=self.private,
+            account=self.account,
+            language=self.language,
+            notice=notice,
+            whispered=whispered,
+        )
 
     def takes(self, piece: "Question") -> bool:
         """Return whether a piece still fits in; the rest of what is sent is another question."""
@@ -365,6 +385,15 @@ class Turn:
     """The parts of `payer`."""
     ticket: str = field(default="", repr=False)
     """An opaque value that the adapter gets back with the answer."""
+
+    @property
+    def whom(self) -> str | None:
+        """The account of the one person for whom the answer is; None if it is for everybody.
+
+        In a group, a refusal concerns nobody but the person who asked.
+        """
+        is_theirs = self.question.whispered or self.outcome is Outcome.REFUSED
+        return (self.question.account or None) if is_theirs else None
 
     @property
     def reference(self) -> str:

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 
-from core import attachments, bookkeeping, privacy, quota
+from core import attachments, bookkeeping, privacy, quota, tallies
 from core.db import Sessions
 from core.gates import happens
+from core.tasks import repeat
 
 EVERY = 3600.0
 """The seconds between two rounds."""
 DAY = 86_400.0
+SUM_UP_EVERY = 300.0
+"""The seconds between two looks for calls and turns to sum up."""
 AFTER_START = 60.0
 """The seconds before the first pruning: the start belongs to the people who wait."""
 
@@ -72,7 +76,21 @@ class Upkeep:
         await asyncio.sleep(self._after_start)
         while True:
             before = self._now() - self._keep
+            await self._sum_up()  # what is deleted has to be in the sums
+            await repeat(self._sessions, partial(tallies.prune, now=self._now()))
             # The calls go first, because they refer to the turns.
             await quota.sum_up(self._sessions, self._zone, before=before)
             await bookkeeping.prune(self._sessions, before=before)
             await asyncio.sleep(DAY)
+
+    async def sum_up(self) -> None:
+        """Keep the figures of each day up to date, for ever; begin soon, as `prune` does."""
+        await asyncio.sleep(self._after_start / 2)
+        while True:
+            await self._sum_up()
+            await asyncio.sleep(SUM_UP_EVERY)
+
+    async def _sum_up(self) -> None:
+        for name in tallies.SOURCES:
+            step = partial(tallies.sum_up, name=name, zone=self._zone, now=self._now())
+            await repeat(self._sessions, step)

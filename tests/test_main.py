@@ -69,7 +69,8 @@ async def test_a_bot_without_a_terminal_loads_nothing_to_draw_with() -> None:
 async def test_the_help_names_the_commands_of_operators(log: Path) -> None:
     status, said = await outcome(log, "--help")
     assert status == 0
-    assert "turns show N" in said
+    for name in ("users", "stats", "turns", "migrate"):
+        assert f"\n  {name}" in said
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,23 @@ async def test_an_operator_on_no_platform_is_told_at_the_start(
     log: Path, admins: str, told: str
 ) -> None:
     status, said = await outcome(log, "telegram", ADMINS=admins, TELEGRAM_TOKEN="1:t")
+    assert status == 2
+    assert said.startswith(told)
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"ACCESS": "list", "ALLOWED_PEOPLE": "telegram:@anna"}, "ALLOWED_PEOPLE: an account on"),
+        ({"ALLOWED_GROUPS": "telegarm:-1"}, "ALLOWED_GROUPS: 'telegarm' is not one of telegram,"),
+        ({"ALLOWED_GROUPS": "discord:friends"}, "ALLOWED_GROUPS: a group on discord is a number"),
+    ],
+)
+async def test_access_for_what_cannot_be_is_told_at_the_start(
+    log: Path, values: dict[str, str], told: str
+) -> None:
+    status, said = await outcome(log, "telegram", TELEGRAM_TOKEN="1:t", **values)
     assert status == 2
     assert said.startswith(told)
     assert len(said.splitlines()) == 1

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from bots import operator
+from core import words
 from tests.bot import process
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Fault, ModelServer
@@ -33,7 +34,7 @@ async def turns(stage: TelegramStage, *arguments: str) -> tuple[int, str]:
 
     def carry_out() -> int:
         try:
-            return operator.main(arguments)
+            return operator.main(("turns", *arguments))
         except SystemExit as end:
             return int(end.code or 0)
 
@@ -204,7 +205,7 @@ async def test_a_forgotten_question_is_not_asked_again(
         await stage.say("/forget yes")
         await stage.records.idle(2)
         status, said = await turns(stage, "replay", "1")
-    assert (status, said) == (1, f"1: {operator.GONE}\n")
+    assert (status, said) == (1, f"{words.TURNS_FORGOTTEN.format(number=1)}\n")
     assert len(model.requests) == 1
 
 

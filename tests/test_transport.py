@@ -342,8 +342,8 @@ async def test_what_is_cancelled_at_any_moment_takes_no_connection_along() -> No
 
 
 async def test_a_response_that_nobody_reads_frees_its_connection() -> None:
-    nothing = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
-    async with serving(nothing) as server, client() as http:
+    unread = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+    async with serving(unread) as server, client() as http:
         for _ in range(3):
             async with http.stream("GET", server.url):
                 pass

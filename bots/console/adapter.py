@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from bots.console import Console, terminal
+from bots.console.language import language
 from core import words
 from core.adapter import (
     Address,
@@ -145,6 +146,7 @@ class ConsoleAdapter:
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -241,6 +243,7 @@ class ConsoleAdapter:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         """Return no id: a message is shown once for each nonce."""
         return []
@@ -338,13 +341,6 @@ def write_new(path: Path, data: bytes) -> Path:
     with open(descriptor, "wb") as file:
         file.write(data)
     return free
-
-
-def language() -> str:
-    """Return the code of the language of the operating system's user, "" if it has none."""
-    told = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    code = next(filter(None, told), "").partition(".")[0]
-    return "" if code in ("C", "POSIX") else code
 
 
 def person() -> str:

@@ -27,8 +27,10 @@ from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.spinner import Spinner
 
+from bots.console.language import language
 from bots.markdown import Node, read, written
-from core.adapter import COMMANDS
+from core import words
+from core.adapter import COMMANDS, Command
 
 PROMPT = ANSI("\x1b[1;36m>\x1b[0m ")
 
@@ -222,8 +224,13 @@ class Commands(Completer):
                     text,
                     start_position=-len(typed),
                     display=name,
-                    display_meta=command.summary,
+                    display_meta=_summary(command),
                 )
+
+
+def _summary(command: Command) -> str:
+    with words.spoken_in(words.nearest(language())):
+        return words.summary(command)
 
 
 @Condition

@@ -182,17 +182,23 @@ class DiscordAdapter:
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
-        """Post a message, in a server as a reply; a command's answer replaces "is thinking…"."""
+        """Post a message, in a server as a reply; a command's answer replaces "is thinking…".
+
+        Only the answer to an interaction can be hidden from others.
+        """
         body = _body(markdown, buttons) | {"flags": _NO_PREVIEWS}
         held = tickets.read(ticket)
-        if held and (held.alone or reply_to):
+        if held and (held.alone or reply_to or whom):
             is_first = reply_to is not None
-            written = tickets.write(self._client, self._files, held, body, first=is_first)
-            if message_id := await written:
+            is_secret = whom is not None and held.way is not tickets.Way.HIDDEN
+            write = tickets.whisper if is_secret else tickets.write
+            if message_id := await write(self._client, self._files, held, body, first=is_first):
                 return message_id
+            tickets.refuse_late(held)
             reply_to = None  # an interaction is no message
         body |= {"nonce": nonce, "enforce_nonce": True}
         with tickets.ending(held):
@@ -229,6 +235,7 @@ class DiscordAdapter:
         held, body = tickets.read(ticket), _body(markdown, buttons)
         if held and held.alone and await tickets.edit(self._client, held, message_id, body):
             return
+        tickets.refuse_late(held)
 
         async def edit() -> None:
             await call(
@@ -291,6 +298,7 @@ class DiscordAdapter:
             file_id = await tickets.attach(self._client, self._files, held, body, file)
             if file_id is not None:
                 return file_id
+            tickets.refuse_late(held)
         try:
             with tickets.ending(held):
                 message = await call(
@@ -314,6 +322,7 @@ class DiscordAdapter:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         """Return our own messages in the channel's history, for a repeat after its nonce expired.
 
@@ -321,6 +330,8 @@ class DiscordAdapter:
         """
         if after is None:
             here = [int(message_id) for chat, message_id in known if chat == address.chat]
+            # Ids grow with time in all channels.
+            here += sorted(int(message_id) for _, message_id in earlier)[:1]
             after = str(max((each for each in here if each < int(before or 0)), default=""))
         if not after:
             return []

@@ -354,7 +354,8 @@ class Gateway(discord.AutoShardedClient):
         try:
             if self._spare.take(event.author.account_id):
                 async with asyncio.timeout(ACKNOWLEDGE_WITHIN):
-                    await acknowledge(self, interaction)
+                    hidden = isinstance(event, InboundMessage) and event.confidential
+                    await acknowledge(self, interaction, hidden=hidden)
         except (DeliveryError, TimeoutError) as error:
             log.warning("an interaction was not acknowledged: %r", error)
         finally:

@@ -10,7 +10,7 @@ import discord
 from discord.abc import Snowflake
 
 from bots import quotes
-from bots.discord import inbound
+from bots.discord import inbound, tickets
 from bots.discord.content import (
     LONGEST_QUOTE,
     attachment_of,
@@ -21,11 +21,20 @@ from bots.discord.content import (
 )
 from bots.discord.places import address_of
 from bots.discord.rest import Refused, call
-from bots.discord.tickets import Ticket, Way
+from bots.discord.tickets import EPHEMERAL, Ticket, Way
 from core import words
-from core.adapter import ASK, Attachment, Author, Change, ChangeKind, InboundMessage
+from core.adapter import (
+    ASK,
+    COMMANDS,
+    Attachment,
+    Author,
+    Change,
+    ChangeKind,
+    InboundMessage,
+)
 
 _KINDS = frozenset(ChangeKind)
+_CONFIDENTIAL = frozenset(command.name for command in COMMANDS if command.confidential)
 _DEFERRED, _DEFERRED_UPDATE = 5, 6
 _ACKNOWLEDGED = 40060
 _MESSAGE = 3
@@ -34,15 +43,20 @@ _TEXT, _FILE = 3, 11
 """The types of a command's options."""
 
 
-async def acknowledge(client: discord.Client, interaction: discord.Interaction) -> None:
-    """Let a command show "is thinking…", and a button stop waiting."""
+async def acknowledge(
+    client: discord.Client, interaction: discord.Interaction, *, hidden: bool = False
+) -> None:
+    """Let a command show "is thinking…", to its person alone if `hidden`; end a button's wait."""
     pressed = interaction.type is discord.InteractionType.component
+    response: dict[str, Any] = {"type": _DEFERRED_UPDATE if pressed else _DEFERRED}
+    if hidden:
+        response["data"] = {"flags": EPHEMERAL}
     try:
         await call(
             client,
             "POST",
             "/interactions/{webhook_id}/{webhook_token}/callback",
-            body={"type": _DEFERRED_UPDATE if pressed else _DEFERRED},
+            body=response,
             webhook_id=interaction.id,
             webhook_token=interaction.token,
         )
@@ -72,7 +86,8 @@ def _read(
     data: dict[str, Any] = dict(interaction.data or {})
     alone = not _may_write(interaction, is_member=is_member)
     if interaction.type is discord.InteractionType.application_command:
-        ticket = _ticket(interaction, Way.ALONE if alone else Way.FIRST)
+        way = Way.HIDDEN if _hides(interaction, data) else Way.ALONE if alone else Way.FIRST
+        ticket = _ticket(interaction, way)
         if data.get("type") == _MESSAGE:
             return _asked_about(interaction, data, me, ticket)
         return _command(interaction, data, me, ticket)
@@ -80,6 +95,11 @@ def _read(
         ticket = _ticket(interaction, Way.PRESSED) if alone else ""
         return _press(interaction, data.get("custom_id"), me, ticket)
     return None
+
+
+def _hides(interaction: discord.Interaction, data: dict[str, Any]) -> bool:
+    """Return whether nobody but the person shall see the answer to a command."""
+    return data.get("name") in _CONFIDENTIAL and not _is_private(interaction)
 
 
 def _ticket(interaction: discord.Interaction, way: Way) -> str:
@@ -172,6 +192,7 @@ def _message(
         private=private,
         sent_at=interaction.created_at,
         admin=private or _is_admin(interaction),
+        confidential=tickets.is_hidden(ticket),
         **more,
     )
 
@@ -211,4 +232,5 @@ def _press(
         str(message.id),
         ticket=ticket,
         whisper=interaction.token,
+        hidden=_ticket(interaction, Way.PRESSED) if message.flags.ephemeral else None,
     )

@@ -8,7 +8,7 @@ so. A ticket is deleted once the answer is delivered.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -23,6 +23,8 @@ from bots.discord.rest import Json, Refused, Silenced, call, translated
 from core.adapter import Leeway
 from core.errors import MISSHAPEN, MessageGone, RetryAfter, TooLate, Unreachable
 
+EPHEMERAL = 1 << 6
+"""The flag of a message that nobody but one person sees."""
 LIFE = timedelta(minutes=15)
 """The time for which a token serves."""
 FOLLOW_UPS = 5
@@ -32,6 +34,7 @@ member."""
 _WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 _RESPONSE = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 _ORIGINAL = "@original"
+_NOTHING = "…"
 _ENDED = {10015, 50027}
 """Unknown webhook, invalid webhook token."""
 _ENOUGH = 40094
@@ -47,6 +50,8 @@ class Way(StrEnum):
     """It is the only way to write."""
     PRESSED = "pressed"
     """It is the only way to write, and its first message is the one with the pressed button."""
+    HIDDEN = "hidden"
+    """Nobody but the person sees what it writes, and nothing of that is written without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,12 @@ def read(ticket: str) -> Ticket | None:
     return Ticket(token, interaction_id, Way(way)) if token else Ticket(ticket)
 
 
+def is_hidden(ticket: str) -> bool:
+    """Return whether nobody but the person sees what a ticket writes."""
+    held = read(ticket)
+    return held is not None and held.way is Way.HIDDEN
+
+
 def leeway(ticket: str) -> Leeway:
     """Return the bounds of an answer that is written with a ticket."""
     held = read(ticket)
@@ -84,6 +95,12 @@ def leeway(ticket: str) -> Leeway:
         return Leeway()
     until = snowflake_time(int(held.interaction_id)) + LIFE
     return Leeway(parts=1 + FOLLOW_UPS, repeatable=False, until=until, reaches_older=False)
+
+
+def refuse_late(held: Ticket | None) -> None:
+    """Raise TooLate if a ticket that has ended was the only way to hide an answer from others."""
+    if held is not None and held.way is Way.HIDDEN:
+        raise TooLate("the ticket of an answer for one person has ended")
 
 
 @contextmanager
@@ -116,10 +133,33 @@ async def write(
             return None
         if found is not None:
             return rest.field(found, "id", str)
+    if held.way is Way.HIDDEN:
+        return await whisper(client, session, held, body, first=False)
     try:
         return await _follow_up(client, session, held, body)
     except _Ended:
         return None
+
+
+async def whisper(
+    client: discord.Client, session: aiohttp.ClientSession, held: Ticket, body: Json, *, first: bool
+) -> str | None:
+    """Write a message that only one person sees; return its id, or None if it is too late.
+
+    Everybody sees "is thinking…", and a follow-up would take its place. So that becomes a message
+    for a moment, and goes when the follow-up stands.
+    """
+    hidden = {**body, "flags": body.get("flags", 0) | EPHEMERAL}
+    try:
+        if first and held.way is not Way.PRESSED:
+            with suppress(MessageGone):
+                await _response(client, "PATCH", held, _ORIGINAL, {"content": _NOTHING})
+        message_id = await _follow_up(client, session, held, hidden)
+    except _Ended:
+        return None
+    if first:
+        await withdraw(client, held)
+    return message_id
 
 
 async def edit(client: discord.Client, held: Ticket, message_id: str, body: Json) -> bool:

@@ -14,16 +14,19 @@ from telegram import (
     InlineKeyboardMarkup,
     InputFile,
     LinkPreviewOptions,
+    Message,
     MessageEntity,
     Update,
     User,
 )
 from telegram.constants import ChatAction, ChatMemberStatus
-from telegram.error import ChatMigrated, TelegramError, TimedOut
+from telegram.error import ChatMigrated, EndPointNotFound, TelegramError, TimedOut
 
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
+from bots.telegram import ephemeral
 from bots.telegram.answers import Json
+from bots.telegram.ephemeral import Ephemeral, Refusals
 from bots.telegram.failures import UNCHANGED, translating
 from bots.telegram.files import fetch
 from bots.telegram.inbound import PLATFORM, asker, parse, parse_piece
@@ -78,13 +81,15 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 @asynccontextmanager
 async def connect(
-    token: str, api_url: str, files_dir: str = ""
+    token: str, api_url: str, files_dir: str = "", operators: Sequence[str] = ()
 ) -> AsyncIterator["TelegramAdapter"]:
     """Yield the adapter of a bot's account. `files_dir` is the folder of a local server's files.
 
+    `operators` are the ids of the people who see the operators' commands in their menus.
+
     Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
     """
-    async with open_session(token, api_url) as (bot, client):
+    async with open_session(token, api_url, operators) as (bot, client):
         adapter = TelegramAdapter(bot, client, files_dir)
         try:
             yield adapter
@@ -109,6 +114,7 @@ class TelegramAdapter:
         self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
         self._look_again = 0.0
         self._spare = Spare(SPARE, EACH, time.monotonic)
+        self._refusals = Refusals()
 
     @property
     def name(self) -> str:
@@ -164,10 +170,33 @@ class TelegramAdapter:
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
-        """Post a message. Telegram knows no nonce: a repeat makes a second message."""
+        """Post a message. Telegram knows no nonce: a repeat makes a second message.
+
+        Where the group lets the bot, one for a single person is hidden from the others.
+        """
+        if whom is not None and self._refusals.may_try(address, whom):
+            hidden = {ephemeral.PARAMETERS: {"receiver_user_id": int(whom)}}
+            try:
+                made = await self._post(address, markdown, reply_to, buttons, hidden)
+            except Undeliverable as refusal:
+                log.debug("A message cannot be hidden in this group: %s", refusal)
+                self._refusals.note(address)
+            else:
+                return ephemeral.id_of(made, whom)
+        return str((await self._post(address, markdown, reply_to, buttons)).message_id)
+
+    async def _post(
+        self,
+        address: Address,
+        markdown: str,
+        reply_to: str | None,
+        buttons: tuple[Button, ...],
+        more: Json | None = None,
+    ) -> Message:
         text, entities = _render(markdown)
         return await create(
             address,
@@ -180,6 +209,7 @@ class TelegramAdapter:
                 reply_parameters=reply,
                 reply_markup=_keyboard(buttons),
                 link_preview_options=_NO_PREVIEW,
+                api_kwargs=more,
             ),
         )
 
@@ -194,6 +224,9 @@ class TelegramAdapter:
         buttons: tuple[Button, ...] = (),
     ) -> None:
         """Replace a message's text and buttons."""
+        if one := ephemeral.read(message_id):
+            await self._edit_hidden(address, one, markdown, buttons)
+            return
         text, entities = _render(markdown)
         try:
             await _attempt_there(
@@ -210,8 +243,34 @@ class TelegramAdapter:
             if UNCHANGED not in str(error):
                 raise
 
+    async def _edit_hidden(
+        self, address: Address, one: Ephemeral, markdown: str, buttons: tuple[Button, ...]
+    ) -> None:
+        """Replace a message that one person sees; nothing is made up for one that is gone."""
+        text, entities = _render(markdown)
+        keyboard = _keyboard(buttons)
+        new: Json = {"text": text, "entities": [entity.to_dict() for entity in entities]}
+        if keyboard is not None:
+            new["reply_markup"] = keyboard.to_dict()
+        with suppress(MessageGone, Undeliverable):
+            await self._call_hidden("editEphemeralMessageText", address, one, new)
+
+    async def _call_hidden(
+        self, method: str, address: Address, one: Ephemeral, more: Json | None = None
+    ) -> None:
+        values = {"chat_id": int(address.chat), **one.parameters, **(more or {})}
+        with translating():
+            try:
+                await self._bot.do_api_request(method, api_kwargs=values)
+            except EndPointNotFound as unknown:
+                raise Undeliverable(unknown.message) from unknown
+
     async def unbutton(self, address: Address, message_id: str) -> None:
         """Take the buttons off a message; one without any is no error."""
+        if one := ephemeral.read(message_id):
+            with suppress(MessageGone, Undeliverable):
+                await self._call_hidden("editEphemeralMessageReplyMarkup", address, one)
+            return
         try:
             await _attempt_there(
                 lambda: self._bot.edit_message_reply_markup(int(address.chat), int(message_id))
@@ -225,6 +284,10 @@ class TelegramAdapter:
 
     async def delete(self, address: Address, message_id: str, *, ticket: str = "") -> None:
         """Delete a message of ours; raises Undeliverable if it is older than two days."""
+        if one := ephemeral.read(message_id):
+            with suppress(MessageGone, Undeliverable):
+                await self._call_hidden("deleteEphemeralMessage", address, one)
+            return
         try:
             await _attempt_there(
                 lambda: self._bot.delete_message(int(address.chat), int(message_id))
@@ -245,7 +308,7 @@ class TelegramAdapter:
     ) -> str:
         """Post a file, as a photo or as a document. A repeat makes a second one."""
         send = self._bot.send_photo if picture else self._bot.send_document
-        return await create(
+        made = await create(
             address,
             reply_to,
             lambda chat, thread, reply: send(
@@ -255,6 +318,7 @@ class TelegramAdapter:
                 reply_parameters=reply,
             ),
         )
+        return str(made.message_id)
 
     async def suspects(
         self,
@@ -263,9 +327,19 @@ class TelegramAdapter:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
-        """Return the unknown ids between two messages: ids grow by one with each message."""
-        return suspects(address.chat, after, before, known)
+        """Return the unknown ids between two messages: ids grow by one with each message.
+
+        A message that one person sees has no such id, so its double cannot be found.
+        """
+        if ephemeral.read(before) or ephemeral.read(after):
+            return []
+        here, there = (
+            [each for each in messages if ephemeral.read(each[1]) is None]
+            for messages in (known, earlier)
+        )
+        return suspects(address.chat, after, before, here, there)
 
     async def is_ours(self, address: Address, message_id: str, markdown: str | None) -> bool:
         """Return whether a message is ours: Telegram lets nobody edit another one's."""

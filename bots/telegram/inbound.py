@@ -17,7 +17,7 @@ from telegram import (
 )
 from telegram.constants import ChatMemberStatus
 
-from bots.telegram import Telegram, quoted
+from bots.telegram import Telegram, ephemeral, quoted
 from bots.telegram.page import units
 from bots.telegram.payloads import is_payload
 from bots.telegram.quoted import Quoted
@@ -199,7 +199,12 @@ def _pressed(event_id: str, query: CallbackQuery, me: User) -> Change | None:
         return None
     kind = ChangeKind(query.data)
     address = _address(message, me)
-    return Change(event_id, kind, address, _author(query.from_user), _number(message.message_id))
+    person = _author(query.from_user)
+    message_id = _number(message.message_id)
+    if isinstance(message, Message):
+        message_id = ephemeral.id_of(message, person.account_id)
+    hidden = "" if ephemeral.read(message_id) else None
+    return Change(event_id, kind, address, person, message_id, hidden=hidden)
 
 
 @dataclass(frozen=True, slots=True)

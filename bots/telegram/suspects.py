@@ -15,19 +15,29 @@ _FIRST_SUPERGROUP = -1_000_000_000_000
 
 
 def suspects(
-    chat: str, after: str | None, before: str | None, known: Collection[tuple[str, str]]
+    chat: str,
+    after: str | None,
+    before: str | None,
+    known: Collection[tuple[str, str]],
+    earlier: Collection[tuple[str, str]] = (),
 ) -> list[str]:
     """Return the unknown ids between two messages, at most `MOST`: those next to either end.
 
-    If nothing is known to be right before it, take the last known message of the chat. Older ones
-    may be ours and forgotten. Without `before`, return the next ids.
+    If nothing is known to be right before it, take the last known message of the chat, or one of
+    the `earlier` messages of all chats that have a common sequence: a few of them may be later,
+    so it is one of the first. Older ones may be ours and forgotten. Without `before`, return the
+    next ids.
     """
     here = [int(message_id) for of, message_id in known if of == chat]
     if after is None:
-        earlier = [each for each in here if before is None or each < int(before)]
-        if not earlier:
+        others = sorted(
+            int(number) for of, number in earlier if of == chat or _shares_ids(of, chat)
+        )
+        here += others[len(others) // 4 : len(others) // 4 + 1]
+        before_it = [each for each in here if before is None or each < int(before)]
+        if not before_it:
             return []
-        after = str(max(earlier))
+        after = str(max(before_it))
     first = int(after) + 1
     end = int(before) if before else first + MOST
     taken = {int(message_id) for of, message_id in known if of == chat or _shares_ids(of, chat)}

@@ -22,8 +22,8 @@ Create = Callable[[int, int | None, ReplyParameters | None], Awaitable[Message]]
 """Makes a message in a chat, in a thread of it, as a reply."""
 
 
-async def create(address: Address, reply_to: str | None, call: Create) -> str:
-    """Make a message and return its id.
+async def create(address: Address, reply_to: str | None, call: Create) -> Message:
+    """Make a message and return it.
 
     Where the topic takes none, make it in the chat without a topic, as a reply in any chat: it
     stands apart from its question there.
@@ -33,7 +33,7 @@ async def create(address: Address, reply_to: str | None, call: Create) -> str:
         is_beside = str(thread or "") != address.thread
         return call(chat, thread, _reply(address, reply_to, chat, always=is_beside))
 
-    return str((await beside(address, in_thread)).message_id)
+    return await beside(address, in_thread)
 
 
 async def beside(address: Address, call: Callable[[int, int | None], Awaitable[T]]) -> T:

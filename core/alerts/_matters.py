@@ -1,7 +1,7 @@
 """The matters of alerts: one process takes each for an hour, and tells it in the admins' chats."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,7 +109,8 @@ async def tell(
     """
     if not await take(session, matter, now=now):
         return False
-    await say(session, admins, matter.sentence, everywhere=matter.kind in EVERYWHERE, now=now)
+    is_everywhere = matter.kind in EVERYWHERE
+    await say(session, admins, lambda: matter.sentence, everywhere=is_everywhere, now=now)
     return True
 
 
@@ -128,23 +129,34 @@ async def end(session: Session, admins: Sequence[Account], key: Key, *, now: dat
     ended = await session.scalar(_END, values)
     sentence = words.ALERTS_OVER.get(kind)
     if ended is not None and sentence is not None:
-        told = words.say(sentence).format(subject=subject)
+
+        def told() -> str:
+            return words.say(sentence).format(subject=subject)
+
         await say(session, admins, told, everywhere=kind in EVERYWHERE, now=now)
 
 
 async def say(
-    session: Session, admins: Sequence[Account], text: str, *, everywhere: bool, now: datetime
+    session: Session,
+    admins: Sequence[Account],
+    told: Callable[[], str],
+    *,
+    everywhere: bool,
+    now: datetime,
 ) -> None:
-    """Tell the operators something in their private chats, and in the log.
+    """Tell the operators something in their private chats, in their languages, and in the log.
 
-    `everywhere` means in each of their accounts, because one platform may not work.
+    `told` returns it in the language of the moment. `everywhere` means in each of their accounts,
+    because one platform may not work.
     """
     found = await places_of(session, admins, everywhere=everywhere)
     for place in found:
         address = place.address
         lane = f"{LANE}{place.conversation_id}/{address.platform}/{address.bot_id}"
-        await inbox.inform(session, place, text, now=now, lane=lane)
-    log.warning("alert%s: %s", "" if found else ", in no chat", plain_moments(text))
+        with words.spoken_in(place.language or words.language()):
+            await inbox.inform(session, place, told(), now=now, lane=lane)
+    with words.spoken_in(words.ENGLISH):
+        log.warning("alert%s: %s", "" if found else ", in no chat", plain_moments(told()))
 
 
 LANE = "alerts/"

@@ -92,6 +92,8 @@ class Watch:
     file: str | None
     """The path of an SQLite database."""
     now: Callable[[], datetime]
+    language: str = words.ENGLISH
+    """The language for operators of whom none is known."""
     every: float = EVERY
     """The seconds between two looks."""
     patience: float = PATIENCE
@@ -126,8 +128,9 @@ class Watch:
 
     def withdrawn(self, model: str, *, on: date | None, instead: str) -> None:
         """Note that a model will be withdrawn on a day, and another one to be used, if told."""
-        facts = {"model": model, "on": on or "?", "instead": instead or "?"}
-        self.note(Matter("leaving", self.now(), model, facts, DAY))
+        kind = "leaving" if on is None else "replaced" if instead else "leaving_on"
+        facts = {"model": model, "on": on, "instead": instead}
+        self.note(Matter(kind, self.now(), model, facts, DAY))
 
     def unlisted(self, model: str) -> None:
         """Note that a model is withdrawn, or not on offer."""
@@ -229,32 +232,38 @@ class Watch:
         over: Sequence[Key],
         outage: _Outage | None,
     ) -> None:
-        """Tell everything that is not told yet; one process looks at what all could see."""
-        now, found = self.now(), list(matters)
-        ended = list(over)
-        accounts = list(self.adapters())
-        stuck = await checks.stuck(session, accounts, now)
-        open_now = await open_ones(session)
-        found += stuck
-        ended += _missing("stuck", {platform for platform, _ in accounts}, stuck)
-        if await take(
-            session, Matter("round", now, again=timedelta(seconds=self.every * 0.8)), now=now
-        ):
-            found += await checks.budget(session, self.rules, now)
-            errors = await checks.errors(session, now)
-            is_told = any(kind in MODEL for kind, _ in (*open_now, *map(_key, found)))
-            found += [] if is_told else errors
-            ended += _missing("errors", {""}, errors)
-        for matter in found:
-            await tell(session, self.admins, matter, now=now)
-        for key in ended:
-            if key in open_now:
+        """Tell everything that is not told yet, and what is over."""
+        now, told = self.now(), await open_ones(session)
+        found, ended = await self._check(session, (*told, *(each.key for each in matters)), now)
+        with words.spoken_in(self.language):
+            for matter in (*matters, *found):
+                await tell(session, self.admins, matter, now=now)
+            for key in {*over, *ended} & told.keys():
                 await end(session, self.admins, key, now=now)
-        if outage is not None and outage.told:
-            facts = {"until": words.moment(now)}
-            past = Matter("database_was", outage.since, facts=facts)
-            if await tell(session, self.admins, past, now=now):
-                await end(session, (), past.key, now=now)
+            if outage is not None and outage.told:
+                past = Matter("database_was", outage.since, facts={"until": now})
+                if await tell(session, self.admins, past, now=now):
+                    await end(session, self.admins, past.key, now=now)
+
+    async def _check(
+        self, session: Session, known: Sequence[Key], now: datetime
+    ) -> tuple[list[Matter], list[Key]]:
+        """Return the matters that the database tells of, and those that it tells to be over.
+
+        One process at a time looks at what all of them could see.
+        """
+        accounts = list(self.adapters())
+        found = await checks.stuck(session, accounts, now)
+        over = _missing("stuck", {platform for platform, _ in accounts}, found)
+        turn = Matter("round", now, again=timedelta(seconds=self.every * 0.8))
+        if not await take(session, turn, now=now):
+            return found, over
+        failing = await checks.errors(session, now)
+        over += _missing("errors", {""}, failing)
+        found += await checks.budget(session, self.rules, now)
+        if not any(kind in MODEL for kind, _ in known):  # else their reason is told
+            found += failing
+        return found, over
 
     # While the database takes nothing
 
@@ -266,8 +275,8 @@ class Watch:
             return
         outage.told = True
         kind = "disk_full" if is_full(error) else "database"
-        sentence = Matter(kind, outage.since).sentence
-        log.warning("alert: %s", plain_moments(sentence))
+        matter = Matter(kind, outage.since)
+        log.warning("alert: %s", plain_moments(matter.sentence))
         if self._seen is None:
             return
         for place in self._seen.places:
@@ -276,14 +285,12 @@ class Watch:
             adapter = self.adapters().get(account)
             if adapter is not None and listener and listener.worker_id == self.worker_id:
                 nonce = f"alert-{int(now.timestamp())}"
+                with words.spoken_in(place.language or self.language):
+                    sentence = matter.sentence
                 try:
                     await adapter.send(place.address, sentence, final=True, nonce=nonce)
                 except DeliveryError as refusal:
                     log.warning("the alert is not delivered: %s", refusal)
-
-
-def _key(matter: Matter) -> Key:
-    return matter.key
 
 
 def _missing(kind: str, subjects: Iterable[str], found: Iterable[Matter]) -> list[Key]:

@@ -41,8 +41,9 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
     Raises LeaseLost if another attempt owns the turn or its conversation was forgotten.
     """
     # Lock the turn until the commit: `privacy.forget` then waits, finds the files and deletes them.
-    mine = select(_turns.c.id).where(_turns.c.id == turn.id, _turns.c.attempt == turn.attempt)
-    if await session.scalar(mine.with_for_update(key_share=True)) is None:
+    mine = select(_turns.c.user_id).where(_turns.c.id == turn.id, _turns.c.attempt == turn.attempt)
+    user_id = await session.scalar(mine.with_for_update(key_share=True))
+    if user_id is None:
         raise LeaseLost
     by_digest = {content.digest: content for content in contents}
     for digest, content in sorted(by_digest.items()):
@@ -55,7 +56,7 @@ async def keep(session: Session, turn: Turn, contents: Iterable[Content], *, now
     if sum(len(content.data) for content in by_digest.values()) > PIECE:
         session.use_up()
     uses = [
-        {"turn_id": turn.id, "digest": digest, "user_id": turn.user_id, "size": len(content.data)}
+        {"turn_id": turn.id, "digest": digest, "user_id": user_id, "size": len(content.data)}
         for digest, content in by_digest.items()
     ]
     await session.execute(insert_missing(session, _uses).values(uses))

@@ -113,21 +113,23 @@ class OpenCall:
         """Recall the conversation and reserve the first call; raises QuotaExceeded."""
         tries = count()
 
-        async def work(session: Session) -> tuple[Context, int, Reservation]:
-            again = next(tries) > 0 or self.turn.attempt > 1
-            context = await memory.recall(session, self.turn, self.marks, now=self._now())
+        async def work(session: Session) -> tuple[Turn, Context, int, Reservation]:
+            turn = await inbox.current(session, self.turn)
+            again = next(tries) > 0 or turn.attempt > 1
+            context = await memory.recall(session, turn, self.marks, now=self._now())
             if context.cut:
                 notice = words.shortened(by_summary=False, can_search=self._terms.tools)
-                await inbox.tell(session, self.turn, notice, now=self._now())
+                await inbox.tell(session, turn, notice, now=self._now())
             tokens = self._estimate(context)
-            counts = self.turn.kind == "chat"
+            counts = turn.kind == "chat"
             if again and counts:
                 # A turn counts once, and an earlier attempt may have counted it.
-                counts = not await quota.is_counted(session, self.turn)
-            reservation = await self._reserve(session, tokens, turns=int(counts), again=again)
-            return context, tokens, reservation
+                counts = not await quota.is_counted(session, turn)
+            reservation = await self._reserve(session, turn, tokens, turns=int(counts), again=again)
+            return turn, context, tokens, reservation
 
-        self.context, self._prompt_tokens, self._reservation = await transact(self._sessions, work)
+        entered = await transact(self._sessions, work)
+        self.turn, self.context, self._prompt_tokens, self._reservation = entered
         self.reply.progress = self.progress
         return self
 
@@ -378,10 +380,12 @@ class OpenCall:
     async def _reserve_now(self) -> None:
         """Reserve one more call of the attempt, which counts as a turn once."""
         tries = count()
-        self._reservation = await transact(
-            self._sessions,
-            lambda s: self._reserve(s, self._prompt_tokens, turns=0, again=next(tries) > 0),
-        )
+
+        async def work(session: Session) -> Reservation:
+            turn, again = await inbox.current(session, self.turn), next(tries) > 0
+            return await self._reserve(session, turn, self._prompt_tokens, turns=0, again=again)
+
+        self._reservation = await transact(self._sessions, work)
         self.tool_calls, self._usage, self._received = [], None, None
         self._came, self._noted, self._noted_tokens = [], 0, 0
         self._thoughts = []
@@ -389,7 +393,7 @@ class OpenCall:
         self.finish_reason = ""
 
     async def _reserve(
-        self, session: Session, tokens: int, *, turns: int, again: bool
+        self, session: Session, turn: Turn, tokens: int, *, turns: int, again: bool
     ) -> Reservation:
         """Reserve a call.
 
@@ -401,10 +405,10 @@ class OpenCall:
             await self.recover(session)
         return await quota.reserve(
             session,
-            self.turn,
+            turn,
             self._terms.rules,
             model=self.model,
-            cost=self._terms.most(self.turn, tokens),
+            cost=self._terms.most(turn, tokens),
             turns=turns,
             tokens=tokens + self._terms.max_completion_tokens,
             prompt_tokens=tokens,

@@ -256,10 +256,11 @@ class Chat:
         is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
         tries, ended = count(), replace(turn, outcome=outcome)
 
-        async def work(session: Session) -> tuple[str, Standing | None]:
+        async def work(session: Session) -> tuple[Turn, str, Standing | None]:
             now, standing = self._now(), known(ended)
             if next(tries) and await inbox.is_answered(session, turn):
-                return text, None  # an earlier try was committed, and the database could not say so
+                # An earlier try was committed, and the database could not say so.
+                return ended, text, None
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
             elif turn.question.again and not is_kept:
@@ -267,24 +268,27 @@ class Chat:
             else:
                 answer = await self._worded(session, call, ending)
             older_id = await older(session, turn, call.context) if is_kept else None
-            above = await inbox.answered(session, turn, answer, outcome, now=now, older_id=older_id)
+            stored, above = await inbox.answered(
+                session, ended, answer, outcome, now=now, older_id=older_id
+            )
             if turn.kind == "chat" and is_kept:
-                is_newest = await self._remember(session, call)
+                is_newest = await self._remember(session, call, stored)
                 if is_plain(turn):
                     standing = after(above, is_newest=is_newest)
             elif turn.question.attachments:
                 await attachments.drop(session, turn)
-            await self._settle(session, call)
-            return await self._warned(session, turn, answer) if is_kept else answer, standing
+            await self._settle(session, call, stored)
+            shown = await self._warned(session, stored, answer) if is_kept else answer
+            return stored, shown, standing
 
-        answer, reply.standing = await transact(self._sessions, work)
+        stored, answer, reply.standing = await transact(self._sessions, work)
         call.settled()
         self._log(call, outcome)
-        return replace(ended, answer=answer)
+        return replace(stored, answer=answer)
 
-    async def _remember(self, session: Session, call: OpenCall) -> bool:
+    async def _remember(self, session: Session, call: OpenCall, turn: Turn) -> bool:
         """Remember an exchange; return whether it is the newest of its conversation."""
-        turn, now = call.turn, self._now()
+        now = self._now()
         is_newest = await memory.remember(
             session, turn, call.context, call.said, call.counted, now=now
         )
@@ -292,13 +296,13 @@ class Chat:
             await inbox.summarise(session, turn, now=now)
         return is_newest
 
-    async def _settle(self, session: Session, call: OpenCall) -> None:
+    async def _settle(self, session: Session, call: OpenCall, turn: Turn) -> None:
         """Settle the calls of a turn; a conversation whose model is gone gets the default."""
         await call.settle(session)
         if call.reply.stopped or call.turn.attempt > 1:
             await call.recover(session)
-        if call.turn.model is not None and self._llm.is_gone(call.turn.model):
-            await memory.choose_model(session, call.turn.conversation_id, None)
+        if turn.model is not None and self._llm.is_gone(turn.model):
+            await memory.choose_model(session, turn.conversation_id, None)
 
     async def _warned(self, session: Session, turn: Turn, answer: str) -> str:
         """Return an answer with a line below it for each limit of which most is used by now."""
@@ -317,7 +321,14 @@ class Chat:
         if not answer:
             return ending.text  # it was deleted meanwhile
         if sentence and await self._is_news(session, turn, ending):
-            await inbox.tell(session, turn, sentence, reply_to=turn.message_id, now=self._now())
+            await inbox.tell(
+                session,
+                turn,
+                sentence,
+                reply_to=turn.message_id,
+                whispered=ending.outcome is Outcome.REFUSED,
+                now=self._now(),
+            )
         return answer
 
     async def _is_news(self, session: Session, turn: Turn, ending: _Ending) -> bool:

@@ -41,7 +41,7 @@ class Delivery:
         standing = reply.standing or known(turn)
         if standing is None:
             standing = await transact(self._sessions, lambda s: look_up(s, turn))
-        await reply.deliver(turn.answer, standing.buttons, last=last)
+        await reply.deliver(turn.answer, standing.buttons, whom=turn.whom, last=last)
         await self._enclosures.enclose(turn, reply, last=last)
         # Before the turn ends, so that a crash in between loses none of it.
         await reply.unbutton(standing.ended)
@@ -51,8 +51,9 @@ class Delivery:
             if turn.muted_until is not None and not turn.ticket:
                 await mutes.unmute(session, turn.address)
             is_restored = await give_back(session, turn)
+            keeps_answer = not (is_restored or turn.question.fleeting)
             return await inbox.delivered(
-                session, turn, outcome, now=self._now(), is_restored=is_restored
+                session, turn, outcome, now=self._now(), keeps_answer=keeps_answer
             )
 
         is_followed = await transact(self._sessions, work)

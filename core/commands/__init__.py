@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from core import words
 from core.adapter import COMMANDS, Command
-from core.commands import _everyday, _language, _privacy, _style
+from core.commands import _everyday, _language, _linking, _privacy, _style
 from core.commands._privacy import CONFIRMED
 from core.commands._request import CarryOut, Offer, Request, Result
 from core.db import Session
@@ -23,6 +23,8 @@ _CARRY_OUT: Mapping[str, CarryOut] = {
     "privacy": _privacy.privacy,
     "export": _privacy.export,
     "forget": _privacy.forget,
+    "link": _linking.link,
+    "unlink": _linking.unlink,
 }
 """The function of each command, but for `/retry`, which makes a turn for the model."""
 

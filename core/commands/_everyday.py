@@ -44,4 +44,5 @@ async def usage(session: Session, request: Request) -> Result:
         confidential=request.confidential,
         now=request.now,
     )
-    return Result(text, encloses=Enclosure.USAGE if request.confidential else None)
+    enclosed = Enclosure.USAGE if request.confidential else None
+    return Result(text, encloses=enclosed, whispered=not request.private)

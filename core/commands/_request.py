@@ -1,10 +1,11 @@
 """A request to carry out a command, and its result."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import words
+from core.adapter import Account, Address, Author
 from core.db import Session
 from core.quota import Rules
 from core.turns import Enclosure, Speaker
@@ -24,6 +25,10 @@ class Offer:
     personas: Mapping[str, str] = field(default_factory=dict)
     """Instructions by a short name."""
     retention_days: int | None = None
+    admins: frozenset[Account] = frozenset()
+    """The operators' accounts."""
+    links: Callable[[str], Sequence[str]] = lambda _: ()
+    """Returns the addresses of pages that open a chat with the bot and send it an invite."""
     language: str = words.ENGLISH
     """The language for people of whom none is known."""
 
@@ -44,6 +49,10 @@ class Request:
     """True if the person administers the chat; None if that is unknown."""
     offer: Offer
     now: datetime
+    author: Author
+    address: Address
+    about: str = ""
+    """The matter of the question that the person has confirmed, see `Result.asks`."""
     confidential: bool = False
     """True if nobody but the person sees the answer, though others read the chat."""
     refusal: str = ""
@@ -66,8 +75,17 @@ class Result:
     """True if a conversation was forgotten; what it holds has to be deleted."""
     encloses: Enclosure | None = None
     """The file that goes with the answer."""
+    whispered: bool = False
+    """True if the answer is for the person alone, wherever the platform can hide it from others."""
     asks: str = ""
-    """The name of the command, if it waits for a confirmation by buttons."""
+    """The command, if it waits for a confirmation by buttons. Behind its name may stand a word for
+    the matter that it asks about; the confirmed request gets that back."""
+    fleeting: bool = False
+    """True if the text holds a secret: it is deleted once it is delivered."""
+    secret: bool = False
+    """True if the arguments hold a secret: they are not stored."""
+    speaker: Speaker | None = None
+    """The person and their conversation from now on, if another one than before."""
 
 
 CarryOut = Callable[[Session, Request], Awaitable[Result]]

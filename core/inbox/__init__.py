@@ -12,6 +12,7 @@ from core.inbox._accept import (
     replace,
     say,
     summarise,
+    take_over,
     tell,
 )
 from core.inbox._claim import (
@@ -43,7 +44,16 @@ from core.inbox._records import (
     unanswered,
     unanswered_by,
 )
-from core.inbox._steps import add, answered, delivered, give_up, is_answered, retry
+from core.inbox._steps import (
+    add,
+    answered,
+    current,
+    delivered,
+    discard,
+    give_up,
+    is_answered,
+    retry,
+)
 
 __all__ = [
     "Entry",
@@ -60,7 +70,9 @@ __all__ = [
     "cancel",
     "claim",
     "copied",
+    "current",
     "delivered",
+    "discard",
     "extend",
     "free",
     "get",
@@ -85,6 +97,7 @@ __all__ = [
     "say",
     "shaken",
     "summarise",
+    "take_over",
     "tell",
     "unanswered",
     "unanswered_by",

@@ -143,7 +143,7 @@ async def inform(
         conversation_id=place.conversation_id,
         epoch=place.epoch,
         lane=lane,
-        question=Question("", announced=announced),
+        question=Question("", language=place.language, announced=announced),
         ready_at=now,
         answer=text,
     )
@@ -151,12 +151,20 @@ async def inform(
 
 
 async def tell(
-    session: Session, turn: Turn, text: str, *, now: datetime, reply_to: str | None = None
+    session: Session,
+    turn: Turn,
+    text: str,
+    *,
+    now: datetime,
+    reply_to: str | None = None,
+    whispered: bool = False,
 ) -> None:
     """Store a notice for a person, in a message of its own beside the answer to a turn.
 
-    `reply_to` is the message of theirs that it replies to.
+    `reply_to` is the message of theirs that it replies to; `whispered` means that it concerns
+    nobody else.
     """
+    question = turn.question.aside(whispered=whispered)
     entry = Entry(
         kind="command",
         address=turn.address,
@@ -166,11 +174,21 @@ async def tell(
         conversation_id=turn.conversation_id,
         epoch=turn.epoch,
         lane=None,
-        question=Question("", language=turn.question.language),
+        question=question,
         ready_at=now,
         answer=text,
     )
     await say(session, entry, now=now)
+
+
+async def take_over(session: Session, entry: Entry, turn_id: int, *, now: datetime) -> int:
+    """Store a turn with an answer that is to stand in the messages of another turn's answer.
+
+    The other turn has none from then on. Return the new turn's id.
+    """
+    new_id: int = (await session.execute(_INSERT, _row(entry, now))).scalar_one()
+    await posts.give(session, turn_id, new_id)
+    return new_id
 
 
 async def move(session: Session, address: Address, chat: str) -> None:

@@ -1,5 +1,7 @@
 """The two steps of a turn: answered, then delivered. Every write is fenced by the attempt."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +21,30 @@ from sqlalchemy import (
     update,
 )
 
-from core.db import Session, row_count
+from core.db import LOOK, WORK, Session, notify, row_count
 from core.errors import LeaseLost
 from core.inbox._order import call_up
 from core.inbox._tables import IS_QUESTION, turns
 from core.models import FENCED, Instant
 from core.posts import LAST, part_of
 from core.turns import GAP, Outcome, Turn
+
+WHOSE = ("user_id", "conversation_id", "epoch")
+"""The columns of a turn that change when its person links accounts."""
+_CURRENT = select(*(turns.c[name] for name in WHOSE)).where(*FENCED)
+
+
+async def current(session: Session, turn: Turn) -> Turn:
+    """Return a turn with its person and conversation as they are now.
+
+    They are others than at the claim if accounts were linked since. Raises LeaseLost when another
+    attempt owns the turn.
+    """
+    found = (await session.execute(_CURRENT, turn.fence)).one_or_none()
+    if found is None:
+        raise LeaseLost(f"turn {turn.reference}")
+    return replace(turn, **found._mapping)
+
 
 _ANSWERED = (
     update(turns)
@@ -36,7 +55,7 @@ _ANSWERED = (
         answered_at=bindparam("at", type_=Instant),
         faults=literal(0),
     )
-    .returning(LAST.scalar_subquery().label("shown"))
+    .returning(LAST.scalar_subquery().label("shown"), *(turns.c[name] for name in WHOSE))
 )
 
 
@@ -48,18 +67,19 @@ async def answered(
     *,
     now: datetime,
     older_id: int | None = None,
-) -> str | None:
+) -> tuple[Turn, str | None]:
     """Store the whole answer; raises LeaseLost when another attempt owns the turn.
 
-    Return the message id of the last part of an older turn's answer, if that stands in the chat.
+    Return the turn as `current` does, and the message id of the last part of an older turn's
+    answer, if that stands in the chat.
     """
     values = {"text": answer, "ended": outcome, "at": now, **part_of(turn.address, older_id)}
     written = await session.execute(_ANSWERED, {**turn.fence, **values})
     stored = written.one_or_none()
     if stored is None:
         raise LeaseLost(f"turn {turn.reference}")
-    found: str | None = stored.shown
-    return found
+    whose = {name: getattr(stored, name) for name in WHOSE}
+    return replace(turn, **whose), stored.shown
 
 
 async def add(session: Session, turn: Turn, note: str) -> str:
@@ -112,24 +132,24 @@ _DELIVERED_AND_REMEMBERED = _DELIVERED.values(
 )
 
 
-_DELIVERED_AGAIN = _DELIVERED.values(answer=null())
+_DELIVERED_BARE = _DELIVERED.values(answer=null())
 
 
 async def delivered(
-    session: Session, turn: Turn, outcome: Outcome, *, now: datetime, is_restored: bool = False
+    session: Session, turn: Turn, outcome: Outcome, *, now: datetime, keeps_answer: bool = True
 ) -> bool:
     """End a turn whose answer is delivered; free the lane.
 
-    A delivered turn keeps no words that stand in memory; `is_restored` means that its answer is
-    that of the turn which it was to replace.
+    A delivered turn keeps no words that stand in memory. Without `keeps_answer` it keeps none at
+    all of its answer: that is a secret, or that of the turn which it was to replace.
 
     Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
     the turn.
     """
     may_be_remembered = turn.kind == "chat" and outcome in (Outcome.OK, Outcome.STOPPED)
     statement = _DELIVERED_AND_REMEMBERED if may_be_remembered else _DELIVERED
-    if is_restored:
-        statement = _DELIVERED_AGAIN
+    if not keeps_answer:
+        statement = _DELIVERED_BARE
     return await _end(session, turn, statement, outcome, now=now)
 
 
@@ -160,6 +180,29 @@ async def give_up(session: Session, turn: Turn, *, now: datetime) -> bool:
     the turn.
     """
     return await _end(session, turn, _GIVEN_UP, Outcome.UNDELIVERABLE, now=now)
+
+
+async def discard(session: Session, turn_ids: Collection[int], *, now: datetime) -> list[int]:
+    """End turns that are not delivered, for an operator, and free their lanes.
+
+    Return the ids of those that were ended. If one was running, the caller has to settle its open
+    call by `quota.abandon`.
+    """
+    taken = (
+        update(turns)
+        .where(turns.c.id.in_(turn_ids), turns.c.delivered_at.is_(None))
+        .values(attempt=turns.c.attempt + 1)  # which fences its worker off
+        .returning(turns.c.id, turns.c.attempt)
+    )
+    ended = sorted((row.id, row.attempt) for row in (await session.execute(taken)).all())
+    for turn_id, attempt in ended:
+        fence = {"the_turn": turn_id, "the_attempt": attempt}
+        await session.scalar(_GIVEN_UP, {**fence, "at": now, "ended": Outcome.UNDELIVERABLE})
+        await call_up(session, turn_id, now=now)
+    if ended:
+        await notify(session, LOOK)
+        await notify(session, WORK)
+    return [turn_id for turn_id, _ in ended]
 
 
 _IS_STOPPED = and_(turns.c.cancel, turns.c.answered_at.is_(None))

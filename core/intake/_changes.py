@@ -8,7 +8,7 @@ from core import commands, identity, inbox, memory, posts, presses, quota, words
 from core.adapter import Change, ChangeKind, Copy
 from core.db import Session
 from core.intake._doors import Doors, Person
-from core.intake._entries import Accepted, answered, instead, notice_of
+from core.intake._entries import Accepted, answered, asking, instead, notice_of
 from core.requests import Bounds, Reason
 from core.turns import Activity, Outcome, Question, Stranger
 
@@ -91,7 +91,9 @@ class Changes:
         if change.is_press and await identity.has_left(session, *there):
             return Accepted(told=words.MOVED_ON)  # nothing can be written there any more
         now = self._now()
-        not_theirs = Accepted(told=words.NOT_YOURS if change.is_press else "")
+        # In a private chat it was theirs, but their account was unlinked since.
+        sentence = words.MOVED_ON if record.question.private else words.NOT_YOURS
+        not_theirs = Accepted(told=sentence if change.is_press else "")
         if person is None:
             return not_theirs
         user_id, activity, _ = person
@@ -127,8 +129,9 @@ class Changes:
             if waiting is not None:
                 return await self._go_on(session, change, record, waiting)
         if record.outcome in (Outcome.FAILED, Outcome.REFUSED) and not record.forgotten:
+            refusal = await inbox.answer_of(session, record.id)
             await inbox.requeue(session, record.id, ticket=change.ticket, now=now)
-            await self._stay(session, change, record.id)
+            await self._stand(session, change, record, refusal)
             return Accepted()
         if told := await presses.hindrance(session, change, record):
             return Accepted(told=told)
@@ -154,23 +157,38 @@ class Changes:
         now = self._now()
         if now < waiting.until:
             return Accepted(told=words.WAITS.format(until=words.until(waiting.until, now)))
+        notice = await inbox.answer_of(session, record.id)
         await quota.end_wait(session, waiting.notice_id)
         for turn_id in waiting.turn_ids:
             await inbox.requeue(session, turn_id, ticket=change.ticket, now=now)
         if record.id in waiting.turn_ids:
-            await self._stay(session, change, record.id)
+            await self._stand(session, change, record, notice)
         else:
-            await self._take_off(session, change, record)
+            await self._take_off(session, change, record, notice)
         return Accepted(told="" if waiting.turn_ids else words.NOTHING_WAITS)
 
-    async def _take_off(self, session: Session, change: Change, record: inbox.Record) -> None:
-        """Let a notice stand without its button."""
-        text = await inbox.answer_of(session, record.id)
-        if text:
-            question = Question("", private=record.question.private)
-            entry = answered(instead(change, record, question, self._now()), text)
-            entry = replace(entry, replaces_id=record.id)
-            await self._stay(session, change, await inbox.replace(session, entry, now=self._now()))
+    async def _stand(
+        self, session: Session, change: Change, record: inbox.Record, refusal: str
+    ) -> None:
+        """Let the answer to a question that was refused stand in the place of the refusal.
+
+        If only its person sees that, the answer stands in a message of its own.
+        """
+        if change.hidden is None:
+            await self._stay(session, change, record.id)
+        else:
+            await self._take_off(session, change, record, refusal)
+
+    async def _take_off(
+        self, session: Session, change: Change, record: inbox.Record, text: str
+    ) -> None:
+        """Let a text stand in the messages of an answer, without its button."""
+        now = self._now()
+        question = record.question.aside(whispered=True)
+        entry = answered(instead(change, record, question, now), text or words.EMPTY)
+        ticket = change.ticket if change.hidden is None else change.hidden
+        entry = replace(entry, lane=None, ticket=ticket, replaces_id=record.id)
+        await self._stay(session, change, await inbox.take_over(session, entry, record.id, now=now))
 
     async def _decide(self, session: Session, change: Change, record: inbox.Record) -> Accepted:
         """Carry out a command that asked for a confirmation, or leave it.
@@ -178,12 +196,21 @@ class Changes:
         The outcome takes the place of the question.
         """
         now = self._now()
-        if presses.is_decided(record):
+        # Another process may have answered a press at the same moment.
+        owner_id = await posts.turn_of(session, change.address, change.message_id)
+        if presses.is_decided(record) or owner_id != record.id:
             return Accepted(told=words.DECIDED)
         result = await presses.decide(session, change, record, self._offer, now=now)
         private, spoken = record.question.private, words.language()
-        question = Question("", private=private, language=spoken)
+        question = asking(Question("", private=private, language=spoken), result)
         entry = answered(instead(change, record, question, now), result.text)
+        if (speaker := result.speaker) is not None:
+            entry = replace(
+                entry,
+                user_id=speaker.user_id,
+                conversation_id=speaker.conversation_id,
+                epoch=speaker.epoch,
+            )
         await inbox.replace(session, replace(entry, replaces_id=record.id), now=now)
         return Accepted(changed=True, forgot=result.forgot)
 

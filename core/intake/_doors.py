@@ -60,7 +60,8 @@ class Doors:
         is_whole = isinstance(event, Membership) or len(address.places) == 1
         if self._rules.leaves and is_whole:
             group = address.platform, address.bot_id, address.places[-1]
-            return Accepted(errand=Leave(("leave", *group), address, words.LEAVING))
+            with words.spoken_in(self._offer.language):
+                return Accepted(errand=Leave(("leave", *group), address, words.LEAVING))
         return _silence(event) if isinstance(event, InboundMessage) else Accepted()
 
     async def note_move(self, session: Session, move: Move) -> None:

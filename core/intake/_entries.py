@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core import inbox
+from core import commands, inbox
 from core.adapter import Change, InboundMessage
 from core.errands import Errand
 from core.requests import Reason
@@ -28,9 +28,9 @@ class Accepted:
 
 def entry_of(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> inbox.Entry:
     address = message.address
-    # A private chat is one lane; in a group each person has one. A person's private conversation
-    # may go on with another bot, which must not wait for one that nobody runs any more.
-    whose = f"{address.platform}/{address.bot_id}" if message.private else f"{speaker.user_id}"
+    # A private chat is one lane; in a group each account has one. A person's private conversation
+    # may go on with another account or bot, which must not wait for one that nobody runs any more.
+    there = f"{address.platform}/{address.bot_id}/" if message.private else ""
     return inbox.Entry(
         kind="chat",
         address=address,
@@ -39,7 +39,7 @@ def entry_of(message: InboundMessage, speaker: Speaker, ready_at: datetime) -> i
         user_id=speaker.user_id,
         conversation_id=speaker.conversation_id,
         epoch=speaker.epoch,
-        lane=f"{speaker.conversation_id}/{whose}",
+        lane=f"{speaker.conversation_id}/{there}{message.author.account_id}",
         question=Question.of(message),
         ready_at=ready_at,
         sent_at=message.sent_at,
@@ -64,6 +64,18 @@ def instead(change: Change, record: inbox.Record, question: Question, now: datet
     )
 
 
+def asking(question: Question, result: commands.Result) -> Question:
+    """Return the question of a command as it is stored beside the result."""
+    return replace(
+        question,
+        text="" if result.secret else question.text,
+        encloses=result.encloses,
+        asks=result.asks,
+        whispered=result.whispered,
+        fleeting=result.fleeting,
+    )
+
+
 def answered(entry: inbox.Entry, text: str) -> inbox.Entry:
     """Return an entry that is answered already: it needs no model and waits for no question.
 
@@ -76,5 +88,5 @@ def answered(entry: inbox.Entry, text: str) -> inbox.Entry:
 
 def notice_of(entry: inbox.Entry, reason: Reason, text: str) -> inbox.Entry:
     """Return an entry that only tells a person to wait; it waits for nothing itself."""
-    told = Question("", notice=reason, language=entry.question.language)
+    told = entry.question.aside(notice=reason, whispered=True)
     return replace(answered(entry, text), lane=None, question=told)

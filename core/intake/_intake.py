@@ -15,8 +15,10 @@ from core import (
     inbox,
     memory,
     mutes,
+    operations,
     pieces,
     posts,
+    presses,
     quota,
     speech,
     words,
@@ -40,10 +42,10 @@ from core.errors import place
 from core.events import cleaned
 from core.intake._changes import Changes
 from core.intake._doors import Doors
-from core.intake._entries import Accepted, answered, entry_of, notice_of
+from core.intake._entries import Accepted, answered, asking, entry_of, notice_of
 from core.outages import is_broken, timed_out
 from core.requests import Bounds, Reason, Turnstile
-from core.turns import Speaker, Stranger
+from core.turns import Enclosure, Speaker, Stranger
 
 log = logging.getLogger(__name__)
 
@@ -200,6 +202,8 @@ class Intake:
                 return await self._doors.hear_stranger(session, message, speaker, now)
         with words.spoken_in(self._language_of(speaker.language, message)):
             if code := self._doors.code_in(message):
+                if reached := self._bounds.reached(speaker.activity):
+                    return await self._hold_off(session, message, speaker, reached, now)
                 return await self._doors.redeem(session, message, speaker, code, now)
             return await self._heard(session, message, speaker, now)
 
@@ -209,6 +213,9 @@ class Intake:
     async def _heard(
         self, session: Session, message: InboundMessage, speaker: Speaker, now: datetime
     ) -> Accepted:
+        operator = presses.operator(message.author, self._offer, now=now)
+        if operator is not None and message.private and (wish := operations.wish_in(message)):
+            return await self._operate(session, message, wish, operator, speaker, now)
         question = speech.question_in(message)
         if question is not None and message.command != NEW:
             return await self._said(session, question, speaker, now)
@@ -319,20 +326,44 @@ class Intake:
             message.admin,
             self._offer,
             now,
+            author=message.author,
+            address=message.address,
             confidential=message.private or message.confidential,
         )
         result = await commands.run(session, message.command or "", request)
         question = speech.question_in(message)
         if question is not None and result.epoch is not None:
             return await self._anew(session, question, speaker, result, now)
-        entry = answered(entry_of(message, speaker, now), result.text)
-        if result.encloses or result.asks:
-            told = replace(entry.question, encloses=result.encloses, asks=result.asks)
-            entry = replace(entry, question=told)
+        entry = answered(entry_of(message, result.speaker or speaker, now), result.text)
+        entry = replace(entry, question=asking(entry.question, result))
         turn_id = await inbox.accept(session, message.event_id, entry, now=now)
         if result.instructions is not None and turn_id is not None:
             await memory.instruct(session, speaker, turn_id, result.instructions, now=now)
         return Accepted(changed=result.stopped, forgot=result.forgot)
+
+    async def _operate(
+        self,
+        session: Session,
+        message: InboundMessage,
+        wish: str,
+        order: operations.Order,
+        speaker: Speaker,
+        now: datetime,
+    ) -> Accepted:
+        """Carry out what an operator orders, and store its turn with the answer."""
+        if not await inbox.is_new(session, message.address, message.event_id, message.message_id):
+            return Accepted()
+        if reached := self._bounds.reached(speaker.activity):
+            return await self._hold_off(session, message, speaker, reached, now)
+        order = replace(order, user_id=speaker.user_id)
+        answer = await operations.carry_out(session, wish, order)
+        entry = answered(entry_of(message, speaker, now), answer.text)
+        asks, encloses = wish if answer.asks else "", Enclosure.STATS if answer.charts else None
+        if asks or encloses:
+            question = replace(entry.question, asks=asks, encloses=encloses)
+            entry = replace(entry, question=question)
+        await inbox.accept(session, message.event_id, entry, now=now)
+        return Accepted(changed=answer.stopped)
 
     async def _anew(
         self,

@@ -5,9 +5,17 @@ statement on a class costs more than one on a table.
 """
 
 from core.models._access import invites, moved_groups, redemptions, standings
+from core.models._figures import audits, days_of_all, spendings, tally_marks, waits
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
-from core.models._memory import attachment_uses, attachments, conversations, messages, summaries
+from core.models._memory import (
+    NOWHERE,
+    attachment_uses,
+    attachments,
+    conversations,
+    messages,
+    summaries,
+)
 from core.models._money import (
     allowances,
     calls,
@@ -18,12 +26,13 @@ from core.models._money import (
     waiting,
 )
 from core.models._operators import alerts, announcements, recipients, walks
-from core.models._people import identities, users
+from core.models._people import guesses, identities, links, users
 from core.models._schema import Instant, Key, metadata, partial_index
 
 __all__ = [
     "FENCED",
     "FORGOTTEN",
+    "NOWHERE",
     "Instant",
     "Key",
     "alerts",
@@ -31,14 +40,18 @@ __all__ = [
     "announcements",
     "attachment_uses",
     "attachments",
+    "audits",
     "calls",
     "conversations",
     "corrections",
     "days",
+    "days_of_all",
     "events",
     "exceptions",
+    "guesses",
     "identities",
     "invites",
+    "links",
     "listeners",
     "messages",
     "metadata",
@@ -50,11 +63,14 @@ __all__ = [
     "posts",
     "recipients",
     "redemptions",
+    "spendings",
     "standings",
     "summaries",
+    "tally_marks",
     "turns",
     "users",
     "waiting",
+    "waits",
     "walks",
     "workers",
 ]

@@ -128,6 +128,8 @@ posts = Table(
     Column("part", Integer),
     # True if a create of it had an unknown outcome, and its double is not looked for yet.
     Column("doubtful", Boolean, nullable=False, default=False, server_default=text("false")),
+    # The time at which a message of ours stood there; None in a row of an older release.
+    Column("posted_at", Instant),
     UniqueConstraint("platform", "bot_id", "chat", "message_id"),
     UniqueConstraint("turn_id", "part"),
 )

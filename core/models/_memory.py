@@ -16,11 +16,17 @@ from sqlalchemy import (
 
 from core.models._schema import Instant, Key, metadata, partial_index
 
+NOWHERE = ""
+"""The chat of a conversation in which nothing is said any more; no chat of a platform has this id.
+"""
+
 conversations = Table(
     "conversations",
     metadata,
     Column("id", Key, primary_key=True),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), unique=True),
+    # The person to whom it belongs, if it was the own one of an account that was linked.
+    Column("owner_id", Key),
     Column("platform", Text),
     Column("bot_id", Text),
     Column("chat", Text),
@@ -47,10 +53,13 @@ conversations = Table(
         "id",
         where="forgotten_at IS NOT NULL AND cleared_at IS NULL",
     ),
+    partial_index("ix_conversations_owner", "owner_id", where="owner_id IS NOT NULL"),
 )
 """The messages that share memory: a person's own, or those at a group's address.
 
-A forgotten one belongs to nobody and has no address, so nobody can reach what it holds.
+A forgotten one belongs to nobody and has no address, so nobody can reach what it holds. One that
+another took the place of, because accounts were linked, has an owner: nothing is said in it any
+more, but it is searched, exported and forgotten with the person's own.
 """
 
 messages = Table(

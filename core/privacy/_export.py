@@ -28,6 +28,9 @@ _identities = models.identities
 _calls = models.calls
 _days = models.days
 _files = models.attachments
+_standings = models.standings
+_invites = models.invites
+_redemptions = models.redemptions
 _uses = models.attachment_uses
 
 Row = dict[str, Any]
@@ -129,7 +132,7 @@ def _turn(values: Row) -> Row:
 
 def _sections(user_id: int) -> dict[str, tuple[Select[Any], Sequence[Any]]]:
     """Return the parts of an export: a statement, and the columns that order its rows."""
-    own = _conversations.c.user_id == user_id
+    own = _is_own(user_id)
     in_own = _conversations.c.id == _messages.c.conversation_id
     of_calls = ("turn_id", "model", "prompt_tokens", "cached_tokens", "completion_tokens")
     return {
@@ -153,7 +156,7 @@ def _sections(user_id: int) -> dict[str, tuple[Select[Any], Sequence[Any]]]:
         "messages": (
             select(
                 _messages.c.id, _messages.c.parent_id, _messages.c.body, _messages.c.created_at
-            ).where(_messages.c.conversation_id == _own_conversation(user_id)),
+            ).where(_messages.c.conversation_id.in_(_own_conversations(user_id))),
             [_messages.c.id],
         ),
         "files": (
@@ -191,17 +194,33 @@ def _sections(user_id: int) -> dict[str, tuple[Select[Any], Sequence[Any]]]:
             ),
             [_days.c.day],
         ),
+        "access": (
+            select(_standings.c.allowed_at, _standings.c.told_at).where(
+                _standings.c.user_id == user_id
+            ),
+            [_standings.c.user_id],
+        ),
+        "invites": (
+            select(_invites.c.hint, _invites.c.tier, _redemptions.c.created_at)
+            .join(_invites, _invites.c.id == _redemptions.c.invite_id)
+            .where(_redemptions.c.user_id == user_id),
+            [_redemptions.c.invite_id],
+        ),
     }
 
 
-def _own_conversation(user_id: int) -> Any:
-    own = select(_conversations.c.id).where(_conversations.c.user_id == user_id)
-    return own.scalar_subquery()
+def _is_own(user_id: int) -> ColumnElement[bool]:
+    """Return the condition of a person's private conversations, also of linked accounts."""
+    return or_(_conversations.c.user_id == user_id, _conversations.c.owner_id == user_id)
+
+
+def _own_conversations(user_id: int) -> Any:
+    return select(_conversations.c.id).where(_is_own(user_id)).scalar_subquery()
 
 
 def _asked(user_id: int) -> Select[Any]:
     """Select the person's turns in all conversations, but not the summaries of groups."""
-    own = _conversations.c.user_id == user_id
+    own = _is_own(user_id)
     columns = ("id", "kind", "platform", "chat", "thread", "input", "answer", "outcome")
     return (
         select(

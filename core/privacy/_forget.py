@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, exists, func, insert, literal, null, or_, 
 
 from core import models
 from core.db import LOOK, Session, notify
+from core.models import NOWHERE
 from core.privacy._erase import leave_words
 from core.privacy._strip import strip
 from core.turns import Outcome
@@ -15,18 +16,17 @@ _turns = models.turns
 _messages = models.messages
 _conversations = models.conversations
 
-NOWHERE = ""
-"""The chat of a forgotten conversation; no chat of a platform has this id."""
-
 
 async def forget(session: Session, conversation_id: int, *, now: datetime) -> Sequence[int]:
     """Put a conversation out of everybody's reach: nothing of it is recalled, found or exported.
 
-    What is said next goes into a new conversation. Ends the turns that are not delivered yet and
+    With a person's own go those of accounts that were linked with theirs. What is said next goes
+    into a new conversation. Ends the turns that are not delivered yet and
     returns their ids. The ledger keeps its figures, which hold no text. `clear` deletes the rest,
     in steps.
     """
-    here = _turns.c.conversation_id == conversation_id
+    ids = await _with_owned(session, conversation_id)
+    here = _turns.c.conversation_id.in_(ids)
     # The new attempt number fences off the workers that answer or deliver at this moment.
     undelivered = update(_turns).where(here, _turns.c.delivered_at.is_(None))
     cut_off = await session.scalars(
@@ -40,27 +40,41 @@ async def forget(session: Session, conversation_id: int, *, now: datetime) -> Se
     )
     turn_ids = cut_off.all()
     await strip(session, turn_ids)
-    await _leave(session, conversation_id, now)
+    for each in ids:
+        await _leave(session, each, now)
     await leave_words(session)
     await notify(session, LOOK)
     return turn_ids
 
 
+async def _with_owned(session: Session, conversation_id: int) -> Sequence[int]:
+    """Return a conversation and those that its person owns besides."""
+    person = select(_conversations.c.user_id).where(_conversations.c.id == conversation_id)
+    owned = select(_conversations.c.id).where(_conversations.c.owner_id == person.scalar_subquery())
+    found = await session.scalars(owned.order_by(_conversations.c.id))
+    return [conversation_id, *found]
+
+
 async def _leave(session: Session, conversation_id: int, now: datetime) -> None:
-    """Take a conversation from its owner or address, which get a new one with the same model."""
+    """Take a conversation from its owner or address, which get a new one with the same model.
+
+    An earlier one of an account that was linked has none to follow it.
+    """
     found = await session.execute(
         select(_conversations, _is_empty().label("is_empty"))
         .where(_conversations.c.id == conversation_id)
         .with_for_update()
     )
     old = found.mappings().one()
-    if old["is_empty"] or old["forgotten_at"] is not None:
+    is_live = old["owner_id"] is None
+    if (old["is_empty"] and is_live) or old["forgotten_at"] is not None:
         return
     await session.execute(
         update(_conversations)
         .where(_conversations.c.id == conversation_id)
         .values(
             user_id=None,
+            owner_id=None,
             platform=None,
             bot_id=None,
             chat=NOWHERE,
@@ -71,6 +85,8 @@ async def _leave(session: Session, conversation_id: int, now: datetime) -> None:
             forgotten_at=now,
         )
     )
+    if not is_live:
+        return
     kept = ("user_id", "platform", "bot_id", "chat", "thread", "epoch", "model")
     new = {name: old[name] for name in kept}
     await session.execute(insert(_conversations).values(created_at=now, **new))

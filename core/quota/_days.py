@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,8 @@ from core.tasks import walk
 
 BATCH = 50
 """The number of calls that one transaction looks at."""
+LONGEST_WINDOW = timedelta(days=32)
+"""The longest window of a limit, and more."""
 FIGURES = (
     *("turns", "prompt_tokens", "cached_tokens", "completion_tokens"),
     *("cost", "charged", "charged_tokens"),
@@ -38,10 +40,9 @@ async def _sum_up(session: Session, after: int, *, before: datetime, zone: tzinf
     next_ones = select(_calls).where(_calls.c.id > after).order_by(_calls.c.id).limit(BATCH)
     calls = (await session.execute(next_ones)).all()
     old = [call for call in calls if call.created_at < before]
-    settled = [call for call in old if call.settled_at is not None]
-    if settled:
-        ids = [call.id for call in settled]
-        gone = delete(_calls).where(_calls.c.id.in_(ids)).returning(*_calls.c)
+    ready = [call.id for call in old if _is_ready(call, before, zone)]
+    if ready:
+        gone = delete(_calls).where(_calls.c.id.in_(ready)).returning(*_calls.c)
         # As they are now: a person may have been linked with another account since.
         summed = (await session.execute(gone)).all()
         for (owner, day), sums in sorted(_sums(summed, zone).items()):
@@ -50,12 +51,28 @@ async def _sum_up(session: Session, after: int, *, before: datetime, zone: tzinf
     return calls[-1].id if old and len(calls) == BATCH else None
 
 
+def _is_ready(call: Any, before: datetime, zone: tzinfo) -> bool:
+    """Return whether the sum of a day can stand for an old call.
+
+    One that counts for its person and for the deployment on two days waits until it counts in no
+    window any more.
+    """
+    asked, paid = _days_of(call, zone)
+    is_over = asked == paid or call.created_at < before - LONGEST_WINDOW
+    return call.settled_at is not None and is_over
+
+
+def _days_of(call: Any, zone: tzinfo) -> tuple[date, date]:
+    """Return the days on which a call counts for its person and for the deployment."""
+    paid = call.spent_at or call.created_at
+    return call.created_at.astimezone(zone).date(), paid.astimezone(zone).date()
+
+
 def _sums(calls: Iterable[Any], zone: tzinfo) -> dict[tuple[int, date], Counter[str]]:
     """Sum calls for each person, or for the negative id of a group's exception, and each day."""
     sums: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
     for call in calls:
-        moments = call.created_at, call.spent_at or call.created_at
-        day, paid = (moment.astimezone(zone).date() for moment in moments)
+        day, paid = _days_of(call, zone)
         figures = {name: getattr(call, name) for name in FIGURES if name != "cost"}
         if call.charged_tokens is None:
             figures["charged_tokens"] = call.prompt_tokens + call.completion_tokens

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from core import models
+from core import models, tallies
 from core.db import Session
 from core.messages import Usage
 from core.models import Instant, allowances
@@ -306,6 +306,7 @@ async def _settle_own(
     await session.execute(_CALL.values(values), {"the_call": call.id})
     reservation = replace(reservation, user_id=call.user_id, group_id=call.group_id)
     await _adjust(session, reservation, rules, _settled(call), _new(values, reservation))
+    await tallies.correct(session, call, values, zone=rules.zone)
 
 
 async def _settle(

@@ -8,9 +8,12 @@ from core.reply._calls import Calls
 
 
 async def find(
-    calls: Calls, *, after: str | None, before: str | None, text: str | None
+    calls: Calls, part: int, *, after: str | None, before: str | None, text: str | None
 ) -> list[str]:
     """Return the ids of our own unknown messages between two messages of a chat.
+
+    They are doubles of a part; if no message is known before it, messages in other chats tell about
+    when it was made.
 
     They show `text` from then on; None looks for files. Ids of known messages are never touched,
     nor those of messages that other turns are making.
@@ -19,11 +22,18 @@ async def find(
     # What is made later has a higher id than `before`.
     await calls.gates.of(turn.address).created()
     recent = await transact(calls.sessions, lambda s: posts.recent(s, turn.address))
-    suspects = await calls.insist(
-        lambda: calls.make(
-            lambda: adapter.suspects(turn.address, after=after, before=before, known=recent)
-        )
+    earlier: list[tuple[str, str]] = []
+    if after is None:
+        earlier = await transact(calls.sessions, lambda s: posts.earlier(s, turn, part))
+    look_for = partial(
+        adapter.suspects,
+        turn.address,
+        after=after,
+        before=before,
+        known=recent,
+        earlier=earlier,
     )
+    suspects = await calls.insist(lambda: calls.make(look_for))
     known = await transact(calls.sessions, lambda s: posts.known(s, turn.address, suspects))
     found = []
     for suspect in suspects:

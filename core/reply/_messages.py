@@ -52,6 +52,8 @@ class Messages:
     shown: list[_Shown] = field(default_factory=list)
     doubtful: set[int] = field(default_factory=set)
     """Parts that may be posted already, with an unknown text, or stand twice."""
+    whom: str | None = None
+    """The account of the one person for whom the answer is; see `Adapter.send`."""
     answered_id: str | None = None
     """The message that the answer replies to; None for the turn's own."""
     _file: str | None = None
@@ -154,7 +156,8 @@ class Messages:
         earlier = [self.ids[each] for each in texts]
         after = next((each for each in reversed(earlier) if each), self.turn.message_id)
         before = self._file if part == FILE else self.ids[part]
-        for message_id in await _doubles.find(self.calls, after=after, before=before, text=text):
+        between = {"after": after, "before": before}
+        for message_id in await _doubles.find(self.calls, part, **between, text=text):
             log.info("turn %s: part %d stood twice", self.turn.reference, part)
             await self.calls.insist(partial(self._delete, message_id))
 
@@ -221,6 +224,7 @@ class Messages:
                 final=bool(wanted.final),
                 reply_to=(self.answered_id or self.turn.message_id) if part == 0 else None,
                 ticket=self.turn.ticket,
+                whom=self.whom,
                 buttons=wanted.buttons or (),
                 nonce=self._nonce(part),
             )
@@ -245,7 +249,14 @@ class Messages:
             doubtful = part in self.doubtful
             ours = await transact(
                 self.calls.sessions,
-                lambda s: posts.confirm(s, self.turn, part, message_id, doubtful=doubtful),
+                partial(
+                    posts.confirm,
+                    turn=self.turn,
+                    part=part,
+                    message_id=message_id,
+                    doubtful=doubtful,
+                    now=self.calls.now(),
+                ),
             )
         if not ours:
             raise LeaseLost(f"turn {self.turn.reference}")

@@ -294,15 +294,23 @@ class Reply:
     # When it is whole
 
     async def deliver(
-        self, answer: str, buttons: tuple[Button, ...] = (), *, last: bool = False
+        self,
+        answer: str,
+        buttons: tuple[Button, ...] = (),
+        *,
+        whom: str | None = None,
+        last: bool = False,
     ) -> None:
         """Post or edit every part of the answer until it stands, and delete surplus messages.
+
+        `whom` is the account of the one person for whom it is, see `Adapter.send`.
 
         In the `last` attempt a message that cannot be deleted is left. Raises RetryAfter when the
         platform wants a long pause, Unreachable when it does not answer, Undeliverable when it
         refuses for good, and LeaseLost when another attempt owns the turn.
         """
         self.calls.is_delivery = True
+        self.messages.whom = whom
         parts = await self._stand(answer, buttons)
         try:
             await self._tidy(parts)

@@ -21,6 +21,7 @@ from core.words._numbers import listed, moment, number, percent, price, until
 from core.words._plural import Plural
 from core.words._said import (
     AND,
+    account,
     amount,
     below,
     confirms,
@@ -63,6 +64,7 @@ __all__ = [
     "ENGLISH",
     "FROM_RIGHT",
     "Plural",
+    "account",
     "amount",
     "below",
     "confirms",

@@ -18,8 +18,9 @@ FROM_RIGHT = frozenset({"ar", "fa", "he", "ur"})
 LONGEST_CODE = 35
 """The most characters of a language's code that a platform tells."""
 
-_INSERTED = re.compile(r"\{\w+\}|/[a-z]+(?: (?:[a-z]+|[A-Z]+)\b)?")
-"""A value in a sentence, or a command: most of them are written from left to right."""
+_INSERTED = re.compile(r"(?P<code>`[^`]*`)|(?:/|\{prefix\})[a-z]+(?: [a-z]+\b)?|/?\{\w+\}")
+"""A value in a sentence, or a command: most of them are written from left to right. People copy
+code, so it stays as it is."""
 
 _current: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
@@ -93,4 +94,4 @@ def _directed(code: str, sentence: str) -> str:
     """
     if code not in FROM_RIGHT:
         return sentence
-    return _INSERTED.sub("\u2068\\g<0>\u2069", sentence)
+    return _INSERTED.sub(lambda it: it["code"] or f"\u2068{it[0]}\u2069", sentence)

@@ -20,6 +20,7 @@ from core.errors import (
     PromptTooLong,
     QuotaExceeded,
 )
+from core.plain import bare
 from core.words import _sentences as english
 from core.words._language import language, languages, nearest, say, spoken_in
 from core.words._numbers import listed, number, price, until
@@ -44,7 +45,14 @@ _NOTES = {
     "content_filter": english.ENDED_CONTENT,
 }
 _LIMIT = re.compile(r"(?P<most>\d+(?:\.\d+)?) (?P<unit>turns?|tokens?|usd)/(?P<window>\w+)")
-_CONFIRMS = {"forget": english.FORGET_EVERYTHING}
+_CONFIRMS = {
+    "forget": english.FORGET_EVERYTHING,
+    "link": english.LINK_ACCOUNTS,
+    "unlink": english.UNLINK_ACCOUNT,
+}
+LONGEST_NAME = 40
+"""The most characters of somebody's name in a sentence."""
+_MARKUP = re.compile(r"[*_~`|<>\[\]()\\#“”„«»@]")
 _WINDOWS = {
     "minute": english.A_MINUTE,
     "hour": english.AN_HOUR,
@@ -62,8 +70,8 @@ def unreadable(kinds: str) -> str:
 
 
 def confirms(name: str) -> str:
-    """Return the label of the button that confirms a command."""
-    return say(_CONFIRMS[name])
+    """Return the label of the button that confirms a command, or an order with its parameters."""
+    return say(_CONFIRMS.get(name.partition(" ")[0], english.DO_IT))
 
 
 def note(reason: str) -> str:
@@ -133,6 +141,13 @@ def privacy(models: Collection[str], days: int | None) -> str:
     stored = say(english.STORED) if days is None else english.STORED_FOR.format(days)
     sent = say(english.SENT_TO_ONE if len(models) == 1 else english.SENT_TO_MANY)
     return "\n".join((stored, sent.format(models=", ".join(models)), say(english.EXPORT_OR_FORGET)))
+
+
+def account(name: str, platform: str) -> str:
+    """Return an account as people know it: its name there, without signs of Markdown."""
+    plain = " ".join(bare(_MARKUP.sub("", name)).split())
+    shown = plain if len(plain) <= LONGEST_NAME else f"{plain[:LONGEST_NAME]}…"
+    return say(english.ACCOUNT).format(name=shown or english.SOMEBODY, platform=platform.title())
 
 
 def list_models(current: str, names: Iterable[str]) -> str:

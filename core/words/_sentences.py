@@ -5,6 +5,7 @@ have names: another language has other cases, another order and more than two nu
 """
 
 from core.marks import _
+from core.words._operators import *  # noqa: F403 - they are a part of the catalogue
 from core.words._plural import plural
 
 # Buttons
@@ -15,6 +16,10 @@ REGENERATE = _("Regenerate")
 CANCEL = _("Cancel")
 FORGET_EVERYTHING = _("Forget everything")
 """The button that confirms `/forget`."""
+LINK_ACCOUNTS = _("Link accounts")
+"""The button that confirms `/link`."""
+UNLINK_ACCOUNT = _("Unlink")
+"""The button that confirms `/unlink`."""
 
 # Questions that need no model
 
@@ -96,8 +101,15 @@ ALERTS = {
         " wait. A second model in MODEL would answer meanwhile."
     ),
     "leaving": _(
-        "The language model {model} will be withdrawn (day: {on}). Set another one in MODEL before"
-        " that (its provider names: {instead})."
+        "The language model {model} will be withdrawn. Set another one in MODEL before that."
+    ),
+    "leaving_on": _(
+        "The language model {model} will be withdrawn on {on}. Set another one in MODEL before"
+        " that."
+    ),
+    "replaced": _(
+        "The language model {model} will be withdrawn on {on}; its provider names {instead} in its"
+        " place. Set another one in MODEL before that."
     ),
     "unlisted": _(
         "The language model {model} is not among those on offer. If people get no answers from it,"
@@ -398,6 +410,65 @@ LANGUAGE_FOLLOWS = _("From now on I follow the language of your app. That is Eng
 LANGUAGE_CHOOSE = _("Choose another one:")
 LANGUAGE_AUTO = _("the language of your app")
 LANGUAGE_UNKNOWN = _("I do not speak “{name}” yet.")
+
+ONLY_IN_PRIVATE = _("That works only in a private chat with me.")
+ACCOUNT = _("“{name}” on {platform}")
+LINK_CODE = _(
+    """\
+To use me from another account of yours, send me this there within ten minutes:
+
+`{command}`
+
+Both accounts then share one private conversation and one set of limits. Give the code to nobody: \
+whoever uses it can read what we have said."""
+)
+LINKED_WITH = _("This account is linked with {accounts}. /unlink parts it from them.")
+LINK_SURE = _(
+    """\
+This code is from {account}. If you link it, both accounts share one private conversation and one \
+set of limits: each of them can read and delete all that either has said to me. \
+Go on only if both are yours. To do it, press the button or send /link yes"""
+)
+LINK_ASKED = _("I have asked you in our chat there. Please press the button in it soon.")
+LINK_WANTED = _(
+    """\
+{account} has sent the code that I gave you here, and wants to be linked with this account. \
+Both then share one private conversation and one set of limits: each of them can read and delete \
+all that either has said to me. Go on only if you have just sent the code from there yourself. \
+To do it, press the button or send /link yes"""
+)
+LINKED = _(
+    """\
+This account is now linked with {account}. Our conversation goes on where you last asked me \
+something; ask me for anything said in the other one, and I look it up. \
+/unlink parts the accounts again."""
+)
+LINK_NO_CODE = _("That is no code: a code has nine letters and digits. /link gives you one.")
+LINK_WRONG = _(
+    """\
+I do not know that code. It may be mistyped, or there is a newer one. \
+/link gives you a new one on your other account."""
+)
+LINK_EXPIRED = _("That code is too old. /link gives you a new one on your other account.")
+LINK_USED = _("That code has been used already. /link gives you a new one on your other account.")
+LINK_OWN = _("That code is for your other account: send it to me from there.")
+LINK_KNOWN = _("These accounts are linked already.")
+LINK_OVER = _("That code is no longer valid, so nothing has changed. /link gives you a new one.")
+LINK_GUESSES = _("Those were too many wrong codes. You can send one again {when}.")
+LINK_SEEN = _(
+    """\
+That works only in a private chat with me. Others could read the code here, so I have ended it; \
+/link gives you a new one."""
+)
+UNLINK_ALONE = _("This account is linked with no other one. /link links it.")
+UNLINK_SURE = _(
+    """\
+This parts the account here from {accounts}. All that we have said in private stays there, and we \
+begin anew here. What you have used of your limits counts for both. \
+To do it, press the button or send /unlink yes"""
+)
+UNLINKED = _("This account is on its own again. What would you like to talk about?")
+UNLINKED_THERE = _("{account} is no longer linked with your account here.")
 
 ONE_MODEL = _("{model} answers here; there is no other to choose.")
 MODEL_SHOWN = _("{model} answers here. Choose:")

@@ -264,10 +264,11 @@ class Worker:
         await self._claim_from((line,), SHAKEN[line] - in_hand)
 
     async def _claim_unasked(self) -> None:
-        """Claim some of the turns that nobody asked for, once for each look."""
+        """Claim some of the turns that nobody asked for, one for each that has ended."""
         in_hand = sum(run.turn.question.announced for run in self._runs.values())
-        await self._claim_from((LAST,), UNASKED - in_hand)
-        self._shaken.discard(LAST)  # until the next look
+        most = UNASKED - in_hand
+        if most > 0 and await self._claim_from((LAST,), most) < most:
+            self._shaken.discard(LAST)  # until the next look
 
     async def _run_alone(self) -> None:
         """Carry out the turns that may end their process, one by one and with nothing beside them.
@@ -346,6 +347,8 @@ class Worker:
             del self._runs[run.turn.id]
             self._waiting.discard(run.turn.id)
         self._ease(was_full=was_full)
+        if run.turn.question.announced and LAST in self._shaken:
+            self._wake.set()
         if not self._runs:
             self._idle.set()
         self._done.set()

@@ -19,13 +19,17 @@ FIRST = 5000
 async def gather(sessions: Sessions, server: TelegramServer, people: int) -> list[int]:
     """Store people who have said something once; return the numbers of their chats."""
     numbers = [FIRST + each for each in range(people)]
+    said = {}
     for number in numbers:
-        server.private(server.person(number, f"P{number}"))
-    await commit(sessions, lambda s: _store(s, server.token.partition(":")[0], numbers))
+        person = server.person(number, f"P{number}")
+        # The bot has heard it already.
+        said[number] = str(server._state.post(server.private(person), person, "Hello").message_id)
+    await commit(sessions, lambda s: _store(s, server.token.partition(":")[0], said))
     return numbers
 
 
-async def _store(session: Session, bot_id: str, numbers: list[int]) -> None:
+async def _store(session: Session, bot_id: str, said: dict[int, str]) -> None:
+    numbers = [*said]
     then = datetime.now(UTC) - timedelta(days=3)
     users = [{"id": number, "created_at": then} for number in numbers]
     identities = [
@@ -37,6 +41,7 @@ async def _store(session: Session, bot_id: str, numbers: list[int]) -> None:
     ]
     turns = [
         {
+            "id": number,
             "kind": "chat",
             "lane": f"{number}/telegram/{bot_id}",
             "conversation_id": number,
@@ -46,7 +51,7 @@ async def _store(session: Session, bot_id: str, numbers: list[int]) -> None:
             "bot_id": bot_id,
             "chat": str(number),
             "thread": "",
-            "message_id": "1",
+            "message_id": said[number],
             "input": {"text": "Hello"},
             "attempt": 1,
             "faults": 0,
@@ -66,11 +71,16 @@ async def _store(session: Session, bot_id: str, numbers: list[int]) -> None:
         models.identities: identities,
         models.conversations: conversations,
         models.turns: turns,
+        models.posts: [
+            {"platform": "telegram", "bot_id": bot_id, "chat": str(number), "turn_id": number}
+            | {"message_id": said[number], "part": None}
+            for number in numbers
+        ],
     }
     for model, rows in stored.items():
         await session.execute(insert(model), rows)
     if session.dialect == "postgresql":  # the next ones get numbers behind these
-        for name in ("users", "conversations"):
+        for name in ("users", "conversations", "turns"):
             await session.execute(text(f"SELECT setval('{name}_id_seq', {numbers[-1]})"))
 
 

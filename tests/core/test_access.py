@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from core import access, commands, identity, models, words
+from core import access, bookkeeping, commands, identity, models, words
 from core.access import Mode, Rules
 from core.adapter import Access, Author, Change, ChangeKind, InboundMessage, Membership, Move
 from core.db import Sessions
@@ -108,6 +108,14 @@ async def an_invite(sessions: Sessions, **how: Any) -> str:
     return await commit(sessions, lambda s: access.invite(s, now=NOW, **how))
 
 
+HERE = frozenset({("telegram", "-7"), ("discord", "30")})
+
+
+def in_chat(chat: str, *around: str, **changes: Any) -> InboundMessage:
+    address = replace(GROUP, chat=chat, places=(chat, *around))
+    return message(chat, address=address, private=False, **changes)
+
+
 # Strangers
 
 
@@ -197,6 +205,8 @@ async def test_whoever_is_shut_out_is_told_once_more(sessions: Sessions) -> None
     await door.hear(message("3"))
     assert await door.told() == []
     assert await answers(sessions) == [""]
+    await commit(sessions, lambda s: access.let_in(s, user_id, now=NOW))
+    assert await answers(sessions) == ["", words.LET_IN]
 
 
 async def test_whoever_is_shut_out_cannot_have_an_old_question_answered_again(
@@ -220,17 +230,23 @@ async def test_anybody_may_ask_in_a_group_that_the_operator_allowed(sessions: Se
     assert [type(errand) for errand in door.errands] == [Tell], "Bob asks in private"
 
 
+async def test_strangers_are_forgotten_like_other_bookkeeping(sessions: Sessions) -> None:
+    door = listed(sessions, groups=HERE)
+    eve = Author("telegram", "300", "Eve")
+    await door.hear(message("1"), message("2", author=BOB), message("3", author=eve))
+    await door.hear(in_chat("-7", author=eve))
+    await door.done()
+    await commit(sessions, lambda s: access.block(s, 2, now=NOW))
+    await bookkeeping.prune(sessions, before=NOW)
+    assert (await counts(sessions))["users"] == 3
+    await bookkeeping.prune(sessions, before=later(1))
+    left = await commit(sessions, lambda s: s.scalars(select(models.identities.c.name)))
+    assert sorted(left) == ["Bob", "Eve"], "one is blocked, and one has asked in a group"
+    await door.hear(message("4"))
+    assert len(await door.told()) == 1
+
+
 # Blocked people
-
-
-@dataclass
-class Seen:
-    """The statements of somebody's events, beside those of others."""
-
-    statements: list[tuple[str, Any]]
-
-    def reads(self) -> list[str]:
-        return [statement.split()[0] for statement, _ in self.statements]
 
 
 @pytest.fixture
@@ -442,6 +458,17 @@ async def test_whoever_may_speak_already_redeems_an_invite_by_the_command(
     assert (question, hello.startswith("Hello!")) == ("", True)
 
 
+async def test_codes_of_a_flood_are_not_looked_at(sessions: Sessions) -> None:
+    code, door = await an_invite(sessions), Door(sessions, Rules())
+    for number in range(40):
+        await door.hear(message(f"{number}", command="start", text=f"AAAA-AAAA-AA{number + 20}"))
+    await door.hear(message("right", command="start", text=code))
+    told = await answers(sessions)
+    assert told[:5] == [words.INVITE_INVALID] * 5
+    assert len(told) == 21, "as many as may wait, and one notice"
+    assert not (await standing(sessions, 1)).allowed
+
+
 async def test_codes_are_not_stored_and_are_all_different(sessions: Sessions) -> None:
     codes = {await an_invite(sessions) for _ in range(20)}
     assert len(codes) == 20
@@ -500,14 +527,6 @@ async def test_a_hundred_people_in_four_processes_share_ten_uses(postgres_url: s
 
 
 # Groups
-
-
-HERE = frozenset({("telegram", "-7"), ("discord", "30")})
-
-
-def in_chat(chat: str, *around: str, **changes: Any) -> InboundMessage:
-    address = replace(GROUP, chat=chat, places=(chat, *around))
-    return message(chat, address=address, private=False, **changes)
 
 
 async def test_other_groups_are_ignored_for_one_read(sessions: Sessions) -> None:

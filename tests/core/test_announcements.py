@@ -214,3 +214,15 @@ async def test_an_announcement_for_one_platform_goes_there_alone(sessions: Sessi
         await feed(sessions, seconds)
     assert [turn.address.platform for turn in await fed(sessions)] == ["discord"]
     assert (await progress(sessions, begun)).people == 1
+
+
+async def test_whom_an_operator_has_blocked_is_left_out(sessions: Sessions) -> None:
+    ada = await say(sessions, ADA, HOME, "a")
+    await say(sessions, BOB, replace(HOME, chat="200"), "b")
+    row = {"user_id": ada.user_id, "blocked_at": NOW}
+    await commit(sessions, lambda s: s.execute(models.standings.insert().values(row)))
+    begun = await begin(sessions)
+    for seconds in (0, 3):
+        await feed(sessions, seconds)
+    assert [turn.address.chat for turn in await fed(sessions)] == ["200"]
+    assert (await progress(sessions, begun)).left_out == 1

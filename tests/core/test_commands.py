@@ -31,7 +31,8 @@ _numbers = count(1)
 async def give(sessions: Sessions, who: Speaker, command: str, **more: Any) -> Result:
     """Carry out a command by its name and arguments."""
     name, _, arguments = command.partition(" ")
-    standard = {"private": True, "admin": True, "offer": OFFER, "now": NOW}
+    here = {"author": rows.ADA, "address": rows.HOME}
+    standard = {"private": True, "admin": True, "offer": OFFER, "now": NOW, **here}
     request = Request(who, arguments, **{**standard, **more})
     return await commit(sessions, lambda s: commands.run(s, name, request))
 

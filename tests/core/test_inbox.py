@@ -579,7 +579,7 @@ async def test_posts_are_intents_first_and_messages_then(sessions: Sessions, ada
     for part in (0, 1, 2, 2):
         async with rows.begin(sessions) as session:
             await posts.intend(session, turn, part)
-    await commit(sessions, lambda s: posts.confirm(s, turn, 1, "sent"))
+    await commit(sessions, lambda s: posts.confirm(s, turn, 1, "sent", now=NOW))
     assert await parts(sessions, turn.id) == (None, "sent", None)
     assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "sent")) == turn.id
 
@@ -607,10 +607,10 @@ async def test_the_next_attempt_uses_the_message_of_an_old_one_unless_it_has_its
     await rows.ask(sessions, ada, "1")
     old = await rows.claimed(sessions, "dead")
     new = await rows.claimed(sessions, "alive", now=later(20))
-    assert not await commit(sessions, lambda s: posts.confirm(s, old, 0, "late"))
+    assert not await commit(sessions, lambda s: posts.confirm(s, old, 0, "late", now=NOW))
     assert await parts(sessions, new.id) == ("late",)
-    assert await commit(sessions, lambda s: posts.confirm(s, new, 0, "new"))
-    assert not await commit(sessions, lambda s: posts.confirm(s, old, 0, "later still"))
+    assert await commit(sessions, lambda s: posts.confirm(s, new, 0, "new", now=NOW))
+    assert not await commit(sessions, lambda s: posts.confirm(s, old, 0, "later still", now=NOW))
     assert await parts(sessions, new.id) == ("new",)
 
 
@@ -621,7 +621,7 @@ async def test_an_attempt_that_is_over_withdraws_nothing(sessions: Sessions, ada
     for part in (1, 2):
         async with rows.begin(sessions) as session:
             await posts.intend(session, new, part)
-            await posts.confirm(session, new, part, f"sent {part}")
+            await posts.confirm(session, new, part, f"sent {part}", now=NOW)
     with pytest.raises(LeaseLost):
         await commit(sessions, lambda s: posts.withdraw(s, old, 1))
     assert await parts(sessions, new.id) == (None, "sent 1", "sent 2")
@@ -659,7 +659,7 @@ async def test_a_turn_that_replaces_another_takes_over_its_messages(
     await rows.ask(sessions, ada, "1")
     old = await rows.claimed(sessions)
     await commit(sessions, lambda s: posts.intend(s, old, 0))
-    await commit(sessions, lambda s: posts.confirm(s, old, 0, "sent"))
+    await commit(sessions, lambda s: posts.confirm(s, old, 0, "sent", now=NOW))
     await rows.finish(sessions, old)
 
     entry = rows.entry(ada, "1", replaces_id=old.id)

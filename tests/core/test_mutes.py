@@ -118,7 +118,7 @@ async def test_a_part_is_doubtful_until_its_double_was_looked_for(
     turn = await claimed(sessions, ada, "1")
     await commit(sessions, lambda s: posts.doubt(s, turn, 0, doubtful=True))
     await commit(sessions, lambda s: posts.intend(s, turn, FILE))
-    await commit(sessions, lambda s: posts.confirm(s, turn, 0, "9", doubtful=True))
+    await commit(sessions, lambda s: posts.confirm(s, turn, 0, "9", doubtful=True, now=NOW))
     found = await commit(sessions, lambda s: posts.parts(s, turn.id))
     assert found == {FILE: Part(), 0: Part("9", doubtful=True)}
     assert await commit(sessions, lambda s: posts.of(s, turn.id)) == ("9",)

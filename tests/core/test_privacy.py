@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, make_url, select, text
 
-from core import attachments, bookkeeping, inbox, memory, models, privacy, quota, search
+from core import access, attachments, bookkeeping, inbox, memory, models, privacy, quota, search
 from core.adapter import Attachment
 from core.attachments._content import understand
 from core.attachments._store import keep
@@ -477,6 +477,8 @@ async def test_an_export_is_all_that_is_the_persons_as_json(sessions: Sessions) 
         await rows.finish(sessions, turn)
 
     ada = (await rows.speaker(sessions)).user_id
+    code = await commit(sessions, lambda s: access.invite(s, now=NOW))
+    await commit(sessions, lambda s: access.redeem(s, code, ada, Rules(), now=NOW))
     stored = await exported(sessions, ada)
 
     assert json.loads(json.dumps(stored)) == stored
@@ -486,6 +488,8 @@ async def test_an_export_is_all_that_is_the_persons_as_json(sessions: Sessions) 
     assert "Ada's in the group" in texts
     assert "Bob's in the group" not in texts
     assert [account["name"] for account in stored["accounts"]] == ["Ada"]
+    assert [invite["hint"] for invite in stored["invites"]] == [code[:4]]
+    assert len(stored["access"]) == 1
     assert len(stored["summaries"]) == 1, "a group's summary tells what others said"
 
 

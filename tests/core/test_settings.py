@@ -171,7 +171,42 @@ def test_the_operators_are_named_by_platform_and_id() -> None:
     assert told == (("telegram", "123"), ("discord", "456"), ("console", "anna:b"))
 
 
+def test_access_is_for_people_and_groups() -> None:
+    settings = load()
+    assert (settings.access, settings.allowed_people) == ("open", frozenset())
+    assert (settings.allowed_groups, settings.leave_other_groups) == (None, False)
+    told = load(
+        access="List",
+        allowed_people="telegram:1, discord:2",
+        allowed_groups="telegram:-100, discord:3",
+    )
+    assert told.access == "list"
+    assert told.allowed_people == {("telegram", "1"), ("discord", "2")}
+    assert told.allowed_groups == frozenset({("telegram", "-100"), ("discord", "3")})
+    assert load(allowed_groups="none", leave_other_groups="yes").allowed_groups == frozenset()
+
+
 # What is wrong with them
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"access": "closed"}, "ACCESS: open, invite or list"),
+        (
+            {"allowed_people": "telegram:1"},
+            "ALLOWED_PEOPLE: ACCESS=open lets everybody in; set ACCESS=list, or remove it",
+        ),
+        ({"access": "list", "allowed_people": "anna"}, "ALLOWED_PEOPLE: at character 1: not of"),
+        ({"allowed_groups": "-100"}, "ALLOWED_GROUPS: at character 1: not of the form"),
+        (
+            {"leave_other_groups": "true"},
+            "LEAVE_OTHER_GROUPS: ALLOWED_GROUPS names no groups to stay in; set it, or write",
+        ),
+    ],
+)
+def test_access_that_cannot_be_meant_is_told(values: dict[str, str], told: str) -> None:
+    assert complaint(**values).startswith(told)
 
 
 @pytest.mark.parametrize(

@@ -147,17 +147,17 @@ class DiscordStage:
     @asynccontextmanager
     async def running(self, **values: object) -> AsyncIterator[None]:
         async with bot(self.platform, **self.values(**values)):
-            await self._met()
+            await self.met()
             yield
 
     @asynccontextmanager
     async def process(self, **values: object) -> AsyncIterator[Process]:
         log = self.world.directory / "log"
         async with process("discord", log=log, environment=env(self.values(**values))) as started:
-            await self._met()
+            await self.met()
             yield started
 
-    async def _met(self) -> None:
+    async def met(self) -> None:
         """Wait for the first session, because the bot need not answer anything earlier."""
         await self.server.wait(lambda: self.server.gateway.sessions)
 

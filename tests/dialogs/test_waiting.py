@@ -37,12 +37,14 @@ async def renew(stage: ButtonStage) -> None:
 
 
 def replies(stage: ButtonStage) -> list[tuple[str, str]]:
-    """The bot's messages, each with the text that it replies to."""
+    """The first lines of the bot's messages, each with the text that it replies to."""
     if isinstance(stage, DiscordStage):
-        return [("", answer.content) for answer in stage.server.answers(stage.channel)]
+        return [
+            ("", answer.content.split("\n")[0]) for answer in stage.server.answers(stage.channel)
+        ]
     said = {each.message_id: each.text for each in stage.server.messages(stage.chat)}
     answers = stage.server.answers(stage.chat)
-    return [(said.get(answer.reply_to or 0, ""), answer.text) for answer in answers]
+    return [(said.get(answer.reply_to or 0, ""), answer.text.split("\n")[0]) for answer in answers]
 
 
 async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
@@ -52,7 +54,7 @@ async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
         await ask_all(buttons, "say one", "say two", "say three")
         assert buttons.place() == 2, "later refusals say nothing"
         [(_, _), (notice, [label])] = buttons.stands()
-        assert "your limit is 1 turn/day" in notice
+        assert "your limit is 1 answer a day" in notice
         assert label == words.TRY_AGAIN
         told = await buttons.press(words.TRY_AGAIN)
         assert "Press it again then" in told

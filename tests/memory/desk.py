@@ -86,6 +86,7 @@ class Paper:
         final: bool,
         reply_to: str | None = None,
         ticket: str = "",
+        whom: str | None = None,
         buttons: tuple[Button, ...] = (),
         nonce: str,
     ) -> str:
@@ -137,6 +138,7 @@ class Paper:
         after: str | None,
         before: str | None,
         known: Collection[tuple[str, str]],
+        earlier: Collection[tuple[str, str]] = (),
     ) -> list[str]:
         return []
 
@@ -204,10 +206,12 @@ class Desk:
         await self._intake.handle(message)
         return message_id
 
-    async def change(self, kind: ChangeKind, message_id: str, text: str = "") -> str:
-        """Ada presses a button below a message, or edits her own; return what she is told."""
-        address, event_id = Address(PLATFORM, BOT, ADA.account_id, ""), str(next(_numbers))
-        return await self._intake.handle(Change(event_id, kind, address, ADA, message_id, text))
+    async def change(
+        self, kind: ChangeKind, message_id: str, text: str = "", *, who: Author = ADA
+    ) -> str:
+        """Somebody presses a button, or edits a message in private; return what they are told."""
+        address, event_id = Address(PLATFORM, BOT, who.account_id, ""), str(next(_numbers))
+        return await self._intake.handle(Change(event_id, kind, address, who, message_id, text))
 
     def _bring(self, files: Mapping[str, bytes]) -> list[Attachment]:
         brought = []

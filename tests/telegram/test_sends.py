@@ -372,6 +372,8 @@ def test_the_suspects_are_the_unknown_ids_between_two_messages() -> None:
     assert suspects(home, "10", None, [])[0::MOST] == ["11"], "the repeat is not made yet"
     assert suspects(home, None, "14", known) == ["13"], "from the last known message on"
     assert suspects(home, None, "5", known) == [], "older ones may be ours and forgotten"
+    earlier = [(other, "21"), (other, "23"), (supergroup, "1"), (home, "22"), (other, "29")]
+    assert suspects(home, None, "25", known, earlier) == ["23", "24"], "shortly before it"
 
 
 def test_the_number_of_suspects_has_a_bound() -> None:

@@ -14,7 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from core import words
-from core.adapter import COMMANDS
+from core.adapter import COMMANDS, VERBS
 from core.words import Plural, _sentences
 from core.words._language import CATALOGUES, say_number
 
@@ -53,7 +53,7 @@ def sentences() -> Iterator[str | tuple[str, str]]:
                 yield value.one, value.other
             case _:
                 yield from value.values()
-    for command in COMMANDS:
+    for command in (*COMMANDS, *VERBS):
         yield command.summary
         if command.hint:
             yield command.hint
@@ -132,7 +132,7 @@ def test_markup_and_commands_are_those_of_the_sentence(language: str) -> None:
 
 
 def commands(text: str) -> list[str]:
-    return re.findall(r"(?<![\w}])/(?:[a-z]+(?: (?:yes|reset|auto)\b)?|\{\w+\})", text)
+    return re.findall(r"(?<![\w}])/(?:[a-z]+(?: (?:yes|reset|auto|stop)\b)?|\{\w+\})", text)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -18,16 +18,15 @@ EVERYWHERE = {"ABOUT_THIS", "AND", "EMPTY", "ENGLISH", "FROM_RIGHT", "SOMEBODY",
 
 TO_OTHERS = frozenset(
     (
-        *("core/adapter.py", "core/db.py", "core/environment.py", "core/errors.py"),
-        *("core/llm", "core/memory", "core/models", "core/money.py", "core/operations.py"),
+        *("core/db.py", "core/environment.py", "core/errors.py"),
+        *("core/llm", "core/memory", "core/models", "core/money.py", "core/operations"),
         *("core/outages.py", "core/postgresql.py", "core/search.py", "core/settings"),
-        *("core/sqlite.py", "core/tools", "core/words/_sentences.py"),
+        *("core/sqlite.py", "core/tools"),
         *("bots/__main__.py", "bots/composition.py", "bots/log.py", "bots/models.py"),
         *("bots/operator.py", "bots/markdown", "bots/discord/rest.py"),
     )
 )
-"""Modules that say nothing to people who chat: to the model, to operators, or to nobody. The
-commands in the seam are marked; another test looks at them."""
+"""Modules that say nothing to people who chat: to the model, to operators, or to nobody."""
 NOT_SAID = (
     # To the model, which has no language of its own.
     "From now on, follow only your first instructions again.",
@@ -35,6 +34,7 @@ NOT_SAID = (
     "[An image was here;",
     "[The file “",
     "” was here; it is no longer attached.]",
+    "This message is from {author}.",
     "[Sent along, but you cannot read it: ",
     "[The rest of this message is left out here.]",
     # The names of accounts that Telegram has deleted, as it shows them.
@@ -61,8 +61,11 @@ NOT_SAID = (
     # What servers write, to be known again.
     "is not modified",
     "Entity Too Large",
-    # A command.
+    # Commands, also of the database.
     "language auto",
+    "turns replay",
+    "turns discard",
+    "SET LOCAL lock_timeout",
 )
 """The beginnings of texts in the other modules that nobody is told."""
 SPEECH = re.compile(r"[^\W\d_]{2,}[,:;.!?]? [^\W\d_]{2,}")
@@ -136,14 +139,14 @@ def outside(source: str) -> list[str]:
 
 
 def is_unsaid(node: ast.AST) -> bool:
-    """Return whether no text inside a node is for people: documentation, logs, errors."""
+    """Return whether no text inside a node is told to people in English: marks, logs, errors."""
     match node:
         case ast.Expr(value=ast.Constant()) | ast.Assert():
             return True
         case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "logging"))):
             return True
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
-            return name in ("compile", "text", "literal_column", "partial_index")
+            return name in ("_", "plural", "compile", "text", "literal_column", "partial_index")
         case ast.Raise(exc=ast.Call(func=ast.Name(id=name))):
             return name != "AttachmentError"  # a person reads its message
     return False

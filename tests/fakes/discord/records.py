@@ -35,6 +35,8 @@ class Person:
     name: str
     bot: bool = False
     webhook: bool = False
+    locale: str = "en-US"
+    """The language of the person's client."""
 
     @property
     def mention(self) -> str:
@@ -55,6 +57,8 @@ class Guild:
     admin_role: str
     bot_role: str
     """The role that only the bot holds; mentioning it means the bot."""
+    locale: str = "en-US"
+    """The language that its admins have chosen."""
     has_bot: bool = True
     """False where only people have installed the bot; it is no member."""
     channels: dict[str, "Channel"] = field(default_factory=dict, repr=False)

@@ -119,9 +119,9 @@ class DiscordServer:
 
     # The scene
 
-    def person(self, name: str) -> Person:
+    def person(self, name: str, locale: str = "en-US") -> Person:
         """A new account that is not the bot's."""
-        return self.world.person(name)
+        return self.world.person(name, locale)
 
     def guild(
         self,

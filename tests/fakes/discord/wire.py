@@ -254,7 +254,7 @@ def guild(guild: Guild, bot: Person) -> Json:
         "large": len(guild.members) > 250,
         "unavailable": False,
         "joined_at": JOINED,
-        "preferred_locale": "en-US",
+        "preferred_locale": guild.locale,
         "features": [],
         "emojis": [],
         "stickers": [],
@@ -467,7 +467,7 @@ def interaction(interaction: Interaction, bot: Person, link: Link) -> Json:
         "channel_id": place.id,
         "channel": channel(place),
         "app_permissions": permissions(place, bot),
-        "locale": "en-US",
+        "locale": interaction.who.locale,
         "entitlements": [],
         "authorizing_integration_owners": _owners(interaction),
         "context": context(place),
@@ -479,11 +479,11 @@ def interaction(interaction: Interaction, bot: Person, link: Link) -> Json:
         return {**body, "user": user(interaction.who)}
     who = member_user(place.guild, interaction.who)
     who["permissions"] = permissions(place, interaction.who)
-    short = {"id": place.guild.id, "locale": "en-US", "features": []}
+    short = {"id": place.guild.id, "locale": place.guild.locale, "features": []}
     return {
         **body,
         "member": who,
         "guild_id": place.guild.id,
         "guild": short,
-        "guild_locale": "en-US",
+        "guild_locale": place.guild.locale,
     }

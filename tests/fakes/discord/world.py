@@ -108,9 +108,9 @@ class World:
 
     # People and places
 
-    def person(self, name: str, *, bot: bool = False) -> Person:
+    def person(self, name: str, locale: str = "en-US", *, bot: bool = False) -> Person:
         """A new account."""
-        person = Person(self.snowflake(), name, bot)
+        person = Person(self.snowflake(), name, bot, locale=locale)
         self.people[person.id] = person
         return person
 

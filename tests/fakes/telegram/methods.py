@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from aiohttp import web
 
+from tests.fakes.telegram import ephemeral
 from tests.fakes.telegram.buttons import read_keyboard
 from tests.fakes.telegram.errors import Refused, bad_request
 from tests.fakes.telegram.formatting import FormattedText, compose
@@ -105,6 +106,11 @@ async def send_message(state: State, updates: Updates, params: Params) -> Json:
     text = _text(state, params)
     if units(text.text) > LONGEST_TEXT:
         raise bad_request("message is too long")
+    if ephemeral.is_wanted(state, params):
+        answered = _reply_to(chat, params)
+        return ephemeral.post(
+            state, chat, params, text, keyboard=keyboard, reply_to=answered
+        ).json()
     return _post(state, chat, params, text, keyboard=keyboard).json()
 
 
@@ -160,6 +166,31 @@ async def edit_message_reply_markup(state: State, updates: Updates, params: Para
     """Replace only the buttons."""
     message = _own(state, _message(writable(state, params), params, "message to edit"))
     return _change(state, message, message.text, message.entities, read_keyboard(params))
+
+
+async def edit_ephemeral_message_text(state: State, updates: Updates, params: Params) -> Json:
+    """Replace the text of a message that one person sees."""
+    chat = writable(state, params)
+    keyboard = read_keyboard(params)
+    text = _text(state, params)
+    if units(text.text) > LONGEST_TEXT:
+        raise bad_request("MESSAGE_TOO_LONG")
+    message = ephemeral.find(chat, params, "message to edit")
+    return _change(state, message, text.text, text.entities, keyboard)
+
+
+async def edit_ephemeral_message_reply_markup(
+    state: State, updates: Updates, params: Params
+) -> Json:
+    """Replace the buttons of a message that one person sees."""
+    chat = writable(state, params)
+    message = ephemeral.find(chat, params, "message to edit")
+    return _change(state, message, message.text, message.entities, read_keyboard(params))
+
+
+async def delete_ephemeral_message(state: State, updates: Updates, params: Params) -> bool:
+    """Delete a message that one person sees."""
+    return ephemeral.delete(writable(state, params), params)
 
 
 async def delete_message(state: State, updates: Updates, params: Params) -> bool:
@@ -284,6 +315,9 @@ METHODS: dict[str, Method] = {
     "editMessageCaption": edit_message_caption,
     "editMessageReplyMarkup": edit_message_reply_markup,
     "deleteMessage": delete_message,
+    "editEphemeralMessageText": edit_ephemeral_message_text,
+    "editEphemeralMessageReplyMarkup": edit_ephemeral_message_reply_markup,
+    "deleteEphemeralMessage": delete_ephemeral_message,
     "sendChatAction": send_chat_action,
     "answerCallbackQuery": answer_callback_query,
     "getFile": get_file,

@@ -12,11 +12,12 @@ Params: TypeAlias = dict[str, Any]
 
 STRUCTURED = frozenset(
     {"allowed_updates", "caption_entities", "commands", "entities", "link_preview_options"}
-    | {"reply_markup", "reply_parameters", "scope"}
+    | {"reply_markup", "reply_parameters", "scope", "ephemeral_message_parameters"}
 )
 NUMBERS = frozenset(
     {"cache_time", "chat_id", "limit", "message_id", "message_thread_id", "offset"}
     | {"reply_to_message_id", "timeout", "user_id"}
+    | {"receiver_user_id", "ephemeral_message_id"}
 )
 FLAGS = frozenset({"allow_sending_without_reply", "drop_pending_updates", "show_alert"})
 

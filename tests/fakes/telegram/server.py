@@ -124,6 +124,19 @@ class TelegramServer:
         """Return the bot's messages in a chat, the oldest first."""
         return [message for message in self.messages(chat) if message.sender == self._state.bot]
 
+    def promote(self, chat: Chat) -> None:
+        """Make the bot an admin of a group."""
+        chat.admins.append(self._state.bot)
+
+    def whispers(self, chat: Chat, who: User) -> list[Message]:
+        """Return the bot's messages that only one person sees, the oldest first."""
+        theirs = [message for receiver, message in chat.ephemeral if receiver == who]
+        return [message for message in theirs if message.deleted_at is None]
+
+    def forget_ephemeral(self) -> None:
+        """Be a server that does not know messages for one person."""
+        self._state.knows_ephemeral = False
+
     def go_local(self, folder: Path) -> None:
         """Run in the mode `--local`: keep files in a folder, and tell their absolute paths."""
         self._state.folder = str(folder)
@@ -176,9 +189,10 @@ class TelegramServer:
 
     # Who is there
 
-    def person(self, account_id: int, name: str, username: str = "") -> User:
+    def person(self, account_id: int, name: str, username: str = "", language: str = "en") -> User:
         """A person's account."""
-        return self._state.people.setdefault(account_id, User(account_id, name, username))
+        person = User(account_id, name, username, language=language)
+        return self._state.people.setdefault(account_id, person)
 
     def private(self, person: User) -> Chat:
         """The chat of a person with the bot."""

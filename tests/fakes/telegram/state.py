@@ -35,13 +35,15 @@ class User:
     name: str
     username: str = ""
     is_bot: bool = False
+    language: str = "en"
+    """The language of the person's client."""
 
     def json(self) -> Json:
         """The account as a User."""
         user: Json = {"id": self.id, "is_bot": self.is_bot, "first_name": self.name}
         if self.username:
             user["username"] = self.username
-        return user if self.is_bot else user | {"language_code": "en"}
+        return user if self.is_bot else user | {"language_code": self.language}
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +62,8 @@ class Chat:
     closed: set[int] = field(default_factory=set)
     """The topics in which only admins may write."""
     messages: dict[int, "Message"] = field(default_factory=dict)
+    ephemeral: "list[tuple[User, Message]]" = field(default_factory=list)
+    """The messages that one person sees, with that person."""
     migrated_to: int | None = None
     blocked: bool = False
     left: bool = False
@@ -200,6 +204,12 @@ class Press:
     update_id: int | None = None
     answer: Json | None = None
     answered_at: float | None = None
+    pressed_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def age(self) -> float:
+        """The seconds since the press."""
+        return time.monotonic() - self.pressed_at
 
     def json(self) -> Json:
         """The press as a CallbackQuery; a deleted message is an inaccessible one."""
@@ -247,6 +257,7 @@ class State:
         self.files: dict[str, StoredFile] = {}
         self.paths: dict[str, StoredFile] = {}
         self.packs_files = False
+        self.knows_ephemeral = True
         self.folder = ""
         """The folder of files in the mode `--local`; "" in the ordinary mode."""
         self.presses: dict[str, Press] = {}

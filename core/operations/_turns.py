@@ -1,4 +1,4 @@
-"""The operator's questions about turns, and the order to try some again."""
+"""The operator's questions about turns, and the orders to try some again or to end them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,21 @@ from typing import Any
 
 from sqlalchemy import and_, case, func, or_, select, update
 
-from core import inbox, models, mutes, posts
+from core import inbox, models, mutes, posts, quota, words
 from core.adapter import Address
 from core.db import WORK, Session, notify
 from core.models import FORGOTTEN
+from core.operations._audit import note
+from core.operations._order import Answer, NotDone, Order, literal
+from core.text import write_moment
 from core.turns import IDS_PER_TURN, Outcome, Question, content_of
 
 LONG = timedelta(minutes=10)
 """The age from which on a turn that is not delivered counts as a trouble."""
 MOST = 200
 """The number of troubles that are listed."""
+LISTED = 20
+"""The same in a chat."""
 
 _turns = models.turns
 _calls = models.calls
@@ -188,3 +193,110 @@ def _trouble(row: Any) -> Trouble:
         ready_at=row.ready_at,
         worker_id=row.worker_id,
     )
+
+
+# Orders
+
+
+async def turns(session: Session, order: Order, action: str = "", numbers: str = "") -> Answer:
+    """List turns in trouble; show one without its words; try some again, or end them."""
+    if not action:
+        found = await list_troubles(session, now=order.now)
+        lines = [_line(each) for each in found[-LISTED:]]
+        return Answer("\n".join(lines) or words.TURNS_FINE)
+    ids = _numbers_in(numbers)
+    match action:
+        case "show":
+            return await _shown(session, ids[0])
+        case "replay":
+            return await _replay(session, order, ids)
+        case "discard":
+            return await _discard(session, order, ids)
+    raise NotDone(words.TURNS_ACTIONS.format(prefix=order.prefix))
+
+
+def _numbers_in(text: str) -> list[int]:
+    """Return the numbers of turns, each written as a number or as a reference: "17", "17-1"."""
+    numbers = [each.partition("-")[0] for each in text.replace(",", " ").split()]
+    if not numbers or not all(each.isdecimal() and len(each) <= 18 for each in numbers):
+        raise NotDone(words.TURNS_NUMBERS)
+    return list(dict.fromkeys(map(int, numbers)))
+
+
+async def _shown(session: Session, turn_id: int) -> Answer:
+    """Show a turn without its words, which no copy of may stay behind in a chat."""
+    found = await show(session, turn_id)
+    if found is None:
+        raise NotDone(words.TURNS_UNKNOWN.format(number=turn_id))
+    each = found.trouble
+    moments = (
+        (words.TURN_ASKED, each.created_at),
+        (words.TURN_ANSWERED, found.answered_at),
+        (words.TURN_DELIVERED, found.delivered_at),
+    )
+    lines = [
+        words.TURN.format(number=each.id, platform=each.platform, state=_state(each)),
+        *(sentence.format(moment=_moment(at)) for sentence, at in moments if at is not None),
+        *(_call(call) for call in found.calls),
+    ]
+    return Answer("\n".join(lines))
+
+
+async def _replay(session: Session, order: Order, ids: Sequence[int]) -> Answer:
+    queued = await replay(session, ids, now=order.now)
+    for turn_id in queued:
+        await note(session, order, "turns replay", str(turn_id))
+    forgotten = await find_forgotten(session, ids)
+    lines = [_fate(turn_id, queued, forgotten) for turn_id in ids]
+    return Answer("\n".join(lines), failed=len(queued) < len(ids))
+
+
+def _fate(turn_id: int, queued: Collection[int], forgotten: Collection[int]) -> str:
+    if turn_id in queued:
+        return words.TURNS_QUEUED.format(number=turn_id)
+    if turn_id in forgotten:
+        return words.TURNS_FORGOTTEN.format(number=turn_id)
+    return words.TURNS_LEFT.format(number=turn_id)
+
+
+async def _discard(session: Session, order: Order, ids: Sequence[int]) -> Answer:
+    if not order.confirmed:
+        return Answer(words.TURNS_DISCARD.format(numbers=", ".join(map(str, ids))), asks=True)
+    ended = await inbox.discard(session, ids, now=order.now)
+    await quota.abandon(session, ended, order.rules, now=order.now)
+    for turn_id in ended:
+        await note(session, order, "turns discard", str(turn_id))
+    sentences = (words.TURNS_DISCARDED, words.TURNS_OVER)
+    lines = [sentences[turn_id not in ended].format(number=turn_id) for turn_id in ids]
+    return Answer("\n".join(lines), failed=len(ended) < len(ids), stopped=bool(ended))
+
+
+def _line(each: Trouble) -> str:
+    return words.TURNS_LINE.format(
+        number=each.id,
+        platform=each.platform,
+        moment=_moment(each.created_at),
+        attempts=each.attempt,
+        state=_state(each),
+    )
+
+
+def _state(each: Trouble) -> str:
+    if each.is_done:
+        ends = {"failed": words.TURN_FAILED, "undeliverable": words.TURN_UNDELIVERABLE}
+        return ends.get(each.outcome, words.TURN_WELL)
+    if each.outcome:
+        return words.TURN_UNDELIVERED
+    return words.TURN_RUNNING if each.worker_id else words.TURN_WAITING
+
+
+def _call(call: CallRecord) -> str:
+    return words.TURN_CALL.format(
+        model=literal(call.model),
+        tokens=words.amount(call.tokens, "tokens"),
+        money=words.dollars(call.cost),
+    )
+
+
+def _moment(moment: datetime) -> str:
+    return write_moment(f"{moment:%Y-%m-%d %H:%M} UTC", moment)

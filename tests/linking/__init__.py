@@ -1,0 +1,1 @@
+"""Accounts are linked, and parted again."""
