@@ -81,13 +81,15 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 @asynccontextmanager
 async def connect(
-    token: str, api_url: str, files_dir: str = ""
+    token: str, api_url: str, files_dir: str = "", operators: Sequence[str] = ()
 ) -> AsyncIterator["TelegramAdapter"]:
     """Yield the adapter of a bot's account. `files_dir` is the folder of a local server's files.
 
+    `operators` are the ids of the people who see the operators' commands in their menus.
+
     Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
     """
-    async with open_session(token, api_url) as (bot, client):
+    async with open_session(token, api_url, operators) as (bot, client):
         adapter = TelegramAdapter(bot, client, files_dir)
         try:
             yield adapter

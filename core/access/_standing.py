@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, literal, select, update
+from sqlalchemy import bindparam, func, literal, select, update
 
 from core import identity, inbox, places, words
 from core.adapter import Address
-from core.db import Session, insert_missing
+from core.db import Session, insert, insert_missing
 from core.models import redemptions, standings, users
 from core.turns import NEWCOMER, Question, Speaker, Standing
 
@@ -86,18 +86,26 @@ async def remember_place(session: Session, user_id: int, address: Address) -> No
 async def join(session: Session, user_id: int, into_id: int) -> None:
     """Give a person the standing of another user who turned out to be the same person.
 
-    Who is blocked as one of them stays blocked, and who is let in as one of them stays let in.
+    Who is blocked as one of them stays blocked, and who is let in as one of them stays let in. No
+    invite that one of them has redeemed can be redeemed by the other.
     """
+    found = await session.execute(select(standings).where(standings.c.user_id == user_id))
+    if (row := found.mappings().one_or_none()) is not None:
+        new = insert(session, standings).values({**row, "user_id": into_id})
+        own = {
+            each.name: func.coalesce(each, new.excluded[each.name])
+            for each in standings.c
+            if not each.primary_key
+        }
+        own["guesses"] = standings.c.guesses + new.excluded.guesses
+        one = [standings.c.user_id]
+        await session.execute(new.on_conflict_do_update(index_elements=one, set_=own))
     theirs = select(redemptions.c.invite_id, literal(into_id), redemptions.c.created_at)
-    copies = insert_missing(session, redemptions).from_select(
-        ["invite_id", "user_id", "created_at"], theirs.where(redemptions.c.user_id == user_id)
+    await session.execute(
+        insert_missing(session, redemptions).from_select(
+            ["invite_id", "user_id", "created_at"], theirs.where(redemptions.c.user_id == user_id)
+        )
     )
-    await session.execute(copies)
-    other, mine = await _row(session, user_id), await _row(session, into_id)
-    if other is not None:
-        names = ("allowed_at", "blocked_at", "since", "told_at")
-        kept = {name: getattr(mine, name, None) or getattr(other, name) for name in names}
-        await _set(session, into_id, **kept)
 
 
 async def part(session: Session, user_id: int, new_id: int) -> None:

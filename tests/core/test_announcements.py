@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy import select, update
 
-from core import access, announcements, identity, inbox, models, mutes, places
+from core import announcements, identity, inbox, models, mutes, places
 from core.adapter import Account, Address, Author
 from core.announcements import Announcer
 from core.db import Session, Sessions
@@ -101,17 +101,6 @@ async def test_who_has_blocked_the_bot_is_left_out(sessions: Sessions) -> None:
     found = await progress(sessions, begun)
     figures = found.people, found.sent, found.refused, found.left_out, found.waiting
     assert figures == (3, 1, 1, 1, 0)
-
-
-async def test_whom_an_operator_blocks_is_left_out(sessions: Sessions) -> None:
-    ada = await say(sessions, ADA, HOME, "a")
-    await say(sessions, BOB, replace(HOME, chat="200"), "b")
-    await commit(sessions, lambda s: access.block(s, ada.user_id, now=NOW))
-    begun = await begin(sessions)
-    await feed(sessions, 0)
-    await feed(sessions, 3)
-    assert [turn.address.chat for turn in await fed(sessions)] == ["200"]
-    assert (await progress(sessions, begun)).left_out == 1
 
 
 async def test_a_step_keeps_the_pace_and_waits_for_what_is_on_its_way(sessions: Sessions) -> None:

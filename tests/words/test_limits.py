@@ -173,6 +173,9 @@ class Nothing:
     def hears(self, address: Address) -> bool:
         return True
 
+    def operators(self) -> list[str]:
+        return []
+
     async def newest(self, bot_id: str, chat: str) -> str | None:
         return None
 
