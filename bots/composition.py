@@ -256,6 +256,10 @@ class _Stored:
     def hears(self, address: Address) -> bool:
         return self.rules.hears(address)
 
+    def operators(self) -> list[str]:
+        admins = self.rules.admins
+        return sorted(account_id for platform, account_id in admins if platform == self.platform)
+
     async def newest(self, bot_id: str, chat: str) -> str | None:
         account = self.platform, bot_id
         return await db.transact(

@@ -333,6 +333,9 @@ class Known(Protocol):
         Nothing need be read, shown or acknowledged in any other group.
         """
 
+    def operators(self) -> list[str]:
+        """Return the ids of the operators' accounts on the platform, who may give `VERBS`."""
+
     async def newest(self, bot_id: str, chat: str) -> str | None:
         """Return the id of the newest message from a person to our account in a chat.
 

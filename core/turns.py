@@ -26,6 +26,8 @@ class Enclosure(StrEnum):
     """Everything that is stored about the person."""
     USAGE = "usage"
     """A picture of their limits and of what they used."""
+    STATS = "stats"
+    """A picture of the deployment's figures, for an operator."""
 
 
 class Outcome(StrEnum):

@@ -39,4 +39,5 @@ class Telegram(Platform):
         from bots.telegram.adapter import connect  # noqa: PLC0415 - see Platform
 
         token = self.telegram_token.get_secret_value()
-        return connect(token, self.telegram_api_url, self.telegram_files_dir)
+        folder, operators = self.telegram_files_dir, known.operators()
+        return connect(token, self.telegram_api_url, folder, operators)

@@ -6,6 +6,7 @@ their own language first. Nothing tells which lists there are: each has to be as
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from itertools import product
 
 from telegram import (
@@ -15,12 +16,13 @@ from telegram import (
     BotCommandScopeAllChatAdministrators,
     BotCommandScopeAllGroupChats,
     BotCommandScopeAllPrivateChats,
+    BotCommandScopeChat,
     BotCommandScopeDefault,
 )
 from telegram.error import TelegramError
 
 from core import words
-from core.adapter import COMMANDS
+from core.adapter import COMMANDS, VERBS, Command
 from core.errors import MISSHAPEN, place
 
 log = logging.getLogger(__name__)
@@ -55,11 +57,14 @@ async def offer(bot: Bot) -> None:
         log.warning("Telegram does not tell the command menus: %s", place(error))
 
 
-async def translate(bot: Bot) -> None:
+async def translate(bot: Bot, operators: Sequence[str] = ()) -> None:
     """Offer the commands in each language of ours, and remove all other lists in a language.
 
-    This takes its time; it ends at the first failure.
+    Operators come first, by the ids of their accounts. This takes its time; it ends at the first
+    failure.
     """
+    for account_id in operators:
+        await _offer_to(bot, account_id)
     ours = words.languages()[1:]
     others = [each for each in LANGUAGES if each not in ours]
     try:
@@ -73,6 +78,21 @@ async def translate(bot: Bot) -> None:
         log.debug("The command menus in other languages are left: %s", place(error))
 
 
+async def _offer_to(bot: Bot, account_id: str) -> None:
+    """Offer an operator's own commands, too, in their private chat, which they must have begun."""
+    scope = BotCommandScopeChat(int(account_id))
+    try:
+        for language in words.languages():
+            await asyncio.sleep(PAUSE)
+            with words.spoken_in(language):
+                menu = _menu((*COMMANDS, *VERBS))
+            code = None if language == words.ENGLISH else language
+            if tuple(menu) != await bot.get_my_commands(scope, code):
+                await bot.set_my_commands(menu, scope, code)
+    except _FAILURES as error:
+        log.debug("An operator has no menu: %s", place(error))
+
+
 async def _set(bot: Bot, language: str) -> None:
     """Offer the commands in a language, unless they are on offer already."""
     with words.spoken_in(language):
@@ -81,9 +101,9 @@ async def _set(bot: Bot, language: str) -> None:
         await bot.set_my_commands(menu, language_code=language)
 
 
-def _menu() -> list[BotCommand]:
-    """Return the commands with their summaries in the current language."""
-    return [BotCommand(each.name, words.summary(each)) for each in COMMANDS]
+def _menu(commands: Sequence[Command] = COMMANDS) -> list[BotCommand]:
+    """Return commands with their summaries in the current language."""
+    return [BotCommand(each.name, words.summary(each)) for each in commands]
 
 
 async def _remove(bot: Bot, scope: BotCommandScope, language: str | None = None) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,7 +25,9 @@ _IDLE = 20
 
 
 @asynccontextmanager
-async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, httpx.AsyncClient]]:
+async def open_session(
+    token: str, api_url: str, operators: Sequence[str] = ()
+) -> AsyncIterator[tuple[Bot, httpx.AsyncClient]]:
     """Yield a bot that is logged in, and a client for polls and files.
 
     Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
@@ -46,7 +48,7 @@ async def open_session(token: str, api_url: str) -> AsyncIterator[tuple[Bot, htt
         try:
             await _greet(bot, api_url)
             await _prepare(bot, api_url)
-            async with _beside(translate(bot)):
+            async with _beside(translate(bot, operators)):
                 yield bot, client
         finally:
             await bot.shutdown()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from tempfile import TemporaryFile
 
-from core import inbox, privacy, usage, words
+from core import inbox, operations, privacy, usage, words
 from core.db import Sessions, transact
 from core.errors import Muted, Undeliverable, Unreachable
 from core.quota import Rules
@@ -15,7 +15,7 @@ from core.turns import Enclosure, Turn
 
 log = logging.getLogger(__name__)
 
-EXPORT, USAGE = "parley.json", "usage.png"
+EXPORT, USAGE, STATS = "parley.json", "usage.png", "stats.png"
 """The names of the files."""
 
 
@@ -44,18 +44,26 @@ class Enclosures:
             case Enclosure.EXPORT:
                 await self._export(turn, reply, last=last)
             case Enclosure.USAGE:
-                await self._picture(turn, reply, last=last)
+                await self._picture(USAGE, turn, reply, last=last)
+            case Enclosure.STATS:
+                await self._picture(STATS, turn, reply, last=last)
 
-    async def _picture(self, turn: Turn, reply: Reply, *, last: bool) -> None:
-        """Post the picture of a person's use; without it, the text stands alone."""
+    async def _picture(self, name: str, turn: Turn, reply: Reply, *, last: bool) -> None:
+        """Post a picture; without it, the text stands alone."""
         if not reply.adapter.leeway(turn.ticket).pictures:
             return
         try:
-            data = await usage.picture(self._sessions, turn.payer, self._rules, now=self._now())
+            data = await self._drawn(name, turn)
         except (ImportError, OSError, ValueError) as error:
             log.error("turn %s: no picture: %s: %s", turn.reference, type(error).__name__, error)
             return
-        await self._attach(USAGE, data, turn, reply, last=last)
+        await self._attach(name, data, turn, reply, last=last)
+
+    async def _drawn(self, name: str, turn: Turn) -> bytes:
+        now = self._now()
+        if name == USAGE:
+            return await usage.picture(self._sessions, turn.payer, self._rules, now=now)
+        return await operations.picture(self._sessions, turn.question.text, self._rules, now=now)
 
     async def _export(self, turn: Turn, reply: Reply, *, last: bool) -> None:
         """Post everything that is stored about a person, or tell why it cannot be sent."""
@@ -77,7 +85,7 @@ class Enclosures:
     ) -> bool:
         """Post a file; return False if it cannot be posted."""
         try:
-            await reply.attach(name, data, picture=name == USAGE)
+            await reply.attach(name, data, picture=name != EXPORT)
         except (Undeliverable, Unreachable) as error:
             if isinstance(error, Muted) or (isinstance(error, Unreachable) and not last):
                 raise

@@ -45,7 +45,7 @@ from core.intake._doors import Doors
 from core.intake._entries import Accepted, answered, asking, entry_of, notice_of
 from core.outages import is_broken, timed_out
 from core.requests import Bounds, Reason, Turnstile
-from core.turns import Speaker, Stranger
+from core.turns import Enclosure, Speaker, Stranger
 
 log = logging.getLogger(__name__)
 
@@ -358,8 +358,10 @@ class Intake:
         order = replace(order, user_id=speaker.user_id)
         answer = await operations.carry_out(session, wish, order)
         entry = answered(entry_of(message, speaker, now), answer.text)
-        if answer.asks:
-            entry = replace(entry, question=replace(entry.question, asks=wish))
+        asks, encloses = wish if answer.asks else "", Enclosure.STATS if answer.charts else None
+        if asks or encloses:
+            question = replace(entry.question, asks=asks, encloses=encloses)
+            entry = replace(entry, question=question)
         await inbox.accept(session, message.event_id, entry, now=now)
         return Accepted(changed=answer.stopped)
 

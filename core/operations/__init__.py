@@ -1,5 +1,6 @@
 """Everything that operators ask and order, in their private chats and on the command line."""
 
+from core.operations._figures import picture
 from core.operations._order import Answer, NotDone, Order, Parameter, Verb
 from core.operations._turns import (
     CallRecord,
@@ -25,6 +26,7 @@ __all__ = [
     "carry_out",
     "find_forgotten",
     "list_troubles",
+    "picture",
     "replay",
     "run",
     "show",

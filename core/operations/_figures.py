@@ -1,26 +1,31 @@
 """The figures of the deployment: who spends most, and what happened day by day."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
 
-from core import models, tallies, words
+from core import charts, models, tallies, words
 from core.charts import Columns, Series, Sign
-from core.db import Session
+from core.db import Session, Sessions, transact
 from core.models import days_of_all, spendings, waits
 from core.money import MICRO
 from core.operations._order import Answer, NotDone, Order, literal
 from core.operations._people import number_of
+from core.quota import Rules
 from core.tallies import FIRST, WHOLE, Sums
 
 MOST = 10
 """The people in a list of those who spend most."""
 LONGEST = 365
 """The most days of statistics."""
+DAYS = 30
+"""The days of statistics, unless an order says another number."""
 SHOWN = 7
 """The days that have a line of their own in the text."""
 
@@ -120,11 +125,11 @@ class Statistics:
         return None
 
 
-async def statistics(session: Session, order: Order, number: int) -> Statistics:
+async def statistics(session: Session, *, number: int, zone: tzinfo, now: datetime) -> Statistics:
     """Return the figures of the last days, from the sums and what is not in them yet."""
-    today = order.now.astimezone(order.rules.zone).date()
+    today = now.astimezone(zone).date()
     days = tuple(today - timedelta(days=ago) for ago in reversed(range(number)))
-    sums, is_partial = await tallies.live(session, zone=order.rules.zone)
+    sums, is_partial = await tallies.live(session, zone=zone)
     found = await session.execute(select(days_of_all).where(days_of_all.c.day >= days[0]))
     for row in found.mappings():
         sums.days[row["day"]].update({name: row[name] for name in tallies.FIGURES})
@@ -134,15 +139,23 @@ async def statistics(session: Session, order: Order, number: int) -> Statistics:
     return Statistics(days, sums, is_partial)
 
 
-async def stats(session: Session, order: Order, days: str = "30") -> Answer:
+async def stats(session: Session, order: Order, days: str = str(DAYS)) -> Answer:
     """Tell what happened in the last days, as text and as a chart."""
     if not days.isdecimal() or not 0 < int(days) <= LONGEST:
         raise NotDone(words.ORDER_NUMBER.format(most=LONGEST))
-    found = await statistics(session, order, int(days))
+    found = await statistics(session, number=int(days), zone=order.rules.zone, now=order.now)
     lines = [*_summary(found), "", *_days(found)]
     if found.is_partial:
         lines += ["", words.STATS_PARTIAL]
     return Answer("\n".join(lines), charts=(_chart(found),))
+
+
+async def picture(sessions: Sessions, text: str, rules: Rules, *, now: datetime) -> bytes:
+    """Draw the chart of the last days, as many as an order says: "/stats 7"; return the PNG."""
+    said = re.search(r"\d{1,3}", text)
+    number = min(max(int(said[0]), 1), LONGEST) if said else DAYS
+    work = partial(statistics, number=number, zone=rules.zone, now=now)
+    return await charts.picture([_chart(await transact(sessions, work))])
 
 
 def _summary(found: Statistics) -> list[str]:

@@ -13,7 +13,7 @@ from core.quota import Rules
 
 NAMES = 60
 """The most characters of a name that are shown."""
-_MARKUP = re.compile(r"([!-/:-@\[-`{-~])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$&=^])")
 
 
 @dataclass(frozen=True, slots=True)

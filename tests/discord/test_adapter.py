@@ -76,6 +76,9 @@ class Core:
     def hears(self, address: Address) -> bool:
         return True
 
+    def operators(self) -> list[str]:
+        return []
+
     async def newest(self, bot_id: str, chat: str) -> str | None:
         ours = [item for item in self.messages if item.address.bot_id == bot_id]
         here = [item for item in ours if item.address.chat == chat]
