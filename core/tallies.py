@@ -154,6 +154,19 @@ async def correct(session: Session, call: Any, values: Mapping[str, Any], *, zon
     await _store(session, sums)
 
 
+async def join(session: Session, into: int, gone: int, *, now: datetime) -> None:
+    """Give the figures of a person to another one, who is the same person; both are locked."""
+    for name in sorted(SOURCES):  # nothing is summed up meanwhile
+        await session.scalar(_MARK, {"the_source": name})
+    theirs = tuple_(*spendings.primary_key).in_([(*span, gone) for span in _kept_spans(now)])
+    found = await session.execute(select(spendings).where(theirs))
+    sums = Sums()
+    for row in found.all():
+        sums.people[row.span, row.first, into].update(_figures_of(row))
+    await _store(session, sums, counts_people=False)
+    await session.execute(delete(spendings).where(theirs))
+
+
 async def live(session: Session, *, zone: tzinfo) -> tuple[Sums, bool]:
     """Return the sums of the rows behind the marks, and True if there are too many to look at."""
     every, is_partial = Sums(), False
@@ -226,9 +239,22 @@ def _day(moment: datetime, zone: tzinfo) -> date:
 # Storing
 
 
-async def _store(session: Session, sums: Sums) -> None:
+def _kept_spans(now: datetime) -> list[tuple[str, date]]:
+    """Return the spans of which people may have figures; any time zone may have another day."""
+    last = now.date() + timedelta(days=1)
+    days = [last - timedelta(days=ago) for ago in range(KEPT_MONTHS.days + 33)]
+    shorter = [(DAY, day) for day in days[: KEPT_DAYS.days + 3]]
+    return [*shorter, *((MONTH, day) for day in days if day.day == 1)]
+
+
+def _figures_of(row: Any) -> dict[str, int]:
+    return {name: getattr(row, name) for name in _OF_A_PERSON}
+
+
+async def _store(session: Session, sums: Sums, *, counts_people: bool = True) -> None:
     """Add sums to those that are stored."""
-    await _count_people(session, sums)
+    if counts_people:
+        await _count_people(session, sums)
     days = [{"day": day} | _all(figures, FIGURES) for day, figures in sums.days.items()]
     await _add(session, days_of_all, days, FIGURES)
     reached = [

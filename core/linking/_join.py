@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Table, case, delete, exists, func, literal, null, select, update
 from sqlalchemy import text as sql
 
-from core import access, memory, models, quota
+from core import access, memory, models, quota, tallies
 from core.db import Session, insert
 from core.models import NOWHERE, links
 from core.quota import Rules
@@ -63,6 +63,7 @@ async def join(session: Session, one: int, other: int, rules: Rules, *, now: dat
     persona = await _move_memory(session, kept, gone)
     await _move_rest(session, kept.user_id, gone.user_id)
     await quota.merge(session, kept.user_id, gone.user_id, rules, now=now)
+    await tallies.join(session, kept.user_id, gone.user_id, now=now)
     theirs = update(_identities).where(_identities.c.user_id == gone.user_id)
     await session.execute(theirs.values(user_id=kept.user_id))
     return Joined(kept, persona)
