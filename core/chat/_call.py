@@ -113,8 +113,8 @@ class OpenCall:
         """Recall the conversation and reserve the first call; raises QuotaExceeded."""
         tries = count()
 
-        async def work(session: Session) -> tuple[Turn, Context, int, Reservation]:
-            turn = await inbox.current(session, self.turn)
+        async def work(session: Session) -> tuple[Context, int, Reservation]:
+            turn = self.turn
             again = next(tries) > 0 or turn.attempt > 1
             context = await memory.recall(session, turn, self.marks, now=self._now())
             if context.cut:
@@ -126,10 +126,19 @@ class OpenCall:
                 # A turn counts once, and an earlier attempt may have counted it.
                 counts = not await quota.is_counted(session, turn)
             reservation = await self._reserve(session, turn, tokens, turns=int(counts), again=again)
-            return turn, context, tokens, reservation
+            return context, tokens, reservation
 
-        entered = await transact(self._sessions, work)
-        self.turn, self.context, self._prompt_tokens, self._reservation = entered
+        while True:
+            try:
+                entered = await transact(self._sessions, work)
+                break
+            except LeaseLost:
+                # Or its person has linked accounts since the claim, which moves their turns.
+                moved = await transact(self._sessions, lambda s: inbox.current(s, self.turn))
+                if moved == self.turn:
+                    raise
+                self.turn = moved
+        self.context, self._prompt_tokens, self._reservation = entered
         self.reply.progress = self.progress
         return self
 

@@ -89,14 +89,19 @@ _calls = models.calls
 _turns = models.turns
 # The turn's row is locked, so that no other attempt can begin and look for open calls before this
 # one is committed. An attempt that lost the turn inserts nothing, and none is opened for a person
-# who was linked with another account at this moment. Whoever fences the attempt locks the turn
+# or in a conversation that was linked with another account at this moment. Whoever fences the attempt locks the turn
 # before the allowances, but only for an open call: the turn has none at this moment.
 _OPEN = (
     insert(_calls)
     .from_select(
         _OPENED,
         select(*(bindparam(f"new_{name}", type_=_calls.c[name].type) for name in _OPENED))
-        .where(*models.FENCED, _turns.c.user_id == bindparam("new_user_id"))
+        .where(
+            *models.FENCED,
+            _turns.c.user_id == bindparam("new_user_id"),
+            _turns.c.conversation_id == bindparam("the_conversation"),
+            _turns.c.epoch == bindparam("the_epoch"),
+        )
         .with_for_update(read=True),
     )
     .returning(_calls.c.id)
@@ -123,8 +128,8 @@ async def reserve(
 
     `prompt_tokens`, `completion_tokens` and their cost, `least`, are what counts if the call is cut
     off before anything is noted of it.
-    Raises QuotaExceeded, or LeaseLost if another attempt owns the turn; the caller must then roll
-    the transaction back.
+    Raises QuotaExceeded, or LeaseLost if another attempt owns the turn or the turn was moved to
+    another conversation; the caller must then roll the transaction back.
     """
     locked = await lock(session, turn, rules, now)
     payer = locked.payer
@@ -135,7 +140,8 @@ async def reserve(
     opened = (turn.id, turn.attempt, payer.user_id, payer.group_id, model, turns, cost, tokens)
     values = (*opened, prompt_tokens, completion_tokens, least, at, paid)
     new = {f"new_{name}": value for name, value in zip(_OPENED, values, strict=True)}
-    call_id = await session.scalar(_OPEN, turn.fence | new)
+    where = {"the_conversation": turn.conversation_id, "the_epoch": turn.epoch}
+    call_id = await session.scalar(_OPEN, turn.fence | new | where)
     if call_id is None:
         raise LeaseLost(f"turn {turn.reference}")
     near = any(each.is_near(at) for each in dues)
