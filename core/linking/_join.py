@@ -147,6 +147,7 @@ async def _move_rest(session: Session, kept: int, gone: int) -> None:
         await _move_missing(session, each, kept, gone)
     await _move_spendings(session, kept, gone)
     await access.join(session, gone, kept)
+    await session.execute(delete(models.standings).where(models.standings.c.user_id == gone))
     old = (await session.execute(select(_users).where(_users.c.id == gone))).one()
     await session.execute(
         update(_users)
