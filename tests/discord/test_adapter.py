@@ -52,9 +52,6 @@ class Core:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        """All of them but for those that the bot is a member of a server."""
-        self.servers: list[str] = []
-        """The ids in those, in the order in which they came."""
         self.starts = 0
         """The sessions whose servers are all there."""
         self.free = asyncio.Event()
@@ -62,9 +59,7 @@ class Core:
 
     async def handle(self, event: Event) -> None:
         await self.free.wait()
-        if isinstance(event, Membership):
-            self.servers.append(event.address.places[0])
-        elif event.event_id not in [known.event_id for known in self.events]:
+        if event.event_id not in [known.event_id for known in self.events]:
             self.events.append(event)
 
     @property
@@ -159,7 +154,7 @@ async def listening(
 
 async def hear(adapter: DiscordAdapter, core: Core) -> None:
     async for event in adapter.listen():
-        if not isinstance(event, Access):
+        if not isinstance(event, Access | Membership):
             assert isinstance(event, Event)
             await core.handle(event)
 
