@@ -53,6 +53,8 @@ EPILOG = "\n".join(
         *(f"  {verb.name:<10}{verb.summary}" for verb in VERBS),
         "  models    What the model API offers and what it costs",
         "  migrate   Bring the tables up to date, as a deploy needs on PostgreSQL",
+        "  backup    Write everything that is stored to a file; the bot may go on meanwhile",
+        "  restore   Fill an empty database from such a file",
     ]
 )
 
@@ -176,6 +178,10 @@ def _carry_out(arguments: Sequence[str]) -> int:
         return operator.main(arguments)
     if arguments == ["migrate"]:
         return migrate()
+    if arguments[:1] in (["backup"], ["restore"]):
+        from bots import backups  # noqa: PLC0415 - as above
+
+        return backups.main(arguments)
     if arguments[:1] == ["models"]:
         from bots import models  # noqa: PLC0415 - as above
 

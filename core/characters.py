@@ -7,6 +7,9 @@ MARKS = 10
 """The most combining marks in a row. A letter of Thai, Hebrew or Arabic carries up to four, the
 tallest stack of Tibetan nine; more are a joke, and sorting them takes quadratic time."""
 
+JOINER = "\u2060"
+"""An invisible character that keeps a client from reading a link or a mention into plain text."""
+
 _BREAK = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

@@ -338,16 +338,29 @@ def migrate(url: str) -> None:
         sessions.close()
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str, revision: str = "head") -> None:
     """Run the migrations of an SQLite file that this process holds, or of PostgreSQL."""
     # Imported here, because most starts find the schema up to date and can save the memory.
     from alembic import command  # noqa: PLC0415 - see above
+
+    command.upgrade(_migrations(url), revision)
+
+
+def empty(url: str) -> None:
+    """Remove all tables, with everything in them."""
+    from alembic import command  # noqa: PLC0415 - see above
+
+    command.downgrade(_migrations(url), "base")
+
+
+def _migrations(url: str) -> Any:
+    """Return the migrations as Alembic runs them."""
     from alembic.config import Config  # noqa: PLC0415 - see above
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = normal_url(url)
-    command.upgrade(config, "head")
+    return config
 
 
 @asynccontextmanager
@@ -395,6 +408,11 @@ async def _is_current(session: Session) -> bool:
     if not inspect(session.connection).has_table("alembic_version"):
         return False
     revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
-    # The name of a migration's file begins with its revision.
-    known = sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/*_*.py"))
+    known = revisions()
     return revision == known[-1] or (revision is not None and revision not in known)
+
+
+def revisions() -> list[str]:
+    """Return the revisions of the tables that this release knows, the newest last."""
+    # The name of a migration's file begins with its revision.
+    return sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/*_*.py"))

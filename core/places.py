@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, select
+from sqlalchemy import Select, and_, bindparam, or_, select
 
 from core import models, words
 from core.adapter import Account, Address
@@ -27,11 +27,12 @@ class Place:
     """The language in which they are spoken to; "" if unknown."""
 
 
+_CHAT = tuple(_turns.c[name] for name in ("platform", "bot_id", "chat", "thread"))
 PLACE = (
     _conversations.c.user_id,
     _conversations.c.id.label("conversation_id"),
     _conversations.c.epoch,
-    *(_turns.c[name] for name in ("platform", "bot_id", "chat", "thread")),
+    *_CHAT,
 )
 """The columns of a place, of a private conversation and one of its turns."""
 
@@ -42,34 +43,52 @@ def place_of(row: Any) -> Place:
     return Place(row.user_id, row.conversation_id, row.epoch, address)
 
 
-_CHOSEN = select(_users.c.language).where(_users.c.id == _conversations.c.user_id)
 _theirs = _identities.alias("theirs")
+_CHOSEN = select(_users.c.language).where(_users.c.id == _turns.c.user_id)
 _HINT = (
     select(_theirs.c.language)
     .where(
-        _theirs.c.user_id == _conversations.c.user_id,
+        _theirs.c.user_id == _turns.c.user_id,
         _theirs.c.platform == _turns.c.platform,
         _theirs.c.language.is_not(None),
     )
     .limit(1)
 )
-
-
+_LANGUAGES = (_CHOSEN.scalar_subquery().label("chosen"), _HINT.scalar_subquery().label("hint"))
 _IS_SAID = and_(
     _turns.c.conversation_id == _conversations.c.id, _turns.c.user_id == _conversations.c.user_id
 )
 _NEWEST: Select[Any] = (
-    select(*PLACE, _CHOSEN.scalar_subquery().label("chosen"), _HINT.scalar_subquery().label("hint"))
+    select(*PLACE, *_LANGUAGES)
     .select_from(_conversations.join(_turns, _IS_SAID))
     .order_by(_turns.c.id.desc())
     .limit(1)
 )
 _OF_PERSON = _NEWEST.where(_conversations.c.user_id == bindparam("the_user"))
-_OF_ACCOUNT = _NEWEST.where(
+_home = _conversations.alias("home")
+_IS_OWN = or_(
     _conversations.c.user_id == _identities.c.user_id,
-    _identities.c.platform == bindparam("platform"),
-    _identities.c.account_id == bindparam("account_id"),
-    _turns.c.platform == bindparam("platform"),
+    _conversations.c.owner_id == _identities.c.user_id,
+)
+_IS_THERE = and_(
+    _turns.c.conversation_id == _conversations.c.id,
+    _turns.c.user_id == _identities.c.user_id,
+    _turns.c.platform == _identities.c.platform,
+)
+# A linked account may have spoken last in a conversation that ended with the link.
+_OF_ACCOUNT = (
+    select(_home.c.user_id, _home.c.id.label("conversation_id"), _home.c.epoch, *_CHAT, *_LANGUAGES)
+    .select_from(
+        _identities.join(_home, _home.c.user_id == _identities.c.user_id)
+        .join(_conversations, _IS_OWN)
+        .join(_turns, _IS_THERE)
+    )
+    .where(
+        _identities.c.platform == bindparam("platform"),
+        _identities.c.account_id == bindparam("account_id"),
+    )
+    .order_by(_turns.c.id.desc())
+    .limit(1)
 )
 
 

@@ -159,14 +159,17 @@ async def test_a_body_is_not_held_in_memory_before_it_is_read() -> None:
             await writer.drain()
             sent += 100_000
 
-    async with serving(pour) as server, client() as http:
-        async with http.stream("GET", server.url) as answer:
-            before = -1
-            while sent != before:  # until the server has to wait
-                before = sent
-                await asyncio.sleep(0.2)
-            assert sent < 20_000_000
-            assert sum([len(piece) async for piece in answer.aiter_raw()]) == 50_000_000
+    async with (
+        serving(pour) as server,
+        client() as http,
+        http.stream("GET", server.url) as answer,
+    ):
+        before = -1
+        while sent != before:  # until the server has to wait
+            before = sent
+            await asyncio.sleep(0.2)
+        assert sent < 20_000_000
+        assert sum([len(piece) async for piece in answer.aiter_raw()]) == 50_000_000
 
 
 async def test_chunks_come_as_they_are_sent() -> None:
@@ -261,8 +264,8 @@ async def test_a_server_that_takes_nothing_ends_a_write() -> None:
 
     ended = asyncio.Event()
     async with serving(deaf) as server, client() as http:
+        late = httpx.Timeout(5, write=0.05)
         with pytest.raises(httpx.WriteTimeout):
-            late = httpx.Timeout(5, write=0.05)
             await http.post(server.url, content=b"x" * 20_000_000, timeout=late)
         ended.set()
 
@@ -339,9 +342,9 @@ async def test_what_is_cancelled_at_any_moment_takes_no_connection_along() -> No
 
 
 async def test_a_response_that_nobody_reads_frees_its_connection() -> None:
-    async with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")) as server:
-        async with client() as http:
-            for _ in range(3):
-                async with http.stream("GET", server.url):
-                    pass
-            await all_closed(server)
+    unread = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+    async with serving(unread) as server, client() as http:
+        for _ in range(3):
+            async with http.stream("GET", server.url):
+                pass
+        await all_closed(server)

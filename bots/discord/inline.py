@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bots.markdown import JOINER, WEB, Node, deceives, inert, readable
+from bots.markdown import WEB, Node, deceives, inert, readable
+from core.characters import JOINER
 from core.text import read_moment
 
 UNDERSCORE = "\ufdd0"

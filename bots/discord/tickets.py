@@ -8,7 +8,7 @@ so. A ticket is deleted once the answer is delivered.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -34,6 +34,7 @@ member."""
 _WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 _RESPONSE = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 _ORIGINAL = "@original"
+_NOTHING = "…"
 _ENDED = {10015, 50027}
 """Unknown webhook, invalid webhook token."""
 _ENOUGH = 40094
@@ -145,15 +146,20 @@ async def whisper(
 ) -> str | None:
     """Write a message that only one person sees; return its id, or None if it is too late.
 
-    Everybody sees "is thinking…", so the first message comes after its end, not in its place.
+    Everybody sees "is thinking…", and a follow-up would take its place. So that becomes a message
+    for a moment, and goes when the follow-up stands.
     """
-    if first:
-        await withdraw(client, held)
+    hidden = {**body, "flags": body.get("flags", 0) | EPHEMERAL}
     try:
-        hidden = {**body, "flags": body.get("flags", 0) | EPHEMERAL}
-        return await _follow_up(client, session, held, hidden)
+        if first and held.way is not Way.PRESSED:
+            with suppress(MessageGone):
+                await _response(client, "PATCH", held, _ORIGINAL, {"content": _NOTHING})
+        message_id = await _follow_up(client, session, held, hidden)
     except _Ended:
         return None
+    if first:
+        await withdraw(client, held)
+    return message_id
 
 
 async def edit(client: discord.Client, held: Ticket, message_id: str, body: Json) -> bool:

@@ -9,12 +9,11 @@ from bots.markdown._formulas import written
 from bots.markdown._hypertext import flattened
 from bots.markdown._inline import Node, links, read
 from bots.markdown._lines import HEADING, TASK, as_typed, box, is_break, is_signed, title
-from bots.markdown._links import JOINER, WEB, deceives, inert, readable
+from bots.markdown._links import WEB, deceives, inert, readable
 
 __all__ = [
     "GROWTH",
     "HEADING",
-    "JOINER",
     "TASK",
     "WEB",
     "Node",

@@ -8,8 +8,7 @@ import re
 import unicodedata
 from urllib.parse import unquote, urlsplit
 
-JOINER = "\u2060"
-"""An invisible character that keeps a client from reading a link or a mention into plain text."""
+from core.characters import JOINER
 
 WEB = re.compile(r"https?://[a-z0-9_-]+(\.[a-z0-9_-]+)+(:[1-9]\d{0,3})?([/?#]\S*)?", re.IGNORECASE)
 """A URL that every platform takes for a link. Telegram refuses a whole message for one link that

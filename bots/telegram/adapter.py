@@ -15,6 +15,7 @@ from telegram import (
     InputFile,
     LinkPreviewOptions,
     Message,
+    MessageEntity,
     Update,
     User,
 )
@@ -29,7 +30,6 @@ from bots.telegram.ephemeral import Ephemeral, Refusals
 from bots.telegram.failures import UNCHANGED, translating
 from bots.telegram.files import fetch
 from bots.telegram.inbound import PLATFORM, asker, parse, parse_piece
-from bots.telegram.markup import fits, render
 from bots.telegram.polling import updates
 from bots.telegram.session import open_session
 from bots.telegram.suspects import suspects
@@ -146,6 +146,8 @@ class TelegramAdapter:
 
     def fits(self, markdown: str) -> bool:
         """Return whether the rendered text is neither empty nor longer than a message may be."""
+        from bots.telegram.markup import fits  # noqa: PLC0415 - see `_render`
+
         return fits(markdown)
 
     async def listen(self) -> AsyncGenerator[Event, str | None]:
@@ -195,7 +197,7 @@ class TelegramAdapter:
         buttons: tuple[Button, ...],
         more: Json | None = None,
     ) -> Message:
-        text, entities = render(markdown)
+        text, entities = _render(markdown)
         return await create(
             address,
             reply_to,
@@ -225,7 +227,7 @@ class TelegramAdapter:
         if one := ephemeral.read(message_id):
             await self._edit_hidden(address, one, markdown, buttons)
             return
-        text, entities = render(markdown)
+        text, entities = _render(markdown)
         try:
             await _attempt_there(
                 lambda: self._bot.edit_message_text(
@@ -245,7 +247,7 @@ class TelegramAdapter:
         self, address: Address, one: Ephemeral, markdown: str, buttons: tuple[Button, ...]
     ) -> None:
         """Replace a message that one person sees; nothing is made up for one that is gone."""
-        text, entities = render(markdown)
+        text, entities = _render(markdown)
         keyboard = _keyboard(buttons)
         new: Json = {"text": text, "entities": [entity.to_dict() for entity in entities]}
         if keyboard is not None:
@@ -452,11 +454,18 @@ class TelegramAdapter:
         task.add_done_callback(self._answers.discard)
 
     async def _answer_query(self, query_id: str, told: str) -> None:
-        text = render(told)[0][:LONGEST_TOAST]
+        text = _render(told)[0][:LONGEST_TOAST]
         try:
             await self._bot.answer_callback_query(query_id, text or None)
         except (TelegramError, *MISSHAPEN) as error:
             log.debug("The press of a button is not answered: %s", error)
+
+
+def _render(markdown: str) -> tuple[str, tuple[MessageEntity, ...]]:
+    """Return a text and its entities. The reader of Markdown is loaded for the first one: 3 MB."""
+    from bots.telegram.markup import render  # noqa: PLC0415
+
+    return render(markdown)
 
 
 async def _attempt_there(call: Callable[[], Awaitable[object]]) -> None:

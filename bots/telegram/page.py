@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from telegram import MessageEntity
 
-from bots.markdown import JOINER
+from core.characters import JOINER
 from core.text import read_moment
 
 ENTITIES = 100

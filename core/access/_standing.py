@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, literal, select, update
+from sqlalchemy import bindparam, func, literal, select, update
 
-from core import identity, inbox, words
+from core import identity, inbox, places, words
 from core.adapter import Address
-from core.db import Session, insert_missing
+from core.db import Session, insert, insert_missing
 from core.models import redemptions, standings, users
 from core.turns import NEWCOMER, Question, Speaker, Standing
 
@@ -41,11 +41,10 @@ async def unblock(session: Session, user_id: int, *, now: datetime) -> Standing:
 
 
 async def let_in(session: Session, user_id: int, *, now: datetime) -> Standing:
-    """Let a person in, and tell them if they have asked before; return their standing before."""
-    row = await _row(session, user_id)
+    """Let a person in, and tell them if they have written before; return their standing before."""
+    address = await _chat_of(session, user_id)
     before = await _set(session, user_id, allowed_at=now)
-    if row is not None and row.chat is not None and not (before.allowed or before.blocked):
-        address = Address(row.platform, row.bot_id, row.chat, row.thread)
+    if address is not None and not (before.allowed or before.blocked):
         speaker = await identity.at_home(session, user_id, now=now)
         language = await identity.language_of(session, user_id)
         with words.spoken_in(language):
@@ -87,18 +86,26 @@ async def remember_place(session: Session, user_id: int, address: Address) -> No
 async def join(session: Session, user_id: int, into_id: int) -> None:
     """Give a person the standing of another user who turned out to be the same person.
 
-    Who is blocked as one of them stays blocked, and who is let in as one of them stays let in.
+    Who is blocked as one of them stays blocked, and who is let in as one of them stays let in. No
+    invite that one of them has redeemed can be redeemed by the other.
     """
+    found = await session.execute(select(standings).where(standings.c.user_id == user_id))
+    if (row := found.mappings().one_or_none()) is not None:
+        new = insert(session, standings).values({**row, "user_id": into_id})
+        own = {
+            each.name: func.coalesce(each, new.excluded[each.name])
+            for each in standings.c
+            if not each.primary_key
+        }
+        own["guesses"] = standings.c.guesses + new.excluded.guesses
+        one = [standings.c.user_id]
+        await session.execute(new.on_conflict_do_update(index_elements=one, set_=own))
     theirs = select(redemptions.c.invite_id, literal(into_id), redemptions.c.created_at)
-    copies = insert_missing(session, redemptions).from_select(
-        ["invite_id", "user_id", "created_at"], theirs.where(redemptions.c.user_id == user_id)
+    await session.execute(
+        insert_missing(session, redemptions).from_select(
+            ["invite_id", "user_id", "created_at"], theirs.where(redemptions.c.user_id == user_id)
+        )
     )
-    await session.execute(copies)
-    other, mine = await _row(session, user_id), await _row(session, into_id)
-    if other is not None:
-        names = ("allowed_at", "blocked_at", "since", "told_at")
-        kept = {name: getattr(mine, name, None) or getattr(other, name) for name in names}
-        await _set(session, into_id, **kept)
 
 
 async def part(session: Session, user_id: int, new_id: int) -> None:
@@ -116,6 +123,15 @@ async def _set(session: Session, user_id: int, **values: Any) -> Standing:
     row = (await session.execute(_OF.with_for_update(), {"the_user": user_id})).one()
     await session.execute(update(standings).where(standings.c.user_id == user_id).values(**values))
     return _standing(row)
+
+
+async def _chat_of(session: Session, user_id: int) -> Address | None:
+    """Return the private chat in which a person was told that they are not let in, or spoke."""
+    row = await _row(session, user_id)
+    if row is not None and row.chat is not None:
+        return Address(row.platform, row.bot_id, row.chat, row.thread)
+    place = await places.of_person(session, user_id)
+    return None if place is None else place.address
 
 
 async def _row(session: Session, user_id: int) -> Any:

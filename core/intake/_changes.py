@@ -187,7 +187,7 @@ class Changes:
         question = record.question.aside(whispered=True)
         entry = answered(instead(change, record, question, now), text or words.EMPTY)
         ticket = change.ticket if change.hidden is None else change.hidden
-        entry = replace(entry, lane=None, ticket=ticket)
+        entry = replace(entry, lane=None, ticket=ticket, replaces_id=record.id)
         await self._stay(session, change, await inbox.take_over(session, entry, record.id, now=now))
 
     async def _decide(self, session: Session, change: Change, record: inbox.Record) -> Accepted:

@@ -202,6 +202,8 @@ class Intake:
                 return await self._doors.hear_stranger(session, message, speaker, now)
         with words.spoken_in(self._language_of(speaker.language, message)):
             if code := self._doors.code_in(message):
+                if reached := self._bounds.reached(speaker.activity):
+                    return await self._hold_off(session, message, speaker, reached, now)
                 return await self._doors.redeem(session, message, speaker, code, now)
             return await self._heard(session, message, speaker, now)
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Table, case, delete, exists, func, literal, null, select, update
 from sqlalchemy import text as sql
 
-from core import memory, models, quota, tallies
+from core import access, memory, models, quota, tallies
 from core.db import Session, insert
 from core.models import NOWHERE, links
 from core.quota import Rules
@@ -28,7 +28,6 @@ _turns = models.turns
 _messages = models.messages
 _uses = models.attachment_uses
 _spendings = models.spendings
-_standings = models.standings
 
 
 async def lock(session: Session, *user_ids: int) -> None:
@@ -147,7 +146,7 @@ async def _move_rest(session: Session, kept: int, gone: int) -> None:
     for each in (models.notices, models.redemptions, models.recipients):
         await _move_missing(session, each, kept, gone)
     await _move_spendings(session, kept, gone)
-    await _merge_standings(session, kept, gone)
+    await access.join(session, gone, kept)
     old = (await session.execute(select(_users).where(_users.c.id == gone))).one()
     await session.execute(
         update(_users)
@@ -186,25 +185,6 @@ async def _move_spendings(session: Session, kept: int, gone: int) -> None:
             new.on_conflict_do_update(index_elements=list(_spendings.primary_key), set_=added)
         )
     await session.execute(delete(_spendings).where(_spendings.c.user_id == gone))
-
-
-async def _merge_standings(session: Session, kept: int, gone: int) -> None:
-    """Let a person in if either was let in, and silence them if either was."""
-    found = await session.execute(select(_standings).where(_standings.c.user_id == gone))
-    row = found.mappings().one_or_none()
-    if row is None:
-        return
-    new = insert(session, _standings).values({**row, "user_id": kept})
-    own = {
-        each.name: func.coalesce(each, new.excluded[each.name])
-        for each in _standings.c
-        if not each.primary_key
-    }
-    own["guesses"] = _standings.c.guesses + new.excluded.guesses
-    await session.execute(
-        new.on_conflict_do_update(index_elements=[_standings.c.user_id], set_=own)
-    )
-    await session.execute(delete(_standings).where(_standings.c.user_id == gone))
 
 
 def _later(column: Any, moment: datetime | None) -> Any:

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, literal, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
-from core import models, quota
+from core import access, models, quota
 from core.db import Session
 from core.linking._accounts import Side
 from core.models import links
@@ -14,7 +14,6 @@ from core.turns import Speaker
 _users = models.users
 _identities = models.identities
 _conversations = models.conversations
-_standings = models.standings
 
 
 COPIED = ("exported_at", "requests", "requests_at", "language")
@@ -41,17 +40,6 @@ async def part(session: Session, side: Side, rules: Rules, *, now: datetime) -> 
     ).scalar_one()
     is_theirs = or_(links.c.identity_id == side.identity_id, links.c.guest_id == side.identity_id)
     await session.execute(delete(links).where(is_theirs))
-    await _copy_standing(session, side.user_id, user_id)
+    await access.part(session, side.user_id, user_id)
     await quota.split(session, side.user_id, user_id, rules, now=now)
     return Speaker(user_id, conversation_id, 0)
-
-
-async def _copy_standing(session: Session, old_id: int, new_id: int) -> None:
-    """Let a person in who was let in as another one."""
-    names = [each.name for each in _standings.c if not each.primary_key]
-    copied = select(literal(new_id), *(_standings.c[name] for name in names))
-    await session.execute(
-        insert(_standings).from_select(
-            ["user_id", *names], copied.where(_standings.c.user_id == old_id)
-        )
-    )

@@ -205,6 +205,8 @@ async def test_whoever_is_shut_out_is_told_once_more(sessions: Sessions) -> None
     await door.hear(message("3"))
     assert await door.told() == []
     assert await answers(sessions) == [""]
+    await commit(sessions, lambda s: access.let_in(s, user_id, now=NOW))
+    assert await answers(sessions) == ["", words.LET_IN]
 
 
 async def test_whoever_is_shut_out_cannot_have_an_old_question_answered_again(
@@ -454,6 +456,17 @@ async def test_whoever_may_speak_already_redeems_an_invite_by_the_command(
     welcome, question, hello = await answers(sessions)
     assert welcome.startswith("Welcome!")
     assert (question, hello.startswith("Hello!")) == ("", True)
+
+
+async def test_codes_of_a_flood_are_not_looked_at(sessions: Sessions) -> None:
+    code, door = await an_invite(sessions), Door(sessions, Rules())
+    for number in range(40):
+        await door.hear(message(f"{number}", command="start", text=f"AAAA-AAAA-AA{number + 20}"))
+    await door.hear(message("right", command="start", text=code))
+    told = await answers(sessions)
+    assert told[:5] == [words.INVITE_INVALID] * 5
+    assert len(told) == 21, "as many as may wait, and one notice"
+    assert not (await standing(sessions, 1)).allowed
 
 
 async def test_codes_are_not_stored_and_are_all_different(sessions: Sessions) -> None:

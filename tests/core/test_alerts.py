@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from core import fleet, models
-from core.adapter import Account, Adapter
+from core import fleet, models, words
+from core.adapter import Account, Adapter, Address, Author
 from core.alerts import Matter, Watch, end, tell
-from core.db import Sessions
+from core.db import Session, Sessions
 from core.errors import CreditUsedUp, KeyRefused, QuotaExceeded
 from core.llm import LLM
+from core.models import NOWHERE
 from core.quota import Rules
 from core.settings import read_limits
 from core.turns import Outcome, Speaker
@@ -322,3 +323,41 @@ def test_every_sentence_can_be_told() -> None:
     for kind in ALERTS:
         assert Matter(kind, NOW, facts=facts).sentence
     assert ALERTS_OVER.keys() <= ALERTS.keys()
+
+
+async def test_a_linked_operator_is_told_in_the_newest_chat_and_in_all_of_a_deaf_platform(
+    sessions: Sessions,
+) -> None:
+    """Ada is one person on both platforms; what she said on Discord is another conversation."""
+    await meet(sessions)
+    there = Address("discord", "2", chat="9")
+    who = await rows.speaker(sessions, Author("discord", "9", "Ada"), there)
+    await rows.ask(sessions, who, "hello there", address=there, lane="there")
+    [turn] = await rows.claim(sessions, accounts=[("discord", "2")])
+    await rows.finish(sessions, turn)
+    ada = await rows.speaker(sessions)
+    await commit(sessions, lambda s: linked(s, ada.user_id, who))
+    deaf = Matter("deaf", NOW, "telegram", {"platform": "telegram"})
+    for matter in (Matter("credit", NOW), deaf):
+        await commit(sessions, lambda s: tell(s, ADMINS, matter, now=NOW))  # noqa: B023
+    query = select(_turns.c.platform).where(_turns.c.lane.like("alerts/%")).order_by(_turns.c.id)
+    found = list(await commit(sessions, lambda s: s.scalars(query)))
+    assert found == ["telegram", "telegram", "discord"]
+
+
+async def linked(session: Session, user_id: int, gone: Speaker) -> None:
+    """Let the accounts of another person be those of a person, as a link does."""
+    is_theirs = models.conversations.c.id == gone.conversation_id
+    left = {"user_id": None, "chat": NOWHERE, "owner_id": user_id}
+    await session.execute(update(models.conversations).where(is_theirs).values(left))
+    for which in (models.identities, models.turns):
+        theirs = update(which).where(which.c.user_id == gone.user_id)
+        await session.execute(theirs.values(user_id=user_id))
+
+
+async def test_an_operator_is_told_in_their_language(sessions: Sessions) -> None:
+    await meet(sessions)
+    await commit(sessions, lambda s: s.execute(update(models.users).values(language="de")))
+    await commit(sessions, lambda s: tell(s, ADMINS, Matter("credit", NOW), now=NOW))
+    with words.spoken_in("de"):
+        assert await told(sessions) == [Matter("credit", NOW).sentence]

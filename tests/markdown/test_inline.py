@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.discord import markup as discord
-from bots.markdown import JOINER
 from bots.telegram import markup as telegram
+from core.characters import JOINER
 from tests.fakes.discord.client import show
 
 # ruff: noqa: RUF001 - the signs of Chinese texts

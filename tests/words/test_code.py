@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from core.adapter import VERBS
 from core.words import _sentences
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +22,8 @@ TO_OTHERS = frozenset(
         *("core/llm", "core/memory", "core/models", "core/money.py", "core/operations"),
         *("core/outages.py", "core/postgresql.py", "core/search.py", "core/settings"),
         *("core/sqlite.py", "core/tools"),
-        *("bots/__main__.py", "bots/composition.py", "bots/log.py", "bots/models.py"),
+        *("bots/__main__.py", "bots/backups.py", "bots/composition.py", "bots/log.py"),
+        *("bots/models.py", "bots/transport", "core/backup.py"),
         *("bots/operator.py", "bots/markdown", "bots/discord/rest.py"),
     )
 )
@@ -62,11 +62,11 @@ NOT_SAID = (
     # What servers write, to be known again.
     "is not modified",
     "Entity Too Large",
-    # Commands, and those of operators on the command line.
+    # Commands, also of the database.
     "language auto",
     "turns replay",
     "turns discard",
-    *(text for verb in VERBS for text in (verb.summary, verb.hint) if text),
+    "SET LOCAL lock_timeout",
 )
 """The beginnings of texts in the other modules that nobody is told."""
 SPEECH = re.compile(r"[^\W\d_]{2,}[,:;.!?]? [^\W\d_]{2,}")

@@ -1,0 +1,57 @@
+"""`parley backup FILE` and `parley restore FILE`."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core import backup, settings
+from core.errors import SettingsError
+from core.plain import visible
+
+SAVED = "{file}: {people} people, {messages} messages and {turns} turns, as of {moment} UTC.\n"
+RESTORED = """\
+Restored {people} people, {messages} messages and {turns} turns, as of {moment} UTC.
+What was asked, answered and spent after that is not in it: each person and the budget have back
+what they spent since, though the provider of the model does not. Lower BUDGET if that matters.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out `backup FILE` or `restore FILE`; return the exit status."""
+    told = _parser().parse_args(arguments)
+    loaded = settings.load()
+    url = loaded.database_direct_url or loaded.database_url
+    try:
+        if told.verb == "backup":
+            done, sentence = backup.save(url, told.file, now=datetime.now(UTC)), SAVED
+        else:
+            done, sentence = backup.load(url, told.file), RESTORED
+    except SettingsError as error:
+        sys.stderr.write(f"{visible(str(error))}\n")
+        return 2
+    sys.stdout.write(
+        sentence.format(
+            file=visible(str(told.file)),
+            people=done.rows["users"],
+            messages=done.rows["messages"],
+            turns=done.rows["turns"],
+            moment=f"{done.taken_at:%Y-%m-%d %H:%M:%S}",
+        )
+    )
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="parley", description="Keep a copy of everything that is stored.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, what in (
+        ("backup", "write everything to a file; the bot may go on meanwhile"),
+        (
+            "restore",
+            "fill an empty database from such a file; stop the bot first",
+        ),
+    ):
+        verbs.add_parser(verb, help=what).add_argument("file", metavar="FILE", type=Path)
+    return parser
