@@ -1,7 +1,7 @@
 """The figures of the deployment: who spends most, and what happened day by day."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
@@ -104,6 +104,8 @@ class Statistics:
 
     days: tuple[date, ...]
     sums: Sums
+    steps: Mapping[tuple[date, str], Counter[int]]
+    """How often each step of a kind of waiting was reached on a day."""
     is_partial: bool
     """True if older rows are still being summed up."""
 
@@ -114,9 +116,8 @@ class Statistics:
     def wait(self, kind: str, share: float, days: Sequence[date]) -> float | None:
         """Return the seconds that this share of the answers of some days took at most."""
         steps: Counter[int] = Counter()
-        for (day, its_kind, step), number in self.sums.waits.items():
-            if its_kind == kind and day in days:
-                steps[step] += number
+        for day in days:
+            steps.update(self.steps.get((day, kind), {}))
         rest = share * steps.total()
         for step in sorted(steps):
             rest -= steps[step]
@@ -136,7 +137,10 @@ async def statistics(session: Session, *, number: int, zone: tzinfo, now: dateti
     steps = select(waits).where(waits.c.day >= days[0])
     for each in (await session.execute(steps)).all():
         sums.waits[each.day, each.kind, each.step] += each.number
-    return Statistics(days, sums, is_partial)
+    reached: dict[tuple[date, str], Counter[int]] = defaultdict(Counter)
+    for (day, kind, step), times in sums.waits.items():
+        reached[day, kind][step] += times
+    return Statistics(days, sums, reached, is_partial)
 
 
 async def stats(session: Session, order: Order, days: str = str(DAYS)) -> Answer:

@@ -149,11 +149,12 @@ async def _by_number(session: Session, text: str) -> Sequence[int]:
 
 
 async def _by_name(session: Session, text: str) -> Sequence[int]:
-    # SQLite ignores case in ASCII alone: the usual spellings are sought, too.
-    spellings = {text, text.lower(), text.upper(), text.title()}
-    is_in: list[ColumnElement[bool]] = [
-        _identities.c.name.icontains(each, autoescape=True) for each in sorted(spellings)
-    ]
+    name = _identities.c.name
+    is_in: list[ColumnElement[bool]] = [name.icontains(text, autoescape=True)]
+    if session.dialect == "sqlite":
+        # Its LIKE ignores case in ASCII alone: else the usual spellings are sought.
+        more = set() if text.isascii() else {text.lower(), text.upper(), text.title()}
+        is_in = [name.contains(each, autoescape=True) for each in sorted({text, *more})]
     found = select(_identities.c.user_id).where(or_(*is_in)).distinct()
     newest = found.order_by(_identities.c.user_id.desc()).limit(MOST + 1)
     return (await session.scalars(newest)).all()
