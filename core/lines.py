@@ -20,7 +20,7 @@ LAST = 5
 SHAKEN = {ONCE: 100, TWICE: 10}
 """The most turns of these lines that one process has in hand: of a hundred turns that were in hand
 at a death, ten are there at the next one, and few of them have to run alone."""
-UNASKED = 10
+UNASKED = 5
 """The most turns of the line `LAST` that one process has in hand: one goes after the other."""
 
 SUSPECT = ALONE - ONCE + 1

@@ -29,6 +29,8 @@ WORDS = 12
 """The number of its words that count."""
 PAIRS = 6
 """The number of pairs of characters that count, of words in scripts without spaces."""
+OWNED = 20
+"""The number of conversations of one person that are searched, if accounts were linked."""
 RANKED = 500
 """The number of messages with a word that are ranked, the newest ones."""
 SCANNED = 5_000
@@ -99,10 +101,9 @@ async def _with_owned(session: Session, *, conversation_id: int) -> Sequence[int
         _conversations.c.user_id == person,
         _conversations.c.owner_id == person,
     )
-    found = await session.scalars(
-        select(_conversations.c.id).where(its).order_by(_conversations.c.owner_id.is_not(None))
-    )
-    return found.all()
+    every = select(_conversations.c.id).where(its)
+    live_first = _conversations.c.owner_id.is_not(None), _conversations.c.id.desc()
+    return (await session.scalars(every.order_by(*live_first).limit(OWNED))).all()
 
 
 async def _with_words(

@@ -154,16 +154,17 @@ async def correct(session: Session, call: Any, values: Mapping[str, Any], *, zon
     await _store(session, sums)
 
 
-async def join(session: Session, into: int, gone: int) -> None:
+async def join(session: Session, into: int, gone: int, *, now: datetime) -> None:
     """Give the figures of a person to another one, who is the same person; both are locked."""
     for name in sorted(SOURCES):  # nothing is summed up meanwhile
         await session.scalar(_MARK, {"the_source": name})
-    found = await session.execute(select(spendings).where(spendings.c.user_id == gone))
+    theirs = tuple_(*spendings.primary_key).in_([(*span, gone) for span in _kept_spans(now)])
+    found = await session.execute(select(spendings).where(theirs))
     sums = Sums()
     for row in found.all():
         sums.people[row.span, row.first, into].update(_figures_of(row))
     await _store(session, sums, counts_people=False)
-    await session.execute(delete(spendings).where(spendings.c.user_id == gone))
+    await session.execute(delete(spendings).where(theirs))
 
 
 async def live(session: Session, *, zone: tzinfo) -> tuple[Sums, bool]:
@@ -236,6 +237,14 @@ def _day(moment: datetime, zone: tzinfo) -> date:
 
 
 # Storing
+
+
+def _kept_spans(now: datetime) -> list[tuple[str, date]]:
+    """Return the spans of which people may have figures; any time zone may have another day."""
+    last = now.date() + timedelta(days=1)
+    days = [last - timedelta(days=ago) for ago in range(KEPT_MONTHS.days + 33)]
+    shorter = [(DAY, day) for day in days[: KEPT_DAYS.days + 3]]
+    return [*shorter, *((MONTH, day) for day in days if day.day == 1)]
 
 
 def _figures_of(row: Any) -> dict[str, int]:

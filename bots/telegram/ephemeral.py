@@ -52,9 +52,9 @@ def id_of(message: Message, receiver: str) -> str:
 
     A server that does not know such messages makes an ordinary one.
     """
-    number = message.api_kwargs.get(NUMBER)
-    if message.message_id or number is None:
+    if message.message_id:
         return str(message.message_id)
+    number = message.api_kwargs.get(NUMBER, 0)
     return str(Ephemeral(receiver, str(number), str(int(message.date.timestamp()))))
 
 

@@ -37,7 +37,12 @@ _DONE = re.compile(rb'\s*\{\s*"ok"\s*:\s*true\b')
 _MADE = re.compile(
     rb'\s*\{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\{\s*"message_id"\s*:\s*(\d+)[,}\s]'
 )
-_MESSAGE = b'{"ok":true,"result":{"message_id":%s,"date":0,"chat":{"id":0,"type":"private"}}}'
+_DATE = re.compile(rb'"date"\s*:\s*(\d{1,12})')
+_NUMBER = re.compile(rb'"ephemeral_message_id"\s*:\s*(\d{1,18})')
+_MESSAGE = (
+    b'{"ok":true,"result":{"message_id":%s,"date":%s,"ephemeral_message_id":%s,'
+    b'"chat":{"id":0,"type":"private"}}}'
+)
 
 
 _url = cache(httpx.URL)
@@ -119,4 +124,8 @@ def reduced(name: str, body: bytes) -> bytes | None:
     if name in DEEDS:
         return b'{"ok":true,"result":true}' if _DONE.match(body) else None
     made = _MADE.match(body)
-    return _MESSAGE % made[1] if made else None
+    if made is None:
+        return None
+    # A message that one person sees has the id 0, and another number.
+    date, number = (each.search(body) if made[1] == b"0" else None for each in (_DATE, _NUMBER))
+    return _MESSAGE % (made[1], date[1] if date else b"0", number[1] if number else b"0")

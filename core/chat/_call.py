@@ -188,6 +188,11 @@ class OpenCall:
         return (self._now() - self.tally.began).total_seconds()
 
     @property
+    def is_near(self) -> bool:
+        """True if the open call may bring a limit of its person or group near its end."""
+        return self._reservation is not None and self._reservation.is_near
+
+    @property
     def model(self) -> str:
         """The model that answers, or that is to answer."""
         return self._model or self._terms.chosen(self.turn) or self._terms.model

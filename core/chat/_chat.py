@@ -278,7 +278,8 @@ class Chat:
             elif turn.question.attachments:
                 await attachments.drop(session, turn)
             await self._settle(session, call, stored)
-            shown = await self._warned(session, stored, answer) if is_kept else answer
+            may_warn = is_kept and call.is_near
+            shown = await self._warned(session, stored, answer) if may_warn else answer
             return stored, shown, standing
 
         stored, answer, reply.standing = await transact(self._sessions, work)

@@ -63,7 +63,7 @@ async def join(session: Session, one: int, other: int, rules: Rules, *, now: dat
     persona = await _move_memory(session, kept, gone)
     await _move_rest(session, kept.user_id, gone.user_id)
     await quota.merge(session, kept.user_id, gone.user_id, rules, now=now)
-    await tallies.join(session, kept.user_id, gone.user_id)
+    await tallies.join(session, kept.user_id, gone.user_id, now=now)
     theirs = update(_identities).where(_identities.c.user_id == gone.user_id)
     await session.execute(theirs.values(user_id=kept.user_id))
     return Joined(kept, persona)

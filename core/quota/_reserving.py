@@ -1,7 +1,7 @@
 """Reserving the highest possible cost of a call, before the call, from all allowances or none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +10,8 @@ from sqlalchemy import bindparam, insert, select
 from core import models
 from core.db import Session
 from core.errors import LeaseLost, QuotaExceeded
-from core.quota._allowances import BOUNDLESS, Locked, Taking, lock, take, used_at
-from core.quota._rules import DEPLOYMENT, Rules, whose
+from core.quota._allowances import BOUNDLESS, Locked, Taking, lock, take, used_at, used_now
+from core.quota._rules import DEPLOYMENT, Rules, is_low, whose
 from core.settings import Limit
 from core.turns import Turn
 
@@ -31,6 +31,8 @@ class Reservation:
     tokens: int = 0
     """The most tokens that it may come to."""
     group_id: int | None = None
+    is_near: bool = field(default=False, compare=False)
+    """True if it may bring a limit of its person or group near its end; see `warn`."""
 
     @property
     def owners(self) -> list[int]:
@@ -67,6 +69,12 @@ class _Due:
     def most(self) -> int:
         """The amount that the allowance may reach."""
         return self.limit.amount if self.is_bound else BOUNDLESS
+
+    def is_near(self, at: datetime) -> bool:
+        """Return whether most of a limit of a person or a group is used then, if all of it is."""
+        if not self.is_bound or self.owner == DEPLOYMENT:
+            return False
+        return is_low(self.limit, used_now(self.row, self.limit, at) + self.amount)
 
     def start(self, at: datetime, now: datetime) -> datetime:
         """Return the beginning of its window: the deployment spends now, the person `at` a time."""
@@ -121,7 +129,8 @@ async def reserve(
     locked = await lock(session, turn, rules, now)
     payer = locked.payer
     amounts = {"turns": turns, "usd": cost, "tokens": tokens}
-    at, spent_at = await _take(session, _dues(locked, rules, amounts), turn, now)
+    dues = _dues(locked, rules, amounts)
+    at, spent_at = await _take(session, dues, turn, now)
     paid = None if spent_at == at else spent_at
     opened = (turn.id, turn.attempt, payer.user_id, payer.group_id, model, turns, cost, tokens)
     values = (*opened, prompt_tokens, completion_tokens, least, at, paid)
@@ -129,7 +138,10 @@ async def reserve(
     call_id = await session.scalar(_OPEN, turn.fence | new)
     if call_id is None:
         raise LeaseLost(f"turn {turn.reference}")
-    return Reservation(call_id, payer.user_id, turns, cost, at, paid, tokens, payer.group_id)
+    near = any(each.is_near(at) for each in dues)
+    return Reservation(
+        *(call_id, payer.user_id, turns, cost, at, paid, tokens, payer.group_id), is_near=near
+    )
 
 
 def _dues(locked: Locked, rules: Rules, amounts: Mapping[str, int]) -> list[_Due]:

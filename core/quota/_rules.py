@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
+from fractions import Fraction
 from functools import lru_cache
 
 from core.errors import Whose
@@ -120,6 +121,17 @@ def _is_as_strict(limits: tuple[Limit, ...], others: tuple[Limit, ...]) -> bool:
     amounts = {(limit.unit, limit.window): limit.amount for limit in limits}
     kinds = (((other.unit, other.window), other.amount) for other in others)
     return all(kind in amounts and amounts[kind] <= amount for kind, amount in kinds)
+
+
+SHARE = Fraction(4, 5)
+"""The share of a limit that is used when people are told."""
+LONG = ("day", "week", "month")
+"""The windows of which people are told: they can do nothing about one that ends within the hour."""
+
+
+def is_low(limit: Limit, used: int) -> bool:
+    """Return whether people are told how much of a limit is used."""
+    return limit.window in LONG and used >= SHARE * limit.amount
 
 
 def whose(owner: int) -> Whose:

@@ -1,20 +1,14 @@
 """Warnings: a person is told once in a window that most of a limit is used."""
 
 from datetime import datetime
-from fractions import Fraction
 
 from sqlalchemy import or_, update
 
 from core import models
 from core.db import Session
 from core.quota._left import Remaining, remaining
-from core.quota._rules import Rules
+from core.quota._rules import Rules, is_low
 from core.turns import Turn
-
-SHARE = Fraction(4, 5)
-"""The share of a limit that is used when people are told."""
-LONG = ("day", "week", "month")
-"""The windows of which people are told: they can do nothing about one that ends within the hour."""
 
 _allowances = models.allowances
 
@@ -25,12 +19,8 @@ async def warn(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> 
     Call it in the transaction that settles the turn's cost and stores its answer with the warning.
     """
     left = await remaining(session, turn.payer, rules, now=now)
-    return [each for each in left if _is_low(each) and await _mark(session, turn, each, now)]
-
-
-def _is_low(item: Remaining) -> bool:
-    used = item.limit.amount - item.left
-    return item.limit.window in LONG and used >= SHARE * item.limit.amount
+    low = [each for each in left if is_low(each.limit, each.limit.amount - each.left)]
+    return [each for each in low if await _mark(session, turn, each, now)]
 
 
 async def _mark(session: Session, turn: Turn, item: Remaining, now: datetime) -> bool:

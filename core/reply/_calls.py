@@ -64,6 +64,7 @@ class Calls:
     _failed_at: float = 0.0
     """The time of the first of them, by the event loop's clock."""
     _rest_until: float = 0.0
+    _has_entered: bool = False
 
     async def insist(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat a call while the platform does not answer or wants short pauses."""
@@ -147,12 +148,15 @@ class Calls:
     async def enter(self) -> None:
         """Wait for the gates; raises RetryAfter if that takes longer than `SHORT_WAIT`."""
         await self._hold()
-        gates, address, is_last = self.gates, self.turn.address, self.turn.question.announced
+        gates, address = self.gates, self.turn.address
+        # What follows the first call of an announcement, as a search for doubles, is not put off.
+        is_last = self.turn.question.announced and not self._has_entered
         seconds = gates.wait(address)
         if seconds > SHORT_WAIT:
             raise RetryAfter(seconds)
         if is_last:
             await gates.enter_behind(address)
+            self._has_entered = True
         else:
             await gates.enter(address, self.turn.user_id)
         await self._hold()

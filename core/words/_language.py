@@ -21,6 +21,8 @@ LONGEST_CODE = 35
 _INSERTED = re.compile(r"(?P<code>`[^`]*`)|(?:/|\{prefix\})[a-z]+(?: [a-z]+\b)?|/?\{\w+\}")
 """A value in a sentence, or a command: most of them are written from left to right. People copy
 code, so it stays as it is."""
+_LATIN_FIRST = re.compile(r"^\**(?=[^`*\u0590-\u08ff\n]*[{a-zA-Z])", re.MULTILINE)
+"""The beginning of a line that would seem to be written from the left."""
 
 _current: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
@@ -88,10 +90,11 @@ def _said(code: str, sentence: str) -> str:
 
 
 def _directed(code: str, sentence: str) -> str:
-    """Return a sentence in which each value finds its own direction.
+    """Return a sentence in which each line, and each value in it, finds its own direction.
 
     Without these invisible marks a Latin name would turn the signs around it over.
     """
     if code not in FROM_RIGHT:
         return sentence
+    sentence = _LATIN_FIRST.sub("\\g<0>\u200f", sentence)
     return _INSERTED.sub(lambda it: it["code"] or f"\u2068{it[0]}\u2069", sentence)

@@ -32,7 +32,8 @@ async def give(sessions: Sessions, who: Speaker, command: str, **more: Any) -> R
     """Carry out a command by its name and arguments."""
     name, _, arguments = command.partition(" ")
     here = {"author": rows.ADA, "address": rows.HOME}
-    standard = {"private": True, "admin": True, "offer": OFFER, "now": NOW, **here}
+    alone = {"private": True, "confidential": True, "admin": True}
+    standard = {**alone, **here, "offer": OFFER, "now": NOW}
     request = Request(who, arguments, **{**standard, **more})
     return await commit(sessions, lambda s: commands.run(s, name, request))
 

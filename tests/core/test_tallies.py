@@ -246,3 +246,19 @@ async def test_old_days_of_people_go_and_their_months_stay(
     left = (await commit(sessions, lambda s: s.execute(select(spendings.c.span)))).all()
     assert left == [("month",)]
     assert (await stored(sessions))[NOW.date()]["cost"] == 7
+
+
+async def test_two_people_who_become_one_have_spent_both_sums(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    bob = await rows.speaker(sessions, BOB)
+    await call(sessions, ada.user_id, NOW, 7)
+    await call(sessions, bob.user_id, NOW, 5)
+    await sum_up(sessions, later(HOUR))
+    await commit(sessions, lambda s: tallies.join(s, ada.user_id, bob.user_id, now=later(2 * HOUR)))
+    found = (await told(sessions)).people
+    month = "month", NOW.date().replace(day=1)
+    assert {key: each["cost"] for key, each in found.items() if key[:2] == month} == {
+        (*month, ada.user_id): 12
+    }
+    assert (await stored(sessions))[NOW.date()]["cost"] == 12

@@ -18,7 +18,7 @@ from tests.records import eventually
 LOCALES = {"en": "en-GB", "de": "de", "es": "es-419", "fr": "fr", "ru": "ru", "zh": "zh-CN"}
 """Languages of Discord's clients. There is none in Arabic: people choose it with /language."""
 OTHER = "x-ai/other"
-MARKS = re.compile(r"[\u2068\u2069\\*]|<t:\d+:R>")
+MARKS = re.compile(r"[\u2068\u2069\u200f\\*]|<t:\d+:R>")
 
 
 def plain(text: str) -> str:

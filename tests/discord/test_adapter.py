@@ -20,6 +20,7 @@ from core.adapter import (
     Change,
     ChangeKind,
     InboundMessage,
+    Membership,
 )
 from core.errors import (
     AttachmentError,
@@ -51,6 +52,9 @@ class Core:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        """All of them but for those that the bot is a member of a server."""
+        self.servers: list[str] = []
+        """The ids in those, in the order in which they came."""
         self.starts = 0
         """The sessions whose servers are all there."""
         self.free = asyncio.Event()
@@ -58,7 +62,9 @@ class Core:
 
     async def handle(self, event: Event) -> None:
         await self.free.wait()
-        if event.event_id not in [known.event_id for known in self.events]:
+        if isinstance(event, Membership):
+            self.servers.append(event.address.places[0])
+        elif event.event_id not in [known.event_id for known in self.events]:
             self.events.append(event)
 
     @property

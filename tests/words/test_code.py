@@ -22,7 +22,8 @@ TO_OTHERS = frozenset(
         *("core/llm", "core/memory", "core/models", "core/money.py", "core/operations"),
         *("core/outages.py", "core/postgresql.py", "core/search.py", "core/settings"),
         *("core/sqlite.py", "core/tools"),
-        *("bots/__main__.py", "bots/composition.py", "bots/log.py", "bots/models.py"),
+        *("bots/__main__.py", "bots/backups.py", "bots/composition.py", "bots/log.py"),
+        *("bots/models.py", "bots/transport", "core/backup.py"),
         *("bots/operator.py", "bots/markdown", "bots/discord/rest.py"),
     )
 )

@@ -45,6 +45,10 @@ TOASTS = (
 """The sentences that only the person who pressed a button sees."""
 
 
+RIGHT = re.compile("[*\u200f]*[\u0590-\u08ff\u200f]")
+"""The beginning of a line that every client writes from the right."""
+
+
 def filled(sentence: str, number: int = 0) -> str:
     """Return a sentence with a long value in each place."""
     when = words.until(NOW + timedelta(days=17), NOW)
@@ -116,6 +120,10 @@ def test_values_in_a_language_from_the_right_find_their_own_direction(language: 
             assert bool(opened) <= (language in words.FROM_RIGHT)
         if language not in words.FROM_RIGHT:
             return
+        lines = "\n".join((words.list_commands(), words.NOT_WRITTEN, words.MODEL_REPLACED)).split(
+            "\n"
+        )
+        assert [line for line in lines if line and not RIGHT.match(line)] == []
         told = words.FILE_EMPTY.format(name="photo (1).jpg")
         assert "\u2068photo (1).jpg\u2069" in told
         assert words.LINK_CODE.format(command="/link ABC").count("`/link ABC`") == 1, "to be copied"
