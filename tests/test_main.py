@@ -66,6 +66,16 @@ async def test_a_bot_without_a_terminal_loads_nothing_to_draw_with() -> None:
     assert await began.wait() == 0
 
 
+async def test_a_bot_loads_only_what_it_needs_while_nobody_talks_to_it() -> None:
+    unwanted = "{'sqlalchemy.orm', 'psycopg', 'httpcore', 'anyio', 'markdown_it', 'wcwidth', 'PIL', 'babel'}"
+    code = (
+        "import sys, bots.__main__, bots.telegram.adapter;"
+        f"found = {unwanted} & {{*sys.modules}}; assert not found, found"
+    )
+    began = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
+    assert await began.wait() == 0
+
+
 async def test_the_help_names_the_commands_of_operators(log: Path) -> None:
     status, said = await outcome(log, "--help")
     assert status == 0
