@@ -89,8 +89,8 @@ _calls = models.calls
 _turns = models.turns
 # The turn's row is locked, so that no other attempt can begin and look for open calls before this
 # one is committed. An attempt that lost the turn inserts nothing, and none is opened for a person
-# or in a conversation that was linked with another account at this moment. Whoever fences the attempt locks the turn
-# before the allowances, but only for an open call: the turn has none at this moment.
+# or in a conversation that an account was linked away from at this moment. Whoever fences the
+# attempt locks the turn before the allowances, but only for an open call: the turn has none now.
 _OPEN = (
     insert(_calls)
     .from_select(
