@@ -151,4 +151,4 @@ async def test_a_rest_that_is_too_small_is_told(sqlite_url: str, model: ModelSer
     model.enqueue(Answer("Hello", cost=0.004))
     async with desk(sqlite_url, model, quota="0.005 usd/day") as ada:
         await ada.ask("hi")
-        assert "is 0.005 usd/day, and too little of it is left for this." in await ada.ask("hi")
+        assert "is $0.005 a day, and too little of it is left for this." in await ada.ask("hi")

@@ -248,7 +248,7 @@ async def test_the_cost_of_files_is_reserved_before_the_call(
     """A text of 100,000 tokens is not read on an allowance that cannot pay for it."""
     paper = ("paper.txt", b"word " * 70_000)
     async with telegram.running(quota="0.01 usd/month"):
-        assert "your limit is 0.01 usd/month" in await bring(telegram, "Sum up.", paper)
+        assert "your limit is $0.01 a month" in await bring(telegram, "Sum up.", paper)
         assert model.requests == []
         await ask(telegram, "say well")
     assert len(model.requests) == 1

@@ -284,7 +284,7 @@ async def test_anonymous_admins_and_channels_are_answered_at_the_chats_expense(
 ) -> None:
     server, group = stage.server, crew(stage)
     news, name = server.channel(-1002, "News"), f"@{stage.server.username}"
-    async with hasty(stage, quota="1 turn/day"):
+    async with hasty(stage, quota="1 turn/hour"):
         await server.say(group, stage.ada, f"{name} say one", as_chat=group)
         await stage.records.idle(1)
         await server.say(group, server.person(1002, "Bob"), f"{name} say no", as_chat=group)
