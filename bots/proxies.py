@@ -31,10 +31,16 @@ class Proxies:
     direct: tuple[str, ...] = ()
 
     def to(self, url: str) -> str | None:
-        """Return the URL of the proxy that leads to a server; None if there is none."""
-        server = urlsplit(url)
-        host = (server.hostname or "").rstrip(".")
-        port = server.port or _PORTS.get(server.scheme)
+        """Return the URL of the proxy that leads to a server.
+
+        None if there is none, and if the server's URL is none.
+        """
+        try:
+            server = urlsplit(url)
+            host = (server.hostname or "").rstrip(".")
+            port = server.port or _PORTS.get(server.scheme)
+        except ValueError:
+            return None
         if any(_names(entry, host, port) for entry in self.direct):
             return None
         return self.of.get(server.scheme) or self.of.get("all")

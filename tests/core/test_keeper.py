@@ -19,6 +19,7 @@ class Platform:
     """The part of an adapter that tells its limits."""
 
     rate = 30.0
+    broadcast_rate = 1.0
 
     def fits(self, markdown: str) -> bool:
         return True

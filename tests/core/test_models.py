@@ -143,7 +143,7 @@ async def test_nobody_is_left_of_a_person_who_was_deleted_but_the_ledger(
             for name, table in metadata.tables.items()
             if await session.scalar(select(func.count()).select_from(table))
         }
-        assert left == {"calls", "allowances"}
+        assert left == {"calls", "allowances", "tally_marks"}
         found = (await session.execute(select(models.calls))).one()
         assert (found.turn_id, found.cost) == (None, 5)
 

@@ -204,7 +204,7 @@ async def test_the_history_is_searched_ten_times_at_most_in_all_rounds(
     found = [each for round_ in told for each in round_[:-1]]
     assert found[:SEARCHES] == ["Nothing was found."] * SEARCHES
     assert all("10 times" in each for each in found[SEARCHES:])
-    assert len(seen) == SEARCHES
+    assert len(seen) == 2 * SEARCHES, "each asks for the conversations, then for the words in them"
 
 
 async def test_tools_cost_little_in_every_prompt(model: ModelServer) -> None:

@@ -45,7 +45,7 @@ async def test_start_and_privacy_tell_about_stored_data_in_three_lines(stage: St
         # Discord has no /start: people find the commands by themselves.
         hello = "" if stage.platform == "discord" else await ask(stage, "/start")
         privacy = await ask(stage, "/privacy")
-    assert len(privacy.splitlines()) == 3
+    assert len(privacy.strip().splitlines()) == 3
     for word in ("30 days", MODEL.rpartition("/")[2], "/export", "/forget"):
         assert word in privacy
         assert not hello or word in hello

@@ -59,7 +59,7 @@ async def test_a_noisy_neighbour_in_a_group_holds_up_nobody(
     bob = server.person(1002, "Bob")
     group = stage.group(bob)
     many = {"requests_per_minute": 100, "pending_turns": 100}
-    async with stage.running(quota="1 turn/day", concurrency=10, **many):
+    async with stage.running(quota="1 turn/hour", concurrency=10, **many):
         await server.say(group, stage.ada, f"@{server.username} say hello")
         await stage.records.idle(1)
         for number in range(20):
