@@ -53,14 +53,15 @@ async def test_a_refusal_tells_its_end_in_the_readers_own_time(buttons: ButtonSt
     midnight = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) + 86400
     assert "when:" not in told + usage
     if isinstance(buttons, TelegramStage):
-        refusal, used = buttons.server.answers(buttons.chat)[-2:]
-        for message in (refusal, used):
+        texts = [each for each in buttons.server.answers(buttons.chat) if each.text in told + usage]
+        assert len(texts) >= 2
+        for message in (each for each in texts if each.text):
             [entity] = [each for each in message.entities if each["type"] == "date_time"]
             assert (entity["unix_time"], entity["date_time_format"]) == (midnight, "r")
         assert re.search(r"You can go on in \d+ \w+\.$", told), "older clients show this"
     else:
         assert f"You can go on <t:{midnight}:R>." in told
-        assert f"begins <t:{midnight}:R>." in usage
+        assert f"<t:{midnight}:R>." in usage
 
 
 async def test_every_apology_has_a_reference_that_the_log_knows(
