@@ -102,8 +102,12 @@ async def test_an_error_that_no_waiting_mends_is_not_tried_again(sessions: Sessi
 
     async def fails(session: Session) -> None:
         tries.append(1)
-        columns = "user_id, platform, account_id, name"
-        await session.execute(text(f"INSERT INTO identities ({columns}) VALUES (99, 'p', 'a', 'n')"))
+        await session.execute(
+            text(
+                "INSERT INTO identities (user_id, platform, account_id, name)"
+                " VALUES (99, 'p', 'a', 'n')"
+            )
+        )
 
     with pytest.raises(IntegrityError):
         await db.transact(sessions, fails)

@@ -60,7 +60,7 @@ async def test_a_text_that_begins_with_a_command_is_one_on_discord(
             await stage.records.idle(number + 1)
     one, many, usage, two, hello = [each.content for each in discord_server.answers(channel)]
     assert (one, many) == ("one", "1")
-    assert "This month" in usage
+    assert "of 10 answers a minute" in usage
     assert "/tell say two" in two
     assert "Hello" in hello
     assert len(world.model.requests) == 4
