@@ -245,7 +245,7 @@ async def test_a_limit_in_tokens_holds_to_the_token(database_url: str, model: Mo
         assert "of 1,500 tokens a day" in await ada.ask("/usage")
     answered = [call for call in calls(records) if call.completion_tokens]
     assert 1 < len(answered) < 8
-    assert "1500 tokens/day" in heard[len(answered)]
+    assert "1,500 tokens a day" in heard[len(answered)]
     used = sum(call.prompt_tokens + call.completion_tokens for call in answered)
     assert amounts(records) == {"tokens": used}
     assert used <= 1500
