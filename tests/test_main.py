@@ -67,8 +67,8 @@ async def test_a_bot_without_a_terminal_loads_nothing_to_draw_with() -> None:
 
 
 async def test_a_bot_loads_only_what_it_needs_while_nobody_talks_to_it() -> None:
-    unwanted = "{'sqlalchemy.orm', 'psycopg', 'httpcore', 'anyio'}"
-    unwanted += " | {'markdown_it', 'wcwidth', 'PIL', 'babel'}"
+    unwanted = "({'sqlalchemy.orm', 'psycopg', 'httpcore', 'anyio'}"
+    unwanted += " | {'markdown_it', 'wcwidth', 'PIL', 'babel'})"
     code = (
         "import sys, bots.__main__, bots.telegram.adapter;"
         f"found = {unwanted} & {{*sys.modules}}; assert not found, found"

@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from core import memory
 from core.adapter import Address
 from core.memory import IDS_PER_TURN, Marks
 from core.settings import Settings
 from core.turns import Question, Turn
+from tests import postgres
 from tests.core import rows
 from tests.core.conftest import connected
 from tests.fakes.model import ModelServer
@@ -113,6 +115,9 @@ async def visited(url: str, model: ModelServer, turns: int = 5) -> tuple[int, in
     """
     statements, read = [], []
     for _ in range(2):
+        with psycopg.connect(postgres.conninfo(make_url(url))) as connection:
+            # The requests of a minute are counted from its turns: let those before be older.
+            connection.execute("UPDATE turns SET created_at = created_at - interval '1 hour'")
         before = Records(url).one(VISITED)
         async with desk(url, model) as ada:
             for _ in range(turns):

@@ -299,7 +299,7 @@ async def test_anonymous_admins_and_channels_are_answered_at_the_chats_expense(
         await stage.records.idle(6)
     one, no, two, three, allowed, refused = (each.text for each in server.answers(group))
     assert (one, two, three) == ("one", "two", "three")
-    assert "your limit is 1 answer a day" in no
+    assert "your limit is 1 answer an hour" in no
     assert ("From now on" in allowed, "Only the admins" in refused) == (True, True)
     assert "Crew: say one" in words(model, 0)
     assert "News: say two" in words(model, 1)
