@@ -16,10 +16,12 @@ _allowances = models.allowances
 async def warn(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> list[Remaining]:
     """Return the limits of a turn's person and group of which most is used, each once in a window.
 
+    Of one that is used up, the next question is told.
     Call it in the transaction that settles the turn's cost and stores its answer with the warning.
     """
     left = await remaining(session, turn.payer, rules, now=now)
-    low = [each for each in left if is_low(each.limit, each.limit.amount - each.left)]
+    near = [each for each in left if each.left]
+    low = [each for each in near if is_low(each.limit, each.limit.amount - each.left)]
     return [each for each in low if await _mark(session, turn, each, now)]
 
 
