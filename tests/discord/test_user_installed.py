@@ -558,7 +558,7 @@ async def test_a_long_memory_is_summarised_again_and_again(abroad: Abroad) -> No
                 await abroad.records.idle(turns + 1)
     outcomes = abroad.records.all("SELECT outcome FROM turns")
     assert {outcome for (outcome,) in outcomes} == {"ok"}
-    assert sum(words.SUMMARISED in shown for shown in abroad.shown()) == 1
+    assert sum(words.SUMMARISED_CAN_SEARCH in shown for shown in abroad.shown()) == 1
     assert abroad.calls_to_channels() == []
 
 

@@ -163,7 +163,7 @@ async def test_a_question_that_is_handed_on_counts_once(
         refused = await ada.ask("And now?")
     records = Records(database_url)
     assert heard == "Let me see.\n\nIt is six."
-    assert "your limit is 1 turn/day" in refused
+    assert "your limit is 1 answer a day" in refused
     assert [call.attempt for call in calls(records)] == [1, 1, 2, 2]
     assert sum(call.turns for call in calls(records)) == 1
     assert records.drift() == []
