@@ -11,7 +11,7 @@ import pytest
 from core import words
 from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import Channel, DiscordServer, Person
-from tests.fakes.discord.records import TOKEN_LIFE, Interaction, Message
+from tests.fakes.discord.records import EPHEMERAL, TOKEN_LIFE, Interaction, Message
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.records import eventually
 
@@ -420,15 +420,18 @@ async def test_a_used_up_quota_is_told_and_the_button_works_later(
     async with abroad.running(quota="1 turns/day"):
         await abroad.ask()
         await abroad.records.idle(1)
-        await abroad.ask("More?")
+        asked = await abroad.ask("More?")
         await abroad.records.idle(2)
-        assert "You can go on" in abroad.shown()[-1]
+        [notice] = asked.followups
+        assert notice.flags & EPHEMERAL
+        assert "You can go on" in notice.content
+        assert len(abroad.shown()) == 1, "nobody else sees the notice"
     async with abroad.running(quota="9 turns/day"):
-        await abroad.server.press(abroad.last(), words.TRY_AGAIN, abroad.ada)
+        await abroad.server.press(notice, words.TRY_AGAIN, abroad.ada)
         await model.seen(2)
         await abroad.records.idle(2)
-    assert "You can go on" not in abroad.shown()[-1]
-    assert len(abroad.shown()) == 2
+        await eventually(lambda: len(abroad.shown()) == 2)
+    assert "More?" in abroad.shown()[-1]
     assert abroad.calls_to_channels() == []
 
 
@@ -578,7 +581,10 @@ async def test_a_flood_of_commands_ends_and_leaves_nothing_thinking(abroad: Abro
         stored = "SELECT count(*) FROM events"
         await eventually(lambda: abroad.records.one(stored) == 6 and not abroad.records.busy())
     messages = [each.original for each in asked if each.original]
-    assert [message.deleted for message in messages] == [False] * 4 + [True] * 2
+    assert [message.deleted for message in messages] == [False] * 3 + [True] * 3
+    [notice] = [message for each in asked for message in each.followups]
+    assert notice.flags & EPHEMERAL
+    assert "more at once than I can follow" in notice.content
     assert all(message.content for message in messages if not message.deleted)
     assert abroad.calls_to_channels() == []
 
