@@ -325,7 +325,7 @@ VERBS = (
 
 
 class Known(Protocol):
-    """What the core knows of one platform's accounts, for an adapter that has to catch up."""
+    """The core's knowledge of one platform's accounts, for an adapter that has to catch up."""
 
     def hears(self, address: Address) -> bool:
         """Return whether the bot answers anybody in the group of an event.

@@ -56,7 +56,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What operators have decided of a person; see `models.standings`."""
+    """The decisions of operators about a person; see `models.standings`."""
 
     allowed: bool = False
     blocked: bool = False

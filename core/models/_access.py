@@ -1,4 +1,4 @@
-"""Who may speak to the bot: decisions of operators, invites, and groups that have moved."""
+"""Access: decisions of operators, invites, and groups that have moved."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, Table, Text, text
 

@@ -1,4 +1,4 @@
-"""What was said: conversations, their messages and summaries, and attachments."""
+"""Memory: conversations, their messages and summaries, and attachments."""
 
 from sqlalchemy import (
     JSON,

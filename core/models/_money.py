@@ -1,4 +1,4 @@
-"""What was spent, and what may be spent. Money is in micro-dollars."""
+"""Spending and allowances. Money is in micro-dollars."""
 
 from sqlalchemy import (
     BigInteger,

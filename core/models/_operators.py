@@ -1,4 +1,4 @@
-"""What the operators are told, and what they tell everybody."""
+"""Alerts to the operators, and their announcements to everybody."""
 
 from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Integer, Table, Text, text
 
