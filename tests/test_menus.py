@@ -60,14 +60,13 @@ async def test_telegram_offers_every_command(
     assert len({told[1][1] for told in offered.values()}) == len(scopes), "each says it its own way"
 
 
-async def test_discord_offers_every_command_but_the_greeting(
+async def test_discord_offers_every_command(
     model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
 ) -> None:
     stage = DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
     async with stage.running():
         offered = {each["name"]: each for each in discord_server.commands}
-    menu = [name for name in NAMES if name != "start"]
-    assert list(offered) == [*menu, words.ASK_ABOUT]
+    assert list(offered) == [*NAMES, words.ASK_ABOUT]
     with words.spoken_in("de"):
         about, usage = words.ASK_ABOUT, words.summary(COMMANDS[NAMES.index("usage")])
         hint = words.hint(COMMANDS[NAMES.index("persona")])
@@ -78,7 +77,7 @@ async def test_discord_offers_every_command_but_the_greeting(
     assert set(offered["usage"]["description_localizations"]) == {
         *("de", "es-ES", "es-419", "fr", "ru", "zh-CN", "zh-TW")
     }
-    for command in COMMANDS[1:]:
+    for command in COMMANDS:
         form = offered[command.name]
         hints = [option["description"] for option in form.get("options", ())]
         hints = [hint for hint in hints if hint != words.ASK_FILE]

@@ -155,15 +155,19 @@ async def test_most_of_a_limit_used_is_told_once_below_the_answer(buttons: Butto
 async def test_a_kill_after_the_warning_was_stored_tells_it_once(world: World) -> None:
     async with TelegramServer(flood=False) as server:
         stage = Hasty(world, server)
-        server.fail("sendMessage", delay=30)
-        async with stage.process(quota="1 turn/day", **SOON) as process:
+        async with stage.process(quota="5 turns/day", **SOON) as process:
+            for number in range(3):
+                await stage.say(f"say {number}")
+                await stage.records.idle(number + 1)
+            server.fail("sendMessage", delay=30)
             await stage.say("say hello")
             await eventually(lambda: stage.records.one(ANSWERED) == 1)
             process.kill()
             await process.wait()
         server.relent()
-        async with stage.running(quota="1 turn/day", **SOON):
-            await stage.records.idle(1)
-        [answer] = server.answers(stage.chat)
+        async with stage.running(quota="5 turns/day", **SOON):
+            await stage.records.idle(4)
+        *_, answer = server.answers(stage.chat)
+        assert len(server.answers(stage.chat)) == 4
         assert answer.text.count("Most of your limit") == 1
         assert stage.records.drift() == []

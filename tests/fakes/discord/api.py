@@ -20,6 +20,7 @@ from tests.fakes.discord.refusals import Refusal, refusal
 from tests.fakes.discord.routes import Reply, Request, Route
 from tests.fakes.discord.world import World
 from tests.fakes.rubbish import Rubbish
+from tests.fakes.uploads import Upload, read_multipart
 
 PREFIX = "/api/v10"
 BODY_LIMIT = 12 * 1024 * 1024
@@ -149,11 +150,11 @@ async def _body(request: web.Request) -> tuple[Any, list[File]]:
 
 
 async def _multipart(request: web.Request) -> tuple[Any, list[File]]:
-    form = await request.post()
+    form = await read_multipart(request)
     files = [
-        File(part.filename, part.file.read(), _media_type(part.filename))
+        File(part.filename, part.data, _media_type(part.filename))
         for name, part in form.items()
-        if name.startswith("files[") and isinstance(part, web.FileField)
+        if name.startswith("files[") and isinstance(part, Upload)
     ]
     return json.loads(str(form.get("payload_json", "{}"))), files
 

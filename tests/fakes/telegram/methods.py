@@ -8,8 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from aiohttp import web
-
 from tests.fakes.telegram import ephemeral
 from tests.fakes.telegram.buttons import read_keyboard
 from tests.fakes.telegram.errors import Refused, bad_request
@@ -19,6 +17,7 @@ from tests.fakes.telegram.photos import photo
 from tests.fakes.telegram.spans import Json, units
 from tests.fakes.telegram.state import Chat, Message, Rows, State, User
 from tests.fakes.telegram.updates import Updates
+from tests.fakes.uploads import Upload
 
 Method: TypeAlias = Callable[[State, Updates, Params], Awaitable[Any]]
 
@@ -466,8 +465,8 @@ def _change(
 
 
 def _document(state: State, document: object) -> Json:
-    if isinstance(document, web.FileField):
-        data = document.file.read()
+    if isinstance(document, Upload):
+        data = document.data
         if not data:
             raise bad_request("file must be non-empty")
         file = state.store("documents", data, document.filename)

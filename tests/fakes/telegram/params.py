@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 
 from tests.fakes.telegram.errors import bad_request
+from tests.fakes.uploads import read_multipart
 
 Params: TypeAlias = dict[str, Any]
 
@@ -25,11 +26,13 @@ FLAGS = frozenset({"allow_sending_without_reply", "drop_pending_updates", "show_
 async def read_params(request: web.Request) -> Params:
     """Parameters from the query and a JSON, form or multipart body; known ones in their types.
 
-    An uploaded file stays an `aiohttp.web.FileField`.
+    An uploaded file becomes an `Upload`.
     """
     fields: list[tuple[str, Any]] = list(request.query.items())
     if request.content_type == "application/json":
         fields += (await _read_json(request)).items()
+    elif request.content_type.startswith("multipart/"):
+        fields += (await read_multipart(request)).items()
     elif request.method == "POST":
         fields += (await request.post()).items()
     return decoded(fields)

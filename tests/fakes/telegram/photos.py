@@ -2,12 +2,12 @@
 
 import io
 
-from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
 from tests.fakes.telegram.errors import bad_request
 from tests.fakes.telegram.spans import Json
 from tests.fakes.telegram.state import State
+from tests.fakes.uploads import Upload
 
 LARGEST = 10_000_000
 SIDES, RATIO = 10_000, 20
@@ -18,9 +18,9 @@ SIZES = (90, 320, 800, 1280)
 
 def photo(state: State, sent: object) -> list[Json]:
     """Return the sizes of an uploaded photo, the smallest one first."""
-    if not isinstance(sent, web.FileField):
+    if not isinstance(sent, Upload):
         raise bad_request("there is no photo in the request")
-    data = sent.file.read()
+    data = sent.data
     if not data:
         raise bad_request("file must be non-empty")
     if len(data) > LARGEST:
