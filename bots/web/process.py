@@ -1,0 +1,45 @@
+"""The pages of the bot's process: its health, and the routes that platforms call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+from bots.platform import Platform
+from bots.web import health
+from bots.web.health import Health
+from bots.web.ports import Pages, Ports, answering
+from bots.web.pulse import Pulse
+from core.vitals import Vitals
+
+
+@asynccontextmanager
+async def serving_process(
+    ports: Ports,
+    platforms: Sequence[Platform],
+    look: Callable[[], Awaitable[Vitals]],
+    tasks: Mapping[str, asyncio.Task[None]],
+) -> AsyncIterator[None]:
+    """Answer for the process on its ports inside this context.
+
+    `look` tells how the process is, and `tasks` are those whose death is one of the process.
+    Raises SettingsError if a port cannot be opened.
+    """
+    pulse = Pulse()
+    pages = Pages(
+        health=health.routes(Health(pulse, partial(_dead, tasks), look)),
+        public=[route for platform in platforms for route in platform.routes()],
+    )
+    beating = asyncio.create_task(pulse.run())
+    try:
+        async with answering(ports, pages):
+            yield
+    finally:
+        beating.cancel()
+        await asyncio.wait([beating])
+
+
+def _dead(tasks: Mapping[str, asyncio.Task[None]]) -> list[str]:
+    """Return the names of the tasks that have ended with an error."""
+    ended = {name: task for name, task in tasks.items() if task.done()}
+    return [name for name, task in ended.items() if task.cancelled() or task.exception()]
