@@ -1,7 +1,6 @@
 """What concerns one person in a group is shown to that person alone, where the platform can."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from tests.fakes.discord import DiscordServer
 from tests.fakes.discord.records import EPHEMERAL
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import Chat, TelegramServer
-from tests.records import Records, eventually
+from tests.records import eventually
 
 DAY, MORE = {"quota": "1 turn/day"}, {"quota": "100 turns/day"}
 
@@ -22,13 +21,6 @@ def world(request: pytest.FixtureRequest, model: ModelServer, tmp_path: Path) ->
     """A model server and a database of each engine."""
     name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     return World(model, request.getfixturevalue(name), tmp_path)
-
-
-async def renew(records: Records, url: str) -> None:
-    """Let the window of the refusals be over."""
-    past = datetime.now(UTC) - timedelta(seconds=1)
-    text = str(past.replace(tzinfo=None)) if "sqlite" in url else str(past)
-    await records.write("UPDATE waiting SET until = :past", past=text)
 
 
 # Telegram
@@ -72,7 +64,6 @@ async def test_a_refusal_is_shown_to_one_person_and_the_answers_to_all(group: Gr
         assert notice.buttons == [words.TRY_AGAIN]
         press = await server.press(notice, words.TRY_AGAIN, group.ada)
         assert "Press it again then" in await group.told(press)
-    await renew(group.records, group.world.database_url)
     async with group.running(**MORE):
         await server.press(notice, words.TRY_AGAIN, group.ada)
         await group.records.idle(4)
@@ -94,7 +85,6 @@ async def test_a_group_that_hides_nothing_shows_the_refusal_to_all(group: Group,
     async with group.running(**DAY):
         await group.ask_all("say hello", "say one")
         assert len(said(group, group.chat)) == 2
-    await renew(group.records, group.world.database_url)
     async with group.running(**MORE):
         await group.press(words.TRY_AGAIN)
         await group.records.idle(2)
@@ -151,7 +141,6 @@ async def test_a_refused_slash_command_is_told_one_person_and_answered_to_all(
         [notice] = asked.followups
         assert notice.flags & EPHEMERAL
         assert "your limit is" in notice.content
-    await renew(server.records, server.world.database_url)
     async with server.running(**MORE):
         press = await fake.press(notice, words.TRY_AGAIN, server.ada)
         await server.records.idle(3)
