@@ -77,6 +77,18 @@ async def test_a_refusal_is_shown_to_one_person_and_the_answers_to_all(group: Gr
     assert group.records.drift() == []
 
 
+async def test_a_warning_of_an_own_limit_is_shown_to_one_person(group: Group) -> None:
+    group.server.promote(group.chat)
+    async with group.running(quota="5 turns/day"):
+        await group.ask_all("say 1", "say 2", "say 3")
+        await group.say("say 4")
+        await group.records.idle(5)  # the warning is a turn of its own
+        await group.server.wait(lambda: bool(group.server.whispers(group.chat, group.ada)))
+    [warning] = group.server.whispers(group.chat, group.ada)
+    assert "Most of your limit is used. Left: 1 of 5 answers a day" in warning.text
+    assert said(group, group.chat) == ["1", "2", "3", "4"]
+
+
 @pytest.mark.parametrize("why", ["no admin", "old server"])
 async def test_a_group_that_hides_nothing_shows_the_refusal_to_all(group: Group, why: str) -> None:
     server = group.server
@@ -149,6 +161,21 @@ async def test_a_refused_slash_command_is_told_one_person_and_answered_to_all(
     assert press.followups == []
     assert [text.split("\n")[0] for text, _ in server.stands()] == ["hello", "one"]
     assert server.records.drift() == []
+
+
+async def test_a_warning_after_a_slash_command_is_told_one_person(server: DiscordStage) -> None:
+    fake = server.server
+    async with server.running(quota="5 turns/day"):
+        for number in range(1, 4):
+            await fake.slash(server.channel, server.ada, "ask", question=f"say {number}")
+            await server.records.idle(number)
+        asked = await fake.slash(server.channel, server.ada, "ask", question="say 4")
+        await server.records.idle(5)
+        await eventually(lambda: bool(asked.followups))
+    [warning] = asked.followups
+    assert warning.flags & EPHEMERAL
+    assert "Most of your limit is used" in warning.content
+    assert [text for text, _ in server.stands()] == ["1", "2", "3", "4"]
 
 
 async def test_a_refused_mention_is_told_in_an_ordinary_message(server: DiscordStage) -> None:
