@@ -48,7 +48,7 @@ async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
         [(_, _), (notice, [label])] = buttons.stands()
         assert "your limit is 1 answer a day" in notice
         assert label == words.TRY_AGAIN
-        told = await buttons.press(words.TRY_AGAIN)
+        told = await buttons.told_by_press(words.TRY_AGAIN)
         assert "Press it again then" in told
         assert buttons.place() == 2
     async with buttons.running(**MORE):
@@ -67,12 +67,13 @@ async def test_a_press_that_is_too_early_by_another_limit_tells_it_anew(
         await ask_all(buttons, "say one", "say two")
     async with buttons.running(quota="2 turns/day"):
         await buttons.press(words.TRY_AGAIN)
-        await buttons.records.idle(3)
-        await eventually(lambda: buttons.place() == 3)
-        assert [text.split(".")[0] for _, text in replies(buttons)] == [
-            *("hello", "one", "That was all for now: your limit is 2 answers a day")
-        ]
-        assert "Press it again then" in await buttons.press(words.TRY_AGAIN)
+        refusal = "That was all for now: your limit is 2 answers a day"
+        await eventually(
+            lambda: (
+                [text.split(".")[0] for _, text in replies(buttons)] == ["hello", "one", refusal]
+            )
+        )
+        assert "Press it again then" in await buttons.told_by_press(words.TRY_AGAIN)
     async with buttons.running(**MORE):
         await buttons.press(words.TRY_AGAIN)
         await buttons.records.idle(3)
@@ -106,8 +107,10 @@ async def test_a_press_by_a_client_that_missed_the_first_one_asks_nothing_again(
     async with buttons.running(**MORE):
         with model.hold():
             await buttons.press(words.TRY_AGAIN, at=1)
+            await model.seen(2)
             await buttons.press_gone(ChangeKind.REGENERATE, at=1)
             await buttons.press_gone(ChangeKind.REGENERATE, at=1)
+        await eventually(lambda: replies(buttons)[-1][1] == "two")
         await buttons.records.idle(3)
     assert [text for _, text in replies(buttons)] == ["hello", "one", "two"]
     assert len(model.requests) == 3
@@ -118,7 +121,7 @@ async def test_stopped_and_forgotten_questions_do_not_wait(buttons: ButtonStage)
         await ask_all(buttons, "say one", "say two")
         assert words.STOPPED in await ask(buttons, "/stop")
     async with buttons.running(**MORE):
-        assert await buttons.press(words.TRY_AGAIN, at=1) == words.NOTHING_WAITS
+        assert await buttons.told_by_press(words.TRY_AGAIN, at=1) == words.NOTHING_WAITS
         await buttons.records.idle(4)
         await eventually(lambda: buttons.stands()[1][1] == [])
     assert buttons.place() == 3, "hello, the notice, and that it is stopped"
