@@ -35,8 +35,10 @@ async def fill(session: Session, table: Table, column: str, person: int, known: 
             continue
         if isinstance(kind, models.Instant):
             row[name] = NOW
-        elif name == "day" or name == "first":
+        elif name in ("day", "first"):
             row[name] = NOW.date()
+        elif name == "span":
+            row[name] = "day"
         elif name == "turn_id" and each.foreign_keys:
             row[name] = known
         elif each.foreign_keys or each.nullable:
