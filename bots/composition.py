@@ -180,14 +180,16 @@ async def run(
                 [platform.name for platform in platforms],
                 adapters=lambda: worker.adapters,
                 states=lambda: listening.states if listening else {},
+                running=lambda: worker.running,
                 stopping=lambda: worker.is_draining,
                 now=clock.now,
             )
             from bots import web  # noqa: PLC0415 - a bot without a port loads no server
 
             ports = web.Ports(loaded.port, loaded.metrics_port, loaded.host)
-            process = web.Process(health.look, lambda: worker.running, tasks, figures)
-            await stack.enter_async_context(web.serving_process(ports, platforms, process))
+            await stack.enter_async_context(
+                web.serving_process(ports, platforms, health.look, tasks, figures=figures)
+            )
         await _work(worker, connections.run(connects), loaded.drain_seconds)
 
 

@@ -211,9 +211,9 @@ class Figures:
         """Count a beat of the event loop."""
         self._lag.observe(seconds)
 
-    def set(self, vitals: Vitals, running: int) -> None:
+    def set(self, vitals: Vitals) -> None:
         """Show how the process is now."""
-        self._running.set(running)
+        self._running.set(vitals.running)
         self._waiting.set(vitals.waiting)
         self._oldest.set(max(vitals.oldest_waiting or 0.0, 0.0))
         self._database.set(vitals.database_seconds is not None)

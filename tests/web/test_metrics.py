@@ -224,7 +224,7 @@ def test_two_bots_count_apart() -> None:
 def test_the_state_of_the_process_is_shown() -> None:
     counted = Figures(CollectorRegistry(), [MODEL])
     hearing = Hearing("telegram", "7", State.STANDING_BY, True, 2.5, reconnects=3)
-    counted.set(Vitals([hearing], None, False, 4, 12.0, False), running=2)
+    counted.set(Vitals([hearing], None, False, 2, 4, 12.0, False))
     value, account = counted.registry.get_sample_value, {"platform": "telegram", "account": "7"}
     assert value("parley_database_up") == 0
     assert value("parley_turns_waiting") == 4
