@@ -31,6 +31,7 @@ from core.errors import SettingsError
 from core.intake import Intake
 from core.listening import Listening
 from core.memory import Marks
+from core.presence import Gone, Presence
 from core.quota import Rules
 from core.reply import NOTICE_AFTER
 from core.requests import Bounds
@@ -85,6 +86,7 @@ async def run(
             )
         model = llm.LLM(client, endpoint(loaded))
         worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        presence = Presence(sessions, worker_id)
         watch = Watch(
             sessions,
             worker_id,
@@ -108,6 +110,7 @@ async def run(
             lease_seconds=loaded.lease_seconds,
             backoff=loaded.retry_seconds / 12,
             notice_after=notice_after,
+            is_sure=presence.is_sure,
         )
         offered = replace(offer(loaded, rules), links=partial(_links, worker))
         doors = access_rules(loaded)
@@ -142,11 +145,16 @@ async def run(
             "the database's clock": partial(clock.follow, sessions),
             "errands": errands.run,
         }
+        listening = None
+        if listen:
+            listening = Listening(
+                sessions, worker.id, intake.handle, now=clock.now, presence=presence
+            )
         if not db.is_sqlite(loaded.database_url):
-            beside["hearing other processes"] = partial(_hear_others, loaded, worker)
+            url = loaded.database_direct_url or loaded.database_url
+            beside["hearing other processes"] = partial(presence.run, url, _Crew(worker, listening))
         for name, work in beside.items():
             stack.push_async_callback(_cancel, asyncio.create_task(keep(name, work)))
-        listening = Listening(sessions, worker.id, intake.handle, now=clock.now) if listen else None
         connections = Connections(open_ones, partial(_use, worker, errands, listening))
         connects = [
             partial(platform.connect, _Stored(sessions, platform.name, doors))
@@ -188,9 +196,24 @@ def _leave() -> None:
     os._exit(1)
 
 
-async def _hear_others(loaded: Settings, worker: Worker) -> None:
-    async for what in db.notifications(loaded.database_direct_url or loaded.database_url):
-        worker.hear(what)
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """The parts of this process that act on what other processes do."""
+
+    worker: Worker
+    listening: Listening | None
+
+    def hear(self, what: str) -> None:
+        if what != db.FREE:
+            self.worker.hear(what)
+        elif self.listening is not None:
+            self.listening.wake()
+
+    def died(self, gone: Gone) -> None:
+        self.worker.died(gone)
+
+    async def confirm(self) -> None:
+        await self.worker.confirm()
 
 
 async def _check_key(model: llm.LLM) -> None:
