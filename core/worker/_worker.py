@@ -17,10 +17,11 @@ from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, 
 from core.errors import LeaseLost
 from core.gates import Gates, happens
 from core.lines import ALONE, FIRST, LAST, LATER, SHAKEN, UNASKED, line_after
-from core.presence import FRESH, Gone, Sure, always
-from core.reply import MARGIN, NOTICE_AFTER, Lease, Reply
+from core.presence import Gone, Sure, always
+from core.reply import NOTICE_AFTER, Lease, Reply
 from core.turns import Turn
 from core.worker._attempts import AGE, Attempts
+from core.worker._deaths import take_over
 from core.worker._keeper import BEAT, Keeper
 from core.worker._run import Run
 
@@ -261,15 +262,7 @@ class Worker:
 
     async def _bury(self, gone: Gone) -> None:
         """Take over from a dead process, unless another one did so before."""
-        now, ago = self._now(), self._clock() - gone.since
-        quiet_until = now + timedelta(seconds=FRESH + MARGIN - ago)
-
-        async def work(session: Session) -> bool:
-            if not await fleet.pronounce(session, gone.worker_id, gone.session):
-                return False
-            await inbox.bury_those_of(session, gone.worker_id, now=now, quiet_until=quiet_until)
-            return True
-
+        work = partial(take_over, gone=gone, now=self._now(), ago=self._clock() - gone.since)
         if await self._keeper.transact(work, patience=BEAT):
             log.warning("process %s is dead; its turns are taken over", gone.worker_id)
         self._gone.pop(gone.session, None)
