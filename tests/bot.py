@@ -142,7 +142,7 @@ async def process(
             stdin=asyncio.subprocess.PIPE,
             stdout=printed,
             stderr=errors,
-            env={"PATH": os.environ["PATH"], **environment},
+            env={"PATH": os.environ["PATH"], "LOG_FORMAT": "text", **environment},
         )
     try:
         yield Process(started, log)

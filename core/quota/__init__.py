@@ -26,6 +26,7 @@ from core.quota._left import (
     remaining,
     remaining_budget,
     spent,
+    sum_of,
 )
 from core.quota._reserving import Reservation, reserve
 from core.quota._rules import DEPLOYMENT, Rules
@@ -79,6 +80,7 @@ __all__ = [
     "settle",
     "spent",
     "split",
+    "sum_of",
     "sum_up",
     "tell",
     "terms_of",

@@ -2,5 +2,6 @@
 
 from core.reply._calls import MARGIN, TRIES, Lease
 from core.reply._reply import NOTICE_AFTER, Reply, Standing
+from core.reply._tally import Tally
 
-__all__ = ["MARGIN", "NOTICE_AFTER", "TRIES", "Lease", "Reply", "Standing"]
+__all__ = ["MARGIN", "NOTICE_AFTER", "TRIES", "Lease", "Reply", "Standing", "Tally"]

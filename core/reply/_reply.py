@@ -26,6 +26,7 @@ from core.posts import FILE, Part
 from core.quota import Progress
 from core.reply._calls import Calls, Lease
 from core.reply._messages import Messages, NoRoom, cut
+from core.reply._tally import Tally
 from core.text import Growing
 from core.turns import Turn
 
@@ -72,6 +73,10 @@ class Reply:
     """The buttons once the answer is delivered; None until they are known."""
     waiting: Callable[[bool], None] = lambda _: None
     """Hears when nothing can be done but to wait for the model, and when that is over."""
+    tally: Tally | None = None
+    """The calls of the answer once this attempt has stored it, for the log."""
+    first_text_at: datetime | None = None
+    """The time at which people saw the first words of the answer."""
     notice_after: float = NOTICE_AFTER
     """The seconds without text after which a sentence in its place tells why."""
     _notice: str = ""
@@ -280,6 +285,11 @@ class Reply:
             is_last = part == len(parts) - 1
             stop = (Button(ChangeKind.STOP, words.STOP),) if is_last else ()
             await self.messages.show(part, text, stop, final=not is_last)
+            if not self._noticed:
+                self._note_first_text()
+
+    def _note_first_text(self) -> None:
+        self.first_text_at = self.first_text_at or self.now()
 
     def _is_news(self) -> bool:
         """Return whether there is more to show than people see.
@@ -344,6 +354,7 @@ class Reply:
                 for part, text in enumerate(parts[:room]):
                     shown = buttons if part == min(len(parts), room) - 1 else ()
                     await self.calls.insist(partial(self.messages.stand, part, text, shown))
+                    self._note_first_text()
             except NoRoom:  # a message may stand or not, and must not be posted twice
                 continue
             if len(parts) > room:
