@@ -46,8 +46,10 @@ def write(turn: Turn, reply: Reply, outcome: Outcome, tally: Tally | None, now: 
     if first is not None:
         told["first_text"] = _seconds(turn, first)
     told["seconds"] = _seconds(turn, now)
-    end = "could not be delivered" if outcome is Outcome.UNDELIVERABLE else "answered"
-    log.info("turn %s %s", turn.reference, end, extra=told)
+    if outcome is Outcome.UNDELIVERABLE:
+        log.info("turn %s could not be delivered", turn.reference, extra=told)
+    else:
+        log.info("turn %s answered", turn.reference, extra=told)
 
 
 def _seconds(turn: Turn, moment: datetime) -> float:
