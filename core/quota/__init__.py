@@ -25,6 +25,7 @@ from core.quota._left import (
     by_day,
     remaining,
     remaining_budget,
+    resumes_at,
     spent,
     sum_of,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "remaining",
     "remaining_budget",
     "reserve",
+    "resumes_at",
     "settle",
     "spent",
     "split",
