@@ -210,7 +210,13 @@ def _needs(platforms: Sequence[Platform]) -> str:
 def _log_to_stderr(loaded: Settings, platforms: Sequence[Platform]) -> None:
     on_terminal = any(platform.on_terminal for platform in platforms)
     secrets = [secret for each in (loaded, *platforms) for secret in each.secrets()]
-    lines.begin(logging.WARNING if on_terminal else logging.INFO, secrets)
+    level = loaded.log_level or ("warning" if on_terminal else "info")
+    lines.begin(logging.getLevelNamesMapping()[level.upper()], secrets, layout=loaded.log_format)
+    dsn, endpoint = loaded.sentry_dsn.get_secret_value(), loaded.otel_exporter_otlp_endpoint
+    if dsn or endpoint:
+        from bots import telemetry  # noqa: PLC0415 - few need it
+
+        telemetry.begin(dsn, endpoint, lines.Mask(secrets))
     # httpx logs every URL at INFO, and a URL may hold a token.
     libraries = ["httpx", "httpcore", "alembic"]
     for platform in platforms:

@@ -8,7 +8,7 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from core.health import Health
 from core.intake import Intake
 from core.listening import Listening
 from core.memory import Marks
+from core.presence import Gone, Presence
 from core.quota import Rules
 from core.reply import NOTICE_AFTER
 from core.requests import Bounds
@@ -97,6 +98,7 @@ async def run(
             )
         model = llm.LLM(client, endpoint(loaded), tell=tell)
         worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        presence = Presence(sessions, worker_id)
         watch = Watch(
             sessions,
             worker_id,
@@ -128,6 +130,7 @@ async def run(
             backoff=loaded.retry_seconds / 12,
             notice_after=notice_after,
             tell=tell,
+            is_sure=presence.is_sure,
         )
         offered = replace(offer(loaded, rules), links=partial(_links, worker))
         doors = access_rules(loaded)
@@ -163,12 +166,17 @@ async def run(
             "the database's clock": partial(clock.follow, sessions),
             "errands": errands.run,
         }
+        listening = None
+        if listen:
+            listening = Listening(
+                sessions, worker.id, intake.handle, now=clock.now, presence=presence
+            )
         if not db.is_sqlite(loaded.database_url):
-            beside["hearing other processes"] = partial(_hear_others, loaded, worker)
+            url = loaded.database_direct_url or loaded.database_url
+            beside["hearing other processes"] = partial(presence.run, url, _Crew(worker, listening))
         tasks = {name: asyncio.create_task(keep(name, work)) for name, work in beside.items()}
         for task in tasks.values():
             stack.push_async_callback(_cancel, task)
-        listening = Listening(sessions, worker.id, intake.handle, now=clock.now) if listen else None
         connections = Connections(open_ones, partial(_use, worker, errands, listening))
         connects = [
             partial(platform.connect, Stored(sessions, platform.name, doors))
@@ -244,9 +252,24 @@ def _leave() -> None:
     os._exit(1)
 
 
-async def _hear_others(loaded: Settings, worker: Worker) -> None:
-    async for what in db.notifications(loaded.database_direct_url or loaded.database_url):
-        worker.hear(what)
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """The parts of this process that act on what other processes do."""
+
+    worker: Worker
+    listening: Listening | None
+
+    def hear(self, what: str) -> None:
+        if what != db.FREE:
+            self.worker.hear(what)
+        elif self.listening is not None:
+            self.listening.wake()
+
+    def died(self, gone: Gone) -> None:
+        self.worker.died(gone)
+
+    async def confirm(self) -> None:
+        await self.worker.confirm()
 
 
 async def _check_key(model: llm.LLM) -> None:

@@ -5,7 +5,6 @@ import logging
 import math
 import random
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -248,42 +247,14 @@ LOOK = "look"
 """The hint that a running turn was stopped or changed."""
 WORK = "work"
 """The hint that there is more work than one worker can take."""
+FREE = "free"
+"""The hint that an account has no listener."""
 
 
 async def notify(session: Session, what: str) -> None:
     """Send a hint to the other processes at the commit; do nothing on SQLite."""
     if session.dialect == "postgresql":
         await session.execute(select(func.pg_notify(CHANNEL, what)))
-
-
-async def notifications(url: str) -> AsyncGenerator[str, None]:
-    """Yield the hints of all processes; while the database is away, try to connect again.
-
-    End if the database is behind a pooler, which passes no hints on.
-    """
-    import psycopg  # noqa: PLC0415 - not needed on SQLite, and large
-
-    pause = 1.0
-    while True:
-        try:
-            async with await postgresql.open_alone(make_url(normal_url(url))) as connection:
-                if await postgresql.is_pooled(connection):
-                    log.info("%s", POOLED)
-                    return
-                await connection.execute(f"LISTEN {CHANNEL}")
-                pause = 1.0
-                async for heard in connection.notifies():
-                    yield heard.payload
-        except psycopg.OperationalError as error:
-            log.warning("database: %s; not hearing other processes", reason(error))
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 30.0)
-
-
-POOLED = (
-    "DATABASE_URL leads to a pooler, so that this process looks for work of others every two"
-    " seconds; with DATABASE_DIRECT_URL it hears of it at once"
-)
 
 
 def row_count(result: CursorResult[*tuple[Any, ...]]) -> int:

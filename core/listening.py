@@ -20,6 +20,8 @@ from functools import partial
 from core import fleet
 from core.adapter import Account, Adapter, Event
 from core.db import TRANSIENT, Sessions, reason, transact
+from core.gates import happens
+from core.presence import Presence
 from core.tasks import keep
 from core.vitals import State
 
@@ -41,12 +43,16 @@ class Listening:
         handle: Callable[[Event], Awaitable[str]],
         *,
         now: Callable[[], datetime],
+        presence: Presence | None = None,
         lease: timedelta = LEASE,
     ) -> None:
         """Make a listener; it asks for the next event when `handle` has returned.
 
         What `handle` returns is told to the person who pressed a button; "" if there is nothing.
+        By default, `presence` is that of a process without a session.
         """
+        self._presence = presence or Presence(sessions, worker_id)
+        self._freed = asyncio.Event()
         self._sessions = sessions
         self._worker_id = worker_id
         self._handle = handle
@@ -61,6 +67,10 @@ class Listening:
     def states(self) -> Mapping[Account, State]:
         """The part of this process in listening for each account."""
         return dict(self._states)
+
+    def wake(self) -> None:
+        """Look now whether an account has no listener: another process has left or died."""
+        self._freed.set()
 
     async def listen(self, adapter: Adapter) -> None:
         """Handle an account's events while this process has the lease; otherwise stand by.
@@ -128,20 +138,32 @@ class Listening:
             return until
         if state is State.STANDING_BY:
             log.warning("standing by: another process listens on %s as %s", *account)
-        while not (until := await self._take(account)):  # noqa: ASYNC110 - a lease ends by time
-            await asyncio.sleep(STAND_BY)
-        return until
+        while True:
+            self._freed.clear()
+            if until := await self._take(account):
+                return until
+            await happens(self._freed, STAND_BY)
 
     @asynccontextmanager
     async def _renewing(self, account: Account, lease: asyncio.Timeout) -> AsyncIterator[None]:
         """Renew a lease inside this context, and give it up at the end."""
-        renewing = asyncio.create_task(self._renew(account, lease))
+        keeping = [
+            asyncio.create_task(self._renew(account, lease)),
+            asyncio.create_task(self._end_when_lost(lease)),
+        ]
         try:
             yield
         finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])  # a transaction under way has to end first
+            for task in keeping:
+                task.cancel()
+            await asyncio.wait(keeping)  # a transaction under way has to end first
             await self._leave(account)
+
+    async def _end_when_lost(self, lease: asyncio.Timeout) -> None:
+        """End a lease when other processes may have taken this one for dead."""
+        await self._presence.until_lost()
+        if not lease.expired():
+            lease.reschedule(0)
 
     async def _renew(self, account: Account, lease: asyncio.Timeout) -> None:
         """Renew a lease at intervals and move its end; without a renewal it ends by itself."""
@@ -163,6 +185,7 @@ class Listening:
 
         Return None while another process has it.
         """
+        await self._presence.until_safe()
         until = asyncio.get_running_loop().time() + self._held
         now = self._now()
         taken = await transact(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from types import TracebackType
@@ -36,7 +36,7 @@ from core.messages import (
     system,
 )
 from core.quota import Progress, Reservation
-from core.reply import Reply
+from core.reply import Reply, Tally
 from core.tools import Toolbox
 from core.turns import Turn
 
@@ -50,18 +50,6 @@ AHEAD = 500
 """The tokens that may come of a call from one note of its progress to the next, in some two
 seconds. After a crash the last note is all that is known, and the cost of these tokens is part of
 it: more would let a few crashes use up a budget."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """The sum of an attempt's calls, for its line in the log; the cost is in micro-dollars."""
-
-    began: datetime
-    model: str = ""
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    cost: int = 0
 
 
 class OpenCall:
@@ -92,7 +80,8 @@ class OpenCall:
         self.finish_reason = ""
         self.left_out: LeftOut | None = None
         """The kinds of content that the model could not take."""
-        self.tally = Tally(now())
+        self.tally = Tally()
+        self._began_at = now()
         self._sessions = sessions
         self._terms = terms
         self._now = now
@@ -194,7 +183,7 @@ class OpenCall:
     @property
     def seconds(self) -> float:
         """The seconds since the attempt began."""
-        return (self._now() - self.tally.began).total_seconds()
+        return (self._now() - self._began_at).total_seconds()
 
     @property
     def is_near(self) -> bool:

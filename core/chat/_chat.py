@@ -125,6 +125,7 @@ class Chat:
 
     async def fail(self, turn: Turn, reply: Reply) -> Turn:
         """Store a plain sentence with a reference as the answer of a turn that keeps failing."""
+        log.error("turn %s: ends with a sentence after %d faults", turn.reference, turn.faults)
         call = self._call(turn, reply)
         ending = _shown_with(words.FAILED, Outcome.FAILED, turn, reply)
         return await self._store(call, ending)
@@ -290,7 +291,8 @@ class Chat:
 
         stored, answer, reply.standing = await transact(self._sessions, work)
         call.settled()
-        self._log(call, outcome)
+        tally = reply.tally = call.tally
+        self._tell(Answered(tally.model, tally.cached_tokens, tally.cost))
         return replace(stored, answer=answer)
 
     async def _remember(self, session: Session, call: OpenCall, turn: Turn) -> bool:
@@ -367,26 +369,6 @@ class Chat:
         if not first:
             return ""
         return words.shortened(by_summary=True, can_search=self._terms.tools)
-
-    def _log(self, call: OpenCall, outcome: Outcome) -> None:
-        turn, tally = call.turn, call.tally
-        self._tell(Answered(tally.model, tally.cached_tokens, tally.cost))
-        log.info(
-            "turn %s answered: kind=%s conversation=%d platform=%s attempt=%d outcome=%s model=%s"
-            " prompt=%d cached=%d completion=%d cost=%d seconds=%.2f",
-            turn.reference,
-            turn.kind,
-            turn.conversation_id,
-            turn.address.platform,
-            turn.attempt,
-            outcome,
-            tally.model,
-            tally.prompt_tokens,
-            tally.cached_tokens,
-            tally.completion_tokens,
-            tally.cost,
-            (self._now() - tally.began).total_seconds(),
-        )
 
 
 def _shown_with(sentence: str, outcome: Outcome, turn: Turn, reply: Reply) -> _Ending:

@@ -2,32 +2,38 @@
 
 from core.operations._figures import picture
 from core.operations._order import Answer, NotDone, Order, Parameter, Verb
-from core.operations._turns import (
+from core.operations._records import (
+    STATES,
     CallRecord,
+    State,
     Trouble,
     TurnRecord,
-    find_forgotten,
     list_troubles,
-    replay,
+    list_turns,
     show,
 )
+from core.operations._turns import find_forgotten, read, retry
 from core.operations._verbs import CATALOGUE, carry_out, run, wish_in
 
 __all__ = [
     "CATALOGUE",
+    "STATES",
     "Answer",
     "CallRecord",
     "NotDone",
     "Order",
     "Parameter",
+    "State",
     "Trouble",
     "TurnRecord",
     "Verb",
     "carry_out",
     "find_forgotten",
     "list_troubles",
+    "list_turns",
     "picture",
-    "replay",
+    "read",
+    "retry",
     "run",
     "show",
     "wish_in",

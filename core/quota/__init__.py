@@ -27,6 +27,7 @@ from core.quota._left import (
     remaining_budget,
     resumes_at,
     spent,
+    sum_of,
 )
 from core.quota._reserving import Reservation, reserve
 from core.quota._rules import DEPLOYMENT, Rules
@@ -81,6 +82,7 @@ __all__ = [
     "settle",
     "spent",
     "split",
+    "sum_of",
     "sum_up",
     "tell",
     "terms_of",

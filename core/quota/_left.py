@@ -14,7 +14,7 @@ from core.models import Instant
 from core.quota._allowances import ledger_sum, used_now
 from core.quota._rules import DEPLOYMENT, Rules
 from core.settings import Limit
-from core.turns import Payer
+from core.turns import Payer, Turn
 
 _allowances = models.allowances
 _calls = models.calls
@@ -166,3 +166,22 @@ def _by_day(user_id: int, rules: Rules, dates: Sequence[date]) -> tuple[Any, dic
     )
     sums = (func.sum(numbered.c.turns), func.sum(numbered.c.charged))
     return select(numbered.c.number, *sums).group_by(numbered.c.number), starts
+
+
+_SUM_OF = select(
+    func.coalesce(func.max(_calls.c.model), ""),
+    *(
+        func.coalesce(func.sum(_calls.c[name]), 0)
+        for name in ("prompt_tokens", "cached_tokens", "completion_tokens", "cost")
+    ),
+).where(_calls.c.turn_id == bindparam("turn", type_=Integer))
+
+
+async def sum_of(session: Session, turn: Turn) -> tuple[str, int, int, int, int]:
+    """Return the model of a turn's calls and their tokens: of prompts, cached, of answers.
+
+    The last number is their cost in micro-dollars.
+    """
+    model, *sums = (await session.execute(_SUM_OF, {"turn": turn.id})).one()
+    prompt, cached, completion, cost = map(int, sums)
+    return model, prompt, cached, completion, cost

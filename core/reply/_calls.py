@@ -11,6 +11,7 @@ from core.adapter import Adapter
 from core.db import Sessions, transact
 from core.errors import DeliveryError, LeaseLost, Muted, RetryAfter, Unreachable
 from core.gates import Clock, Gates
+from core.presence import Sure, always
 from core.signals import Flooded, Tell, nobody
 from core.turns import Turn
 
@@ -37,6 +38,8 @@ class Lease:
     until: float
     clock: Clock
     lost: bool = False
+    is_sure: Sure = always
+    """Returns False while the turn may be another process's already."""
 
     def check(self) -> None:
         """Raise LeaseLost if a call could outlast the lease."""
@@ -166,11 +169,16 @@ class Calls:
         await self._hold()
 
     async def _hold(self) -> None:
-        """Raise LeaseLost if a call could outlast the lease.
+        """Wait while the turn may be another's; LeaseLost if a call could outlast the lease.
 
-        A delivery waits for the renewal instead: while the database is away, no other process
-        takes the turn either.
+        A delivery waits for the renewal of a lease that is short: while the database is away, no
+        other process takes the turn either.
         """
-        while self.is_delivery and self.lease.is_short():  # noqa: ASYNC110 - a renewal sets no event
+        while self._must_wait():  # noqa: ASYNC110 - a renewal sets no event
             await asyncio.sleep(LOOK_EVERY)
         self.lease.check()
+
+    def _must_wait(self) -> bool:
+        if self.lease.is_short():
+            return self.is_delivery
+        return not self.lease.lost and not self.lease.is_sure()

@@ -6,6 +6,8 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from core.environment import check_url
+
 RESET = "reset"
 """The word that ends instructions: `/persona reset`."""
 LONGEST_PERSONA = 4000
@@ -88,3 +90,13 @@ def check_direct_url(url: str) -> str:
 def _in_memory(url: URL) -> bool:
     path = url.database or ":memory:"
     return ":memory:" in path or url.query.get("mode") == "memory"
+
+
+def lower(told: object) -> object:
+    """Return a word in lower case."""
+    return told.lower() if isinstance(told, str) else told
+
+
+def check_endpoint(url: str) -> str:
+    """Check the address of a collector, if there is one."""
+    return check_url(url) if url else url

@@ -23,6 +23,8 @@ from core.settings._admins import parse_admins
 from core.settings._checks import (
     check_database_url,
     check_direct_url,
+    check_endpoint,
+    lower,
     parse_models,
     parse_vision,
     read_personas,
@@ -38,6 +40,7 @@ DEFAULT_QUOTA = read_limits("10 turns/minute, 200 turns/day, 1 usd/month")
 DEFAULT_BUDGET = read_limits("20 usd/month")
 
 Limits = Annotated[tuple[InstanceOf[Limit], ...], BeforeValidator(parse_limits)]
+Level = Literal["debug", "info", "warning", "error"]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -131,6 +134,15 @@ class Settings(Environment):
     """Everything older is deleted."""
     keep_days: int = Field(default=90, ge=2)
     """Older bookkeeping is deleted. Platforms may send an event again for a day."""
+
+    log_level: Annotated[Level | None, BeforeValidator(lower)] = None
+    """The least severe lines of the log; by default "info", and "warning" in a terminal's chat."""
+    log_format: Annotated[Literal["auto", "json", "text"], BeforeValidator(lower)] = "auto"
+    """The form of the log; "auto" is text in a terminal, and JSON elsewhere."""
+    sentry_dsn: Secret = SecretStr("")
+    """The address to which errors are reported; "" for none."""
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(check_endpoint)] = ""
+    """The OpenTelemetry collector that gets a span for each turn; "" for none."""
 
     concurrency: int = Field(default=1000, ge=1)
     lease_seconds: Seconds = Field(default=15, ge=5)

@@ -108,18 +108,23 @@ class Keeper:
         for run, (_, text) in zip(changed, drafts, strict=True):
             run.saved = text
 
-    async def _live(self) -> None:
+    async def _live(self, *, patience: float = BEAT) -> None:
         """Note that this process is alive, and share the accounts' rates among live processes."""
         # Not `self.transact`, because the table of turns may still be locked.
         living = await transact(
             self._sessions,
             lambda s: fleet.alive(s, self._worker_id, now=self._now(), lease=self._lease),
-            patience=BEAT,
+            patience=patience,
         )
         for gates in self._gates.values():
             gates.share(living)
 
-    async def _renew(self) -> None:
+    async def confirm(self) -> None:
+        """Note that this process is alive, renew its leases, and drop turns that it has lost."""
+        await self._live(patience=math.inf)
+        await self._renew(patience=math.inf)
+
+    async def _renew(self, *, patience: float = BEAT) -> None:
         runs = dict(self._runs)
         if not runs:
             return
@@ -127,7 +132,7 @@ class Keeper:
         lease_until = self._now() + self._lease
         held = await self.transact(
             lambda s: inbox.renew(s, self._worker_id, runs.keys(), lease_until=lease_until),
-            patience=BEAT,
+            patience=patience,
         )
         attempts = {turn.id: turn for turn in held}
         for run in runs.values():

@@ -20,10 +20,16 @@ TO_OTHERS = frozenset(
     (
         *("core/db.py", "core/environment.py", "core/errors.py"),
         *("core/llm", "core/memory", "core/models", "core/money.py", "core/operations"),
-        *("core/outages.py", "core/postgresql.py", "core/search.py", "core/settings"),
+        *(
+            "core/outages.py",
+            "core/postgresql.py",
+            "core/presence.py",
+            "core/search.py",
+            "core/settings",
+        ),
         *("core/sqlite.py", "core/tools"),
         *("bots/__main__.py", "bots/backups.py", "bots/composition.py", "bots/log.py"),
-        *("bots/models.py", "bots/transport", "core/backup.py"),
+        *("bots/models.py", "bots/telemetry.py", "bots/transport", "core/backup.py"),
         *("bots/operator.py", "bots/markdown", "bots/discord/rest.py"),
     )
 )
@@ -64,7 +70,9 @@ NOT_SAID = (
     "Entity Too Large",
     # Commands, also of the database.
     "language auto",
-    "turns replay",
+    "turns retry",
+    "turns cancel",
+    "turns show",
     "turns discard",
     "SET LOCAL lock_timeout",
 )
