@@ -5,7 +5,7 @@ statement on a class costs more than one on a table.
 """
 
 from core.models._access import invites, moved_groups, redemptions, standings
-from core.models._figures import audits, days_of_all, spendings, tally_marks, waits
+from core.models._figures import audits, days_of_all, hours, spendings, tally_marks, waits
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
 from core.models._memory import (
@@ -16,6 +16,7 @@ from core.models._memory import (
     messages,
     summaries,
 )
+from core.models._logins import logins, visits
 from core.models._money import (
     allowances,
     calls,
@@ -49,10 +50,12 @@ __all__ = [
     "events",
     "exceptions",
     "guesses",
+    "hours",
     "identities",
     "invites",
     "links",
     "listeners",
+    "logins",
     "messages",
     "metadata",
     "moved_groups",
@@ -69,6 +72,7 @@ __all__ = [
     "tally_marks",
     "turns",
     "users",
+    "visits",
     "waiting",
     "waits",
     "walks",

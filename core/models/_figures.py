@@ -39,6 +39,19 @@ waits = Table(
 """How long people waited for the "first" text and the "whole" answer: how often a day each `step`
 of `core.tallies` was reached."""
 
+hours = Table(
+    "hours",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("hour", Instant, primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+)
+"""The figures of the deployment by hour, each under its name; see `core.tallies`.
+
+`step` is that of a waiting time, and 0 for all other figures.
+"""
+
 spendings = Table(
     "spendings",
     metadata,

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from core import models, quota, tallies
 from core.db import Session, Sessions
 from core.messages import Usage
-from core.models import days_of_all, spendings, waits
+from core.models import days_of_all, hours, spendings, waits
 from core.quota import Rules
 from core.tallies import LAG, STUCK, Sums
 from core.tasks import repeat
@@ -49,6 +49,8 @@ async def told(sessions: Sessions, zone: Any = UTC) -> Sums:
             sums.people[key].update({name: row[name] for name in ("answers", "tokens", "cost")})
         for day, kind, step, number in await session.execute(select(waits)):
             sums.waits[day, kind, step] += number
+        for name, hour, step, number in await session.execute(select(hours)):
+            sums.hours[name, hour, step] += number
         return sums
 
     return await commit(sessions, work)
