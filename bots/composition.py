@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -152,7 +152,20 @@ async def run(
             partial(platform.connect, _Stored(sessions, platform.name, doors))
             for platform in platforms
         ]
+        if loaded.port or loaded.metrics_port:
+            await stack.enter_async_context(_answering(loaded))
         await _work(worker, connections.run(connects), loaded.drain_seconds)
+
+
+@asynccontextmanager
+async def _answering(loaded: Settings) -> AsyncIterator[None]:
+    """Answer HTTP on the ports that are set."""
+    from bots import web  # noqa: PLC0415 - a bot without a port loads no server
+    from bots.web import health  # noqa: PLC0415
+
+    pages = web.Pages(health=health.routes())
+    async with web.answering(web.Ports(loaded.port, loaded.metrics_port, loaded.host), pages):
+        yield
 
 
 async def _tidy(session: db.Session, rules: Rules) -> dict[str, int]:

@@ -86,6 +86,13 @@ class Settings(Environment):
     )
     """PERSONAS_FILE: instructions by a short name, in TOML."""
 
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """The port for the public: health, webhooks, the dashboard. None for no HTTP."""
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """The port for the operators' own network: health and figures. It may be PORT."""
+    host: str = ""
+    """The address of both ports; "" for all addresses of the machine."""
+
     admins: Annotated[tuple[Account, ...], BeforeValidator(parse_admins)] = ()
     """The operators' accounts. They may give the operators' commands in their private chats."""
 
