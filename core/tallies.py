@@ -17,7 +17,7 @@ from sqlalchemy import Select, Table, and_, bindparam, delete, func, select, tex
 
 from core import models
 from core.db import Session, insert
-from core.models import days_of_all, hours, spendings, tally_marks, waits
+from core.models import actives, days_of_all, hours, spendings, tally_marks, waits
 
 BATCH = 500
 """The number of rows that one transaction sums up."""
@@ -30,11 +30,12 @@ STUCK = timedelta(days=1)
 """A row that does not end for so long is passed over, so that the others are summed up."""
 KEPT_DAYS = timedelta(days=8)
 """The time for which the days of people are kept; their months and the days of all stay longer."""
+KEPT_WEEKS = timedelta(days=15)
 KEPT_MONTHS = timedelta(days=400)
 KEPT_HOURS = timedelta(days=32)
 """The time for which the figures of each hour are kept."""
 
-DAY, MONTH = "day", "month"
+DAY, WEEK, MONTH = "day", "week", "month"
 FIRST, WHOLE = "first", "whole"
 FIRST_MS, MODEL_MS = "first_ms", "model_ms"
 """The sums of milliseconds up to the first text of all answers of which the model's part is known,
@@ -100,19 +101,26 @@ class Sums:
     waits: Counter[tuple[date, str, int]] = field(default_factory=Counter)
     """How often a day a step of "first" or "whole" was reached."""
     people: dict[Key, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """The answers, tokens and cost of people, each by day and by month."""
+    """The answers, tokens and cost of people, each by day, week and month."""
+    actives: Counter[tuple[str, date]] = field(default_factory=Counter)
+    """The people with an answer in a week or month, by its first day."""
     hours: Counter[tuple[str, datetime, int]] = field(default_factory=Counter)
     """The figures of all by name, hour and step; see `models.hours`."""
 
     def spend(self, day: date, user_id: int, figures: Counter[str]) -> None:
         """Add figures of a person."""
-        self.people[DAY, day, user_id].update(figures)
-        self.people[MONTH, day.replace(day=1), user_id].update(figures)
+        for span, first in ((DAY, day), (WEEK, monday(day)), (MONTH, day.replace(day=1))):
+            self.people[span, first, user_id].update(figures)
 
 
 def step_of(seconds: float) -> int:
     """Return the step of a time: four steps double it, and step 0 is a tenth of a second."""
     return min(max(round(4 * log2(max(seconds, 0.01) / 0.1)), 0), 80)
+
+
+def monday(day: date) -> date:
+    """Return the first day of a week."""
+    return day - timedelta(days=day.weekday())
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -186,15 +194,15 @@ async def join(session: Session, into: int, gone: int, *, now: datetime) -> None
     await session.execute(delete(spendings).where(theirs))
 
 
-async def live(session: Session, *, zone: tzinfo) -> tuple[Sums, bool]:
+async def live(session: Session, *, zone: tzinfo, most: int = LIVE) -> tuple[Sums, bool]:
     """Return the sums of the rows behind the marks, and True if there are too many to look at."""
     every, is_partial = Sums(), False
     for name, (source, of) in SOURCES.items():
         mark = select(tally_marks.c.id).where(tally_marks.c.name == name).scalar_subquery()
         newest = source.order_by(None).order_by(of.c.id.desc())
-        found = (await session.execute(newest.where(of.c.id > mark).limit(LIVE))).all()
+        found = (await session.execute(newest.where(of.c.id > mark).limit(most))).all()
         _add_up(every, name, (row for row in found if row.ended_at is not None), zone)
-        is_partial = is_partial or len(found) == LIVE
+        is_partial = is_partial or len(found) == most
     await _count_people(session, every)
     return every, is_partial
 
@@ -202,7 +210,7 @@ async def live(session: Session, *, zone: tzinfo) -> tuple[Sums, bool]:
 async def prune(session: Session, *, now: datetime) -> bool:
     """Delete old spans of people; return True if there may be more to do."""
     is_old = False
-    for span, kept in ((DAY, KEPT_DAYS), (MONTH, KEPT_MONTHS)):
+    for span, kept in ((DAY, KEPT_DAYS), (WEEK, KEPT_WEEKS), (MONTH, KEPT_MONTHS)):
         old = select(*spendings.primary_key).where(
             spendings.c.span == span, spendings.c.first < (now - kept).date()
         )
@@ -306,6 +314,7 @@ def _kept_spans(now: datetime) -> list[tuple[str, date]]:
     last = now.date() + timedelta(days=1)
     days = [last - timedelta(days=ago) for ago in range(KEPT_MONTHS.days + 33)]
     shorter = [(DAY, day) for day in days[: KEPT_DAYS.days + 3]]
+    shorter += [(WEEK, day) for day in days[: KEPT_WEEKS.days + 10] if day == monday(day)]
     return [*shorter, *((MONTH, day) for day in days if day.day == 1)]
 
 
@@ -327,6 +336,11 @@ async def _store(session: Session, sums: Sums, *, counts_people: bool = True) ->
     every = sums.hours.items()
     hourly = [_hourly(name, hour, number, step) for (name, hour, step), number in every]
     await _add(session, hours, hourly, ("number",))
+    active = [
+        {"span": span, "first": first, "people": number}
+        for (span, first), number in sums.actives.items()
+    ]
+    await _add(session, actives, active, ("people",))
     people = [
         {"span": span, "first": first, "user_id": user_id} | _all(figures, _OF_A_PERSON)
         for (span, first, user_id), figures in sums.people.items()
@@ -335,19 +349,23 @@ async def _store(session: Session, sums: Sums, *, counts_people: bool = True) ->
 
 
 async def _count_people(session: Session, sums: Sums) -> None:
-    """Count the people who got their first answer of a day."""
-    answered: dict[date, set[int]] = defaultdict(set)
-    for (span, day, user_id), figures in sums.people.items():
-        if span == DAY and figures["answers"]:
-            answered[day].add(user_id)
-    for day, users in answered.items():
+    """Count the people who got their first answer of a day, a week or a month."""
+    answered: dict[tuple[str, date], set[int]] = defaultdict(set)
+    for (span, first, user_id), figures in sums.people.items():
+        if figures["answers"]:
+            answered[span, first].add(user_id)
+    for (span, first), users in answered.items():
         known = select(func.count()).where(
-            spendings.c.span == DAY,
-            spendings.c.first == day,
+            spendings.c.span == span,
+            spendings.c.first == first,
             spendings.c.user_id.in_(users),
             spendings.c.answers > 0,
         )
-        sums.days[day]["people"] += len(users) - int(await session.scalar(known) or 0)
+        number = len(users) - int(await session.scalar(known) or 0)
+        if span == DAY:
+            sums.days[first]["people"] += number
+        else:
+            sums.actives[span, first] += number
 
 
 def _all(figures: Counter[str], names: Sequence[str]) -> dict[str, int]:

@@ -200,8 +200,8 @@ async def give_up(
 ) -> bool:
     """End a turn whose answer, written or not, cannot be delivered; free the lane.
 
-    `reason` is the kind of the error. Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
-    the turn.
+    `reason` is the kind of the error. Return whether another turn may have waited for it. Raises
+    LeaseLost when another attempt owns the turn.
     """
     ended = Outcome.UNDELIVERABLE
     return await _end(session, turn, _GIVEN_UP, ended, now=now, reason=reason)

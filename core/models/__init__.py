@@ -5,9 +5,18 @@ statement on a class costs more than one on a table.
 """
 
 from core.models._access import invites, moved_groups, redemptions, standings
-from core.models._figures import audits, days_of_all, hours, spendings, tally_marks, waits
+from core.models._figures import (
+    actives,
+    audits,
+    days_of_all,
+    hours,
+    spendings,
+    tally_marks,
+    waits,
+)
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
+from core.models._logins import logins, visits
 from core.models._memory import (
     NOWHERE,
     attachment_uses,
@@ -16,7 +25,6 @@ from core.models._memory import (
     messages,
     summaries,
 )
-from core.models._logins import logins, visits
 from core.models._money import (
     allowances,
     calls,
@@ -36,6 +44,7 @@ __all__ = [
     "NOWHERE",
     "Instant",
     "Key",
+    "actives",
     "alerts",
     "allowances",
     "announcements",

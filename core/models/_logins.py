@@ -19,10 +19,7 @@ logins = Table(
     Column("created_at", Instant, nullable=False, index=True),
     Column("used_at", Instant),
 )
-"""The codes that were asked for, also for accounts that are no operator's: nobody got those.
-
-Of a code only a salted hash is stored. The rows of the last hour count in the limits.
-"""
+"""The codes that operators were sent; only a salted hash of each is stored."""
 
 visits = Table(
     "visits",

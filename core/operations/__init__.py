@@ -1,8 +1,11 @@
 """Everything that operators ask and order, in their private chats and on the command line."""
 
-from core.operations._figures import picture
+from core.operations._audit import BACKUP, note
+from core.operations._figures import highest, names, picture
 from core.operations._order import Answer, NotDone, Order, Parameter, Verb
+from core.operations._people import Person, find, people
 from core.operations._turns import (
+    LONG,
     CallRecord,
     Trouble,
     TurnRecord,
@@ -14,18 +17,26 @@ from core.operations._turns import (
 from core.operations._verbs import CATALOGUE, carry_out, run, wish_in
 
 __all__ = [
+    "BACKUP",
     "CATALOGUE",
+    "LONG",
     "Answer",
     "CallRecord",
     "NotDone",
     "Order",
     "Parameter",
+    "Person",
     "Trouble",
     "TurnRecord",
     "Verb",
     "carry_out",
+    "find",
     "find_forgotten",
+    "highest",
     "list_troubles",
+    "names",
+    "note",
+    "people",
     "picture",
     "replay",
     "run",

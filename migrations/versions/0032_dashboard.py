@@ -2,7 +2,8 @@
 
 Revision 0032, follows 0031, 2026-11-29.
 
-The tables are new, and the new columns are empty in older rows. The index has no rows yet; on
+The tables are new, and the new columns are empty in older rows. The weeks of people are summed up
+from their days, of which those of nine days are kept. The index has no rows yet; on
 PostgreSQL it is built beside the writers, outside of the transaction.
 """
 
@@ -27,6 +28,22 @@ HAS_REASON = sa.text("reason IS NOT NULL")
 KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
+MONDAYS = {
+    "postgresql": "CAST(date_trunc('week', first) AS date)",
+    "sqlite": "date(first, '-6 days', 'weekday 1')",
+}
+WEEKS = """
+    INSERT INTO spendings (span, first, user_id, answers, tokens, cost)
+    SELECT 'week', {monday}, user_id, sum(answers), sum(tokens), sum(cost)
+    FROM spendings WHERE span = 'day' GROUP BY {monday}, user_id
+"""
+ACTIVES = """
+    INSERT INTO actives (span, first, people)
+    SELECT span, first, count(*) FROM spendings
+    WHERE span IN ('week', 'month') AND answers > 0 GROUP BY span, first
+"""
+
+
 def upgrade() -> None:
     op.add_column("turns", sa.Column("reason", sa.Text))
     op.add_column("turns", sa.Column("model_ms", sa.Integer))
@@ -38,6 +55,15 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("name", "hour", "step", name="pk_hours"),
     )
+    op.create_table(
+        "actives",
+        sa.Column("span", sa.Text, nullable=False),
+        sa.Column("first", sa.Date, nullable=False),
+        sa.Column("people", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("span", "first", name="pk_actives"),
+    )
+    op.execute(WEEKS.format(monday=MONDAYS[op.get_bind().dialect.name]))
+    op.execute(ACTIVES)
     op.create_table(
         "logins",
         sa.Column("id", KEY, nullable=False),
@@ -71,8 +97,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     with outside() as how:
         op.drop_index(INDEX, "turns", if_exists=True, **how)
-    for table in ("visits", "logins", "hours"):
+    for table in ("visits", "logins", "actives", "hours"):
         op.drop_table(table)
+    op.execute("DELETE FROM spendings WHERE span = 'week'")
     for column in ("model_ms", "reason"):
         op.drop_column("turns", column)
 
