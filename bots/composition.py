@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -38,6 +38,9 @@ from core.settings import Limit, Settings
 from core.tasks import keep
 from core.upkeep import Upkeep
 from core.worker import Worker
+
+if TYPE_CHECKING:
+    from core.overview import Counter
 
 log = logging.getLogger("parley")
 
@@ -142,6 +145,9 @@ async def run(
             "the database's clock": partial(clock.follow, sessions),
             "errands": errands.run,
         }
+        desk = _desk(loaded, sessions, worker, rules, clock)
+        if desk is not None:
+            beside["sending codes for the dashboard"] = desk.run
         if not db.is_sqlite(loaded.database_url):
             beside["hearing other processes"] = partial(_hear_others, loaded, worker)
         for name, work in beside.items():
@@ -153,19 +159,47 @@ async def run(
             for platform in platforms
         ]
         if loaded.port or loaded.metrics_port:
-            await stack.enter_async_context(_answering(loaded))
+            await stack.enter_async_context(_answering(loaded, desk))
         await _work(worker, connections.run(connects), loaded.drain_seconds)
 
 
 @asynccontextmanager
-async def _answering(loaded: Settings) -> AsyncIterator[None]:
+async def _answering(loaded: Settings, desk: "Counter | None") -> AsyncIterator[None]:
     """Answer HTTP on the ports that are set."""
     from bots import web  # noqa: PLC0415 - a bot without a port loads no server
-    from bots.web import health  # noqa: PLC0415
+    from bots.web import dashboard, health  # noqa: PLC0415
 
-    pages = web.Pages(health=health.routes())
+    beneath = {}
+    if desk is not None:
+        beneath[dashboard.PATH] = dashboard.application(desk, shows_words=loaded.dashboard_texts)
+    pages = web.Pages(health=health.routes(), beneath=beneath)
     async with web.answering(web.Ports(loaded.port, loaded.metrics_port, loaded.host), pages):
         yield
+
+
+def _desk(
+    loaded: Settings, sessions: db.Sessions, worker: Worker, rules: Rules, clock: Clock
+) -> "Counter | None":
+    """Return the core's side of the dashboard, if there is one."""
+    if not (loaded.port and loaded.admins and loaded.dashboard):
+        return None
+    from core import overview  # noqa: PLC0415 - not needed without a dashboard
+
+    return overview.Counter(
+        sessions,
+        worker.id,
+        rules,
+        loaded.admins,
+        adapters=lambda: worker.adapters,
+        now=clock.now,
+        changed=partial(_changed, worker),
+        language=_language(loaded.default_language),
+    )
+
+
+def _changed(worker: Worker) -> None:
+    worker.wake()
+    worker.look()
 
 
 async def _tidy(session: db.Session, rules: Rules) -> dict[str, int]:

@@ -101,6 +101,8 @@ class Money:
     forecast: int
     """The spending of the whole month, if it goes on as in the last seven days."""
     budget: tuple[Left, ...]
+    """The limits of the budget in which something is counted."""
+    has_budget: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,11 @@ class Overview:
     store: Store
     is_partial: bool
     """True if older figures are still being added up."""
+
+    @property
+    def is_well(self) -> bool:
+        """True if the operators have nothing to see to."""
+        return not self.matters and all(each.is_heard for each in self.listening)
 
 
 @dataclass(frozen=True, slots=True)

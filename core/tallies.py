@@ -128,7 +128,7 @@ def hour_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def seconds_of(step: int) -> float:
+def seconds_of(step: float) -> float:
     """Return the seconds of a step."""
     return float(0.1 * 2 ** (step / 4))
 

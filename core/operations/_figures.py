@@ -44,7 +44,8 @@ async def top(session: Session, order: Order, span: str = tallies.MONTH) -> Answ
     first = order.now.astimezone(order.rules.zone).date()
     if chosen == tallies.MONTH:
         first = first.replace(day=1)
-    found = await highest(session, chosen, first, zone=order.rules.zone)
+    live, _ = await tallies.live(session, zone=order.rules.zone)
+    found = await highest(session, live, chosen, first)
     if not found:
         return Answer(words.TOP_NOBODY)
     named = await names(session, [user_id for user_id, _ in found])
@@ -64,10 +65,9 @@ async def top(session: Session, order: Order, span: str = tallies.MONTH) -> Answ
 
 
 async def highest(
-    session: Session, span: str, first: date, *, zone: tzinfo
+    session: Session, live: Sums, span: str, first: date
 ) -> list[tuple[int, Counter[str]]]:
     """Return the people with the highest cost, among the sums and what is not in them yet."""
-    live, _ = await tallies.live(session, zone=zone)
     newest = {
         user_id: figures
         for (its_span, its_first, user_id), figures in live.people.items()

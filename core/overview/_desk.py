@@ -173,6 +173,7 @@ class Counter:
 
     async def _overview(self, span: Span) -> Overview:
         now, zone = self.now(), self.rules.zone
+        today = now.astimezone(zone).date()
         told = await self._do(partial(figures.figures, span=span, zone=zone, now=now))
         listening = partial(state.listening, worker_id=self.worker_id, adapters=self.adapters())
         return Overview(
@@ -189,7 +190,9 @@ class Counter:
                 partial(figures.money, costs=told.costs, rules=self.rules, now=now)
             ),
             people=await self._do(partial(figures.people, told=told, zone=zone, now=now)),
-            top=await self._do(partial(people.top, rules=self.rules, now=now)),
+            top=await self._do(
+                partial(people.top, live=told.live, today=now.astimezone(zone).date())
+            ),
             failures=await self._do(partial(state.failures, now=now, most=SHORT)),
             store=await self._do(partial(state.store, zone=zone)),
             is_partial=told.is_partial,

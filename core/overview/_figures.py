@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 
 from core import quota, tallies
 from core.db import Session
@@ -39,8 +39,8 @@ class Figures:
     costs: Mapping[date, int]
     """The cost of each day of this month, and of the last `DAYS`."""
     people_today: int
-    actives: Mapping[tuple[str, date], int]
-    """The people of weeks and months that are not in the sums yet."""
+    live: Sums
+    """What is not in the sums yet."""
     is_partial: bool
 
 
@@ -52,24 +52,20 @@ async def figures(session: Session, span: Span, zone: tzinfo, now: datetime) -> 
     days = await _days(session, live, first)
     begin = _begin(span, zone, now)
     hourly = await _hours(session, live, begin)
+    steps: Mapping[date, Counter[int]]
     if span is Span.HOURS:
-        at = [begin + timedelta(hours=number) for number in range(HOURS)]
-        buckets = {moment: _of_hour(hourly, moment) for moment in at}
-        steps: dict[datetime, Counter[int]] = defaultdict(Counter)
-        for (name, hour, step), number in hourly.items():
-            if name == FIRST:
-                steps[hour][step] += number
-        points = [_point(at.astimezone(zone), buckets[at], steps[at]) for at in buckets]
+        points, steps = _by_hour(hourly, begin, zone)
     else:
-        points = await _points_of_days(session, live, hourly, days, zone, today)
+        steps = await _steps_of_days(session, live, begin.astimezone(zone).date())
+        points = _by_day(hourly, days, steps, zone, today)
     return Figures(
         tuple(points),
-        await _whole(session, points, live, hourly, span, begin),
+        _whole(points, sum(steps.values(), Counter())),
         _by_kind(hourly, ERROR),
         _by_kind(hourly, FLOOD),
         {day: figures["cost"] for day, figures in days.items()},
         days[today]["people"],
-        live.actives,
+        live,
         is_partial,
     )
 
@@ -98,7 +94,7 @@ async def _days(session: Session, live: Sums, first: date) -> dict[date, Counter
 _NAMES = (*_OF_HOURS, *_OF_CALLS, FIRST, FIRST_MS, MODEL_MS)
 _IS_SHOWN = or_(
     hours.c.name.in_(_NAMES),
-    *(and_(hours.c.name >= prefix, hours.c.name < f"{prefix}~") for prefix in (ERROR, FLOOD)),
+    *(hours.c.name.startswith(prefix) for prefix in (ERROR, FLOOD)),
 )
 
 Hourly = Counter[tuple[str, datetime, int]]
@@ -125,22 +121,33 @@ def _of_hour(hourly: Hourly, hour: datetime) -> Bucket:
     return told
 
 
-async def _points_of_days(
-    session: Session,
-    live: Sums,
+def _by_hour(
+    hourly: Hourly, begin: datetime, zone: tzinfo
+) -> tuple[list[Point], Mapping[date, Counter[int]]]:
+    """Return the points of hours, and the waiting times of each."""
+    steps: dict[date, Counter[int]] = defaultdict(Counter)
+    for (name, hour, step), number in hourly.items():
+        if name == FIRST:
+            steps[hour][step] += number
+    every = [begin + timedelta(hours=number) for number in range(HOURS)]
+    points = [_point(at.astimezone(zone), _of_hour(hourly, at), steps[at]) for at in every]
+    return points, steps
+
+
+def _by_day(
     hourly: Hourly,
     days: Mapping[date, Counter[str]],
+    steps: Mapping[date, Counter[int]],
     zone: tzinfo,
     today: date,
 ) -> list[Point]:
-    every = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
-    steps = await _steps_of_days(session, live, every[0])
+    """Return the points of days."""
     shares: dict[date, Counter[str]] = defaultdict(Counter)
     for (name, hour, _), number in hourly.items():
         if name in (FIRST_MS, MODEL_MS):
             shares[hour.astimezone(zone).date()][name] += number
     points = []
-    for day in every:
+    for day in (today - timedelta(days=ago) for ago in reversed(range(DAYS))):
         told = Counter({name: days[day][name] for name in ("answers", "people", *_OF_CALLS)})
         told += shares[day]
         told["refused"], told["failed"] = days[day]["refusals"], days[day]["failures"]
@@ -160,25 +167,11 @@ async def _steps_of_days(session: Session, live: Sums, first: date) -> dict[date
     return steps
 
 
-async def _whole(
-    session: Session,
-    points: Sequence[Point],
-    live: Sums,
-    hourly: Hourly,
-    span: Span,
-    begin: datetime,
-) -> Point:
-    """Return the figures of all points together."""
-    steps: Counter[int] = Counter()
-    if span is Span.HOURS:
-        for (name, _, step), number in hourly.items():
-            if name == FIRST:
-                steps[step] += number
-    else:
-        for found in (await _steps_of_days(session, live, points[0].at.date())).values():
-            steps += found
+def _whole(points: Sequence[Point], steps: Counter[int]) -> Point:
+    """Return the figures of all points together, with the waiting times of all."""
     names = ("answers", "refused", "failed", *_OF_CALLS, FIRST_MS, MODEL_MS)
-    return _point(begin, Counter({n: sum(getattr(p, n) for p in points) for n in names}), steps)
+    sums = Counter({name: sum(getattr(each, name) for each in points) for name in names})
+    return _point(points[0].at, sums, steps)
 
 
 def _point(at: datetime, told: Bucket, steps: Counter[int], people: int | None = None) -> Point:
@@ -199,12 +192,15 @@ def _point(at: datetime, told: Bucket, steps: Counter[int], people: int | None =
 
 
 def within(steps: Counter[int], share: float) -> float | None:
-    """Return the seconds within which a share of the answers came; None if there are none."""
+    """Return the seconds within which a share of the answers came; None if there are none.
+
+    The answers of a step are taken to lie evenly between its neighbours.
+    """
     rest = share * steps.total()
     for step in sorted(steps):
+        if rest <= steps[step]:
+            return tallies.seconds_of(step - 0.5 + rest / steps[step])
         rest -= steps[step]
-        if rest <= 0:
-            return tallies.seconds_of(step)
     return None
 
 
@@ -225,7 +221,8 @@ async def money(session: Session, costs: Mapping[date, int], rules: Rules, now: 
     month = sum(cost for day, cost in costs.items() if day >= today.replace(day=1))
     budget = await quota.counted_budget(session, rules, now=now)
     spent = costs.get(today, 0)
-    return Money(spent, month, _forecast(costs, today, month), lefts(budget))
+    forecast = _forecast(costs, today, month)
+    return Money(spent, month, forecast, lefts(budget), has_budget=bool(rules.budget))
 
 
 def _forecast(costs: Mapping[date, int], today: date, month: int) -> int:
@@ -252,7 +249,7 @@ async def people(session: Session, told: Figures, zone: tzinfo, now: datetime) -
     today = now.astimezone(zone).date()
     firsts = {WEEK: tallies.monday(today), MONTH: today.replace(day=1)}
     rows = await session.execute(select(actives).where(actives.c.first.in_(firsts.values())))
-    found = Counter(told.actives)
+    found = Counter(told.live.actives)
     for row in rows:
         found[row.span, row.first] += row.people
     return People(told.people_today, *(found[span, first] for span, first in firsts.items()))

@@ -1,7 +1,7 @@
 """The people on the dashboard: who costs most, and one person with their limits."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -12,17 +12,16 @@ from core.desk import Profile, Spender
 from core.operations import Person
 from core.overview._figures import lefts
 from core.quota import Rules, Spending
-from core.tallies import MONTH
+from core.tallies import MONTH, Sums
 from core.turns import Payer
 
 _exceptions = models.exceptions
 _NOTHING = Spending(0, 0, 0, 0, 0)
 
 
-async def top(session: Session, rules: Rules, now: datetime) -> tuple[Spender, ...]:
+async def top(session: Session, live: Sums, today: date) -> tuple[Spender, ...]:
     """Return the people whose answers cost most this month."""
-    first = now.astimezone(rules.zone).date().replace(day=1)
-    found = await operations.highest(session, MONTH, first, zone=rules.zone)
+    found = await operations.highest(session, live, MONTH, today.replace(day=1))
     ids = [user_id for user_id, _ in found]
     names = await operations.names(session, ids)
     terms = await _terms(session, ids)
