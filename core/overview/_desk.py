@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from core import logins, operations, words
 from core.adapter import Account, Adapter
-from core.db import TRANSIENT, Session, Sessions, Work, transact
+from core.db import TRANSIENT, Session, Sessions, Work, reason, transact
 from core.desk import Away, Deed, Failure, Overview, Profile, Said, Span, Told
 from core.operations import CATALOGUE, Order
 from core.overview import _figures as figures
@@ -190,9 +190,7 @@ class Counter:
                 partial(figures.money, costs=told.costs, rules=self.rules, now=now)
             ),
             people=await self._do(partial(figures.people, told=told, zone=zone, now=now)),
-            top=await self._do(
-                partial(people.top, live=told.live, today=now.astimezone(zone).date())
-            ),
+            top=await self._do(partial(people.top, live=told.live, today=today)),
             failures=await self._do(partial(state.failures, now=now, most=SHORT)),
             store=await self._do(partial(state.store, zone=zone)),
             is_partial=told.is_partial,
@@ -202,6 +200,7 @@ class Counter:
         try:
             return await transact(self.sessions, work, patience=PATIENCE)
         except TRANSIENT as error:
+            log.warning("the dashboard cannot be drawn: %s", reason(error))
             raise Away from error
 
     async def _keep(self, span: Span) -> Overview:
