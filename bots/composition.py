@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -28,6 +28,7 @@ from core.clock import Clock
 from core.commands import Offer
 from core.errands import Errands
 from core.errors import SettingsError
+from core.health import Health
 from core.intake import Intake
 from core.listening import Listening
 from core.memory import Marks
@@ -64,6 +65,7 @@ async def run(
     `notice_after` is the seconds without text after which people are told why, and `watch_every`
     those between two looks for what the operators have to see to.
     """
+    _check_ports(loaded, platforms)
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(
             db.serving(loaded.database_url, loaded.database_connections)
@@ -150,8 +152,9 @@ async def run(
             beside["sending codes for the dashboard"] = desk.run
         if not db.is_sqlite(loaded.database_url):
             beside["hearing other processes"] = partial(_hear_others, loaded, worker)
-        for name, work in beside.items():
-            stack.push_async_callback(_cancel, asyncio.create_task(keep(name, work)))
+        tasks = {name: asyncio.create_task(keep(name, work)) for name, work in beside.items()}
+        for task in tasks.values():
+            stack.push_async_callback(_cancel, task)
         listening = Listening(sessions, worker.id, intake.handle, now=clock.now) if listen else None
         connections = Connections(open_ones, partial(_use, worker, errands, listening))
         connects = [
@@ -159,22 +162,35 @@ async def run(
             for platform in platforms
         ]
         if loaded.port or loaded.metrics_port:
-            await stack.enter_async_context(_answering(loaded, desk))
+            health = Health(
+                sessions,
+                [platform.name for platform in platforms],
+                adapters=lambda: worker.adapters,
+                states=lambda: listening.states if listening else {},
+                stopping=lambda: worker.is_draining,
+                now=clock.now,
+            )
+            from bots import web  # noqa: PLC0415 - a bot without a port loads no server
+
+            ports = web.Ports(loaded.port, loaded.metrics_port, loaded.host)
+            await stack.enter_async_context(
+                web.serving_process(
+                    ports,
+                    platforms,
+                    health.look,
+                    tasks,
+                    desk=desk,
+                    shows_words=loaded.dashboard_texts,
+                )
+            )
         await _work(worker, connections.run(connects), loaded.drain_seconds)
 
 
-@asynccontextmanager
-async def _answering(loaded: Settings, desk: "Counter | None") -> AsyncIterator[None]:
-    """Answer HTTP on the ports that are set."""
-    from bots import web  # noqa: PLC0415 - a bot without a port loads no server
-    from bots.web import dashboard, health  # noqa: PLC0415
-
-    beneath = {}
-    if desk is not None:
-        beneath[dashboard.PATH] = dashboard.application(desk, shows_words=loaded.dashboard_texts)
-    pages = web.Pages(health=health.routes(), beneath=beneath)
-    async with web.answering(web.Ports(loaded.port, loaded.metrics_port, loaded.host), pages):
-        yield
+def _check_ports(loaded: Settings, platforms: Sequence[Platform]) -> None:
+    """Raise SettingsError if a platform has to call and there is no port for it."""
+    for name in filter(None, (platform.served_by for platform in platforms)):
+        if loaded.port is None:
+            raise SettingsError(f"{name}: set PORT, too, the port on which the bot answers it")
 
 
 def _desk(

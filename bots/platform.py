@@ -1,13 +1,17 @@
 """A platform for the entry point: its name, its settings and the connection to its account."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from core.adapter import Adapter, Known
-from core.environment import Environment, Secret, Url
+from core.environment import Environment, Secret, Url, check_url
 
-__all__ = ["Platform", "Secret", "Url"]
+if TYPE_CHECKING:
+    from aiohttp.web import RouteDef
+
+__all__ = ["Platform", "Secret", "Url", "check_url"]
 
 
 class Platform(Environment, ABC):
@@ -32,6 +36,15 @@ class Platform(Environment, ABC):
     @abstractmethod
     def is_set(self) -> bool:
         """True if all needed settings are set; then the platform runs without being named."""
+
+    @property
+    def served_by(self) -> str:
+        """The name of the setting that needs PORT, because the platform calls; "" if none does."""
+        return ""
+
+    def routes(self) -> "Sequence[RouteDef]":
+        """Return the routes that the platform calls."""
+        return ()
 
     @abstractmethod
     def connect(self, known: Known) -> AbstractAsyncContextManager[Adapter]:

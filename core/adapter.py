@@ -380,6 +380,20 @@ class Adapter(Protocol):
         """True while `listen` is connected to the platform, so that events can come."""
 
     @property
+    def heard_at(self) -> float | None:
+        """The time of the platform's last sign of life by `time.monotonic`; None if there was none.
+
+        A sign is the answer to a poll, an acknowledged heartbeat, or an event.
+        """
+
+    @property
+    def is_pushed(self) -> bool:
+        """True if the platform sends events to all processes at once, as by a webhook.
+
+        Then all of them `listen`, and one of them carries out `subscribe`.
+        """
+
+    @property
     def largest_file(self) -> int:
         """The most bytes of a file that `upload` posts."""
 
@@ -397,6 +411,12 @@ class Adapter(Protocol):
 
         A request for the next event acknowledges the one before. A text that is sent along with the
         request is for the person who pressed a button: nobody else sees it.
+        """
+
+    async def subscribe(self) -> None:
+        """Have the platform send events, and look after that for ever; only where `is_pushed`.
+
+        Raises SettingsError when the platform refuses the account.
         """
 
     async def send(

@@ -327,11 +327,11 @@ def migrate(url: str) -> None:
     sessions = connect(url, connections=1)
     try:
         with usable():
-            is_current = sessions.run_here(_is_current)
-        if not is_current and sessions.is_pooled:
+            current = sessions.run_here(is_current)
+        if not current and sessions.is_pooled:
             raise SettingsError(NOT_THROUGH_A_POOLER)
         path = file_of(url)
-        if not is_current:
+        if not current:
             with sqlite_file.exclusive(path) if path else nullcontext(), usable():
                 upgrade(url)
     finally:
@@ -383,7 +383,7 @@ async def serving(url: str, connections: int = 5) -> AsyncIterator[Sessions]:
 
 async def _prepare(sessions: Sessions, url: str) -> None:
     with usable():
-        current = await sessions.run(_is_current)
+        current = await sessions.run(is_current)
         if not current and is_sqlite(url):
             await asyncio.to_thread(upgrade, url)
         elif not current:
@@ -403,7 +403,7 @@ def usable() -> Iterator[None]:
         raise SettingsError(f"DATABASE_URL: the database cannot be used: {why}") from None
 
 
-async def _is_current(session: Session) -> bool:
+async def is_current(session: Session) -> bool:
     """Return whether the schema is at least as new as this code; in a deploy it may be newer."""
     if not inspect(session.connection).has_table("alembic_version"):
         return False

@@ -56,6 +56,8 @@ class Listening:
     """True while a process listens for it, as far as this one can know."""
     is_here: bool
     """True if that is this process."""
+    sign_ago: float | None
+    """The seconds since the platform gave this process a sign of life; None if it never did."""
     heard_at: datetime | None
     """The time of its last question or command among the newest ones of all accounts."""
 

@@ -1,15 +1,27 @@
-"""The lease to listen: for each account of ours, one process on the database listens."""
+"""The lease to listen: for each account of ours, one process on the database listens.
+
+A platform that is polled, or that talks to one session, must be heard by one process at a time:
+two polls end each other. The lease sees to that. A platform that is *pushed*, as by a webhook,
+chooses a process for each event by itself: every process takes what it is sent, with or without
+the lease, and the table of events knows what came twice. The lease then stands for the one process
+that looks after the subscription. So a deploy that changes from one way to the other needs no
+order: while an old process polls, it has the lease, and no new one sets the webhook; once the
+webhook is set, it stays while a poller waits for the lease to remove it.
+"""
 
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from core import fleet
 from core.adapter import Account, Adapter, Event
 from core.db import TRANSIENT, Sessions, reason, transact
+from core.tasks import keep
+from core.vitals import State
 
 log = logging.getLogger(__name__)
 
@@ -43,18 +55,55 @@ class Listening:
         # This process stops before its lease ends, so that two never listen at the same time.
         self._renewal = lease.total_seconds() / 3
         self._held = lease.total_seconds() * 3 / 4
+        self._states: dict[Account, State] = {}
+
+    @property
+    def states(self) -> Mapping[Account, State]:
+        """The part of this process in listening for each account."""
+        return dict(self._states)
 
     async def listen(self, adapter: Adapter) -> None:
         """Handle an account's events while this process has the lease; otherwise stand by.
 
-        Return when the adapter has no more events; pass the adapter's errors on.
+        What a platform pushes is handled with or without it. Return when the adapter has no more
+        events; pass the adapter's errors on.
         """
         account = adapter.name, adapter.bot_id
+        try:
+            if adapter.is_pushed:
+                await self._share(adapter)
+            else:
+                await self._alone(account, partial(self._hear, adapter), State.STANDING_BY)
+        finally:
+            self._states.pop(account, None)
+
+    async def _share(self, adapter: Adapter) -> None:
+        """Handle what this process is sent, and look after the subscription when it is its turn."""
+        account = adapter.name, adapter.bot_id
+        subscribing = partial(keep, f"the webhook of {adapter.name}", adapter.subscribe)
+        tasks = [
+            asyncio.create_task(self._hear(adapter)),
+            asyncio.create_task(self._alone(account, subscribing, State.RECEIVING)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _alone(
+        self, account: Account, work: Callable[[], Awaitable[None]], without: State
+    ) -> None:
+        """Carry out `work` while this process has the lease; its state is `without` until then."""
         while True:
-            lease = asyncio.timeout_at(await self._stand_by(account))
+            lease = asyncio.timeout_at(await self._stand_by(account, without))
             try:
                 async with lease, self._renewing(account, lease):
-                    await self._hear(adapter)
+                    self._states[account] = State.LISTENING
+                    await work()
                     return
             except TimeoutError:
                 if not lease.expired():
@@ -69,14 +118,16 @@ class Listening:
                 while True:
                     told = await self._handle(await events.asend(told))
 
-    async def _stand_by(self, account: Account) -> float:
+    async def _stand_by(self, account: Account, state: State) -> float:
         """Wait for the lease and return its end, on the event loop's clock.
 
         If another process has it, log that once.
         """
+        self._states[account] = state
         if until := await self._take(account):
             return until
-        log.warning("standing by: another process listens on %s as %s", *account)
+        if state is State.STANDING_BY:
+            log.warning("standing by: another process listens on %s as %s", *account)
         while not (until := await self._take(account)):  # noqa: ASYNC110 - a lease ends by time
             await asyncio.sleep(STAND_BY)
         return until

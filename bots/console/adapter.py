@@ -70,6 +70,8 @@ class ConsoleAdapter:
     rate = 1000.0
     broadcast_rate = 100.0
     hears = True
+    heard_at = None
+    is_pushed = False
     largest_file = 50_000_000
 
     def __init__(self, screen: Screen, person: str) -> None:
@@ -114,6 +116,9 @@ class ConsoleAdapter:
                 while change := await self._happened.get():
                     yield change
             self._question = ""
+
+    async def subscribe(self) -> None:
+        """Do nothing, because nobody pushes to a terminal."""
 
     def _message(self, text: str) -> InboundMessage:
         command = _COMMAND.fullmatch(text)

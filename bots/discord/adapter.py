@@ -117,6 +117,7 @@ class DiscordAdapter:
     """The account of one bot on Discord. Only `listen` uses the gateway; the rest uses REST."""
 
     broadcast_rate = BROADCAST_RATE
+    is_pushed = False
 
     def __init__(self, client: Gateway, files: aiohttp.ClientSession) -> None:
         self._client = client
@@ -143,6 +144,11 @@ class DiscordAdapter:
     def hears(self) -> bool:
         """True while all shards of the gateway are connected."""
         return self._client.hears
+
+    @property
+    def heard_at(self) -> float | None:
+        """The time of the oldest heartbeat that a shard has had acknowledged last."""
+        return self._client.heard_at
 
     @property
     def largest_file(self) -> int:
@@ -173,6 +179,9 @@ class DiscordAdapter:
                 told = yield event
                 if told and isinstance(event, Change):
                     self._whispers.tell(event, told)
+
+    async def subscribe(self) -> None:
+        """Do nothing, because Discord pushes nothing to a bot with a gateway."""
 
     async def send(
         self,

@@ -14,6 +14,7 @@ import aiohttp
 import discord
 from discord.gateway import DiscordWebSocket
 
+from bots.discord import beats
 from bots.discord.arrivals import Arrivals, Event
 from bots.discord.backlog import LOOKBACK, Backlog, ServerChannel
 from bots.discord.commands import register
@@ -51,8 +52,6 @@ REMEMBERED = 1000
 """The most messages that are remembered; a deletion tells only the id of one."""
 SOCKETS, SOCKETS_WITHIN = 4, 1.0
 """The most websockets that are opened within so many seconds."""
-BEATS = (1.0, 600.0)
-"""The least and the most seconds between two heartbeats, whatever the server says."""
 CLOSING = 3.0
 """The most seconds for closing the gateway."""
 
@@ -100,6 +99,7 @@ class Gateway(discord.AutoShardedClient):
         self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
         self.deleted = Deleted()
         self._connected: set[int] = set()  # shards that hear events
+        self._heard_at: float | None = None
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
         self._opened: deque[float] = deque(maxlen=SOCKETS)
@@ -121,6 +121,12 @@ class Gateway(discord.AutoShardedClient):
     def hears(self) -> bool:
         """True while all shards are connected."""
         return 0 < (self.shard_count or 0) == len(self._connected)
+
+    @property
+    def heard_at(self) -> float | None:
+        """The time by `time.monotonic` since which every shard has had a heartbeat acknowledged."""
+        self._heard_at = beats.acknowledged_at(self, self._connected) or self._heard_at
+        return self._heard_at
 
     async def hear(self) -> AsyncGenerator[Event, None]:
         """Open the gateway and yield events until this generator is closed.
@@ -232,21 +238,16 @@ class Gateway(discord.AutoShardedClient):
         """Note a new session: messages from before it have to be caught up."""
         self._starting.add(shard_id)
         self._connected.add(shard_id)
-        self._bound_heartbeat(shard_id)
+        beats.bound(self, shard_id)
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """Note a new connection of an old session."""
         self._connected.add(shard_id)
-        self._bound_heartbeat(shard_id)
+        beats.bound(self, shard_id)
 
     async def on_shard_disconnect(self, shard_id: int) -> None:
         """Note that a shard hears nothing."""
         self._connected.discard(shard_id)
-
-    def _bound_heartbeat(self, shard_id: int) -> None:
-        """Bound the time between two heartbeats: none at all would keep a thread busy."""
-        if beat := self._get_websocket(shard_id=shard_id)._keep_alive:
-            beat.interval = min(max(beat.interval or 0.0, BEATS[0]), BEATS[1])
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Queue that the bot was added to a server."""

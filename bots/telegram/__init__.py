@@ -1,13 +1,31 @@
-"""Telegram: long polling in, plain text with entities out."""
+"""Telegram: long polling or a webhook in, plain text with entities out."""
 
+import re
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, SecretStr, model_validator
 
-from bots.platform import Platform, Secret, Url
+from bots.platform import Platform, Secret, Url, check_url
 from core.adapter import Adapter, Known
+
+if TYPE_CHECKING:
+    from aiohttp.web import RouteDef
+
+    from bots.telegram.subscription import Webhook
+
+PUBLIC_SERVER = "https://api.telegram.org"
+WEBHOOK_PORTS = (443, 80, 88, 8443)
+"""The ports to which Telegram's own server posts."""
+_PATH = re.compile(r"[\w/.~-]*", re.ASCII)
+PATH = "/telegram"
+"""The path of a webhook whose URL tells none."""
+TAKEN = ("/livez", "/readyz", "/healthz", "/metrics", "/dashboard")
+"""The paths that answer something else."""
 
 
 def _folder(value: str) -> str:
@@ -15,6 +33,21 @@ def _folder(value: str) -> str:
     if value and not (Path(value).is_absolute() and Path(value).is_dir()):
         raise ValueError("no folder with this absolute path")
     return value
+
+
+def _webhook_url(value: str) -> str:
+    """Return the URL of a webhook with a path; "" stays."""
+    if not value:
+        return value
+    url = check_url(value)
+    split = urlsplit(url)
+    if split.query or split.fragment or split.username is not None:
+        raise ValueError("not of the form https://host/path")
+    if not _PATH.fullmatch(split.path):
+        raise ValueError("the path may have letters, digits, and / . _ ~ -")
+    if split.path.startswith(TAKEN):
+        raise ValueError(f"the bot answers something else under {split.path}")
+    return url if split.path else f"{url}{PATH}"
 
 
 class Telegram(Platform):
@@ -25,14 +58,51 @@ class Telegram(Platform):
     loggers = ("telegram",)
 
     telegram_token: Secret = SecretStr("")
-    telegram_api_url: Url = "https://api.telegram.org"
+    telegram_api_url: Url = PUBLIC_SERVER
     telegram_files_dir: Annotated[str, AfterValidator(_folder)] = ""
     """The folder in which a local Bot API server keeps its files."""
+    telegram_webhook_url: Annotated[str, AfterValidator(_webhook_url)] = ""
+    """The public URL to which Telegram posts updates; "" to poll them."""
 
     @property
     def is_set(self) -> bool:
         """True if the operator has set a token."""
         return bool(self.telegram_token.get_secret_value())
+
+    @property
+    def served_by(self) -> str:
+        """The name of the webhook's setting if there is a webhook."""
+        return "TELEGRAM_WEBHOOK_URL" if self.telegram_webhook_url else ""
+
+    @model_validator(mode="after")
+    def _telegram_reaches_the_webhook(self) -> Self:
+        """Refuse a URL to which Telegram's own server posts nothing; a local one is less strict."""
+        split = urlsplit(self.telegram_webhook_url)
+        if self.telegram_webhook_url and self.telegram_api_url == PUBLIC_SERVER:
+            if split.scheme != "https":
+                raise ValueError("TELEGRAM_WEBHOOK_URL: Telegram wants https://")
+            if (split.port or 443) not in WEBHOOK_PORTS:
+                raise ValueError("TELEGRAM_WEBHOOK_URL: Telegram wants port 443, 80, 88 or 8443")
+        return self
+
+    @cached_property
+    def webhook(self) -> "Webhook | None":
+        """The webhook, which is one for all attempts to connect; None to poll."""
+        from bots.telegram.mailbox import Mailbox  # noqa: PLC0415 - see Platform
+        from bots.telegram.subscription import Webhook, secret_of  # noqa: PLC0415
+
+        if not self.telegram_webhook_url:
+            return None
+        secret = secret_of(self.telegram_token.get_secret_value())
+        return Webhook(self.telegram_webhook_url, secret, Mailbox())
+
+    def routes(self) -> "Sequence[RouteDef]":
+        """Return the route of the webhook."""
+        if self.webhook is None:
+            return ()
+        from bots.telegram.webhook import routes  # noqa: PLC0415 - who polls needs no server
+
+        return routes(self.webhook)
 
     def connect(self, known: Known) -> AbstractAsyncContextManager[Adapter]:
         """Make one attempt to log in; Telegram itself keeps missed updates."""
@@ -40,4 +110,4 @@ class Telegram(Platform):
 
         token = self.telegram_token.get_secret_value()
         folder, operators = self.telegram_files_dir, known.operators()
-        return connect(token, self.telegram_api_url, folder, operators)
+        return connect(token, self.telegram_api_url, folder, operators, self.webhook)

@@ -19,26 +19,27 @@ from telegram import (
     Update,
     User,
 )
-from telegram.constants import ChatAction, ChatMemberStatus
-from telegram.error import ChatMigrated, EndPointNotFound, TelegramError, TimedOut
+from telegram.constants import ChatAction
+from telegram.error import ChatMigrated, EndPointNotFound, TelegramError
 
 from bots.pieces import Pieces
 from bots.spare import Rate, Spare
 from bots.telegram import ephemeral
+from bots.telegram.admins import Admins
 from bots.telegram.answers import Json
 from bots.telegram.ephemeral import Ephemeral, Refusals
 from bots.telegram.failures import UNCHANGED, translating
 from bots.telegram.files import fetch
-from bots.telegram.inbound import PLATFORM, asker, parse, parse_piece
+from bots.telegram.inbound import PLATFORM, parse, parse_piece
 from bots.telegram.polling import updates
 from bots.telegram.session import open_session
+from bots.telegram.signs import Signs
+from bots.telegram.subscription import Subscription, Webhook
 from bots.telegram.suspects import suspects
 from bots.telegram.topics import beside, create, is_group
 from core.adapter import (
-    COMMANDS,
     Address,
     Attachment,
-    Author,
     Button,
     Change,
     Event,
@@ -66,31 +67,26 @@ LINK = "https://t.me/"
 LONGEST_TOAST = 200
 """The most characters of the answer to a pressed button."""
 
-ADMINS = (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
-FOR_ADMINS = {command.name for command in COMMANDS if command.admins_only}
-"""The commands that ask Telegram for a group's admins."""
-REMEMBERED = 60.0
-"""The seconds for which the answer is kept."""
-FAILED = 10.0
-"""The seconds for which nobody is looked up after Telegram did not answer in time."""
-PATIENCE = 1.0
-"""The seconds that Telegram has to answer; all later updates wait meanwhile."""
-
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
 @asynccontextmanager
 async def connect(
-    token: str, api_url: str, files_dir: str = "", operators: Sequence[str] = ()
+    token: str,
+    api_url: str,
+    files_dir: str = "",
+    operators: Sequence[str] = (),
+    webhook: Webhook | None = None,
 ) -> AsyncIterator["TelegramAdapter"]:
     """Yield the adapter of a bot's account. `files_dir` is the folder of a local server's files.
 
-    `operators` are the ids of the people who see the operators' commands in their menus.
+    `operators` are the ids of the people who see the operators' commands in their menus. Without a
+    `webhook`, updates are polled.
 
     Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
     """
     async with open_session(token, api_url, operators) as (bot, client):
-        adapter = TelegramAdapter(bot, client, files_dir)
+        adapter = TelegramAdapter(bot, client, files_dir, webhook)
         try:
             yield adapter
         finally:
@@ -101,19 +97,24 @@ class TelegramAdapter:
     """The account of one bot on Telegram."""
 
     broadcast_rate = BROADCAST_RATE
-    hears = False
-    """True while Telegram answers the polls of `listen`."""
 
-    def __init__(self, bot: Bot, client: httpx.AsyncClient, files_dir: str = "") -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        client: httpx.AsyncClient,
+        files_dir: str = "",
+        webhook: Webhook | None = None,
+    ) -> None:
         self._bot = bot
+        self._webhook = webhook
         self._files_dir = files_dir
         self._client = client
         self._me: User = bot.bot
         self._answers: set[asyncio.Task[None]] = set()
         self._pieces = Pieces()
-        self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
-        self._look_again = 0.0
         self._spare = Spare(SPARE, EACH, time.monotonic)
+        self._admins = Admins(bot, self._spare)
+        self._signs = Signs()
         self._refusals = Refusals()
 
     @property
@@ -130,6 +131,21 @@ class TelegramAdapter:
     def rate(self) -> float:
         """The calls a second in all chats together."""
         return RATE
+
+    @property
+    def hears(self) -> bool:
+        """True while Telegram answers polls, or while the webhook stands."""
+        return self._signs.hears
+
+    @property
+    def heard_at(self) -> float | None:
+        """The time of the last answer to a poll, or of the last update that was posted."""
+        return self._signs.heard_at
+
+    @property
+    def is_pushed(self) -> bool:
+        """True with a webhook."""
+        return self._webhook is not None
 
     @property
     def largest_file(self) -> int:
@@ -151,16 +167,25 @@ class TelegramAdapter:
         return fits(markdown)
 
     async def listen(self) -> AsyncGenerator[Event, str | None]:
-        """Yield events from long polling; raises SettingsError if the token is revoked."""
-        self._hear(False)
-        polls = updates(self._client, self._bot.base_url, self._hear)
-        async with aclosing(polls) as incoming:
+        """Yield events, polled or posted; raises SettingsError if the token is revoked."""
+        async with aclosing(self._updates()) as incoming:
             async for update in incoming:
                 told: str | None = None
                 if event := self._read(update):
-                    told = yield await self._with_rights(event, update)
+                    told = yield await self._admins.look_up(event, update)
                 if query_id := _query_id(update):
                     self._answer(query_id, event, told or "")
+
+    def _updates(self) -> AsyncGenerator[Json, None]:
+        if self._webhook is not None:
+            return self._webhook.mailbox.updates(self._signs.heard)
+        self._signs.note(False)
+        return updates(self._client, self._bot.base_url, self._signs.note)
+
+    async def subscribe(self) -> None:
+        """Have Telegram post updates to the webhook, and look after that for ever."""
+        if self._webhook is not None:
+            await Subscription(self._bot, self._webhook, self._signs).keep()
 
     async def send(
         self,
@@ -391,9 +416,6 @@ class TelegramAdapter:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
 
-    def _hear(self, hears: bool) -> None:
-        self.hears = hears
-
     def _read(self, update: Json) -> Event | None:
         try:
             read = Update.de_json(update, None)
@@ -406,40 +428,6 @@ class TelegramAdapter:
             log.error("Cannot read update %s, it is passed over: %s", number, place(error))
             log.debug("update %s", number, exc_info=True)
             return None
-
-    async def _with_rights(self, event: Event, update: Json) -> Event:
-        """Return an event; for a command that a group's admins give, find out whether one did.
-
-        Below an answer to an anonymous admin, an admin who presses a button is that one.
-        """
-        if isinstance(event, Change) and (chat := asker(update)):
-            is_admin = await self._is_admin(event.address, event.author)
-            return replace(event, author=chat) if is_admin else event
-        if not isinstance(event, InboundMessage) or event.private:
-            return event
-        if event.command not in FOR_ADMINS or event.admin:
-            return event
-        if event.author.account_id.startswith("-"):  # a channel, of which Telegram tells nothing
-            return event
-        return replace(event, admin=await self._is_admin(event.address, event.author))
-
-    async def _is_admin(self, address: Address, author: Author) -> bool | None:
-        """Return whether somebody administers a group; None if Telegram does not tell."""
-        who, now = (address.chat, author.account_id), time.monotonic()
-        self._admins = {key: known for key, known in self._admins.items() if known[0] > now}
-        if who not in self._admins:
-            if now < self._look_again or not self._spare.take(who[1]):
-                return None
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    member = await self._bot.get_chat_member(int(who[0]), int(who[1]))
-            except (TelegramError, TimeoutError, *MISSHAPEN) as error:
-                log.warning("Cannot get the admins of a group: %s", place(error))
-                if isinstance(error, TimeoutError | TimedOut):
-                    self._look_again = time.monotonic() + FAILED
-                return None
-            self._admins[who] = now + REMEMBERED, member.status in ADMINS
-        return self._admins[who][1]
 
     def _answer(self, query_id: str, event: Event | None, told: str) -> None:
         """Answer the press of a button in a task, so that later updates do not wait.

@@ -32,11 +32,16 @@ _IN_FRONT = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS}
 
 def parsed(body: bytes) -> Json | None:
     """Return the answer in a body, with an `ok` that is False for a refusal; None if it is none."""
+    value = value_in(body)
+    return value if isinstance(value, dict) and isinstance(value.get("ok"), bool) else None
+
+
+def value_in(body: bytes) -> object:
+    """Return the JSON value in a body; None if there is none."""
     try:
-        value = json.loads(body.decode(errors="replace"))
+        return json.loads(body.decode(errors="replace"))
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and isinstance(value.get("ok"), bool) else None
 
 
 def unreadable(status: int, body: bytes) -> str:

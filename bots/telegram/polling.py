@@ -17,10 +17,18 @@ WAIT = 30
 AT_LEAST = 0.3
 """The seconds between two polls if the first brought nothing new, because a server that does not
 hold polls would be asked without end."""
+ANSWER_WITHIN = 20.0
+"""The seconds in which Telegram answers anything but a poll."""
 LONGEST_PAUSE = 30.0
 LAST_ID = 2**53
 """Larger ids are taken for errors: what they acknowledge could not come any more."""
-_KINDS = ["message", "edited_message", "callback_query", "my_chat_member"]
+KINDS = ["message", "edited_message", "callback_query", "my_chat_member"]
+"""The kinds of updates that the bot wants, polled or posted."""
+REVOKED = "TELEGRAM_TOKEN is no longer valid; @BotFather shows the new one"
+
+
+class _WebhookStands(Unreachable):
+    """Telegram posts updates to a webhook, and answers no poll until that is removed."""
 
 
 async def updates(
@@ -29,20 +37,27 @@ async def updates(
     """Yield raw updates with their ids in order, for ever. Raise SettingsError if the token is
     refused.
 
-    `hears` is told after each poll whether Telegram answered.
+    A webhook is removed, and the updates that wait for it are polled. `hears` is told whether
+    Telegram answers.
 
     python-telegram-bot's `get_updates` is not used: it loses a whole batch for one update that it
     cannot read, and logs the texts.
     """
     clock = asyncio.get_running_loop().time
     offset: int | None = None
-    failures = 0
+    failures, may_stand = 0, True
     while True:
         before, again_at = offset, clock() + AT_LEAST
         try:
-            batch = await _poll(client, url, offset)
+            if may_stand:
+                await _remove_webhook(client, url)
+                may_stand = False
+                hears(not failures)
+            # The first answer after a failure tells that it is over, so it must not be held back.
+            batch = await _poll(client, url, offset, 0 if failures else WAIT)
         except (Unreachable, RetryAfter) as error:
             failures += 1
+            may_stand = may_stand or isinstance(error, _WebhookStands)
             hears(False)
             if failures == 1:
                 log.warning("no updates from Telegram, trying again: %s", error)
@@ -57,12 +72,29 @@ async def updates(
             await asyncio.sleep(again_at - clock())
 
 
-async def _poll(client: httpx.AsyncClient, url: str, offset: int | None) -> list[Json]:
-    query: Json = {"timeout": WAIT, "allowed_updates": _KINDS}
+async def _poll(
+    client: httpx.AsyncClient, url: str, offset: int | None, seconds: int
+) -> list[Json]:
+    query: Json = {"timeout": seconds, "allowed_updates": KINDS}
     if offset is not None:
         query["offset"] = offset
+    return _batch(await _call(client, f"{url}/getUpdates", query, seconds + 10))
+
+
+async def _remove_webhook(client: httpx.AsyncClient, url: str) -> None:
+    """Remove the webhook if there is one."""
+    found = await _call(client, f"{url}/getWebhookInfo", {}, ANSWER_WITHIN)
+    if not isinstance(found, dict):
+        raise Unreachable("getWebhookInfo tells of no webhook")
+    if found.get("url"):
+        log.warning("Removing the webhook of this bot, because updates are polled")
+        await _call(client, f"{url}/deleteWebhook", {}, ANSWER_WITHIN)
+
+
+async def _call(client: httpx.AsyncClient, method: str, query: Json, timeout: float) -> object:  # noqa: ASYNC109 - the client keeps it
+    """Return the result of a method, by its URL."""
     try:
-        response = await client.post(f"{url}/getUpdates", json=query, timeout=WAIT + 10)
+        response = await client.post(method, json=query, timeout=timeout)
     except httpx.HTTPError as error:
         raise Unreachable(type(error).__name__) from error
     answer = parsed(response.content)
@@ -70,14 +102,14 @@ async def _poll(client: httpx.AsyncClient, url: str, offset: int | None) -> list
         raise Unreachable(unreadable(response.status_code, response.content))
     if not answer["ok"]:
         raise _refusal(response.status_code, answer)
-    return _batch(answer.get("result"))
+    return answer.get("result")
 
 
 def _batch(result: object) -> list[Json]:
     """Return the updates that can be acknowledged; raises Unreachable if there are only others."""
     if not isinstance(result, list):
         raise Unreachable("the updates are no list")
-    batch = [update for update in result if isinstance(update, dict) and _has_id(update)]
+    batch = [update for update in result if isinstance(update, dict) and has_id(update)]
     if others := len(result) - len(batch):
         if not batch:
             raise Unreachable(f"{others} updates without an id")
@@ -85,7 +117,8 @@ def _batch(result: object) -> list[Json]:
     return batch
 
 
-def _has_id(update: Json) -> bool:
+def has_id(update: Json) -> bool:
+    """Return whether an update has an id that can be acknowledged."""
     number = update.get("update_id")
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < LAST_ID
 
@@ -93,7 +126,9 @@ def _has_id(update: Json) -> bool:
 def _refusal(status: int, answer: Json) -> Exception:
     match status:
         case 401:
-            return SettingsError("TELEGRAM_TOKEN is no longer valid; @BotFather shows the new one")
+            return SettingsError(REVOKED)
+        case 409 if "webhook is active" in description(answer):
+            return _WebhookStands("a webhook is set")
         case 409:
             return Unreachable(f"another process polls with this token: {description(answer)}")
         case 429:

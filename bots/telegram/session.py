@@ -47,7 +47,7 @@ async def open_session(
         )
         try:
             await _greet(bot, api_url)
-            await _prepare(bot, api_url)
+            await offer(bot)
             async with _beside(translate(bot, operators)):
                 yield bot, client
         finally:
@@ -93,20 +93,3 @@ async def _greet(bot: Bot, api_url: str) -> None:
 
 def _no_answer(api_url: str, why: str) -> Unreachable:
     return Unreachable(f"TELEGRAM_API_URL: no answer from {api_url} ({why})")
-
-
-async def _prepare(bot: Bot, api_url: str) -> None:
-    """Remove a webhook and offer the commands.
-
-    Raises Unreachable if Telegram does not tell whether there is a webhook, because no update
-    comes while there is one. A menu that is not accepted is only logged.
-    """
-    try:
-        if (await bot.get_webhook_info()).url:
-            log.warning("Removing the webhook of this bot, because updates are polled")
-            await bot.delete_webhook()
-    except TelegramError as error:
-        raise _no_answer(api_url, error.message) from None
-    except MISSHAPEN as error:
-        raise _no_answer(api_url, f"getWebhookInfo: {place(error)}") from None
-    await offer(bot)

@@ -1,5 +1,6 @@
 """The state of the moment: who listens, what waits, what went wrong, and the database."""
 
+import time
 from collections.abc import Mapping
 from datetime import date, datetime, tzinfo
 from typing import Any
@@ -28,6 +29,7 @@ async def listening(
     session: Session, worker_id: str, adapters: Mapping[Account, Adapter], now: datetime
 ) -> tuple[Listening, ...]:
     """Return the accounts that this process serves or any process listens for."""
+    clock = time.monotonic
     found = await fleet.listeners(session)
     heard = await _heard(session)
     told = []
@@ -36,7 +38,9 @@ async def listening(
         is_here = listener is not None and listener.worker_id == worker_id
         is_leased = listener is not None and listener.until > now
         is_heard = is_leased and (not is_here or (adapter is not None and adapter.hears))
-        told.append(Listening(*account, is_heard, is_here, heard.get(account)))
+        sign = adapter.heard_at if adapter is not None and is_here else None
+        sign_ago = None if sign is None else max(clock() - sign, 0.0)
+        told.append(Listening(*account, is_heard, is_here, sign_ago, heard.get(account)))
     return tuple(told)
 
 

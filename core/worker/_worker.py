@@ -107,6 +107,11 @@ class Worker:
         self.look()  # to share the account's rate with the other processes
 
     @property
+    def is_draining(self) -> bool:
+        """True once the process has begun to stop."""
+        return self._draining
+
+    @property
     def adapters(self) -> dict[Account, Adapter]:
         """The accounts that this process serves."""
         return {each: self._adapters[each] for each in self._accounts}

@@ -55,6 +55,8 @@ class Paper:
     rate: float = 1e6
     broadcast_rate: float = 1e6
     hears: bool = True
+    heard_at: float | None = None
+    is_pushed: bool = False
     largest_file: int = 1_000_000
     posts: dict[str, tuple[Address, str]] = field(default_factory=dict)
     """The texts that stand in the chats, by message id."""
@@ -77,6 +79,9 @@ class Paper:
         nothing: tuple[InboundMessage, ...] = ()
         for event in nothing:
             yield event
+
+    async def subscribe(self) -> None:
+        raise NotImplementedError("nothing pushes to a desk")
 
     async def send(
         self,

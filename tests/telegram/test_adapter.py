@@ -107,10 +107,37 @@ async def test_no_answer_names_the_url(telegram: TelegramServer) -> None:
         await connect(telegram.token, telegram.url).__aenter__()
 
 
-async def test_webhook_is_removed(telegram: TelegramServer) -> None:
+async def test_a_webhook_is_removed_before_updates_are_polled(
+    telegram: TelegramServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada = telegram.person(1001, "Ada")
     telegram.webhook = "https://example.org/hook"
-    async with connect(telegram.token, telegram.url):
-        assert telegram.webhook == ""
+    await telegram.say(telegram.private(ada), ada, "Hello")
+    async with connect(telegram.token, telegram.url) as adapter:
+        assert telegram.webhook, "a process that does not listen leaves it alone"
+        async with aclosing(adapter.listen()) as events:
+            first = await anext(events)
+    assert isinstance(first, InboundMessage)
+    assert first.text == "Hello"
+    assert telegram.webhook == ""
+    assert caplog.text.count("Removing the webhook") == 1
+
+
+async def test_a_webhook_that_is_set_while_updates_are_polled_is_removed(
+    telegram: TelegramServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bots.telegram.polling.LONGEST_PAUSE", 0.05)
+    ada = telegram.person(1001, "Ada")
+    async with (
+        connect(telegram.token, telegram.url) as adapter,
+        aclosing(adapter.listen()) as events,
+    ):
+        for text in ("one", "two"):
+            telegram.webhook = "https://example.org/hook"
+            await telegram.say(telegram.private(ada), ada, text)
+            event = await anext(events)
+            assert isinstance(event, InboundMessage)
+            assert event.text == text
 
 
 async def test_refused_menu_is_no_failure(telegram: TelegramServer) -> None:
@@ -366,7 +393,7 @@ async def test_a_telegram_that_is_slow_to_tell_the_admins_is_asked_once(
     telegram: TelegramServer, adapter: TelegramAdapter, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All later updates wait for its answer."""
-    monkeypatch.setattr("bots.telegram.adapter.PATIENCE", 0.1)
+    monkeypatch.setattr("bots.telegram.admins.PATIENCE", 0.1)
     telegram.fail("getChatMember", delay=0.5, times=9)
     group = telegram.group(-500, "Friends", admins=[ada])
     for _ in range(3):

@@ -40,12 +40,11 @@ def place(telegram: TelegramServer) -> Address:
     return Address("telegram", telegram.bot_id, str(chat.id))
 
 
-@pytest.mark.parametrize("method", ["getMe", "getWebhookInfo", "deleteWebhook", "setMyCommands"])
+@pytest.mark.parametrize("method", ["getMe", "setMyCommands"])
 async def test_a_login_that_is_answered_wrong_is_a_platform_that_does_not_answer(
     telegram: TelegramServer, method: str
 ) -> None:
     for name, body in SHAPES.items():
-        telegram.webhook = "https://example.org/hook"
         telegram.rubbish.order(method, body)
         try:
             async with connect(telegram.token, telegram.url):
@@ -74,6 +73,21 @@ async def test_polls_that_are_answered_wrong_are_made_again() -> None:
     bodies = [*BODIES, b'{"ok": false, "error_code": 429, "parameters": null}']
     async with asyncio.timeout(60):
         assert all(await asyncio.gather(*map(first, bodies)))
+
+
+@pytest.mark.parametrize("method", ["getWebhookInfo", "deleteWebhook"])
+async def test_a_webhook_is_removed_though_the_first_answer_is_wrong(
+    telegram: TelegramServer, method: str
+) -> None:
+    telegram.webhook = "https://example.org/hook"
+    sent = telegram.push({"message": {}})
+    for body in (b"rubbish", b'{"ok": true, "result": []}'):
+        telegram.rubbish.order(method, body)
+    async with httpx.AsyncClient() as client:
+        url = f"{telegram.url}/bot{telegram.token}"
+        async with aclosing(updates(client, url)) as coming:
+            assert (await anext(coming))["update_id"] == sent
+    assert telegram.webhook == ""
 
 
 async def test_an_update_without_an_id_holds_up_no_other(

@@ -9,8 +9,9 @@ from aiohttp.typedefs import Handler
 
 from bots.web.dashboard.entry import Entry
 from bots.web.dashboard.pages import Pages
+from bots.web.dashboard.process import Process
 from bots.web.dashboard.rendering import page, style, style_path
-from bots.web.dashboard.vitals import Vitals
+from bots.web.pulse import Pulse
 from core.desk import Away, Desk
 
 __all__ = ["PATH", "application"]
@@ -19,13 +20,11 @@ PATH = "/dashboard"
 """The path beneath which it answers."""
 
 
-def application(desk: Desk, *, shows_words: bool = False) -> web.Application:
+def application(desk: Desk, pulse: Pulse, *, shows_words: bool = False) -> web.Application:
     """Return the dashboard; `shows_words` lets operators read what was said in a turn."""
-    vitals = Vitals()
     app = web.Application(middlewares=[_calmly])
-    app.cleanup_ctx.append(vitals.watch)
     app.add_routes(Entry(desk).routes())
-    app.add_routes(Pages(desk, vitals, shows_words=shows_words).routes())
+    app.add_routes(Pages(desk, Process(pulse), shows_words=shows_words).routes())
     app.add_routes([web.get(style_path().removeprefix(PATH), style)])
     return app
 

@@ -20,8 +20,8 @@ from bots.web.dashboard.entry import (
     keep,
     secret_of,
 )
+from bots.web.dashboard.process import Process
 from bots.web.dashboard.rendering import page
-from bots.web.dashboard.vitals import Vitals
 from core.adapter import Account
 from core.desk import Desk, Said, Span
 
@@ -48,9 +48,9 @@ Handler = Callable[[web.Request, Account], Awaitable[web.StreamResponse]]
 class Pages:
     """The pages of somebody who is signed in."""
 
-    def __init__(self, desk: Desk, vitals: Vitals, *, shows_words: bool) -> None:
+    def __init__(self, desk: Desk, process: Process, *, shows_words: bool) -> None:
         self._desk = desk
-        self._vitals = vitals
+        self._process = process
         self._shows_words = shows_words
 
     def routes(self) -> list[web.RouteDef]:
@@ -150,7 +150,7 @@ class Pages:
             name,
             status=status,
             form=form_token(secret_of(request, VISIT)),
-            vitals=self._vitals,
+            process=self._process,
             said=said,
             here=name,
             **values,
