@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from secrets import token_urlsafe
 from urllib.parse import urlsplit
 
@@ -78,6 +79,11 @@ def keep(
     )
 
 
+def lead(to: str) -> web.Response:
+    """Return the answer that leads a browser to another page."""
+    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": to})
+
+
 def form_token(secret: str) -> str:
     """Return the token of all forms of a visit or browser, which only its own pages have."""
     return hmac.new(secret.encode(), b"form", "sha256").hexdigest()
@@ -127,31 +133,31 @@ class Entry:
         keep(request, shown, BROWSER, secret, LONGEST_LOGIN)
         return shown
 
-    async def send(self, request: web.Request) -> web.StreamResponse:
+    async def send(self, request: web.Request) -> web.Response:
         """Ask for a code, and say the same to everybody."""
         secret = secret_of(request, BROWSER)
         if not secret:
-            raise web.HTTPSeeOther(LOGIN)
+            return lead(LOGIN)
         fields = await check_form(request, secret)
         if not self._asked.takes_one():
             return await self._page(request, "login", secret, status=429, trouble="rush")
         account = fields.get("account", "")[:LONGEST].strip()
         if account:
             await self._desk.send_code(secret, account)
-        raise web.HTTPSeeOther(CODE if account else LOGIN)
+        return lead(CODE if account else LOGIN)
 
     async def wait(self, request: web.Request) -> web.Response:
         """Show the form that asks for the code."""
         secret = secret_of(request, BROWSER)
         if not secret:
-            raise web.HTTPSeeOther(LOGIN)
+            return lead(LOGIN)
         return await self._page(request, "code", secret)
 
-    async def enter(self, request: web.Request) -> web.StreamResponse:
+    async def enter(self, request: web.Request) -> web.Response:
         """Begin a visit if the code is right."""
         secret = secret_of(request, BROWSER)
         if not secret:
-            raise web.HTTPSeeOther(LOGIN)
+            return lead(LOGIN)
         fields = await check_form(request, secret)
         if not self._tried.takes_one():
             return await self._page(request, "code", secret, status=429, trouble="rush")
@@ -161,10 +167,10 @@ class Entry:
         await asyncio.sleep(max(until - clock(), 0))
         if token is None:
             return await self._page(request, "code", secret, status=403, trouble="wrong")
-        entered = web.HTTPSeeOther(HOME)
+        entered = lead(HOME)
         keep(request, entered, VISIT, token, LONGEST_VISIT)
         keep(request, entered, BROWSER, "", 0)
-        raise entered
+        return entered
 
     async def _page(
         self, request: web.Request, name: str, secret: str, *, status: int = 200, trouble: str = ""

@@ -18,6 +18,7 @@ from bots.web.dashboard.entry import (
     form_token,
     is_secure,
     keep,
+    lead,
     secret_of,
 )
 from bots.web.dashboard.process import Process
@@ -42,7 +43,7 @@ _PLACE = re.compile(r"/dashboard(?:/(?:people|turns)(?:/\d{1,18})?)?")
 _NUMBER = re.compile(r"\d{1,18}")
 
 
-Handler = Callable[[web.Request, Account], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request, Account], Awaitable[web.Response]]
 
 
 class Pages:
@@ -67,14 +68,14 @@ class Pages:
             web.post("/logout", self._inside(self.leave)),
         ]
 
-    def _inside(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _inside(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
         """Let only operators to a page; everybody else is asked to sign in."""
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
+        async def guarded(request: web.Request) -> web.Response:
             token = secret_of(request, VISIT)
             operator = await self._desk.visitor(token) if token else None
             if operator is None:
-                raise web.HTTPSeeOther(LOGIN)
+                return lead(LOGIN)
             return await handler(request, operator)
 
         return guarded
@@ -119,7 +120,7 @@ class Pages:
         """List what operators did."""
         return await self._page(request, "deeds", deeds=await self._desk.deeds())
 
-    async def order(self, request: web.Request, operator: Account) -> web.StreamResponse:
+    async def order(self, request: web.Request, operator: Account) -> web.Response:
         """Carry out an order, or ask whether the operator is sure."""
         fields = await check_form(request, secret_of(request, VISIT))
         verb, back = fields.get("verb", ""), fields.get("back", HOME)
@@ -133,14 +134,14 @@ class Pages:
             return await self._page(request, "sure", asked=said, verb=verb, given=given, back=back)
         return _done(request, said, back)
 
-    async def leave(self, request: web.Request, operator: Account) -> web.StreamResponse:
+    async def leave(self, request: web.Request, operator: Account) -> web.Response:
         """End the visit."""
         token = secret_of(request, VISIT)
         await check_form(request, token)
         await self._desk.sign_out(token)
-        left = web.HTTPSeeOther(LOGIN)
+        left = lead(LOGIN)
         keep(request, left, VISIT, "", 0)
-        raise left
+        return left
 
     async def _page(
         self, request: web.Request, name: str, *, status: int = 200, **values: Any
@@ -169,9 +170,9 @@ def _is_order(verb: str, given: Mapping[str, str]) -> bool:
 # The answer to an order, for the next page
 
 
-def _done(request: web.Request, said: Said, back: str) -> web.StreamResponse:
+def _done(request: web.Request, said: Said, back: str) -> web.Response:
     """Lead to the next page, which shows the answer: a page that is loaded again orders nothing."""
-    left = web.HTTPSeeOther(back)
+    left = lead(back)
     told = f"{int(said.failed)}{said.text}".encode()[:2000]
     left.set_cookie(
         SAID,
