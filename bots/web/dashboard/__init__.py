@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 from bots.web.dashboard.entry import Entry
 from bots.web.dashboard.pages import Pages
 from bots.web.dashboard.process import Process
-from bots.web.dashboard.rendering import page, style, style_path
+from bots.web.dashboard.rendering import page, prepare, style, style_path
 from bots.web.pulse import Pulse
 from core.desk import Away, Desk
 
@@ -23,6 +23,7 @@ PATH = "/dashboard"
 def application(desk: Desk, pulse: Pulse, *, shows_words: bool = False) -> web.Application:
     """Return the dashboard; `shows_words` lets operators read what was said in a turn."""
     app = web.Application(middlewares=[_calmly])
+    app.on_startup.append(prepare)
     app.add_routes(Entry(desk).routes())
     app.add_routes(Pages(desk, Process(pulse), shows_words=shows_words).routes())
     app.add_routes([web.get(style_path().removeprefix(PATH), style)])

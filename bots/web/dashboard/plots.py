@@ -169,7 +169,7 @@ def all_of(points: Sequence[Point], whole: Point, span: Span) -> tuple[Plot, ...
 
 def _turns(points: Sequence[Point], whole: Point, span: Span) -> Plot:
     summary = (
-        f"{written.number(whole.answers)} answers, {written.number(whole.refused)} refused,"
+        f"{written.several(whole.answers, 'answer')}, {written.number(whole.refused)} refused,"
         f" {written.number(whole.failed)} failed"
     )
     series = (

@@ -72,6 +72,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def several(value: int, what: str) -> str:
+    """Return a number of things: "1 answer", "2 answers"."""
+    return f"{number(value)} {what}{'' if value == 1 else 's'}"
+
+
 def money(micro: int) -> str:
     """Return micro-dollars as dollars: "$3.11"; less than a cent with more digits."""
     dollars = micro / MICRO
