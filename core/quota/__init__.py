@@ -26,6 +26,7 @@ from core.quota._left import (
     counted_budget,
     remaining,
     remaining_budget,
+    resumes_at,
     spent,
 )
 from core.quota._reserving import Reservation, reserve
@@ -78,6 +79,7 @@ __all__ = [
     "remaining",
     "remaining_budget",
     "reserve",
+    "resumes_at",
     "settle",
     "spent",
     "split",
