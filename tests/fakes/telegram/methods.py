@@ -17,6 +17,7 @@ from tests.fakes.telegram.photos import photo
 from tests.fakes.telegram.spans import Json, units
 from tests.fakes.telegram.state import Chat, Message, Rows, State, User
 from tests.fakes.telegram.updates import Updates
+from tests.fakes.telegram.webhooks import Hook, read_hook
 from tests.fakes.uploads import Upload
 
 Method: TypeAlias = Callable[[State, Updates, Params], Awaitable[Any]]
@@ -56,7 +57,7 @@ async def get_me(state: State, updates: Updates, params: Params) -> Json:
 
 async def get_updates(state: State, updates: Updates, params: Params) -> list[Json]:
     """Wait for updates; the offset acknowledges all before it."""
-    if state.webhook:
+    if state.deliveries.hook.url:
         remedy = "use deleteWebhook to delete the webhook first"
         reason = f"can't use getUpdates method while webhook is active; {remedy}"
         state.violations.append(f"getUpdates {reason}")
@@ -70,14 +71,13 @@ async def get_updates(state: State, updates: Updates, params: Params) -> list[Js
 
 
 async def set_webhook(state: State, updates: Updates, params: Params) -> bool:
-    """Have updates posted to a URL instead. (Nothing is posted: only the conflict is real.)"""
-    url = params.get("url", "")
-    if url and not url.startswith("https://"):
-        raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
+    """Have updates posted to a URL instead."""
+    hook = read_hook(params, is_local=state.is_local)
+    state.deliveries.change(hook)
     updates.end_poll("terminated by setWebhook request")
     if params.get("drop_pending_updates"):
         updates.drop()
-    state.webhook = url
+    updates.allow(params.get("allowed_updates"))
     return True
 
 
@@ -85,17 +85,13 @@ async def delete_webhook(state: State, updates: Updates, params: Params) -> bool
     """Go back to polling."""
     if params.get("drop_pending_updates"):
         updates.drop()
-    state.webhook = ""
+    state.deliveries.change(Hook())
     return True
 
 
 async def get_webhook_info(state: State, updates: Updates, params: Params) -> Json:
-    """Return the webhook's URL and the number of waiting updates."""
-    return {
-        "url": state.webhook,
-        "has_custom_certificate": False,
-        "pending_update_count": len(updates.unacknowledged),
-    }
+    """Return the webhook, with what waits for it and what went wrong last."""
+    return state.deliveries.hook.json(updates)
 
 
 async def send_message(state: State, updates: Updates, params: Params) -> Json:

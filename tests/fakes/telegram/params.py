@@ -17,6 +17,7 @@ STRUCTURED = frozenset(
 )
 NUMBERS = frozenset(
     {"cache_time", "chat_id", "limit", "message_id", "message_thread_id", "offset"}
+    | {"max_connections"}
     | {"reply_to_message_id", "timeout", "user_id"}
     | {"receiver_user_id", "ephemeral_message_id"}
 )

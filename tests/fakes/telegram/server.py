@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,7 @@ from tests.fakes.telegram.methods import LONGEST_TEXT
 from tests.fakes.telegram.spans import Json, units
 from tests.fakes.telegram.state import Call, Chat, Message, Press, State, User
 from tests.fakes.telegram.updates import Updates
+from tests.fakes.telegram.webhooks import Deliveries, Delivery, Hook
 from tests.fakes.telegram.wire import Wire
 
 FIRST_SUPERGROUP = -1_002_000_000_000
@@ -42,8 +43,10 @@ class TelegramServer:
         privacy: bool = False,
         port: int = 0,
     ) -> None:
-        self._state = State(token, username, privacy=privacy)
-        self._updates = Updates(self._state.violations)
+        violations: list[str] = []
+        self._updates = Updates(violations)
+        deliveries = Deliveries(self._updates)
+        self._state = State(token, username, deliveries, violations, privacy=privacy)
         self._wire = Wire(self._state, self._updates, Flood(self._state.violations, enforced=flood))
         self._port = port
         self.token = token
@@ -62,6 +65,7 @@ class TelegramServer:
         await site.start()
         self._port = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self._port}"
+        self._posting = asyncio.create_task(self._state.deliveries.run())
         return self
 
     async def __aexit__(
@@ -70,6 +74,8 @@ class TelegramServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._posting.cancel()
+        await asyncio.gather(self._posting, return_exceptions=True)
         await self._runner.cleanup()
 
     # What the bot did
@@ -97,11 +103,30 @@ class TelegramServer:
     @property
     def webhook(self) -> str:
         """The URL of the webhook that is set; polling is a conflict while there is one."""
-        return self._state.webhook
+        return self._state.deliveries.hook.url
 
     @webhook.setter
     def webhook(self, url: str) -> None:
-        self._state.webhook = url
+        self._state.deliveries.hook = Hook(url)
+
+    @property
+    def hook(self) -> Hook:
+        """The webhook that is set, with its secret and its last failure."""
+        return self._state.deliveries.hook
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every update that was posted to a webhook, in the order of the answers."""
+        return self._state.deliveries.made
+
+    @property
+    def allowed_updates(self) -> Collection[str]:
+        """The kinds of updates that the bot wants."""
+        return self._updates.allowed
+
+    def take_any_webhook(self) -> None:
+        """Run in the mode `--local` as far as webhooks go: of plain HTTP, and on any port."""
+        self._state.is_local = True
 
     def commands(self, scope: str = "default::") -> list[Json]:
         """The menu of commands the bot has set."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from tests.fakes.telegram.spans import Json
+from tests.fakes.telegram.webhooks import Deliveries
 
 ChatKind: TypeAlias = Literal["private", "group", "supergroup", "channel"]
 Rows: TypeAlias = list[list[Json]]
@@ -247,7 +248,15 @@ class Call:
 class State:
     """All accounts, chats, files and presses of one bot's world."""
 
-    def __init__(self, token: str, username: str, *, privacy: bool) -> None:
+    def __init__(
+        self,
+        token: str,
+        username: str,
+        deliveries: Deliveries,
+        violations: list[str],
+        *,
+        privacy: bool,
+    ) -> None:
         self.token = token
         self.bot = User(int(token.partition(":")[0]), "Parley", username, is_bot=True)
         self.privacy = privacy
@@ -262,8 +271,10 @@ class State:
         """The folder of files in the mode `--local`; "" in the ordinary mode."""
         self.presses: dict[str, Press] = {}
         self.commands: dict[str, list[Json]] = {}
-        self.webhook = ""
-        self.violations: list[str] = []
+        self.deliveries = deliveries
+        self.is_local = False
+        """True in the mode `--local`, in which a webhook may have any URL."""
+        self.violations = violations
         self._last_id = 0
 
     def number(self, chat: Chat) -> int:

@@ -1,4 +1,4 @@
-"""The queue of updates and the long poll that empties it."""
+"""The queue of updates, and the long poll that empties it."""
 
 import asyncio
 from collections import deque
@@ -27,6 +27,30 @@ class Updates:
         self._last_id = FIRST_ID - 1
         self._allowed: Collection[str] | None = None
         self._poller: asyncio.Future[None] | None = None
+        self.changed = asyncio.Event()
+        """Set when there may be something to post to a webhook."""
+
+    @property
+    def allowed(self) -> Collection[str]:
+        """The kinds of updates that the bot wants; empty for the usual ones."""
+        return self._allowed or ()
+
+    def allow(self, kinds: Collection[str] | None) -> None:
+        """Change the kinds of updates that the bot wants; None changes nothing."""
+        if kinds is not None:
+            self._allowed = kinds
+
+    def waiting(self) -> list[Json]:
+        """Return everything that would be delivered now, in order."""
+        return [*self._again, *self._pending]
+
+    def take_away(self, update: Json) -> None:
+        """Forget an update that a webhook has taken."""
+        for queue in (self._again, self._pending):
+            for at, waiting in enumerate(queue):
+                if waiting is update:
+                    del queue[at]
+                    return
 
     @property
     def unacknowledged(self) -> list[int]:
@@ -62,8 +86,7 @@ class Updates:
     ) -> list[Json]:
         """Wait at most `seconds` for updates; a later poll ends an earlier one."""
         self.end_poll(OTHER_POLLER)
-        if allowed is not None:
-            self._allowed = allowed
+        self.allow(allowed)
         self._acknowledge(offset)
         if seconds and not self._pending and not self._again:
             await self._sleep(seconds)
@@ -97,6 +120,7 @@ class Updates:
                 self._poller = None
 
     def _wake(self) -> None:
+        self.changed.set()
         if self._poller is not None and not self._poller.done():
             self._poller.set_result(None)
 
