@@ -44,6 +44,8 @@ class Point:
     """The milliseconds up to the first text of all answers of which `model_ms` is known."""
     model_ms: int = 0
     """The milliseconds of them for which the model was waited for."""
+    size: int = 0
+    """The bytes of the database at the end of a day; 0 if they are not known."""
 
 
 @dataclass(frozen=True, slots=True)

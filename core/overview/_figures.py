@@ -7,12 +7,12 @@ from datetime import date, datetime, time, timedelta, tzinfo
 
 from sqlalchemy import or_, select
 
-from core import quota, tallies
+from core import errors, quota, tallies
 from core.db import Session
 from core.desk import Left, Money, People, Point, Span
 from core.models import actives, days_of_all, hours, waits
 from core.quota import Rules
-from core.tallies import ERROR, FIRST, FIRST_MS, FLOOD, MODEL_MS, MONTH, WEEK, Sums
+from core.tallies import ERROR, FIRST, FIRST_MS, FLOOD, MODEL_MS, MONTH, SIZE, WEEK, Sums
 
 HOURS, DAYS = 48, 30
 """The numbers of hours and days that plots show."""
@@ -61,7 +61,7 @@ async def figures(session: Session, span: Span, zone: tzinfo, now: datetime) -> 
     return Figures(
         tuple(points),
         _whole(points, sum(steps.values(), Counter())),
-        _by_kind(hourly, ERROR),
+        tuple(each for each in _by_kind(hourly, ERROR) if _is_of_model(each[0])),
         _by_kind(hourly, FLOOD),
         {day: figures["cost"] for day, figures in days.items()},
         days[today]["people"],
@@ -91,7 +91,7 @@ async def _days(session: Session, live: Sums, first: date) -> dict[date, Counter
     return found
 
 
-_NAMES = (*_OF_HOURS, *_OF_CALLS, FIRST, FIRST_MS, MODEL_MS)
+_NAMES = (*_OF_HOURS, *_OF_CALLS, FIRST, FIRST_MS, MODEL_MS, SIZE)
 _IS_SHOWN = or_(
     hours.c.name.in_(_NAMES),
     *(hours.c.name.startswith(prefix) for prefix in (ERROR, FLOOD)),
@@ -143,9 +143,11 @@ def _by_day(
 ) -> list[Point]:
     """Return the points of days."""
     shares: dict[date, Counter[str]] = defaultdict(Counter)
-    for (name, hour, _), number in hourly.items():
+    for (name, hour, _), number in sorted(hourly.items()):
         if name in (FIRST_MS, MODEL_MS):
             shares[hour.astimezone(zone).date()][name] += number
+        elif name == SIZE:
+            shares[hour.astimezone(zone).date()][name] = number
     points = []
     for day in (today - timedelta(days=ago) for ago in reversed(range(DAYS))):
         told = Counter({name: days[day][name] for name in ("answers", "people", *_OF_CALLS)})
@@ -188,6 +190,7 @@ def _point(at: datetime, told: Bucket, steps: Counter[int], people: int | None =
         most=within(steps, 0.95),
         first_ms=told[FIRST_MS],
         model_ms=told[MODEL_MS],
+        size=told[SIZE],
     )
 
 
@@ -202,6 +205,11 @@ def within(steps: Counter[int], share: float) -> float | None:
             return tallies.seconds_of(step - 0.5 + rest / steps[step])
         rest -= steps[step]
     return None
+
+
+def _is_of_model(kind: str) -> bool:
+    """Return whether an error of this kind is one of the model."""
+    return issubclass(getattr(errors, kind, object), errors.ModelError)
 
 
 def _by_kind(hourly: Hourly, prefix: str) -> tuple[tuple[str, int], ...]:

@@ -88,7 +88,7 @@ async def _figures(session: db.Session, lot: random.Random, now: datetime) -> No
     ]
     await _insert(session, models.waits, waits)
     for ago in range(DAYS):
-        size = 61_000_000 - 640_000 * ago
+        size = 1_720_000 - 14_000 * ago - 90_000 * (ago // 9)
         hours[tallies.SIZE, tallies.hour_of(now - timedelta(days=ago)), 0] = size
     hourly = [
         {"name": name, "hour": hour, "step": step, "number": number}

@@ -73,7 +73,7 @@ def test_figures_are_short() -> None:
     assert [each.replace(written.NO_BREAK, " ") for each in shown] == [
         *("$0.00", "$0.0034", "$3.11", "$1,234"),
         *("–", "0.57 s", "1.2 s", "12 s"),
-        *("12 B", "1.5 kB", "770 MB", "2.3 GB", "-4.0 MB"),
+        *("12 B", "1.5 kB", "770 MB", "2.3 GB", "−4.0 MB"),
         *("0 s", "59 s", "59 min", "2 h", "2 days"),
         *("33 %", "–", "3 turns"),
     ]

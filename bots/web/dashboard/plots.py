@@ -163,7 +163,7 @@ def all_of(points: Sequence[Point], whole: Point, span: Span) -> tuple[Plot, ...
     found = [_turns(points, whole, span), _waits(points, whole, span)]
     found += [_cost(points, whole, span), _tokens(points, whole, span)]
     if span is Span.DAYS:
-        found.append(_people(points, span))
+        found += [_people(points, span), _size(points, span)]
     return tuple(found)
 
 
@@ -215,6 +215,14 @@ def _people(points: Sequence[Point], span: Span) -> Plot:
     series = (Series("people", "People", lambda point: point.people or 0, written.number),)
     summary = f"{written.number(most)} on the busiest day"
     return plot("people", "People by day", summary, points, span, series)
+
+
+def _size(points: Sequence[Point], span: Span) -> Plot:
+    known = [point.size for point in points if point.size]
+    grown = known[-1] - known[0] if known else 0
+    series = (Series("size", "Size", lambda point: point.size, lambda v: written.size(round(v))),)
+    summary = f"{written.size(grown)} more than at first" if grown > 0 else ""
+    return plot("size", "Size of the database", summary, points, span, series)
 
 
 def _seconds(value: float) -> str:

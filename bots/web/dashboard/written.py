@@ -100,10 +100,12 @@ def seconds(value: float | None) -> str:
 
 def size(number: int) -> str:
     """Return a number of bytes: "770 MB"."""
+    if number < 0:
+        return f"−{size(-number)}"
     for unit, least in _SIZES:
-        if abs(number) >= least:
+        if number >= least:
             value = number / least
-            return f"{value:,.{1 if abs(value) < 10 else 0}f}{NO_BREAK}{unit}"
+            return f"{value:,.{1 if value < 10 else 0}f}{NO_BREAK}{unit}"
     return f"{number}{NO_BREAK}B"
 
 
