@@ -54,6 +54,10 @@ def _note(url: str, now: datetime) -> None:
     try:
         with db.usable():
             sessions.run_here(lambda s: operations.note(s, order, operations.BACKUP, ""))
+    except SettingsError as error:
+        sys.stderr.write(
+            f"The backup is whole, but it is not on the record: {visible(str(error))}\n"
+        )
     finally:
         sessions.close()
 

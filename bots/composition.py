@@ -41,7 +41,7 @@ from core.upkeep import Upkeep
 from core.worker import Worker
 
 if TYPE_CHECKING:
-    from core.overview import Counter
+    from core.overview import Dashboard
 
 log = logging.getLogger("parley")
 
@@ -195,13 +195,13 @@ def _check_ports(loaded: Settings, platforms: Sequence[Platform]) -> None:
 
 def _desk(
     loaded: Settings, sessions: db.Sessions, worker: Worker, rules: Rules, clock: Clock
-) -> "Counter | None":
+) -> "Dashboard | None":
     """Return the core's side of the dashboard, if there is one."""
     if not (loaded.port and loaded.admins and loaded.dashboard):
         return None
     from core import overview  # noqa: PLC0415 - not needed without a dashboard
 
-    return overview.Counter(
+    return overview.Dashboard(
         sessions,
         worker.id,
         rules,

@@ -1,5 +1,5 @@
-"""The core's side of the dashboard: `Counter` is the `core.desk.Desk` of a process."""
+"""The core's side of the dashboard: `Dashboard` is the `core.desk.Desk` of a process."""
 
-from core.overview._desk import Counter
+from core.overview._desk import Dashboard
 
-__all__ = ["Counter"]
+__all__ = ["Dashboard"]

@@ -42,8 +42,8 @@ class _Kept:
 
 
 @dataclass(slots=True)
-class Counter:
-    """The desk of one process."""
+class Dashboard:
+    """The core's side of the dashboard, in one process."""
 
     sessions: Sessions
     worker_id: str

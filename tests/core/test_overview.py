@@ -13,7 +13,7 @@ from sqlalchemy import insert, text
 from core import bookkeeping, models, quota, tallies
 from core.db import Session, Sessions
 from core.desk import Away, Span
-from core.overview import Counter
+from core.overview import Dashboard
 from core.quota import Rules
 from core.settings import read_limits
 from core.tasks import repeat
@@ -29,8 +29,8 @@ HOUR, DAY = 3600.0, 86_400.0
 
 def desk(
     sessions: Sessions, now: Callable[[], datetime] = lambda: NOW, rules: Rules = RULES
-) -> Counter:
-    return Counter(sessions, "here", rules, (ADMIN,), dict, now, lambda: None)
+) -> Dashboard:
+    return Dashboard(sessions, "here", rules, (ADMIN,), dict, now, lambda: None)
 
 
 async def sum_up(sessions: Sessions, now: datetime) -> None:
@@ -201,7 +201,7 @@ async def explain(sessions: Sessions, statement: str, parameters: Any) -> str:
 
 async def test_orders_are_those_of_the_operators(sessions: Sessions, ada: Speaker) -> None:
     changes: list[bool] = []
-    counter = Counter(
+    counter = Dashboard(
         sessions, "here", RULES, (ADMIN,), dict, lambda: NOW, lambda: changes.append(True)
     )
     who = str(ada.user_id)

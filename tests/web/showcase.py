@@ -15,7 +15,7 @@ from bots.web import Pages, Ports, answering, dashboard
 from bots.web.pulse import Pulse
 from core import db, models, tallies
 from core.adapter import Address, Author
-from core.overview import Counter as Desk
+from core.overview import Dashboard
 from core.quota import Rules
 from core.settings import read_limits
 from core.tallies import FIRST, FIRST_MS, MODEL_MS
@@ -188,7 +188,7 @@ async def _failed(
 async def shown(url: str, now: datetime = NOW) -> AsyncIterator[str]:
     """The address of the dashboard of a database at a moment, with an open visit."""
     sessions = db.connect(url)
-    desk = Desk(sessions, "here", RULES, (ADMIN,), dict, lambda: now, lambda: None)
+    desk = Dashboard(sessions, "here", RULES, (ADMIN,), dict, lambda: now, lambda: None)
     port = free_port()
     try:
         visit = {"platform": ADMIN[0], "account_id": ADMIN[1], "began_at": now, "seen_at": now}

@@ -37,6 +37,7 @@ async def test_an_operator_signs_in_looks_and_leaves(stage: TelegramStage) -> No
         told = text_of(page)
         assert "Telegram listening here" in told
         assert "All is well" in told
+        assert re.search(r"Our part of it \d+\s%", told), "the model's part is known"
         assert "1 answer, 0 refused, 0 failed" in told
         assert "Ada" in told
         for path in ("/people?who=ada", "/people/1", "/turns", "/turns/1", "/deeds", "?by=days"):
