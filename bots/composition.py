@@ -8,7 +8,7 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,10 @@ import httpx
 from bots import transport
 from bots.connections import Connections
 from bots.platform import Platform
-from core import access, db, inbox, llm, posts, quota, words
+from bots.stored import Stored
+from core import access, db, inbox, llm, quota, words
 from core.access import Mode
-from core.adapter import Adapter, Address
+from core.adapter import Adapter
 from core.alerts import EVERY, Watch
 from core.announcements import Announcer
 from core.chat import Chat, Terms
@@ -36,11 +37,14 @@ from core.quota import Rules
 from core.reply import NOTICE_AFTER
 from core.requests import Bounds
 from core.settings import Limit, Settings
+from core.signals import nobody
+from core.statements import time_statements
 from core.tasks import keep
 from core.upkeep import Upkeep
 from core.worker import Worker
 
 if TYPE_CHECKING:
+    from bots.web.figures import Figures
     from core.overview import Dashboard
 
 log = logging.getLogger("parley")
@@ -70,6 +74,10 @@ async def run(
         sessions = await stack.enter_async_context(
             db.serving(loaded.database_url, loaded.database_connections)
         )
+        figures = _figures(loaded)
+        tell = nobody if figures is None else figures.note
+        if figures is not None:
+            time_statements(sessions, tell)
         clock = Clock()
         await db.transact(sessions, clock.read)
         if db.is_sqlite(loaded.database_url):
@@ -88,7 +96,7 @@ async def run(
                 "there is no tier %r, so its %d people or groups have the default: set QUOTA_%s",
                 *(name, number, name.upper()),
             )
-        model = llm.LLM(client, endpoint(loaded))
+        model = llm.LLM(client, endpoint(loaded), tell=tell)
         worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         watch = Watch(
             sessions,
@@ -106,13 +114,21 @@ async def run(
         worker = Worker(
             worker_id,
             sessions,
-            Chat(sessions, model, terms(loaded, rules), now=clock.now, notice=watch.notice),
+            Chat(
+                sessions,
+                model,
+                terms(loaded, rules),
+                now=clock.now,
+                notice=watch.notice,
+                tell=tell,
+            ),
             {},
             now=clock.now,
             concurrency=loaded.concurrency,
             lease_seconds=loaded.lease_seconds,
             backoff=loaded.retry_seconds / 12,
             notice_after=notice_after,
+            tell=tell,
         )
         offered = replace(offer(loaded, rules), links=partial(_links, worker))
         doors = access_rules(loaded)
@@ -135,6 +151,7 @@ async def run(
             forgot=upkeep.wake,
             rules=doors,
             errand=errands.take,
+            tell=tell,
         )
         beside: dict[str, Callable[[], Awaitable[None]]] = {
             "checking the model's key": partial(_check_key, model),
@@ -158,7 +175,7 @@ async def run(
         listening = Listening(sessions, worker.id, intake.handle, now=clock.now) if listen else None
         connections = Connections(open_ones, partial(_use, worker, errands, listening))
         connects = [
-            partial(platform.connect, _Stored(sessions, platform.name, doors))
+            partial(platform.connect, Stored(sessions, platform.name, doors))
             for platform in platforms
         ]
         if loaded.port or loaded.metrics_port:
@@ -167,6 +184,7 @@ async def run(
                 [platform.name for platform in platforms],
                 adapters=lambda: worker.adapters,
                 states=lambda: listening.states if listening else {},
+                running=lambda: worker.running,
                 stopping=lambda: worker.is_draining,
                 now=clock.now,
             )
@@ -179,6 +197,7 @@ async def run(
                     platforms,
                     health.look,
                     tasks,
+                    figures=figures,
                     desk=desk,
                     shows_words=loaded.dashboard_texts,
                 )
@@ -216,6 +235,17 @@ def _desk(
 def _changed(worker: Worker) -> None:
     worker.wake()
     worker.look()
+
+
+def _figures(loaded: Settings) -> "Figures | None":
+    """Return the figures of this process; None if nobody can ask for them."""
+    if loaded.metrics_port is None:
+        return None
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - as for the server
+
+    from bots.web.figures import Figures  # noqa: PLC0415
+
+    return Figures(CollectorRegistry(), loaded.asked)
 
 
 async def _tidy(session: db.Session, rules: Rules) -> dict[str, int]:
@@ -306,36 +336,6 @@ async def _use(
     except SettingsError:
         worker.dismiss(adapter)
         raise
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """The stored messages of one platform's accounts, read from the database."""
-
-    sessions: db.Sessions
-    platform: str
-    rules: access.Rules
-
-    def hears(self, address: Address) -> bool:
-        return self.rules.hears(address)
-
-    def operators(self) -> list[str]:
-        admins = self.rules.admins
-        return sorted(account_id for platform, account_id in admins if platform == self.platform)
-
-    async def newest(self, bot_id: str, chat: str) -> str | None:
-        account = self.platform, bot_id
-        return await db.transact(
-            self.sessions, lambda session: posts.newest(session, account, chat)
-        )
-
-    async def chats(self, bot_id: str) -> dict[str, str]:
-        account = self.platform, bot_id
-        return await db.transact(self.sessions, lambda session: posts.chats(session, account))
-
-    async def private_chats(self, bot_id: str) -> list[str]:
-        account = self.platform, bot_id
-        return await db.transact(self.sessions, lambda s: posts.private_chats(s, account))
 
 
 def endpoint(loaded: Settings) -> llm.Endpoint:

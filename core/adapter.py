@@ -387,6 +387,10 @@ class Adapter(Protocol):
         """
 
     @property
+    def reconnects(self) -> int:
+        """The number of times that the connection of `listen` came back after it was lost."""
+
+    @property
     def is_pushed(self) -> bool:
         """True if the platform sends events to all processes at once, as by a webhook.
 

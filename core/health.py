@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import bindparam, func, select
+from sqlalchemy.exc import DBAPIError
 
 from core import db, models
 from core.adapter import Account, Adapter
@@ -21,7 +22,7 @@ KEPT = 1.0
 
 _turns = models.turns
 # The conditions are those of the index of waiting turns. Announcements wait as long as they like.
-_OLDEST = select(func.min(_turns.c.ready_at)).where(
+_WAITING = select(func.count(), func.min(_turns.c.ready_at)).where(
     _turns.c.platform.in_(bindparam("the_platforms", expanding=True)),
     _turns.c.line.is_not(None),
     _turns.c.line != LAST,
@@ -36,7 +37,8 @@ class _Answer:
 
     seconds: float
     current: bool
-    oldest: datetime | None
+    waiting: int = 0
+    oldest: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class Health:
     """The accounts of this process by now."""
     states: Callable[[], Mapping[Account, State]]
     """The part that the process has in listening for each account."""
+    running: Callable[[], int]
+    """Returns the number of turns in hand."""
     stopping: Callable[[], bool]
     now: Callable[[], datetime]
     _looking: asyncio.Task[_Answer] | None = None
@@ -74,19 +78,21 @@ class Health:
         self._looking = None
         try:
             return asking.result()
-        except db.TRANSIENT:
+        except (DBAPIError, *db.TRANSIENT):
             return None
 
     async def _question(self) -> _Answer:
         began = time.monotonic()
 
-        async def work(session: Session) -> tuple[bool, datetime | None]:
+        async def work(session: Session) -> tuple[int, datetime | None] | None:
             if not await db.is_current(session):
-                return False, None
-            return True, await session.scalar(_OLDEST, {"the_platforms": list(self.platforms)})
+                return None
+            values = {"the_platforms": list(self.platforms)}
+            waiting, oldest = (await session.execute(_WAITING, values)).one()
+            return waiting, oldest
 
-        current, oldest = await transact(self.sessions, work, patience=0)
-        return _Answer(time.monotonic() - began, current, oldest)
+        found = await transact(self.sessions, work, patience=0)
+        return _Answer(time.monotonic() - began, found is not None, *(found or ()))
 
     def _vitals(self, answer: _Answer | None) -> Vitals:
         oldest = answer.oldest if answer else None
@@ -95,6 +101,8 @@ class Health:
             accounts=self._hearings(),
             database_seconds=answer.seconds if answer else None,
             schema_current=answer is not None and answer.current,
+            running=self.running(),
+            waiting=answer.waiting if answer else 0,
             oldest_waiting=waited,
             stopping=self.stopping(),
         )
@@ -118,4 +126,10 @@ def _hearing(account: Account, adapter: Adapter | None, state: State | None) -> 
         return Hearing(*account, State.REFUSED, hears=False, heard_ago=None)
     heard_at = adapter.heard_at
     ago = None if heard_at is None else time.monotonic() - heard_at
-    return Hearing(*account, state or State.ANSWERING, hears=adapter.hears, heard_ago=ago)
+    return Hearing(
+        *account,
+        state or State.ANSWERING,
+        hears=adapter.hears,
+        heard_ago=ago,
+        reconnects=adapter.reconnects,
+    )

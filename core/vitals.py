@@ -34,6 +34,8 @@ class Hearing:
     heard_ago: float | None
     """The seconds since the platform gave a sign: it answered a poll, acknowledged a heartbeat or
     sent an event. None if it never did."""
+    reconnects: int = 0
+    """The number of times that the connection came back after it was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Vitals:
     database_seconds: float | None
     """The time that the database took to answer; None if it does not."""
     schema_current: bool
+    running: int
+    """The number of turns in hand of the process."""
+    waiting: int
+    """The number of turns that wait for a worker, or are put back until later."""
     oldest_waiting: float | None
     """The seconds for which a worker could have taken the oldest waiting turn; None if none waits.
     It is below 0 if all are put back until later."""

@@ -71,6 +71,7 @@ class ConsoleAdapter:
     broadcast_rate = 100.0
     hears = True
     heard_at = None
+    reconnects = 0
     is_pushed = False
     largest_file = 50_000_000
 

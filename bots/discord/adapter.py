@@ -180,6 +180,11 @@ class DiscordAdapter:
                 if told and isinstance(event, Change):
                     self._whispers.tell(event, told)
 
+    @property
+    def reconnects(self) -> int:
+        """The number of connections to the gateway that followed a lost one."""
+        return self._client.reconnects
+
     async def subscribe(self) -> None:
         """Do nothing, because Discord pushes nothing to a bot with a gateway."""
 

@@ -100,6 +100,9 @@ class Gateway(discord.AutoShardedClient):
         self.deleted = Deleted()
         self._connected: set[int] = set()  # shards that hear events
         self._heard_at: float | None = None
+        self._known_shards: set[int] = set()
+        self.reconnects = 0
+        """The number of connections of shards that followed a lost one."""
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
         self._opened: deque[float] = deque(maxlen=SOCKETS)
@@ -237,11 +240,15 @@ class Gateway(discord.AutoShardedClient):
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note a new session: messages from before it have to be caught up."""
         self._starting.add(shard_id)
-        self._connected.add(shard_id)
-        beats.bound(self, shard_id)
+        self._connect(shard_id)
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """Note a new connection of an old session."""
+        self._connect(shard_id)
+
+    def _connect(self, shard_id: int) -> None:
+        self.reconnects += shard_id in self._known_shards
+        self._known_shards.add(shard_id)
         self._connected.add(shard_id)
         beats.bound(self, shard_id)
 

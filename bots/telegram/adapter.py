@@ -143,6 +143,11 @@ class TelegramAdapter:
         return self._signs.heard_at
 
     @property
+    def reconnects(self) -> int:
+        """The number of times that Telegram answered again after it had not."""
+        return self._signs.reconnects
+
+    @property
     def is_pushed(self) -> bool:
         """True with a webhook."""
         return self._webhook is not None

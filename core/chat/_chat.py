@@ -32,6 +32,7 @@ from core.errors import (
 from core.llm import LLM, Again
 from core.messages import Block, ToolCall
 from core.reply import Reply, Standing
+from core.signals import Answered, Tell, nobody
 from core.tools import Toolbox
 from core.turns import Outcome, Turn
 
@@ -70,14 +71,19 @@ class Chat:
         *,
         now: Callable[[], datetime],
         notice: Callable[[Exception], None] = lambda _: None,
+        tell: Tell = nobody,
     ) -> None:
-        """Make the steps of a process; `notice` hears every error that ends a turn."""
+        """Make the steps of a process.
+
+        `notice` hears every error that ends a turn, and `tell` of every answer that is stored.
+        """
         self.delivery = Delivery(sessions, terms.rules, now=now)
         self._sessions = sessions
         self._llm = llm
         self._terms = terms
         self._now = now
         self._notice = notice
+        self._tell = tell
         self._arriving = attachments.Room(attachments.ARRIVING)
         # Those that were told what their model cannot take; after a restart they are told again.
         self._told: deque[tuple[int, str]] = deque(maxlen=1000)
@@ -376,6 +382,7 @@ class Chat:
 
     def _log(self, call: OpenCall, outcome: Outcome) -> None:
         turn, tally = call.turn, call.tally
+        self._tell(Answered(tally.model, tally.cached_tokens, tally.cost))
         log.info(
             "turn %s answered: kind=%s conversation=%d platform=%s attempt=%d outcome=%s model=%s"
             " prompt=%d cached=%d completion=%d cost=%d seconds=%.2f",

@@ -45,6 +45,7 @@ from core.intake._doors import Doors
 from core.intake._entries import Accepted, answered, asking, entry_of, notice_of
 from core.outages import is_broken, timed_out
 from core.requests import Bounds, Reason, Turnstile
+from core.signals import EventTaken, Tell, nobody
 from core.turns import Enclosure, Speaker, Stranger
 
 log = logging.getLogger(__name__)
@@ -75,12 +76,14 @@ class Intake:
         forgot: Callable[[], None] = lambda: None,
         rules: Rules = EVERYBODY,
         errand: Callable[[Errand], None] = lambda _: None,
+        tell: Tell = nobody,
     ) -> None:
         """Make an intake.
 
         `accepted` wakes a worker at a time, and `changed` makes it look at its running turns.
         `forgot` wakes the upkeep, which deletes what was forgotten; by itself it comes hourly.
         `rules` tell who may speak to the bot, and `errand` takes the calls that make no turn.
+        `tell` hears of every event that is stored.
         """
         self._sessions = sessions
         self._offer = offer
@@ -93,6 +96,7 @@ class Intake:
         self._aside = pieces.Aside()
         self._doors = Doors(rules, offer)
         self._errand = errand
+        self._tell = tell
         self._changes = Changes(offer, bounds, now, self._doors)
 
     async def handle(self, event: Event) -> str:
@@ -114,6 +118,7 @@ class Intake:
         if isinstance(event, InboundMessage) and self._doors.seem_open(event):
             self._aside.put(event)
         done = await self._stored(event)
+        self._tell(EventTaken(event.address.platform, type(event).__name__))
         if done.changed:
             self._changed()
         self._accepted(done.ready_at)

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from core.errors import ModelBroke, ModelBusy, ModelGone
+from core.errors import ModelBroke, ModelBusy, ModelError, ModelGone
 from core.llm._answer import Answer
 from core.llm._body import Body
 from core.llm._catalogue import Catalogue, read
@@ -22,8 +22,10 @@ from core.llm._dialect import Dialect, body_of, learn, left_out
 from core.llm._exchange import Endpoint, build, exchange
 from core.llm._faults import WRONG_KEY, Costly, HungUp, NotFound, Unsuitable, said_in
 from core.llm._lookout import Lookout
+from core.llm._stopwatch import Stopwatch
 from core.llm._stream import Again, Answering, Event, LeftOut, Lost, Waiting
 from core.messages import ChatMessage, Unseen
+from core.signals import Tell, nobody
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +48,11 @@ class LLM:
         endpoint: Endpoint,
         *,
         clock: Callable[[], float] = time.monotonic,
+        tell: Tell = nobody,
     ) -> None:
+        """Make a client; `tell` hears of every request when it has ended."""
         self._client = client
+        self._tell = tell
         self._endpoint = endpoint
         self._clock = clock
         self._lookout = Lookout((endpoint.model, *endpoint.fallbacks), clock)
@@ -112,24 +117,30 @@ class LLM:
         body = Body(told)
         request = build(self._client, self._endpoint, body, ask.request_id)
         answer = self._new_answer(tries, ask)
+        stopwatch = Stopwatch(model, self._clock)
         if any(left := left_out(dialect, ask.messages)):
             yield LeftOut(*left)
         try:
             stream = exchange(self._client, self._endpoint, request, answer)
             async with aclosing(body), aclosing(stream) as events:
                 async for event in events:
+                    stopwatch.hear(event)
                     if not (tries.is_answering or isinstance(event, Unseen | Lost)):
                         tries.is_answering = True
                         self._lookout.answered(model)
                         yield Answering(model)
                     yield event
         except Unsuitable as error:
+            stopwatch.failed(error)
             self._dialects[model] = tries.other(learn(dialect, error.told, told), error)
             raise _Learnt from error
-        except ModelBroke:
-            if answer.is_silent:
+        except ModelError as error:
+            stopwatch.failed(error)
+            if isinstance(error, ModelBroke) and answer.is_silent:
                 self._cut.append(ask.request_id)
             raise
+        finally:
+            self._tell(stopwatch.told())
         # Not what was known when it began: other answers may have learnt something since.
         self._dialects[model] = answer.taught(self._dialect(model))
 

@@ -11,6 +11,7 @@ from core.adapter import Adapter
 from core.db import Session, Sessions, transact
 from core.errors import DeliveryError, LeaseLost, Muted, RetryAfter, Unreachable
 from core.gates import Clock, Gates
+from core.signals import Flooded, Tell, nobody
 from core.turns import Turn
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ class Calls:
     turn: Turn
     lease: Lease
     now: Callable[[], datetime]
+    tell: Tell = nobody
+    """Hears of flood limits."""
     is_delivery: bool = False
     """True once the answer is stored: a call waits for the renewal of the lease from then on."""
     failures: int = 0
@@ -137,6 +140,7 @@ class Calls:
 
     async def pause(self, limit: RetryAfter) -> None:
         """Let no process send to this chat for as long as a flood limit tells."""
+        self.tell(Flooded(self.turn.address.platform, limit.retry_after))
         self.gates.of(self.turn.address).pause(limit.retry_after)
         if self.turn.question.announced:
             self.gates.rest(limit.retry_after)  # the limit may be that of all chats

@@ -26,6 +26,7 @@ from core.posts import FILE, Part
 from core.quota import Progress
 from core.reply._calls import Calls, Lease
 from core.reply._messages import Messages, NoRoom, cut
+from core.signals import FirstText, Tell, nobody
 from core.text import Growing
 from core.turns import Turn
 
@@ -74,6 +75,8 @@ class Reply:
     """Hears when nothing can be done but to wait for the model, and when that is over."""
     notice_after: float = NOTICE_AFTER
     """The seconds without text after which a sentence in its place tells why."""
+    tell: Tell = nobody
+    """Hears of the first text, and of flood limits."""
     _notice: str = ""
     calls: Calls = field(init=False)
     messages: Messages = field(init=False)
@@ -82,6 +85,8 @@ class Reply:
     """The refusal of the platform to let the bot write here."""
     _waits: bool = False
     _is_growing: bool = False
+    _is_seen: bool = False
+    """True once people have seen text of the answer in this attempt."""
     _noticed: str = ""
     """The notice that people see; "" if they see none."""
     _scope: asyncio.Timeout | None = None
@@ -94,7 +99,9 @@ class Reply:
 
     def __post_init__(self) -> None:
         """Make the way to the platform."""
-        self.calls = Calls(self.adapter, self.gates, self.sessions, self.turn, self.lease, self.now)
+        self.calls = Calls(
+            self.adapter, self.gates, self.sessions, self.turn, self.lease, self.now, self.tell
+        )
         self.messages = Messages(self.calls)
         self._growing = Growing(self.adapter.fits)
 
@@ -280,6 +287,15 @@ class Reply:
             is_last = part == len(parts) - 1
             stop = (Button(ChangeKind.STOP, words.STOP),) if is_last else ()
             await self.messages.show(part, text, stop, final=not is_last)
+            if self.text:
+                self._note_first()
+
+    def _note_first(self) -> None:
+        """Tell of the first text; an earlier attempt may have shown some."""
+        if not self._is_seen and self.turn.kind == "chat" and not self.turn.draft:
+            waited = (self.now() - self.turn.created_at).total_seconds()
+            self.tell(FirstText(self.turn.address.platform, waited))
+        self._is_seen = True
 
     def _is_news(self) -> bool:
         """Return whether there is more to show than people see.
@@ -344,6 +360,7 @@ class Reply:
                 for part, text in enumerate(parts[:room]):
                     shown = buttons if part == min(len(parts), room) - 1 else ()
                     await self.calls.insist(partial(self.messages.stand, part, text, shown))
+                    self._note_first()
             except NoRoom:  # a message may stand or not, and must not be posted twice
                 continue
             if len(parts) > room:

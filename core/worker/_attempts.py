@@ -21,6 +21,7 @@ from core.errors import (
     kind,
 )
 from core.lines import FATAL
+from core.signals import Delivered, GivenUp, Tell, nobody
 from core.turns import Outcome, Turn
 from core.worker._run import Run
 
@@ -51,12 +52,13 @@ class Attempts:
         backoff: float,
         followed: Callable[[], None],
         put_back: Callable[[datetime], None],
+        tell: Tell = nobody,
     ) -> None:
         """Make the attempts of a process.
 
         `backoff` is the seconds for which a turn is put back after its first fault; each further
         fault doubles them. `followed` is called when another turn may be claimed, and `put_back`
-        with the time at which one that was put back may be.
+        with the time at which one that was put back may be. `tell` hears of every delivery.
         """
         self._sessions = sessions
         self._chat = chat
@@ -64,6 +66,7 @@ class Attempts:
         self._backoff = backoff
         self._followed = followed
         self._note_put_back = put_back
+        self._tell = tell
 
     async def make(self, run: Run) -> None:
         """Try both steps; after a failure, put the turn back or give it up."""
@@ -104,6 +107,9 @@ class Attempts:
             raise Undeliverable("the platform did not take it in time")
         if await self._chat.delivery.deliver(run.turn, run.reply, last=self._is_last(run.turn)):
             self._followed()
+        waited = (self._now() - turn.created_at).total_seconds()
+        outcome = str(run.turn.outcome)
+        self._tell(Delivered(turn.address.platform, turn.kind, outcome, waited))
 
     async def _knock(self, run: Run) -> None:
         """Try a place where the bot could not write; raises Muted if it is too soon for that.
@@ -194,3 +200,4 @@ class Attempts:
         with contextlib.suppress(LeaseLost):
             if await self._chat.delivery.give_up(run.turn, run.reply, error):
                 self._followed()
+            self._tell(GivenUp(run.turn.address.platform, run.turn.kind))

@@ -18,6 +18,7 @@ from core.errors import LeaseLost
 from core.gates import Gates, happens
 from core.lines import ALONE, FIRST, LAST, LATER, SHAKEN, UNASKED, line_after
 from core.reply import NOTICE_AFTER, Lease, Reply
+from core.signals import Tell, nobody
 from core.turns import Turn
 from core.worker._attempts import AGE, Attempts
 from core.worker._keeper import BEAT, Keeper
@@ -56,12 +57,13 @@ class Worker:
         lease_seconds: float,
         backoff: float,
         notice_after: float = NOTICE_AFTER,
+        tell: Tell = nobody,
     ) -> None:
         """Make a worker.
 
         `backoff` is the seconds for which a turn is put back after its first fault; each further
         fault doubles them. `notice_after` is the seconds without text after which a sentence in
-        the place of an answer tells why.
+        the place of an answer tells why. `tell` hears what happens on the way.
         """
         self.id = worker_id
         self._sessions = sessions
@@ -72,6 +74,7 @@ class Worker:
         self._concurrency = concurrency
         self._lease = timedelta(seconds=lease_seconds)
         self._notice_after = notice_after
+        self._tell = tell
         self._clock = asyncio.get_running_loop().time
         self._gates = {
             account: Gates(adapter, self._clock) for account, adapter in adapters.items()
@@ -84,7 +87,13 @@ class Worker:
         )
         self._wake = asyncio.Event()
         self._attempts = Attempts(
-            sessions, chat, now, backoff=backoff, followed=self._wake.set, put_back=self.wake
+            sessions,
+            chat,
+            now,
+            backoff=backoff,
+            followed=self._wake.set,
+            put_back=self.wake,
+            tell=tell,
         )
         self._came = False
         self._done = asyncio.Event()
@@ -110,6 +119,11 @@ class Worker:
     def is_draining(self) -> bool:
         """True once the process has begun to stop."""
         return self._draining
+
+    @property
+    def running(self) -> int:
+        """The number of turns in hand."""
+        return len(self._runs)
 
     @property
     def adapters(self) -> dict[Account, Adapter]:
@@ -309,6 +323,7 @@ class Worker:
             self._now,
             waiting=partial(self._note_wait, turn.id),
             notice_after=self._notice_after,
+            tell=self._tell,
         )
         run = Run(turn, reply, lease)
         over = [self._runs[each] for each in (turn.id, turn.replaces_id) if each in self._runs]

@@ -56,6 +56,7 @@ class Paper:
     broadcast_rate: float = 1e6
     hears: bool = True
     heard_at: float | None = None
+    reconnects: int = 0
     is_pushed: bool = False
     largest_file: int = 1_000_000
     posts: dict[str, tuple[Address, str]] = field(default_factory=dict)

@@ -72,7 +72,7 @@ async def test_a_webhook_brings_everything_that_polls_would(each: TelegramStage)
         assert server.webhook == url_of(port)
         assert list(server.allowed_updates) == KINDS
         assert server.hook.secret == secret_of(server.token)
-        assert await each.press("Regenerate") == ""
+        await each.press("Regenerate")
         await each.records.idle(2)
     assert count_of(server, "getUpdates") == 0
     assert not server.unacknowledged

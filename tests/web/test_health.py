@@ -25,7 +25,7 @@ from tests.postgres import administer
 from tests.records import eventually
 from tests.web.ports import Probe, free_port
 
-WELL = Vitals([Hearing("telegram", "1", State.LISTENING, True, 3.0)], 0.01, True, None, False)
+WELL = Vitals([Hearing("telegram", "1", State.LISTENING, True, 3.0)], 0.01, True, 0, 0, None, False)
 """A process that lacks nothing."""
 
 
