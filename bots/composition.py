@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -46,6 +46,7 @@ from core.worker import Worker
 
 if TYPE_CHECKING:
     from bots.web.figures import Figures
+    from core.overview import Dashboard
 
 log = logging.getLogger("parley")
 
@@ -89,13 +90,7 @@ async def run(
         )
         open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget, loaded.timezone, loaded.tiers)
-        told = _told(rules.quota), _told(rules.budget) + _why_none(loaded)
-        log.info("the limit of each person (QUOTA): %s; of all together (BUDGET): %s", *told)
-        for name, number in (await db.transact(sessions, partial(_tidy, rules=rules))).items():
-            log.warning(
-                "there is no tier %r, so its %d people or groups have the default: set QUOTA_%s",
-                *(name, number, name.upper()),
-            )
+        _tell_limits(loaded, rules, await db.transact(sessions, partial(_tidy, rules=rules)))
         model = llm.LLM(client, endpoint(loaded), tell=tell)
         worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         presence = Presence(sessions, worker_id)
@@ -171,6 +166,9 @@ async def run(
             listening = Listening(
                 sessions, worker.id, intake.handle, now=clock.now, presence=presence
             )
+        desk = _desk(loaded, sessions, worker, rules, clock)
+        if desk is not None:
+            beside["sending codes for the dashboard"] = desk.run
         if not db.is_sqlite(loaded.database_url):
             url = loaded.database_direct_url or loaded.database_url
             beside["hearing other processes"] = partial(presence.run, url, _Crew(worker, listening))
@@ -196,7 +194,15 @@ async def run(
 
             ports = web.Ports(loaded.port, loaded.metrics_port, loaded.host)
             await stack.enter_async_context(
-                web.serving_process(ports, platforms, health.look, tasks, figures=figures)
+                web.serving_process(
+                    ports,
+                    platforms,
+                    health.look,
+                    tasks,
+                    figures=figures,
+                    desk=desk,
+                    shows_words=loaded.dashboard_texts,
+                )
             )
         await _work(worker, connections.run(connects), loaded.drain_seconds)
 
@@ -208,6 +214,31 @@ def _check_ports(loaded: Settings, platforms: Sequence[Platform]) -> None:
             raise SettingsError(f"{name}: set PORT, too, the port on which the bot answers it")
 
 
+def _desk(
+    loaded: Settings, sessions: db.Sessions, worker: Worker, rules: Rules, clock: Clock
+) -> "Dashboard | None":
+    """Return the core's side of the dashboard, if there is one."""
+    if not (loaded.port and loaded.admins and loaded.dashboard):
+        return None
+    from core import overview  # noqa: PLC0415 - not needed without a dashboard
+
+    return overview.Dashboard(
+        sessions,
+        worker.id,
+        rules,
+        loaded.admins,
+        adapters=lambda: worker.adapters,
+        now=clock.now,
+        changed=partial(_changed, worker),
+        language=_language(loaded.default_language),
+    )
+
+
+def _changed(worker: Worker) -> None:
+    worker.wake()
+    worker.look()
+
+
 def _figures(loaded: Settings) -> "Figures | None":
     """Return the figures of this process; None if nobody can ask for them."""
     if loaded.metrics_port is None:
@@ -217,6 +248,17 @@ def _figures(loaded: Settings) -> "Figures | None":
     from bots.web.figures import Figures  # noqa: PLC0415
 
     return Figures(CollectorRegistry(), loaded.asked)
+
+
+def _tell_limits(loaded: Settings, rules: Rules, gone: Mapping[str, int]) -> None:
+    """Log the limits that are in force, and the tiers that are in use but `gone`."""
+    told = _told(rules.quota), _told(rules.budget) + _why_none(loaded)
+    log.info("the limit of each person (QUOTA): %s; of all together (BUDGET): %s", *told)
+    for name, number in gone.items():
+        log.warning(
+            "there is no tier %r, so its %d people or groups have the default: set QUOTA_%s",
+            *(name, number, name.upper()),
+        )
 
 
 async def _tidy(session: db.Session, rules: Rules) -> dict[str, int]:

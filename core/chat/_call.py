@@ -82,6 +82,9 @@ class OpenCall:
         """The kinds of content that the model could not take."""
         self.tally = Tally()
         self._began_at = now()
+        self.model_ms: int | None = None
+        """The milliseconds for which the model kept its first text waiting, in all calls so far."""
+        self._asked_at: datetime | None = None  # while the first text is not there
         self._sessions = sessions
         self._terms = terms
         self._now = now
@@ -214,6 +217,7 @@ class OpenCall:
     def ask(self, *, offers_tools: bool) -> None:
         """Note that the open call is about to be sent, with the tools or without."""
         self._offered = offers_tools
+        self._asked_at = None if self.reply.text else self._now()
         self.reply.explain(words.MODEL_SILENT)
 
     def hear(self, event: Event) -> bool:
@@ -224,6 +228,7 @@ class OpenCall:
         self.reply.wait(waits=isinstance(event, Waiting))
         match event:
             case Text(text):
+                self._stop_waiting()
                 self._take(text)
                 self.reply.write(text[: LONGEST - len(self.reply.text)])
             case Unseen(text):
@@ -258,6 +263,12 @@ class OpenCall:
             case Lost(model, usage, received):
                 self._model, self._usage, self._received = model, usage, received
 
+    def _stop_waiting(self) -> None:
+        if self._asked_at is not None:
+            waited = self._now() - self._asked_at
+            self.model_ms = (self.model_ms or 0) + round(waited.total_seconds() * 1000)
+            self._asked_at = None
+
     def _take(self, text: str) -> None:
         self._came.append(text)
         self._length += len(text)
@@ -268,6 +279,7 @@ class OpenCall:
 
     def conclude(self) -> None:
         """Add the model's message in this call to `said`, for memory and the next request."""
+        self._stop_waiting()
         if self.wants_tools():
             self._thoughts_of[len(self.said)] = "".join(self._thoughts)
             self.said.append(self._message())

@@ -11,7 +11,7 @@ from core.chat import _line
 from core.chat._enclosures import Enclosures
 from core.chat._standing import give_back, known, look_up, regenerate
 from core.db import Session, Sessions, transact
-from core.errors import DeliveryError, Muted, TooLate, Undeliverable
+from core.errors import DeliveryError, Muted, TooLate, Undeliverable, kind
 from core.quota import Rules
 from core.reply import Reply, Tally
 from core.turns import Outcome, Turn
@@ -85,7 +85,7 @@ class Delivery:
         async def work(session: Session) -> bool:
             now, is_excused = self._now(), True
             await give_back(session, turn)
-            is_followed = await inbox.give_up(session, turn, now=now)
+            is_followed = await inbox.give_up(session, turn, now=now, reason=kind(error))
             if isinstance(error, Muted):
                 if not isinstance(error, TooLate):  # the next ticket may be written with
                     times = await mutes.mute(session, turn.address, now=now)

@@ -52,6 +52,14 @@ async def remaining_budget(session: Session, rules: Rules, *, now: datetime) -> 
     return await _rest(session, [(DEPLOYMENT, "everybody", limit) for limit in rules.budget], now)
 
 
+async def counted_budget(session: Session, rules: Rules, *, now: datetime) -> list[Remaining]:
+    """Return the same without the limits in which nothing is counted yet: no call is read."""
+    every: list[tuple[int, Whose, Limit]] = [
+        (DEPLOYMENT, "everybody", limit) for limit in rules.budget
+    ]
+    return await _rest(session, every, now, reads_calls=False)
+
+
 async def resumes_at(
     session: Session, payer: Payer, rules: Rules, unit: Unit, needed: int, *, now: datetime
 ) -> datetime | None:
@@ -66,7 +74,11 @@ async def resumes_at(
 
 
 async def _rest(
-    session: Session, theirs: Sequence[tuple[int, Whose, Limit]], now: datetime
+    session: Session,
+    theirs: Sequence[tuple[int, Whose, Limit]],
+    now: datetime,
+    *,
+    reads_calls: bool = True,
 ) -> list[Remaining]:
     """Return the rest of some owners' limits."""
     is_theirs = _allowances.c.owner_id.in_({owner for owner, _, _ in theirs})
@@ -75,6 +87,8 @@ async def _rest(
     left = []
     for owner, whose, limit in theirs:
         row = rows.get((owner, limit.unit, limit.window))
+        if row is None and not reads_calls:
+            continue
         used = (
             await ledger_sum(session, owner, limit, now)
             if row is None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from core import fleet
+from core import fleet, tallies
 from core.adapter import Adapter
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.errors import DeliveryError, LeaseLost, Muted, RetryAfter, Unreachable
 from core.gates import Clock, Gates
 from core.presence import Sure, always
@@ -148,9 +148,13 @@ class Calls:
         if self.turn.question.announced:
             self.gates.rest(limit.retry_after)  # the limit may be that of all chats
         until = self.now() + timedelta(seconds=limit.retry_after)
-        await transact(
-            self.sessions, lambda session: fleet.pause(session, self.turn.address, until=until)
-        )
+        address, now = self.turn.address, self.now()
+
+        async def work(session: Session) -> None:
+            await fleet.pause(session, address, until=until)
+            await tallies.count(session, f"{tallies.FLOOD}{address.platform}", now=now)
+
+        await transact(self.sessions, work)
 
     async def enter(self) -> None:
         """Wait for the gates; raises RetryAfter if that takes longer than `SHORT_WAIT`."""

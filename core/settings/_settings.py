@@ -96,6 +96,11 @@ class Settings(Environment):
     host: str = ""
     """The address of both ports; "" for all addresses of the machine."""
 
+    dashboard: bool = True
+    """The operators have a dashboard beneath /dashboard of PORT."""
+    dashboard_texts: bool = False
+    """They can read there what was said in a turn."""
+
     admins: Annotated[tuple[Account, ...], BeforeValidator(parse_admins)] = ()
     """The operators' accounts. They may give the operators' commands in their private chats."""
 

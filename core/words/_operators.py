@@ -138,3 +138,11 @@ ANNOUNCE_PROGRESS = _(
     "People: {people}. Sent: {sent}. On its way: {waiting}. Not taken: {refused}. Left out because"
     " they have blocked me: {left_out}."
 )
+
+# The dashboard
+
+DASHBOARD_CODE = _(
+    "Your code for the dashboard: **{code}**. It is good for {minutes} minutes, in the browser that"
+    " asked for it. Pass it on to nobody. If you have not asked for it, ignore it: nobody gets in"
+    " without it."
+)

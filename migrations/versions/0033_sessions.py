@@ -1,6 +1,6 @@
 """Note the session by which the other processes see that one has died, and who is leaving.
 
-Revision 0033, follows 0031, 2026-11-29.
+Revision 0033, follows 0032, 2026-11-29.
 
 The table has a row for each process, so that no lock lasts.
 """
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0033"
-down_revision = "0031"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 

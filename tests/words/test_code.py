@@ -30,7 +30,7 @@ TO_OTHERS = frozenset(
         *("core/sqlite.py", "core/tools"),
         *("bots/__main__.py", "bots/backups.py", "bots/composition.py", "bots/log.py"),
         *("bots/models.py", "bots/telemetry.py", "bots/transport", "core/backup.py"),
-        *("bots/operator.py", "bots/markdown", "bots/discord/rest.py"),
+        *("bots/operator.py", "bots/markdown", "bots/discord/rest.py", "bots/web/dashboard"),
     )
 )
 """Modules that say nothing to people who chat: to the model, to operators, or to nobody."""
