@@ -405,11 +405,16 @@ def usable() -> Iterator[None]:
 
 async def _is_current(session: Session) -> bool:
     """Return whether the schema is at least as new as this code; in a deploy it may be newer."""
+    stored, known = await revision(session), revisions()
+    return stored == known[-1] or (stored is not None and stored not in known)
+
+
+async def revision(session: Session) -> str | None:
+    """Return the revision of the tables; None if there are none."""
     if not inspect(session.connection).has_table("alembic_version"):
-        return False
-    revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
-    known = revisions()
-    return revision == known[-1] or (revision is not None and revision not in known)
+        return None
+    found: str | None = await session.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def revisions() -> list[str]:

@@ -63,7 +63,10 @@ def read(*kinds: type[E], env_file: str | None = ".env", **values: object) -> li
     try:
         stored = dotenv_values(env_file, encoding="utf-8") if env_file else {}
     except UnicodeDecodeError:
-        raise SettingsError(f"{env_file}: not a text in UTF-8") from None
+        raise SettingsError(f"{env_file}: not a text in UTF-8; save it as one") from None
+    except OSError as error:
+        told = f"{env_file}: cannot be read: {error.strerror}; let this user read it"
+        raise SettingsError(told) from None
     told = _lower(stored) | _lower(os.environ) | values
     found: list[E] = []
     faults: list[str] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bots.__main__ import load
+from bots.loading import load
 from bots.platform import Platform
 from bots.registry import PLATFORMS
 from core.environment import Environment
