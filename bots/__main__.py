@@ -25,8 +25,8 @@ from core.plain import visible
 from core.settings import Settings
 
 NOTHING_TO_RUN = """\
-Nothing to run: no platform has a token. `python -m bots init` asks for all that is needed. Or set at
-least one, in the environment or in a file .env:
+Nothing to run: no platform has a token. `python -m bots init` asks for all that is needed, or set
+at least one, in the environment or in a file .env:
 
 {needs}
 
@@ -158,14 +158,11 @@ def _carry_out(arguments: Sequence[str]) -> int:
         from bots import models  # noqa: PLC0415 - as above
 
         return models.main(arguments[1:])
-    if arguments[:1] == ["init"]:
-        from bots import setup  # noqa: PLC0415 - as above
+    if arguments[:1] in (["init"], ["doctor"]):
+        from bots import doctor, setup  # noqa: PLC0415 - as above
 
-        return setup.main(arguments[1:])
-    if arguments[:1] == ["doctor"]:
-        from bots import doctor  # noqa: PLC0415 - as above
-
-        return doctor.main(arguments[1:])
+        main = setup.main if arguments[0] == "init" else doctor.main
+        return main(arguments[1:])
     told = _parser().parse_args(arguments)
     return serve(told.platforms, listen=told.listen)
 

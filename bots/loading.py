@@ -23,6 +23,37 @@ def load(env_file: str | None = ".env", **values: object) -> tuple[Settings, lis
     return loaded, [each for each in found if isinstance(each, Platform)]
 
 
+def recover(
+    env_file: str | None = ".env", **values: object
+) -> tuple[Settings, list[Platform], dict[str, str]]:
+    """Read all settings; those that are wrong have their defaults, or no limit.
+
+    Return the sentences about these, too, by the names of the settings. Raises SettingsError if
+    `env_file` cannot be read.
+    """
+    faults: dict[str, str] = {}
+    given = dict(values)
+    while True:
+        try:
+            return (*load(env_file, **given), faults)
+        except SettingsError as error:
+            new = parted(error)
+            if "" in new or env_file in new:
+                raise
+            if new.keys() <= faults.keys():
+                if given.get("quota") == "":
+                    raise
+                given |= {"quota": "", "budget": ""}  # a limit in usd wants prices
+            given |= {name.lower(): "" for name in new}
+            faults = new | faults
+
+
+def parted(error: SettingsError) -> dict[str, str]:
+    """Return the sentences of an error of `load` by the names of the settings."""
+    found = (line.partition(": ") for line in str(error).splitlines())
+    return {name if colon else "": told for name, colon, told in found}
+
+
 def _wrong_ids(loaded: Settings) -> Iterator[str]:
     """Yield a sentence for each setting with an account or a group that no platform can have."""
     accounts = {"ADMINS": loaded.admins, "ALLOWED_PEOPLE": loaded.allowed_people}

@@ -65,8 +65,8 @@ def read(*kinds: type[E], env_file: str | None = ".env", **values: object) -> li
     except UnicodeDecodeError:
         raise SettingsError(f"{env_file}: not a text in UTF-8; save it as one") from None
     except OSError as error:
-        told = f"{env_file}: cannot be read: {error.strerror}; let this user read it"
-        raise SettingsError(told) from None
+        reason = f"cannot be read: {error.strerror}; let this user read it"
+        raise SettingsError(f"{env_file}: {reason}") from None
     told = _lower(stored) | _lower(os.environ) | values
     found: list[E] = []
     faults: list[str] = []

@@ -81,8 +81,8 @@ async def introduce(account: Account) -> Introduction:
         line(me.get("username", "")),
         me["id"],
         (
-            f"Discord:  add the bot to a server: {INVITATION.format(id=line(number))}",
-            f"          or install it for yourself: {INSTALLATION.format(id=line(number))}",
+            f"Add the bot to a server of Discord:\n{INVITATION.format(id=line(number))}",
+            f"Install it there for yourself:\n{INSTALLATION.format(id=line(number))}",
         ),
     )
 

@@ -76,8 +76,8 @@ async def introduce(account: Account) -> Introduction:
         f"@{name}",
         str(me["id"]),
         (
-            f"Telegram: write to the bot at https://t.me/{name}",
-            f"          or add it to a group: https://t.me/{name}?startgroup",
+            f"Write to the bot on Telegram:  https://t.me/{name}",
+            f"Add it to a group:             https://t.me/{name}?startgroup",
         ),
     )
 

@@ -1,0 +1,98 @@
+"""Asking for one setting until it is right."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bots.setup import _file as env_file
+from bots.setup._answers import Answers
+from bots.setup._terminal import Terminal
+from core.findings import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """An operator at a terminal, whose answers are going to stand in a file."""
+
+    terminal: Terminal
+    answers: Answers
+    path: Path
+
+    def obtain(
+        self,
+        name: str,
+        *,
+        default: str = "",
+        hidden: bool = False,
+        is_optional: bool = False,
+        none: str = "",
+        check: Callable[[], bool] = lambda: True,
+    ) -> str:
+        """Ask for a setting until it is right, and return its value.
+
+        `none` is the word for an empty value; `check` looks at the answer, which is noted already.
+        """
+        if fixed := self.answers.fixed(name):
+            self.terminal.say(f"{name} is set in the environment, which wins over .env.")
+            if self._is_right(name, fixed):
+                check()
+            return fixed
+        stored = self.answers.stored(name)
+        if none and self.answers.is_stored(name):
+            stored = stored or none
+        shown = "the one in .env" if stored and (hidden or "URL" in name) else stored or default
+        question = f"{name}{' (hidden)' if hidden else ''}{f' [{shown}]' if shown else ''}: "
+        while True:
+            value = self._typed(question, name, stored, hidden=hidden) or default
+            if value:
+                empty = bool(none) and value.lower() == none
+                if self._takes(name, "" if empty else value, check):
+                    return self.answers.value(name)
+            elif is_optional:
+                return ""
+            else:
+                self.terminal.say(f"{name} is needed.", mark="  ")
+
+    def _typed(self, question: str, name: str, stored: str, *, hidden: bool) -> str:
+        """Return what is typed; what is stored if that is nothing, or is not to be replaced."""
+        typed = self.terminal.ask(question, hidden=hidden)
+        if typed and stored and typed != stored and not self._replaces(name):
+            return stored
+        return typed or stored
+
+    def _replaces(self, name: str) -> bool:
+        return self.terminal.agrees(f"Replace {name} in {self.path}?")
+
+    def _takes(self, name: str, value: str, check: Callable[[], bool]) -> bool:
+        """Note an answer, and return whether it is right; if not, the person is told why."""
+        before = self.answers.typed.get(name)
+        if self._is_right(name, value):
+            self.answers.typed[name] = value
+            if check():
+                return True
+        self.answers.typed.pop(name, None)
+        if before is not None:
+            self.answers.typed[name] = before
+        return False
+
+    def _is_right(self, name: str, value: str) -> bool:
+        try:
+            env_file.check(value)
+        except ValueError as error:
+            complaint = str(error)
+        else:
+            complaint = self.answers.complaint(name, value)
+        if complaint:
+            self.terminal.say(f"{name}: {complaint}", mark="  Wrong: ")
+        return not complaint
+
+    def show(self, findings: Sequence[Finding]) -> None:
+        """Show what checks have found."""
+        marks = {Severity.FAULT: "  Wrong: ", Severity.WARNING: "  Better: ", Severity.NOTE: "  "}
+        for each in findings:
+            self.terminal.say(f"{each}.", mark=marks[each.severity])
+
+    def goes_on(self, why: str, *, usually: bool = True) -> bool:
+        """Tell that an answer could not be checked; return whether to take it all the same."""
+        self.terminal.say(f"{why}.", mark="  Not checked: ")
+        return self.terminal.agrees("  Go on with this answer?", usually=usually)
