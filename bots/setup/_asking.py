@@ -40,7 +40,8 @@ class Asker:
         stored = self.answers.stored(name)
         if none and self.answers.is_stored(name):
             stored = stored or none
-        shown = "the one in .env" if stored and (hidden or "URL" in name) else stored or default
+        is_secret = bool(stored) and (hidden or "@" in stored)  # an address may hold a password
+        shown = "the one in .env" if is_secret else stored or default
         question = f"{name}{' (hidden)' if hidden else ''}{f' [{shown}]' if shown else ''}: "
         while True:
             value = self._typed(question, name, stored, hidden=hidden) or default

@@ -20,7 +20,8 @@ def ask_platforms(asker: Asker) -> list[str]:
     invitations: dict[str, None] = {}
     while True:
         for kind in kinds:
-            asker.terminal.say(f"{kind.name.capitalize()}: {_where(kind)}. Enter leaves it out.")
+            enter = "keeps it" if asker.answers.stored(kind.credential) else "leaves it out"
+            asker.terminal.say(f"{kind.name.capitalize()}: {_where(kind)}. Enter {enter}.")
             meet = partial(_meet, asker, kind, invitations)
             asker.obtain(kind.credential, hidden=True, is_optional=True, check=meet)
             asker.terminal.say()
