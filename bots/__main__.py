@@ -11,7 +11,7 @@ from argparse import (
 )
 from collections.abc import Callable, Sequence
 
-from bots import dynos, permissions
+from bots import dynos, permissions, streams
 from bots import log as lines
 from bots.composition import run
 from bots.loading import NAMES, load
@@ -137,10 +137,12 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 def main() -> None:
     """Run the console script `parley`."""
     permissions.narrow()
-    try:
-        sys.exit(_carry_out(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    streams.open_closed()
+    with streams.ending_quietly():
+        try:
+            sys.exit(_carry_out(sys.argv[1:]))
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
 
 
 def _carry_out(arguments: Sequence[str]) -> int:

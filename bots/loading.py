@@ -76,7 +76,7 @@ def _wrong_id(name: str, platform: str, number: str, *, is_group: bool) -> str:
         return f"{name}: a group on {platform} is a number, as {platform}:-100123; write that"
     return (
         f"{name}: an account on {platform} is a number, as {platform}:123;"
-        " `parley users NAME` shows those of people who have written to the bot"
+        " write that; `parley users NAME` shows it for people who have written to the bot"
     )
 
 

@@ -393,13 +393,17 @@ async def _prepare(sessions: Sessions, url: str) -> None:
             )
 
 
+SEE = " (see that it runs, and that the URL names it rightly)"
+"""The advice at a start that cannot reach its database for another reason."""
+
+
 @contextmanager
 def usable() -> Iterator[None]:
     """Raise SettingsError, which tells the operator what to do, for any error of the database."""
     try:
         yield
     except (DBAPIError, *TRANSIENT) as error:
-        why = f"{reason(error)}{advice(error)}"
+        why = f"{reason(error)}{advice(error) or SEE}"
         raise SettingsError(f"DATABASE_URL: the database cannot be used: {why}") from None
 
 

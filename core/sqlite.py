@@ -109,7 +109,9 @@ def exclusive(path: str) -> Iterator[None]:
             " for several, set DATABASE_URL to a PostgreSQL database"
         ) from None
     except OSError as error:
-        raise SettingsError(f"DATABASE_URL: cannot write beside {path}: {error.strerror}") from None
+        raise SettingsError(
+            f"DATABASE_URL: cannot write beside {path}: {error.strerror}; let this user do so"
+        ) from None
     try:
         yield
     finally:

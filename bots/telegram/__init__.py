@@ -15,7 +15,7 @@ from core.findings import Check
 def _folder(value: str) -> str:
     """Return the name of a folder, which must be there; "" stays."""
     if value and not (Path(value).is_absolute() and Path(value).is_dir()):
-        raise ValueError("no folder with this absolute path")
+        raise ValueError("no folder with this absolute path; name the one of the Bot API server")
     return value
 
 

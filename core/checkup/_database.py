@@ -34,8 +34,7 @@ def database(
 
 
 def _unusable(name: str, error: SettingsError) -> Finding:
-    remedy = "see that it runs, and that address, name and password in the URL are right"
-    return fault(name, str(error), remedy)
+    return fault(name, str(error), "mend the server, or the URL")
 
 
 # SQLite

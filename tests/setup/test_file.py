@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 from honcho.environ import parse  # type: ignore[import-untyped]
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bots.setup import _file as env_file
@@ -15,15 +15,14 @@ from core.errors import SettingsError
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=40))
-def test_a_value_is_refused_or_reads_alike_in_every_program(
+def test_a_value_that_is_not_refused_reads_alike_in_every_program(
     tmp_path_factory: pytest.TempPathFactory, value: str
 ) -> None:
     path = tmp_path_factory.mktemp("env") / ".env"
     try:
         env_file.check(value)
-    except ValueError as error:
-        assert "%27" in str(error)
-        return
+    except ValueError:
+        assume(False)
     EnvFile(path).write({"FIRST": "1", "VALUE": value})
     assert dotenv_values(path) == parse(path.read_text()) == {"FIRST": "1", "VALUE": value}
 

@@ -108,7 +108,7 @@ async def test_a_wrong_answer_gets_one_sentence_and_the_question_again(desk: Des
         "MODEL_API_URL": {"api.example.org": "not of the form https://host/path"},
         "MODEL_API_KEY": {"": "is needed", "wrong": "does not accept it"},
         "DATABASE_URL": {
-            "mysql://h/x": "not of the form sqlite:///file.db",
+            "mysql://h/x": "write it as sqlite:///file.db",
             "sqlite:////nowhere/at/all.db": "there is no folder /nowhere/at",
             "sqlite:///it's.db": "%27",
         },
