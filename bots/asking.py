@@ -5,6 +5,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -26,6 +28,8 @@ class Told:
 
     status: int
     body: Any
+    date: datetime | None = None
+    """The server's time, if it told it."""
 
     def field(self, name: str, default: Any = None) -> Any:
         """Return a field of the body, or `default` if there is none or it is of another type."""
@@ -60,6 +64,7 @@ async def ask(
                 "GET", url, headers={**PLAIN, **(headers or {})}, params=dict(query or {})
             ) as response,
         ):
+            date = _date(response.headers.get("Date", ""))
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > LONGEST:
@@ -69,6 +74,14 @@ async def ask(
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unreachable(f"no connection ({type(error).__name__})") from None
     try:
-        return Told(response.status_code, json.loads(body))
+        return Told(response.status_code, json.loads(body), date)
     except (ValueError, RecursionError):
-        return Told(response.status_code, None)
+        return Told(response.status_code, None, date)
+
+
+def _date(told: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -31,8 +31,6 @@ class Acquaintance:
     """The groups in which it has heard something."""
     allowed: tuple[str, ...] = ()
     """The groups that ALLOWED_GROUPS names."""
-    operators: tuple[str, ...] = ()
-    """The accounts in ADMINS."""
     is_heard: bool | None = None
     """True if a process of ours listens now; None if nothing tells that."""
 

@@ -13,7 +13,7 @@ from bots.platform import Acquaintance, Introduction
 from bots.telegram.answers import Json, description
 from bots.telegram.token import NOT_ACCEPTED, check_form
 from core import words
-from core.errors import DeliveryError, SettingsError, Undeliverable, Unreachable
+from core.errors import SettingsError, Undeliverable, Unreachable
 from core.findings import Check, Finding, fault, note, warning
 from core.plain import line
 
@@ -90,7 +90,6 @@ def checks(account: Account, me: Introduction, known: Acquaintance) -> tuple[Che
         Check("telegram.privacy", partial(privacy, account, me, known)),
         Check("telegram.menus", partial(menus, account)),
         Check("telegram.groups", partial(groups, account, me, known)),
-        Check("telegram.operators", partial(operators, account, me, known)),
     )
 
 
@@ -201,18 +200,3 @@ async def _group(
         what = f"ALLOWED_GROUPS names telegram:{group}, in which the bot is not"
         return warning("telegram.groups", what, "add the bot there, or correct the number")
     return None
-
-
-async def operators(account: Account, me: Introduction, known: Acquaintance) -> list[Finding]:
-    """Look for operators who have never written to the bot: it can tell them nothing."""
-    found = []
-    for operator in known.operators:
-        try:
-            await account.call("getChat", chat_id=operator)
-        except DeliveryError as refusal:
-            if isinstance(refusal, Unreachable):
-                raise
-            what = f"ADMINS names telegram:{operator}, who has never written to the bot"
-            remedy = f"write /start to {me.name} from that account, or correct the number"
-            found.append(warning("telegram.operators", what, remedy))
-    return found
