@@ -21,7 +21,7 @@ CONNECT = 5.0
 def files(paths: list[str]) -> list[Finding]:
     """Return what is wrong with the files of an SQLite database and their folder."""
     found = []
-    if exposed := permissions.open_ones(*paths):
+    if exposed := [path for path in permissions.open_ones(*paths) if Path(path).is_file()]:
         what = "other users of this machine can read the database, and all that people said"
         remedy = f"run: chmod 600 {' '.join(map(quote, exposed))}"
         found.append(warning("database.permissions", what, remedy))

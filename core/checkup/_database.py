@@ -98,11 +98,12 @@ def _open(url: str, direct: str, connections: int) -> list[Finding]:
     sessions = db.connect(url, connections=1)
     try:
         with db.usable():
-            is_pooled = not db.is_sqlite(url) and sessions.is_pooled
-            found = sessions.run_here(_tables)
             if db.is_sqlite(url):
-                return found
-            found += sessions.run_here(server.rights)
+                return sessions.run_here(_tables)
+            is_pooled = sessions.is_pooled
+            found = sessions.run_here(server.rights)
+            if not any(each.name == "database.rights" for each in found):
+                found += sessions.run_here(_tables)
             here = sessions.run_here(server.identity)
             if not is_pooled:
                 found += sessions.run_here(lambda s: server.connections(s, connections + 1))
