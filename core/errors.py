@@ -159,6 +159,8 @@ class PromptTooLong(ModelRejected):
         self.most = most
 
 
+Unit = Literal["turns", "tokens", "usd"]
+"""What a limit counts; money is in micro-dollars."""
 Whose = Literal["person", "group", "everybody"]
 """The owner of a limit: one person, the members of a group, or all people together."""
 
@@ -166,8 +168,8 @@ Whose = Literal["person", "group", "everybody"]
 class QuotaExceeded(ParleyError):
     """An allowance has less left than is needed, until `resets_at` (UTC).
 
-    `limit` is the operator's text, `most` its amount; `needed`, `left` and `most` are turns, tokens
-    or micro-dollars.
+    `limit` is the operator's text, `most` its amount; `needed`, `left` and `most` are in its
+    `unit`: turns, tokens or micro-dollars ("usd").
     """
 
     def __init__(
@@ -178,6 +180,7 @@ class QuotaExceeded(ParleyError):
         needed: int,
         left: int,
         most: int,
+        unit: Unit = "turns",
         whose: Whose = "person",
     ) -> None:
         super().__init__(
@@ -188,6 +191,7 @@ class QuotaExceeded(ParleyError):
         self.needed = needed
         self.left = left
         self.most = most
+        self.unit = unit
         self.whose = whose
 
 

@@ -306,12 +306,23 @@ class Chat:
             await memory.choose_model(session, turn.conversation_id, None)
 
     async def _warned(self, session: Session, turn: Turn, answer: str) -> str:
-        """Return an answer with a line below it for each limit of which most is used by now."""
+        """Warn of each limit of which most is used by now; return the answer as people see it.
+
+        The warning stands below the answer; one that concerns nobody else in a group, beside it.
+        """
         if turn.kind != "chat":
             return answer
         now = self._now()
         for low in await quota.warn(session, turn, self._terms.rules, now=now):
-            answer = await inbox.add(session, turn, usage.warning(low, now))
+            warning = usage.warning(low, now)
+            if turn.question.private or low.whose == "group":
+                answer = await inbox.add(session, turn, warning)
+            else:
+                # The answer has taken the place that a ticket holds.
+                to = None if turn.ticket else turn.message_id
+                await inbox.tell(
+                    session, turn, warning, reply_to=to, whispered=True, follows=True, now=now
+                )
         return answer
 
     async def _restored(self, session: Session, turn: Turn, ending: _Ending) -> str:

@@ -158,11 +158,12 @@ async def tell(
     now: datetime,
     reply_to: str | None = None,
     whispered: bool = False,
+    follows: bool = False,
 ) -> None:
     """Store a notice for a person, in a message of its own beside the answer to a turn.
 
     `reply_to` is the message of theirs that it replies to; `whispered` means that it concerns
-    nobody else.
+    nobody else, and `follows` that it waits until the answer stands.
     """
     question = turn.question.aside(whispered=whispered)
     entry = Entry(
@@ -176,6 +177,7 @@ async def tell(
         lane=None,
         question=question,
         ready_at=now,
+        follows_id=turn.id if follows else None,
         answer=text,
     )
     await say(session, entry, now=now)

@@ -150,13 +150,16 @@ class Changes:
     async def _go_on(
         self, session: Session, change: Change, record: inbox.Record, waiting: quota.Waiting
     ) -> Accepted:
-        """Ask again what waits under a notice, once its limit is whole again.
+        """Ask again what waits under a notice, once enough is left of every limit.
 
         The questions are answered in their order, each in reply to its own message.
         """
-        now = self._now()
-        if now < waiting.until:
-            return Accepted(told=words.WAITS.format(until=words.until(waiting.until, now)))
+        now, rules = self._now(), self._offer.rules
+        payer = await quota.payer_of(session, record.user_id, record.conversation_id)
+        needs = waiting.unit, waiting.needed
+        later = await quota.resumes_at(session, payer, rules, *needs, now=now)
+        if waiting.turn_ids and later is not None:
+            return Accepted(told=words.WAITS.format(until=words.until(later, now)))
         notice = await inbox.answer_of(session, record.id)
         await quota.end_wait(session, waiting.notice_id)
         for turn_id in waiting.turn_ids:

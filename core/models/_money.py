@@ -103,9 +103,11 @@ waiting = Table(
     ),
     # The turn whose answer is the notice: the first question that was refused.
     Column("notice_id", Key, nullable=False, index=True),
-    Column("until", Instant, nullable=False),
+    # What it needs, in the unit of the limit that refused it.
+    Column("unit", Text, nullable=False),
+    Column("needed", BigInteger, nullable=False),
 )
-"""A question that a limit refused; from `until` on, a button below the notice asks it again."""
+"""A question that a limit refused; a button below the notice asks it again when enough is left."""
 
 calls = Table(
     "calls",

@@ -8,11 +8,12 @@ from sqlalchemy import exists, select
 
 from core import models, quota, words
 from core.db import Session
+from core.errors import Unit
 from core.operations._audit import note
 from core.operations._order import Answer, NotDone, Order, literal
 from core.operations._people import find, one
 from core.quota import Group, Whom
-from core.settings import DEFAULT, UNLIMITED, Limit, Unit, read_amount
+from core.settings import DEFAULT, UNLIMITED, Limit, read_amount
 from core.turns import Payer
 
 T = TypeVar("T")

@@ -25,6 +25,7 @@ from core.quota._left import (
     by_day,
     remaining,
     remaining_budget,
+    resumes_at,
     spent,
 )
 from core.quota._reserving import Reservation, reserve
@@ -76,6 +77,7 @@ __all__ = [
     "remaining",
     "remaining_budget",
     "reserve",
+    "resumes_at",
     "settle",
     "spent",
     "split",

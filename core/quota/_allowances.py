@@ -22,10 +22,10 @@ from sqlalchemy import (
 
 from core import models
 from core.db import Session, insert_missing, row_count
-from core.errors import LeaseLost
+from core.errors import LeaseLost, Unit
 from core.models import Instant, allowances, corrections, exceptions
 from core.quota._rules import DEPLOYMENT, Rules
-from core.settings import Limit, Unit, Window
+from core.settings import Limit, Window
 from core.turns import Payer, Turn
 
 _calls = models.calls

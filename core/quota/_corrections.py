@@ -9,6 +9,7 @@ from sqlalchemy import and_, delete, insert, or_, select, update
 
 from core import models
 from core.db import Session
+from core.errors import Unit
 from core.models import corrections
 from core.quota._allowances import (
     CORRECTED,
@@ -23,7 +24,7 @@ from core.quota._allowances import (
 from core.quota._days import FIGURES, add
 from core.quota._exceptions import Whom, ensure, store, terms_of
 from core.quota._rules import Rules, stricter
-from core.settings import Amount, Limit, Unit, Window, read_amount
+from core.settings import Amount, Limit, Window, read_amount
 
 _calls = models.calls
 _days = models.days

@@ -9,7 +9,7 @@ from sqlalchemy import Integer, Table, bindparam, case, func, select
 
 from core import models
 from core.db import Session
-from core.errors import Whose
+from core.errors import Unit, Whose
 from core.models import Instant
 from core.quota._allowances import ledger_sum, used_now
 from core.quota._rules import DEPLOYMENT, Rules
@@ -50,6 +50,19 @@ async def remaining(
 async def remaining_budget(session: Session, rules: Rules, *, now: datetime) -> list[Remaining]:
     """Return the rest of each limit of the whole deployment."""
     return await _rest(session, [(DEPLOYMENT, "everybody", limit) for limit in rules.budget], now)
+
+
+async def resumes_at(
+    session: Session, payer: Payer, rules: Rules, unit: Unit, needed: int, *, now: datetime
+) -> datetime | None:
+    """Return when every limit in a unit has so much left and no other one is used up; None if now.
+
+    That is when the windows end that have too little.
+    """
+    left = await remaining(session, payer, rules, now=now)
+    left += await remaining_budget(session, rules, now=now)
+    short = (each for each in left if each.left < (needed if each.limit.unit == unit else 1))
+    return max((each.resets_at for each in short), default=None)
 
 
 async def _rest(

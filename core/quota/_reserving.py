@@ -200,6 +200,7 @@ async def _refusal(
                 needed=each.amount,
                 left=max(each.limit.amount - used, 0),
                 most=each.limit.amount,
+                unit=each.limit.unit,
                 whose=whose(each.owner),
             )
     return None

@@ -25,12 +25,13 @@ from sqlalchemy import (
 
 from core import models, tallies
 from core.db import Session
+from core.errors import Unit
 from core.messages import Usage
 from core.models import Instant, allowances
 from core.quota._allowances import KEY, LOCKED, create, lock_all
 from core.quota._reserving import Reservation
 from core.quota._rules import DEPLOYMENT, Rules
-from core.settings import Limit, Unit, Window
+from core.settings import Limit, Window
 from core.turns import Turn
 
 _WINDOWS: tuple[Window, ...] = get_args(Window)

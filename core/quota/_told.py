@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, or_, select
 
 from core import models
 from core.db import Session, insert
-from core.errors import QuotaExceeded
+from core.errors import QuotaExceeded, Unit
 from core.turns import Outcome, Turn
 
 MOST = 5
@@ -48,7 +48,8 @@ async def tell(session: Session, turn: Turn, refusal: QuotaExceeded, *, now: dat
     if waits:
         where = (_notices.c[name] == value for name, value in key.items())
         notice_id = await session.scalar(select(_notices.c.turn_id).where(*where))
-        row = {"turn_id": turn.id, "notice_id": notice_id, "until": refusal.resets_at}
+        needs = {"unit": refusal.unit, "needed": refusal.needed}
+        row = {"turn_id": turn.id, "notice_id": notice_id} | needs
         added = insert(session, _waiting).values(row)
         await session.execute(added.on_conflict_do_update(index_elements=["turn_id"], set_=row))
     return is_first
@@ -64,22 +65,23 @@ def _bound(turn: Turn, refusal: QuotaExceeded) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The questions that wait under a notice until a time: the ids of their turns, in order.
+    """The questions that wait under a notice: the ids of their turns, in order.
 
-    What was forgotten, stopped, deleted or answered since waits no longer.
+    What was forgotten, stopped, deleted or answered since waits no longer. The first one needs so
+    much of each limit in a unit.
     """
 
     notice_id: int
-    until: datetime
     turn_ids: tuple[int, ...]
+    unit: Unit
+    needed: int
 
 
 async def waiting(session: Session, turn_id: int) -> Waiting | None:
     """Return what waits under the notice of a refused turn, or with it; None if it told nothing."""
     own = select(_waiting.c.notice_id).where(_waiting.c.turn_id == turn_id).scalar_subquery()
     found = await session.execute(
-        select(_waiting.c.notice_id, _waiting.c.until, _turns.c.id, _turns.c.outcome)
-        .add_columns(models.FORGOTTEN.label("forgotten"))
+        select(_waiting, _turns.c.outcome, models.FORGOTTEN.label("forgotten"))
         .join(_turns, _turns.c.id == _waiting.c.turn_id)
         .where(_waiting.c.notice_id == func.coalesce(own, turn_id))
         .order_by(_turns.c.id)
@@ -87,13 +89,16 @@ async def waiting(session: Session, turn_id: int) -> Waiting | None:
     rows = found.all()
     if not rows:
         return None
-    left = [row.id for row in rows if row.outcome == Outcome.REFUSED and not row.forgotten]
-    return Waiting(rows[0].notice_id, max(row.until for row in rows), tuple(left[-MOST:]))
+    left = [row for row in rows if row.outcome == Outcome.REFUSED and not row.forgotten][-MOST:]
+    first = next(iter(left), rows[0])
+    turn_ids = tuple(row.turn_id for row in left)
+    return Waiting(first.notice_id, turn_ids, first.unit, first.needed)
 
 
 async def end_wait(session: Session, notice_id: int) -> None:
-    """Let nothing wait under a notice any more."""
+    """Let nothing wait under a notice any more; the next refusal has a notice of its own."""
     await session.execute(delete(_waiting).where(_waiting.c.notice_id == notice_id))
+    await session.execute(delete(_notices).where(_notices.c.turn_id == notice_id))
 
 
 async def awaited(session: Session, user_id: int, conversation_id: int) -> list[int]:

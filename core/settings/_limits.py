@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from core.errors import Unit
 from core.money import MICRO
 
 MOST = 1_000_000_000
 """The largest amount; sums of larger ones would not fit the database."""
 
-Unit = Literal["turns", "tokens", "usd"]
 Window = Literal["minute", "hour", "day", "week", "month"]
 
 _AMOUNT = r"(?P<amount>\d{1,12}(\.\d{1,12})?) ?(?P<scale>k|m|) ?(?P<unit>turns?|tokens?|usd)"

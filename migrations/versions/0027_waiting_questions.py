@@ -35,7 +35,8 @@ def upgrade() -> None:
         "waiting",
         sa.Column("turn_id", KEY, autoincrement=False, nullable=False),
         sa.Column("notice_id", KEY, nullable=False),
-        sa.Column("until", INSTANT, nullable=False),
+        sa.Column("unit", sa.Text, nullable=False),
+        sa.Column("needed", sa.BigInteger, nullable=False),
         sa.ForeignKeyConstraint(
             ["turn_id"], ["turns.id"], name="fk_waiting_turn_id", ondelete="CASCADE"
         ),

@@ -26,11 +26,11 @@ from sqlalchemy import delete, select, update
 from core import db, identity, inbox, models, quota
 from core.adapter import Address, Author
 from core.db import Session, Sessions, finish
-from core.errors import QuotaExceeded
+from core.errors import QuotaExceeded, Unit
 from core.messages import Usage
 from core.quota import DEPLOYMENT, Group, Progress, Reservation, Rules, Whom
 from core.quota._days import _sum_up
-from core.settings import Limit, Unit, Window, read_limits
+from core.settings import Limit, Window, read_limits
 from core.turns import Turn
 from tests.core import rows
 

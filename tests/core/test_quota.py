@@ -514,6 +514,25 @@ async def test_remaining_tells_the_rest_of_each_limit(sessions: Sessions, turn: 
     assert item.left == 0
 
 
+async def test_what_is_short_resumes_when_the_longest_window_of_it_ends(
+    sessions: Sessions, turn: Turn
+) -> None:
+    async def resumes(needed: int, rules: Rules = RULES) -> datetime | None:
+        payer = Payer(turn.user_id)
+        return await commit(
+            sessions, lambda s: quota.resumes_at(s, payer, rules, "usd", needed, now=NOW)
+        )
+
+    month = datetime(2026, 4, 1, tzinfo=UTC)
+    await settle(sessions, await reserve(sessions, turn), 42)
+    assert await resumes(958) is None
+    assert await resumes(959) == month, "something is left of it, but too little"
+    await commit(sessions, lambda s: quota.grant(s, turn.user_id, "1 usd", RULES, now=NOW))
+    assert await resumes(959) is None
+    whole = Rules(RULES.quota, budget=(Limit(1, "turns", "minute"),))
+    assert await resumes(1, whole) == NOW.replace(second=0) + timedelta(minutes=1)
+
+
 async def test_spent_is_the_sum_of_the_settled_calls(sessions: Sessions, turn: Turn) -> None:
     bob = await turn_of(sessions, rows.BOB)
     last_of_march = datetime(2026, 3, 31, 12, tzinfo=UTC)  # on Samoa the first of April begins

@@ -1,7 +1,7 @@
 """The stages of dialogs: each offers the same few actions, on its platform."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -111,15 +111,27 @@ class TelegramStage:
         """Return the texts and the labels of the buttons of the bot's messages to Ada."""
         return [(each.text, each.buttons) for each in self.server.answers(self.chat)]
 
-    async def press(self, label: str, at: int = -1) -> str:
-        """Let Ada press a button; return what the bot tells only her."""
+    async def press(self, label: str, at: int = -1) -> Press:
+        """Let Ada press a button, and wait until the bot has heard of it."""
         message = self.server.answers(self.chat)[at]
-        return await self.told(await self.server.press(message, label, self.ada))
+        return await self._heard(await self.server.press(message, label, self.ada))
 
-    async def press_gone(self, kind: ChangeKind, at: int = -1) -> str:
+    async def press_gone(self, kind: ChangeKind, at: int = -1) -> Press:
         """Let Ada press a button that her client still shows."""
         message = self.server.answers(self.chat)[at]
-        return await self.told(await self.server.press_gone(message, kind.value, self.ada))
+        return await self._heard(await self.server.press_gone(message, kind.value, self.ada))
+
+    async def told_by_press(self, label: str, at: int = -1) -> str:
+        """Let Ada press a button; return what the bot tells only her."""
+        return await self.told(await self.press(label, at))
+
+    async def told_by_press_gone(self, kind: ChangeKind, at: int = -1) -> str:
+        """Let Ada press a button that her client still shows; return what the bot tells her."""
+        return await self.told(await self.press_gone(kind, at))
+
+    async def _heard(self, press: Press) -> Press:
+        await self.server.wait(lambda: press.answer is not None)
+        return press
 
     async def told(self, press: Press) -> str:
         """Return what the bot tells only the person who pressed a button."""
@@ -181,21 +193,31 @@ class DiscordStage:
         messages = self.server.answers(self.channel)
         return [(each.content, [part["label"] for part in each.buttons]) for each in messages]
 
-    async def press(self, label: str, at: int = -1) -> str:
-        """Let Ada press a button; return what the bot tells only her."""
+    async def press(self, label: str, at: int = -1) -> Interaction:
+        """Let Ada press a button, and wait until the bot has heard of it."""
         message = self.server.answers(self.channel)[at]
-        return await self.told(await self.server.press(message, label, self.ada))
+        return await self._heard(await self.server.press(message, label, self.ada))
 
-    async def press_gone(self, kind: ChangeKind, at: int = -1) -> str:
+    async def press_gone(self, kind: ChangeKind, at: int = -1) -> Interaction:
         """Let Ada press a button that her client still shows."""
         message = self.server.answers(self.channel)[at]
-        return await self.told(await self.server.press_gone(message, kind.value, self.ada))
+        return await self._heard(await self.server.press_gone(message, kind.value, self.ada))
+
+    async def told_by_press(self, label: str, at: int = -1) -> str:
+        """Let Ada press a button; return what the bot tells only her."""
+        return await self.told(await self.press(label, at))
+
+    async def told_by_press_gone(self, kind: ChangeKind, at: int = -1) -> str:
+        """Let Ada press a button that her client still shows; return what the bot tells her."""
+        return await self.told(await self.press_gone(kind, at))
+
+    async def _heard(self, press: Interaction) -> Interaction:
+        await self.server.wait(lambda: press.acknowledged)
+        return press
 
     async def told(self, press: Interaction) -> str:
-        """Return what the bot tells only the person who pressed a button, if it comes soon."""
-        await self.server.wait(lambda: press.acknowledged)
-        with suppress(TimeoutError):
-            await self.server.wait(lambda: press.followups, timeout=0.5)
+        """Return what the bot tells only the person who pressed a button."""
+        await self.server.wait(lambda: press.followups)
         assert all(each.flags & EPHEMERAL for each in press.followups)
         return "".join(each.content for each in press.followups)
 

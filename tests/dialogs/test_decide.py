@@ -24,7 +24,7 @@ async def test_a_conversation_is_forgotten_by_a_button_after_a_restart(
     async with buttons.running():
         await buttons.press("Forget everything")
         await shows(buttons, (words.ALL_FORGOTTEN, []))
-        assert await buttons.press_gone(ChangeKind.CONFIRM) == words.DECIDED
+        assert await buttons.told_by_press_gone(ChangeKind.CONFIRM) == words.DECIDED
         await ask(buttons, "What did I say?")
         await eventually(lambda: "secret" not in str(buttons.records.all("SELECT * FROM messages")))
     assert "secret" not in str(world.model.requests[-1].messages)
@@ -36,7 +36,7 @@ async def test_it_can_be_cancelled_and_asked_again(buttons: ButtonStage, world: 
         await ask(buttons, "/forget")
         await buttons.press("Cancel")
         await shows(buttons, (words.NOT_DONE, []))
-        assert await buttons.press_gone(ChangeKind.CONFIRM) == words.DECIDED
+        assert await buttons.told_by_press_gone(ChangeKind.CONFIRM) == words.DECIDED
         await ask(buttons, "What did I say?")
         assert "secret" in str(world.model.requests[-1].messages)
         await ask(buttons, "/forget")

@@ -162,7 +162,7 @@ async def test_buttons_and_what_only_the_person_sees(
             await ada.stage.press(labels[1])
             await eventually(lambda stage=ada.stage, at=place: not stage.stands()[at][1])  # type: ignore[misc]
             ada.check(ada.stage.stands()[place][0], lambda: words.NOT_DONE)
-            told = await ada.stage.press_gone(ChangeKind.CONFIRM)
+            told = await ada.stage.told_by_press_gone(ChangeKind.CONFIRM)
             ada.check(told, lambda: words.DECIDED)
 
 

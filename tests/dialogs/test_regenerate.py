@@ -64,7 +64,7 @@ async def test_it_can_be_stopped_and_pressed_twice(buttons: ButtonStage, world: 
         with world.model.hold():
             await buttons.press("Regenerate")
             await world.model.seen(2)
-            assert await buttons.press_gone(ChangeKind.REGENERATE) == words.STILL_ANSWERING
+            assert await buttons.told_by_press_gone(ChangeKind.REGENERATE) == words.STILL_ANSWERING
             await buttons.say("/stop")
             await shows(buttons, ("hello", REGENERATE), ("Stopped.", []))
     assert len(world.model.requests) == 2
@@ -97,11 +97,11 @@ async def test_an_older_answer_is_not_replaced(buttons: ButtonStage) -> None:
         for word in ("one", "two"):
             await ask(buttons, f"say {word}")
         await shows(buttons, ("one", []), ("two", REGENERATE))
-        assert await buttons.press_gone(ChangeKind.REGENERATE, 0) == words.MOVED_ON
+        assert await buttons.told_by_press_gone(ChangeKind.REGENERATE, 0) == words.MOVED_ON
         await ask(buttons, "/new")
-        assert await buttons.press("Regenerate", 1) == words.MOVED_ON
+        assert await buttons.told_by_press("Regenerate", 1) == words.MOVED_ON
         await ask(buttons, "/forget yes")
-        assert await buttons.press("Regenerate", 1) == words.FORGOTTEN
+        assert await buttons.told_by_press("Regenerate", 1) == words.FORGOTTEN
         await buttons.records.idle(4)
     assert buttons.records.turns() == 4, "what is pressed in vain leaves nothing"
 

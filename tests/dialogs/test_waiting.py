@@ -1,6 +1,5 @@
 """Questions that a limit refused: they wait under one notice, and a press asks them again."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,13 +28,6 @@ async def ask_all(stage: ButtonStage, *questions: str) -> None:
         await stage.records.idle(number)
 
 
-async def renew(stage: ButtonStage) -> None:
-    """Let the window of the refusals be over."""
-    past = datetime.now(UTC) - timedelta(seconds=1)
-    text = str(past.replace(tzinfo=None)) if "sqlite" in stage.world.database_url else str(past)
-    await stage.records.write("UPDATE waiting SET until = :past", past=text)
-
-
 def replies(stage: ButtonStage) -> list[tuple[str, str]]:
     """The first lines of the bot's messages, each with the text that it replies to."""
     if isinstance(stage, DiscordStage):
@@ -56,10 +48,9 @@ async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
         [(_, _), (notice, [label])] = buttons.stands()
         assert "your limit is 1 answer a day" in notice
         assert label == words.TRY_AGAIN
-        told = await buttons.press(words.TRY_AGAIN)
+        told = await buttons.told_by_press(words.TRY_AGAIN)
         assert "Press it again then" in told
         assert buttons.place() == 2
-    await renew(buttons)
     async with buttons.running(**MORE):
         await buttons.press(words.TRY_AGAIN)
         await buttons.records.idle(4)
@@ -69,12 +60,33 @@ async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
     assert buttons.records.drift() == []
 
 
+async def test_a_press_that_is_too_early_by_another_limit_tells_it_anew(
+    buttons: ButtonStage, model: ModelServer
+) -> None:
+    async with buttons.running(**DAY):
+        await ask_all(buttons, "say one", "say two")
+    async with buttons.running(quota="2 turns/day"):
+        await buttons.press(words.TRY_AGAIN)
+        refusal = "That was all for now: your limit is 2 answers a day"
+        await eventually(
+            lambda: (
+                [text.split(".")[0] for _, text in replies(buttons)] == ["hello", "one", refusal]
+            )
+        )
+        assert "Press it again then" in await buttons.told_by_press(words.TRY_AGAIN)
+    async with buttons.running(**MORE):
+        await buttons.press(words.TRY_AGAIN)
+        await buttons.records.idle(3)
+        await eventually(lambda: replies(buttons)[-1][1] == "two")
+    assert len(model.requests) == 3
+    assert buttons.records.drift() == []
+
+
 async def test_the_latest_five_are_asked_and_the_notice_loses_its_button(
     buttons: ButtonStage, model: ModelServer
 ) -> None:
     async with buttons.running(**DAY, pending_turns=50):
         await ask_all(buttons, *(f"say {number}" for number in range(7)))
-    await renew(buttons)
     async with buttons.running(**MORE):
         await buttons.press(words.TRY_AGAIN)
         await buttons.records.idle(9)  # the notice is a turn of its own now
@@ -92,12 +104,13 @@ async def test_a_press_by_a_client_that_missed_the_first_one_asks_nothing_again(
 ) -> None:
     async with buttons.running(**DAY):
         await ask_all(buttons, "say one", "say two")
-    await renew(buttons)
     async with buttons.running(**MORE):
         with model.hold():
             await buttons.press(words.TRY_AGAIN, at=1)
+            await model.seen(2)
             await buttons.press_gone(ChangeKind.REGENERATE, at=1)
             await buttons.press_gone(ChangeKind.REGENERATE, at=1)
+        await eventually(lambda: replies(buttons)[-1][1] == "two")
         await buttons.records.idle(3)
     assert [text for _, text in replies(buttons)] == ["hello", "one", "two"]
     assert len(model.requests) == 3
@@ -107,9 +120,8 @@ async def test_stopped_and_forgotten_questions_do_not_wait(buttons: ButtonStage)
     async with buttons.running(**DAY):
         await ask_all(buttons, "say one", "say two")
         assert words.STOPPED in await ask(buttons, "/stop")
-    await renew(buttons)
     async with buttons.running(**MORE):
-        assert await buttons.press(words.TRY_AGAIN, at=1) == words.NOTHING_WAITS
+        assert await buttons.told_by_press(words.TRY_AGAIN, at=1) == words.NOTHING_WAITS
         await buttons.records.idle(4)
         await eventually(lambda: buttons.stands()[1][1] == [])
     assert buttons.place() == 3, "hello, the notice, and that it is stopped"
@@ -120,7 +132,6 @@ async def test_a_kill_right_after_the_press_answers_each_question_once(
 ) -> None:
     async with buttons.running(**DAY):
         await ask_all(buttons, "say one", "say two")
-    await renew(buttons)
     with model.hold():
         async with buttons.process(**MORE, lease_seconds=5) as process:
             await buttons.press(words.TRY_AGAIN)

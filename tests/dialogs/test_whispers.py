@@ -1,7 +1,6 @@
 """What concerns one person in a group is shown to that person alone, where the platform can."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from tests.fakes.discord import DiscordServer
 from tests.fakes.discord.records import EPHEMERAL
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import Chat, TelegramServer
-from tests.records import Records, eventually
+from tests.records import eventually
 
 DAY, MORE = {"quota": "1 turn/day"}, {"quota": "100 turns/day"}
 
@@ -22,13 +21,6 @@ def world(request: pytest.FixtureRequest, model: ModelServer, tmp_path: Path) ->
     """A model server and a database of each engine."""
     name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     return World(model, request.getfixturevalue(name), tmp_path)
-
-
-async def renew(records: Records, url: str) -> None:
-    """Let the window of the refusals be over."""
-    past = datetime.now(UTC) - timedelta(seconds=1)
-    text = str(past.replace(tzinfo=None)) if "sqlite" in url else str(past)
-    await records.write("UPDATE waiting SET until = :past", past=text)
 
 
 # Telegram
@@ -72,7 +64,6 @@ async def test_a_refusal_is_shown_to_one_person_and_the_answers_to_all(group: Gr
         assert notice.buttons == [words.TRY_AGAIN]
         press = await server.press(notice, words.TRY_AGAIN, group.ada)
         assert "Press it again then" in await group.told(press)
-    await renew(group.records, group.world.database_url)
     async with group.running(**MORE):
         await server.press(notice, words.TRY_AGAIN, group.ada)
         await group.records.idle(4)
@@ -86,6 +77,18 @@ async def test_a_refusal_is_shown_to_one_person_and_the_answers_to_all(group: Gr
     assert group.records.drift() == []
 
 
+async def test_a_warning_of_an_own_limit_is_shown_to_one_person(group: Group) -> None:
+    group.server.promote(group.chat)
+    async with group.running(quota="5 turns/day"):
+        await group.ask_all("say 1", "say 2", "say 3")
+        await group.say("say 4")
+        await group.records.idle(5)  # the warning is a turn of its own
+        await group.server.wait(lambda: bool(group.server.whispers(group.chat, group.ada)))
+    [warning] = group.server.whispers(group.chat, group.ada)
+    assert "Most of your limit is used. Left: 1 of 5 answers a day" in warning.text
+    assert said(group, group.chat) == ["1", "2", "3", "4"]
+
+
 @pytest.mark.parametrize("why", ["no admin", "old server"])
 async def test_a_group_that_hides_nothing_shows_the_refusal_to_all(group: Group, why: str) -> None:
     server = group.server
@@ -94,7 +97,6 @@ async def test_a_group_that_hides_nothing_shows_the_refusal_to_all(group: Group,
     async with group.running(**DAY):
         await group.ask_all("say hello", "say one")
         assert len(said(group, group.chat)) == 2
-    await renew(group.records, group.world.database_url)
     async with group.running(**MORE):
         await group.press(words.TRY_AGAIN)
         await group.records.idle(2)
@@ -151,7 +153,6 @@ async def test_a_refused_slash_command_is_told_one_person_and_answered_to_all(
         [notice] = asked.followups
         assert notice.flags & EPHEMERAL
         assert "your limit is" in notice.content
-    await renew(server.records, server.world.database_url)
     async with server.running(**MORE):
         press = await fake.press(notice, words.TRY_AGAIN, server.ada)
         await server.records.idle(3)
@@ -160,6 +161,21 @@ async def test_a_refused_slash_command_is_told_one_person_and_answered_to_all(
     assert press.followups == []
     assert [text.split("\n")[0] for text, _ in server.stands()] == ["hello", "one"]
     assert server.records.drift() == []
+
+
+async def test_a_warning_after_a_slash_command_is_told_one_person(server: DiscordStage) -> None:
+    fake = server.server
+    async with server.running(quota="5 turns/day"):
+        for number in range(1, 4):
+            await fake.slash(server.channel, server.ada, "ask", question=f"say {number}")
+            await server.records.idle(number)
+        asked = await fake.slash(server.channel, server.ada, "ask", question="say 4")
+        await server.records.idle(5)
+        await eventually(lambda: bool(asked.followups))
+    [warning] = asked.followups
+    assert warning.flags & EPHEMERAL
+    assert "Most of your limit is used" in warning.content
+    assert [text for text, _ in server.stands()] == ["1", "2", "3", "4"]
 
 
 async def test_a_refused_mention_is_told_in_an_ordinary_message(server: DiscordStage) -> None:

@@ -426,7 +426,6 @@ async def test_a_used_up_quota_is_told_and_the_button_works_later(
         assert notice.flags & EPHEMERAL
         assert "You can go on" in notice.content
         assert len(abroad.shown()) == 1, "nobody else sees the notice"
-    await abroad.records.write("UPDATE waiting SET until = :past", past="2020-01-01 00:00:00")
     async with abroad.running(quota="9 turns/day"):
         await abroad.server.press(notice, words.TRY_AGAIN, abroad.ada)
         await model.seen(2)

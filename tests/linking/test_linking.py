@@ -111,7 +111,7 @@ async def test_either_side_may_say_no(pair: Pair) -> None:
         await prepare(telegram, discord)
         await telegram.press("Cancel")
         await shows(telegram, words.NOT_DONE, [])
-        assert await telegram.press_gone(ChangeKind.CONFIRM) == words.DECIDED
+        assert await telegram.told_by_press_gone(ChangeKind.CONFIRM) == words.DECIDED
         assert people(telegram.records) == 2
 
 

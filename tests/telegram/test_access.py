@@ -104,7 +104,7 @@ async def test_a_block_stops_the_answer_and_silences_the_person(
         calls = len(stage.server.calls)
         await stage.say("Hello?")
         await stage.say("/usage")
-        assert await stage.press_gone(ChangeKind.REGENERATE, 0) == ""
+        assert await stage.told_by_press_gone(ChangeKind.REGENERATE, 0) == ""
         await stage.server.edit_by_person(next(iter(stage.chat.messages.values())), "Hey!")
         group = stage.group()
         await stage.server.say(group, stage.ada, f"@{stage.server.username} Hello?")
