@@ -53,7 +53,7 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     await walk(sessions, partial(_prune_turns, before=before), 0)
     await repeat(sessions, _date_events)
     ends = {models.events: "noted_at", models.listeners: "lease_until"}
-    lasting = models.pauses, models.mutes, models.notices, models.waiting, models.alerts
+    lasting = models.pauses, models.mutes, models.notices, models.alerts
     ends |= dict.fromkeys((*lasting, models.links, models.guesses), "until")
     ends |= {models.announcements: "created_at"}
     await repeat(sessions, partial(_prune_recipients, before=before))

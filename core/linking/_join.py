@@ -12,7 +12,7 @@ from sqlalchemy import Table, case, delete, exists, func, literal, null, select,
 from sqlalchemy import text as sql
 
 from core import access, memory, models, quota, tallies
-from core.db import Session, insert
+from core.db import Session
 from core.models import NOWHERE, links
 from core.quota import Rules
 from core.turns import IDS_PER_TURN, Speaker
@@ -27,7 +27,6 @@ _conversations = models.conversations
 _turns = models.turns
 _messages = models.messages
 _uses = models.attachment_uses
-_spendings = models.spendings
 
 
 async def lock(session: Session, *user_ids: int) -> None:
@@ -145,7 +144,6 @@ async def _move_rest(session: Session, kept: int, gone: int) -> None:
         )
     for each in (models.notices, models.redemptions, models.recipients):
         await _move_missing(session, each, kept, gone)
-    await _move_spendings(session, kept, gone)
     await access.join(session, gone, kept)
     await session.execute(delete(models.standings).where(models.standings.c.user_id == gone))
     old = (await session.execute(select(_users).where(_users.c.id == gone))).one()
@@ -170,22 +168,6 @@ async def _move_missing(session: Session, which: Table, kept: int, gone: int) ->
     theirs = which.c.user_id == gone
     await session.execute(update(which).where(theirs, ~has_it).values(user_id=kept))
     await session.execute(delete(which).where(theirs))
-
-
-async def _move_spendings(session: Session, kept: int, gone: int) -> None:
-    """Add up the figures by day and month; what is not summed up yet has moved with the calls."""
-    marks = select(models.tally_marks.c.id).order_by(models.tally_marks.c.name)
-    await session.execute(marks.with_for_update())  # nobody sums up calls that are being moved
-    theirs = select(_spendings).where(_spendings.c.user_id == gone)
-    for row in (await session.execute(theirs)).mappings().all():
-        new = insert(session, _spendings).values({**row, "user_id": kept})
-        added = {
-            name: _spendings.c[name] + new.excluded[name] for name in ("answers", "tokens", "cost")
-        }
-        await session.execute(
-            new.on_conflict_do_update(index_elements=list(_spendings.primary_key), set_=added)
-        )
-    await session.execute(delete(_spendings).where(_spendings.c.user_id == gone))
 
 
 def _later(column: Any, moment: datetime | None) -> Any:

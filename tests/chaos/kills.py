@@ -53,7 +53,7 @@ def _moments(arena: Arena, kills: int) -> Iterator[str]:
 async def _rest(arena: Arena) -> None:
     """Wait until there is a process to kill, and no turn that has suffered too much."""
     await arena.fleet.listening()
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):  # they run alone, one after the other
         while True:
             [(weary,)] = await arena.query(WEARY)
             if not weary:

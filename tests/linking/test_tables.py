@@ -23,6 +23,7 @@ OWN = {
     # The count of wrong codes belongs to whoever sent them; it ends in ten minutes.
     "guesses",
 }
+_NAMED = {"day": NOW.date(), "first": NOW.date(), "span": "day"}
 _VALUES = {"NUMERIC": 1, "INTEGER": 1, "BIGINT": 1, "TEXT": "x", "BOOLEAN": False, "JSON": {}}
 
 
@@ -35,8 +36,8 @@ async def fill(session: Session, table: Table, column: str, person: int, known: 
             continue
         if isinstance(kind, models.Instant):
             row[name] = NOW
-        elif name == "day" or name == "first":
-            row[name] = NOW.date()
+        elif name in _NAMED:
+            row[name] = _NAMED[name]
         elif name == "turn_id" and each.foreign_keys:
             row[name] = known
         elif each.foreign_keys or each.nullable:
