@@ -33,6 +33,10 @@ init: $(READY) ## Set the bot up: asks for tokens and the key, checks them, writ
 run: $(READY) ## Run the bot with the settings of .env
 	@$(BIN)/python -m bots
 
+.PHONY: doctor
+doctor: $(READY) ## Look for everything that is wrong, and tell what to do about it
+	@$(BIN)/python -m bots doctor $(ARGS)
+
 .PHONY: test
 test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs those that kill at random
 	$(PYTEST) -m 'not chaos' $(ARGS)

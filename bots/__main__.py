@@ -25,8 +25,8 @@ from core.plain import visible
 from core.settings import Settings
 
 NOTHING_TO_RUN = """\
-Nothing to run: no platform has a token. `python -m bots init` asks for all that is needed, or set
-at least one, in the environment or in a file .env:
+Nothing to run: no platform has a token. `make init` asks for all that is needed. Or set at least
+one, in the environment or in a file .env:
 
 {needs}
 

@@ -109,6 +109,7 @@ _KINDS = {
     "float_parsing": "no number; write one, as 0.5",
     "finite_number": "no number with an end; write one, as 0.5",
     "bool_parsing": "neither true nor false; write one of them",
+    "literal_error": "not one of {expected}; set one of them",
     "greater_than_equal": "too small; set {ge:g} or more",
     "greater_than": "too small; set more than {gt:g}",
     "less_than_equal": "too large; set {le:g} or less",

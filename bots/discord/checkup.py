@@ -138,7 +138,8 @@ async def servers(account: Account) -> list[Finding]:
     guilds = [_object(each) for each in told] if isinstance(told, list) else []
     if not guilds:
         what = "the bot is on no server of Discord; people can only write to it directly"
-        return [note("discord.servers", what, "open the address that `parley init` prints")]
+        number = line((await account.application()).get("id", ""))
+        return [note("discord.servers", what, f"add it to one: {INVITATION.format(id=number)}")]
     return [each for each in map(_lacking, guilds) if each is not None]
 
 

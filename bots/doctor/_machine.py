@@ -1,6 +1,7 @@
 """The checks of this machine: its disk, its clock, and its way to the network."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -62,6 +63,8 @@ async def _reach(url: str) -> Finding | None:
         what = f"nobody answers at the proxy {split.hostname}:{port}"
         return fault("network.proxy", what, "see HTTPS_PROXY, HTTP_PROXY and ALL_PROXY")
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
     return None
 
 

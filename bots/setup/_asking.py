@@ -9,6 +9,9 @@ from bots.setup._answers import Answers
 from bots.setup._terminal import Terminal
 from core.findings import Finding, Severity
 
+NONE = "none"
+"""The word for no value at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asker:
@@ -25,34 +28,36 @@ class Asker:
         default: str = "",
         hidden: bool = False,
         is_optional: bool = False,
-        none: str = "",
+        may_be_none: bool = False,
         check: Callable[[], bool] = lambda: True,
     ) -> str:
         """Ask for a setting until it is right, and return its value.
 
-        `none` is the word for an empty value; `check` looks at the answer, which is noted already.
+        An optional one is left out by Enter or NONE; one that may be none has an empty value then.
+        `check` looks at the answer, which is noted already.
         """
         if fixed := self.answers.fixed(name):
             self.terminal.say(f"{name} is set in the environment, which wins over .env.")
-            if self._is_right(name, fixed):
+            if complaint := self.answers.complaint(name, fixed):
+                self.terminal.say(f"{name}: {complaint}", mark="  Wrong: ")
+            else:
                 check()
             return fixed
         stored = self.answers.stored(name)
-        if none and self.answers.is_stored(name):
-            stored = stored or none
+        if may_be_none and self.answers.is_stored(name):
+            stored = stored or NONE
         is_secret = bool(stored) and (hidden or "@" in stored)  # an address may hold a password
         shown = "the one in .env" if is_secret else stored or default
         question = f"{name}{' (hidden)' if hidden else ''}{f' [{shown}]' if shown else ''}: "
         while True:
             value = self._typed(question, name, stored, hidden=hidden) or default
-            if value:
-                empty = bool(none) and value.lower() == none
-                if self._takes(name, "" if empty else value, check):
-                    return self.answers.value(name)
-            elif is_optional:
+            is_none = value.lower() in ("", NONE)
+            if is_none and is_optional:
                 return ""
-            else:
+            if not value or (is_none and not may_be_none):
                 self.terminal.say(f"{name} is needed.", mark="  ")
+            elif self._takes(name, "" if is_none else value, check):
+                return self.answers.value(name)
 
     def _typed(self, question: str, name: str, stored: str, *, hidden: bool) -> str:
         """Return what is typed; what is stored if that is nothing, or is not to be replaced."""

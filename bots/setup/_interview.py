@@ -32,7 +32,7 @@ def hold(terminal: Terminal, file: EnvFile) -> None:
     for each in invitations:
         terminal.say(each)
     terminal.say(f"\nNow start the bot:  {'  and then  '.join(commands)}")
-    terminal.say("Whenever something is wrong:  parley doctor")
+    terminal.say("Whenever something is wrong:  make doctor")
 
 
 def _write(asker: Asker, file: EnvFile) -> None:

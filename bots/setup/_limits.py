@@ -4,7 +4,7 @@ from functools import partial
 
 from bots import dynos
 from bots.loading import NAMES
-from bots.setup._asking import Asker
+from bots.setup._asking import NONE, Asker
 from core import checkup, db
 from core.findings import Severity
 from core.settings import Settings
@@ -24,7 +24,6 @@ OPERATORS = (
 )
 QUOTA, BUDGET = (", ".join(map(str, limits)) for limits in (Settings().quota, Settings().budget))
 QUOTA_WITHOUT_MONEY = "10 turns/minute, 200 turns/day"
-NONE = "none"
 
 
 def ask_database(asker: Asker) -> list[str]:
@@ -37,7 +36,7 @@ def ask_database(asker: Asker) -> list[str]:
         asker.terminal.say("The server behind the pooler, for `parley migrate`:")
         asker.obtain("DATABASE_DIRECT_URL", is_optional=True)
     asker.terminal.say()
-    return ["parley migrate"] if "database.tables" in found else []
+    return [".venv/bin/parley migrate"] if "database.tables" in found else []
 
 
 def _open(asker: Asker, found: list[str]) -> bool:
@@ -66,8 +65,8 @@ def ask_limits(asker: Asker) -> None:
     is_money_known = not loaded.prices.unknown(loaded.asked)
     asker.terminal.say(LIMITS)
     quota = QUOTA if is_money_known else QUOTA_WITHOUT_MONEY
-    asker.obtain("QUOTA", default=quota, none=NONE)
-    asker.obtain("BUDGET", default=BUDGET if is_money_known else NONE, none=NONE)
+    asker.obtain("QUOTA", default=quota, may_be_none=True)
+    asker.obtain("BUDGET", default=BUDGET if is_money_known else NONE, may_be_none=True)
     asker.terminal.say()
 
 

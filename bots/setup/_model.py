@@ -11,7 +11,7 @@ from bots import transport
 from bots.composition import endpoint
 from bots.setup._asking import Asker
 from core.errors import SettingsError
-from core.llm import LIMITS, LLM
+from core.llm import LIMITS, LLM, Catalogue
 from core.money import MICRO
 from core.settings import DEFAULT_MODEL, Settings
 
@@ -22,8 +22,9 @@ INTRODUCTION = (
     " https://aimlapi.com/app/keys."
 )
 PRICES = (
-    "Prices of {model} are not known. Give USD per million tokens of input, cached input and"
-    " output, as 0.20/0.05/0.50. Enter leaves them out; then the bot counts turns, not money."
+    "The bot does not know the prices of {models}. Give USD per million tokens of input, cached"
+    " input and output: 0.20/0.05/0.50 for all, or model=0.20/0.05/0.50 for each, with commas."
+    " none leaves them out; then the bot counts turns, not money."
 )
 TYPICAL = 1500, 1000, 400
 """The tokens of a typical call: its prompt, the cached part of that, the answer."""
@@ -78,27 +79,39 @@ def _look_up(asker: Asker) -> bool:
                 return False
         elif catalogue.offer(model) is not None:
             asker.terminal.say(f"{model} is on offer.", mark="  OK: ")
-        offer = catalogue.offer(model)
-        listed = None if offer is None else offer.prices
-        _tell_prices(asker, model, "/".join(f"{each.normalize():f}" for each in listed or ()))
+    _ask_prices(asker, catalogue)
+    _tell_prices(asker)
     return True
 
 
-def _tell_prices(asker: Asker, model: str, listed: str) -> None:
-    """Tell what a model costs; ask for it if the settings do not know it."""
-    if asker.answers.load()[0].prices.of(model) is None:
-        asker.terminal.say(PRICES.format(model=model))
-        asker.obtain(
-            "MODEL_PRICES", default=f"{model}={listed}" if listed else "", is_optional=True
-        )
-    if prices := asker.answers.load()[0].prices.of(model):
-        each = f"{prices.input}/{prices.cached}/{prices.output}"
-        typical = prices.cost(*TYPICAL) / MICRO
-        asker.terminal.say(
-            f"A million tokens cost {each} usd (input/cached/output), a usual answer about"
-            f" {typical:.4f} usd.",
-            mark="  ",
-        )
+def _ask_prices(asker: Asker, catalogue: Catalogue) -> None:
+    """Ask for the prices that the settings do not know, and propose those that are told."""
+    loaded = asker.answers.load()[0]
+    unknown = loaded.prices.unknown(loaded.asked)
+    if not unknown:
+        return
+    offers = {model: catalogue.offer(model) for model in unknown}
+    listed = [
+        f"{model}={'/'.join(f'{price.normalize():f}' for price in offer.prices)}"
+        for model, offer in offers.items()
+        if offer is not None and offer.prices is not None
+    ]
+    asker.terminal.say(PRICES.format(models=", ".join(unknown)))
+    asker.obtain("MODEL_PRICES", default=", ".join(listed), is_optional=True)
+
+
+def _tell_prices(asker: Asker) -> None:
+    """Tell what the models cost, as far as that is known."""
+    loaded = asker.answers.load()[0]
+    for model in loaded.models:
+        if (prices := loaded.prices.of(model)) is not None:
+            each = f"{prices.input}/{prices.cached}/{prices.output}"
+            typical = prices.cost(*TYPICAL) / MICRO
+            asker.terminal.say(
+                f"{model}: {each} usd for a million tokens of input/cached/output, about"
+                f" {typical:.4f} usd for a usual answer.",
+                mark="  ",
+            )
 
 
 async def _with_llm(loaded: Settings, ask: Callable[[LLM], Awaitable[T]]) -> T:

@@ -36,7 +36,9 @@ def _meet(asker: Asker, kind: type[Platform], invitations: dict[str, None]) -> b
     try:
         me = asyncio.run(platform.introduce())
     except SettingsError as error:
-        asker.terminal.say(str(error), mark="  Wrong: ")
+        if not str(error).startswith(kind.credential):  # a proxy, or certificates
+            return asker.goes_on(str(error))
+        asker.terminal.say(f"{error}.", mark="  Wrong: ")
         return False
     except DeliveryError as error:
         return asker.goes_on(str(error))

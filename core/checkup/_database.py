@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from core import db, sqlite
 from core.checkup import _server as server
@@ -64,7 +65,7 @@ def _damage(path: Path) -> list[Finding]:
     """Return what is wrong inside an SQLite file; a running bot may go on beside."""
     told = ""
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as file:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as file:
             file.execute("PRAGMA query_only = 1")
             timer = threading.Timer(LONGEST, file.interrupt)
             timer.start()

@@ -29,29 +29,41 @@ class KeyState:
 
 
 async def read(client: httpx.AsyncClient, endpoint: Endpoint, *, seconds: float) -> KeyState:
-    """Return the state of the key; asking costs nothing."""
-    url = re.sub(r"/v\d+$", "", endpoint.url) + "/v2/billing"
-    headers = {"Accept-Encoding": "identity", **endpoint.authorization}
-    body = bytearray()
+    """Return the state of the key; asking costs nothing.
+
+    Many endpoints have no billing, but do not list their models for a wrong key either.
+    """
+    billing = re.sub(r"/v\d+$", "", endpoint.url) + "/v2/billing"
     try:
         async with asyncio.timeout(seconds):
-            request = client.build_request("GET", url, headers=headers, timeout=None)
-            response = await client.send(request, stream=True)
-            try:
-                if response.status_code == 200 and not is_compressed(response):
-                    async for piece in response.aiter_raw():
-                        body += piece
-                        if len(body) > LONGEST:
-                            break
-            finally:
-                await response.aclose()
+            status, body = await _get(client, endpoint, billing)
+            if status == 404:
+                listed, _ = await _get(client, endpoint, f"{endpoint.url}/models")
+                status = 401 if listed == 401 else status
     except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
         return KeyState(NO_SERVER)
     except (httpx.HTTPError, TimeoutError, UnicodeEncodeError):
         return KeyState()
-    if response.status_code == 401:
+    if status == 401:
         return KeyState(WRONG_KEY)
-    return KeyState(is_told=response.status_code == 200, balance=_balance(bytes(body)))
+    return KeyState(is_told=status == 200, balance=_balance(body))
+
+
+async def _get(client: httpx.AsyncClient, endpoint: Endpoint, url: str) -> tuple[int, bytes]:
+    """Return the status of a page, and the beginning of its body if it is a success."""
+    headers = {"Accept-Encoding": "identity", **endpoint.authorization}
+    request = client.build_request("GET", url, headers=headers, timeout=None)
+    response = await client.send(request, stream=True)
+    body = bytearray()
+    try:
+        if response.status_code == 200 and not is_compressed(response):
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > LONGEST:
+                    break
+    finally:
+        await response.aclose()
+    return response.status_code, bytes(body)
 
 
 def _balance(body: bytes) -> int | None:

@@ -300,6 +300,7 @@ async def test_a_clock_that_is_off_is_named(scene: Scene) -> None:
         )
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
@@ -320,14 +321,20 @@ async def test_a_running_bot_is_not_disturbed(scene: Scene) -> None:
 
 
 async def test_a_server_that_never_answers_takes_bounded_time(scene: Scene) -> None:
+    serving: list[asyncio.Task[None] | None] = []
+
     async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+        serving.append(asyncio.current_task())
+        await reader.read()  # until the other side gives up
+        writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(silence, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         scene.write(TELEGRAM_API_URL=f"http://127.0.0.1:{port}")
         async with asyncio.timeout(5 * SECONDS):
             found = await scene.find()
+        await asyncio.gather(*filter(None, serving))
     assert [each.name for each in found] == ["telegram.server"]
 
 

@@ -221,6 +221,31 @@ async def test_the_prices_of_another_model_come_from_its_service(desk: Desk) -> 
     assert desk.values["BUDGET"] == "20 usd/month"
 
 
+async def test_the_prices_of_several_models_are_asked_for_at_once(desk: Desk) -> None:
+    desk.right["MODEL"] = f"{MODEL}, other/model, third/thing"
+    desk.model.catalogue["/models"]["data"].append({"id": "third/thing"})
+    async with desk.init() as person:
+        await desk.fill_in(person, last="MODEL")
+        await person.answers("MODEL_PRICES [other/model=2/2/5]")
+        await person.reads("no prices are known for third/thing")
+        await person.answers("MODEL_PRICES", "other/model=2/2/5, third/thing=1/1/1")
+        await desk.fill_in(person, "DATABASE_URL")
+        assert await person.status() == 0
+    assert desk.values["MODEL_PRICES"] == "other/model=2/2/5, third/thing=1/1/1"
+
+
+async def test_a_wrong_proxy_keeps_nobody_at_a_question(desk: Desk) -> None:
+    async with desk.init(HTTP_PROXY="ftp://proxy") as person:
+        for name in ("TELEGRAM_TOKEN", "DISCORD_TOKEN", "MODEL_API_KEY", "MODEL"):
+            if name == "MODEL_API_KEY":
+                await desk.fill_in(person, "MODEL_API_URL", "MODEL_API_URL")
+            await desk.fill_in(person, name, name)
+            await person.reads("HTTP_PROXY")
+            await person.answers("Go on with this answer?")
+        await desk.fill_in(person, "DATABASE_URL")
+        assert await person.status() == 0
+
+
 async def test_without_prices_the_limits_count_no_money(desk: Desk) -> None:
     desk.model.catalogue["/models"]["data"].append({"id": "third/thing"})
     desk.right["MODEL"] = "third/thing"
