@@ -172,11 +172,6 @@ def file_of(url: str) -> str | None:
     return None if path == ":memory:" else path
 
 
-def password_of(url: str) -> str:
-    """Return the password in a URL; "" if there is none."""
-    return make_url(normal_url(url)).password or ""
-
-
 def files(url: str) -> list[str]:
     """Return the paths of an SQLite database, whose files come and go; none for PostgreSQL."""
     path = file_of(url)

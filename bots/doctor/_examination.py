@@ -125,7 +125,7 @@ class _Checks:
 def _secrets(loaded: Settings, platforms: Sequence[Platform]) -> list[str]:
     """Return the values that no finding may repeat, the longest first."""
     urls = (loaded.database_url, loaded.database_direct_url)
-    passwords = [db.password_of(url) for url in urls if url]
+    passwords = [checkup.password_of(url) for url in urls if url]
     values = [value for each in (loaded, *platforms) for value in each.secrets()]
     return sorted(
         {each for each in [*values, *passwords] if len(each) >= SHORTEST_SECRET},

@@ -26,7 +26,7 @@ OF_MACHINE = frozenset(
     ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 )
 """Variables that Parley reads from the environment alone."""
-ALIKE = 0.8
+ALIKE = 0.85
 """The likeness from which on a name counts as a misspelt setting."""
 
 
@@ -94,7 +94,7 @@ def _unknown(path: Path, lines: list[Binding]) -> Iterator[Finding]:
         if name in NAMES or name.startswith(families):
             continue
         if name in OF_MACHINE and not (os.environ.get(name) or os.environ.get(name.lower())):
-            what = f"{path}: {name} has no effect in this file"
+            what = f"{path}: Parley does not read {name} from this file"
             yield warning("env.place", what, "set it in the environment of the process")
         elif name not in OF_MACHINE and (meant := get_close_matches(name, NAMES, 1, ALIKE)):
             what = f"{path}: {name} is no setting, and is passed over"

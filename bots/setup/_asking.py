@@ -71,26 +71,25 @@ class Asker:
 
     def _takes(self, name: str, value: str, check: Callable[[], bool]) -> bool:
         """Note an answer, and return whether it is right; if not, the person is told why."""
-        before = self.answers.typed.get(name)
-        if self._is_right(name, value):
-            self.answers.typed[name] = value
-            if check():
-                return True
-        self.answers.typed.pop(name, None)
-        if before is not None:
-            self.answers.typed[name] = before
+        complaint = self._unwritable(name, value) or self.answers.complaint(name, value)
+        if complaint:
+            self.terminal.say(f"{name}: {complaint}", mark="  Wrong: ")
+            return False
+        self.answers.typed[name] = value
+        if check():
+            return True
+        del self.answers.typed[name]
         return False
 
-    def _is_right(self, name: str, value: str) -> bool:
+    def _unwritable(self, name: str, value: str) -> str:
+        """Return why a new value cannot stand in the file; "" if it can."""
+        if value == self.answers.stored(name):
+            return ""
         try:
             env_file.check(value)
         except ValueError as error:
-            complaint = str(error)
-        else:
-            complaint = self.answers.complaint(name, value)
-        if complaint:
-            self.terminal.say(f"{name}: {complaint}", mark="  Wrong: ")
-        return not complaint
+            return str(error)
+        return ""
 
     def show(self, findings: Sequence[Finding]) -> None:
         """Show what checks have found."""

@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from sqlalchemy import make_url
+
 from core import db, sqlite
 from core.checkup import _server as server
 from core.errors import SettingsError
@@ -32,6 +34,11 @@ def database(
         return found + _open(url, direct, connections)
     except SettingsError as error:
         return [*found, _unusable("database.unusable", error)]
+
+
+def password_of(url: str) -> str:
+    """Return the password in a URL; "" if there is none."""
+    return make_url(db.normal_url(url)).password or ""
 
 
 def _unusable(name: str, error: SettingsError) -> Finding:
