@@ -79,7 +79,7 @@ class _Checks:
                 loaded.database_direct_url,
                 loaded.database_connections,
             )
-            hinder = {"database.new", "database.tables", "database.rights"}
+            hinder = {"database.new", "database.tables", "database.foreign"}
             if not any(each.name in hinder or each.severity is Severity.FAULT for each in found):
                 rules = Rules(loaded.quota, loaded.budget, loaded.timezone, loaded.tiers)
                 stored = await checkup.stored(loaded.database_url, loaded.admins, rules)

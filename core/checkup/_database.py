@@ -14,6 +14,8 @@ from core.checkup import _server as server
 from core.errors import SettingsError
 from core.findings import Finding, fault, note, warning
 
+VERSIONS = "alembic_version"
+"""The table with the revision of the others."""
 LONGEST = 5.0
 """The most seconds for which an SQLite file is read to see whether it is damaged."""
 
@@ -65,30 +67,42 @@ def _file(path: Path) -> list[Finding]:
     if not os.access(path, os.R_OK | os.W_OK):
         what = f"DATABASE_URL: this user may not read and write {path}"
         return [fault("database.file", what, "run this as the user of the bot, or give it to them")]
-    return _damage(path)
+    return _inside(path)
 
 
-def _damage(path: Path) -> list[Finding]:
-    """Return what is wrong inside an SQLite file; a running bot may go on beside."""
-    told = ""
+def _inside(path: Path) -> list[Finding]:
+    """Return what is wrong inside an SQLite file, without a change; a bot may go on beside."""
+    told, tables = "ok", {VERSIONS}
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as file:
             file.execute("PRAGMA query_only = 1")
-            timer = threading.Timer(LONGEST, file.interrupt)
-            timer.start()
-            try:
-                told = str(file.execute("PRAGMA quick_check(1)").fetchone()[0])
-            finally:
-                timer.cancel()
+            tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master")}
+            told = _quick_check(file)
     except sqlite3.OperationalError:
-        return []  # it is locked, or too large to be read in this time: a start tells more
+        pass  # it is locked, or too large to be read in this time: a start tells more
     except sqlite3.DatabaseError as error:
         told = str(error)
-    if told == "ok":
+    if told != "ok":
+        what = f"DATABASE_URL: {path} is damaged, or no database: {db.reason(Exception(told))}"
+        remedy = "put a copy in its place, as of `parley backup`, or name another file"
+        return [fault("database.damaged", what, remedy)]
+    if VERSIONS in tables:
         return []
-    what = f"DATABASE_URL: {path} is damaged, or no database: {db.reason(Exception(told))}"
-    remedy = "put a copy in its place, as of `parley backup`, or name another file"
-    return [fault("database.damaged", what, remedy)]
+    if tables:
+        what = f"DATABASE_URL: {path} holds the tables of another program"
+        remedy = "name another file, or the bot adds its own tables to it"
+        return [warning("database.foreign", what, remedy)]
+    return [note("database.new", f"DATABASE_URL: {path} is empty; the first start fills it")]
+
+
+def _quick_check(file: sqlite3.Connection) -> str:
+    """Return "ok" for a whole database; raises OperationalError if reading takes too long."""
+    timer = threading.Timer(LONGEST, file.interrupt)
+    timer.start()
+    try:
+        return str(file.execute("PRAGMA quick_check(1)").fetchone()[0])
+    finally:
+        timer.cancel()
 
 
 def _room(path: str, room: int, part: int) -> list[Finding]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -74,6 +76,14 @@ def _damage(scene: Scene) -> None:
     (scene.folder / "bad.db").write_bytes(b"no database, but long enough to look like one" * 99)
     (scene.folder / "bad.db").chmod(0o600)
     scene.write(DATABASE_URL=f"sqlite:///{scene.folder}/bad.db")
+
+
+def _foreign(scene: Scene) -> None:
+    path = scene.folder / "other.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("CREATE TABLE notes (id INTEGER)")
+    path.chmod(0o600)
+    scene.write(DATABASE_URL=f"sqlite:///{path}")
 
 
 async def _newer(scene: Scene) -> None:
@@ -187,6 +197,7 @@ PLANTS: dict[str, tuple[str, Plant]] = {
     "no folder": ("database.folder", _set(DATABASE_URL="sqlite:////nowhere/parley.db")),
     "a folder for a file": ("database.file", _set(DATABASE_URL="sqlite:////tmp")),
     "a file that is no database": ("database.damaged", _damage),
+    "a database of another program": ("database.foreign", _foreign),
     "tables of a newer release": ("database.tables", _newer),
     "a bot that hears nothing": ("bot.deaf", _deaf),
     # The model

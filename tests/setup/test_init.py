@@ -10,9 +10,9 @@ from dotenv import dotenv_values
 from honcho.environ import parse  # type: ignore[import-untyped]
 from sqlalchemy import URL
 
-from bots.discord.checkup import INVITATION
+from bots.discord.checkup import INSTALLATION, INVITATION
 from tests import postgres
-from tests.bot import process
+from tests.bot import ROOT, process
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
 from tests.fakes.model.server import MODEL
@@ -268,6 +268,12 @@ async def test_an_empty_database_on_a_server_needs_a_command_first(
             await desk.fill_in(person)
             await person.reads("parley migrate  and then  make run")
             assert await person.status() == 0
+
+
+def test_the_invitation_is_that_of_the_handbook() -> None:
+    handbook = (ROOT / "README.md").read_text()
+    for each in (INVITATION, INSTALLATION):
+        assert each.format(id="APPLICATION_ID") in handbook
 
 
 async def test_without_a_terminal_it_tells_what_to_do(tmp_path: Path) -> None:
