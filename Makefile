@@ -25,9 +25,17 @@ help: ## List the targets
 demo: $(READY) ## Chat in the terminal: no account, no key, nothing leaves this machine
 	@$(BIN)/python -m tests.demo
 
+.PHONY: init
+init: $(READY) ## Set the bot up: asks for tokens and the key, checks them, writes .env
+	@$(BIN)/python -m bots init
+
 .PHONY: run
 run: $(READY) ## Run the bot with the settings of .env
 	@$(BIN)/python -m bots
+
+.PHONY: doctor
+doctor: $(READY) ## Look for everything that is wrong, and tell what to do about it
+	@$(BIN)/python -m bots doctor $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs those that kill at random

@@ -23,9 +23,9 @@ what they spent since, though the provider of the model does not. Lower BUDGET i
 def main(arguments: Sequence[str]) -> int:
     """Carry out `backup FILE` or `restore FILE`; return the exit status."""
     told = _parser().parse_args(arguments)
-    loaded = settings.load()
-    url = loaded.database_direct_url or loaded.database_url
     try:
+        loaded = settings.load()
+        url = loaded.database_direct_url or loaded.database_url
         if told.verb == "backup":
             now = datetime.now(UTC)
             done, sentence = backup.save(url, told.file, now=now), SAVED

@@ -3,15 +3,39 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from core.adapter import Adapter, Known
 from core.environment import Environment, Secret, Url, check_url
+from core.findings import Check
 
 if TYPE_CHECKING:
     from aiohttp.web import RouteDef
 
-__all__ = ["Platform", "Secret", "Url", "check_url"]
+__all__ = ["Acquaintance", "Introduction", "Platform", "Secret", "Url", "check_url"]
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """The account of a token, as its platform tells of it."""
+
+    name: str
+    account_id: str
+    invitations: tuple[str, ...] = ()
+    """Lines that tell at which addresses people reach the bot and add it to their groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """Everything that the database and the settings tell of an account of ours."""
+
+    groups: tuple[str, ...] = ()
+    """The groups in which it has heard something."""
+    allowed: tuple[str, ...] = ()
+    """The groups that ALLOWED_GROUPS names."""
+    is_heard: bool | None = None
+    """True if a process of ours listens now; None if nothing tells that."""
 
 
 class Platform(Environment, ABC):
@@ -31,6 +55,8 @@ class Platform(Environment, ABC):
     """True if a person uses the process's terminal; then the log shows warnings only."""
     loggers: ClassVar[tuple[str, ...]] = ()
     """The names of its libraries' loggers; the log shows only their warnings."""
+    credential: ClassVar[str] = ""
+    """The setting with the token of the account; "" if there is none."""
 
     @property
     @abstractmethod
@@ -53,3 +79,14 @@ class Platform(Environment, ABC):
         Entering raises SettingsError when the operator has to change something, and DeliveryError
         when the platform does not answer.
         """
+
+    async def introduce(self) -> Introduction:
+        """Ask the platform for the account of the token; the running bot notices nothing of it.
+
+        Raises SettingsError if the token is refused, and DeliveryError if nobody answers.
+        """
+        return Introduction(self.name, "")
+
+    def checks(self, me: Introduction, known: Acquaintance) -> Sequence[Check]:
+        """Return the checks of an account; they change nothing and disturb no running bot."""
+        return ()

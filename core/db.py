@@ -364,23 +364,32 @@ async def _prepare(sessions: Sessions, url: str) -> None:
             )
 
 
+SEE = " (see that it runs, and that the URL names it rightly)"
+"""The advice at a start that cannot reach its database for another reason."""
+
+
 @contextmanager
 def usable() -> Iterator[None]:
     """Raise SettingsError, which tells the operator what to do, for any error of the database."""
     try:
         yield
     except (DBAPIError, *TRANSIENT) as error:
-        why = f"{reason(error)}{advice(error)}"
+        why = f"{reason(error)}{advice(error) or SEE}"
         raise SettingsError(f"DATABASE_URL: the database cannot be used: {why}") from None
 
 
 async def is_current(session: Session) -> bool:
     """Return whether the schema is at least as new as this code; in a deploy it may be newer."""
+    stored, known = await revision(session), revisions()
+    return stored == known[-1] or (stored is not None and stored not in known)
+
+
+async def revision(session: Session) -> str | None:
+    """Return the revision of the tables; None if there are none."""
     if not inspect(session.connection).has_table("alembic_version"):
-        return False
-    revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
-    known = revisions()
-    return revision == known[-1] or (revision is not None and revision not in known)
+        return None
+    found: str | None = await session.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def revisions() -> list[str]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from bots.__main__ import load
 from bots.composition import run
+from bots.loading import load
 from bots.platform import Platform
 from core.adapter import Adapter, Address, Known
 from core.settings import Settings

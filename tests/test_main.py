@@ -81,7 +81,7 @@ async def test_a_bot_loads_only_what_it_needs_while_nobody_talks_to_it() -> None
 async def test_the_help_names_the_commands_of_operators(log: Path) -> None:
     status, said = await outcome(log, "--help")
     assert status == 0
-    for name in ("users", "stats", "turns", "migrate"):
+    for name in ("users", "stats", "turns", "migrate", "init", "doctor"):
         assert f"\n  {name}" in said
 
 

@@ -12,9 +12,10 @@ from discord.http import Route
 from bots.discord import tickets
 from bots.discord.arrivals import CAPACITY, Event
 from bots.discord.files import fetch
-from bots.discord.gateway import WRONG_TOKEN, Gateway
+from bots.discord.gateway import Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.markup import fits, render
+from bots.discord.portal import WRONG_TOKEN
 from bots.discord.rest import (
     NO_PERMISSION,
     Json,

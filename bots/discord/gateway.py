@@ -25,6 +25,7 @@ from bots.discord.interactions import acknowledge, parse_interaction
 from bots.discord.openings import Openings
 from bots.discord.parsers import passing_over, seeing
 from bots.discord.places import address_of, parse_membership
+from bots.discord.portal import PORTAL, WRONG_TOKEN
 from bots.discord.threads import Deleted
 from bots.discord.waits import first_to_end, next_unless_ended
 from bots.discord.way import Way
@@ -34,12 +35,6 @@ from core.adapter import Change, Copy, InboundMessage, Known
 from core.errors import DeliveryError, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
-
-PORTAL = "https://discord.com/developers/applications"
-WRONG_TOKEN = (
-    f"DISCORD_TOKEN is not accepted: copy it again from {PORTAL}"
-    " (your application, Bot, Reset Token)"
-)
 
 IDENTIFY_WINDOW = 5.5
 """The seconds in which `max_concurrency` sessions may start: 5, and some for the network."""

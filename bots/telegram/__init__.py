@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
-from bots.platform import Platform, Secret, Url, check_url
+from bots.platform import Acquaintance, Introduction, Platform, Secret, Url, check_url
 from core.adapter import Adapter, Known
+from core.findings import Check
 
 if TYPE_CHECKING:
     from aiohttp.web import RouteDef
@@ -31,7 +32,7 @@ TAKEN = ("/livez", "/readyz", "/healthz", "/metrics", "/dashboard")
 def _folder(value: str) -> str:
     """Return the name of a folder, which must be there; "" stays."""
     if value and not (Path(value).is_absolute() and Path(value).is_dir()):
-        raise ValueError("no folder with this absolute path")
+        raise ValueError("no folder with this absolute path; name the one of the Bot API server")
     return value
 
 
@@ -56,6 +57,7 @@ class Telegram(Platform):
     name = "telegram"
     needs = "  TELEGRAM_TOKEN   from @BotFather on Telegram: send it /newbot"
     loggers = ("telegram",)
+    credential = "TELEGRAM_TOKEN"
 
     telegram_token: Secret = SecretStr("")
     telegram_api_url: Url = PUBLIC_SERVER
@@ -108,6 +110,21 @@ class Telegram(Platform):
         """Make one attempt to log in; Telegram itself keeps missed updates."""
         from bots.telegram.adapter import connect  # noqa: PLC0415 - see Platform
 
-        token = self.telegram_token.get_secret_value()
         folder, operators = self.telegram_files_dir, known.operators()
-        return connect(token, self.telegram_api_url, folder, operators, self.webhook)
+        return connect(self._token, self.telegram_api_url, folder, operators, self.webhook)
+
+    async def introduce(self) -> Introduction:
+        """Ask Telegram for the account of the token."""
+        from bots.telegram import checkup  # noqa: PLC0415 - a running bot does not need it
+
+        return await checkup.introduce(checkup.Account(self._token, self.telegram_api_url))
+
+    def checks(self, me: Introduction, known: Acquaintance) -> Sequence[Check]:
+        """Return the checks of the account."""
+        from bots.telegram import checkup  # noqa: PLC0415 - as above
+
+        return checkup.checks(checkup.Account(self._token, self.telegram_api_url), me, known)
+
+    @property
+    def _token(self) -> str:
+        return self.telegram_token.get_secret_value()

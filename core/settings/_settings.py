@@ -223,7 +223,7 @@ class Settings(Environment):
         for model in self.vision if isinstance(self.vision, tuple) else ():
             if model not in self.asked:
                 raise ValueError(
-                    f"VISION: {model!r} is neither true nor false nor a model of MODEL or MODELS"
+                    f"VISION: {model!r} is no model of MODEL or MODELS; set true, false or those"
                 )
         return self
 
@@ -282,7 +282,9 @@ class Settings(Environment):
     @model_validator(mode="after")
     def _marks_in_order(self) -> Self:
         if self.memory_low_tokens >= self.memory_high_tokens:
-            raise ValueError("MEMORY_LOW_TOKENS: must be below MEMORY_HIGH_TOKENS")
+            raise ValueError(
+                "MEMORY_LOW_TOKENS: not below MEMORY_HIGH_TOKENS; lower it or raise that"
+            )
         return self
 
 

@@ -31,6 +31,9 @@ TO_OTHERS = frozenset(
         *("bots/__main__.py", "bots/backups.py", "bots/composition.py", "bots/log.py"),
         *("bots/models.py", "bots/telemetry.py", "bots/transport", "core/backup.py"),
         *("bots/operator.py", "bots/markdown", "bots/discord/rest.py", "bots/web/dashboard"),
+        *("bots/asking.py", "bots/doctor", "bots/dynos.py", "bots/loading.py", "bots/setup"),
+        *("bots/discord/checkup.py", "bots/discord/portal.py", "core/checkup", "core/findings.py"),
+        *("bots/telegram/checkup.py", "bots/telegram/token.py"),
     )
 )
 """Modules that say nothing to people who chat: to the model, to operators, or to nobody."""
@@ -54,8 +57,6 @@ NOT_SAID = (
     "TELEGRAM_API_URL: ",
     "TELEGRAM_TOKEN is no longer valid",
     "_PROXY: ",
-    "DISCORD_TOKEN is not accepted",
-    " (your application, Bot, Reset Token)",
     "Discord does not let the bot read",
     "/%s/bot and start again",
     "another process polls with this token",
