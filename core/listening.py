@@ -14,6 +14,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -61,6 +62,7 @@ class Listening:
         # This process stops before its lease ends, so that two never listen at the same time.
         self._renewal = lease.total_seconds() / 3
         self._held = lease.total_seconds() * 3 / 4
+        self._last_try = lease.total_seconds() / 8
         self._states: dict[Account, State] = {}
 
     @property
@@ -109,9 +111,10 @@ class Listening:
     ) -> None:
         """Carry out `work` while this process has the lease; its state is `without` until then."""
         while True:
-            lease = asyncio.timeout_at(await self._stand_by(account, without))
+            term = _Term(await self._stand_by(account, without))
+            lease = asyncio.timeout(None)
             try:
-                async with lease, self._renewing(account, lease):
+                async with lease, self._renewing(account, lease, term):
                     self._states[account] = State.LISTENING
                     await work()
                     return
@@ -145,10 +148,13 @@ class Listening:
             await happens(self._freed, STAND_BY)
 
     @asynccontextmanager
-    async def _renewing(self, account: Account, lease: asyncio.Timeout) -> AsyncIterator[None]:
+    async def _renewing(
+        self, account: Account, lease: asyncio.Timeout, term: "_Term"
+    ) -> AsyncIterator[None]:
         """Renew a lease inside this context, and give it up at the end."""
         keeping = [
-            asyncio.create_task(self._renew(account, lease)),
+            asyncio.create_task(self._renew(account, lease, term)),
+            asyncio.create_task(_end_when_over(lease, term, self._last_try)),
             asyncio.create_task(self._end_when_lost(lease)),
         ]
         try:
@@ -162,12 +168,11 @@ class Listening:
     async def _end_when_lost(self, lease: asyncio.Timeout) -> None:
         """End a lease when other processes may have taken this one for dead."""
         await self._presence.until_lost()
-        if not lease.expired():
-            lease.reschedule(0)
+        _end(lease)
 
-    async def _renew(self, account: Account, lease: asyncio.Timeout) -> None:
-        """Renew a lease at intervals and move its end; without a renewal it ends by itself."""
-        until: float | None = lease.when()
+    async def _renew(self, account: Account, lease: asyncio.Timeout, term: "_Term") -> None:
+        """Renew a lease at intervals and move its end; end it when another process has it."""
+        until: float | None = term.until
         while until:
             await asyncio.sleep(self._renewal)
             try:
@@ -177,8 +182,8 @@ class Listening:
             except Exception:  # the next renewal may succeed
                 log.exception("the lease on %s as %s is not renewed", *account)
             else:
-                if not lease.expired():
-                    lease.reschedule(until or 0)
+                term.move(until or term.until)
+        _end(lease)
 
     async def _take(self, account: Account, *, patience: float = math.inf) -> float | None:
         """Take or renew a lease and return its end, on the event loop's clock.
@@ -206,3 +211,38 @@ class Listening:
             )
         except TRANSIENT as error:
             log.warning("the lease on %s as %s ends by itself: %s", *account, reason(error))
+
+
+@dataclass(slots=True)
+class _Term:
+    """The time for which this process has a lease: until then, by the event loop's clock."""
+
+    until: float
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def move(self, until: float) -> None:
+        """Note that the lease was renewed."""
+        self.until = until
+        self.moved.set()
+
+
+async def _end_when_over(lease: asyncio.Timeout, term: _Term, last_try: float) -> None:
+    """End a lease that was not renewed in time, nor in `last_try` seconds after it.
+
+    So a process that could not run for a while renews its lease if no other one has taken it. It
+    goes on and misses nothing.
+    """
+    clock = asyncio.get_running_loop().time
+    while True:
+        await asyncio.sleep(term.until - clock())
+        if clock() < term.until:
+            continue
+        term.moved.clear()
+        if not await happens(term.moved, last_try):
+            _end(lease)
+            return
+
+
+def _end(lease: asyncio.Timeout) -> None:
+    if not lease.expired():
+        lease.reschedule(0)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -123,6 +124,30 @@ async def test_a_timeout_of_the_platform_is_not_taken_for_a_lost_lease(sessions:
     radio.events.put_nowait(None)
     with pytest.raises(TimeoutError, match="the platform's own"):
         await listening(sessions, "first").listen(radio)
+
+
+async def test_a_process_that_could_not_run_for_a_while_goes_on_and_misses_nothing(
+    sessions: Sessions,
+) -> None:
+    radio, lease = Radio(), timedelta(seconds=0.8)
+    async with begun(radio, sessions, "first", lease):
+        await on_air(radio)
+        time.sleep(2 * lease.total_seconds())  # noqa: ASYNC251 - nothing runs in the process
+        await asyncio.sleep(2 * lease.total_seconds())
+        assert radio.is_on()
+        assert len(radio.spans) == 1, "it never stopped"
+
+
+async def test_a_process_that_could_not_run_stops_if_another_listens_meanwhile(
+    sessions: Sessions,
+) -> None:
+    radio, lease = Radio(), timedelta(seconds=0.8)
+    async with begun(radio, sessions, "first", lease):
+        await on_air(radio)
+        time.sleep(2 * lease.total_seconds())  # noqa: ASYNC251 - nothing runs in the process
+        stolen = "UPDATE listeners SET worker_id = 'second', lease_until = '9999-01-01 00:00:00+00'"
+        sessions.run_here(lambda s: s.execute(text(stolen)))
+        await on_air(radio, is_on=False)
 
 
 async def test_a_process_that_loses_its_lease_stands_by_and_comes_back(
