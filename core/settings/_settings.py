@@ -122,16 +122,16 @@ class Settings(Environment):
     set_tiers: Mapping[Annotated[str, AfterValidator(check_tier)], Limits] = Field(
         default_factory=dict, validation_alias="quota_*"
     )
-    """The limits of a tier, as `QUOTA_VIP` of the tier `vip`, for the people and groups that get it;
-    empty for none. The members of a group share its limit; their own limits count, too."""
+    """The limits of a tier, as `QUOTA_VIP` of the tier `vip`, for the people and groups that get
+    it; empty for none. The members of a group share its limit; their own limits count, too."""
     timezone: Annotated[InstanceOf[tzinfo], BeforeValidator(parse_zone)] = UTC
     """The calendar that days, weeks and months of limits follow, as `Europe/Berlin`."""
     default_language: str = "en"
     """The language of the bot's own sentences for people of whom no language is known: `en`, `de`,
     `es`, `fr`, `ru`, `ar` or `zh`."""
     requests_per_minute: int = Field(default=30, ge=1)
-    """The messages, commands, pressed buttons and edits of each person; then one notice, and silence
-    until the next minute."""
+    """The messages, commands, pressed buttons and edits of each person; then one notice, and
+    silence until the next minute."""
     pending_turns: int = Field(default=20, ge=1)
     """The questions and commands of each person that may wait; then one notice, and silence until
     some are done."""
@@ -151,8 +151,8 @@ class Settings(Environment):
     """The bot says goodbye to all other groups and leaves them."""
 
     memory_high_tokens: int = Field(default=12_000, ge=1, le=900_000)
-    """A larger conversation is summarised; the models must read twice as much, or tell in their list
-    how much they take."""
+    """A larger conversation is summarised; the models must read twice as much, or tell in their
+    list how much they take."""
     memory_low_tokens: int = Field(default=4_000, ge=0, le=900_000)
     """The size to which it is summarised."""
 
@@ -187,8 +187,8 @@ class Settings(Environment):
     model_patience_seconds: Seconds = Field(default=1800, gt=0)
     """The time for which an answer waits for a model that does not answer."""
     retry_seconds: Seconds = Field(default=60, gt=0)
-    """The measure of the pauses between attempts of a turn that failed: the first takes a twelfth of
-    it, and each further one twice as long."""
+    """The measure of the pauses between attempts of a turn that failed: the first takes a twelfth
+    of it, and each further one twice as long."""
 
     @property
     def model(self) -> str:

@@ -16,29 +16,29 @@ PROMPT = "$ "
 
 
 @dataclass(frozen=True)
-class Quoted:
-    """A command as a document quotes it."""
+class Session:
+    """The commands of a block, which a person types one after the other."""
 
-    page: str
-    line: int
-    command: str
-
-
-def quoted() -> list[Quoted]:
-    """Return every command of every document."""
-    return [each for page in pages() for each in of(page) if page.name not in OF_OTHERS]
+    place: str
+    """The page, and the line of the block."""
+    commands: tuple[str, ...]
 
 
-def of(page: Page) -> list[Quoted]:
-    """Return the commands of a document; ValueError for a block that does not show its prompts."""
+def sessions() -> list[Session]:
+    """Return the blocks of commands of every document."""
+    return [each for page in pages() if page.name not in OF_OTHERS for each in of(page)]
+
+
+def of(page: Page) -> list[Session]:
+    """Return the blocks of commands of a document; ValueError for one that shows no prompts."""
     found = []
     for block in page.blocks:
-        if block.language.split(" ")[0] not in SHELLS:
+        if block.language not in SHELLS:
             continue
-        for number, line in enumerate(block.text.splitlines(), block.line + 1):
-            if block.language != "console":
-                raise ValueError(f"{page.name}:{number}: write commands as `console`")
-            if line.startswith(PROMPT):
-                command = line.removeprefix(PROMPT).partition("  #")[0].strip()
-                found.append(Quoted(page.name, number, command))
+        place = f"{page.name}:{block.line}"
+        lines = [line for line in block.text.splitlines() if line.startswith(PROMPT)]
+        if block.language != "console" or not lines:
+            raise ValueError(f"{place}: write commands as `console`, each behind a prompt")
+        told = (line.removeprefix(PROMPT).partition("  #")[0].strip() for line in lines)
+        found.append(Session(place, tuple(told)))
     return found

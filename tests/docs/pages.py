@@ -36,6 +36,8 @@ class Page:
     blocks: list[Code] = field(default_factory=list)
     spans: list[str] = field(default_factory=list)
     """Stretches of code inside of sentences."""
+    tests: list[tuple[str, str]] = field(default_factory=list)
+    """The names of tests, each with the address behind it; "" if there is none."""
     faults: list[str] = field(default_factory=list)
     """Everything for which a renderer would have to guess."""
 
@@ -86,15 +88,21 @@ def _slug(heading: Token, taken: list[str]) -> str:
 
 
 def _read_inline(page: Page, token: Token) -> None:
+    address = ""
     for each in token.children or ():
         if each.type == "link_open":
-            page.links.append(str(each.attrs["href"]))
+            address = str(each.attrs["href"])
+            page.links.append(address)
+        elif each.type == "link_close":
+            address = ""
         elif each.type == "image":
             page.links.append(str(each.attrs["src"]))
             if not each.content:
                 page.faults.append(f"{each.attrs['src']}: a picture without words for it")
         elif each.type == "code_inline":
             page.spans.append(each.content)
+            if each.content.startswith("test_"):
+                page.tests.append((each.content, address))
         elif each.type == "html_inline":
             _read_html(page, each.content)
         elif each.type == "text" and "][" in each.content:

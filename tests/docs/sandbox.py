@@ -1,4 +1,4 @@
-"""A copy of the repository in which the commands of the documents are carried out, on the fakes."""
+"""A likeness of the repository, in which the commands of the documents are carried out."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.bot import ROOT
 
-PARTS = ("bots", "core", "docs", "migrations", "tests", "Makefile", "pyproject.toml", ".env.example")
+PARTS = ("bots", "core", "docs", "migrations", "tests", "Makefile", "pyproject.toml")
 PINS = ("requirements.txt", "requirements-dev.txt")
 PATIENCE = 100
 """The seconds after which a command counts as lost: a bound, no assertion."""
@@ -27,7 +27,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The copy, with a `.env` of its own."""
+    """The folder, with a `.env` of its own."""
 
     folder: Path
 
@@ -40,11 +40,14 @@ class Sandbox:
     @asynccontextmanager
     async def start(self, command: str) -> AsyncIterator[asyncio.subprocess.Process]:
         """Start a command as a shell does; it does not outlive the context."""
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.folder), "COLUMNS": "200"}
         started = await asyncio.create_subprocess_exec(
-            *("bash", "-c", f"exec {command}" if "=" not in command.split()[0] else command),
+            *(
+                "bash",
+                "-c",
+                f"exec {command}" if "=" not in command.split(maxsplit=1)[0] else command,
+            ),
             cwd=self.folder,
-            env=environment,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(self.folder)},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -64,15 +67,20 @@ class Sandbox:
             return Ended(await started.wait(), said.decode())
 
 
-def build(folder: Path) -> Sandbox:
-    """Copy the repository; its `.venv` is the one in which the tests run."""
+def build(folder: Path, *, copied: bool) -> Sandbox:
+    """Make a sandbox, whose `.venv` is the one in which the tests run.
+
+    Commands that write into the repository need it `copied`; links are quicker for all others.
+    """
     folder.mkdir()
     for part in PARTS:
         source = ROOT / part
-        if source.is_dir():
+        if copied and source.is_dir():
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
+        elif copied:
             shutil.copy(source, folder / part)
+        else:
+            (folder / part).symlink_to(source)
     for pins in PINS:
         (folder / pins).symlink_to(ROOT / pins)
     (folder / ".venv").mkdir()

@@ -18,14 +18,16 @@ from core.settings import Settings
 INTRODUCTION = """\
 # Settings
 
-Every setting is an environment variable or a line of a file `.env` in the folder in which the bot starts.
-The environment goes before the file. An empty value means the default, but for `QUOTA`, `QUOTA_…` and
-`BUDGET`, where it means "none". At its start, the bot names each wrong setting in one line.
+Every setting is an environment variable, or a line of a file `.env` in the folder in which the
+bot starts. The environment goes before the file. An empty value means the default, but for `QUOTA`,
+`QUOTA_…` and `BUDGET`, where it means "none". At its start, the bot names each wrong setting in one
+line, and says what to do.
 
-A list has commas between its items. A **limit** is `10 turns/minute`, `200k tokens/day` or `1 usd/month`: turns,
-tokens or usd in a minute, hour, day, week or month. An **account** or a **group** is `telegram:123` or
-`discord:456`; `parley users NAME` shows the ids of people who have written to the bot. **Prices** are
-`0.20, 0.05, 0.50` for all models, or `a=0.20/0.05/0.50, b=…` for each.
+A list has commas between its items. A **limit** is `10 turns/minute`, `200k tokens/day` or
+`1 usd/month`: turns, tokens or usd in a minute, hour, day, week or month. An **account** is
+`telegram:123` or `discord:456`; `parley users NAME` shows the ids of people who have written to the
+bot. A **group** is `telegram:-100123` or `discord:789`, which may be a server, a category or a
+channel. **Prices** are `0.20, 0.05, 0.50` for all models, or `a=0.20/0.05/0.50, b=…` for each.
 
 `make settings` writes this page from the code.
 """
@@ -184,18 +186,15 @@ def _form(name: str, info: FieldInfo) -> str:
     named = [FORMS.get(each.func.__name__, "") for each in checks]
     if any(named):
         return next(filter(None, named))
-    kinds = get_args(info.annotation) or (info.annotation,)
-    if get_origin(info.annotation) is Literal:
-        return ", ".join(f"`{choice}`" for choice in kinds)
-    if get_origin(kinds[0]) is Literal:
-        return ", ".join(f"`{choice}`" for choice in get_args(kinds[0]))
-    if bool in kinds:
-        return "`true` or `false`"
-    if {int, float} & set(kinds):
+    kinds = [info.annotation, *get_args(info.annotation)]
+    choices = [get_args(kind) for kind in kinds if get_origin(kind) is Literal]
+    if choices:
+        return ", ".join(f"`{choice}`" for choice in choices[0])
+    if int in kinds or float in kinds:
         return _number(name, info)
-    if SecretStr in kinds:
-        return "a secret"
-    return "limits" if "Limit" in str(info.annotation) else "a text"
+    plain = {bool: "`true` or `false`", SecretStr: "a secret"}
+    limits = "limits" if "Limit" in str(info.annotation) else "a text"
+    return next((form for kind, form in plain.items() if kind in kinds), limits)
 
 
 def _number(name: str, info: FieldInfo) -> str:

@@ -17,10 +17,8 @@ WEEKDAY = ("weekday", {"date": "2026-11-29"})
 @pytest.fixture
 def sandbox(model: ModelServer, sqlite_url: str, tmp_path: Path) -> Sandbox:
     """The copy with everything that the page adds."""
-    made = build(tmp_path / "parley")
-    made.write_settings(
-        DATABASE_URL=sqlite_url, MODEL_API_KEY="test-key", MODEL_API_URL=model.url
-    )
+    made = build(tmp_path / "parley", copied=True)
+    made.write_settings(DATABASE_URL=sqlite_url, MODEL_API_KEY="test-key", MODEL_API_URL=model.url)
     for block in PAGE.blocks:
         language, _, name = block.language.partition(" ")
         path = made.folder / name

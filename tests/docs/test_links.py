@@ -1,4 +1,4 @@
-"""Every document can be rendered without a guess, and every link in the repository leads somewhere."""
+"""Every document can be rendered without a guess, and every link leads somewhere."""
 
 import importlib
 import re
@@ -52,6 +52,24 @@ def test_files_and_names_of_the_code_exist(page: Page) -> None:
     paths = [span for span in page.spans if _PATH.fullmatch(span) and page.name != "CHANGELOG.md"]
     assert [path for path in paths if not (ROOT / path).exists()] == []
     assert [span for span in page.spans if _NAME.fullmatch(span) and not exists(span)] == []
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=lambda page: page.name)
+def test_every_test_that_is_named_is_linked_and_exists(page: Page) -> None:
+    assert [name for name, address in page.tests if not is_defined(page, name, address)] == []
+
+
+def is_defined(page: Page, name: str, address: str) -> bool:
+    """Return whether the file behind a link has a test with this name."""
+    path = page.path.parent / address
+    return path.is_file() and re.search(rf"def {name}\(", path.read_text("utf-8")) is not None
+
+
+def test_each_promise_names_the_test_that_proves_it() -> None:
+    proven = {path.name: page.tests for path, page in PAGES.items()}
+    assert len(proven["README.md"]) == 6
+    rows = re.findall(r"^\| (?!promise|-)", (ROOT / "docs" / "promises.md").read_text(), re.M)
+    assert len(proven["promises.md"]) == len(rows) > 20
 
 
 def exists(name: str) -> bool:
