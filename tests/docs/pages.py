@@ -90,23 +90,27 @@ def _slug(heading: Token, taken: list[str]) -> str:
 def _read_inline(page: Page, token: Token) -> None:
     address = ""
     for each in token.children or ():
-        if each.type == "link_open":
-            address = str(each.attrs["href"])
-            page.links.append(address)
-        elif each.type == "link_close":
-            address = ""
-        elif each.type == "image":
-            page.links.append(str(each.attrs["src"]))
-            if not each.content:
-                page.faults.append(f"{each.attrs['src']}: a picture without words for it")
-        elif each.type == "code_inline":
-            page.spans.append(each.content)
-            if each.content.startswith("test_"):
-                page.tests.append((each.content, address))
-        elif each.type == "html_inline":
-            _read_html(page, each.content)
-        elif each.type == "text" and "][" in each.content:
-            page.faults.append(f"{each.content}: a link to no address")
+        match each.type:
+            case "link_open":
+                address = str(each.attrs["href"])
+                page.links.append(address)
+            case "link_close":
+                address = ""
+            case "image":
+                _read_picture(page, str(each.attrs["src"]), each.content)
+            case "code_inline":
+                page.spans.append(each.content)
+                page.tests += [(each.content, address)] * each.content.startswith("test_")
+            case "html_inline":
+                _read_html(page, each.content)
+            case "text" if "][" in each.content:
+                page.faults.append(f"{each.content}: a link to no address")
+
+
+def _read_picture(page: Page, source: str, words: str) -> None:
+    page.links.append(source)
+    if not words:
+        page.faults.append(f"{source}: a picture without words for it")
 
 
 def _read_html(page: Page, html: str) -> None:
