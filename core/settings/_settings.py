@@ -64,7 +64,8 @@ class Settings(Environment):
     """The address of the server itself, if `DATABASE_URL` leads to a pooler such as PgBouncer in
     transaction mode; `parley migrate` needs it then."""
     database_connections: int = Field(default=5, ge=1)
-    """The connections of each process to PostgreSQL; one more hears other processes."""
+    """The connections of each process to PostgreSQL; one more hears other processes, and tells them
+    that this one lives."""
 
     model_api_key: Secret = SecretStr("")
     """The key for the model API; nothing is answered without it."""
@@ -103,16 +104,17 @@ class Settings(Environment):
     """Lines like `pirate = "You are a pirate."` in TOML, for `/persona pirate`."""
 
     port: int | None = Field(default=None, ge=1, le=65535)
-    """The port for the public: health, webhooks, the dashboard. None for no HTTP."""
+    """The port for the public: pages of health, webhooks and the dashboard."""
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
-    """The port for the operators' own network: health and figures. It may be PORT."""
+    """The port for your own network: pages of health, and figures for Prometheus. It may be that of
+    `PORT`."""
     host: str = ""
-    """The address of both ports; "" for all addresses of the machine."""
+    """The address of both ports; without it, all addresses of the machine."""
 
     dashboard: bool = True
-    """The operators have a dashboard beneath /dashboard of PORT."""
+    """The operators have a dashboard at `/dashboard` of `PORT`."""
     dashboard_texts: bool = False
-    """They can read there what was said in a turn."""
+    """The operators can read in the dashboard what was said in a turn."""
 
     admins: Annotated[tuple[Account, ...], BeforeValidator(parse_admins)] = ()
     """The operators' accounts; they are told of trouble and may give the operators' commands."""
@@ -165,19 +167,23 @@ class Settings(Environment):
     day stay."""
 
     log_level: Annotated[Level | None, BeforeValidator(lower)] = None
-    """The least severe lines of the log; by default "info", and "warning" in a terminal's chat."""
+    """The least severe lines of the log; without it `info`, and `warning` while the terminal is the
+    platform."""
     log_format: Annotated[Literal["auto", "json", "text"], BeforeValidator(lower)] = "auto"
-    """The form of the log; "auto" is text in a terminal, and JSON elsewhere."""
+    """The form of the log; `auto` is text in a terminal, and JSON elsewhere."""
     sentry_dsn: Secret = SecretStr("")
-    """The address to which errors are reported; "" for none."""
+    """The address at Sentry to which errors of the log are reported; it needs
+    `pip install 'parley[sentry]'`."""
     otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(check_endpoint)] = ""
-    """The OpenTelemetry collector that gets a span for each turn; "" for none."""
+    """The OpenTelemetry collector that gets a span for each turn; it needs
+    `pip install 'parley[otel]'`."""
 
     concurrency: int = Field(default=1000, ge=1)
     """The answers at a time in one process; up to ten times as many may wait for a model that is
     away."""
     lease_seconds: Seconds = Field(default=15, ge=5)
-    """The time after which another process takes a dead one's turns."""
+    """The time after which another process takes the turns of one that is stopped, or has vanished
+    with its machine."""
     drain_seconds: Seconds = Field(default=20, ge=0)
     """The time that running answers have when the process is asked to stop."""
     first_token_seconds: Seconds = Field(default=60, gt=0)

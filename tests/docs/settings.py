@@ -47,7 +47,12 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "VISION",
         "PERSONAS_FILE",
     ),
-    "Telegram": ("TELEGRAM_TOKEN", "TELEGRAM_API_URL", "TELEGRAM_FILES_DIR"),
+    "Telegram": (
+        "TELEGRAM_TOKEN",
+        "TELEGRAM_WEBHOOK_URL",
+        "TELEGRAM_API_URL",
+        "TELEGRAM_FILES_DIR",
+    ),
     "Discord": ("DISCORD_TOKEN", "DISCORD_API_URL"),
     "The database": ("DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_CONNECTIONS"),
     "Operators, and who may use the bot": (
@@ -58,6 +63,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "LEAVE_OTHER_GROUPS",
         "DEFAULT_LANGUAGE",
     ),
+    "The log": ("LOG_LEVEL", "LOG_FORMAT", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    "HTTP": ("PORT", "METRICS_PORT", "HOST", "DASHBOARD", "DASHBOARD_TEXTS"),
     "Limits": (
         "QUOTA",
         "QUOTA_*",
@@ -88,6 +95,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 FORMS = {
     "check_database_url": "URL",
     "check_direct_url": "URL",
+    "check_endpoint": "URL",
     "check_url": "URL",
     "parse_access": "",
     "parse_admins": "accounts",
@@ -100,6 +108,7 @@ FORMS = {
     "parse_zone": "a time zone",
     "read_personas": "a file",
     "_folder": "a folder",
+    "_webhook_url": "URL",
 }
 """The form of a value, by the function that reads or checks it; "" if its type tells more."""
 UNITS = ("SECONDS", "DAYS", "TOKENS", "MEGABYTES", "CONNECTIONS", "TURNS")
