@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core.adapter import Adapter
 from tests.bot import ROOT
 from tests.docs.pages import read
 from tests.docs.sandbox import Sandbox, build
@@ -51,6 +53,14 @@ async def test_a_platform_a_tool_and_a_command_are_added(
     assert "A **Sunday**." in ended.said
     [result] = [each for each in model.requests[-1].messages if each["role"] == "tool"]
     assert result["content"] == "Sunday"
+
+
+def test_the_platform_has_everything_that_an_adapter_has(tmp_path: Path) -> None:
+    [code] = [block.text for block in PAGE.blocks if "bots/pipe/" in block.language]
+    made: dict[str, Any] = {"__name__": "pipe"}
+    exec(code, made)  # noqa: S102 - it is ours
+    wanted = {name for name in vars(Adapter) if not name.startswith("_")}
+    assert wanted - set(dir(made["PipeAdapter"])) == set()
 
 
 def test_the_page_adds_a_platform_without_a_change_of_core() -> None:
