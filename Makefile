@@ -96,8 +96,8 @@ words: $(READY) ## Bring the catalogues of sentences up to date with the code; n
 	babel update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date "$${there[@]}"; \
 	babel compile --domain parley --directory core/words/locale
 
-.PHONY: settings
-settings: $(READY) ## Write docs/settings.md from the settings in the code
+.PHONY: docs
+docs: $(READY) ## Write the pages of docs/ that are made from the code
 	$(BIN)/python -m tests.docs
 
 .PHONY: pins

@@ -29,7 +29,7 @@ A list has commas between its items. A **limit** is `10 turns/minute`, `200k tok
 bot. A **group** is `telegram:-100123` or `discord:789`, which may be a server, a category or a
 channel. **Prices** are `0.20, 0.05, 0.50` for all models, or `a=0.20/0.05/0.50, b=…` for each.
 
-`make settings` writes this page from the code.
+`make docs` writes this page from the code.
 """
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {

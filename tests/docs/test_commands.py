@@ -21,7 +21,7 @@ from tests.records import eventually
 SESSIONS = sessions()
 SERVING = ("make run", ".venv/bin/parley telegram")
 TALKING = ("make demo", ".venv/bin/parley console")
-WRITING = ("make settings", "make words")
+WRITING = ("make docs", "make words")
 PRICES = {"prompt": "0.0000002", "input_cache_read": "0.00000005", "completion": "0.0000005"}
 
 

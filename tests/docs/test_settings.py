@@ -1,4 +1,4 @@
-"""The page of settings and `.env.example` tell what the code has."""
+"""The pages made from the code, and `.env.example`, tell what the code has."""
 
 import re
 
@@ -9,15 +9,17 @@ from core.environment import Environment
 from core.settings import Settings
 from tests.bot import ROOT
 from tests.docs import settings
+from tests.docs.__main__ import PAGES
 
 
 def names() -> set[str]:
     return {name for section in settings.SECTIONS.values() for name in section}
 
 
-def test_the_page_of_settings_is_what_the_code_says() -> None:
-    kept = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert kept == settings.page(), "write it anew by `make settings`"
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_what_the_code_says(path: str) -> None:
+    kept = (ROOT / path).read_text(encoding="utf-8")
+    assert kept == PAGES[path](), "write it anew by `make docs`"
 
 
 def test_the_example_file_has_every_setting() -> None:
