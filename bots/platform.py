@@ -3,36 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import ClassVar
 
+from bots.accounts import Acquaintance, Introduction
 from core.adapter import Adapter, Known
 from core.environment import Environment, Secret, Url
 from core.findings import Check
 
-__all__ = ["Acquaintance", "Introduction", "Platform", "Secret", "Url"]
-
-
-@dataclass(frozen=True, slots=True)
-class Introduction:
-    """The account of a token, as its platform tells of it."""
-
-    name: str
-    account_id: str
-    invitations: tuple[str, ...] = ()
-    """Lines that tell at which addresses people reach the bot and add it to their groups."""
-
-
-@dataclass(frozen=True, slots=True)
-class Acquaintance:
-    """Everything that the database and the settings tell of an account of ours."""
-
-    groups: tuple[str, ...] = ()
-    """The groups in which it has heard something."""
-    allowed: tuple[str, ...] = ()
-    """The groups that ALLOWED_GROUPS names."""
-    is_heard: bool | None = None
-    """True if a process of ours listens now; None if nothing tells that."""
+__all__ = ["Platform", "Secret", "Url"]
 
 
 class Platform(Environment, ABC):
