@@ -61,7 +61,7 @@ async def test_a_failed_turn_is_replayed(stage: TelegramStage, model: ModelServe
         page = await visitor.get()
         assert "The model API refused the key" in text_of(page)
         assert "secret" not in page.text
-        order = {"verb": "turns", "action": "replay", "numbers": "2", "back": f"{PATH}/turns"}
+        order = {"verb": "turns", "action": "retry", "numbers": "2", "back": f"{PATH}/turns"}
         done = await visitor.post(f"{PATH}/order", page, **order)
         assert (done.status_code, done.headers["location"]) == (303, f"{PATH}/turns")
         assert "2: queued" in text_of(await visitor.get(f"{PATH}/turns"))
@@ -69,7 +69,7 @@ async def test_a_failed_turn_is_replayed(stage: TelegramStage, model: ModelServe
         again = await visitor.get(f"{PATH}/turns")
         assert "queued" not in text_of(again), "the answer to an order is shown once"
         assert "No turn is in trouble" in text_of(again)
-        assert "turns replay 2" in text_of(await visitor.get(f"{PATH}/deeds"))
+        assert "turns retry 2" in text_of(await visitor.get(f"{PATH}/deeds"))
 
 
 async def test_limits_are_changed_after_a_question(stage: TelegramStage) -> None:
