@@ -32,10 +32,10 @@ loses its turns by the lease alone.
 
 import asyncio
 import logging
-import os
 import random
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -251,5 +251,6 @@ def _hang_up(connection: Any) -> None:
 
     A cancellation would ask the server first, which does not answer.
     """
-    with socket.socket(fileno=os.dup(connection.fileno())) as plug:
+    plug = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+    with plug, suppress(OSError):  # it may just have ended
         plug.shutdown(socket.SHUT_RDWR)
