@@ -17,6 +17,7 @@ import httpx
 
 from bots import transport
 from bots.connections import Connections
+from bots.desks import desk_of
 from bots.platform import Platform
 from bots.stored import Stored
 from core import access, db, inbox, llm, quota, words
@@ -45,7 +46,6 @@ from core.worker import Worker
 
 if TYPE_CHECKING:
     from bots.web.figures import Figures
-    from core.overview import Dashboard
 
 log = logging.getLogger("parley")
 
@@ -164,7 +164,8 @@ async def run(
             "the database's clock": partial(clock.follow, sessions),
             "errands": errands.run,
         }
-        desk = _desk(loaded, sessions, worker, rules, clock)
+        language = _language(loaded.default_language)
+        desk = desk_of(loaded, sessions, worker, rules, clock, language)
         if desk is not None:
             beside["sending codes for the dashboard"] = desk.run
         if not db.is_sqlite(loaded.database_url):
@@ -210,31 +211,6 @@ def _check_ports(loaded: Settings, platforms: Sequence[Platform]) -> None:
     for name in filter(None, (platform.served_by for platform in platforms)):
         if loaded.port is None:
             raise SettingsError(f"{name}: set PORT, too, the port on which the bot answers it")
-
-
-def _desk(
-    loaded: Settings, sessions: db.Sessions, worker: Worker, rules: Rules, clock: Clock
-) -> "Dashboard | None":
-    """Return the core's side of the dashboard, if there is one."""
-    if not (loaded.port and loaded.admins and loaded.dashboard):
-        return None
-    from core import overview  # noqa: PLC0415 - not needed without a dashboard
-
-    return overview.Dashboard(
-        sessions,
-        worker.id,
-        rules,
-        loaded.admins,
-        adapters=lambda: worker.adapters,
-        now=clock.now,
-        changed=partial(_changed, worker),
-        language=_language(loaded.default_language),
-    )
-
-
-def _changed(worker: Worker) -> None:
-    worker.wake()
-    worker.look()
 
 
 def _figures(loaded: Settings) -> "Figures | None":
