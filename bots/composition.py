@@ -69,7 +69,8 @@ async def run(
     `notice_after` is the seconds without text after which people are told why, and `watch_every`
     those between two looks for what the operators have to see to.
     """
-    _check_ports(loaded, platforms)
+    if listen:
+        _check_ports(loaded, platforms)
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(
             db.serving(loaded.database_url, loaded.database_connections)

@@ -23,8 +23,8 @@ TO_OTHERS = frozenset(
         *("core/outages.py", "core/postgresql.py", "core/search.py", "core/settings"),
         *("core/sqlite.py", "core/tools"),
         *("bots/__main__.py", "bots/backups.py", "bots/composition.py", "bots/log.py"),
-        *("bots/models.py", "bots/transport", "core/backup.py"),
-        *("bots/operator.py", "bots/markdown", "bots/discord/rest.py", "bots/web/dashboard"),
+        *("bots/models.py", "bots/transport", "core/backup.py", "bots/web", "core/vitals.py"),
+        *("bots/operator.py", "bots/markdown", "bots/discord/rest.py"),
     )
 )
 """Modules that say nothing to people who chat: to the model, to operators, or to nobody."""
@@ -53,6 +53,9 @@ NOT_SAID = (
     "Discord does not let the bot read",
     "/%s/bot and start again",
     "another process polls with this token",
+    "a webhook is set",
+    "the webhook of ",
+    "no reason given",
     "console line",
     "no file of that folder",
     "without an id",
@@ -61,6 +64,7 @@ NOT_SAID = (
     " bytes that are no answer",
     # What servers write, to be known again.
     "is not modified",
+    "webhook is active",
     "Entity Too Large",
     # Commands, also of the database.
     "language auto",
