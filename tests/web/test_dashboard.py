@@ -72,6 +72,22 @@ async def test_a_failed_turn_is_replayed(stage: TelegramStage, model: ModelServe
         assert "turns retry 2" in text_of(await visitor.get(f"{PATH}/deeds"))
 
 
+async def test_what_went_wrong_is_counted(stage: TelegramStage) -> None:
+    async with dashboard(stage) as visitor:
+        await visitor.sign_in()
+        stage.server.fail("sendMessage", status=429, retry_after=1)
+        await stage.say("say it after a while")
+        await stage.records.idle(3)
+        stage.server.fail("sendMessage", status=403, description="Forbidden: bot was blocked")
+        await stage.say("say it to nobody")
+        await stage.records.idle(4)
+        told = text_of(await visitor.get())
+        assert re.search(r"Flood limits by platform Platform Number Telegram 1\b", told)
+        assert "The bot may not write there" in told
+        assert "1 failed" in told
+        assert "Errors of the model None in the last 48 hours" in told
+
+
 async def test_limits_are_changed_after_a_question(stage: TelegramStage) -> None:
     async with dashboard(stage) as visitor:
         await visitor.sign_in()

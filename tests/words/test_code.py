@@ -28,7 +28,13 @@ TO_OTHERS = frozenset(
             "core/settings",
         ),
         *("core/sqlite.py", "core/tools"),
-        *("bots/__main__.py", "bots/backups.py", "bots/composition.py", "bots/log.py"),
+        *(
+            "bots/__main__.py",
+            "bots/backups.py",
+            "bots/terms.py",
+            "bots/composition.py",
+            "bots/log.py",
+        ),
         *(
             "bots/models.py",
             "bots/telemetry.py",

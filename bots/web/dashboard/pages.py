@@ -154,6 +154,7 @@ class Pages:
             process=self._process,
             said=said,
             here=name,
+            zone=self._desk.zone,
             **values,
         )
         if said is not None:
