@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from bots.accounts import Acquaintance, Introduction
 from core.adapter import Adapter, Known
 from core.environment import Environment, Secret, Url, check_url
 from core.findings import Check
@@ -13,29 +13,7 @@ from core.findings import Check
 if TYPE_CHECKING:
     from aiohttp.web import RouteDef
 
-__all__ = ["Acquaintance", "Introduction", "Platform", "Secret", "Url", "check_url"]
-
-
-@dataclass(frozen=True, slots=True)
-class Introduction:
-    """The account of a token, as its platform tells of it."""
-
-    name: str
-    account_id: str
-    invitations: tuple[str, ...] = ()
-    """Lines that tell at which addresses people reach the bot and add it to their groups."""
-
-
-@dataclass(frozen=True, slots=True)
-class Acquaintance:
-    """Everything that the database and the settings tell of an account of ours."""
-
-    groups: tuple[str, ...] = ()
-    """The groups in which it has heard something."""
-    allowed: tuple[str, ...] = ()
-    """The groups that ALLOWED_GROUPS names."""
-    is_heard: bool | None = None
-    """True if a process of ours listens now; None if nothing tells that."""
+__all__ = ["Platform", "Secret", "Url", "check_url"]
 
 
 class Platform(Environment, ABC):

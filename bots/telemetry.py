@@ -91,7 +91,7 @@ def _reports(dsn: str, mask: Mask) -> logging.Handler:
         import sentry_sdk  # noqa: PLC0415 - an optional package
         from sentry_sdk.utils import BadDsn  # noqa: PLC0415 - as above
     except ImportError:
-        raise SettingsError(_missing("SENTRY_DSN", "sentry-sdk", "sentry")) from None
+        raise SettingsError(_missing("SENTRY_DSN", "sentry-sdk")) from None
     try:
         sentry_sdk.init(
             dsn,
@@ -112,6 +112,8 @@ def _reports(dsn: str, mask: Mask) -> logging.Handler:
 
 
 # OpenTelemetry
+
+_OTEL = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 
 
 class Spans(logging.Handler):
@@ -146,7 +148,7 @@ def _spans(endpoint: str) -> logging.Handler:
 
         exporter = OTLPSpanExporter(f"{endpoint}/v1/traces")
     except ImportError:
-        raise SettingsError(_missing(name, "opentelemetry-sdk", "otel")) from None
+        raise SettingsError(_missing(name, *_OTEL)) from None
     about = {"service.name": "parley", "service.version": VERSION}
     provider = TracerProvider(resource=Resource.create(about))
     provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -155,5 +157,5 @@ def _spans(endpoint: str) -> logging.Handler:
     return Spans(provider.get_tracer("parley", VERSION))
 
 
-def _missing(setting: str, package: str, extra: str) -> str:
-    return f"{setting}: needs the package {package}; run: pip install 'parley[{extra}]'"
+def _missing(setting: str, *packages: str) -> str:
+    return f"{setting}: a package for it is missing; run: pip install {' '.join(packages)}"

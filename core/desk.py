@@ -6,7 +6,7 @@ of people are plain, and money is in micro-dollars.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol
 
@@ -257,6 +257,10 @@ class Away(Exception):
 
 class Desk(Protocol):
     """The core's side of the dashboard. Every method raises `Away` while the database is away."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """The operator's time zone."""
 
     async def overview(self, span: Span) -> Overview:
         """Return the figures of the first page, which may be some seconds old."""

@@ -32,11 +32,12 @@ loses its turns by the lease alone.
 
 import asyncio
 import logging
-import os
 import random
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import make_url, update
@@ -54,6 +55,8 @@ GRACE = 1.2
 """The seconds for which the lock of a dead process must have been free."""
 SILENCE = 2.0
 """The seconds without an answer after which a session counts as lost."""
+SECOND_LOOK = 0.1
+"""The seconds after that for an answer that came while the process could not run."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
 """The seconds between two attempts to open a session; each pause is twice the one before."""
 
@@ -115,6 +118,8 @@ class Presence:
         self._has_lost = False
         self._held: set[tuple[str, int]] = set()
         """The processes whose locks were seen held in this session."""
+        self._alarm: asyncio.TimerHandle
+        """Rings when the session is silent."""
         self._missing: dict[tuple[str, int], float] = {}
         """The processes whose locks are free, with the time of the first look that found it."""
 
@@ -186,7 +191,7 @@ class Presence:
     async def _beat(self, connection: Any, number: int, crew: Crew) -> None:
         """Prove that the session lives, keep its number in the row, and look at the others."""
         began = self._clock()
-        alarm = asyncio.get_running_loop().call_later(SILENCE, _hang_up, connection)
+        self._ring(SILENCE, partial(self._ring, SECOND_LOOK, partial(_hang_up, connection)))
         try:
             cursor = await connection.execute(_LOOK, [self._worker_id, LOCKS])
             found: list[tuple[str, int, bool]] = await cursor.fetchall()
@@ -198,8 +203,11 @@ class Presence:
                     self._session = None  # its worker has not written the row yet, or has left
             self._proven_at = began
         finally:
-            alarm.cancel()
+            self._alarm.cancel()
         self._judge(found, began, crew)
+
+    def _ring(self, seconds: float, then: Callable[[], object]) -> None:
+        self._alarm = asyncio.get_running_loop().call_later(seconds, then)
 
     def _judge(self, found: list[tuple[str, int, bool]], began: float, crew: Crew) -> None:
         """Report the processes that were found dead by a look that began at a time."""
@@ -251,5 +259,6 @@ def _hang_up(connection: Any) -> None:
 
     A cancellation would ask the server first, which does not answer.
     """
-    with socket.socket(fileno=os.dup(connection.fileno())) as plug:
+    plug = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+    with plug, suppress(OSError):  # it may just have ended
         plug.shutdown(socket.SHUT_RDWR)

@@ -91,7 +91,7 @@ async def test_what_a_killed_process_had_is_taken_over_at_once(
     async with fleet.start("one") as one:
         await fleet.stage.server.wait(lambda: fleet.stage.server.polling)
         first = fleet.listener()
-        async with fleet.start("two"):
+        async with fleet.start("two") as two:
             await fleet.present(2)
             with model.hold():
                 await fleet.ask("count to 30")
@@ -99,11 +99,12 @@ async def test_what_a_killed_process_had_is_taken_over_at_once(
                 one.kill()
                 await one.wait()
                 await eventually(lambda: fleet.listener() not in (None, first))
-                # A lease that ended would be older than the new one by its whole length.
                 model.release()
             await records.idle(PEOPLE)
             await fleet.ask("Hello")
             await records.idle(2 * PEOPLE)
+        told = "\n".join(two.lines())
+    assert told.index("is dead; its turns are taken over") < told.index("listening on telegram")
     assert [len(said) for said in fleet.answers()] == [2] * PEOPLE
     assert all(said[0].endswith("30") for said in fleet.answers())
     assert records.one("SELECT max(attempt) FROM turns") <= 2

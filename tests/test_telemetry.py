@@ -119,7 +119,7 @@ async def test_a_missing_package_is_one_line(
     async with process("telegram", log=tmp_path / "log", environment=values) as started:
         assert await started.wait() == 2
         [told] = started.lines()
-    assert told.startswith(f"{name}: needs the package {package}; run: pip install 'parley[")
+    assert told.startswith(f"{name}: a package for it is missing; run: pip install {package}")
 
 
 async def test_an_address_that_is_none_is_one_line(stage: TelegramStage, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from contextlib import AbstractAsyncContextManager
 
 from pydantic import SecretStr
 
-from bots.platform import Acquaintance, Introduction, Platform, Secret, Url
+from bots.accounts import Acquaintance, Introduction
+from bots.platform import Platform, Secret, Url
 from core.adapter import Adapter, Known
 from core.findings import Check
 

@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bots import asking
+from bots.accounts import Acquaintance, Introduction
 from bots.discord.portal import PORTAL, WRONG_TOKEN
-from bots.platform import Acquaintance, Introduction
 from core.errors import SettingsError, Undeliverable, Unreachable
 from core.findings import Check, Finding, fault, note, warning
 from core.plain import line

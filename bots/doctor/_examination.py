@@ -9,11 +9,12 @@ from pathlib import Path
 import httpx
 
 from bots import transport
-from bots.composition import endpoint
+from bots.accounts import Acquaintance
 from bots.doctor import _machine as machine
 from bots.doctor import _settings as settings
 from bots.loading import recover
-from bots.platform import Acquaintance, Platform
+from bots.platform import Platform
+from bots.terms import endpoint
 from core import checkup, db
 from core.checkup import Stored
 from core.errors import DeliveryError, SettingsError

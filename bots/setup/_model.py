@@ -8,8 +8,8 @@ from typing import TypeVar
 import httpx
 
 from bots import transport
-from bots.composition import endpoint
 from bots.setup._asking import Asker
+from bots.terms import endpoint
 from core.errors import SettingsError
 from core.llm import LIMITS, LLM, Catalogue
 from core.money import MICRO

@@ -3,7 +3,8 @@
 import asyncio
 from functools import partial
 
-from bots.platform import Acquaintance, Platform
+from bots.accounts import Acquaintance
+from bots.platform import Platform
 from bots.registry import PLATFORMS
 from bots.setup._asking import Asker
 from core.errors import DeliveryError, SettingsError

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
-from bots.platform import Acquaintance, Introduction, Platform, Secret, Url, check_url
+from bots.accounts import Acquaintance, Introduction
+from bots.platform import Platform, Secret, Url, check_url
 from core.adapter import Adapter, Known
 from core.findings import Check
 
@@ -56,8 +57,8 @@ class Telegram(Platform):
 
     name = "telegram"
     needs = "  TELEGRAM_TOKEN   from @BotFather on Telegram: send it /newbot"
-    loggers = ("telegram",)
     credential = "TELEGRAM_TOKEN"
+    loggers = ("telegram",)
 
     telegram_token: Secret = SecretStr("")
     """The token that @BotFather gives."""
@@ -114,21 +115,20 @@ class Telegram(Platform):
         """Make one attempt to log in; Telegram itself keeps missed updates."""
         from bots.telegram.adapter import connect  # noqa: PLC0415 - see Platform
 
+        token = self.telegram_token.get_secret_value()
         folder, operators = self.telegram_files_dir, known.operators()
-        return connect(self._token, self.telegram_api_url, folder, operators, self.webhook)
+        return connect(token, self.telegram_api_url, folder, operators, self.webhook)
 
     async def introduce(self) -> Introduction:
         """Ask Telegram for the account of the token."""
         from bots.telegram import checkup  # noqa: PLC0415 - a running bot does not need it
 
-        return await checkup.introduce(checkup.Account(self._token, self.telegram_api_url))
+        token = self.telegram_token.get_secret_value()
+        return await checkup.introduce(checkup.Account(token, self.telegram_api_url))
 
     def checks(self, me: Introduction, known: Acquaintance) -> Sequence[Check]:
         """Return the checks of the account."""
         from bots.telegram import checkup  # noqa: PLC0415 - as above
 
-        return checkup.checks(checkup.Account(self._token, self.telegram_api_url), me, known)
-
-    @property
-    def _token(self) -> str:
-        return self.telegram_token.get_secret_value()
+        token = self.telegram_token.get_secret_value()
+        return checkup.checks(checkup.Account(token, self.telegram_api_url), me, known)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bots import asking
-from bots.platform import Acquaintance, Introduction
+from bots.accounts import Acquaintance, Introduction
 from bots.telegram.answers import Json, description
 from bots.telegram.token import NOT_ACCEPTED, check_form
 from core import words

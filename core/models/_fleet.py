@@ -14,7 +14,8 @@ workers = Table(
     # True once it claims no more turns, and only ends those in its hand.
     Column("leaving", Boolean, nullable=False, default=False, server_default=text("false")),
 )
-"""A live worker process; it is dead if it was not seen for the time of a lease."""
+"""A live worker process; it is dead if its session has ended, or if it was not seen for the time of
+a lease."""
 
 listeners = Table(
     "listeners",

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import TypeVar
 
@@ -61,6 +61,11 @@ class Dashboard:
     _requests: asyncio.Queue[tuple[str, str]] = field(
         default_factory=lambda: asyncio.Queue(MOST_REQUESTS)
     )
+
+    @property
+    def zone(self) -> tzinfo:
+        """The operator's time zone."""
+        return self.rules.zone
 
     # Pages
 

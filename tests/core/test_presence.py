@@ -1,6 +1,7 @@
 """The session of a process: its end tells of a death, and a living process survives it."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -58,6 +59,19 @@ async def test_a_process_that_has_just_begun_sees_the_deaths_before_it(
         pass
     async with present(postgres_sessions, postgres_url, "two") as two:
         await until(two, "one")
+
+
+async def test_a_process_that_could_not_run_for_a_while_keeps_its_session(
+    postgres_sessions: Sessions, postgres_url: str
+) -> None:
+    async with present(postgres_sessions, postgres_url, "one") as one:
+        before = await number_of(postgres_sessions, "one")
+        for _ in range(3):  # one of them falls into a beat
+            await asyncio.sleep(0.3)
+            time.sleep(SILENCE + 0.2)  # noqa: ASYNC251 - nothing runs in the process
+        await rows.until(lambda: asyncio.sleep(0, one.presence.is_sure()))
+        assert await number_of(postgres_sessions, "one") == before
+        assert one.crew.confirmed == 0
 
 
 async def test_a_living_process_that_loses_its_session_is_not_taken_for_dead(

@@ -310,6 +310,18 @@ async def test_a_deploy_changes_the_way_while_both_processes_run(shared: Telegra
     assert not server.violations
 
 
+async def test_a_process_that_only_answers_takes_no_update(stage: TelegramStage) -> None:
+    port, log = free_port(), stage.world.directory / "log"
+    values = env(stage.values(**hooked(port)))
+    async with (
+        process("telegram", "--no-listen", log=log, environment=values),
+        Probe.of(port) as probe,
+    ):
+        await probe.until("/readyz", 200)
+        assert await post(probe.client, port, stage.server, {"update_id": 1}) == 503
+    assert stage.server.webhook == ""
+
+
 # The webhook as Telegram has it
 
 

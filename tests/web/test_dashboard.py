@@ -61,7 +61,7 @@ async def test_a_failed_turn_is_replayed(stage: TelegramStage, model: ModelServe
         page = await visitor.get()
         assert "The model API refused the key" in text_of(page)
         assert "secret" not in page.text
-        order = {"verb": "turns", "action": "replay", "numbers": "2", "back": f"{PATH}/turns"}
+        order = {"verb": "turns", "action": "retry", "numbers": "2", "back": f"{PATH}/turns"}
         done = await visitor.post(f"{PATH}/order", page, **order)
         assert (done.status_code, done.headers["location"]) == (303, f"{PATH}/turns")
         assert "2: queued" in text_of(await visitor.get(f"{PATH}/turns"))
@@ -69,7 +69,23 @@ async def test_a_failed_turn_is_replayed(stage: TelegramStage, model: ModelServe
         again = await visitor.get(f"{PATH}/turns")
         assert "queued" not in text_of(again), "the answer to an order is shown once"
         assert "No turn is in trouble" in text_of(again)
-        assert "turns replay 2" in text_of(await visitor.get(f"{PATH}/deeds"))
+        assert "turns retry 2" in text_of(await visitor.get(f"{PATH}/deeds"))
+
+
+async def test_what_went_wrong_is_counted(stage: TelegramStage) -> None:
+    async with dashboard(stage) as visitor:
+        await visitor.sign_in()
+        stage.server.fail("sendMessage", status=429, retry_after=1)
+        await stage.say("say it after a while")
+        await stage.records.idle(3)
+        stage.server.fail("sendMessage", status=403, description="Forbidden: bot was blocked")
+        await stage.say("say it to nobody")
+        await stage.records.idle(4)
+        told = text_of(await visitor.get())
+        assert re.search(r"Flood limits by platform Platform Number Telegram 1\b", told)
+        assert "The bot may not write there" in told
+        assert "1 failed" in told
+        assert "Errors of the model None in the last 48 hours" in told
 
 
 async def test_limits_are_changed_after_a_question(stage: TelegramStage) -> None:

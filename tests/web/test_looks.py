@@ -138,7 +138,16 @@ async def test_the_keyboard_reaches_everything_and_shows_where_it_is(url: str, t
             ring = "getComputedStyle(document.activeElement).outlineStyle"
             assert await tab.ask(ring) == "solid", seen[-1]
         assert seen[0] == "Skip to the content"
-        assert {"Overview", "Sign out", "limits", "Change", "amount", "Grant", "Block"} <= {*seen}
+        assert {
+            "Overview",
+            "Record",
+            "Sign out",
+            "limits",
+            "Change",
+            "amount",
+            "Grant",
+            "Block",
+        } <= {*seen}
 
 
 async def test_it_works_without_scripts(url: str, tab: Tab) -> None:

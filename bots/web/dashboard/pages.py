@@ -34,7 +34,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "turns": ("action", "numbers"),
 }
 """The orders that pages give, with their parameters."""
-ACTIONS = ("replay", "discard")
+ACTIONS = ("retry", "discard")
 LONGEST = 300
 """The most characters of a parameter."""
 SAID, SECONDS = "parley-said", 60
@@ -154,6 +154,7 @@ class Pages:
             process=self._process,
             said=said,
             here=name,
+            zone=self._desk.zone,
             **values,
         )
         if said is not None:

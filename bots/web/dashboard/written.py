@@ -1,7 +1,7 @@
 """Figures as people read them on the pages."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from markupsafe import Markup, escape
 
@@ -126,6 +126,12 @@ def span(time: timedelta) -> str:
 def moment(at: datetime) -> str:
     """Return a point in time: "29 Nov, 12:30"."""
     return f"{at.day}{NO_BREAK}{at:%b}, {at:%H:%M}"
+
+
+def exact(at: datetime, zone: tzinfo) -> str:
+    """Return a point in time with its zone: "29 Nov, 12:30 UTC"."""
+    here = at.astimezone(zone)
+    return f"{moment(here)} {here.tzname()}"
 
 
 def answer(markdown: str) -> Markup:
