@@ -172,11 +172,11 @@ class Settings(Environment):
     log_format: Annotated[Literal["auto", "json", "text"], BeforeValidator(lower)] = "auto"
     """The form of the log; `auto` is text in a terminal, and JSON elsewhere."""
     sentry_dsn: Secret = SecretStr("")
-    """The address at Sentry to which errors of the log are reported; it needs
-    `pip install 'parley[sentry]'`."""
+    """The address at Sentry to which errors of the log are reported; it needs the package
+    `sentry-sdk`, as in `.venv/bin/pip install '.[sentry]'`."""
     otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(check_endpoint)] = ""
-    """The OpenTelemetry collector that gets a span for each turn; it needs
-    `pip install 'parley[otel]'`."""
+    """The OpenTelemetry collector that gets a span for each turn; it needs packages, as in
+    `.venv/bin/pip install '.[otel]'`."""
 
     concurrency: int = Field(default=1000, ge=1)
     """The answers at a time in one process; up to ten times as many may wait for a model that is
