@@ -17,7 +17,7 @@ import httpx
 
 from bots import transport
 from bots.connections import Connections
-from bots.desks import desk_of
+from bots.desks import desk_of, tasks_of
 from bots.platform import Platform
 from bots.stored import Stored
 from core import access, db, inbox, llm, quota, words
@@ -167,8 +167,7 @@ async def run(
         }
         language = _language(loaded.default_language)
         desk = desk_of(loaded, sessions, worker, rules, clock, language)
-        if desk is not None:
-            beside["sending codes for the dashboard"] = desk.run
+        beside |= tasks_of(desk)
         if not db.is_sqlite(loaded.database_url):
             beside["hearing other processes"] = partial(_hear_others, loaded, worker)
         tasks = {name: asyncio.create_task(keep(name, work)) for name, work in beside.items()}
