@@ -15,7 +15,7 @@ import httpx
 
 from bots import transport
 from bots.connections import Connections
-from bots.desks import desk_of
+from bots.desks import desk_of, tasks_of
 from bots.life import Crew, check_key, look_up, use, work
 from bots.platform import Platform
 from bots.stored import Stored
@@ -157,8 +157,7 @@ async def run(
             )
         language = language_of(loaded.default_language)
         desk = desk_of(loaded, sessions, worker, rules, clock, language)
-        if desk is not None:
-            beside["sending codes for the dashboard"] = desk.run
+        beside |= tasks_of(desk)
         if not db.is_sqlite(loaded.database_url):
             url = loaded.database_direct_url or loaded.database_url
             beside["hearing other processes"] = partial(presence.run, url, Crew(worker, listening))

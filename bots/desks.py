@@ -1,5 +1,6 @@
 """The core's side of the dashboard, for the composition root."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,11 @@ def desk_of(
         changed=partial(_look, worker),
         language=language,
     )
+
+
+def tasks_of(desk: "Dashboard | None") -> dict[str, Callable[[], Awaitable[None]]]:
+    """Return the background work of a desk, by its name in the log."""
+    return {} if desk is None else {"sending codes for the dashboard": desk.run}
 
 
 def _look(worker: Worker) -> None:

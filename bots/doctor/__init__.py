@@ -68,8 +68,8 @@ def _paragraph(found: Finding, width: int) -> list[str]:
     return head + textwrap.wrap(
         visible(found.remedy, keep=""),
         width,
-        initial_indent=f"{INDENT}→ ",
-        subsequent_indent=f"{INDENT}  ",
+        initial_indent=f"{INDENT}-> ",
+        subsequent_indent=f"{INDENT}   ",
         break_long_words=False,
     )
 

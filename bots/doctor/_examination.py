@@ -74,8 +74,7 @@ class _Checks:
     async def _database(self) -> list[Finding]:
         loaded = self._loaded
         try:
-            found = await asyncio.to_thread(
-                checkup.database,
+            found = await checkup.database(
                 loaded.database_url,
                 loaded.database_direct_url,
                 loaded.database_connections,

@@ -54,10 +54,10 @@ class Account:
             return answer.get("result")
         if told.status in (401, 404):
             raise SettingsError(NOT_ACCEPTED.format(url=self.url))
-        words_ = line(description(answer))
+        reason = line(description(answer))
         if told.status >= 500 or told.status == 429:
-            raise Unreachable(f"TELEGRAM_API_URL: {self.url}: {told.status} {words_}")
-        raise Undeliverable(f"{told.status} {words_}")
+            raise Unreachable(f"TELEGRAM_API_URL: {self.url}: {told.status} {reason}")
+        raise Undeliverable(f"{told.status} {reason}")
 
     async def me(self) -> Json:
         """Return the account; raises as `call` does."""

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from core import db, sqlite
 from core.checkup import _server as server
 from core.errors import SettingsError
 from core.findings import Finding, fault, note, warning
+from core.threads import Threads
 
 VERSIONS = "alembic_version"
 """The table with the revision of the others."""
@@ -20,14 +22,23 @@ LONGEST = 5.0
 """The most seconds for which an SQLite file is read to see whether it is damaged."""
 
 
-def database(
+async def database(
     url: str, direct: str, connections: int, *, room: int = sqlite.ROOM, part: int = sqlite.PART
 ) -> list[Finding]:
-    """Return what is wrong with a database; this blocks.
+    """Return what is wrong with a database.
 
     `direct` is the URL of the server behind a pooler, or "". `connections` are those of a process.
     The disk of a file is nearly full below `room` bytes, if less than one `part` is left, too.
     """
+    # A server may take the connection and say nothing more; no process waits for such a thread.
+    threads = Threads("checkup", 1)
+    try:
+        return await threads.submit(partial(_look, url, direct, connections, room, part))
+    finally:
+        threads.stop(lambda: None)
+
+
+def _look(url: str, direct: str, connections: int, room: int, part: int) -> list[Finding]:
     path = db.file_of(url)
     if path and (found := _file(Path(path))):
         return found

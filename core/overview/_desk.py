@@ -159,7 +159,7 @@ class Dashboard:
                 return None
             account, token = entered
             order = Order(":".join(account), self.rules, now)
-            await operations.note(session, order, "dashboard", "sign in")
+            await operations.note(session, order, "sign-in", "dashboard")
             return token
 
         return await self._do(work)

@@ -280,7 +280,7 @@ async def test_one_fault_hides_no_other(scene: Scene) -> None:
 
 
 async def test_a_disk_that_is_nearly_full_is_named(sqlite_url: str) -> None:
-    found = await asyncio.to_thread(checkup.database, sqlite_url, "", 5, room=1 << 62, part=0)
+    found = await checkup.database(sqlite_url, "", 5, room=1 << 62, part=0)
     assert [each.name for each in found] == ["database.disk"]
 
 

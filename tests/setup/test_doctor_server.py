@@ -1,5 +1,7 @@
 """`parley doctor` on a real PostgreSQL, also behind a real PgBouncer."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
@@ -53,6 +55,14 @@ async def test_a_healthy_bot_on_a_server_has_nothing(server: Scene) -> None:
 async def test_a_server_that_is_away_is_named(server: Scene) -> None:
     server.write(DATABASE_URL="postgres://parley:hush-hush@127.0.0.1:1/parley")
     assert await names(server) == {"database.unusable"}
+
+
+async def test_a_server_that_says_nothing_is_named_in_time(server: Scene) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        server.write(DATABASE_URL=f"postgres://parley:hush-hush@127.0.0.1:{port}/parley")
+        async with asyncio.timeout(30):
+            assert await names(server) == {"database.unusable"}
 
 
 async def test_a_database_that_does_not_exist_is_named(server: Scene, postgres_url: str) -> None:

@@ -44,7 +44,7 @@ async def test_an_operator_signs_in_looks_and_leaves(stage: TelegramStage) -> No
             assert (await visitor.get(PATH + path)).status_code == 200, path
         for path in ("/people/99", "/turns/99", "/nothing"):
             assert (await visitor.get(PATH + path)).status_code == 404, path
-        assert "sign in" in text_of(await visitor.get(f"{PATH}/deeds"))
+        assert "sign-in dashboard" in text_of(await visitor.get(f"{PATH}/deeds"))
         left = await visitor.post(f"{PATH}/logout", page)
         assert left.headers["location"] == f"{PATH}/login"
         assert (await visitor.get()).status_code == 303
