@@ -181,12 +181,12 @@ class Figures:
     def _note_turn(self, signal: FirstText | Answered | Delivered | GivenUp) -> None:
         match signal:
             case FirstText(platform, seconds):
-                self._first_text.labels(platform).observe(seconds)
+                self._first_text.labels(platform).observe(max(seconds, 0.0))
             case Answered():
                 self._note_answer(signal)
             case Delivered(platform, kind, outcome, seconds):
                 self._turns.labels(platform, kind, outcome).inc()
-                self._delivered.labels(platform, kind).observe(seconds)
+                self._delivered.labels(platform, kind).observe(max(seconds, 0.0))
             case GivenUp(platform, kind):
                 self._turns.labels(platform, kind, UNDELIVERABLE).inc()
 

@@ -302,6 +302,8 @@ class Chat:
 
         stored, answer, reply.standing = await transact(self._sessions, work)
         call.settled()
+        spent = call.tally
+        self._tell(Answered(spent.model, spent.cached_tokens, spent.cost))
         self._log(call, outcome)
         return replace(stored, answer=answer)
 
@@ -382,7 +384,6 @@ class Chat:
 
     def _log(self, call: OpenCall, outcome: Outcome) -> None:
         turn, tally = call.turn, call.tally
-        self._tell(Answered(tally.model, tally.cached_tokens, tally.cost))
         log.info(
             "turn %s answered: kind=%s conversation=%d platform=%s attempt=%d outcome=%s model=%s"
             " prompt=%d cached=%d completion=%d cost=%d seconds=%.2f",
