@@ -15,12 +15,20 @@ _listeners = models.listeners
 _pauses = models.pauses
 
 
-async def alive(session: Session, worker_id: str, *, now: datetime, lease: timedelta) -> int:
-    """Note that a worker is alive and delete dead ones; return the number of live workers."""
+async def alive(
+    session: Session, worker_id: str, *, now: datetime, lease: timedelta, leaving: bool = False
+) -> int:
+    """Note that a worker is alive and delete dead ones; return the number of live workers.
+
+    `leaving` means that it claims no more turns, so that nobody waits for those in its hand.
+    """
     await session.execute(delete(_workers).where(_workers.c.seen_at <= now - lease))
-    seen = update(_workers).where(_workers.c.id == worker_id).values(seen_at=now)
+    told = {"seen_at": now, "leaving": leaving}
+    seen = update(_workers).where(_workers.c.id == worker_id).values(told)
     if not row_count(await session.execute(seen)):
-        await session.execute(insert_missing(session, _workers).values(id=worker_id, seen_at=now))
+        await session.execute(insert_missing(session, _workers).values(id=worker_id, **told))
+    if leaving:
+        await notify(session, WORK)
     living: int = (await session.execute(select(func.count()).select_from(_workers))).scalar_one()
     return living
 
@@ -36,13 +44,6 @@ async def pronounce(session: Session, worker_id: str, number: int) -> bool:
     await session.execute(delete(_listeners).where(_listeners.c.worker_id == worker_id))
     await notify(session, FREE)
     return True
-
-
-async def retire(session: Session, worker_id: str) -> None:
-    """Note that a worker claims no more turns, so that nobody waits for those in its hand."""
-    leaving = update(_workers).where(_workers.c.id == worker_id).values(leaving=True)
-    await session.execute(leaving)
-    await notify(session, WORK)
 
 
 async def leave(session: Session, worker_id: str) -> None:

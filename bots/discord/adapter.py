@@ -144,12 +144,12 @@ class DiscordAdapter:
     @property
     def hears(self) -> bool:
         """True while all shards of the gateway are connected."""
-        return self._client.hears
+        return self._client.links.hear
 
     @property
     def heard_at(self) -> float | None:
         """The time of the oldest heartbeat that a shard has had acknowledged last."""
-        return self._client.heard_at
+        return self._client.links.heard_at
 
     @property
     def largest_file(self) -> int:
@@ -184,7 +184,7 @@ class DiscordAdapter:
     @property
     def reconnects(self) -> int:
         """The number of connections to the gateway that followed a lost one."""
-        return self._client.reconnects
+        return self._client.links.reconnects
 
     async def subscribe(self) -> None:
         """Do nothing, because Discord pushes nothing to a bot with a gateway."""

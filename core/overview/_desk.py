@@ -71,7 +71,15 @@ class Dashboard:
 
     async def overview(self, span: Span) -> Overview:
         """Return the figures of the first page, which may be some seconds old."""
-        return await self._keep(span)
+        clock = asyncio.get_running_loop().time
+        async with self._alone:
+            kept = self._kept.get(span)
+            if kept is None or kept.until <= clock():
+                began = clock()
+                found = await self._overview(span)
+                kept = _Kept(found, clock() + max(FRESH, REST * (clock() - began)))
+                self._kept[span] = kept
+            return kept.what
 
     async def people(self, text: str) -> tuple[Profile, ...]:
         """Return the people that a text finds, the newest first."""
@@ -207,15 +215,3 @@ class Dashboard:
         except TRANSIENT as error:
             log.warning("the dashboard cannot be drawn: %s", reason(error))
             raise Away from error
-
-    async def _keep(self, span: Span) -> Overview:
-        """Return an overview that was found lately, or find it, one at a time."""
-        clock = asyncio.get_running_loop().time
-        async with self._alone:
-            kept = self._kept.get(span)
-            if kept is None or kept.until <= clock():
-                began = clock()
-                found = await self._overview(span)
-                kept = _Kept(found, clock() + max(FRESH, REST * (clock() - began)))
-                self._kept[span] = kept
-            return kept.what

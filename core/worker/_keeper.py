@@ -44,10 +44,16 @@ class Keeper:
         self._clock = asyncio.get_running_loop().time
         self._reach = Reach(lease.total_seconds(), self._clock)
         self._look = asyncio.Event()
+        self._leaving = False
 
     def look(self) -> None:
         """Look at the running turns now: one may have been stopped or changed."""
         self._look.set()
+
+    def leave(self) -> None:
+        """Let the others know that this process claims no more turns."""
+        self._leaving = True
+        self.look()
 
     def is_in_doubt(self) -> bool:
         """Return whether no process may be taken for dead: the database was away, or still is."""
@@ -113,7 +119,9 @@ class Keeper:
         # Not `self.transact`, because the table of turns may still be locked.
         living = await transact(
             self._sessions,
-            lambda s: fleet.alive(s, self._worker_id, now=self._now(), lease=self._lease),
+            lambda s: fleet.alive(
+                s, self._worker_id, now=self._now(), lease=self._lease, leaving=self._leaving
+            ),
             patience=patience,
         )
         for gates in self._gates.values():

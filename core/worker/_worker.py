@@ -201,8 +201,7 @@ class Worker:
         """
         self._draining = True
         until = self._clock() + seconds
-        with contextlib.suppress(*TRANSIENT):
-            await transact(self._sessions, lambda s: fleet.retire(s, self.id), patience=BEAT)
+        self._keeper.leave()
         while self._working and (left := until - self._clock()) > 0:
             self._eased.clear()
             await happens(self._eased, left)

@@ -100,7 +100,9 @@ async def test_turns_of_a_process_that_leaves_hold_up_nobody_else_in_their_chat(
         )
 
     assert await commit(sessions, claim) == []
-    await commit(sessions, lambda s: fleet.retire(s, "worker"))
+    await commit(
+        sessions, lambda s: fleet.alive(s, "worker", now=NOW, lease=rows.LEASE, leaving=True)
+    )
     assert len(await commit(sessions, claim)) == 1
 
 
