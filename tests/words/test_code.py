@@ -46,6 +46,7 @@ TO_OTHERS = frozenset(
         *("bots/asking.py", "bots/doctor", "bots/dynos.py", "bots/loading.py", "bots/setup"),
         *("bots/discord/checkup.py", "bots/discord/portal.py", "core/checkup", "core/findings.py"),
         *("bots/telegram/checkup.py", "bots/telegram/token.py"),
+        *("bots/desks.py", "bots/life.py", "bots/probe.py"),
     )
 )
 """Modules that say nothing to people who chat: to the model, to operators, or to nobody."""
