@@ -22,9 +22,9 @@ TO_OTHERS = frozenset(
         *("core/llm", "core/memory", "core/models", "core/money.py", "core/operations"),
         *("core/outages.py", "core/postgresql.py", "core/search.py", "core/settings"),
         *("core/sqlite.py", "core/tools"),
-        *("bots/__main__.py", "bots/backups.py", "bots/composition.py", "bots/log.py"),
+        *("bots/__main__.py", "bots/backups.py", "bots/composition.py", "bots/desks.py"),
         *("bots/models.py", "bots/transport", "core/backup.py", "bots/web", "core/vitals.py"),
-        *("bots/operator.py", "bots/markdown", "bots/discord/rest.py"),
+        *("bots/log.py", "bots/operator.py", "bots/markdown", "bots/discord/rest.py"),
     )
 )
 """Modules that say nothing to people who chat: to the model, to operators, or to nobody."""
