@@ -96,6 +96,10 @@ words: $(READY) ## Bring the catalogues of sentences up to date with the code; n
 	babel update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date "$${there[@]}"; \
 	babel compile --domain parley --directory core/words/locale
 
+.PHONY: docs
+docs: $(READY) ## Write the pages of docs/ that are made from the code
+	$(BIN)/python -m tests.docs
+
 .PHONY: pins
 pins: ## Pin every dependency to the newest version that pyproject.toml allows
 	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \

@@ -23,7 +23,9 @@ class Discord(Platform):
     credential = "DISCORD_TOKEN"
 
     discord_token: Secret = SecretStr("")
+    """The token of the bot, from the page *Bot* of its application."""
     discord_api_url: Url = "https://discord.com/api/v10"
+    """The server of Discord's API."""
 
     @property
     def is_set(self) -> bool:

@@ -9,7 +9,7 @@ from dotenv import dotenv_values, set_key
 
 from core.errors import SettingsError
 
-_BEGINNING = "# Made by `parley init`. README.md names every setting.\n"
+_BEGINNING = "# Made by `parley init`. docs/settings.md names every setting.\n"
 _APART = ("'", "\\", "${", "\n", "\r")
 """Signs that the programs which read such files take differently."""
 CANNOT_HOLD = (

@@ -61,11 +61,15 @@ class Telegram(Platform):
     loggers = ("telegram",)
 
     telegram_token: Secret = SecretStr("")
+    """The token that @BotFather gives."""
     telegram_api_url: Url = PUBLIC_SERVER
+    """The server of the Bot API; one of your own is fine."""
     telegram_files_dir: Annotated[str, AfterValidator(_folder)] = ""
-    """The folder in which a local Bot API server keeps its files."""
+    """The folder of your own server's files, if it runs with `--local`: it must have the same path
+    here as there, and nothing outside of it is read."""
     telegram_webhook_url: Annotated[str, AfterValidator(_webhook_url)] = ""
-    """The public URL to which Telegram posts updates; "" to poll them."""
+    """The public URL to which Telegram posts updates, as `https://bot.example.org`; it needs
+    `PORT`. Without it the bot asks for updates."""
 
     @property
     def is_set(self) -> bool:

@@ -271,7 +271,7 @@ async def test_an_empty_database_on_a_server_needs_a_command_first(
 
 
 def test_the_invitation_is_that_of_the_handbook() -> None:
-    handbook = (ROOT / "README.md").read_text()
+    handbook = (ROOT / "docs" / "platforms.md").read_text()
     for each in (INVITATION, INSTALLATION):
         assert each.format(id="APPLICATION_ID") in handbook
 

@@ -34,6 +34,7 @@ TO_OTHERS = frozenset(
         "bots/markdown",
         "bots/models.py",
         "bots/operator.py",
+        "bots/probe.py",
         "bots/setup",
         "bots/telegram/checkup.py",
         "bots/telegram/token.py",
