@@ -25,9 +25,17 @@ help: ## List the targets
 demo: $(READY) ## Chat in the terminal: no account, no key, nothing leaves this machine
 	@$(BIN)/python -m tests.demo
 
+.PHONY: init
+init: $(READY) ## Set the bot up: asks for tokens and the key, checks them, writes .env
+	@$(BIN)/python -m bots init
+
 .PHONY: run
 run: $(READY) ## Run the bot with the settings of .env
 	@$(BIN)/python -m bots
+
+.PHONY: doctor
+doctor: $(READY) ## Look for everything that is wrong, and tell what to do about it
+	@$(BIN)/python -m bots doctor $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs those that kill or install
@@ -87,6 +95,10 @@ words: $(READY) ## Bring the catalogues of sentences up to date with the code; n
 	[ -z '$(new)' ] || babel init --locale '$(new)' "$${there[@]}"; \
 	babel update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date "$${there[@]}"; \
 	babel compile --domain parley --directory core/words/locale
+
+.PHONY: docs
+docs: $(READY) ## Write the pages of docs/ that are made from the code
+	$(BIN)/python -m tests.docs
 
 .PHONY: pins
 pins: ## Pin every dependency to the newest version that pyproject.toml allows

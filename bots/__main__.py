@@ -11,20 +11,22 @@ from argparse import (
 )
 from collections.abc import Callable, Sequence
 
+from bots import dynos, permissions, streams
 from bots import log as lines
-from bots import permissions
 from bots.composition import run
+from bots.loading import NAMES, load
 from bots.platform import Platform
 from bots.registry import PLATFORMS
 from bots.version import VERSION
-from core import db, environment, settings
+from core import db, settings
 from core.adapter import VERBS
 from core.errors import SettingsError
 from core.plain import visible
 from core.settings import Settings
 
 NOTHING_TO_RUN = """\
-Nothing to run: no platform has a token. Set at least one, in the environment or in a file .env:
+Nothing to run: no platform has a token. `make init` asks for all that is needed. Or set at least
+one, in the environment or in a file .env:
 
 {needs}
 
@@ -44,13 +46,13 @@ NO_KEY = "MODEL_API_KEY: not set; get a key at https://aimlapi.com/app/keys"
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ends, as shells have it."""
 
-NAMES = ", ".join(platform.name for platform in PLATFORMS)
-
 EPILOG = "\n".join(
     [
         "In place of platforms, one of these commands, each with a --help of its own:",
         "",
         *(f"  {verb.name:<10}{verb.summary}" for verb in VERBS),
+        "  init      Set the bot up: ask for tokens and the key, check them, write .env",
+        "  doctor    Look for everything that is wrong, and tell what to do about it",
         "  models    What the model API offers and what it costs",
         "  migrate   Bring the tables up to date, as a deploy needs on PostgreSQL",
         "  backup    Write everything that is stored to a file; the bot may go on meanwhile",
@@ -99,6 +101,7 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
             raise SettingsError(NO_KEY)
         _log_to_stderr(loaded, chosen)
         permissions.warn(*db.files(loaded.database_url), ".env")
+        dynos.warn(db.files(loaded.database_url))
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(run(loaded, chosen, listen=listen))
     except* SettingsError as group:
@@ -121,37 +124,6 @@ def migrate() -> int:
     return 0
 
 
-def load(env_file: str | None = ".env", **values: object) -> tuple[Settings, list[Platform]]:
-    """Read the settings of the core and of all platforms; `values` override the environment.
-
-    Raises SettingsError, which names every wrong setting.
-    """
-    found = environment.read(Settings, *PLATFORMS, env_file=env_file, **values)
-    [loaded] = [each for each in found if isinstance(each, Settings)]
-    _check_ids(loaded)
-    return loaded, [each for each in found if isinstance(each, Platform)]
-
-
-def _check_ids(loaded: Settings) -> None:
-    """Raise SettingsError for an account or a group that no platform can have."""
-    known = {platform.name: platform for platform in PLATFORMS}
-    accounts = {"ADMINS": loaded.admins, "ALLOWED_PEOPLE": loaded.allowed_people}
-    groups = {"ALLOWED_GROUPS": loaded.allowed_groups or ()}
-    for name, told in (accounts | groups).items():
-        for platform, number in told:
-            if platform not in known:
-                raise SettingsError(f"{name}: {platform!r} is not one of {NAMES}")
-            digits = number.removeprefix("-") if name in groups else number
-            if not known[platform].numbers_accounts or digits.isdecimal():
-                continue
-            if name in groups:
-                raise SettingsError(f"{name}: a group on {platform} is a number")
-            raise SettingsError(
-                f"{name}: an account on {platform} is a number, as {platform}:123;"
-                " `parley users NAME` shows those of people who have written to the bot"
-            )
-
-
 def _new_loop() -> asyncio.AbstractEventLoop:
     """Make the fastest event loop of this system; psycopg does not work with Windows' default."""
     new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
@@ -165,10 +137,12 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 def main() -> None:
     """Run the console script `parley`."""
     permissions.narrow()
-    try:
-        sys.exit(_carry_out(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    streams.open_closed()
+    with streams.ending_quietly():
+        try:
+            sys.exit(_carry_out(sys.argv[1:]))
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
 
 
 def _carry_out(arguments: Sequence[str]) -> int:
@@ -186,6 +160,11 @@ def _carry_out(arguments: Sequence[str]) -> int:
         from bots import models  # noqa: PLC0415 - as above
 
         return models.main(arguments[1:])
+    if arguments[:1] in (["init"], ["doctor"]):
+        from bots import doctor, setup  # noqa: PLC0415 - as above
+
+        main = setup.main if arguments[0] == "init" else doctor.main
+        return main(arguments[1:])
     told = _parser().parse_args(arguments)
     return serve(told.platforms, listen=told.listen)
 
@@ -210,7 +189,13 @@ def _needs(platforms: Sequence[Platform]) -> str:
 def _log_to_stderr(loaded: Settings, platforms: Sequence[Platform]) -> None:
     on_terminal = any(platform.on_terminal for platform in platforms)
     secrets = [secret for each in (loaded, *platforms) for secret in each.secrets()]
-    lines.begin(logging.WARNING if on_terminal else logging.INFO, secrets)
+    level = loaded.log_level or ("warning" if on_terminal else "info")
+    lines.begin(logging.getLevelNamesMapping()[level.upper()], secrets, layout=loaded.log_format)
+    dsn, endpoint = loaded.sentry_dsn.get_secret_value(), loaded.otel_exporter_otlp_endpoint
+    if dsn or endpoint:
+        from bots import telemetry  # noqa: PLC0415 - few need it
+
+        telemetry.begin(dsn, endpoint, lines.Mask(secrets))
     # httpx logs every URL at INFO, and a URL may hold a token.
     libraries = ["httpx", "httpcore", "alembic"]
     for platform in platforms:

@@ -1,14 +1,16 @@
 """`parley backup FILE` and `parley restore FILE`."""
 
+import getpass
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core import backup, settings
+from core import backup, db, operations, settings
 from core.errors import SettingsError
 from core.plain import visible
+from core.quota import Rules
 
 SAVED = "{file}: {people} people, {messages} messages and {turns} turns, as of {moment} UTC.\n"
 RESTORED = """\
@@ -21,11 +23,13 @@ what they spent since, though the provider of the model does not. Lower BUDGET i
 def main(arguments: Sequence[str]) -> int:
     """Carry out `backup FILE` or `restore FILE`; return the exit status."""
     told = _parser().parse_args(arguments)
-    loaded = settings.load()
-    url = loaded.database_direct_url or loaded.database_url
     try:
+        loaded = settings.load()
+        url = loaded.database_direct_url or loaded.database_url
         if told.verb == "backup":
-            done, sentence = backup.save(url, told.file, now=datetime.now(UTC)), SAVED
+            now = datetime.now(UTC)
+            done, sentence = backup.save(url, told.file, now=now), SAVED
+            _note(url, now)
         else:
             done, sentence = backup.load(url, told.file), RESTORED
     except SettingsError as error:
@@ -41,6 +45,21 @@ def main(arguments: Sequence[str]) -> int:
         )
     )
     return 0
+
+
+def _note(url: str, now: datetime) -> None:
+    """Note when the backup was taken, as the dashboard shows it."""
+    order = operations.Order(f"command line ({getpass.getuser()})", Rules(), now, in_chat=False)
+    sessions = db.connect(url, connections=1)
+    try:
+        with db.usable():
+            sessions.run_here(lambda s: operations.note(s, order, operations.BACKUP, ""))
+    except SettingsError as error:
+        sys.stderr.write(
+            f"The backup is whole, but it is not on the record: {visible(str(error))}\n"
+        )
+    finally:
+        sessions.close()
 
 
 def _parser() -> ArgumentParser:

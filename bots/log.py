@@ -1,16 +1,43 @@
-"""The log: a line for each event, fit for a terminal, without secrets and what people said."""
+"""The log: a line for each event, in JSON or fit for a terminal, without secrets and words.
+
+Parley and its libraries write it by `logging`; structlog makes the lines. What a record carries
+in `extra` becomes the fields of its line.
+"""
 
 import logging
 import re
 import sys
 import traceback
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any, Literal
 
 from core.plain import line, unquoted, visible
 
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Let imports in this context find some optional packages missing, unless they are loaded."""
+    missing = [name for name in names if name not in sys.modules]
+    for name in missing:
+        sys.modules[name] = None  # type: ignore[assignment]  # Python's own sign for a missing one
+    try:
+        yield
+    finally:
+        for name in missing:
+            del sys.modules[name]
+
+
+with _without("rich", "colorama"):  # 4 MB to draw tracebacks, which we write ourselves
+    import structlog
+    from structlog.typing import EventDict
+
+Layout = Literal["auto", "json", "text"]
+
 LONGEST = 2000
-"""The longest line in characters."""
+"""The longest line in characters; in JSON, the longest value."""
 SHORTEST_SECRET = 6
 """The length in characters from which on a setting's value counts as a secret."""
 _MARGIN = "  "
@@ -23,34 +50,81 @@ _SECRET = re.compile(
 )
 
 
-class Lines(logging.Formatter):
-    """Writes an event as one line, and a traceback below it without the values in its errors."""
+class Mask:
+    """Makes texts fit for the log: bounded, in one visible line, without secrets."""
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
-        super().__init__()
         known = sorted((each for each in secrets if len(each) >= SHORTEST_SECRET), key=len)
         self._secrets = re.compile("|".join(map(re.escape, reversed(known))) or r"(?!)")
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the lines of an event."""
-        told = record.getMessage()
-        if record.name == "asyncio":
-            told = told.partition("\n")[0]  # the next line quotes the error's values
-        head = f"{self.formatTime(record)} {record.levelname} {record.name}: {told}"
-        error = record.exc_info[1] if record.exc_info else None
-        trace = [f"{_MARGIN}{each}" for each in _trace(error)] if error else []
-        return "\n".join(map(self._fit, [head, *trace]))
-
-    def _fit(self, text: str) -> str:
+    def __call__(self, text: str) -> str:
+        """Return a text as the log may show it."""
         text = _SECRET.sub(r"\g<before>***", self._secrets.sub("***", text[: 2 * LONGEST]))
         text = visible(text, keep="")
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-def begin(level: int, secrets: Collection[str] = ()) -> None:
-    """Write the log to standard error from now on; an error that ends the process too."""
+class Lines(structlog.stdlib.ProcessorFormatter):
+    """Writes an event as one line; a traceback is told without the values in its errors."""
+
+    def __init__(self, secrets: Collection[str] = (), *, as_json: bool = False) -> None:
+        """Make a formatter for JSON or for a terminal."""
+        self._mask = Mask(secrets)
+        render = structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else self._as_text
+        super().__init__(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
+            processors=[self._describe, self._fit, render],
+        )
+
+    def _describe(self, _logger: Any, _name: str, event: EventDict) -> EventDict:
+        """Return the fields of an event in their order."""
+        record: logging.LogRecord = event.pop("_record")
+        event.pop("_from_structlog")
+        told = str(event.pop("event"))
+        if record.name == "asyncio":
+            told = told.partition("\n")[0]  # the next line quotes the error's values
+        event.pop("stack_info", None)
+        _, error, _ = event.pop("exc_info", None) or (None, None, None)
+        described: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": told,
+            **event,
+        }
+        if error is not None:
+            described["exception"] = list(trace_of(error))
+        return described
+
+    def _fit(self, _logger: Any, _name: str, event: EventDict) -> EventDict:
+        """Mask and bound everything that is not a number."""
+        return {name: self._fitted(value) for name, value in event.items()}
+
+    def _fitted(self, value: object) -> object:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, list):
+            return [self._fitted(each) for each in value]
+        return self._mask(str(value))
+
+    def _as_text(self, _logger: Any, _name: str, event: EventDict) -> str:
+        at = datetime.fromisoformat(event.pop("time")).astimezone()
+        level, name, told = (event.pop(key) for key in ("level", "logger", "event"))
+        trace = event.pop("exception", [])
+        fields = "".join(f" {key}={value}" for key, value in event.items())
+        moment = f"{at:%Y-%m-%d %H:%M:%S},{at.microsecond // 1000:03}"
+        head = f"{moment} {level.upper()} {name}: {told}{fields}"
+        return "\n".join(map(self._mask, [head, *(f"{_MARGIN}{each}" for each in trace)]))
+
+
+def begin(level: int, secrets: Collection[str] = (), *, layout: Layout = "text") -> None:
+    """Write the log to standard error from now on; an error that ends the process too.
+
+    With `auto`, a terminal gets text, and everything else JSON.
+    """
+    as_json = layout == "json" or (layout == "auto" and not sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines(secrets))
+    handler.setFormatter(Lines(secrets, as_json=as_json))
     logging.basicConfig(level=level, handlers=[handler])
     logging.captureWarnings(True)
     sys.excepthook = _log_the_end
@@ -62,17 +136,21 @@ def _log_the_end(
     logging.getLogger("parley").critical("ended by an error", exc_info=(kind, error, trace))
 
 
-def _trace(error: BaseException, above: frozenset[int] = frozenset()) -> Iterator[str]:
+def trace_of(error: BaseException, above: frozenset[int] = frozenset()) -> Iterator[str]:
     """Yield the frames and the words of an error, those of its cause first."""
     above |= {id(error)}
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None and id(cause) not in above:
-        yield from _trace(cause, above)
+        yield from trace_of(cause, above)
         yield "and then:"
     for frame in traceback.format_tb(error.__traceback__):
         yield from frame.rstrip().split("\n")
-    # Later lines of a database's words quote the row.
-    told = str(error).partition("\n")[0]
-    yield f"{type(error).__name__}: {line(unquoted(told))}"
+    yield f"{type(error).__name__}: {words_of(error)}"
     for each in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
-        yield from (f"| {told}" for told in _trace(each, above))
+        yield from (f"| {told}" for told in trace_of(each, above))
+
+
+def words_of(error: BaseException) -> str:
+    """Return the words of an error in one line, without the values that it quotes."""
+    # Later lines of a database's words quote the row.
+    return line(unquoted(str(error).partition("\n")[0]))

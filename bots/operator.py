@@ -33,6 +33,12 @@ Work = Callable[[Any], Awaitable[T]]
 
 PATIENCE = 5.0
 """The seconds for which work is tried again on a busy database."""
+STATES: Mapping[operations.State, str] = {
+    "waiting": "list turns that wait for a worker, for another turn or for their next attempt",
+    "running": "list turns that are being answered or delivered",
+    "stuck": "list turns that are not delivered for ten minutes",
+    "failed": "list turns that failed or could not be delivered",
+}
 NOT_SURE = "Nothing has changed. Add --yes to do it without a question."
 _MARKUP = re.compile(r"\*\*(?P<bold>(?:\\.|[^*\\])+)\*\*|\\(?P<escaped>.)")
 
@@ -81,15 +87,21 @@ def parser() -> ArgumentParser:
 
 def _add_turns(one: ArgumentParser) -> None:
     """Add the actions with turns, which show more here than in a chat."""
-    one.set_defaults(carry_out=list_troubles)
+    one.set_defaults(carry_out=list_turns, state=None)
     actions = one.add_subparsers(title="commands", metavar="[COMMAND]")
-    help_ = "show everything that is stored of one turn, with the words that were said"
+    for state in operations.STATES:
+        actions.add_parser(state, help=STATES[state], description=STATES[state]).set_defaults(
+            state=state
+        )
+    help_ = "show everything that is stored of one turn, but for the words that were said"
     shown = actions.add_parser("show", help=help_, description=help_)
+    shown.add_argument("--words", action="store_true", help="show the words, too; this is recorded")
     shown.set_defaults(carry_out=show)
     number = "the number of a turn, or its reference"
     shown.add_argument("number", metavar="N", type=_number, help=number)
     for name, help_ in {
-        "replay": "queue failed turns again, and deliver undeliverable ones again",
+        "retry": "answer failed turns again, deliver undeliverable ones again, and wait no longer",
+        "cancel": "stop answers where they are, as their people could",
         "discard": "end turns that are not delivered; nobody gets an answer to them",
     }.items():
         several = actions.add_parser(name, help=help_, description=help_)
@@ -103,13 +115,7 @@ def order(told: Namespace) -> None:
     verb: operations.Verb = told.verb
     given = {each.name: _joined(getattr(told, each.name)) for each in verb.parameters}
     given = {name: value for name, value in given.items() if value}
-    how = operations.Order(
-        operator=f"command line ({getpass.getuser()})",
-        rules=Rules(),
-        now=datetime.now(UTC),
-        confirmed=told.yes,
-        in_chat=False,
-    )
+    how = _order(confirmed=told.yes)
     answer = _carry_out(verb, given, how)
     if answer.asks:
         print_answer(answer.text)
@@ -121,6 +127,17 @@ def order(told: Namespace) -> None:
         told.chart.write_bytes(charts.draw(answer.charts))
     if answer.failed:
         raise _Stop("", 1)
+
+
+def _order(*, confirmed: bool = False) -> operations.Order:
+    """Return an order that is given here and now."""
+    return operations.Order(
+        operator=f"command line ({getpass.getuser()})",
+        rules=Rules(),
+        now=datetime.now(UTC),
+        confirmed=confirmed,
+        in_chat=False,
+    )
 
 
 def _joined(value: Any) -> str:
@@ -166,22 +183,29 @@ def _drawn(markdown: str) -> Text:
 # Turns
 
 
-def list_troubles(told: Namespace) -> None:
-    """List turns that failed, could not be delivered or do not end."""
+def list_turns(told: Namespace) -> None:
+    """List the turns in a state; by default those that are stuck or failed."""
     now = datetime.now(UTC)
-    found = _with_database(lambda session: operations.list_troubles(session, now=now))
+    state: operations.State | None = told.state
+    if state is None:
+        found = _with_database(lambda session: operations.list_troubles(session, now=now))
+    else:
+        found = _with_database(lambda session: operations.list_turns(session, state, now=now))
     if found:
         Console().print(_table(found, now))
     else:
-        sys.stdout.write("No turn is in trouble.\n")
+        sys.stdout.write(f"No turn is {state or 'in trouble'}.\n")
 
 
 def show(told: Namespace) -> None:
-    """Show everything that is stored of one turn, with the words that were said."""
-    found = _with_database(lambda session: operations.show(session, told.number))
+    """Show everything that is stored of one turn, with the words that were said if asked to."""
+    if told.words:
+        found = _with_database(lambda s: operations.read(s, _order(), told.number))
+    else:
+        found = _with_database(lambda s: operations.show(s, told.number))
     if found is None:
         raise _Stop(f"There is no turn {told.number}.", 1)
-    Console().print(_record(found))
+    Console().print(_record(found, with_words=told.words))
 
 
 def _number(told: str) -> int:
@@ -248,7 +272,7 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _record(found: operations.TurnRecord) -> Table:
+def _record(found: operations.TurnRecord, *, with_words: bool) -> Table:
     """Draw one turn. Words are shown as they are, not as markup, and no word moves the cursor."""
     each, where = found.trouble, found.address
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -260,10 +284,13 @@ def _record(found: operations.TurnRecord) -> Table:
         "delivered": _time(found.delivered_at),
         "messages": ", ".join(post or "not confirmed" for post in found.posts) or "none",
         "calls": "\n".join(map(_call, found.calls)) or "none",
-        "question": found.question.text,
-        "draft": found.draft,
-        "answer": found.answer or "",
     }
+    if with_words:
+        rows |= {
+            "question": found.question.text,
+            "draft": found.draft,
+            "answer": found.answer or "",
+        }
     for name, text in rows.items():
         if text:
             table.add_row(Text(name, style="bold"), Text(visible(text)))

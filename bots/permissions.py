@@ -19,14 +19,24 @@ def narrow() -> None:
 
 def warn(*paths: str) -> None:
     """Log a line if others may read or write existing files of ours, with the remedy."""
-    if found := " ".join(quote(path) for path in paths if _is_open(Path(path))):
+    if found := " ".join(map(quote, open_ones(*paths))):
         log.warning("other users of this machine can read files of ours; run: chmod 600 %s", found)
 
 
-def _is_open(path: Path) -> bool:
+def open_ones(*paths: str) -> list[str]:
+    """Return those of some files that others may read or write."""
+    return [path for path in paths if _is_open(Path(path), OTHERS)]
+
+
+def lets_others_write(folder: str) -> bool:
+    """Return whether everybody may add, replace and delete files of a folder."""
+    return _is_open(Path(folder), stat.S_IWOTH) and not _is_open(Path(folder), stat.S_ISVTX)
+
+
+def _is_open(path: Path, bits: int) -> bool:
     if os.name == "nt":  # it keeps permissions elsewhere
         return False
     try:
-        return bool(path.stat().st_mode & OTHERS)
+        return bool(path.stat().st_mode & bits)
     except OSError:
         return False

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, ClassVar
 
+from bots.accounts import Acquaintance, Introduction
 from core.adapter import Adapter, Known
 from core.environment import Environment, Secret, Url, check_url
+from core.findings import Check
 
 if TYPE_CHECKING:
     from aiohttp.web import RouteDef
@@ -31,6 +33,8 @@ class Platform(Environment, ABC):
     """True if a person uses the process's terminal; then the log shows warnings only."""
     loggers: ClassVar[tuple[str, ...]] = ()
     """The names of its libraries' loggers; the log shows only their warnings."""
+    credential: ClassVar[str] = ""
+    """The setting with the token of the account; "" if there is none."""
 
     @property
     @abstractmethod
@@ -53,3 +57,14 @@ class Platform(Environment, ABC):
         Entering raises SettingsError when the operator has to change something, and DeliveryError
         when the platform does not answer.
         """
+
+    async def introduce(self) -> Introduction:
+        """Ask the platform for the account of the token; the running bot notices nothing of it.
+
+        Raises SettingsError if the token is refused, and DeliveryError if nobody answers.
+        """
+        return Introduction(self.name, "")
+
+    def checks(self, me: Introduction, known: Acquaintance) -> Sequence[Check]:
+        """Return the checks of an account; they change nothing and disturb no running bot."""
+        return ()

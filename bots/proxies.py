@@ -57,7 +57,7 @@ def proxies() -> Proxies:
 def _proxy(name: str, value: str) -> str:
     """Return the URL of a proxy; no error repeats it, because it may have a password in it."""
     wrong = SettingsError(
-        f"{name.upper()}_PROXY: not of the form http://host:port or socks5://host:port"
+        f"{name.upper()}_PROXY: not of the form http://host:port or socks5://host:port; write it so"
     )
     value = value.strip() if "://" in value else f"http://{value.strip()}"
     try:

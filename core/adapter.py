@@ -318,7 +318,11 @@ VERBS = (
     Command("top", _("Who spends most"), hint=_("today or month")),
     Command("stats", _("What happened day by day"), hint=_("The number of days")),
     Command("announce", _("Send something to everybody"), hint=_("The text; or: stop, resume")),
-    Command("turns", _("Turns in trouble"), hint=_("show, replay or discard, and their numbers")),
+    Command(
+        "turns",
+        _("Turns in trouble"),
+        hint=_("A state, or: show, retry, cancel, discard and numbers"),
+    ),
     Command("audit", _("What operators did"), hint=_("The number of lines")),
 )
 """The commands of operators, beside those of everybody, in the order of menus."""

@@ -41,7 +41,7 @@ from core.errors import SettingsError
 FORMAT = 1
 """The form of the file; another number means another form."""
 MANIFEST = "manifest.json"
-LEFT_OUT = ("alembic_version", "workers", "listeners", "pauses")
+LEFT_OUT = ("alembic_version", "workers", "listeners", "pauses", "logins", "visits")
 """The tables without anything to keep: who runs at the moment, and the revision of the tables."""
 INDEX = "search"
 """The beginning of the names of the index for search, which each engine makes by itself."""

@@ -55,7 +55,8 @@ async def prune(sessions: Sessions, *, before: datetime) -> None:
     ends = {models.events: "noted_at", models.listeners: "lease_until"}
     lasting = models.pauses, models.mutes, models.notices, models.alerts
     ends |= dict.fromkeys((*lasting, models.links, models.guesses), "until")
-    ends |= {models.announcements: "created_at"}
+    ends |= {models.announcements: "created_at", models.logins: "created_at"}
+    ends |= {models.visits: "seen_at"}
     await repeat(sessions, partial(_prune_recipients, before=before))
     await repeat(sessions, partial(_prune_strangers, before=before))
     for which, column in ends.items():

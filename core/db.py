@@ -5,7 +5,6 @@ import logging
 import math
 import random
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -248,42 +247,14 @@ LOOK = "look"
 """The hint that a running turn was stopped or changed."""
 WORK = "work"
 """The hint that there is more work than one worker can take."""
+FREE = "free"
+"""The hint that an account has no listener."""
 
 
 async def notify(session: Session, what: str) -> None:
     """Send a hint to the other processes at the commit; do nothing on SQLite."""
     if session.dialect == "postgresql":
         await session.execute(select(func.pg_notify(CHANNEL, what)))
-
-
-async def notifications(url: str) -> AsyncGenerator[str, None]:
-    """Yield the hints of all processes; while the database is away, try to connect again.
-
-    End if the database is behind a pooler, which passes no hints on.
-    """
-    import psycopg  # noqa: PLC0415 - not needed on SQLite, and large
-
-    pause = 1.0
-    while True:
-        try:
-            async with await postgresql.open_alone(make_url(normal_url(url))) as connection:
-                if await postgresql.is_pooled(connection):
-                    log.info("%s", POOLED)
-                    return
-                await connection.execute(f"LISTEN {CHANNEL}")
-                pause = 1.0
-                async for heard in connection.notifies():
-                    yield heard.payload
-        except psycopg.OperationalError as error:
-            log.warning("database: %s; not hearing other processes", reason(error))
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 30.0)
-
-
-POOLED = (
-    "DATABASE_URL leads to a pooler, so that this process looks for work of others every two"
-    " seconds; with DATABASE_DIRECT_URL it hears of it at once"
-)
 
 
 def row_count(result: CursorResult[*tuple[Any, ...]]) -> int:
@@ -393,23 +364,32 @@ async def _prepare(sessions: Sessions, url: str) -> None:
             )
 
 
+SEE = " (see that it runs, and that the URL names it rightly)"
+"""The advice at a start that cannot reach its database for another reason."""
+
+
 @contextmanager
 def usable() -> Iterator[None]:
     """Raise SettingsError, which tells the operator what to do, for any error of the database."""
     try:
         yield
     except (DBAPIError, *TRANSIENT) as error:
-        why = f"{reason(error)}{advice(error)}"
+        why = f"{reason(error)}{advice(error) or SEE}"
         raise SettingsError(f"DATABASE_URL: the database cannot be used: {why}") from None
 
 
 async def is_current(session: Session) -> bool:
     """Return whether the schema is at least as new as this code; in a deploy it may be newer."""
+    stored, known = await revision(session), revisions()
+    return stored == known[-1] or (stored is not None and stored not in known)
+
+
+async def revision(session: Session) -> str | None:
+    """Return the revision of the tables; None if there are none."""
     if not inspect(session.connection).has_table("alembic_version"):
-        return False
-    revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
-    known = revisions()
-    return revision == known[-1] or (revision is not None and revision not in known)
+        return None
+    found: str | None = await session.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def revisions() -> list[str]:

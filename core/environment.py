@@ -63,7 +63,10 @@ def read(*kinds: type[E], env_file: str | None = ".env", **values: object) -> li
     try:
         stored = dotenv_values(env_file, encoding="utf-8") if env_file else {}
     except UnicodeDecodeError:
-        raise SettingsError(f"{env_file}: not a text in UTF-8") from None
+        raise SettingsError(f"{env_file}: not a text in UTF-8; save it as one") from None
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}; let this user read it"
+        raise SettingsError(f"{env_file}: {reason}") from None
     told = _lower(stored) | _lower(os.environ) | values
     found: list[E] = []
     faults: list[str] = []
@@ -71,7 +74,7 @@ def read(*kinds: type[E], env_file: str | None = ".env", **values: object) -> li
         try:
             found.append(kind.model_validate(told))
         except ValidationError as error:
-            wrong = error.errors(include_url=False, include_input=False, include_context=False)
+            wrong = error.errors(include_url=False, include_input=False)
             faults.extend(_sentence(dict(each)) for each in wrong)
     if faults:
         raise SettingsError("\n".join(faults))
@@ -96,8 +99,29 @@ def _sentence(found: Mapping[str, Any]) -> str:
     if name.endswith("*") and rest:
         name = name.removesuffix("*") + rest[0]
     name = name.upper()
-    message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    message = _told(found)
     return f"{name}: {message}" if name else message
+
+
+_KINDS = {
+    "int_parsing": "no whole number; write one, as 10",
+    "int_from_float": "no whole number; write one, as 10",
+    "float_parsing": "no number; write one, as 0.5",
+    "finite_number": "no number with an end; write one, as 0.5",
+    "bool_parsing": "neither true nor false; write one of them",
+    "literal_error": "not one of {expected}; set one of them",
+    "greater_than_equal": "too small; set {ge:g} or more",
+    "greater_than": "too small; set more than {gt:g}",
+    "less_than_equal": "too large; set {le:g} or less",
+}
+"""The words for faults that pydantic finds by itself."""
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    """Return what is wrong, and what to do about it."""
+    if (words := _KINDS.get(str(found["type"]))) is not None:
+        return words.format(**found.get("ctx", {}))
+    return str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ")
 
 
 # Checks of values. No error repeats a value, which may be a secret.
@@ -110,9 +134,9 @@ def check_url(url: str) -> str:
         # Reading the port is the only check that it is a number.
         _ = split.port
     except ValueError:
-        raise ValueError("not a URL") from None
+        raise ValueError("not a URL; write it as https://host/path") from None
     if split.scheme not in ("http", "https") or not split.hostname:
-        raise ValueError("not of the form https://host/path")
+        raise ValueError("not of the form https://host/path; write it so")
     return url.rstrip("/")
 
 

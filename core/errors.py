@@ -50,6 +50,12 @@ def place(error: BaseException) -> str:
     return f"{type(error).__name__} in {file.parent.name}/{file.name}:{trace.tb_lineno}"
 
 
+def kind(error: BaseException) -> str:
+    """Return the name of an error's kind in the tree above, or of its type if it is not in it."""
+    its = (each.__name__ for each in type(error).__mro__ if each.__module__ == __name__)
+    return next(its, type(error).__name__)
+
+
 class ParleyError(Exception):
     """Base of all errors that Parley raises on purpose."""
 

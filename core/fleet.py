@@ -8,21 +8,42 @@ from sqlalchemy import delete, func, or_, select, update
 
 from core import models
 from core.adapter import Account, Address
-from core.db import Session, insert_missing, row_count
+from core.db import FREE, WORK, Session, insert_missing, notify, row_count
 
 _workers = models.workers
 _listeners = models.listeners
 _pauses = models.pauses
 
 
-async def alive(session: Session, worker_id: str, *, now: datetime, lease: timedelta) -> int:
-    """Note that a worker is alive and delete dead ones; return the number of live workers."""
+async def alive(
+    session: Session, worker_id: str, *, now: datetime, lease: timedelta, leaving: bool = False
+) -> int:
+    """Note that a worker is alive and delete dead ones; return the number of live workers.
+
+    `leaving` means that it claims no more turns, so that nobody waits for those in its hand.
+    """
     await session.execute(delete(_workers).where(_workers.c.seen_at <= now - lease))
-    seen = update(_workers).where(_workers.c.id == worker_id).values(seen_at=now)
+    told = {"seen_at": now, "leaving": leaving}
+    seen = update(_workers).where(_workers.c.id == worker_id).values(told)
     if not row_count(await session.execute(seen)):
-        await session.execute(insert_missing(session, _workers).values(id=worker_id, seen_at=now))
+        await session.execute(insert_missing(session, _workers).values(id=worker_id, **told))
+    if leaving:
+        await notify(session, WORK)
     living: int = (await session.execute(select(func.count()).select_from(_workers))).scalar_one()
     return living
+
+
+async def pronounce(session: Session, worker_id: str, number: int) -> bool:
+    """Delete a worker whose session has ended, and its leases to listen.
+
+    Return False if another process did so before, or if the worker lives on without that session.
+    """
+    row = delete(_workers).where(_workers.c.id == worker_id, _workers.c.session == number)
+    if not row_count(await session.execute(row)):
+        return False
+    await session.execute(delete(_listeners).where(_listeners.c.worker_id == worker_id))
+    await notify(session, FREE)
+    return True
 
 
 async def leave(session: Session, worker_id: str) -> None:
@@ -63,6 +84,7 @@ async def stop_listening(session: Session, account: Account, worker_id: str) -> 
     await session.execute(
         delete(_listeners).where(*_is_account(account), _listeners.c.worker_id == worker_id)
     )
+    await notify(session, FREE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import bindparam, func, select
+from sqlalchemy.exc import DBAPIError
 
 from core import db, models
 from core.adapter import Account, Adapter
@@ -51,6 +52,8 @@ class Health:
     """The accounts of this process by now."""
     states: Callable[[], Mapping[Account, State]]
     """The part that the process has in listening for each account."""
+    running: Callable[[], int]
+    """Returns the number of turns in hand."""
     stopping: Callable[[], bool]
     now: Callable[[], datetime]
     _looking: asyncio.Task[_Answer] | None = None
@@ -75,7 +78,7 @@ class Health:
         self._looking = None
         try:
             return asking.result()
-        except db.TRANSIENT:
+        except (DBAPIError, *db.TRANSIENT):
             return None
 
     async def _question(self) -> _Answer:
@@ -98,6 +101,7 @@ class Health:
             accounts=self._hearings(),
             database_seconds=answer.seconds if answer else None,
             schema_current=answer is not None and answer.current,
+            running=self.running(),
             waiting=answer.waiting if answer else 0,
             oldest_waiting=waited,
             stopping=self.stopping(),

@@ -14,12 +14,15 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from core import fleet
 from core.adapter import Account, Adapter, Event
 from core.db import TRANSIENT, Sessions, reason, transact
+from core.gates import happens
+from core.presence import Presence
 from core.tasks import keep
 from core.vitals import State
 
@@ -41,12 +44,16 @@ class Listening:
         handle: Callable[[Event], Awaitable[str]],
         *,
         now: Callable[[], datetime],
+        presence: Presence | None = None,
         lease: timedelta = LEASE,
     ) -> None:
         """Make a listener; it asks for the next event when `handle` has returned.
 
         What `handle` returns is told to the person who pressed a button; "" if there is nothing.
+        By default, `presence` is that of a process without a session.
         """
+        self._presence = presence or Presence(sessions, worker_id)
+        self._freed = asyncio.Event()
         self._sessions = sessions
         self._worker_id = worker_id
         self._handle = handle
@@ -55,12 +62,17 @@ class Listening:
         # This process stops before its lease ends, so that two never listen at the same time.
         self._renewal = lease.total_seconds() / 3
         self._held = lease.total_seconds() * 3 / 4
+        self._last_try = lease.total_seconds() / 8
         self._states: dict[Account, State] = {}
 
     @property
     def states(self) -> Mapping[Account, State]:
         """The part of this process in listening for each account."""
         return dict(self._states)
+
+    def wake(self) -> None:
+        """Look now whether an account has no listener: another process has left or died."""
+        self._freed.set()
 
     async def listen(self, adapter: Adapter) -> None:
         """Handle an account's events while this process has the lease; otherwise stand by.
@@ -99,9 +111,10 @@ class Listening:
     ) -> None:
         """Carry out `work` while this process has the lease; its state is `without` until then."""
         while True:
-            lease = asyncio.timeout_at(await self._stand_by(account, without))
+            term = _Term(await self._stand_by(account, without))
+            lease = asyncio.timeout(None)
             try:
-                async with lease, self._renewing(account, lease):
+                async with lease, self._renewing(account, lease, term):
                     self._states[account] = State.LISTENING
                     await work()
                     return
@@ -128,24 +141,38 @@ class Listening:
             return until
         if state is State.STANDING_BY:
             log.warning("standing by: another process listens on %s as %s", *account)
-        while not (until := await self._take(account)):  # noqa: ASYNC110 - a lease ends by time
-            await asyncio.sleep(STAND_BY)
-        return until
+        while True:
+            self._freed.clear()
+            if until := await self._take(account):
+                return until
+            await happens(self._freed, STAND_BY)
 
     @asynccontextmanager
-    async def _renewing(self, account: Account, lease: asyncio.Timeout) -> AsyncIterator[None]:
+    async def _renewing(
+        self, account: Account, lease: asyncio.Timeout, term: "_Term"
+    ) -> AsyncIterator[None]:
         """Renew a lease inside this context, and give it up at the end."""
-        renewing = asyncio.create_task(self._renew(account, lease))
+        keeping = [
+            asyncio.create_task(self._renew(account, lease, term)),
+            asyncio.create_task(_end_when_over(lease, term, self._last_try)),
+            asyncio.create_task(self._end_when_lost(lease)),
+        ]
         try:
             yield
         finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])  # a transaction under way has to end first
+            for task in keeping:
+                task.cancel()
+            await asyncio.wait(keeping)  # a transaction under way has to end first
             await self._leave(account)
 
-    async def _renew(self, account: Account, lease: asyncio.Timeout) -> None:
-        """Renew a lease at intervals and move its end; without a renewal it ends by itself."""
-        until: float | None = lease.when()
+    async def _end_when_lost(self, lease: asyncio.Timeout) -> None:
+        """End a lease when other processes may have taken this one for dead."""
+        await self._presence.until_lost()
+        _end(lease)
+
+    async def _renew(self, account: Account, lease: asyncio.Timeout, term: "_Term") -> None:
+        """Renew a lease at intervals and move its end; end it when another process has it."""
+        until: float | None = term.until
         while until:
             await asyncio.sleep(self._renewal)
             try:
@@ -155,14 +182,15 @@ class Listening:
             except Exception:  # the next renewal may succeed
                 log.exception("the lease on %s as %s is not renewed", *account)
             else:
-                if not lease.expired():
-                    lease.reschedule(until or 0)
+                term.move(until or term.until)
+        _end(lease)
 
     async def _take(self, account: Account, *, patience: float = math.inf) -> float | None:
         """Take or renew a lease and return its end, on the event loop's clock.
 
         Return None while another process has it.
         """
+        await self._presence.until_safe()
         until = asyncio.get_running_loop().time() + self._held
         now = self._now()
         taken = await transact(
@@ -183,3 +211,38 @@ class Listening:
             )
         except TRANSIENT as error:
             log.warning("the lease on %s as %s ends by itself: %s", *account, reason(error))
+
+
+@dataclass(slots=True)
+class _Term:
+    """The time for which this process has a lease: until then, by the event loop's clock."""
+
+    until: float
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def move(self, until: float) -> None:
+        """Note that the lease was renewed."""
+        self.until = until
+        self.moved.set()
+
+
+async def _end_when_over(lease: asyncio.Timeout, term: _Term, last_try: float) -> None:
+    """End a lease that was not renewed in time, nor in `last_try` seconds after it.
+
+    So a process that could not run for a while renews its lease if no other one has taken it. It
+    goes on and misses nothing.
+    """
+    clock = asyncio.get_running_loop().time
+    while True:
+        await asyncio.sleep(term.until - clock())
+        if clock() < term.until:
+            continue
+        term.moved.clear()
+        if not await happens(term.moved, last_try):
+            _end(lease)
+            return
+
+
+def _end(lease: asyncio.Timeout) -> None:
+    if not lease.expired():
+        lease.reschedule(0)

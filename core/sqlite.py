@@ -1,5 +1,6 @@
 """SQLite as the bot uses it: one connection, durable commits, and deleted words overwritten."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,16 @@ PRAGMAS = (
     # What is deleted is overwritten, and not left where it stood.
     "secure_delete=ON",
 )
+
+
+ROOM, PART = 2_000_000_000, 10
+"""The bytes below which a disk is nearly full, if less than one part in so many is left too."""
+
+
+def is_nearly_full(path: str, room: int = ROOM, part: int = PART) -> bool:
+    """Return whether the disk of a database's file has little room left."""
+    disk = shutil.disk_usage(Path(path).absolute().parent)
+    return disk.free < room and disk.free * part < disk.total
 
 
 def connect(url: URL) -> Engine:
@@ -98,7 +109,9 @@ def exclusive(path: str) -> Iterator[None]:
             " for several, set DATABASE_URL to a PostgreSQL database"
         ) from None
     except OSError as error:
-        raise SettingsError(f"DATABASE_URL: cannot write beside {path}: {error.strerror}") from None
+        raise SettingsError(
+            f"DATABASE_URL: cannot write beside {path}: {error.strerror}; let this user do so"
+        ) from None
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The figures of each day, summed up from calls and turns a while after they ended.
+"""The figures of each day and hour, summed up from calls and turns a while after they ended.
 
 A mark tells the last row of each table that is in the sums, and moves with them in one transaction:
 whatever dies, no row is counted twice or forgotten. Together with the rows after the mark, the sums
@@ -8,16 +8,16 @@ are everything that there is. A plain turn writes nothing here.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import takewhile
 from math import log2
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Select, Table, and_, bindparam, delete, func, select, text, tuple_, update
 
 from core import models
 from core.db import Session, insert
-from core.models import days_of_all, spendings, tally_marks, waits
+from core.models import actives, days_of_all, hours, spendings, tally_marks, waits
 
 BATCH = 500
 """The number of rows that one transaction sums up."""
@@ -30,10 +30,19 @@ STUCK = timedelta(days=1)
 """A row that does not end for so long is passed over, so that the others are summed up."""
 KEPT_DAYS = timedelta(days=8)
 """The time for which the days of people are kept; their months and the days of all stay longer."""
+KEPT_WEEKS = timedelta(days=15)
 KEPT_MONTHS = timedelta(days=400)
+KEPT_HOURS = timedelta(days=32)
+"""The time for which the figures of each hour are kept."""
 
-DAY, MONTH = "day", "month"
+DAY, WEEK, MONTH = "day", "week", "month"
 FIRST, WHOLE = "first", "whole"
+FIRST_MS, MODEL_MS = "first_ms", "model_ms"
+"""The sums of milliseconds up to the first text of all answers of which the model's part is known,
+and of the model's part of them."""
+ERROR, FLOOD, SIZE = "error ", "flood ", "bytes"
+"""The beginning of the names of errors by kind and of flood limits by platform, and the name of the
+size of the database."""
 
 _calls = models.calls
 _turns = models.turns
@@ -58,6 +67,8 @@ _TURNS = (
         _turns.c.delivered_at.label("ended_at"),
         _turns.c.kind,
         _turns.c.outcome,
+        _turns.c.reason,
+        _turns.c.model_ms,
         _posts.c.posted_at,
     )
     .outerjoin(_posts, and_(_posts.c.turn_id == _turns.c.id, _posts.c.part == 0))
@@ -90,12 +101,16 @@ class Sums:
     waits: Counter[tuple[date, str, int]] = field(default_factory=Counter)
     """How often a day a step of "first" or "whole" was reached."""
     people: dict[Key, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """The answers, tokens and cost of people, each by day and by month."""
+    """The answers, tokens and cost of people, each by day, week and month."""
+    actives: Counter[tuple[str, date]] = field(default_factory=Counter)
+    """The people with an answer in a week or month, by its first day."""
+    hours: Counter[tuple[str, datetime, int]] = field(default_factory=Counter)
+    """The figures of all by name, hour and step; see `models.hours`."""
 
     def spend(self, day: date, user_id: int, figures: Counter[str]) -> None:
         """Add figures of a person."""
-        self.people[DAY, day, user_id].update(figures)
-        self.people[MONTH, day.replace(day=1), user_id].update(figures)
+        for span, first in ((DAY, day), (WEEK, monday(day)), (MONTH, day.replace(day=1))):
+            self.people[span, first, user_id].update(figures)
 
 
 def step_of(seconds: float) -> int:
@@ -103,7 +118,17 @@ def step_of(seconds: float) -> int:
     return min(max(round(4 * log2(max(seconds, 0.01) / 0.1)), 0), 80)
 
 
-def seconds_of(step: int) -> float:
+def monday(day: date) -> date:
+    """Return the first day of a week."""
+    return day - timedelta(days=day.weekday())
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return the beginning of an hour, in UTC."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def seconds_of(step: float) -> float:
     """Return the seconds of a step."""
     return float(0.1 * 2 ** (step / 4))
 
@@ -149,6 +174,8 @@ async def correct(session: Session, call: Any, values: Mapping[str, Any], *, zon
     day = _day(call.spent_at or call.created_at, zone)
     sums = Sums()
     sums.days[day].update(changes)
+    hour = hour_of(call.spent_at or call.created_at)
+    sums.hours.update({(name, hour, 0): change for name, change in changes.items()})
     tokens = changes["prompt_tokens"] + changes["completion_tokens"]
     sums.spend(day, call.user_id, Counter(tokens=tokens, cost=changes["cost"]))
     await _store(session, sums)
@@ -167,15 +194,15 @@ async def join(session: Session, into: int, gone: int, *, now: datetime) -> None
     await session.execute(delete(spendings).where(theirs))
 
 
-async def live(session: Session, *, zone: tzinfo) -> tuple[Sums, bool]:
+async def live(session: Session, *, zone: tzinfo, most: int = LIVE) -> tuple[Sums, bool]:
     """Return the sums of the rows behind the marks, and True if there are too many to look at."""
     every, is_partial = Sums(), False
     for name, (source, of) in SOURCES.items():
         mark = select(tally_marks.c.id).where(tally_marks.c.name == name).scalar_subquery()
         newest = source.order_by(None).order_by(of.c.id.desc())
-        found = (await session.execute(newest.where(of.c.id > mark).limit(LIVE))).all()
+        found = (await session.execute(newest.where(of.c.id > mark).limit(most))).all()
         _add_up(every, name, (row for row in found if row.ended_at is not None), zone)
-        is_partial = is_partial or len(found) == LIVE
+        is_partial = is_partial or len(found) == most
     await _count_people(session, every)
     return every, is_partial
 
@@ -183,7 +210,7 @@ async def live(session: Session, *, zone: tzinfo) -> tuple[Sums, bool]:
 async def prune(session: Session, *, now: datetime) -> bool:
     """Delete old spans of people; return True if there may be more to do."""
     is_old = False
-    for span, kept in ((DAY, KEPT_DAYS), (MONTH, KEPT_MONTHS)):
+    for span, kept in ((DAY, KEPT_DAYS), (WEEK, KEPT_WEEKS), (MONTH, KEPT_MONTHS)):
         old = select(*spendings.primary_key).where(
             spendings.c.span == span, spendings.c.first < (now - kept).date()
         )
@@ -191,7 +218,38 @@ async def prune(session: Session, *, now: datetime) -> bool:
             delete(spendings).where(tuple_(*spendings.primary_key).in_(old.limit(BATCH)))
         )
         is_old = is_old or gone.rowcount == BATCH
-    return is_old
+    past = select(*hours.primary_key).where(hours.c.hour < now - KEPT_HOURS).limit(BATCH)
+    gone = await session.execute(delete(hours).where(tuple_(*hours.primary_key).in_(past)))
+    return is_old or gone.rowcount == BATCH
+
+
+async def count(session: Session, name: str, *, now: datetime) -> None:
+    """Count something that is in no row, such as a flood limit, in its hour."""
+    await _add(session, hours, [_hourly(name, now, 1)], ("number",))
+
+
+_SIZES = {
+    "postgresql": text("SELECT pg_database_size(current_database())"),
+    "sqlite": text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"),
+}
+
+
+async def size(session: Session) -> int:
+    """Return the bytes of the database."""
+    return int(await session.scalar(_SIZES[session.dialect]))
+
+
+async def weigh(session: Session, *, now: datetime) -> None:
+    """Note the size of the database in this hour; the last one stays."""
+    new = insert(session, hours)
+    keys = [column.name for column in hours.primary_key]
+    values = {"number": new.excluded["number"]}
+    upsert = new.on_conflict_do_update(index_elements=keys, set_=values)
+    await session.execute(upsert, [_hourly(SIZE, now, await size(session))])
+
+
+def _hourly(name: str, moment: datetime, number: int, step: int = 0) -> dict[str, Any]:
+    return {"name": name, "hour": hour_of(moment), "step": step, "number": number}
 
 
 def _sums_of(name: str, rows: Iterable[Any], zone: tzinfo) -> Sums:
@@ -209,8 +267,11 @@ def _add_up(sums: Sums, name: str, rows: Iterable[Any], zone: tzinfo) -> None:
 def _add_call(sums: Sums, call: Any, day: date) -> None:
     figures = sums.days[day]
     figures["calls"] += 1
+    hour = hour_of(call.at)
+    sums.hours["calls", hour, 0] += 1
     for name in _OF_A_CALL:
         figures[name] += getattr(call, name)
+        sums.hours[name, hour, 0] += getattr(call, name)
     tokens = call.prompt_tokens + call.completion_tokens
     sums.spend(day, call.user_id, Counter(tokens=tokens, cost=call.cost))
 
@@ -218,6 +279,10 @@ def _add_call(sums: Sums, call: Any, day: date) -> None:
 def _add_turn(sums: Sums, turn: Any, day: date) -> None:
     if turn.kind != "chat":
         return
+    hour = hour_of(turn.at)
+    sums.hours[turn.outcome, hour, 0] += 1
+    if turn.reason is not None:
+        sums.hours[f"{ERROR}{turn.reason}", hour, 0] += 1
     if turn.outcome in ("failed", "undeliverable"):
         sums.days[day]["failures"] += 1
         return
@@ -229,7 +294,12 @@ def _add_turn(sums: Sums, turn: Any, day: date) -> None:
     for kind, moment in ((FIRST, turn.posted_at), (WHOLE, turn.ended_at)):
         # An answer that took the place of an older one stands in messages of before.
         if moment is not None and moment >= turn.at:
-            sums.waits[day, kind, step_of((moment - turn.at).total_seconds())] += 1
+            seconds = (moment - turn.at).total_seconds()
+            sums.waits[day, kind, step_of(seconds)] += 1
+            sums.hours[kind, hour, step_of(seconds)] += 1
+            if kind == FIRST and turn.model_ms is not None:
+                sums.hours[FIRST_MS, hour, 0] += round(1000 * seconds)
+                sums.hours[MODEL_MS, hour, 0] += min(turn.model_ms, round(1000 * seconds))
 
 
 def _day(moment: datetime, zone: tzinfo) -> date:
@@ -244,6 +314,7 @@ def _kept_spans(now: datetime) -> list[tuple[str, date]]:
     last = now.date() + timedelta(days=1)
     days = [last - timedelta(days=ago) for ago in range(KEPT_MONTHS.days + 33)]
     shorter = [(DAY, day) for day in days[: KEPT_DAYS.days + 3]]
+    shorter += [(WEEK, day) for day in days[: KEPT_WEEKS.days + 10] if day == monday(day)]
     return [*shorter, *((MONTH, day) for day in days if day.day == 1)]
 
 
@@ -262,6 +333,14 @@ async def _store(session: Session, sums: Sums, *, counts_people: bool = True) ->
         for (day, kind, step), number in sums.waits.items()
     ]
     await _add(session, waits, reached, ("number",))
+    every = sums.hours.items()
+    hourly = [_hourly(name, hour, number, step) for (name, hour, step), number in every]
+    await _add(session, hours, hourly, ("number",))
+    active = [
+        {"span": span, "first": first, "people": number}
+        for (span, first), number in sums.actives.items()
+    ]
+    await _add(session, actives, active, ("people",))
     people = [
         {"span": span, "first": first, "user_id": user_id} | _all(figures, _OF_A_PERSON)
         for (span, first, user_id), figures in sums.people.items()
@@ -270,19 +349,23 @@ async def _store(session: Session, sums: Sums, *, counts_people: bool = True) ->
 
 
 async def _count_people(session: Session, sums: Sums) -> None:
-    """Count the people who got their first answer of a day."""
-    answered: dict[date, set[int]] = defaultdict(set)
-    for (span, day, user_id), figures in sums.people.items():
-        if span == DAY and figures["answers"]:
-            answered[day].add(user_id)
-    for day, users in answered.items():
+    """Count the people who got their first answer of a day, a week or a month."""
+    answered: dict[tuple[str, date], set[int]] = defaultdict(set)
+    for (span, first, user_id), figures in sums.people.items():
+        if figures["answers"]:
+            answered[span, first].add(user_id)
+    for (span, first), users in answered.items():
         known = select(func.count()).where(
-            spendings.c.span == DAY,
-            spendings.c.first == day,
+            spendings.c.span == span,
+            spendings.c.first == first,
             spendings.c.user_id.in_(users),
             spendings.c.answers > 0,
         )
-        sums.days[day]["people"] += len(users) - int(await session.scalar(known) or 0)
+        number = len(users) - int(await session.scalar(known) or 0)
+        if span == DAY:
+            sums.days[first]["people"] += number
+        else:
+            sums.actives[span, first] += number
 
 
 def _all(figures: Counter[str], names: Sequence[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 
 from core import attachments, bookkeeping, privacy, quota, tallies
-from core.db import Sessions
+from core.db import Sessions, transact
 from core.gates import happens
 from core.tasks import repeat
 
@@ -94,3 +94,4 @@ class Upkeep:
         for name in tallies.SOURCES:
             step = partial(tallies.sum_up, name=name, zone=self._zone, now=self._now())
             await repeat(self._sessions, step)
+        await transact(self._sessions, partial(tallies.weigh, now=self._now()))

@@ -46,6 +46,8 @@ class Vitals:
     database_seconds: float | None
     """The time that the database took to answer; None if it does not."""
     schema_current: bool
+    running: int
+    """The number of turns in hand of the process."""
     waiting: int
     """The number of turns that wait for a worker, or are put back until later."""
     oldest_waiting: float | None

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from bots.__main__ import load
 from bots.composition import run
+from bots.loading import load
 from bots.platform import Platform
 from core.adapter import Adapter, Address, Known
 from core.settings import Settings
@@ -126,11 +126,16 @@ class Process:
 
 @asynccontextmanager
 async def process(
-    *arguments: str, log: Path, environment: Mapping[str, str], output: Path | None = None
+    *arguments: str,
+    log: Path,
+    environment: Mapping[str, str],
+    output: Path | None = None,
+    root: Path = ROOT,
 ) -> AsyncIterator[Process]:
     """Start `python -m bots`; whatever happens, it does not outlive the test.
 
-    `log` gets its standard error, `output` what it prints (the log too, if not given).
+    `log` gets its standard error, `output` what it prints (the log too, if not given). `root` is
+    the folder of the code.
     """
     with log.open("ab") as errors, (output or log).open("ab") as printed:
         started = await asyncio.create_subprocess_exec(
@@ -138,11 +143,11 @@ async def process(
             "-m",
             "bots",
             *arguments,
-            cwd=ROOT,
+            cwd=root,
             stdin=asyncio.subprocess.PIPE,
             stdout=printed,
             stderr=errors,
-            env={"PATH": os.environ["PATH"], **environment},
+            env={"PATH": os.environ["PATH"], "LOG_FORMAT": "text", **environment},
         )
     try:
         yield Process(started, log)

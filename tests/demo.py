@@ -16,9 +16,7 @@ Parley in your terminal. A local stand-in answers, not a language model: no acco
 nothing leaves this machine. What you say is remembered in .demo/demo.db.
 
 Try `hello`, `show markdown`, `write 2000 characters`, `what did I say first?` or `/help`.
-Ctrl-C stops an answer, Ctrl-D leaves. For the real model:
-
-  MODEL_API_KEY=... .venv/bin/parley console
+Ctrl-C stops an answer, Ctrl-D leaves. For a real model, on Telegram, Discord or here: make init
 """
 
 

@@ -1,6 +1,9 @@
 """The log: one line for an event, whatever was said in it, and no secret."""
 
+import json
 import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -87,6 +90,47 @@ def test_the_error_of_a_lost_task_is_told_without_its_values() -> None:
     told = "Task exception was never retrieved\nfuture: <Task exception=ValueError('own words')>"
     record = logging.LogRecord("asyncio", logging.ERROR, "", 0, told, (), None)
     assert Lines().format(record).endswith("asyncio: Task exception was never retrieved")
+
+
+def as_json(message: str, error: BaseException | None = None, **fields: object) -> dict[str, Any]:
+    """Return the line of an event with some fields, as a collector of logs reads it."""
+    info = (type(error), error, error.__traceback__) if error else None
+    record = logging.LogRecord("core.chat", logging.ERROR, "", 0, message, (), info)
+    record.__dict__.update(fields)
+    told = Lines(["model-key-1"], as_json=True).format(record)
+    assert "\n" not in told
+    assert told.isprintable()
+    return dict(json.loads(told))
+
+
+def test_in_json_a_line_has_fields() -> None:
+    told = as_json("turn 1-1 answered", turn="1-1", cost=17, first_text=0.3, model=None)
+    at = datetime.fromisoformat(told.pop("time"))
+    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
+    assert list(told) == ["level", "logger", "event", "turn", "cost", "first_text", "model"]
+    assert (told["level"], told["cost"], told["model"]) == ("error", 17, None)
+
+
+def test_in_json_an_error_is_one_line_without_what_was_said() -> None:
+    told = as_json(f"failed: {FORGED}", error=raised(ValueError("no number: 'my own words'")))
+    assert "forged\\x1b" in told["event"]
+    assert told["exception"][-1] == "ValueError: no number: '…'"
+    assert "own words" not in json.dumps(told)
+
+
+def test_no_field_shows_a_secret() -> None:
+    told = as_json(
+        "failed", address=f"https://x/bot{TOKEN}/getMe", keys=["model-key-1"], long="x" * 9999
+    )
+    assert told["keys"] == ["***"]
+    assert "secret" not in told["address"]
+    assert len(told["long"]) == LONGEST + 1
+
+
+def test_for_a_terminal_fields_stand_behind_the_event() -> None:
+    record = logging.LogRecord("core.turns", logging.INFO, "", 0, "turn 1-1 answered", (), None)
+    record.cost = 17
+    assert Lines().format(record).endswith("INFO core.turns: turn 1-1 answered cost=17")
 
 
 def test_a_database_error_quotes_no_value(postgres_url: str) -> None:

@@ -14,9 +14,10 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
+from core.settings import DEFAULT_MODEL
 from tests.bot import ROOT, process
 from tests.dialogs.stages import TelegramStage, World, env
-from tests.fakes.model import ModelServer
+from tests.fakes.model import Fault, ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.postgres import administer
 from tests.records import eventually
@@ -80,7 +81,7 @@ async def test_a_bot_loads_only_what_it_needs_while_nobody_talks_to_it() -> None
 async def test_the_help_names_the_commands_of_operators(log: Path) -> None:
     status, said = await outcome(log, "--help")
     assert status == 0
-    for name in ("users", "stats", "turns", "migrate"):
+    for name in ("users", "stats", "turns", "migrate", "init", "doctor"):
         assert f"\n  {name}" in said
 
 
@@ -361,6 +362,68 @@ async def test_no_log_line_contains_a_message_or_a_token(
     assert "private" not in said
     assert stage.server.token not in said
     assert "test-key" not in json.dumps(said)
+
+
+async def test_without_a_terminal_the_log_is_json_with_one_line_for_each_turn(
+    stage: TelegramStage,
+) -> None:
+    async with stage.process(log_format="auto") as running:
+        await stage.say("Hello there")
+        await stage.say("/help")
+        await stage.records.idle(2)
+        running.terminate()
+        assert await running.wait() == 0
+    told = [json.loads(line) for line in running.lines()]
+    chat, command = sorted((each for each in told if "turn" in each), key=lambda each: each["turn"])
+    assert (chat["turn"], chat["outcome"], chat["attempts"]) == ("1-1", "ok", 1)
+    assert (chat["platform"], chat["model"]) == ("telegram", DEFAULT_MODEL)
+    assert min(chat["prompt"], chat["completion"], chat["cost"]) > 0
+    assert 0 < chat["first_text"] <= chat["seconds"]
+    assert (command["turn"], command["kind"]) == ("2-1", "command")
+    assert "model" not in command
+
+
+async def test_a_crash_after_the_answer_leaves_its_figures_to_the_next_process(
+    stage: TelegramStage,
+) -> None:
+    stage.server.fail("sendMessage", status=500, times=3)
+    async with stage.process() as first:
+        await stage.say("Hello there")
+        answered = "SELECT count(*) FROM turns WHERE answered_at IS NOT NULL"
+        await eventually(lambda: stage.records.one(answered) == 1)
+        first.kill()
+        await first.wait()
+    first.log.unlink()
+    async with stage.process(log_format="json") as second:
+        await stage.records.idle(1)
+        second.terminate()
+        await second.wait()
+    [line] = [each for each in map(json.loads, second.lines()) if "turn" in each]
+    assert line["attempts"] == 2
+    assert line["cost"] == stage.records.one("SELECT sum(cost) FROM calls") > 0
+
+
+async def test_the_reference_of_an_apology_finds_its_line(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    model.enqueue(Fault(401))
+    async with stage.process(log_level="warning") as running:
+        await stage.say("Hello there")
+        await stage.records.idle(1)
+        running.terminate()
+        await running.wait()
+    assert "1-1" in stage.heard()
+    assert any("turn 1-1: no answer of the model" in line for line in running.lines())
+    assert not any(" INFO " in line for line in running.lines())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml"), ("SENTRY_DSN", "a b")]
+)
+async def test_a_wrong_setting_of_the_log_is_named(log: Path, name: str, value: str) -> None:
+    status, said = await outcome(log, "console", **{name: value})
+    assert (status, len(said.splitlines())) == (2, 1)
+    assert said.startswith(f"{name}: ")
 
 
 async def test_a_platform_that_does_not_exist_is_refused_with_the_names_of_those_that_do(

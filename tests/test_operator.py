@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from bots import operator
-from core import words
+from core import operations, words
 from tests.bot import process
 from tests.dialogs.stages import TelegramStage, World
 from tests.fakes.model import Fault, ModelServer
@@ -109,7 +109,12 @@ async def test_one_turn_is_shown_whole_by_the_reference_that_people_are_told(
         found = re.search(r"Reference (\S+)\)", stage.heard())
         assert found
         status, said = await turns(stage, "show", found[1])
+        assert status == 0
+        assert "say secret words" not in said
+        assert stage.records.one("SELECT count(*) FROM audits") == 0
+        status, said = await turns(stage, "show", found[1], "--words")
     assert status == 0
+    assert stage.records.all("SELECT verb, subject FROM audits") == [("turns show", "1")]
     assert "say secret words" in said
     assert "The people who run me" in said
     assert "chat 1001" in said
@@ -122,7 +127,7 @@ async def test_markup_in_a_turn_is_shown_as_it_is(stage: TelegramStage) -> None:
     async with stage.running():
         await stage.say("say [bold]this[/bold] [/]")
         await stage.records.idle(1)
-        _, said = await turns(stage, "show", "1")
+        _, said = await turns(stage, "show", "1", "--words")
     assert "[bold]this[/bold] [/]" in said
 
 
@@ -138,7 +143,8 @@ async def test_no_word_in_a_turn_commands_the_terminal(stage: TelegramStage) -> 
         said=hostile,
         stored=stored,
     )
-    for shown in ((await turns(stage))[1], (await turns(stage, "show", "1"))[1]):
+    shows = ("show", "1", "--words")
+    for shown in ((await turns(stage))[1], (await turns(stage, *shows))[1]):
         assert re.sub(r"[\n\u2500-\u257f]", "", shown).isprintable()
     assert shown.count("red\\x1b[31m") == 4
 
@@ -148,7 +154,7 @@ async def test_a_failed_turn_is_answered_again_by_the_running_bot(
 ) -> None:
     async with stage.running():
         await fail_once(stage, model)
-        assert await turns(stage, "replay", "1") == (0, "1: queued\n")
+        assert await turns(stage, "retry", "1") == (0, "1: queued\n")
         await eventually(lambda: stage.heard() == "secret words")
         await stage.records.idle(1)
         assert "No turn" in (await turns(stage))[1]
@@ -165,10 +171,56 @@ async def test_a_running_worker_hears_of_it_at_once(
         listening.execute("LISTEN parley")
         async with stage.running():
             await fail_once(stage, model)
-            await turns(stage, "replay", "1")
+            await turns(stage, "retry", "1")
             await stage.records.idle(1)
         heard = [each.payload for each in listening.notifies(timeout=0.1)]
     assert "work" in heard
+
+
+async def test_turns_are_listed_by_their_state(stage: TelegramStage, model: ModelServer) -> None:
+    async with stage.running():
+        await fail_once(stage, model)
+        with model.hold():
+            await stage.say("say one")
+            await model.seen(2)
+            await stage.say("say two")
+            await eventually(lambda: stage.records.turns() == 3)
+            listed = {state: await numbers(stage, state) for state in operations.STATES}
+            assert listed == {"waiting": [3], "running": [2], "stuck": [], "failed": [1]}
+            await grow_old(stage)
+            assert await numbers(stage, "stuck") == [2, 3]
+        await stage.records.idle(3)
+        assert (await turns(stage, "waiting"))[1] == "No turn is waiting.\n"
+
+
+async def numbers(stage: TelegramStage, state: str) -> list[int]:
+    """The numbers of the turns that are listed in a state."""
+    status, said = await turns(stage, state)
+    assert status == 0
+    return [int(number) for number in re.findall(r"^\W+(\d+)\W+telegram", said, re.MULTILINE)]
+
+
+async def test_a_cancelled_answer_stays_as_far_as_it_has_come(
+    stage: TelegramStage, model: ModelServer
+) -> None:
+    async with stage.running():
+        with model.hold():
+            await stage.say("count to 40")
+            await model.seen(1)
+            await stage.records.posted()
+            status, said = await turns(stage, "cancel", "1")
+            assert status == 1
+            assert said.endswith("Add --yes to do it without a question.\n")
+            assert await turns(stage, "cancel", "1", "--yes") == (0, "1: stopped\n")
+            await stage.records.idle(1)
+        assert await turns(stage, "cancel", "1", "--yes") == (
+            1,
+            "1: was over already, left alone\n",
+        )
+    assert stage.records.one("SELECT outcome FROM turns") == "stopped"
+    assert not stage.heard().endswith("40")
+    assert stage.records.all("SELECT verb, subject FROM audits") == [("turns cancel", "1")]
+    assert stage.records.drift() == []
 
 
 async def test_an_undeliverable_answer_is_delivered_again(stage: TelegramStage) -> None:
@@ -179,7 +231,7 @@ async def test_an_undeliverable_answer_is_delivered_again(stage: TelegramStage) 
         await stage.records.idle(1)
         assert "undeliverable" in (await turns(stage))[1]
         server.block(stage.ada, blocked=False)
-        await turns(stage, "replay", "1")
+        await turns(stage, "retry", "1")
         await eventually(lambda: stage.heard() == "it")
         await stage.records.idle(1)
     assert len(stage.world.model.requests) <= 2, "a stored answer is only delivered"
@@ -191,7 +243,7 @@ async def test_a_turn_that_went_well_is_left_alone(
     async with stage.running():
         await stage.say("say it")
         await stage.records.idle(1)
-        status, said = await turns(stage, "replay", "1", "99")
+        status, said = await turns(stage, "retry", "1", "99")
     assert status == 1
     assert said == "1: did not fail, left alone\n99: did not fail, left alone\n"
     assert len(model.requests) == 1
@@ -204,7 +256,7 @@ async def test_a_forgotten_question_is_not_asked_again(
         await fail_once(stage, model)
         await stage.say("/forget yes")
         await stage.records.idle(2)
-        status, said = await turns(stage, "replay", "1")
+        status, said = await turns(stage, "retry", "1")
     assert (status, said) == (1, f"{words.TURNS_FORGOTTEN.format(number=1)}\n")
     assert len(model.requests) == 1
 

@@ -4,9 +4,9 @@ import xml.etree.ElementTree as ET
 
 from tests.bot import ROOT
 from tests.pictures.answers import ANSWERS
-from tests.pictures.dialogs import draw
+from tests.pictures.dialogs import draw, draw_chat
 from tests.pictures.discord import lay
-from tests.pictures.page import files
+from tests.pictures.page import chat_files, files
 from tests.pictures.posts import Block, Run
 from tests.pictures.telegram import Laid
 
@@ -22,6 +22,13 @@ async def test_the_pictures_in_docs_show_answers_as_they_are_now(sqlite_url: str
     now = files(drawn)
     changed = [str(path) for path in now.keys() | kept.keys() if now.get(path) != kept.get(path)]
     assert changed == [], "look at them after `python -m tests.pictures`"
+
+
+async def test_the_pictures_of_the_readme_show_the_chat_as_it_is_now(sqlite_url: str) -> None:
+    for path, picture in chat_files(await draw_chat(sqlite_url)).items():
+        ET.fromstring(picture)  # noqa: S314 - it is ours
+        kept = (ROOT / "docs" / path).read_text(encoding="utf-8")
+        assert picture == kept, f"look at {path} after `python -m tests.pictures`"
 
 
 def text(*runs: str | Run, kind: str = "text", label: str = "", level: int = 0) -> Block:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bots.__main__ import load
+from bots.loading import load
 from bots.platform import Platform
 from bots.registry import PLATFORMS
 from core.environment import Environment
@@ -97,7 +97,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 def test_a_file_that_is_no_text_is_named_once(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"TELEGRAM_TOKEN=\xff\xfe")
-    assert complaint() == ".env: not a text in UTF-8"
+    assert complaint() == ".env: not a text in UTF-8; save it as one"
 
 
 def test_no_secret_is_shown() -> None:

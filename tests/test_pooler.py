@@ -11,8 +11,10 @@ from sqlalchemy import make_url, text
 
 from core import db
 from core.errors import SettingsError
+from core.presence import Presence
 from tests import postgres
 from tests.bot import Process, process
+from tests.core.crews import Quiet
 from tests.dialogs.stages import TelegramStage, World, env
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -84,12 +86,14 @@ async def test_a_direct_connection_is_no_pooler(postgres_url: str) -> None:
         assert not sessions.is_pooled
 
 
-async def test_a_pooler_passes_no_hints_and_is_not_asked_again(
+async def test_a_pooler_lends_no_session_and_is_not_asked_again(
     pooled: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    async with asyncio.timeout(120):
-        assert [hint async for hint in db.notifications(pooled)] == []
+    async with asyncio.timeout(120), db.serving(pooled) as sessions:
+        present = Presence(sessions, "one")
+        await present.run(pooled, Quiet())
+        assert present.is_sure()
     assert "DATABASE_DIRECT_URL" in caplog.text
 
 

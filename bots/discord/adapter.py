@@ -12,9 +12,10 @@ from discord.http import Route
 from bots.discord import tickets
 from bots.discord.arrivals import CAPACITY, Event
 from bots.discord.files import fetch
-from bots.discord.gateway import WRONG_TOKEN, Gateway
+from bots.discord.gateway import Gateway
 from bots.discord.inbound import PLATFORM
 from bots.discord.markup import fits, render
+from bots.discord.portal import WRONG_TOKEN
 from bots.discord.rest import (
     NO_PERMISSION,
     Json,
@@ -143,12 +144,12 @@ class DiscordAdapter:
     @property
     def hears(self) -> bool:
         """True while all shards of the gateway are connected."""
-        return self._client.hears
+        return self._client.links.hear
 
     @property
     def heard_at(self) -> float | None:
         """The time of the oldest heartbeat that a shard has had acknowledged last."""
-        return self._client.heard_at
+        return self._client.links.heard_at
 
     @property
     def largest_file(self) -> int:
@@ -183,7 +184,7 @@ class DiscordAdapter:
     @property
     def reconnects(self) -> int:
         """The number of connections to the gateway that followed a lost one."""
-        return self._client.reconnects
+        return self._client.links.reconnects
 
     async def subscribe(self) -> None:
         """Do nothing, because Discord pushes nothing to a bot with a gateway."""

@@ -14,7 +14,6 @@ import aiohttp
 import discord
 from discord.gateway import DiscordWebSocket
 
-from bots.discord import beats
 from bots.discord.arrivals import Arrivals, Event
 from bots.discord.backlog import LOOKBACK, Backlog, ServerChannel
 from bots.discord.commands import register
@@ -25,6 +24,8 @@ from bots.discord.interactions import acknowledge, parse_interaction
 from bots.discord.openings import Openings
 from bots.discord.parsers import passing_over, seeing
 from bots.discord.places import address_of, parse_membership
+from bots.discord.portal import PORTAL, WRONG_TOKEN
+from bots.discord.shards import Shards
 from bots.discord.threads import Deleted
 from bots.discord.waits import first_to_end, next_unless_ended
 from bots.discord.way import Way
@@ -34,12 +35,6 @@ from core.adapter import Change, Copy, InboundMessage, Known
 from core.errors import DeliveryError, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
-
-PORTAL = "https://discord.com/developers/applications"
-WRONG_TOKEN = (
-    f"DISCORD_TOKEN is not accepted: copy it again from {PORTAL}"
-    " (your application, Bot, Reset Token)"
-)
 
 IDENTIFY_WINDOW = 5.5
 """The seconds in which `max_concurrency` sessions may start: 5, and some for the network."""
@@ -98,11 +93,7 @@ class Gateway(discord.AutoShardedClient):
         self._me: discord.ClientUser | None = None
         self._spare = Spare(ACKNOWLEDGED, EACH, time.monotonic)
         self.deleted = Deleted()
-        self._connected: set[int] = set()  # shards that hear events
-        self._heard_at: float | None = None
-        self._known_shards: set[int] = set()
-        self.reconnects = 0
-        """The number of connections of shards that followed a lost one."""
+        self.links = Shards(self)
         self._starting: set[int]  # shards that have not heard of all their servers yet
         self._identified: deque[float] = deque(maxlen=1)
         self._opened: deque[float] = deque(maxlen=SOCKETS)
@@ -119,17 +110,6 @@ class Gateway(discord.AutoShardedClient):
             self._me = self.user
         assert self._me is not None, "not logged in"
         return self._me
-
-    @property
-    def hears(self) -> bool:
-        """True while all shards are connected."""
-        return 0 < (self.shard_count or 0) == len(self._connected)
-
-    @property
-    def heard_at(self) -> float | None:
-        """The time by `time.monotonic` since which every shard has had a heartbeat acknowledged."""
-        self._heard_at = beats.acknowledged_at(self, self._connected) or self._heard_at
-        return self._heard_at
 
     async def hear(self) -> AsyncGenerator[Event, None]:
         """Open the gateway and yield events until this generator is closed.
@@ -149,7 +129,7 @@ class Gateway(discord.AutoShardedClient):
         finally:
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
-            self._connected.clear()
+            self.links.disconnect_all()
 
     async def _open(self) -> None:
         known = await self._known.chats(str(self.me.id))
@@ -240,21 +220,15 @@ class Gateway(discord.AutoShardedClient):
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note a new session: messages from before it have to be caught up."""
         self._starting.add(shard_id)
-        self._connect(shard_id)
+        self.links.connect(shard_id)
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """Note a new connection of an old session."""
-        self._connect(shard_id)
-
-    def _connect(self, shard_id: int) -> None:
-        self.reconnects += shard_id in self._known_shards
-        self._known_shards.add(shard_id)
-        self._connected.add(shard_id)
-        beats.bound(self, shard_id)
+        self.links.connect(shard_id)
 
     async def on_shard_disconnect(self, shard_id: int) -> None:
         """Note that a shard hears nothing."""
-        self._connected.discard(shard_id)
+        self.links.disconnect(shard_id)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Queue that the bot was added to a server."""

@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
+from bots.accounts import Acquaintance, Introduction
 from bots.platform import Platform, Secret, Url, check_url
 from core.adapter import Adapter, Known
+from core.findings import Check
 
 if TYPE_CHECKING:
     from aiohttp.web import RouteDef
@@ -31,7 +33,7 @@ TAKEN = ("/livez", "/readyz", "/healthz", "/metrics", "/dashboard")
 def _folder(value: str) -> str:
     """Return the name of a folder, which must be there; "" stays."""
     if value and not (Path(value).is_absolute() and Path(value).is_dir()):
-        raise ValueError("no folder with this absolute path")
+        raise ValueError("no folder with this absolute path; name the one of the Bot API server")
     return value
 
 
@@ -55,14 +57,19 @@ class Telegram(Platform):
 
     name = "telegram"
     needs = "  TELEGRAM_TOKEN   from @BotFather on Telegram: send it /newbot"
+    credential = "TELEGRAM_TOKEN"
     loggers = ("telegram",)
 
     telegram_token: Secret = SecretStr("")
+    """The token that @BotFather gives."""
     telegram_api_url: Url = PUBLIC_SERVER
+    """The server of the Bot API; one of your own is fine."""
     telegram_files_dir: Annotated[str, AfterValidator(_folder)] = ""
-    """The folder in which a local Bot API server keeps its files."""
+    """The folder of your own server's files, if it runs with `--local`: it must have the same path
+    here as there, and nothing outside of it is read."""
     telegram_webhook_url: Annotated[str, AfterValidator(_webhook_url)] = ""
-    """The public URL to which Telegram posts updates; "" to poll them."""
+    """The public URL to which Telegram posts updates, as `https://bot.example.org`; it needs
+    `PORT`. Without it the bot asks for updates."""
 
     @property
     def is_set(self) -> bool:
@@ -111,3 +118,17 @@ class Telegram(Platform):
         token = self.telegram_token.get_secret_value()
         folder, operators = self.telegram_files_dir, known.operators()
         return connect(token, self.telegram_api_url, folder, operators, self.webhook)
+
+    async def introduce(self) -> Introduction:
+        """Ask Telegram for the account of the token."""
+        from bots.telegram import checkup  # noqa: PLC0415 - a running bot does not need it
+
+        token = self.telegram_token.get_secret_value()
+        return await checkup.introduce(checkup.Account(token, self.telegram_api_url))
+
+    def checks(self, me: Introduction, known: Acquaintance) -> Sequence[Check]:
+        """Return the checks of the account."""
+        from bots.telegram import checkup  # noqa: PLC0415 - as above
+
+        token = self.telegram_token.get_secret_value()
+        return checkup.checks(checkup.Account(token, self.telegram_api_url), me, known)

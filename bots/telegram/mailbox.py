@@ -1,7 +1,9 @@
 """Updates that come by HTTP, from their arrival until they are stored."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bots.telegram.answers import Json
@@ -12,7 +14,7 @@ PATIENCE = 10.0
 """The seconds in which an update has to be stored; then Telegram is asked to send it again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Letter:
     """An update, and whether it is stored."""
 
@@ -34,7 +36,8 @@ class Mailbox:
     """
 
     def __init__(self) -> None:
-        self._waiting: asyncio.Queue[_Letter] = asyncio.Queue()
+        self._waiting: deque[_Letter] = deque()
+        self._came = asyncio.Event()
         self._is_open = False
 
     async def put(self, update: Json) -> bool:
@@ -42,15 +45,19 @@ class Mailbox:
 
         That is so while nobody listens, and while the database is away.
         """
-        if not self._is_open or self._waiting.qsize() >= MOST:
+        if not self._is_open or len(self._waiting) >= MOST:
             return False
         letter = _Letter(update)
-        self._waiting.put_nowait(letter)
+        self._waiting.append(letter)
+        self._came.set()
         try:
             async with asyncio.timeout(PATIENCE):
                 return await letter.stored
         except TimeoutError:
             return False
+        finally:
+            with suppress(ValueError):  # it was taken
+                self._waiting.remove(letter)
 
     async def updates(self, heard: Callable[[], None]) -> AsyncGenerator[Json, None]:
         """Yield updates for ever; a request for the next one tells that the last one is stored.
@@ -61,14 +68,15 @@ class Mailbox:
         self._is_open = True
         try:
             while True:
-                letter = await self._waiting.get()
-                if not letter.stored.done():  # else it will be sent again
+                self._came.clear()
+                while self._waiting:
+                    letter = self._waiting.popleft()
                     heard()
                     yield letter.update
                     letter.end(stored=True)
+                await self._came.wait()
         finally:
             self._is_open = False
-            while not self._waiting.empty():
-                self._waiting.get_nowait().end(stored=False)
-            if letter is not None:
-                letter.end(stored=False)
+            for each in (*self._waiting, letter):
+                if each is not None:
+                    each.end(stored=False)

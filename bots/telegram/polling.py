@@ -52,7 +52,8 @@ async def updates(
             if may_stand:
                 await _remove_webhook(client, url)
                 may_stand = False
-                hears(not failures)
+                if not failures:
+                    hears(True)
             # The first answer after a failure tells that it is over, so it must not be held back.
             batch = await _poll(client, url, offset, 0 if failures else WAIT)
         except (Unreachable, RetryAfter) as error:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,11 +13,11 @@ from telegram.error import InvalidToken, TelegramError
 from bots import transport
 from bots.telegram.menus import offer, translate
 from bots.telegram.request import Request
+from bots.telegram.token import NOT_ACCEPTED, check_form
 from core.errors import MISSHAPEN, SettingsError, Unreachable, place
 
 log = logging.getLogger(__name__)
 
-_TOKEN = re.compile(r"\d+:[\w-]+")
 _SIMULTANEOUS = 256
 # httpx searches all idle connections at every request, which takes long if there are many.
 _IDLE = 20
@@ -32,8 +31,7 @@ async def open_session(
 
     Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
     """
-    if not _TOKEN.fullmatch(token):
-        raise SettingsError("TELEGRAM_TOKEN is no token; @BotFather shows it as 123456:ABC-DEF")
+    check_form(token)
     _hush()
     limits = httpx.Limits(max_connections=_SIMULTANEOUS, max_keepalive_connections=_IDLE)
     way = transport.to(api_url, limits)
@@ -79,9 +77,7 @@ async def _greet(bot: Bot, api_url: str) -> None:
         await bot.initialize()
     except InvalidToken:
         # The library's message contains the token.
-        raise SettingsError(
-            f"TELEGRAM_TOKEN is not accepted by {api_url}: copy it again from @BotFather"
-        ) from None
+        raise SettingsError(NOT_ACCEPTED.format(url=api_url)) from None
     except TelegramError as error:
         raise _no_answer(api_url, error.message) from None
     except MISSHAPEN as error:

@@ -11,8 +11,7 @@ for all routes, and for the applications beneath:
 Routes get what they need as arguments of the functions that make them.
 """
 
-from bots.web.application import application
 from bots.web.ports import Pages, Ports, answering
-from bots.web.process import Process, serving_process
+from bots.web.process import serving_process
 
-__all__ = ["Pages", "Ports", "Process", "answering", "application", "serving_process"]
+__all__ = ["Pages", "Ports", "answering", "serving_process"]

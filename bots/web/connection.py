@@ -27,6 +27,7 @@ class Connection(web.RequestHandler):
             keepalive_timeout=IDLE,
             access_log=cast("logging.Logger", None),
             lingering_time=LINGERING,
+            auto_decompress=False,  # a small body may become a large one
         )
         self._server = server
 

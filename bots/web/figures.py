@@ -181,12 +181,12 @@ class Figures:
     def _note_turn(self, signal: FirstText | Answered | Delivered | GivenUp) -> None:
         match signal:
             case FirstText(platform, seconds):
-                self._first_text.labels(platform).observe(seconds)
+                self._first_text.labels(platform).observe(max(seconds, 0.0))
             case Answered():
                 self._note_answer(signal)
             case Delivered(platform, kind, outcome, seconds):
                 self._turns.labels(platform, kind, outcome).inc()
-                self._delivered.labels(platform, kind).observe(seconds)
+                self._delivered.labels(platform, kind).observe(max(seconds, 0.0))
             case GivenUp(platform, kind):
                 self._turns.labels(platform, kind, UNDELIVERABLE).inc()
 
@@ -211,9 +211,9 @@ class Figures:
         """Count a beat of the event loop."""
         self._lag.observe(seconds)
 
-    def set(self, vitals: Vitals, running: int) -> None:
+    def set(self, vitals: Vitals) -> None:
         """Show how the process is now."""
-        self._running.set(running)
+        self._running.set(vitals.running)
         self._waiting.set(vitals.waiting)
         self._oldest.set(max(vitals.oldest_waiting or 0.0, 0.0))
         self._database.set(vitals.database_seconds is not None)

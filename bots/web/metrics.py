@@ -9,17 +9,11 @@ from bots.web.figures import Figures
 from core.vitals import Vitals
 
 
-def routes(
-    figures: Figures, look: Callable[[], Awaitable[Vitals]], running: Callable[[], int]
-) -> list[web.RouteDef]:
-    """Return the route of the figures.
-
-    Whoever asks for them sees how the process is then: `look` tells that, and `running` the number
-    of turns in hand.
-    """
+def routes(figures: Figures, look: Callable[[], Awaitable[Vitals]]) -> list[web.RouteDef]:
+    """Return the route of the figures; `look` tells how the process is when they are asked for."""
 
     async def tell(request: web.Request) -> web.Response:
-        figures.set(await look(), running())
+        figures.set(await look())
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(
             body=encode(figures.registry), headers={hdrs.CONTENT_TYPE: content_type}

@@ -28,6 +28,7 @@ from core.llm import LLM
 from core.outages import is_full
 from core.places import Place
 from core.quota import Rules
+from core.sqlite import PART, ROOM
 from core.text import plain_moments
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,6 @@ LONG = timedelta(minutes=2)
 FRESH = timedelta(minutes=5)
 """The time for which a refusal of the model API is news."""
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-ROOM, PART = 2_000_000_000, 10
-"""The bytes below which a disk is nearly full, if less than one part in so many is left too."""
 
 MODEL = ("key", "credit", "gone", "refused", "away")
 """The matters that are over once a model has answered."""

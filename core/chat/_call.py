@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from types import TracebackType
@@ -36,7 +36,7 @@ from core.messages import (
     system,
 )
 from core.quota import Progress, Reservation
-from core.reply import Reply
+from core.reply import Reply, Tally
 from core.tools import Toolbox
 from core.turns import Turn
 
@@ -50,18 +50,6 @@ AHEAD = 500
 """The tokens that may come of a call from one note of its progress to the next, in some two
 seconds. After a crash the last note is all that is known, and the cost of these tokens is part of
 it: more would let a few crashes use up a budget."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """The sum of an attempt's calls, for its line in the log; the cost is in micro-dollars."""
-
-    began: datetime
-    model: str = ""
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    cost: int = 0
 
 
 class OpenCall:
@@ -92,7 +80,11 @@ class OpenCall:
         self.finish_reason = ""
         self.left_out: LeftOut | None = None
         """The kinds of content that the model could not take."""
-        self.tally = Tally(now())
+        self.tally = Tally()
+        self._began_at = now()
+        self.model_ms: int | None = None
+        """The milliseconds for which the model kept its first text waiting, in all calls so far."""
+        self._asked_at: datetime | None = None  # while the first text is not there
         self._sessions = sessions
         self._terms = terms
         self._now = now
@@ -194,7 +186,7 @@ class OpenCall:
     @property
     def seconds(self) -> float:
         """The seconds since the attempt began."""
-        return (self._now() - self.tally.began).total_seconds()
+        return (self._now() - self._began_at).total_seconds()
 
     @property
     def is_near(self) -> bool:
@@ -225,6 +217,7 @@ class OpenCall:
     def ask(self, *, offers_tools: bool) -> None:
         """Note that the open call is about to be sent, with the tools or without."""
         self._offered = offers_tools
+        self._asked_at = None if self.reply.text else self._now()
         self.reply.explain(words.MODEL_SILENT)
 
     def hear(self, event: Event) -> bool:
@@ -235,6 +228,7 @@ class OpenCall:
         self.reply.wait(waits=isinstance(event, Waiting))
         match event:
             case Text(text):
+                self._stop_waiting()
                 self._take(text)
                 self.reply.write(text[: LONGEST - len(self.reply.text)])
             case Unseen(text):
@@ -269,6 +263,12 @@ class OpenCall:
             case Lost(model, usage, received):
                 self._model, self._usage, self._received = model, usage, received
 
+    def _stop_waiting(self) -> None:
+        if self._asked_at is not None:
+            waited = self._now() - self._asked_at
+            self.model_ms = (self.model_ms or 0) + round(waited.total_seconds() * 1000)
+            self._asked_at = None
+
     def _take(self, text: str) -> None:
         self._came.append(text)
         self._length += len(text)
@@ -279,6 +279,7 @@ class OpenCall:
 
     def conclude(self) -> None:
         """Add the model's message in this call to `said`, for memory and the next request."""
+        self._stop_waiting()
         if self.wants_tools():
             self._thoughts_of[len(self.said)] = "".join(self._thoughts)
             self.said.append(self._message())

@@ -27,6 +27,7 @@ from core.errors import (
     ModelError,
     PromptTooLong,
     QuotaExceeded,
+    kind,
 )
 from core.llm import LLM, Again
 from core.messages import Block, ToolCall
@@ -55,6 +56,8 @@ class _Ending:
     """The refusal that the text tells of."""
     sentence: str = ""
     """The sentence of the bot's own in the text."""
+    reason: str | None = None
+    """The kind of the error that the text tells of, if it is not one of a limit or a file."""
 
 
 class Chat:
@@ -116,15 +119,17 @@ class Chat:
         names = [each.name for each in turn.question.attachments]
         self._notice(error)
         sentence = words.ended(error, self._now(), file=names[0] if len(names) == 1 else None)
+        why = kind(error) if isinstance(error, ModelError) else None
         if isinstance(error, REFUSALS):
             log.info("turn %s: refused: %s", turn.reference, error)
-            ending = _shown_with(sentence, Outcome.REFUSED, turn, reply)
+            ending = _shown_with(sentence, Outcome.REFUSED, turn, reply, why)
             return replace(ending, refusal=error) if isinstance(error, QuotaExceeded) else ending
         log.error("turn %s: no answer of the model: %s", turn.reference, error)
-        return _shown_with(sentence, Outcome.FAILED, turn, reply)
+        return _shown_with(sentence, Outcome.FAILED, turn, reply, why)
 
     async def fail(self, turn: Turn, reply: Reply) -> Turn:
         """Store a plain sentence with a reference as the answer of a turn that keeps failing."""
+        log.error("turn %s: ends with a sentence after %d faults", turn.reference, turn.faults)
         call = self._call(turn, reply)
         ending = _shown_with(words.FAILED, Outcome.FAILED, turn, reply)
         return await self._store(call, ending)
@@ -149,8 +154,9 @@ class Chat:
             for left in reversed(range(ROUNDS)):
                 try:
                     await self._listen_shortened(call, files, may_call=left > 0)
-                except ModelBroke:
-                    return _shown_with(words.BROKE_OFF, Outcome.FAILED, turn, reply)
+                except ModelBroke as error:
+                    why = kind(error)
+                    return _shown_with(words.BROKE_OFF, Outcome.FAILED, turn, reply, why)
                 if not call.wants_tools():
                     break
                 results = await call.tools.run_all(call.tool_calls)
@@ -275,7 +281,14 @@ class Chat:
                 answer = await self._worded(session, call, ending)
             older_id = await older(session, turn, call.context) if is_kept else None
             stored, above = await inbox.answered(
-                session, ended, answer, outcome, now=now, older_id=older_id
+                session,
+                ended,
+                answer,
+                outcome,
+                now=now,
+                older_id=older_id,
+                reason=ending.reason,
+                model_ms=call.model_ms,
             )
             if turn.kind == "chat" and is_kept:
                 is_newest = await self._remember(session, call, stored)
@@ -290,7 +303,8 @@ class Chat:
 
         stored, answer, reply.standing = await transact(self._sessions, work)
         call.settled()
-        self._log(call, outcome)
+        tally = reply.tally = call.tally
+        self._tell(Answered(tally.model, tally.cached_tokens, tally.cost))
         return replace(stored, answer=answer)
 
     async def _remember(self, session: Session, call: OpenCall, turn: Turn) -> bool:
@@ -368,30 +382,12 @@ class Chat:
             return ""
         return words.shortened(by_summary=True, can_search=self._terms.tools)
 
-    def _log(self, call: OpenCall, outcome: Outcome) -> None:
-        turn, tally = call.turn, call.tally
-        self._tell(Answered(tally.model, tally.cached_tokens, tally.cost))
-        log.info(
-            "turn %s answered: kind=%s conversation=%d platform=%s attempt=%d outcome=%s model=%s"
-            " prompt=%d cached=%d completion=%d cost=%d seconds=%.2f",
-            turn.reference,
-            turn.kind,
-            turn.conversation_id,
-            turn.address.platform,
-            turn.attempt,
-            outcome,
-            tally.model,
-            tally.prompt_tokens,
-            tally.cached_tokens,
-            tally.completion_tokens,
-            tally.cost,
-            (self._now() - tally.began).total_seconds(),
-        )
 
-
-def _shown_with(sentence: str, outcome: Outcome, turn: Turn, reply: Reply) -> _Ending:
+def _shown_with(
+    sentence: str, outcome: Outcome, turn: Turn, reply: Reply, reason: str | None = None
+) -> _Ending:
     """Return an ending with a sentence below the text that people have seen."""
     if outcome is Outcome.FAILED:
         sentence = words.with_reference(sentence, turn.reference)
     shown = max(reply.text, turn.draft, key=len)  # an earlier attempt may have shown more
-    return _Ending(words.below(shown, sentence), outcome, sentence=sentence)
+    return _Ending(words.below(shown, sentence), outcome, sentence=sentence, reason=reason)

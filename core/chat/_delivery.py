@@ -7,13 +7,14 @@ from datetime import datetime
 
 from core import inbox, mutes, quota, words
 from core.adapter import Address
+from core.chat import _line
 from core.chat._enclosures import Enclosures
 from core.chat._standing import give_back, known, look_up, regenerate
 from core.db import Session, Sessions, transact
-from core.errors import DeliveryError, Muted, TooLate, Undeliverable
+from core.errors import DeliveryError, Muted, TooLate, Undeliverable, kind
 from core.quota import Rules
-from core.reply import Reply
-from core.turns import Turn
+from core.reply import Reply, Tally
+from core.turns import Outcome, Turn
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +48,19 @@ class Delivery:
         await reply.unbutton(standing.ended)
         outcome = turn.outcome
 
-        async def work(session: Session) -> bool:
+        async def work(session: Session) -> tuple[bool, Tally | None, datetime]:
+            now = self._now()
             if turn.muted_until is not None and not turn.ticket:
                 await mutes.unmute(session, turn.address)
             is_restored = await give_back(session, turn)
             keeps_answer = not (is_restored or turn.question.fleeting)
-            return await inbox.delivered(
-                session, turn, outcome, now=self._now(), keeps_answer=keeps_answer
+            is_followed = await inbox.delivered(
+                session, turn, outcome, now=now, keeps_answer=keeps_answer
             )
+            return is_followed, await _line.tally_of(session, turn, reply), now
 
-        is_followed = await transact(self._sessions, work)
+        is_followed, tally, at = await transact(self._sessions, work)
+        _line.write(turn, reply, outcome, tally, at)
         if standing.buttons == regenerate() and not turn.question.private:
             # Somebody else's answer may have been stored meanwhile, and found no button here.
             now = await transact(self._sessions, lambda s: look_up(s, turn))
@@ -81,7 +85,7 @@ class Delivery:
         async def work(session: Session) -> bool:
             now, is_excused = self._now(), True
             await give_back(session, turn)
-            is_followed = await inbox.give_up(session, turn, now=now)
+            is_followed = await inbox.give_up(session, turn, now=now, reason=kind(error))
             if isinstance(error, Muted):
                 if not isinstance(error, TooLate):  # the next ticket may be written with
                     times = await mutes.mute(session, turn.address, now=now)
@@ -97,7 +101,9 @@ class Delivery:
                 await quota.excuse(session, turn, self._rules, now=now)
             return is_followed
 
-        return await transact(self._sessions, work)
+        is_followed = await transact(self._sessions, work)
+        _line.write(turn, reply, Outcome.UNDELIVERABLE, reply.tally, self._now())
+        return is_followed
 
 
 async def _around(reply: Reply) -> Address | None:

@@ -17,9 +17,7 @@ from core.inbox._accept import (
 )
 from core.inbox._claim import (
     Held,
-    bury,
     claim,
-    free,
     hand_back,
     is_busy,
     renew,
@@ -27,6 +25,7 @@ from core.inbox._claim import (
     shaken,
 )
 from core.inbox._copies import copied
+from core.inbox._deaths import bury, bury_those_of, free
 from core.inbox._order import unblock
 from core.inbox._records import (
     Record,
@@ -67,6 +66,7 @@ __all__ = [
     "answered",
     "as_new",
     "bury",
+    "bury_those_of",
     "cancel",
     "claim",
     "copied",

@@ -130,10 +130,11 @@ async def inform(
     now: datetime,
     lane: str | None = None,
     announced: bool = False,
+    fleeting: bool = False,
 ) -> int:
     """Store a text for a person in their private chat who has not asked for it.
 
-    Return its turn's id. `announced` is as in a question.
+    Return its turn's id. `announced` and `fleeting` are as in a question.
     """
     entry = Entry(
         kind="command",
@@ -143,7 +144,7 @@ async def inform(
         conversation_id=place.conversation_id,
         epoch=place.epoch,
         lane=lane,
-        question=Question("", language=place.language, announced=announced),
+        question=Question("", language=place.language, announced=announced, fleeting=fleeting),
         ready_at=now,
         answer=text,
     )

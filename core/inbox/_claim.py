@@ -6,7 +6,7 @@ taken until that turn is delivered. A turn without a lane waits for nothing.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -18,7 +18,6 @@ from sqlalchemy import (
     Text,
     Update,
     bindparam,
-    case,
     exists,
     literal_column,
     select,
@@ -27,23 +26,26 @@ from sqlalchemy import (
     update,
 )
 
-from core import fleet, models
+from core import models
 from core.adapter import Account, Address
 from core.db import Session
 from core.inbox._tables import turns
-from core.lines import ALONE, FIRST, LAST, LATER, ONCE, REST, line_after
+from core.lines import FIRST, LAST, LATER, ONCE
 from core.models import FENCED, Instant
 from core.turns import Outcome, Question, Turn
 
 _other = turns.alias("other")
 _conversations = models.conversations
+_workers = models.workers
 
 _HAS_WORKER = _other.c.worker_id.is_not(None)
 _IS_LEFT = _other.c.delivered_at.is_(None)
 EARLIER_IN_LANE = exists().where(_other.c.lane == turns.c.lane, _IS_LEFT, _other.c.id < turns.c.id)
 FOLLOWS_UNDELIVERED = exists().where(_other.c.id == turns.c.follows_id, _IS_LEFT)
 _LANE_IN_HAND = exists().where(_other.c.lane == turns.c.lane, _IS_LEFT, _HAS_WORKER)
-# Only one process at a time sends to a chat, because it keeps the chat's pace.
+_IS_LEAVING = exists().where(_workers.c.id == _other.c.worker_id, _workers.c.leaving)
+# Only one process at a time sends to a chat, because it keeps the chat's pace. In a deploy nobody
+# waits for the process that leaves: a flood limit of the few last answers is waited out.
 _CHAT_ELSEWHERE = exists().where(
     _other.c.platform == turns.c.platform,
     _other.c.bot_id == turns.c.bot_id,
@@ -52,6 +54,7 @@ _CHAT_ELSEWHERE = exists().where(
     _HAS_WORKER,
     _other.c.worker_id != bindparam("worker"),
     _other.c.lease_until > bindparam("now", type_=Instant),
+    ~_IS_LEAVING,
 )
 # An announcement does not step between a question and its answer.
 _HAS_ASKED = exists().where(
@@ -238,47 +241,6 @@ async def shaken(
     return found.all()
 
 
-_DEATHS: Any = turns.c.deaths + 1
-_BURIED: dict[str, Any] = {
-    "worker_id": None,
-    "deaths": _DEATHS,
-    "line": case(
-        *((deaths == _DEATHS, line_after(deaths)) for deaths in range(1, ALONE)),
-        else_=ALONE,
-    ),
-    "ready_at": case(
-        *((deaths == _DEATHS, bindparam(f"rest_{deaths}", type_=Instant)) for deaths in REST),
-        else_=turns.c.ready_at,
-    ),
-}
-_BURY = (
-    update(turns)
-    .where(
-        turns.c.delivered_at.is_(None),
-        turns.c.worker_id.is_not(None),
-        turns.c.lease_until <= bindparam("ended", type_=Instant),
-        turns.c.id.not_in(bindparam("kept", expanding=True)),
-    )
-    .values(_BURIED)
-)
-_FREE = update(turns).where(turns.c.delivered_at.is_(None), turns.c.worker_id.is_not(None))
-_FREE = _FREE.values({**_BURIED, "lease_until": None})
-
-
-async def bury(
-    session: Session, *, now: datetime, ended_at: datetime, kept: Collection[int] = ()
-) -> None:
-    """Free the turns whose leases had ended at `ended_at`: their process died over them.
-
-    The ids in `kept` stay: this worker still runs those turns, but could not renew their leases.
-    """
-    await session.execute(_BURY, {"ended": ended_at, "kept": list(kept), **_rests(now)})
-
-
-def _rests(now: datetime) -> dict[str, datetime]:
-    return {f"rest_{deaths}": now + timedelta(seconds=rest) for deaths, rest in REST.items()}
-
-
 async def is_busy(session: Session, accounts: Collection[Account]) -> bool:
     """Return whether any turn of these accounts is not delivered yet."""
     left = exists().where(
@@ -324,12 +286,6 @@ async def save_drafts(session: Session, drafts: Sequence[tuple[Turn, str]]) -> N
     """Store answers as far as they have come, for a Stop or for the next attempt."""
     rows = [{**turn.fence, "text": draft} for turn, draft in drafts]
     await session.execute(_DRAFT, rows)
-
-
-async def free(session: Session, *, now: datetime) -> None:
-    """End the leases of all turns and accounts, at the start of the only process there is."""
-    await fleet.free_listeners(session)
-    await session.execute(_FREE, _rests(now))
 
 
 async def hand_back(session: Session, worker_id: str) -> None:

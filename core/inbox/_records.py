@@ -155,6 +155,8 @@ def as_new(now: datetime) -> dict[str, Any]:
         "cancel": False,
         "answer": None,
         "outcome": None,
+        "reason": None,
+        "model_ms": None,
         "created_at": now,
         "asked_at": None,
         "answered_at": None,

@@ -53,6 +53,8 @@ _ANSWERED = (
         answer=bindparam("text"),
         outcome=bindparam("ended"),
         answered_at=bindparam("at", type_=Instant),
+        reason=bindparam("why"),
+        model_ms=bindparam("waited"),
         faults=literal(0),
     )
     .returning(LAST.scalar_subquery().label("shown"), *(turns.c[name] for name in WHOSE))
@@ -67,13 +69,19 @@ async def answered(
     *,
     now: datetime,
     older_id: int | None = None,
+    reason: str | None = None,
+    model_ms: int | None = None,
 ) -> tuple[Turn, str | None]:
     """Store the whole answer; raises LeaseLost when another attempt owns the turn.
+
+    `reason` is the kind of the error that it tells of, and `model_ms` the milliseconds for which
+    the model kept its first text waiting.
 
     Return the turn as `current` does, and the message id of the last part of an older turn's
     answer, if that stands in the chat.
     """
-    values = {"text": answer, "ended": outcome, "at": now, **part_of(turn.address, older_id)}
+    values: dict[str, Any] = {"text": answer, "ended": outcome, "at": now, "why": reason}
+    values |= {"waited": model_ms, **part_of(turn.address, older_id)}
     written = await session.execute(_ANSWERED, {**turn.fence, **values})
     stored = written.one_or_none()
     if stored is None:
@@ -133,6 +141,9 @@ _DELIVERED_AND_REMEMBERED = _DELIVERED.values(
 
 
 _DELIVERED_BARE = _DELIVERED.values(answer=null())
+FAULTS = "Faults"
+"""The reason of a turn that failed in attempt after attempt, or ended its processes."""
+_DELIVERED_FAILED = _DELIVERED.values(reason=func.coalesce(turns.c.reason, literal(FAULTS)))
 
 
 async def delivered(
@@ -148,15 +159,25 @@ async def delivered(
     """
     may_be_remembered = turn.kind == "chat" and outcome in (Outcome.OK, Outcome.STOPPED)
     statement = _DELIVERED_AND_REMEMBERED if may_be_remembered else _DELIVERED
+    if outcome is Outcome.FAILED:
+        statement = _DELIVERED_FAILED
     if not keeps_answer:
         statement = _DELIVERED_BARE
     return await _end(session, turn, statement, outcome, now=now)
 
 
 async def _end(
-    session: Session, turn: Turn, statement: Any, outcome: Outcome, *, now: datetime
+    session: Session,
+    turn: Turn,
+    statement: Any,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    reason: str | None = None,
 ) -> bool:
     values: dict[str, Any] = {**turn.fence, "at": now, "ended": outcome}
+    if reason is not None:
+        values["why"] = reason
     if statement is _DELIVERED_AND_REMEMBERED:
         values["brief"] = turn.question.dump_without_words()
     is_awaited = await session.scalar(statement, values)
@@ -168,18 +189,26 @@ async def _end(
 
 
 _GIVEN_UP = _DELIVERED.values(
+    reason=bindparam("why"),
     answer=func.coalesce(turns.c.answer, ""),
     answered_at=func.coalesce(turns.c.answered_at, bindparam("at", type_=Instant)),
 )
 
 
-async def give_up(session: Session, turn: Turn, *, now: datetime) -> bool:
+async def give_up(
+    session: Session, turn: Turn, *, now: datetime, reason: str = "Undeliverable"
+) -> bool:
     """End a turn whose answer, written or not, cannot be delivered; free the lane.
 
-    Return whether another turn may have waited for it. Raises LeaseLost when another attempt owns
-    the turn.
+    `reason` is the kind of the error. Return whether another turn may have waited for it. Raises
+    LeaseLost when another attempt owns the turn.
     """
-    return await _end(session, turn, _GIVEN_UP, Outcome.UNDELIVERABLE, now=now)
+    ended = Outcome.UNDELIVERABLE
+    return await _end(session, turn, _GIVEN_UP, ended, now=now, reason=reason)
+
+
+DISCARDED = "Discarded"
+"""The reason of a turn that an operator has ended."""
 
 
 async def discard(session: Session, turn_ids: Collection[int], *, now: datetime) -> list[int]:
@@ -197,7 +226,8 @@ async def discard(session: Session, turn_ids: Collection[int], *, now: datetime)
     ended = sorted((row.id, row.attempt) for row in (await session.execute(taken)).all())
     for turn_id, attempt in ended:
         fence = {"the_turn": turn_id, "the_attempt": attempt}
-        await session.scalar(_GIVEN_UP, {**fence, "at": now, "ended": Outcome.UNDELIVERABLE})
+        values = {"at": now, "ended": Outcome.UNDELIVERABLE, "why": DISCARDED}
+        await session.scalar(_GIVEN_UP, {**fence, **values})
         await call_up(session, turn_id, now=now)
     if ended:
         await notify(session, LOOK)

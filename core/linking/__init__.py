@@ -4,7 +4,7 @@ A person gets a code on one account and sends it from another one. Both have to 
 """
 
 from core.linking._accounts import Side, chats, home, others, side_of
-from core.linking._codes import VALID, normal, shown
+from core.linking._codes import VALID, Draw, digest, draw, is_code, normal, shown
 from core.linking._join import Joined, join, lock
 from core.linking._offers import (
     Link,
@@ -22,6 +22,7 @@ from core.linking._part import part
 
 __all__ = [
     "VALID",
+    "Draw",
     "Joined",
     "Link",
     "Refused",
@@ -30,8 +31,11 @@ __all__ = [
     "asked",
     "chats",
     "claim",
+    "digest",
+    "draw",
     "home",
     "is_blocked",
+    "is_code",
     "join",
     "lock",
     "normal",

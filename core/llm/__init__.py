@@ -1,5 +1,6 @@
 """The model: turn one request into a stream of events, and retry it until its first token."""
 
+from core.llm._account import KeyState
 from core.llm._catalogue import Catalogue, Offer
 from core.llm._client import LIMITS, LLM
 from core.llm._exchange import Endpoint
@@ -14,6 +15,7 @@ __all__ = [
     "Catalogue",
     "Endpoint",
     "Event",
+    "KeyState",
     "LeftOut",
     "Lost",
     "Offer",

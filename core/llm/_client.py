@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import re
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -15,12 +14,14 @@ from typing import Any
 import httpx
 
 from core.errors import ModelBroke, ModelBusy, ModelError, ModelGone
+from core.llm import _account as account
+from core.llm._account import KeyState
 from core.llm._answer import Answer
 from core.llm._body import Body
 from core.llm._catalogue import Catalogue, read
 from core.llm._dialect import Dialect, body_of, learn, left_out
 from core.llm._exchange import Endpoint, build, exchange
-from core.llm._faults import WRONG_KEY, Costly, HungUp, NotFound, Unsuitable, said_in
+from core.llm._faults import Costly, HungUp, NotFound, Unsuitable, said_in
 from core.llm._lookout import Lookout
 from core.llm._stopwatch import Stopwatch
 from core.llm._stream import Again, Answering, Event, LeftOut, Lost, Waiting
@@ -268,24 +269,17 @@ class LLM:
                     self._contexts[model] = offer.context
         return catalogue
 
+    async def account(self, *, seconds: float = 5.0) -> KeyState:
+        """Return what the endpoint tells of the key, without spending credits."""
+        return await account.read(self._client, self._endpoint, seconds=seconds)
+
     async def check(self, *, seconds: float = 5.0) -> str | None:
         """Check the key and the URL without spending credits.
 
         Return a sentence for the operator if one is wrong. Return None if both are right, or if
         the endpoint has no billing to ask about.
         """
-        url = re.sub(r"/v\d+$", "", self._endpoint.url) + "/v2/billing"
-        headers = self._endpoint.authorization
-        try:
-            async with asyncio.timeout(seconds):
-                request = self._client.build_request("GET", url, headers=headers, timeout=None)
-                response = await self._client.send(request, stream=True)
-                await response.aclose()  # nothing of the body is needed
-        except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
-            return "MODEL_API_URL is wrong or its server is down: no connection"
-        except (httpx.HTTPError, TimeoutError, UnicodeEncodeError):
-            return None
-        return WRONG_KEY if response.status_code == 401 else None
+        return (await self.account(seconds=seconds)).complaint
 
 
 class _Learnt(Exception):

@@ -5,9 +5,18 @@ statement on a class costs more than one on a table.
 """
 
 from core.models._access import invites, moved_groups, redemptions, standings
-from core.models._figures import audits, days_of_all, spendings, tally_marks, waits
+from core.models._figures import (
+    actives,
+    audits,
+    days_of_all,
+    hours,
+    spendings,
+    tally_marks,
+    waits,
+)
 from core.models._fleet import listeners, mutes, pauses, workers
 from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
+from core.models._logins import logins, visits
 from core.models._memory import (
     NOWHERE,
     attachment_uses,
@@ -35,6 +44,7 @@ __all__ = [
     "NOWHERE",
     "Instant",
     "Key",
+    "actives",
     "alerts",
     "allowances",
     "announcements",
@@ -49,10 +59,12 @@ __all__ = [
     "events",
     "exceptions",
     "guesses",
+    "hours",
     "identities",
     "invites",
     "links",
     "listeners",
+    "logins",
     "messages",
     "metadata",
     "moved_groups",
@@ -69,6 +81,7 @@ __all__ = [
     "tally_marks",
     "turns",
     "users",
+    "visits",
     "waiting",
     "waits",
     "walks",

@@ -39,6 +39,28 @@ waits = Table(
 """How long people waited for the "first" text and the "whole" answer: how often a day each `step`
 of `core.tallies` was reached."""
 
+hours = Table(
+    "hours",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("hour", Instant, primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+)
+"""The figures of the deployment by hour, each under its name; see `core.tallies`.
+
+`step` is that of a waiting time, and 0 for all other figures.
+"""
+
+actives = Table(
+    "actives",
+    metadata,
+    Column("span", Text, primary_key=True),
+    Column("first", Date, primary_key=True),
+    Column("people", Integer, nullable=False),
+)
+"""The number of people who got an answer in a `span`, "week" or "month", by its first day."""
+
 spendings = Table(
     "spendings",
     metadata,
@@ -50,7 +72,7 @@ spendings = Table(
     Column("cost", BigInteger, nullable=False),
     Index("ix_spendings_top", "span", "first", "cost"),
 )
-"""The figures of a person in a `span`, "day" or "month", by its first day; `cost` as above."""
+"""The figures of a person in a "day", "week" or "month" by its first day; `cost` as above."""
 
 audits = Table(
     "audits",

@@ -1,6 +1,6 @@
 """The processes that work on one database, and what they tell each other."""
 
-from sqlalchemy import Column, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Integer, Table, Text, text
 
 from core.models._schema import Instant, metadata
 
@@ -9,8 +9,13 @@ workers = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("seen_at", Instant, nullable=False),
+    # The number of its session, see `core.presence`; None if only its lease tells that it lives.
+    Column("session", Integer),
+    # True once it claims no more turns, and only ends those in its hand.
+    Column("leaving", Boolean, nullable=False, default=False, server_default=text("false")),
 )
-"""A live worker process; it is dead if it was not seen for the time of a lease."""
+"""A live worker process; it is dead if its session has ended, or if it was not seen for the time of
+a lease."""
 
 listeners = Table(
     "listeners",

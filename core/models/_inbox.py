@@ -58,6 +58,10 @@ turns = Table(
     Column("draft", Text, nullable=False, default=""),
     Column("answer", Text),
     Column("outcome", Text),
+    # The kind of the error that ended it, see `errors.kind`; None if it went well.
+    Column("reason", Text),
+    # The milliseconds for which the model kept its first text waiting; None if it said nothing.
+    Column("model_ms", Integer),
     # True once its texts are deleted; it cannot be asked again.
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Instant, nullable=False),
@@ -92,6 +96,9 @@ turns = Table(
     partial_index("ix_turns_pending", "user_id", "line", where="delivered_at IS NULL"),
     # The turns that still have text, for `RETENTION_DAYS`.
     partial_index("ix_turns_kept", "created_at", where="NOT forgotten"),
+    # Turns that ended with an error. The predicate names no column that a turn without one changes:
+    # PostgreSQL then writes no index for such a turn.
+    partial_index("ix_turns_reason", "id", where="reason IS NOT NULL"),
     Index("ix_turns_latest", "conversation_id", "user_id", "id"),
     Index("ix_turns_asked", "user_id", "created_at"),
     CheckConstraint("kind IN ('chat', 'command', 'summary')", name="kind"),

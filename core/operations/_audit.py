@@ -12,6 +12,8 @@ from core.text import write_moment
 
 MOST = 50
 """The most deeds that are listed."""
+BACKUP = "backup"
+"""The deed of taking a backup."""
 LENGTH = 2000
 """The most characters that are kept of the state before and after a deed."""
 

@@ -44,16 +44,17 @@ async def top(session: Session, order: Order, span: str = tallies.MONTH) -> Answ
     first = order.now.astimezone(order.rules.zone).date()
     if chosen == tallies.MONTH:
         first = first.replace(day=1)
-    found = await _highest(session, order, chosen, first)
+    live, _ = await tallies.live(session, zone=order.rules.zone)
+    found = await highest(session, live, chosen, first)
     if not found:
         return Answer(words.TOP_NOBODY)
-    names = await _names(session, [user_id for user_id, _ in found])
+    named = await names(session, [user_id for user_id, _ in found])
     title = words.TOP_TODAY if chosen == tallies.DAY else words.TOP_MONTH
     lines = [
         words.TOP_LINE.format(
             place=place,
             who=number_of(user_id, order),
-            name=literal(names.get(user_id, "")),
+            name=literal(named.get(user_id, "")),
             money=words.dollars(figures["cost"]),
             answers=words.amount(figures["answers"], "turns"),
             tokens=words.amount(figures["tokens"], "tokens"),
@@ -63,11 +64,10 @@ async def top(session: Session, order: Order, span: str = tallies.MONTH) -> Answ
     return Answer("\n".join([f"**{title}**", *lines]))
 
 
-async def _highest(
-    session: Session, order: Order, span: str, first: date
+async def highest(
+    session: Session, live: Sums, span: str, first: date
 ) -> list[tuple[int, Counter[str]]]:
     """Return the people with the highest cost, among the sums and what is not in them yet."""
-    live, _ = await tallies.live(session, zone=order.rules.zone)
     newest = {
         user_id: figures
         for (its_span, its_first, user_id), figures in live.people.items()
@@ -86,7 +86,8 @@ async def _highest(
     return [(user_id, figures) for user_id, figures in ranked[:MOST] if figures["cost"]]
 
 
-async def _names(session: Session, ids: Sequence[int]) -> Mapping[int, str]:
+async def names(session: Session, ids: Sequence[int]) -> Mapping[int, str]:
+    """Return the names of people by their numbers."""
     found = await session.execute(
         select(_identities.c.user_id, _identities.c.name)
         .where(_identities.c.user_id.in_(ids))

@@ -68,12 +68,12 @@ async def users(session: Session, order: Order, who: str = "") -> Answer:
     if not who:
         number = await count(session)
         newest = select(_users.c.id).order_by(_users.c.id.desc()).limit(MOST)
-        people = await _people(session, (await session.scalars(newest)).all())
-        return Answer(_list(words.PEOPLE.format(number), people, order))
-    people = await find(session, who)
-    if not people:
+        found = await people(session, (await session.scalars(newest)).all())
+        return Answer(_list(words.PEOPLE.format(number), found, order))
+    found = await find(session, who)
+    if not found:
         raise NotDone(words.PERSON_UNKNOWN.format(who=literal(who)))
-    return Answer(_list(words.PEOPLE_FOUND, people, order))
+    return Answer(_list(words.PEOPLE_FOUND, found, order))
 
 
 async def count(session: Session) -> int:
@@ -97,12 +97,12 @@ async def user(session: Session, order: Order, who: str) -> Answer:
 
 async def one(session: Session, order: Order, who: str) -> Person:
     """Return the one person that a text finds; NotDone with a list if it is not one."""
-    people = await find(session, who)
-    if not people:
+    found = await find(session, who)
+    if not found:
         raise NotDone(words.PERSON_UNKNOWN.format(who=literal(who)))
-    if len(people) > 1:
-        raise NotDone(_list(words.PEOPLE_SEVERAL, people, order))
-    return people[0]
+    if len(found) > 1:
+        raise NotDone(_list(words.PEOPLE_SEVERAL, found, order))
+    return found[0]
 
 
 async def find(session: Session, text: str) -> list[Person]:
@@ -113,8 +113,8 @@ async def find(session: Session, text: str) -> list[Person]:
     text = text.strip()[:LONGEST]
     for exact in (_by_reference, _by_account, _by_number):
         if ids := await exact(session, text):
-            return await _people(session, ids)
-    return await _people(session, await _by_name(session, text)) if text else []
+            return await people(session, ids)
+    return await people(session, await _by_name(session, text)) if text else []
 
 
 async def _by_reference(session: Session, text: str) -> Sequence[int]:
@@ -160,7 +160,7 @@ async def _by_name(session: Session, text: str) -> Sequence[int]:
     return (await session.scalars(newest)).all()
 
 
-async def _people(session: Session, ids: Sequence[int]) -> list[Person]:
+async def people(session: Session, ids: Sequence[int]) -> list[Person]:
     """Return people by their numbers, the highest number first."""
     columns = _users.c.id, _users.c.created_at, _users.c.language, _LAST_SEEN.label("seen_at")
     found = await session.execute(

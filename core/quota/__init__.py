@@ -23,10 +23,12 @@ from core.quota._left import (
     Remaining,
     Spending,
     by_day,
+    counted_budget,
     remaining,
     remaining_budget,
     resumes_at,
     spent,
+    sum_of,
 )
 from core.quota._reserving import Reservation, reserve
 from core.quota._rules import DEPLOYMENT, Rules
@@ -60,6 +62,7 @@ __all__ = [
     "allow",
     "awaited",
     "by_day",
+    "counted_budget",
     "end_wait",
     "excuse",
     "grant",
@@ -81,6 +84,7 @@ __all__ = [
     "settle",
     "spent",
     "split",
+    "sum_of",
     "sum_up",
     "tell",
     "terms_of",

@@ -14,7 +14,7 @@ from core.models import Instant
 from core.quota._allowances import ledger_sum, used_now
 from core.quota._rules import DEPLOYMENT, Rules
 from core.settings import Limit
-from core.turns import Payer
+from core.turns import Payer, Turn
 
 _allowances = models.allowances
 _calls = models.calls
@@ -52,6 +52,14 @@ async def remaining_budget(session: Session, rules: Rules, *, now: datetime) -> 
     return await _rest(session, [(DEPLOYMENT, "everybody", limit) for limit in rules.budget], now)
 
 
+async def counted_budget(session: Session, rules: Rules, *, now: datetime) -> list[Remaining]:
+    """Return the same without the limits in which nothing is counted yet: no call is read."""
+    every: list[tuple[int, Whose, Limit]] = [
+        (DEPLOYMENT, "everybody", limit) for limit in rules.budget
+    ]
+    return await _rest(session, every, now, reads_calls=False)
+
+
 async def resumes_at(
     session: Session, payer: Payer, rules: Rules, unit: Unit, needed: int, *, now: datetime
 ) -> datetime | None:
@@ -66,7 +74,11 @@ async def resumes_at(
 
 
 async def _rest(
-    session: Session, theirs: Sequence[tuple[int, Whose, Limit]], now: datetime
+    session: Session,
+    theirs: Sequence[tuple[int, Whose, Limit]],
+    now: datetime,
+    *,
+    reads_calls: bool = True,
 ) -> list[Remaining]:
     """Return the rest of some owners' limits."""
     is_theirs = _allowances.c.owner_id.in_({owner for owner, _, _ in theirs})
@@ -75,6 +87,8 @@ async def _rest(
     left = []
     for owner, whose, limit in theirs:
         row = rows.get((owner, limit.unit, limit.window))
+        if row is None and not reads_calls:
+            continue
         used = (
             await ledger_sum(session, owner, limit, now)
             if row is None
@@ -166,3 +180,22 @@ def _by_day(user_id: int, rules: Rules, dates: Sequence[date]) -> tuple[Any, dic
     )
     sums = (func.sum(numbered.c.turns), func.sum(numbered.c.charged))
     return select(numbered.c.number, *sums).group_by(numbered.c.number), starts
+
+
+_SUM_OF = select(
+    func.coalesce(func.max(_calls.c.model), ""),
+    *(
+        func.coalesce(func.sum(_calls.c[name]), 0)
+        for name in ("prompt_tokens", "cached_tokens", "completion_tokens", "cost")
+    ),
+).where(_calls.c.turn_id == bindparam("turn", type_=Integer))
+
+
+async def sum_of(session: Session, turn: Turn) -> tuple[str, int, int, int, int]:
+    """Return the model of a turn's calls and their tokens: of prompts, cached, of answers.
+
+    The last number is their cost in micro-dollars.
+    """
+    model, *sums = (await session.execute(_SUM_OF, {"turn": turn.id})).one()
+    prompt, cached, completion, cost = map(int, sums)
+    return model, prompt, cached, completion, cost

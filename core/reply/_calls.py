@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from core import fleet
+from core import fleet, tallies
 from core.adapter import Adapter
-from core.db import Sessions, transact
+from core.db import Session, Sessions, transact
 from core.errors import DeliveryError, LeaseLost, Muted, RetryAfter, Unreachable
 from core.gates import Clock, Gates
+from core.presence import Sure, always
 from core.signals import Flooded, Tell, nobody
 from core.turns import Turn
 
@@ -37,6 +38,8 @@ class Lease:
     until: float
     clock: Clock
     lost: bool = False
+    is_sure: Sure = always
+    """Returns False while the turn may be another process's already."""
 
     def check(self) -> None:
         """Raise LeaseLost if a call could outlast the lease."""
@@ -145,9 +148,13 @@ class Calls:
         if self.turn.question.announced:
             self.gates.rest(limit.retry_after)  # the limit may be that of all chats
         until = self.now() + timedelta(seconds=limit.retry_after)
-        await transact(
-            self.sessions, lambda session: fleet.pause(session, self.turn.address, until=until)
-        )
+        address, now = self.turn.address, self.now()
+
+        async def work(session: Session) -> None:
+            await fleet.pause(session, address, until=until)
+            await tallies.count(session, f"{tallies.FLOOD}{address.platform}", now=now)
+
+        await transact(self.sessions, work)
 
     async def enter(self) -> None:
         """Wait for the gates; raises RetryAfter if that takes longer than `SHORT_WAIT`."""
@@ -166,11 +173,16 @@ class Calls:
         await self._hold()
 
     async def _hold(self) -> None:
-        """Raise LeaseLost if a call could outlast the lease.
+        """Wait while the turn may be another's; LeaseLost if a call could outlast the lease.
 
-        A delivery waits for the renewal instead: while the database is away, no other process
-        takes the turn either.
+        A delivery waits for the renewal of a lease that is short: while the database is away, no
+        other process takes the turn either.
         """
-        while self.is_delivery and self.lease.is_short():  # noqa: ASYNC110 - a renewal sets no event
+        while self._must_wait():  # noqa: ASYNC110 - a renewal sets no event
             await asyncio.sleep(LOOK_EVERY)
         self.lease.check()
+
+    def _must_wait(self) -> bool:
+        if self.lease.is_short():
+            return self.is_delivery
+        return not self.lease.lost and not self.lease.is_sure()

@@ -26,6 +26,7 @@ from core.posts import FILE, Part
 from core.quota import Progress
 from core.reply._calls import Calls, Lease
 from core.reply._messages import Messages, NoRoom, cut
+from core.reply._tally import Tally
 from core.signals import FirstText, Tell, nobody
 from core.text import Growing
 from core.turns import Turn
@@ -73,6 +74,10 @@ class Reply:
     """The buttons once the answer is delivered; None until they are known."""
     waiting: Callable[[bool], None] = lambda _: None
     """Hears when nothing can be done but to wait for the model, and when that is over."""
+    tally: Tally | None = None
+    """The calls of the answer once this attempt has stored it, for the log."""
+    first_text_at: datetime | None = None
+    """The time at which people saw the first words of the answer."""
     notice_after: float = NOTICE_AFTER
     """The seconds without text after which a sentence in its place tells why."""
     tell: Tell = nobody
@@ -85,8 +90,6 @@ class Reply:
     """The refusal of the platform to let the bot write here."""
     _waits: bool = False
     _is_growing: bool = False
-    _is_seen: bool = False
-    """True once people have seen text of the answer in this attempt."""
     _noticed: str = ""
     """The notice that people see; "" if they see none."""
     _scope: asyncio.Timeout | None = None
@@ -287,15 +290,17 @@ class Reply:
             is_last = part == len(parts) - 1
             stop = (Button(ChangeKind.STOP, words.STOP),) if is_last else ()
             await self.messages.show(part, text, stop, final=not is_last)
-            if self.text:
-                self._note_first()
+            if not self._noticed:
+                self._note_first_text()
 
-    def _note_first(self) -> None:
-        """Tell of the first text; an earlier attempt may have shown some."""
-        if not self._is_seen and self.turn.kind == "chat" and not self.turn.draft:
-            waited = (self.now() - self.turn.created_at).total_seconds()
+    def _note_first_text(self) -> None:
+        """Note when people saw the first text, and tell of it; an earlier attempt may have."""
+        if self.first_text_at is not None:
+            return
+        self.first_text_at = self.now()
+        if self.turn.kind == "chat" and not self.turn.draft:
+            waited = (self.first_text_at - self.turn.created_at).total_seconds()
             self.tell(FirstText(self.turn.address.platform, waited))
-        self._is_seen = True
 
     def _is_news(self) -> bool:
         """Return whether there is more to show than people see.
@@ -360,7 +365,7 @@ class Reply:
                 for part, text in enumerate(parts[:room]):
                     shown = buttons if part == min(len(parts), room) - 1 else ()
                     await self.calls.insist(partial(self.messages.stand, part, text, shown))
-                    self._note_first()
+                    self._note_first_text()
             except NoRoom:  # a message may stand or not, and must not be posted twice
                 continue
             if len(parts) > room:

@@ -14,7 +14,7 @@ def parse_access(value: object) -> object:
     """Read the name of a mode of access."""
     told = value.lower() if isinstance(value, str) else value
     if told not in MODES:
-        raise ValueError("open, invite or list")
+        raise ValueError("neither open, invite nor list; set one of them")
     return told
 
 

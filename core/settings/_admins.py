@@ -23,5 +23,5 @@ def _parse(item: str, at: int) -> Account:
     if not item.strip():
         raise ValueError(f"at character {at}: an account is missing; remove the comma")
     if not platform or not account_id or " " in account_id:
-        raise ValueError(f"at character {at}: not of the form {FORM}")
+        raise ValueError(f"at character {at}: not of the form {FORM}; write it so")
     return platform.lower(), account_id

@@ -118,7 +118,7 @@ def _parse_limit(item: str, place: str) -> Limit:
     if found is None:
         raise ValueError(
             f"{place}: {shown} is not of the form '10 turns/minute', '200k tokens/day' or"
-            " '1 usd/month'; windows are minute, hour, day, week and month"
+            " '1 usd/month'; write it so, with minute, hour, day, week or month"
         )
     window: Any = found["window"]
     amount = _read_amount(found, f"{place}: {shown}")
@@ -141,9 +141,11 @@ def _read_amount(found: re.Match[str], shown: str) -> Amount:
     number = Decimal(found["amount"]) * _SCALE[found["scale"]]
     amount = number * (MICRO if unit == "usd" else 1)
     if amount != int(amount) or not amount:
-        raise ValueError(f"{shown}: the smallest amounts are 1 turn, 1 token and 0.000001 usd")
+        raise ValueError(
+            f"{shown}: the smallest amounts are 1 turn, 1 token and 0.000001 usd; set whole ones"
+        )
     if number > MOST:
-        raise ValueError(f"{shown}: the largest amount is {MOST}")
+        raise ValueError(f"{shown}: too large; set at most {MOST}")
     return Amount(int(amount), unit)
 
 
@@ -162,7 +164,7 @@ def check_tier(name: str) -> str:
     if not TIER.fullmatch(name):
         raise ValueError(
             "the name of a tier begins with a letter and has only letters, digits and _, at most"
-            " 40 of them"
+            " 40 of them; choose such a name"
         )
     return name
 

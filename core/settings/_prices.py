@@ -69,7 +69,7 @@ def parse_prices(value: object) -> object:
         model, _, prices = item.rpartition("=")
         model = model.strip()
         if not model or model in named:
-            raise ValueError(f"{item!r}: every model once, of the form model=0.20/0.05/0.50")
+            raise ValueError(f"{item!r}: write every model once, as model=0.20/0.05/0.50")
         named[model] = _parse(prices)
     return PriceList(named)
 
@@ -80,5 +80,5 @@ def _parse(value: str) -> Prices:
     except InvalidOperation:
         prices = []
     if len(prices) != 3 or not all(price.is_finite() and 0 <= price <= MOST for price in prices):
-        raise ValueError("three prices in USD per million tokens: input, cached input, output")
+        raise ValueError("write three prices, USD per million tokens: input, cached input, output")
     return Prices(input=prices[0], cached=prices[1], output=prices[2])

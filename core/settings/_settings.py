@@ -23,6 +23,8 @@ from core.settings._admins import parse_admins
 from core.settings._checks import (
     check_database_url,
     check_direct_url,
+    check_endpoint,
+    lower,
     parse_models,
     parse_vision,
     read_personas,
@@ -38,11 +40,15 @@ DEFAULT_QUOTA = read_limits("10 turns/minute, 200 turns/day, 1 usd/month")
 DEFAULT_BUDGET = read_limits("20 usd/month")
 
 Limits = Annotated[tuple[InstanceOf[Limit], ...], BeforeValidator(parse_limits)]
+Level = Literal["debug", "info", "warning", "error"]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Settings(Environment):
-    """The settings of an operator, but for those of the platforms."""
+    """The settings of an operator, but for those of the platforms.
+
+    The text below each field is its line in `docs/settings.md`.
+    """
 
     empty_means_none = frozenset({"quota", "budget"})
     families = frozenset({"quota_*"})
@@ -50,97 +56,145 @@ class Settings(Environment):
     database_url: Annotated[str, AfterValidator(check_database_url)] = Field(
         default="sqlite:///parley.db", repr=False
     )
+    """The database: an SQLite file for one process, or `postgres://user:password@host/name` for any
+    number of them."""
     database_direct_url: Annotated[str, AfterValidator(check_direct_url)] = Field(
         default="", repr=False
     )
-    """The address of the server itself, if DATABASE_URL leads to a pooler; "" for DATABASE_URL."""
+    """The address of the server itself, if `DATABASE_URL` leads to a pooler such as PgBouncer in
+    transaction mode; `parley migrate` needs it then."""
     database_connections: int = Field(default=5, ge=1)
+    """The connections of each process to PostgreSQL; one more hears other processes, and tells them
+    that this one lives."""
 
     model_api_key: Secret = SecretStr("")
+    """The key for the model API; nothing is answered without it."""
     model_api_url: Url = "https://api.aimlapi.com/v1"
+    """Any OpenAI-compatible API."""
     models: Annotated[tuple[str, ...], BeforeValidator(parse_models)] = Field(
         default=(DEFAULT_MODEL,), validation_alias="model"
     )
-    """MODEL: the first one is asked, and the next one while that keeps failing."""
+    """The model that answers; of several, the next one is asked while one keeps failing."""
     offered_models: Annotated[tuple[str, ...], BeforeValidator(parse_models)] = Field(
         default=(), validation_alias="models"
     )
-    """MODELS: the models that people may choose with /model besides the first of MODEL."""
+    """The models that people may choose with `/model`, besides the first of `MODEL`."""
     model_prices: Annotated[PriceList, BeforeValidator(parse_prices)] = PriceList()
-    """The prices of all models or of each, used when the API reports no cost."""
+    """USD per million tokens of input, cached input and output, used when the API reports no cost;
+    those of the default model are known."""
     max_completion_tokens: int = Field(default=8192, ge=1, le=2_000_000)
+    """The longest answer."""
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
-    """Sent only if it is set; so is `top_p`."""
+    """How freely the model chooses its words; sent only if it is set."""
     top_p: float | None = Field(default=None, ge=0.01, le=1, allow_inf_nan=False)
+    """The share of likely words from which the model chooses; sent only if it is set."""
     system_prompt: str = (
         "You are Parley, a friendly and knowledgeable assistant in a chat. Answer in the language"
         " of the person, clearly and to the point. Use Markdown where it helps."
     )
+    """The beginning of every prompt."""
 
     tools: bool = True
-    """The model may calculate and search the conversation."""
+    """The model may calculate and search what was said in the chat."""
     vision: Annotated[bool | tuple[str, ...], BeforeValidator(parse_vision)] = True
-    """True if the models can look at images, or those that can."""
+    """The models can see images: all, none, or the named ones."""
     personas: Annotated[Mapping[str, str], BeforeValidator(read_personas)] = Field(
         default_factory=dict, validation_alias="personas_file"
     )
-    """PERSONAS_FILE: instructions by a short name, in TOML."""
+    """Lines like `pirate = "You are a pirate."` in TOML, for `/persona pirate`."""
 
     port: int | None = Field(default=None, ge=1, le=65535)
-    """The port for the public: health, webhooks, the dashboard. None for no HTTP."""
+    """The port for the public: pages of health, webhooks and the dashboard."""
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
-    """The port for the operators' own network: health and figures. It may be PORT."""
+    """The port for your own network: pages of health, and figures for Prometheus. It may be that of
+    `PORT`."""
     host: str = ""
-    """The address of both ports; "" for all addresses of the machine."""
+    """The address of both ports; without it, all addresses of the machine."""
+
+    dashboard: bool = True
+    """The operators have a dashboard at `/dashboard` of `PORT`."""
+    dashboard_texts: bool = False
+    """The operators can read in the dashboard what was said in a turn."""
 
     admins: Annotated[tuple[Account, ...], BeforeValidator(parse_admins)] = ()
-    """The operators' accounts. They may give the operators' commands in their private chats."""
+    """The operators' accounts; they are told of trouble and may give the operators' commands."""
 
     set_quota: Limits = Field(default=DEFAULT_QUOTA, validation_alias="quota")
-    """QUOTA as it is set; see `quota`."""
+    """The limits of each person; empty for none. Each must allow at least one answer."""
     set_tiers: Mapping[Annotated[str, AfterValidator(check_tier)], Limits] = Field(
         default_factory=dict, validation_alias="quota_*"
     )
-    """QUOTA_VIP and the like, as they are set; see `tiers`."""
+    """The limits of a tier, as `QUOTA_VIP` of the tier `vip`, for the people and groups that get
+    it; empty for none. The members of a group share its limit; their own limits count, too."""
     timezone: Annotated[InstanceOf[tzinfo], BeforeValidator(parse_zone)] = UTC
-    """The calendar that the windows of all limits follow."""
+    """The calendar that days, weeks and months of limits follow, as `Europe/Berlin`."""
     default_language: str = "en"
-    """The language for people of whom no language is known."""
+    """The language of the bot's own sentences for people of whom no language is known: `en`, `de`,
+    `es`, `fr`, `ru`, `ar` or `zh`."""
     requests_per_minute: int = Field(default=30, ge=1)
-    """Everything counts that a person does: messages, commands, buttons, edits."""
+    """The messages, commands, pressed buttons and edits of each person; then one notice, and
+    silence until the next minute."""
     pending_turns: int = Field(default=20, ge=1)
-    """The most turns of one person that wait."""
+    """The questions and commands of each person that may wait; then one notice, and silence until
+    some are done."""
     set_budget: Limits | None = Field(default=None, validation_alias="budget")
-    """BUDGET as it is set; see `budget`."""
+    """The limits of everybody together; empty for none. Without prices and without a limit in usd,
+    there is none by default."""
 
     access: Annotated[Literal["open", "invite", "list"], BeforeValidator(parse_access)] = "open"
-    """The people who may speak to the bot; see `core.access`."""
+    """The people who get answers: everybody, those with an invite, or those who are named or let
+    in."""
     allowed_people: Annotated[frozenset[Account], BeforeValidator(parse_people)] = frozenset()
+    """The accounts that get answers with `invite` and `list`."""
     allowed_groups: Annotated[frozenset[Account] | None, BeforeValidator(parse_groups)] = None
-    """The groups in which the bot answers; None for all."""
+    """The only groups, servers, categories or channels in which the bot answers; `none` for private
+    chats alone, and all groups if it is not set."""
     leave_other_groups: bool = False
+    """The bot says goodbye to all other groups and leaves them."""
 
     memory_high_tokens: int = Field(default=12_000, ge=1, le=900_000)
-    """The bound keeps prompts below the 2,000,000 tokens of the largest models: a conversation may
-    have twice this size until it is summarised, and a question and its answer come on top."""
+    """A larger conversation is summarised; the models must read twice as much, or tell in their
+    list how much they take."""
     memory_low_tokens: int = Field(default=4_000, ge=0, le=900_000)
+    """The size to which it is summarised."""
 
     file_megabytes: int = Field(default=200, ge=1)
-    """The most megabytes of files that are stored for one person."""
+    """The most files that are stored for one person."""
     retention_days: int | None = Field(default=None, ge=1)
-    """Everything older is deleted."""
+    """Older messages are deleted, but for the current `/persona`."""
     keep_days: int = Field(default=90, ge=2)
-    """Older bookkeeping is deleted. Platforms may send an event again for a day."""
+    """Older bookkeeping is deleted: turns, posts, events and calls; messages and the sums of each
+    day stay."""
+
+    log_level: Annotated[Level | None, BeforeValidator(lower)] = None
+    """The least severe lines of the log; without it `info`, and `warning` while the terminal is the
+    platform."""
+    log_format: Annotated[Literal["auto", "json", "text"], BeforeValidator(lower)] = "auto"
+    """The form of the log; `auto` is text in a terminal, and JSON elsewhere."""
+    sentry_dsn: Secret = SecretStr("")
+    """The address at Sentry to which errors of the log are reported; it needs the package
+    `sentry-sdk`, as in `.venv/bin/pip install '.[sentry]'`."""
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(check_endpoint)] = ""
+    """The OpenTelemetry collector that gets a span for each turn; it needs packages, as in
+    `.venv/bin/pip install '.[otel]'`."""
 
     concurrency: int = Field(default=1000, ge=1)
+    """The answers at a time in one process; up to ten times as many may wait for a model that is
+    away."""
     lease_seconds: Seconds = Field(default=15, ge=5)
+    """The time after which another process takes the turns of one that is stopped, or has vanished
+    with its machine."""
     drain_seconds: Seconds = Field(default=20, ge=0)
+    """The time that running answers have when the process is asked to stop."""
     first_token_seconds: Seconds = Field(default=60, gt=0)
+    """The longest silence of the model before its first token."""
     stall_seconds: Seconds = Field(default=30, gt=0)
+    """The longest silence of the model after its first token."""
     model_patience_seconds: Seconds = Field(default=1800, gt=0)
-    """The time for which one attempt asks a model that does not answer."""
+    """The time for which an answer waits for a model that does not answer."""
     retry_seconds: Seconds = Field(default=60, gt=0)
-    """The pauses between the attempts of a turn grow from a twelfth of it."""
+    """The measure of the pauses between attempts of a turn that failed: the first takes a twelfth
+    of it, and each further one twice as long."""
 
     @property
     def model(self) -> str:
@@ -206,7 +260,7 @@ class Settings(Environment):
         for model in self.vision if isinstance(self.vision, tuple) else ():
             if model not in self.asked:
                 raise ValueError(
-                    f"VISION: {model!r} is neither true nor false nor a model of MODEL or MODELS"
+                    f"VISION: {model!r} is no model of MODEL or MODELS; set true, false or those"
                 )
         return self
 
@@ -265,7 +319,9 @@ class Settings(Environment):
     @model_validator(mode="after")
     def _marks_in_order(self) -> Self:
         if self.memory_low_tokens >= self.memory_high_tokens:
-            raise ValueError("MEMORY_LOW_TOKENS: must be below MEMORY_HIGH_TOKENS")
+            raise ValueError(
+                "MEMORY_LOW_TOKENS: not below MEMORY_HIGH_TOKENS; lower it or raise that"
+            )
         return self
 
 

@@ -50,12 +50,18 @@ STATS_PARTIAL = _("Older figures are still being added up.")
 
 TURNS_FINE = _("No turn is in trouble.")
 TURNS_LINE = _("**{number}** on {platform}, {moment}, attempt {attempts}: {state}")
-TURNS_ACTIONS = _("Write {prefix}turns, or behind it: show 17, replay 17 18, discard 17 18.")
+TURNS_NONE = _("There is no such turn.")
+TURNS_ACTIONS = _(
+    "Write {prefix}turns, or behind it: waiting, running, stuck, failed, show 17, retry 17 18,"
+    " cancel 17 18, discard 17 18."
+)
 TURNS_NUMBERS = _("Name the numbers of turns, or their references.")
 TURNS_UNKNOWN = _("There is no turn {number}.")
 TURNS_QUEUED = _("{number}: queued")
 TURNS_FORGOTTEN = _("{number}: the question was deleted, so there is nothing to answer again")
 TURNS_LEFT = _("{number}: did not fail, left alone")
+TURNS_CANCEL = _("This stops the answer to {numbers}; what there is of it stays. Are you sure?")
+TURNS_CANCELLED = _("{number}: stopped")
 TURNS_DISCARD = _("This ends {numbers} for good: nobody gets an answer to it. Are you sure?")
 TURNS_DISCARDED = _("{number}: ended")
 TURNS_OVER = _("{number}: was over already, left alone")
@@ -131,4 +137,12 @@ ANNOUNCE_DONE = _("The announcement is done.")
 ANNOUNCE_PROGRESS = _(
     "People: {people}. Sent: {sent}. On its way: {waiting}. Not taken: {refused}. Left out because"
     " they have blocked me: {left_out}."
+)
+
+# The dashboard
+
+DASHBOARD_CODE = _(
+    "Your code for the dashboard: **{code}**. It is good for {minutes} minutes, in the browser that"
+    " asked for it. Pass it on to nobody. If you have not asked for it, ignore it: nobody gets in"
+    " without it."
 )

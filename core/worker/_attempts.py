@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from core import inbox, posts, words
+from core import inbox, posts, tallies, words
 from core.chat import Chat
 from core.db import TRANSIENT, Session, Sessions, timed_out, transact
 from core.errors import (
@@ -18,6 +18,7 @@ from core.errors import (
     RetryAfter,
     Undeliverable,
     Unreachable,
+    kind,
 )
 from core.lines import FATAL
 from core.signals import Delivered, GivenUp, Tell, nobody
@@ -77,7 +78,7 @@ class Attempts:
             await self._wait(run, error)
         except (ModelError, DeliveryError) as error:
             seconds, fault = self._again(run.turn, error)
-            await self._put_back(run, seconds, fault=fault)
+            await self._put_back(run, seconds, fault=fault, error=error)
         except (LeaseLost, *TRANSIENT) as error:
             if not timed_out(error):
                 raise
@@ -175,9 +176,11 @@ class Attempts:
         left = (turn.created_at + AGE - self._now()).total_seconds()
         return max(self._backoff * 2.0**turn.faults, min(told or 0.0, left))
 
-    async def _put_back(self, run: Run, seconds: float, *, fault: bool) -> None:
-        turn, text = run.turn, run.reply.text
-        ready_at = self._now() + timedelta(seconds=seconds)
+    async def _put_back(
+        self, run: Run, seconds: float, *, fault: bool, error: Exception | None = None
+    ) -> None:
+        turn, text, now = run.turn, run.reply.text, self._now()
+        ready_at = now + timedelta(seconds=seconds)
         # People have seen this text, and the next attempt may not get as far.
         is_further = turn.answer is None and len(text) > len(turn.draft)
 
@@ -185,6 +188,8 @@ class Attempts:
             if is_further:
                 await inbox.save_drafts(session, [(turn, text)])
             await inbox.retry(session, turn, ready_at=ready_at, fault=fault)
+            if isinstance(error, ModelError):
+                await tallies.count(session, f"{tallies.ERROR}{kind(error)}", now=now)
 
         with contextlib.suppress(LeaseLost):
             await transact(self._sessions, work)

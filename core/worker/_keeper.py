@@ -44,10 +44,16 @@ class Keeper:
         self._clock = asyncio.get_running_loop().time
         self._reach = Reach(lease.total_seconds(), self._clock)
         self._look = asyncio.Event()
+        self._leaving = False
 
     def look(self) -> None:
         """Look at the running turns now: one may have been stopped or changed."""
         self._look.set()
+
+    def leave(self) -> None:
+        """Let the others know that this process claims no more turns."""
+        self._leaving = True
+        self.look()
 
     def is_in_doubt(self) -> bool:
         """Return whether no process may be taken for dead: the database was away, or still is."""
@@ -108,18 +114,25 @@ class Keeper:
         for run, (_, text) in zip(changed, drafts, strict=True):
             run.saved = text
 
-    async def _live(self) -> None:
+    async def _live(self, *, patience: float = BEAT) -> None:
         """Note that this process is alive, and share the accounts' rates among live processes."""
         # Not `self.transact`, because the table of turns may still be locked.
         living = await transact(
             self._sessions,
-            lambda s: fleet.alive(s, self._worker_id, now=self._now(), lease=self._lease),
-            patience=BEAT,
+            lambda s: fleet.alive(
+                s, self._worker_id, now=self._now(), lease=self._lease, leaving=self._leaving
+            ),
+            patience=patience,
         )
         for gates in self._gates.values():
             gates.share(living)
 
-    async def _renew(self) -> None:
+    async def confirm(self) -> None:
+        """Note that this process is alive, renew its leases, and drop turns that it has lost."""
+        await self._live(patience=math.inf)
+        await self._renew(patience=math.inf)
+
+    async def _renew(self, *, patience: float = BEAT) -> None:
         runs = dict(self._runs)
         if not runs:
             return
@@ -127,7 +140,7 @@ class Keeper:
         lease_until = self._now() + self._lease
         held = await self.transact(
             lambda s: inbox.renew(s, self._worker_id, runs.keys(), lease_until=lease_until),
-            patience=BEAT,
+            patience=patience,
         )
         attempts = {turn.id: turn for turn in held}
         for run in runs.values():

@@ -17,10 +17,12 @@ from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, 
 from core.errors import LeaseLost
 from core.gates import Gates, happens
 from core.lines import ALONE, FIRST, LAST, LATER, SHAKEN, UNASKED, line_after
+from core.presence import Gone, Sure, always
 from core.reply import NOTICE_AFTER, Lease, Reply
 from core.signals import Tell, nobody
 from core.turns import Turn
 from core.worker._attempts import AGE, Attempts
+from core.worker._deaths import take_over
 from core.worker._keeper import BEAT, Keeper
 from core.worker._run import Run
 
@@ -58,12 +60,14 @@ class Worker:
         backoff: float,
         notice_after: float = NOTICE_AFTER,
         tell: Tell = nobody,
+        is_sure: Sure = always,
     ) -> None:
         """Make a worker.
 
         `backoff` is the seconds for which a turn is put back after its first fault; each further
         fault doubles them. `notice_after` is the seconds without text after which a sentence in
-        the place of an answer tells why. `tell` hears what happens on the way.
+        the place of an answer tells why. `tell` hears what happens on the way, and `is_sure`
+        returns whether no other process can have taken this one for dead.
         """
         self.id = worker_id
         self._sessions = sessions
@@ -75,6 +79,7 @@ class Worker:
         self._lease = timedelta(seconds=lease_seconds)
         self._notice_after = notice_after
         self._tell = tell
+        self._is_sure = is_sure
         self._clock = asyncio.get_running_loop().time
         self._gates = {
             account: Gates(adapter, self._clock) for account, adapter in adapters.items()
@@ -101,6 +106,8 @@ class Worker:
         self._idle.set()
         self._eased = asyncio.Event()
         self._draining = False
+        self._gone: dict[int, Gone] = {}
+        """The dead processes to take over from, by the numbers of their sessions."""
         self._looked_over_at = self._alone_at = -math.inf
         self._shaken = {*SHAKEN, ALONE}
         """The lines in which turns waited at the last look that were in hand at a death, or that
@@ -178,6 +185,15 @@ class Worker:
         else:
             self._wake.set()
 
+    def died(self, gone: Gone) -> None:
+        """Take over from a process that is dead."""
+        self._gone[gone.session] = gone
+        self._wake.set()
+
+    async def confirm(self) -> None:
+        """Find out which turns this process still has, and drop the others."""
+        await self._keeper.confirm()
+
     async def drain(self, seconds: float) -> None:
         """Claim no more turns, and wait so many seconds at most until the running ones end.
 
@@ -185,6 +201,7 @@ class Worker:
         """
         self._draining = True
         until = self._clock() + seconds
+        self._keeper.leave()
         while self._working and (left := until - self._clock()) > 0:
             self._eased.clear()
             await happens(self._eased, left)
@@ -213,6 +230,8 @@ class Worker:
     async def _claim(self) -> None:
         """Claim as many turns as there is room for, and look over the others now and then."""
         try:
+            while self._gone:
+                await self._bury(next(iter(self._gone.values())))
             await self._claim_in_order()
             if self._may_claim and self._clock() - self._looked_over_at >= LOOK_OVER:
                 await self._look_over()
@@ -258,6 +277,15 @@ class Worker:
             limit=limit,
             lines=lines,
         )
+
+    async def _bury(self, gone: Gone) -> None:
+        """Take over from a dead process, unless another one did so before."""
+        work = partial(take_over, gone=gone, now=self._now(), ago=self._clock() - gone.since)
+        if await self._keeper.transact(work, patience=BEAT):
+            log.warning("process %s is dead; its turns are taken over", gone.worker_id)
+        self._gone.pop(gone.session, None)
+        self._looked_over_at = -math.inf
+        self._shaken |= {*SHAKEN, ALONE}
 
     async def _look_over(self) -> None:
         """Free the turns of dead processes, and note in which lines behind others turns wait."""
@@ -309,7 +337,7 @@ class Worker:
 
     def _begin(self, turn: Turn, until: float) -> None:
         account = turn.address.platform, turn.address.bot_id
-        lease = Lease(until, self._clock)
+        lease = Lease(until, self._clock, is_sure=self._is_sure)
         gates = self._gates[account]
         if turn.paused_until is not None:
             gates.of(turn.address).pause((turn.paused_until - self._now()).total_seconds())

@@ -7,9 +7,11 @@ from tests.chaos.arena import Arena
 from tests.chaos.audit import Verdict
 from tests.chaos.scenes import TelegramScene
 from tests.fakes.telegram.methods import RATED
+from tests.records import eventually
 
 PER_SECOND = 30
 """Calls a second that Telegram takes from a token."""
+PRESENT = "SELECT count(*) FROM workers WHERE session IS NOT NULL"
 
 
 async def rush(arena: Arena, workers: int, rounds: int) -> tuple[Verdict, int]:
@@ -44,7 +46,8 @@ async def take_over(arena: Arena) -> tuple[Verdict, float]:
     await arena.fleet.start("w0")
     await arena.acquaint()
     await arena.fleet.start("w1")
-    await arena.quiet_enough(3)
+    await eventually(lambda: arena.records.one(PRESENT) == 2)
+    arena.fleet.check()
     await arena.fleet.kill("w0")
     began = time.monotonic()
     for place in arena.scene.places[:2]:

@@ -10,7 +10,7 @@ from tests.chaos.moments import key_of
 from tests.records import eventually
 
 LIVING = "SELECT count(*) FROM workers"
-SILENCE = 3.0
+SILENCE = 2.0
 """Seconds that a deploy may add before the first text."""
 
 

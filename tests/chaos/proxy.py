@@ -121,7 +121,7 @@ class Proxy:
 
 def _reset(side: asyncio.StreamWriter) -> None:
     plug = side.get_extra_info("socket")
-    if plug is not None and plug.family != socket.AF_UNIX:
+    if plug is not None and plug.fileno() >= 0 and plug.family != socket.AF_UNIX:
         plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     side.transport.abort()
 

@@ -27,7 +27,7 @@ from tests.chaos.audit import Verdict
 from tests.chaos.proxy import TROUBLES
 from tests.fakes.discord.faults import Drop
 
-TAKE_OVER = 10.0
+TAKE_OVER = 3.0
 """Seconds after which another process listens."""
 KILLED_AFTER = 30.0
 """Seconds after which a dyno kills what it has asked to stop."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -548,51 +548,6 @@ async def test_a_statement_that_hangs_is_ended_by_the_server(postgres_sessions: 
 
 
 # Notifications
-
-
-async def test_processes_hear_hints_of_others_even_after_a_cut(
-    postgres_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def cut(session: Session) -> None:
-        await session.execute(
-            text(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
-            )
-        )
-
-    async with (
-        connected(postgres_url) as sessions,
-        aclosing(db.notifications(postgres_url)) as heard,
-        asyncio.timeout(60),
-    ):
-        told = await hear(sessions, heard, "first")
-        async with rows.begin(sessions) as session:
-            await db.notify(session, "rolled back")
-            session.connection.rollback()
-        told += await hear(sessions, heard, "second")
-        await rows.commit(sessions, cut)
-        told += await hear(sessions, heard, "third")
-    assert set(told) == {"first", "second", "third"}
-    assert "not hearing other processes" in caplog.text
-
-
-async def hear(sessions: Sessions, heard: AsyncIterator[str], what: str) -> list[str]:
-    """Tell something until it is heard, since nobody hears later; all that was heard by then."""
-
-    async def tell() -> None:
-        while True:
-            await rows.commit(sessions, lambda session: db.notify(session, what))
-            await asyncio.sleep(0.05)
-
-    telling = asyncio.create_task(tell())
-    told: list[str] = []
-    try:
-        while what not in told:
-            told.append(await anext(heard))
-    finally:
-        telling.cancel()
-    return told
 
 
 async def test_on_sqlite_there_is_nobody_to_tell(sqlite_url: str) -> None:

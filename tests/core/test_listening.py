@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,9 @@ from bots.console import adapter as console
 from core import fleet
 from core.adapter import Change, Event, InboundMessage
 from core.db import Sessions
+from core.errors import SettingsError
 from core.listening import Listening
+from core.vitals import State
 from tests import postgres
 from tests.core import rows
 from tests.core.conftest import connected
@@ -123,6 +126,30 @@ async def test_a_timeout_of_the_platform_is_not_taken_for_a_lost_lease(sessions:
         await listening(sessions, "first").listen(radio)
 
 
+async def test_a_process_that_could_not_run_for_a_while_goes_on_and_misses_nothing(
+    sessions: Sessions,
+) -> None:
+    radio, lease = Radio(), timedelta(seconds=0.8)
+    async with begun(radio, sessions, "first", lease):
+        await on_air(radio)
+        time.sleep(2 * lease.total_seconds())  # noqa: ASYNC251 - nothing runs in the process
+        await asyncio.sleep(2 * lease.total_seconds())
+        assert radio.is_on()
+        assert len(radio.spans) == 1, "it never stopped"
+
+
+async def test_a_process_that_could_not_run_stops_if_another_listens_meanwhile(
+    sessions: Sessions,
+) -> None:
+    radio, lease = Radio(), timedelta(seconds=0.8)
+    async with begun(radio, sessions, "first", lease):
+        await on_air(radio)
+        time.sleep(2 * lease.total_seconds())  # noqa: ASYNC251 - nothing runs in the process
+        stolen = "UPDATE listeners SET worker_id = 'second', lease_until = '9999-01-01 00:00:00+00'"
+        sessions.run_here(lambda s: s.execute(text(stolen)))
+        await on_air(radio, is_on=False)
+
+
 async def test_a_process_that_loses_its_lease_stands_by_and_comes_back(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -160,6 +187,78 @@ async def test_a_failed_renewal_is_logged_and_tried_again(
         task.cancel()
         await asyncio.wait([task])
         assert len(radio.spans) == 1, "it listened all the time"
+
+
+# Events that a platform pushes
+
+
+@dataclass
+class Pushed(Radio):
+    """An account whose platform sends events to every process."""
+
+    is_pushed: bool = True
+    subscribed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def subscribe(self) -> None:
+        self.subscribed.set()
+        await asyncio.Event().wait()
+
+
+async def test_what_is_pushed_is_heard_by_all_and_looked_after_by_one(
+    postgres_sessions: Sessions,
+) -> None:
+    one, other, heard = Pushed(), Pushed(), list[Event]()
+    account = one.name, one.bot_id
+    first = listening(postgres_sessions, "first", heard, LONG)
+    second = listening(postgres_sessions, "second", heard, LONG)
+    tasks = [asyncio.create_task(first.listen(one))]
+    await one.subscribed.wait()
+    tasks.append(asyncio.create_task(second.listen(other)))
+    await on_air(one)
+    await on_air(other)
+    assert first.states == {account: State.LISTENING}
+    assert second.states == {account: State.RECEIVING}
+    for number, radio in enumerate((one, other)):
+        radio.events.put_nowait(message(str(number)))
+    await rows.until(lambda: asyncio.sleep(0, len(heard) == 2))
+    assert not other.subscribed.is_set()
+    tasks[0].cancel()
+    await other.subscribed.wait()
+    assert second.states == {account: State.LISTENING}
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert not first.states
+
+
+async def test_a_subscription_that_is_refused_ends_the_listening(sessions: Sessions) -> None:
+    class Refused(Pushed):
+        async def subscribe(self) -> None:
+            raise SettingsError("TOKEN is wrong")
+
+    radio = Refused()
+    with pytest.raises(SettingsError, match="TOKEN is wrong"):
+        await listening(sessions, "first").listen(radio)
+    assert not radio.is_on()
+
+
+async def test_a_subscription_that_fails_is_tried_again_while_events_are_heard(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(Pushed):
+        async def subscribe(self) -> None:
+            if "failed" not in caplog.text:
+                raise OSError("no network")
+            await super().subscribe()
+
+    radio, heard = Faulty(), list[Event]()
+    task = asyncio.create_task(listening(sessions, "first", heard, LONG).listen(radio))
+    await radio.subscribed.wait()
+    radio.events.put_nowait(message("1"))
+    await rows.until(lambda: asyncio.sleep(0, bool(heard)))
+    assert "the webhook of desk failed: OSError" in caplog.text
+    assert len(radio.spans) == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 # Two processes on PostgreSQL

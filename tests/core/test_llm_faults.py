@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -552,9 +553,24 @@ async def test_a_wrong_key_is_found_at_the_start(model: ModelServer) -> None:
 
 @pytest.mark.parametrize("status", ["404 Not Found", "403 Forbidden", "500 Error", "302 Found"])
 async def test_an_endpoint_without_billing_is_none_the_worse(status: str) -> None:
-    async with raw([page(status)]) as server, asking(server.url) as llm:
+    async with raw([page(status)], [page(status)]) as server, asking(server.url) as llm:
         assert await llm.check() is None
     assert server.requests[0].startswith(b"GET /v2/billing ")
+
+
+async def test_an_endpoint_without_billing_that_lists_no_models_refuses_the_key() -> None:
+    async with (
+        raw([page("404 Not Found")], [page("401 Unauthorized")]) as server,
+        asking(server.url) as llm,
+    ):
+        assert (await llm.check() or "").startswith("MODEL_API_KEY")
+    assert server.requests[1].startswith(b"GET /v1/models ")
+
+
+async def test_the_credit_that_an_endpoint_tells_is_known(model: ModelServer, llm: LLM) -> None:
+    model.balance = Decimal("12.5")
+    state = await llm.account()
+    assert (state.is_told, state.balance) == (True, 12_500_000)
 
 
 async def test_a_server_that_hangs_up_at_the_start_may_be_well_later() -> None:

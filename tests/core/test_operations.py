@@ -195,6 +195,16 @@ async def test_a_discarded_turn_lets_the_next_one_of_its_lane_go_on(
     assert await rows.ids(sessions, now=later(60)) == [after]
 
 
+async def test_a_turn_that_waits_for_its_next_attempt_waits_no_longer(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    waiting = await rows.ask(sessions, ada, "1", ready_at=later(3600))
+    assert await rows.ids(sessions) == []
+    assert not (await give(sessions, "turns retry 1")).failed
+    assert await rows.ids(sessions) == [waiting]
+    assert (await give(sessions, "turns retry 1")).failed, "now it is running"
+
+
 # The cost of questions: every statement goes by an index
 
 

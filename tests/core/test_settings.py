@@ -80,7 +80,7 @@ def test_the_environment_comes_before_the_file(
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"MODEL=\xff\xfe")
-    assert complaint() == ".env: not a text in UTF-8"
+    assert complaint() == ".env: not a text in UTF-8; save it as one"
 
 
 def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_access_is_for_people_and_groups() -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"access": "closed"}, "ACCESS: open, invite or list"),
+        ({"access": "closed"}, "ACCESS: neither open, invite nor list"),
         (
             {"allowed_people": "telegram:1"},
             "ALLOWED_PEOPLE: ACCESS=open lets everybody in; set ACCESS=list, or remove it",
@@ -220,7 +220,7 @@ def test_access_that_cannot_be_meant_is_told(values: dict[str, str], told: str) 
     ],
 )
 def test_a_wrong_operator_is_pointed_at_but_not_shown(value: str, place: int) -> None:
-    told = "not of the form platform:id, as telegram:123, discord:456"
+    told = "not of the form platform:id, as telegram:123, discord:456; write it so"
     assert complaint(admins=value) == f"ADMINS: at character {place}: {told}"
 
 
@@ -375,7 +375,7 @@ def test_each_model_may_have_prices_of_its_own() -> None:
 
 def test_the_marks_of_memory_are_in_order() -> None:
     told = complaint(memory_low_tokens=500, memory_high_tokens=500)
-    assert told == "MEMORY_LOW_TOKENS: must be below MEMORY_HIGH_TOKENS"
+    assert told == "MEMORY_LOW_TOKENS: not below MEMORY_HIGH_TOKENS; lower it or raise that"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from core import models, quota, tallies
 from core.db import Session, Sessions
 from core.messages import Usage
-from core.models import days_of_all, spendings, waits
+from core.models import actives, days_of_all, hours, spendings, waits
 from core.quota import Rules
 from core.tallies import LAG, STUCK, Sums
 from core.tasks import repeat
@@ -49,6 +49,10 @@ async def told(sessions: Sessions, zone: Any = UTC) -> Sums:
             sums.people[key].update({name: row[name] for name in ("answers", "tokens", "cost")})
         for day, kind, step, number in await session.execute(select(waits)):
             sums.waits[day, kind, step] += number
+        for name, hour, step, number in await session.execute(select(hours)):
+            sums.hours[name, hour, step] += number
+        for span, first, number in await session.execute(select(actives)):
+            sums.actives[span, first] += number
         return sums
 
     return await commit(sessions, work)
@@ -246,6 +250,69 @@ async def test_old_days_of_people_go_and_their_months_stay(
     left = (await commit(sessions, lambda s: s.execute(select(spendings.c.span)))).all()
     assert left == [("month",)]
     assert (await stored(sessions))[NOW.date()]["cost"] == 7
+
+
+async def test_hours_have_outcomes_errors_and_the_part_of_the_model(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await turn(sessions, ada, "1", NOW, model_ms=600)
+    await turn(sessions, ada, "2", NOW, model_ms=5000)
+    await turn(sessions, ada, "3", NOW)
+    await turn(sessions, ada, "4", later(HOUR), outcome="failed", reason="KeyRefused")
+    await turn(sessions, ada, "5", later(HOUR), outcome="refused", reason="ContentRefused")
+    await turn(sessions, ada, "6", later(HOUR), outcome="stopped")
+    for _ in range(2):
+        await commit(sessions, lambda s: tallies.count(s, "flood telegram", now=NOW))
+    await sum_up(sessions, later(DAY))
+    found = (await told(sessions)).hours
+    begin = tallies.hour_of(NOW)
+    first = {name: number for (name, hour, step), number in found.items() if hour == begin}
+    assert first == {
+        "ok": 3,
+        "first": 3,
+        "whole": 3,
+        "first_ms": 2000,
+        "model_ms": 1600,
+        "flood telegram": 2,
+    }
+    second = {name: number for (name, hour, _), number in found.items() if hour > begin}
+    errors = {"error KeyRefused": 1, "error ContentRefused": 1}
+    assert second == {"failed": 1, "refused": 1, "stopped": 1, "first": 1, "whole": 1, **errors}
+
+
+async def test_people_count_once_in_a_week_and_a_month(sessions: Sessions, ada: Speaker) -> None:
+    bob = await rows.speaker(sessions, BOB)
+    await turn(sessions, ada, "1", NOW)  # a Saturday
+    await turn(sessions, bob, "2", NOW)
+    await sum_up(sessions, later(HOUR))
+    await turn(sessions, ada, "3", later(2 * HOUR))
+    await turn(sessions, ada, "4", later(3 * DAY))
+    found = await commit(sessions, lambda s: tallies.live(s, zone=UTC))
+    assert +found[0].actives == {("week", date(2026, 3, 16)): 1}
+    await sum_up(sessions, later(4 * DAY))
+    rows_ = (await commit(sessions, lambda s: s.execute(select(actives)))).all()
+    assert {(row.span, row.first): row.people for row in rows_} == {
+        ("week", date(2026, 3, 9)): 2,
+        ("week", date(2026, 3, 16)): 1,
+        ("month", date(2026, 3, 1)): 2,
+    }
+
+
+async def test_old_hours_go(sessions: Sessions, ada: Speaker) -> None:
+    await commit(sessions, lambda s: tallies.weigh(s, now=NOW))
+    await commit(sessions, lambda s: tallies.weigh(s, now=later(20 * DAY)))
+    await commit(sessions, lambda s: tallies.prune(s, now=later(33 * DAY)))
+    left = (await commit(sessions, lambda s: s.scalars(select(hours.c.hour)))).all()
+    assert left == [tallies.hour_of(later(20 * DAY))]
+
+
+async def test_the_size_is_that_of_the_database(sessions: Sessions) -> None:
+    await commit(sessions, lambda s: tallies.weigh(s, now=NOW))
+    [(name, number)] = await commit(
+        sessions, lambda s: s.execute(select(hours.c.name, hours.c.number))
+    )
+    assert name == "bytes"
+    assert 100_000 < number < 100_000_000
 
 
 async def test_two_people_who_become_one_have_spent_both_sums(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bots.__main__ import load
+from bots.loading import load
 from bots.registry import PLATFORMS
 from tests.bot import ROOT
 from tests.deploys.names import fields, known

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bots.composition import LAST_SECONDS
+from bots.life import LAST_SECONDS
 from core.settings import Settings
 from tests.deploys.composition import composition, services
 from tests.deploys.dockerfile import stages

@@ -9,7 +9,7 @@ import pytest
 from dotenv import dotenv_values
 from sqlalchemy import URL
 
-from bots.__main__ import load
+from bots.loading import load
 from tests import postgres
 from tests.bot import ROOT
 from tests.deploys.procfile import processes, settings

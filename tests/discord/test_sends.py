@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import discord
 import pytest
@@ -193,4 +194,4 @@ def failure(code: int) -> discord.HTTPException:
     class Response:
         status, reason = 403, "Forbidden"
 
-    return discord.HTTPException(Response(), {"code": code, "message": "no"})
+    return discord.HTTPException(cast("Any", Response()), {"code": code, "message": "no"})

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from bots import composition, transport
+from bots import terms, transport
 from core import db, llm
 from core.adapter import (
     Address,
@@ -273,8 +273,8 @@ async def desk(
         db.serving(url) as sessions,
         httpx.AsyncClient(transport=transport.to(model.url, llm.LIMITS)) as client,
     ):
-        asked = llm.LLM(client, composition.endpoint(loaded))
-        chat = Chat(sessions, asked, composition.terms(loaded, rules), now=machine_time)
+        asked = llm.LLM(client, terms.endpoint(loaded))
+        chat = Chat(sessions, asked, terms.terms(loaded, rules), now=machine_time)
         worker = Worker(
             worker_id,
             sessions,
@@ -286,7 +286,7 @@ async def desk(
             backoff=0.1,
             notice_after=notice_after,
         )
-        offer = composition.offer(loaded, rules)
+        offer = terms.offer(loaded, rules)
         intake = Intake(
             sessions,
             offer,

@@ -79,8 +79,8 @@ async def test_an_edit_does_not_bring_it_back(
 
 
 @pytest.mark.parametrize("outcome", ["failed", "undeliverable"])
-async def test_the_operator_cannot_replay_it(failed: Desk, sqlite_url: str, outcome: str) -> None:
+async def test_the_operator_cannot_retry_it(failed: Desk, sqlite_url: str, outcome: str) -> None:
     await Records(sqlite_url).write("UPDATE turns SET outcome = :outcome", outcome=outcome)
     await forget(failed, "expire")
     now = datetime.now(UTC)
-    assert await commit(failed.sessions, lambda s: operations.replay(s, [1], now=now)) == []
+    assert await commit(failed.sessions, lambda s: operations.retry(s, [1], now=now)) == []

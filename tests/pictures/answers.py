@@ -182,3 +182,23 @@ ANSWERS = [
         "The answer will take the place of this sentence.",
     ),
 ]
+
+CHAT = [
+    Answer(
+        "chat",
+        "A chat",
+        "Rome, Oslo or the Harz: which trip is cheapest?",
+        "The **Harz**, by far:\n\n| Trip | Days | Cost | Per day |\n|---|---:|---:|---:|\n"
+        "| Rome | 4 | 620 | 155 |\n| Oslo | 5 | 940 | 188 |\n| **Harz** | 7 | 560 | **80** |\n\n"
+        "Shall I plan it?",
+    ),
+    Answer(
+        "chat",
+        "A chat",
+        "Yes, but only two days, please",
+        "Gladly:\n\n1. **Saturday:** up the *Brocken* on foot, about 5 hours, and down by steam"
+        " train\n2. **Sunday:** the caves at Rübeland, then lunch in Wernigerode\n\n"
+        "> Book the train early; it is full at weekends.",
+    ),
+]
+"""The dialog of the README, from its first question to its last answer."""

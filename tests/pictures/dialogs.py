@@ -1,7 +1,10 @@
 """The dialogs of the pictures: every question is asked on both platforms, in a chat of its own."""
 
 import io
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from PIL import Image
 
@@ -11,7 +14,8 @@ from tests.fakes.model import ModelServer
 from tests.fakes.model.script import ModelRequest, Reply
 from tests.fakes.telegram import Chat, TelegramServer
 from tests.pictures import discord, telegram
-from tests.pictures.answers import ANSWERS, AWAY, GROUP, TWICE, Answer
+from tests.pictures.answers import ANSWERS, AWAY, CHAT, GROUP, TWICE, Answer
+from tests.pictures.looks import DARK, LIGHT
 from tests.pictures.painter import paint
 from tests.pictures.posts import READER, Post
 from tests.records import Records, eventually
@@ -107,17 +111,13 @@ def drawn() -> bytes:
     return picture.getvalue()
 
 
-def _reply(request: ModelRequest) -> Reply:
-    for answer in ANSWERS:
-        if request.text.endswith(answer.question):
-            return answer.reply
-    raise AssertionError(f"nobody asks {request.text!r}")
-
-
-async def draw(database_url: str) -> dict[str, str]:
-    """Hold all dialogs on both platforms; return the picture of each, by its name, as SVG."""
+@asynccontextmanager
+async def phones(
+    database_url: str, answers: Sequence[Answer]
+) -> AsyncIterator[tuple[Telegram, Discord, Records]]:
+    """Run the bot for both phones; the model knows these answers."""
     async with ModelServer() as model, TelegramServer() as wires, DiscordServer() as gateway:
-        model.respond = _reply
+        model.respond = partial(_reply, answers)
         values = {
             "database_url": database_url,
             "model_api_key": "test-key",
@@ -127,10 +127,36 @@ async def draw(database_url: str) -> dict[str, str]:
             "discord_token": gateway.token,
             "discord_api_url": gateway.url,
         }
-        phones = Telegram(wires), Discord(gateway)
+        both = Telegram(wires), Discord(gateway)
         async with hasty_bot("telegram", "discord", notice_after=0.1, **values):
             await gateway.wait(lambda: gateway.gateway.sessions)
-            return await _draw(*phones, Records(database_url))
+            yield *both, Records(database_url)
+
+
+def _reply(answers: Sequence[Answer], request: ModelRequest) -> Reply:
+    for answer in answers:
+        if request.text.endswith(answer.question):
+            return answer.reply
+    raise AssertionError(f"nobody asks {request.text!r}")
+
+
+async def draw(database_url: str) -> dict[str, str]:
+    """Hold all dialogs on both platforms; return the picture of each, by its name, as SVG."""
+    async with phones(database_url, ANSWERS) as (telegrams, discords, records):
+        return await _draw(telegrams, discords, records)
+
+
+async def draw_chat(database_url: str) -> dict[str, str]:
+    """Hold the dialog of the README; return its pictures by their names, as SVG."""
+    async with phones(database_url, CHAT) as (telegrams, discords, records):
+        for turns, answer in enumerate(CHAT, 1):
+            await telegrams.ask(answer)
+            await discords.ask(answer)
+            await records.idle(2 * turns)
+        [name] = telegrams.chats
+        posts = telegrams.posts(name), discords.posts(name)
+        themes = {"light": LIGHT, "dark": DARK}
+        return {name: paint(*posts, theme) for name, theme in themes.items()}
 
 
 async def _draw(telegrams: Telegram, discords: Discord, records: Records) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The colours and measures of the two clients."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,22 @@ class Look:
     """The bar beside a quote, and names."""
     veil: str
     """The ground of hidden words."""
+    quote: str
+    """The ground of a quote in a bubble."""
+    name_ink: str
+    """The names of authors beside their pictures."""
+    button: str
     is_bubble: bool
     follows_script: bool
     """True if a text from right to left stands on the right."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The looks of both clients in a picture."""
+
+    telegram: Look
+    discord: Look
 
 
 TELEGRAM = Look(
@@ -40,6 +53,9 @@ TELEGRAM = Look(
     code_size=14.2,
     bar="#3a90d9",
     veil="#b9c3ca",
+    quote="#e8f1f9",
+    name_ink="#0f1419",
+    button="#9db4c2",
     is_bubble=True,
     follows_script=True,
 )
@@ -55,6 +71,42 @@ DISCORD = Look(
     code_size=12.5,
     bar="#5a5d64",
     veil="#6a6d75",
+    quote="#313338",
+    name_ink="#ffffff",
+    button="#4e5058",
     is_bubble=False,
     follows_script=False,
 )
+TELEGRAM_DARK = replace(
+    TELEGRAM,
+    ground="#0e1621",
+    paper="#182533",
+    mine="#2b5278",
+    ink="#f1f5f8",
+    faint="#8a9aa8",
+    link="#6ab3f3",
+    code="#0f1a26",
+    bar="#5eb0ef",
+    veil="#3c4b59",
+    quote="#203448",
+    button="#2f4358",
+)
+DISCORD_LIGHT = replace(
+    DISCORD,
+    ground="#f7f8fa",
+    paper="#ffffff",
+    mine="#ffffff",
+    ink="#2e3338",
+    faint="#6b717a",
+    link="#0067d6",
+    code="#ebedef",
+    bar="#c4c9ce",
+    veil="#c4c9ce",
+    name_ink="#060607",
+    button="#6d6f78",
+)
+
+USUAL = Theme(TELEGRAM, DISCORD)
+"""The apps as they come: Telegram is light, and Discord is dark."""
+LIGHT = Theme(TELEGRAM, DISCORD_LIGHT)
+DARK = Theme(TELEGRAM_DARK, DISCORD)

@@ -1,4 +1,4 @@
-"""The page with the pictures, as files below `docs/`."""
+"""The page with the pictures, and those of the README, as files below `docs/`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,3 +28,8 @@ def files(pictures: Mapping[str, str]) -> dict[Path, str]:
         sections.append(f"{title}\n\n{about}![{alt}](answers/{answer.name}.svg)\n")
     drawn = {Path(f"answers/{name}.svg"): picture for name, picture in pictures.items()}
     return {Path("answers.md"): "\n".join(sections), **drawn}
+
+
+def chat_files(pictures: Mapping[str, str]) -> dict[Path, str]:
+    """Return the pictures of the README by their paths below `docs/`."""
+    return {Path(f"chat/{name}.svg"): picture for name, picture in pictures.items()}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
 
-from tests.pictures.looks import DISCORD, TELEGRAM, Look
+from tests.pictures.looks import USUAL, Look, Theme
 from tests.pictures.metrics import Font, columns, is_right_to_left, width, wrap
 from tests.pictures.posts import Block, Line, Post, Run
 
@@ -46,12 +46,13 @@ class Canvas:
         )
 
 
-def paint(telegram: list[Post], discord: list[Post]) -> str:
+def paint(telegram: list[Post], discord: list[Post], theme: Theme = USUAL) -> str:
     """Return the picture of a dialog on both platforms."""
-    phones = [_phone(posts, look) for posts, look in ((telegram, TELEGRAM), (discord, DISCORD))]
+    looks = (theme.telegram, theme.discord)
+    phones = [_phone(posts, look) for posts, look in zip((telegram, discord), looks, strict=True)]
     height = max(canvas.y for canvas in phones) + EDGE
     shapes: list[str] = []
-    for number, (canvas, look) in enumerate(zip(phones, (TELEGRAM, DISCORD), strict=True)):
+    for number, (canvas, look) in enumerate(zip(phones, looks, strict=True)):
         shapes.append(f'<g transform="translate({number * (PHONE + GAP)},0)">')
         frame = Canvas()
         frame.box(0, 0, PHONE, height, look.ground, 14)
@@ -88,7 +89,7 @@ def _bubble(canvas: Canvas, post: Post, look: Look) -> None:
     canvas.box(left, canvas.y, wide, tall, look.mine if post.is_mine else look.paper, 14)
     canvas.shapes += placed.canvas.shapes
     canvas.y += tall + 4
-    _buttons(canvas, post, left, max(wide, 180), "#9db4c2")
+    _buttons(canvas, post, left, max(wide, 180), look.button)
     canvas.y += 6
 
 
@@ -103,7 +104,7 @@ def _row(canvas: Canvas, post: Post, look: Look) -> None:
     colour = BLURPLE if post.is_bot else GREEN
     canvas.shapes.append(f'<circle cx="34" cy="{canvas.y + 20:.1f}" r="18" fill="{colour}"/>')
     canvas.write(34, canvas.y + 26, post.author[0], 17, WHITE, text_anchor="middle")
-    canvas.write(left, canvas.y + 15, post.author, 15, WHITE, font_weight="bold")
+    canvas.write(left, canvas.y + 15, post.author, 15, look.name_ink, font_weight="bold")
     if post.is_bot:
         at = left + width(post.author, 15, bold=True) + 8
         canvas.box(at, canvas.y + 3, 34, 15, BLURPLE, 4)
@@ -112,7 +113,7 @@ def _row(canvas: Canvas, post: Post, look: Look) -> None:
     writer.post(post)
     canvas.shapes += writer.canvas.shapes
     canvas.y = max(writer.canvas.y + 4, canvas.y + 44)
-    _buttons(canvas, post, left, 110, "#4e5058")
+    _buttons(canvas, post, left, 110, look.button)
     canvas.y += 12
 
 
@@ -201,7 +202,7 @@ class Writer:
         tall = inner.canvas.y + 2 - top
         self.widest = max(self.widest, inner.widest + 16)
         if look.is_bubble:
-            self.canvas.box(self._left, top, max(inner.widest + 16, 60), tall, "#e8f1f9", 5)
+            self.canvas.box(self._left, top, max(inner.widest + 16, 60), tall, look.quote, 5)
         self.canvas.box(self._left, top, 3, tall, look.bar, 1.5)
         self.canvas.shapes += inner.canvas.shapes
         self.canvas.y = top + tall + 2

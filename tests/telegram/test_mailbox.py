@@ -66,6 +66,20 @@ async def test_what_takes_too_long_is_to_be_sent_again_and_stored_once(
     assert taken == [1, 3], "nobody waits for the second any more"
 
 
+async def test_a_thousand_updates_that_time_out_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bots.telegram.mailbox.PATIENCE", 0.05)
+    box, taken, held = Mailbox(), list[int](), asyncio.Event()
+    async with reading(box, taken, held):
+        for _ in range(3):
+            puts = (box.put({"update_id": number}) for number in range(999))
+            assert not any(await asyncio.gather(*puts)), "there was room for all"
+        held.set()
+        assert await box.put({"update_id": 5000})
+    assert taken == [0, 5000]
+
+
 async def test_a_full_mailbox_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bots.telegram.mailbox.MOST", 2)
     box, taken, held = Mailbox(), list[int](), asyncio.Event()

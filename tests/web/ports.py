@@ -54,6 +54,12 @@ class Probe:
             while await self._status_of(path) != status:  # noqa: ASYNC110 - it has no events for us
                 await asyncio.sleep(0.05)
 
+    async def until_told(self, reason: str) -> None:
+        """Wait until `/healthz` tells a reason."""
+        async with asyncio.timeout(PATIENCE):
+            while (await self.health())["reason"] != reason:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+
     async def _status_of(self, path: str) -> int:
         try:
             return await self.status(path)

@@ -1,6 +1,7 @@
 """The HTTP server of the bot: its ports, bounds and headers."""
 
 import asyncio
+import gzip
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from tests.bot import ROOT, process
 from tests.dialogs.stages import TelegramStage, World, env
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
-from tests.web.ports import free_port
+from tests.web.ports import Probe, free_port
 
 
 async def _whole(request: web.Request) -> web.Response:
@@ -70,6 +71,37 @@ async def test_what_is_no_request_is_refused_without_a_banner(client: httpx.Asyn
 async def test_a_body_has_a_bound(client: httpx.AsyncClient) -> None:
     assert (await client.post("/hook", content=b"x" * 1000)).text == "1000"
     assert (await client.post("/hook", content=b"x" * 1_000_001)).status_code == 413
+
+
+async def test_a_body_that_is_packed_is_taken_as_it_is(client: httpx.AsyncClient) -> None:
+    packed = gzip.compress(b"x" * 10_000_000)
+    answer = await client.post("/hook", content=packed, headers={"Content-Encoding": "gzip"})
+    assert answer.text == str(len(packed))
+
+
+async def test_a_body_that_comes_too_slowly_is_not_waited_for(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bots.web.application.LONGEST", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+    writer.write(b"POST /hook HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 503")
+    writer.close()
+
+
+async def test_connections_have_a_bound(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bots.web.connection.MOST", 2)
+    port = client.base_url.port
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    assert await reader.read() == b"", "it is closed at once"
+    for _, each in held:
+        each.close()
+    writer.close()
+    async with Probe.of(int(port or 0)) as probe:
+        await probe.until("/livez", 200)
 
 
 async def test_figures_are_on_their_own_port_alone() -> None:

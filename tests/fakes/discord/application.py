@@ -45,13 +45,13 @@ def application(world: World, request: Request) -> Reply:
             "icon": None,
             "description": "",
             "bot_public": True,
-            "bot_require_code_grant": False,
+            "bot_require_code_grant": world.needs_grant,
             "owner": wire.user(next(iter(world.people.values()))),
             "verify_key": "0" * 64,
             "team": None,
             "flags": flags,
             "bot": wire.user(world.bot),
-            "interactions_endpoint_url": None,
+            "interactions_endpoint_url": world.endpoint,
         }
     )
 
@@ -174,6 +174,24 @@ def _own_application(world: World, request: Request) -> None:
         raise refusal(50001)
 
 
+def guilds(world: World, request: Request) -> Reply:
+    """Return the servers of the bot, with its permissions on each as a whole."""
+    found = [guild for guild in world.guilds.values() if guild.has_bot]
+    return Reply(
+        [
+            {
+                "id": guild.id,
+                "name": guild.name,
+                "icon": None,
+                "owner": guild.owner == world.bot,
+                "permissions": wire.permissions_on(guild),
+                "features": [],
+            }
+            for guild in found[: int(request.query.get("limit", 200))]
+        ]
+    )
+
+
 def leave_guild(world: World, request: Request) -> Reply:
     """Leave a server."""
     guild = world.guilds.get(request.ids["guild"])
@@ -200,6 +218,7 @@ ROUTES = (
     Route("GET", "/users/@me", me),
     Route("GET", "/applications/@me", application),
     Route("GET", "/oauth2/applications/@me", application),
+    Route("GET", "/users/@me/guilds", guilds),
     Route("DELETE", "/users/@me/guilds/{guild}", leave_guild),
     Route("GET", "/users/{user}", get_user),
     Route("GET", COMMANDS, get_commands),

@@ -61,6 +61,8 @@ class Guild:
     """The language that its admins have chosen."""
     has_bot: bool = True
     """False where only people have installed the bot; it is no member."""
+    denied: set[str] = field(default_factory=set)
+    """The permissions that the bot does not have on the whole server."""
     channels: dict[str, "Channel"] = field(default_factory=dict, repr=False)
 
     @property

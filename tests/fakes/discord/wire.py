@@ -106,6 +106,11 @@ def permissions(channel: Channel, person: Person) -> str:
     return str(USUAL & ~sum(lost))
 
 
+def permissions_on(guild: Guild) -> str:
+    """Return the bot's permissions on a server as a whole, as a decimal string."""
+    return str(USUAL & ~sum(PERMISSIONS[name] for name in guild.denied))
+
+
 def channel(channel: Channel) -> Json:
     """A channel object: text channel, thread or private conversation."""
     if channel.kind in {DM, GROUP_DM}:

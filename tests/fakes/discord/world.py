@@ -47,6 +47,10 @@ class World:
         self.shards = 1
         self.identifies_left = 1000
         self.intents_allowed = {"message_content", "members", "presences"}
+        self.endpoint: str | None = None
+        """The URL that gets all interactions instead of the gateway."""
+        self.needs_grant = False
+        """True if the invitation of the application fails without a code grant."""
         self.subscribers: list[Callable[[Event], None]] = []
         self.change = asyncio.Event()
         self.calls: list[Call] = []

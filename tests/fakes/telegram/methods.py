@@ -499,6 +499,9 @@ def _member(state: State, chat: Chat, user: User) -> Json:
             "is_anonymous": False,
             **dict.fromkeys(RIGHTS, True),
         }
-    if user != state.bot and user.id not in chat.people:
+    is_away = chat.left if user == state.bot else user.id not in chat.people
+    if is_away:
         return member | {"status": "left"}
+    if user == state.bot and chat.quiet:
+        return member | {"status": "restricted", "is_member": True, "can_send_messages": False}
     return member

@@ -1,0 +1,106 @@
+"""The settings as the core takes them: the model API, the offer, the terms, and who may speak."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from core import access, llm, words
+from core.access import Mode
+from core.chat import Terms
+from core.commands import Offer
+from core.errors import SettingsError
+from core.memory import Marks
+from core.quota import Rules
+from core.settings import Limit, Settings
+
+log = logging.getLogger("parley")
+
+
+def endpoint(loaded: Settings) -> llm.Endpoint:
+    """Return the model API and how it is asked."""
+    return llm.Endpoint(
+        url=loaded.model_api_url.rstrip("/"),
+        key=loaded.model_api_key.get_secret_value(),
+        model=loaded.model,
+        max_completion_tokens=loaded.max_completion_tokens,
+        fallbacks=loaded.models[1:],
+        offered=loaded.offered_models,
+        sees=loaded.vision,
+        temperature=loaded.temperature,
+        top_p=loaded.top_p,
+        first_token_seconds=loaded.first_token_seconds,
+        stall_seconds=loaded.stall_seconds,
+    )
+
+
+def access_rules(loaded: Settings) -> access.Rules:
+    """Return who may speak to the bot, and where."""
+    return access.Rules(
+        mode=Mode(loaded.access),
+        people=loaded.allowed_people,
+        admins=frozenset(loaded.admins),
+        groups=loaded.allowed_groups,
+        leaves=loaded.leave_other_groups,
+    )
+
+
+def offer(loaded: Settings, rules: Rules) -> Offer:
+    """Return everything that people may choose and ask for by commands."""
+    return Offer(
+        rules=rules,
+        model=loaded.model,
+        models=loaded.choices,
+        fallbacks=loaded.models[1:],
+        personas=loaded.personas,
+        retention_days=loaded.retention_days,
+        language=language_of(loaded.default_language),
+        admins=frozenset(loaded.admins),
+    )
+
+
+def terms(loaded: Settings, rules: Rules) -> Terms:
+    """Return the terms on which turns are answered."""
+    return Terms(
+        model=loaded.model,
+        system_prompt=loaded.system_prompt,
+        max_completion_tokens=loaded.max_completion_tokens,
+        prices=loaded.prices,
+        rules=rules,
+        marks=Marks(loaded.memory_high_tokens, loaded.memory_low_tokens),
+        tools=loaded.tools,
+        file_bytes=loaded.file_megabytes * 1_000_000,
+        models=loaded.choices,
+        patience_seconds=loaded.model_patience_seconds,
+        fallbacks=loaded.models[1:],
+    )
+
+
+def language_of(wish: str) -> str:
+    """Return the code of the default language; raises SettingsError for an unknown one."""
+    code = words.nearest(wish)
+    if not code:
+        known = ", ".join(words.languages())
+        raise SettingsError(f"DEFAULT_LANGUAGE: {wish!r} is none of {known}")
+    return code
+
+
+def tell_limits(loaded: Settings, rules: Rules, gone: Mapping[str, int]) -> None:
+    """Log the limits that are in force, and the tiers that are in use but `gone`."""
+    told = _told(rules.quota), _told(rules.budget) + _why_none(loaded)
+    log.info("the limit of each person (QUOTA): %s; of all together (BUDGET): %s", *told)
+    for name, number in gone.items():
+        log.warning(
+            "there is no tier %r, so its %d people or groups have the default: set QUOTA_%s",
+            *(name, number, name.upper()),
+        )
+
+
+def _told(limits: Sequence[Limit]) -> str:
+    return ", ".join(map(str, limits)) or "none"
+
+
+def _why_none(loaded: Settings) -> str:
+    """Return the reason for no budget, if nobody has set none."""
+    if loaded.budget or loaded.set_budget is not None:
+        return ""
+    unknown = ", ".join(loaded.prices.unknown(loaded.asked))
+    return f", because MODEL_PRICES tells no prices of {unknown}"

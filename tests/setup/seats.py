@@ -1,0 +1,85 @@
+"""A person at a terminal in which a command of Parley asks questions."""
+
+import asyncio
+import os
+import pty
+import sys
+import termios
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from tests.bot import ROOT
+
+PATIENCE = 60
+"""The seconds after which a question counts as lost: a bound, no assertion."""
+
+
+class Person:
+    """Reads what a command writes, and types."""
+
+    def __init__(self, terminal: int, command: asyncio.subprocess.Process) -> None:
+        self.said = ""
+        """Everything that was written so far."""
+        self._terminal = terminal
+        self._command = command
+        self._read = 0
+        self._news = asyncio.Event()
+        asyncio.get_running_loop().add_reader(terminal, self._hear)
+
+    def _hear(self) -> None:
+        with suppress(OSError):  # the command has ended
+            if heard := os.read(self._terminal, 65536):
+                self.said += heard.decode(errors="replace").replace("\r\n", "\n")
+                self._news.set()
+                return
+        asyncio.get_running_loop().remove_reader(self._terminal)
+
+    async def reads(self, words: str) -> None:
+        """Wait until some words stand behind all that was waited for before."""
+        async with asyncio.timeout(PATIENCE):
+            while (at := self.said.find(words, self._read)) < 0:
+                self._news.clear()
+                await self._news.wait()
+        self._read = at + len(words)
+
+    async def answers(self, question: str, answer: str = "") -> None:
+        """Wait for a question, and type an answer; nothing but Enter, if none is given."""
+        await self.reads(question)
+        await self.reads(": " if "?" not in question else "] ")
+        os.write(self._terminal, f"{answer}\n".encode())
+
+    def press(self, key: str) -> None:
+        """Press a key, as Ctrl-C."""
+        os.write(self._terminal, key.encode())
+
+    async def status(self) -> int:
+        """Return the exit status of the command, once it has ended."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._command.wait()
+
+
+@asynccontextmanager
+async def seated(
+    folder: Path, *arguments: str, environment: Mapping[str, str]
+) -> AsyncIterator[Person]:
+    """Start a command in a folder and a terminal of its own; it does not outlive the test."""
+    person, computer = pty.openpty()
+    termios.tcsetwinsize(computer, (40, 100))
+    command = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bots", *arguments),
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
+        # As in a real terminal: Ctrl-C is a signal, and secrets are read from /dev/tty.
+        preexec_fn=lambda: os.login_tty(computer),
+    )
+    os.close(computer)
+    reader = Person(person, command)
+    try:
+        yield reader
+    finally:
+        if command.returncode is None:
+            command.kill()
+        await command.wait()
+        asyncio.get_running_loop().remove_reader(person)
+        os.close(person)
