@@ -250,7 +250,7 @@ async def test_old_visits_and_codes_go(sessions: Sessions) -> None:
 
 async def test_a_replayed_turn_has_no_reason(sessions: Sessions, ada: Speaker) -> None:
     turn_id = await turn(sessions, ada, "1", NOW, outcome="failed", reason="KeyRefused")
-    given = {"action": "replay", "numbers": str(turn_id)}
+    given = {"action": "retry", "numbers": str(turn_id)}
     said = await desk(sessions).order(ADMIN, "turns", given, sure=False)
     assert "queued" in said.text
     assert await desk(sessions).failures() == ()

@@ -43,7 +43,7 @@ def test_each_command_is_run_here_or_tells_why_not() -> None:
             assert (ROOT / path).exists()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tree() -> Iterator[Path]:
     """A fresh copy of the repository, as a clone has it."""
     with TemporaryDirectory(prefix="parley-clone-") as name:
@@ -137,8 +137,9 @@ async def test_several_processes_share_the_work_as_the_page_tells(
                 name = line.removeprefix("export ").partition("=")[0]
                 values[name] = meant.pop(name)
             elif line.startswith("PORT="):
-                line = re.sub(r"^PORT=\d+", f"PORT={free.pop()}", line)  # noqa: PLW2901 - of ours
-                started = place.program("bash", "-c", line)
+                started = place.program(
+                    "bash", "-c", re.sub(r"\d+", str(free.pop()), line, count=1)
+                )
                 running.append(await stack.enter_async_context(started))
             else:
                 await place.type_in(line)

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-import socket
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,6 @@ from tests.dialogs.stages import TelegramStage, World, ask
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.web.ports import Probe, free_port
-
-APART = 100
-"""The distance between the ports that honcho gives to two kinds of processes."""
 
 NOT_QUOTED = {
     "QUOTA": "10 turns/minute, 200 turns/day, 1 usd/month",
@@ -38,52 +35,37 @@ NOT_QUOTED = {
 """Settings that are lists, with blanks and without quotes."""
 
 
-def ports() -> tuple[int, int]:
-    """Return two free ports as honcho gives them."""
-    while True:
-        first = free_port()
-        if first + APART <= 65535 and is_free(first + APART):
-            return first, first + APART
-
-
-def is_free(port: int) -> bool:
-    """Return whether nobody uses a port."""
-    try:
-        with socket.create_server(("127.0.0.1", port)):
-            return True
-    except OSError:
-        return False
-
-
 async def test_honcho_releases_starts_and_stops_what_the_procfile_has(
     model: ModelServer, telegram_server: TelegramServer, postgres_server: URL, tmp_path: Path
 ) -> None:
-    worker, web = ports()
     place = Place(tmp_path / "log", tmp_path, {"PYTHONPATH": str(ROOT)})
     values = {"HOST": "127.0.0.1", "SYSTEM_PROMPT": "Be brief and kind."}
     honcho = ["honcho", "start", "--app-root", str(tmp_path), "--procfile", str(ROOT / "Procfile")]
-    with postgres.database(postgres_server) as url:
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(postgres.database(postgres_server))
         stage = TelegramStage(World(model, url, tmp_path), telegram_server)
         (tmp_path / ".env").write_text(dotenv(stage.values(**values)))
         assert await place.carry_out(*honcho, "release") == 0
-        async with place.program(*honcho, "--port", str(worker), "worker", "web") as running:
-            for port in (worker, web):
-                async with Probe.of(port) as probe:
-                    await probe.until("/readyz", 200)
-            assert "Hello" in await ask(stage, "Hello")
-            with model.hold():
-                await stage.say("count to 40")
-                await model.seen(2)
-                running.terminate()
-                await telegram_server.wait(lambda: not telegram_server.polling)
-            assert await running.wait() == 128 + 15
-        said = [message.text[-2:] for message in telegram_server.answers(stage.chat)]
-        assert said[-1] == "40"
+        running = []
+        for kind in ("worker", "web"):
+            port = free_port()
+            started = place.program(*honcho, "--port", str(port), kind)
+            running.append(await stack.enter_async_context(started))
+            probe = await stack.enter_async_context(Probe.of(port))
+            await probe.until("/readyz", 200)
+        assert "Hello" in await ask(stage, "Hello")
+        with model.hold():
+            await stage.say("count to 40")
+            await model.seen(2)
+            for each in running:
+                each.terminate()
+            await telegram_server.wait(lambda: not telegram_server.polling)
+        assert [await each.wait() for each in running] == [128 + 15] * 2
+    assert telegram_server.answers(stage.chat)[-1].text.endswith("40")
     assert "Be brief and kind." in str(model.requests[0].messages[0])
-    log = place.said()
-    assert "release.1 stopped (rc=0)" in log
-    assert log.count("stopping: answers in hand") == 2
-    assert "SIGKILL" not in log
+    assert "release.1 stopped (rc=0)" in place.said()
+    assert place.said().count("stopping: answers in hand") == 2
+    assert "SIGKILL" not in place.said()
 
 
 def test_every_line_of_the_procfile_is_a_command_of_ours() -> None:

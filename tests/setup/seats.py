@@ -49,9 +49,18 @@ class Person:
         await self.reads(": " if "?" not in question else "] ")
         os.write(self._terminal, f"{answer}\n".encode())
 
-    def press(self, key: str) -> None:
-        """Press a key, as Ctrl-C."""
-        os.write(self._terminal, key.encode())
+    async def presses(self, key: str, until: str) -> None:
+        """Press a key, as Ctrl-C, until some words stand there.
+
+        A signal that comes just before a question waits for its answer is lost, as for a person.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while until not in self.said[self._read :]:
+                os.write(self._terminal, key.encode())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await self.reads(until)
+                        return
 
     async def status(self) -> int:
         """Return the exit status of the command, once it has ended."""

@@ -171,8 +171,7 @@ async def test_whoever_ends_it_has_no_file(desk: Desk, name: str, key: str) -> N
             await desk.fill_in(person, last=ALL[ALL.index(name) - 1])
         await person.reads(name)
         await person.reads(": ")
-        person.press(key)
-        await person.reads("Nothing is written.")
+        await person.presses(key, until="Nothing is written.")
         assert await person.status() == 130
     assert os.listdir(desk.folder) == []
     assert "Traceback" not in person.said
