@@ -61,12 +61,27 @@ WRONG = {
     "TELEGRAM_TOKEN": ["two words"],
     "TELEGRAM_API_URL": ["api.telegram.org"],
     "TELEGRAM_FILES_DIR": ["here", "/nowhere"],
+    "TELEGRAM_WEBHOOK_URL": [
+        *("bot.example.org", "http://bot.example.org", "https://a.org:81/x", "https://a.org/?x=1"),
+        *("https://a.org/livez", "https://a.org/a b"),
+    ],
+    "PORT": ["0", "http", "70000"],
+    "METRICS_PORT": ["0", "70000"],
+    "DASHBOARD": ["perhaps"],
+    "DASHBOARD_TEXTS": ["perhaps"],
+    "LOG_LEVEL": ["loud"],
+    "LOG_FORMAT": ["xml"],
+    "SENTRY_DSN": ["two words"],
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ["collector"],
     "DISCORD_TOKEN": ["two words"],
     "DISCORD_API_URL": ["discord.com"],
 }
 """Wrong values of each setting."""
 
-NEVER_WRONG = {"SYSTEM_PROMPT": "any text is one; a limit that it is too long for names itself"}
+NEVER_WRONG = {
+    "SYSTEM_PROMPT": "any text is one; a limit that it is too long for names itself",
+    "HOST": "only the machine knows its addresses; a start that cannot open one says so",
+}
 """The settings of which no value is wrong, with the reason."""
 
 DO = re.compile(

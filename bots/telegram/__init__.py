@@ -44,11 +44,11 @@ def _webhook_url(value: str) -> str:
     url = check_url(value)
     split = urlsplit(url)
     if split.query or split.fragment or split.username is not None:
-        raise ValueError("not of the form https://host/path")
+        raise ValueError("write it in the form https://host/path")
     if not _PATH.fullmatch(split.path):
-        raise ValueError("the path may have letters, digits, and / . _ ~ -")
+        raise ValueError("the path may have letters, digits, and / . _ ~ -; choose another one")
     if split.path.startswith(TAKEN):
-        raise ValueError(f"the bot answers something else under {split.path}")
+        raise ValueError(f"the bot answers something else under {split.path}; choose another path")
     return url if split.path else f"{url}{PATH}"
 
 
@@ -87,9 +87,11 @@ class Telegram(Platform):
         split = urlsplit(self.telegram_webhook_url)
         if self.telegram_webhook_url and self.telegram_api_url == PUBLIC_SERVER:
             if split.scheme != "https":
-                raise ValueError("TELEGRAM_WEBHOOK_URL: Telegram wants https://")
+                raise ValueError("TELEGRAM_WEBHOOK_URL: Telegram wants https://; write such a URL")
             if (split.port or 443) not in WEBHOOK_PORTS:
-                raise ValueError("TELEGRAM_WEBHOOK_URL: Telegram wants port 443, 80, 88 or 8443")
+                raise ValueError(
+                    "TELEGRAM_WEBHOOK_URL: Telegram wants port 443, 80, 88 or 8443; set one"
+                )
         return self
 
     @cached_property
