@@ -20,6 +20,14 @@ NAMES = [
 """Every setting as an environment variable; a name with * stands for a family of them."""
 
 WRONG = {
+    "PORT": ["0", "70000", "http"],
+    "METRICS_PORT": ["0", "http"],
+    "DASHBOARD": ["perhaps"],
+    "DASHBOARD_TEXTS": ["perhaps"],
+    "LOG_LEVEL": ["loud"],
+    "LOG_FORMAT": ["xml"],
+    "SENTRY_DSN": ["two words"],
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ["collector:4317"],
     "DATABASE_URL": ["mysql://host/name", "sqlite:///:memory:", "parley.db"],
     "DATABASE_DIRECT_URL": ["sqlite:///parley.db", "host"],
     "DATABASE_CONNECTIONS": ["0", "many", "1.5"],
@@ -61,12 +69,19 @@ WRONG = {
     "TELEGRAM_TOKEN": ["two words"],
     "TELEGRAM_API_URL": ["api.telegram.org"],
     "TELEGRAM_FILES_DIR": ["here", "/nowhere"],
+    "TELEGRAM_WEBHOOK_URL": [
+        *("bot.example.org", "http://bot.example.org", "https://bot.example.org:9443"),
+        *("https://u@bot.example.org", "https://bot.example.org/a b", "https://h/metrics"),
+    ],
     "DISCORD_TOKEN": ["two words"],
     "DISCORD_API_URL": ["discord.com"],
 }
 """Wrong values of each setting."""
 
-NEVER_WRONG = {"SYSTEM_PROMPT": "any text is one; a limit that it is too long for names itself"}
+NEVER_WRONG = {
+    "SYSTEM_PROMPT": "any text is one; a limit that it is too long for names itself",
+    "HOST": "whether an address is one of the machine is seen when it is opened",
+}
 """The settings of which no value is wrong, with the reason."""
 
 DO = re.compile(
