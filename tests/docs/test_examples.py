@@ -55,6 +55,16 @@ async def test_a_platform_a_tool_and_a_command_are_added(
     assert result["content"] == "Sunday"
 
 
+async def test_the_linter_likes_the_examples(sandbox: Sandbox) -> None:
+    added = [
+        block.language.partition(" ")[2] for block in PAGE.blocks if "python " in block.language
+    ]
+    assert len(added) == 3
+    for check in ("check", "format --check"):
+        ended = await sandbox.run(f".venv/bin/ruff {check} {' '.join(added)}")
+        assert ended.status == 0, ended.said
+
+
 def test_the_platform_has_everything_that_an_adapter_has(tmp_path: Path) -> None:
     [code] = [block.text for block in PAGE.blocks if "bots/pipe/" in block.language]
     made: dict[str, Any] = {"__name__": "pipe"}
