@@ -20,6 +20,14 @@ NAMES = [
 """Every setting as an environment variable; a name with * stands for a family of them."""
 
 WRONG = {
+    "PORT": ["0", "70000", "http"],
+    "METRICS_PORT": ["0", "http"],
+    "DASHBOARD": ["perhaps"],
+    "DASHBOARD_TEXTS": ["perhaps"],
+    "LOG_LEVEL": ["loud"],
+    "LOG_FORMAT": ["xml"],
+    "SENTRY_DSN": ["two words"],
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ["collector:4317"],
     "DATABASE_URL": ["mysql://host/name", "sqlite:///:memory:", "parley.db"],
     "DATABASE_DIRECT_URL": ["sqlite:///parley.db", "host"],
     "DATABASE_CONNECTIONS": ["0", "many", "1.5"],
@@ -62,17 +70,9 @@ WRONG = {
     "TELEGRAM_API_URL": ["api.telegram.org"],
     "TELEGRAM_FILES_DIR": ["here", "/nowhere"],
     "TELEGRAM_WEBHOOK_URL": [
-        *("bot.example.org", "http://bot.example.org", "https://a.org:81/x", "https://a.org/?x=1"),
-        *("https://a.org/livez", "https://a.org/a b"),
+        *("bot.example.org", "http://bot.example.org", "https://bot.example.org:9443"),
+        *("https://u@bot.example.org", "https://bot.example.org/a b", "https://h/metrics"),
     ],
-    "PORT": ["0", "http", "70000"],
-    "METRICS_PORT": ["0", "70000"],
-    "DASHBOARD": ["perhaps"],
-    "DASHBOARD_TEXTS": ["perhaps"],
-    "LOG_LEVEL": ["loud"],
-    "LOG_FORMAT": ["xml"],
-    "SENTRY_DSN": ["two words"],
-    "OTEL_EXPORTER_OTLP_ENDPOINT": ["collector"],
     "DISCORD_TOKEN": ["two words"],
     "DISCORD_API_URL": ["discord.com"],
 }
@@ -80,7 +80,7 @@ WRONG = {
 
 NEVER_WRONG = {
     "SYSTEM_PROMPT": "any text is one; a limit that it is too long for names itself",
-    "HOST": "only the machine knows its addresses; a start that cannot open one says so",
+    "HOST": "whether an address is one of the machine is seen when it is opened",
 }
 """The settings of which no value is wrong, with the reason."""
 

@@ -44,11 +44,11 @@ def _webhook_url(value: str) -> str:
     url = check_url(value)
     split = urlsplit(url)
     if split.query or split.fragment or split.username is not None:
-        raise ValueError("write it in the form https://host/path")
+        raise ValueError("not of the form https://host/path; write it so")
     if not _PATH.fullmatch(split.path):
-        raise ValueError("the path may have letters, digits, and / . _ ~ -; choose another one")
+        raise ValueError("the path may have letters, digits, and / . _ ~ -; write no others")
     if split.path.startswith(TAKEN):
-        raise ValueError(f"the bot answers something else under {split.path}; choose another path")
+        raise ValueError(f"the bot answers something else under {split.path}; name another path")
     return url if split.path else f"{url}{PATH}"
 
 
@@ -87,10 +87,10 @@ class Telegram(Platform):
         split = urlsplit(self.telegram_webhook_url)
         if self.telegram_webhook_url and self.telegram_api_url == PUBLIC_SERVER:
             if split.scheme != "https":
-                raise ValueError("TELEGRAM_WEBHOOK_URL: Telegram wants https://; write such a URL")
+                raise ValueError("TELEGRAM_WEBHOOK_URL: Telegram wants https://; write it so")
             if (split.port or 443) not in WEBHOOK_PORTS:
                 raise ValueError(
-                    "TELEGRAM_WEBHOOK_URL: Telegram wants port 443, 80, 88 or 8443; set one"
+                    "TELEGRAM_WEBHOOK_URL: Telegram wants port 443, 80, 88 or 8443; name one"
                 )
         return self
 
@@ -133,4 +133,5 @@ class Telegram(Platform):
         from bots.telegram import checkup  # noqa: PLC0415 - as above
 
         token = self.telegram_token.get_secret_value()
-        return checkup.checks(checkup.Account(token, self.telegram_api_url), me, known)
+        account = checkup.Account(token, self.telegram_api_url, self.telegram_webhook_url)
+        return checkup.checks(account, me, known)

@@ -35,6 +35,8 @@ class Account:
 
     token: str
     url: str
+    webhook: str = ""
+    """The URL at which the bot takes updates; "" if it polls."""
 
     async def call(self, method: str, **parameters: str | int) -> Any:
         """Return the result of a call.
@@ -98,10 +100,13 @@ async def webhook(account: Account) -> list[Finding]:
     told = await account.call("getWebhookInfo")
     told = told if isinstance(told, dict) else {}
     found = []
-    if url := told.get("url"):
+    url = told.get("url")
+    if url and url == account.webhook:
+        found += _undelivered(told)
+    elif url:
         host = line(urlsplit(str(url)).hostname or "an unknown host")
-        what = f"Telegram sends what people write to a webhook at {host}, so a poll gets nothing"
-        remedy = "stop the program there; Parley removes the webhook at its start"
+        what = f"Telegram sends what people write to a webhook at {host}, and nothing to the bot"
+        remedy = "stop the program there; at its start, Parley takes the updates back"
         found.append(fault("telegram.webhook", what, remedy))
     waiting = told.get("pending_update_count")
     if isinstance(waiting, int) and waiting >= MANY:
@@ -110,9 +115,22 @@ async def webhook(account: Account) -> list[Finding]:
     return found
 
 
+def _undelivered(told: Json) -> list[Finding]:
+    """Return the last failure of our own webhook, while updates wait for it."""
+    if not (told.get("last_error_message") and told.get("pending_update_count")):
+        return []
+    reason = line(told["last_error_message"])
+    what = f"Telegram cannot deliver to TELEGRAM_WEBHOOK_URL: {reason}"
+    return [fault("telegram.deliveries", what, "see that the URL leads to PORT of the bot")]
+
+
 async def pollers(account: Account, known: Acquaintance) -> list[Finding]:
     """Look for another program that polls with the token, unless our own bot may poll."""
-    if known.is_heard is not False or (await account.call("getWebhookInfo")).get("url"):
+    if (
+        account.webhook
+        or known.is_heard is not False
+        or (await account.call("getWebhookInfo")).get("url")
+    ):
         return []
     clock = asyncio.get_running_loop().time
     until = clock() + WATCHED

@@ -4,7 +4,8 @@ Revision 0032, follows 0031, 2026-11-29.
 
 The tables are new, and the new columns are empty in older rows. The weeks of people are summed up
 from their days, of which those of nine days are kept. The index has no rows yet; on
-PostgreSQL it is built beside the writers, outside of the transaction.
+PostgreSQL it is built beside the writers, outside of the transaction. A try that was cut off there
+is taken up again.
 """
 
 # The previous release runs on this schema during a deploy: break nothing that it reads or writes.
@@ -36,17 +37,20 @@ WEEKS = """
     INSERT INTO spendings (span, first, user_id, answers, tokens, cost)
     SELECT 'week', {monday}, user_id, sum(answers), sum(tokens), sum(cost)
     FROM spendings WHERE span = 'day' GROUP BY {monday}, user_id
+    ON CONFLICT DO NOTHING
 """
 ACTIVES = """
     INSERT INTO actives (span, first, people)
     SELECT span, first, count(*) FROM spendings
     WHERE span IN ('week', 'month') AND answers > 0 GROUP BY span, first
+    ON CONFLICT DO NOTHING
 """
 
 
 def upgrade() -> None:
-    op.add_column("turns", sa.Column("reason", sa.Text))
-    op.add_column("turns", sa.Column("model_ms", sa.Integer))
+    again = op.get_bind().dialect.name == "postgresql" or None
+    op.add_column("turns", sa.Column("reason", sa.Text), if_not_exists=again)
+    op.add_column("turns", sa.Column("model_ms", sa.Integer), if_not_exists=again)
     op.create_table(
         "hours",
         sa.Column("name", sa.Text, nullable=False),
@@ -54,6 +58,7 @@ def upgrade() -> None:
         sa.Column("step", sa.Integer, nullable=False),
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("name", "hour", "step", name="pk_hours"),
+        if_not_exists=True,
     )
     op.create_table(
         "actives",
@@ -61,6 +66,7 @@ def upgrade() -> None:
         sa.Column("first", sa.Date, nullable=False),
         sa.Column("people", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("span", "first", name="pk_actives"),
+        if_not_exists=True,
     )
     op.execute(WEEKS.format(monday=MONDAYS[op.get_bind().dialect.name]))
     op.execute(ACTIVES)
@@ -74,9 +80,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_logins"),
+        if_not_exists=True,
     )
     for column in ("browser", "account_id", "created_at"):
-        op.create_index(f"ix_logins_{column}", "logins", [column])
+        op.create_index(f"ix_logins_{column}", "logins", [column], if_not_exists=True)
     op.create_table(
         "visits",
         sa.Column("digest", sa.LargeBinary, nullable=False),
@@ -86,6 +93,7 @@ def upgrade() -> None:
             for name in ("began_at", "seen_at")
         ),
         sa.PrimaryKeyConstraint("digest", name="pk_visits"),
+        if_not_exists=True,
     )
     with outside() as how:
         op.drop_index(INDEX, "turns", if_exists=True, **how)

@@ -266,6 +266,17 @@ async def test_a_planted_fault_is_named_with_a_remedy_and_hides_nothing(
             assert secret not in str(each)
 
 
+async def test_the_webhook_of_the_bot_itself_is_no_fault_until_it_fails(scene: Scene) -> None:
+    url = "https://bot.example.org/telegram"
+    scene.telegram.webhook = url
+    scene.write(TELEGRAM_WEBHOOK_URL=url, PORT="8080")
+    assert await scene.find() == []
+    told = {"url": url, "pending_update_count": 3, "last_error_message": "Connection refused"}
+    body = json.dumps({"ok": True, "result": told}).encode()
+    scene.telegram.rubbish.order("getWebhookInfo", body, times=9)
+    assert [each.name for each in await scene.find()] == ["telegram.deliveries"]
+
+
 async def test_one_fault_hides_no_other(scene: Scene) -> None:
     _webhook(scene)
     _no_intent(scene)
