@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=8)
 """The time for which a process may listen; after it, another one replaces a dead process."""
+STALL = 0.5
+"""The seconds by which a task that wakes late tells that the process could not run."""
 STAND_BY = 1.0
 """The seconds between two attempts to take a lease that another process has."""
 
@@ -227,18 +229,19 @@ class _Term:
 
 
 async def _end_when_over(lease: asyncio.Timeout, term: _Term, last_try: float) -> None:
-    """End a lease that was not renewed in time, nor in `last_try` seconds after it.
+    """End a lease that was not renewed in time.
 
-    So a process that could not run for a while renews its lease if no other one has taken it. It
-    goes on and misses nothing.
+    A process that could not run for a while has `last_try` seconds to renew it: if no other one has
+    taken it, it goes on and misses nothing.
     """
     clock = asyncio.get_running_loop().time
     while True:
         await asyncio.sleep(term.until - clock())
-        if clock() < term.until:
+        late = clock() - term.until
+        if late < 0:
             continue
         term.moved.clear()
-        if not await happens(term.moved, last_try):
+        if late < STALL or not await happens(term.moved, last_try):
             _end(lease)
             return
 
