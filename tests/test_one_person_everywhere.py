@@ -20,7 +20,7 @@ MOST, MOST_IN_ONE = 100, 7
 WITHIN = 280
 """The seconds after which turns are taken to be lost."""
 
-ANSWERED = "SELECT count(*) FROM turns WHERE outcome = 'ok'"
+ANSWERED = "SELECT count(*) FROM turns WHERE kind = 'chat' AND outcome = 'ok'"
 REFUSED = "SELECT count(*) FROM turns WHERE outcome = 'refused'"
 COUNTED = "SELECT sum(turns) FROM calls WHERE settled_at IS NOT NULL"
 IN_THE_GROUP = "SELECT sum(turns) FROM calls WHERE group_id = 1"
