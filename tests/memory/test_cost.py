@@ -110,11 +110,11 @@ SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
 async def visited(url: str, model: ModelServer, turns: int = 5) -> tuple[int, int]:
     """The least statements that one of some turns took, and the rows that all of them read.
 
-    Workers look at the inbox now and then, more often in a longer time: the lesser of two figures
+    Workers look at the inbox now and then, more often in a longer time: the least of three figures
     counts.
     """
     statements, read = [], []
-    for _ in range(2):
+    for _ in range(3):
         with psycopg.connect(postgres.conninfo(make_url(url))) as connection:
             # The requests of a minute are counted from its turns: let those before be older.
             connection.execute("UPDATE turns SET created_at = created_at - interval '1 hour'")
