@@ -1,4 +1,4 @@
-"""What operators ask about turns, and their orders to try some again, to stop or to end them."""
+"""Orders about turns: operators list and show them, try some again, stop or end them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
