@@ -193,7 +193,7 @@ async def run(
                     shows_words=loaded.dashboard_texts,
                 )
             )
-        await work(worker, connections.run(connects), loaded.drain_seconds)
+        await work(worker, errands, connections.run(connects), loaded.drain_seconds)
 
 
 def _check_ports(loaded: Settings, platforms: Sequence[Platform]) -> None:

@@ -24,11 +24,18 @@ log = logging.getLogger("parley")
 
 LAST_SECONDS = 8.0
 """The most seconds to stop after the drain; a dyno kills a process 30 seconds after its signal."""
+ERRAND_SECONDS = 3.0
+"""The most seconds for which a stop waits for errands, such as to end "is thinking…"."""
 LOOK_UP_SECONDS = 24 * 3600.0
 """The seconds between two looks at the catalogue of models."""
 
 
-async def work(worker: Worker, listening: Coroutine[Any, Any, None], drain_seconds: float) -> None:
+async def work(
+    worker: Worker,
+    errands: Errands,
+    listening: Coroutine[Any, Any, None],
+    drain_seconds: float,
+) -> None:
     """Listen and answer; on a signal, stop listening at once and give answers time to end."""
     stop = asyncio.Event()
     with suppress(NotImplementedError):  # on Windows, where Ctrl-C ends the process at once
@@ -42,7 +49,7 @@ async def work(worker: Worker, listening: Coroutine[Any, Any, None], drain_secon
         hearing.cancel()
         if stop.is_set():
             log.info("stopping: answers in hand have %g s to finish", drain_seconds)
-            await worker.drain(drain_seconds)
+            await asyncio.gather(worker.drain(drain_seconds), errands.finish(ERRAND_SECONDS))
             asyncio.get_running_loop().call_later(LAST_SECONDS, _leave)
         stopping.cancel()
         working.cancel()

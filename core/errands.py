@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from core.adapter import Account, Adapter, Address
 from core.db import Session, Sessions, transact
 from core.errors import DeliveryError, RetryAfter, Undeliverable, place
+from core.gates import happens
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ class Errands:
         self._free_at: dict[Account, float] = {}
         """The times until which accounts are left alone, on the event loop's clock."""
         self._came = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def serve(self, adapter: Adapter) -> None:
         """Carry out the errands of one more account from now on."""
@@ -91,6 +94,11 @@ class Errands:
         if errand.key not in self._tasks and len(self._tasks) < MOST:
             self._tasks[errand.key] = _Task(errand)
             self._came.set()
+            self._idle.clear()
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until every errand is done, at most so many seconds."""
+        await happens(self._idle, seconds)
 
     async def run(self) -> None:
         """Carry out errands for ever."""
@@ -136,6 +144,8 @@ class Errands:
         self._free_at[account] = asyncio.get_running_loop().time() + pause
         if not pause or task.tries == TRIES:
             self._tasks.pop(task.errand.key, None)
+        if not self._tasks:
+            self._idle.set()
 
     async def _do(self, task: _Task, adapter: Adapter) -> None:
         match task.errand:

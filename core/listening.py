@@ -138,9 +138,10 @@ class Listening:
 
         If another process has it, log that once.
         """
-        self._states[account] = state
+        self._states.setdefault(account, State.CONNECTING)
         if until := await self._take(account):
             return until
+        self._states[account] = state
         if state is State.STANDING_BY:
             log.warning("standing by: another process listens on %s as %s", *account)
         while True:

@@ -9,7 +9,7 @@ class State(StrEnum):
     """The part that a process has in listening for an account."""
 
     CONNECTING = "connecting"
-    """The platform has not answered yet."""
+    """The platform has not answered yet, or the database whether another process listens."""
     LISTENING = "listening"
     STANDING_BY = "standing by"
     """Another process listens."""

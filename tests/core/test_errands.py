@@ -14,7 +14,7 @@ from core.db import Sessions
 from core.errands import Dismiss, Errand, Errands, Leave, Tell
 from core.errors import DeliveryError, Muted, RetryAfter, Unreachable
 from tests.memory.desk import Paper
-from tests.records import eventually
+from tests.records import PATIENCE, eventually
 
 HERE = Address("paper", "1", "5", places=("5",))
 THERE = Address("other", "1", "5", places=("5",))
@@ -128,6 +128,21 @@ async def test_the_bot_says_goodbye_once_and_leaves(sqlite_sessions: Sessions) -
         adapter.failures = [Muted("no right to write"), Unreachable("away")]
         at_work.take(Leave("b", HERE, "Goodbye!"))
         await eventually(lambda: adapter.kinds() == ["send", "leave", "leave"])
+
+
+async def test_a_stop_waits_for_what_is_left_but_not_for_a_platform_that_is_away(
+    sqlite_sessions: Sessions,
+) -> None:
+    adapter, away = Recorder(), Recorder(name="other", failures=[RetryAfter(600.0)])
+    async with working(sqlite_sessions, adapter, away) as at_work:
+        await at_work.finish(0.0)
+        for key in ("a", "b", "c"):
+            at_work.take(Dismiss(key, HERE, "4", "t"))
+        await at_work.finish(PATIENCE)
+        assert len(adapter.done) == 3
+        at_work.take(tell("d", THERE))
+        await at_work.finish(0.05)
+    assert away.done == []
 
 
 async def test_a_flood_makes_no_queue(sqlite_sessions: Sessions) -> None:

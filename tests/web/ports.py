@@ -60,6 +60,19 @@ class Probe:
             while (await self.health())["reason"] != reason:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
 
+    async def until_heard(self, within: float) -> None:
+        """Wait until `/healthz` tells that the account gave a sign less than `within` seconds ago.
+
+        A busy machine may hold up one sign, not all.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while await self._silence() >= within:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+
+    async def _silence(self) -> float:
+        seconds: float = (await self.health())["accounts"][0]["heard_seconds_ago"]
+        return seconds
+
     async def _status_of(self, path: str) -> int:
         try:
             return await self.status(path)
