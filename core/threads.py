@@ -23,13 +23,16 @@ class Threads:
         self._number = number
         self._last: Callable[[], None] = lambda: None
         self._name = name
+        self._has_stopped = False
         self._start(number)
 
     def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Return the future result of `work`, which runs in the context of its caller.
 
-        To cancel the future does not stop the work.
+        To cancel the future does not stop the work. Raises RuntimeError after `stop`.
         """
+        if self._has_stopped:
+            raise RuntimeError(f"the threads of the {self._name} have ended")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -47,6 +50,7 @@ class Threads:
     def stop(self, last: Callable[[], None]) -> None:
         """End each thread when the queued work is done; each calls `last` before it ends."""
         self._last = last
+        self._has_stopped = True
         for _ in range(self._number):
             self._queue.put(None)
 

@@ -16,6 +16,7 @@ from tests import postgres
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
+from tests.statements import share_compiled
 
 # How long an example takes on a busy machine says nothing about the code.
 settings.register_profile("parley", deadline=None, derandomize=True)
@@ -44,6 +45,12 @@ def is_loopback(host: str) -> bool:
 
 
 sys.addaudithook(stay_inside)
+share_compiled()
+
+
+def pytest_configure() -> None:
+    """Keep the tests' files in memory, where there is room: SQLite syncs at each commit."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(postgres.scratch()))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,25 @@ PATIENCE = 120
 """The seconds after which what a test waits for is taken to be lost: a bound, no assertion."""
 
 
-@cache
+_engines: dict[str, Engine] = {}
+"""The engine of the database that was read last."""
+
+
 def _engine(url: str) -> Engine:
-    """Return the engine of a database: to make one anew takes longer than most queries."""
-    return create_engine(normal_url(url), poolclass=NullPool)
+    """Return the engine of a database: to make one anew takes longer than most queries.
+
+    A server starts a process for each connection, so connections to it are kept until another
+    database is read. Those to a file are not, because it may be moved or deleted.
+    """
+    if url not in _engines:
+        for engine in _engines.values():
+            engine.dispose()
+        _engines.clear()
+        made = make_url(normal_url(url))
+        is_file = made.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"poolclass": NullPool} if is_file else {"pool_pre_ping": True}
+        _engines[url] = create_engine(made, **options)
+    return _engines[url]
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ async def test_what_is_pushed_is_heard_by_all_and_looked_after_by_one(
     await on_air(one)
     await on_air(other)
     assert first.states == {account: State.LISTENING}
-    assert second.states == {account: State.RECEIVING}
+    await rows.until(lambda: asyncio.sleep(0, second.states == {account: State.RECEIVING}))
     for number, radio in enumerate((one, other)):
         radio.events.put_nowait(message(str(number)))
     await rows.until(lambda: asyncio.sleep(0, len(heard) == 2))
