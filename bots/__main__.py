@@ -18,7 +18,6 @@ if __name__ == "__main__":
 
 from bots import dynos, permissions, streams
 from bots import log as lines
-from bots.composition import run
 from bots.loading import NAMES, load
 from bots.platform import Platform
 from bots.registry import PLATFORMS
@@ -107,6 +106,8 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
         _log_to_stderr(loaded, chosen)
         permissions.warn(*db.files(loaded.database_url), ".env")
         dynos.warn(db.files(loaded.database_url))
+        from bots.composition import run  # noqa: PLC0415 - a command or a wrong setting needs no bot
+
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(run(loaded, chosen, listen=listen))
     except* SettingsError as group:
