@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -209,9 +210,10 @@ def test_files_are_read_and_written_one_at_a_time(database_url: str, tmp_path: P
             connection.execute(models.attachments.insert(), file)
     engine.dispose()
     saved = tmp_path / "parley.backup"
+    target = f"sqlite:///{tmp_path / 'target.db'}"
     for work in (
-        lambda: backup.save(database_url, saved, now=NOW),
-        lambda: backup.load(f"sqlite:///{tmp_path / 'target.db'}", saved),
+        partial(backup.save, database_url, saved, now=NOW),
+        partial(backup.load, target, saved),
     ):
         tracemalloc.start()
         try:

@@ -173,9 +173,11 @@ class Watch:
         if self.file and not any(each.kind == "disk" for each in matters):
             over.append(("disk", ""))
         for platform in self.platforms:
-            if self._hears(platform, seen.listeners, now):
+            if hearing := self._hearing(platform, seen.listeners, now):
                 self._silent.pop(platform, None)
-                over.append(("deaf", platform))
+                # The lease of another process does not tell whether its connection is up.
+                if self.worker_id in hearing:
+                    over.append(("deaf", platform))
                 continue
             since = self._silent.setdefault(platform, now)
             if now - since >= LONG:
@@ -192,15 +194,17 @@ class Watch:
                 del self._refusals[kind]
         return [key for key, since in seen.open.items() if key[0] in MODEL and since < answered_at]
 
-    def _hears(self, platform: str, listeners: Mapping[Account, Listener], now: datetime) -> bool:
-        """Return whether some process listens on a platform, as far as this one can know."""
-        adapters = self.adapters()
+    def _hearing(
+        self, platform: str, listeners: Mapping[Account, Listener], now: datetime
+    ) -> set[str]:
+        """Return the processes that listen on a platform, as far as this one can know."""
+        adapters, hearing = self.adapters(), set()
         for account, listener in listeners.items():
             if account[0] == platform and listener.until > now:
                 adapter = adapters.get(account)
                 if listener.worker_id != self.worker_id or (adapter and adapter.hears):
-                    return True
-        return False
+                    hearing.add(listener.worker_id)
+        return hearing
 
     def _of_model(self, now: datetime) -> Iterable[Matter]:
         """Return what the models tell of their service."""
@@ -240,7 +244,8 @@ class Watch:
             for key in {*over, *ended} & told.keys():
                 await end(session, self.admins, key, now=now)
             if outage is not None and outage.told:
-                past = Matter("database_was", outage.since, facts={"until": now})
+                # Other processes meet the end of this outage before another one can be long.
+                past = Matter("database_was", outage.since, facts={"until": now}, again=LONG)
                 if await tell(session, self.admins, past, now=now):
                     await end(session, self.admins, past.key, now=now)
 
