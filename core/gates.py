@@ -214,8 +214,8 @@ def _burst(rate: float) -> float:
     return max(rate / 5, 1)
 
 
-async def happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, at most so many seconds; return whether it is set."""
+async def happens(event: asyncio.Event, seconds: float | None) -> bool:
+    """Wait for an event, at most so many seconds if any are told; return whether it is set."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
