@@ -264,7 +264,7 @@ class Chat:
     async def _commit(self, call: OpenCall, ending: _Ending) -> Turn:
         """Store the answer, remember it and settle its cost, all in one transaction."""
         turn, reply = call.turn, call.reply
-        text, outcome = ending.text, ending.outcome
+        outcome = ending.outcome
         is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
         tries, ended = count(), replace(turn, outcome=outcome)
 
@@ -272,7 +272,8 @@ class Chat:
             now, standing = self._now(), known(ended)
             if next(tries) and await inbox.is_answered(session, turn):
                 # An earlier try was committed, and the database could not say so.
-                return ended, text, None
+                stored = await inbox.current(session, ended)
+                return stored, await inbox.answer_of(session, turn.id), None
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
             elif turn.question.again and not is_kept:
