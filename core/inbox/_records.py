@@ -255,6 +255,7 @@ async def unanswered(session: Session, speaker: Speaker) -> list[int]:
             turns.c.kind == "chat",
             turns.c.user_id == speaker.user_id,
             turns.c.conversation_id == speaker.conversation_id,
+            turns.c.delivered_at.is_(None),
             turns.c.answered_at.is_(None),
         )
     )
