@@ -2,15 +2,13 @@
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
-from core import fleet, words
+from core import fleet, sqlite, words
 from core.adapter import Account, Adapter
 from core.alerts import _checks as checks
 from core.alerts._matters import Key, Matter, end, open_ones, places_of, take, tell
@@ -28,7 +26,6 @@ from core.llm import LLM
 from core.outages import is_full
 from core.places import Place
 from core.quota import Rules
-from core.sqlite import PART, ROOM
 from core.text import plain_moments
 
 log = logging.getLogger(__name__)
@@ -219,9 +216,9 @@ class Watch:
         """Return the matter of a disk that is nearly full, or was full a moment ago."""
         if self.file is not None:
             with suppress(OSError):
-                disk = shutil.disk_usage(Path(self.file).absolute().parent)
-                if disk.free < ROOM and disk.free * PART < disk.total:
-                    yield Matter("disk", now, facts={"megabytes": disk.free // 1_000_000})
+                left = sqlite.last_room(self.file)
+                if left is not None:
+                    yield Matter("disk", now, facts={"megabytes": left // 1_000_000})
             return
         full_at, clock = self.sessions.full_at, asyncio.get_running_loop().time()
         if full_at is not None and clock - full_at < 2 * self.every:

@@ -92,8 +92,8 @@ class Chat:
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
         """Store and remember the whole answer of a turn, and settle its cost; return the new turn.
 
-        Raises ModelBusy, ModelBroke or DeliveryError when the turn has to be tried again later,
-        and LeaseLost when another attempt owns it.
+        Raises DeliveryError when the turn has to be tried again later, for a summary also ModelBusy
+        and ModelBroke, and LeaseLost when another attempt owns it.
         """
         call = self._call(turn, reply)
         try:
