@@ -13,7 +13,7 @@ from typing import Protocol
 from core.marks import _
 
 Account = tuple[str, str]
-"""A platform and the id of our account there."""
+"""A platform, and the id of an account there, ours or a person's."""
 
 
 @dataclass(frozen=True, slots=True)

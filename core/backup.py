@@ -8,16 +8,17 @@ import base64
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from io import TextIOWrapper
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Column,
     Connection,
     Date,
@@ -36,7 +37,7 @@ from sqlalchemy import (
 )
 
 from core import db, sqlite
-from core.errors import SettingsError
+from core.errors import MISSHAPEN, SettingsError
 
 FORMAT = 1
 """The form of the file; another number means another form."""
@@ -45,8 +46,11 @@ LEFT_OUT = ("alembic_version", "workers", "listeners", "pauses", "logins", "visi
 """The tables without anything to keep: who runs at the moment, and the revision of the tables."""
 INDEX = "search"
 """The beginning of the names of the index for search, which each engine makes by itself."""
-AT_ONCE = 500
-"""The rows that are read or written at a time."""
+AT_ONCE, WITH_WORDS, WITH_BYTES = 500, 20, 1
+"""The rows that are read at a time; of tables with messages; of tables with whole files."""
+CHARACTERS = 1_000_000
+"""The length of the lines whose rows are written at a time, about."""
+NOT_WHOLE = "{path}: is no whole backup of Parley"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def load(url: str, path: Path) -> Backup:
         with sqlite.exclusive(file) if file else nullcontext(), db.usable():
             _make_tables(url, backup.revision)
             with _writing(url) as connection:
-                _fill(connection, archive, backup)
+                _fill(connection, archive, backup, path)
             db.upgrade(url)
     return backup
 
@@ -174,7 +178,7 @@ def _write_rows(connection: Connection, table: Table, entry: TextIOWrapper) -> i
     number = 0
     entry.write(json.dumps([column.name for column in columns]) + "\n")
     found = connection.execute(
-        select(*columns), execution_options={"yield_per": AT_ONCE, "stream_results": True}
+        select(*columns), execution_options={"yield_per": _at_once(table), "stream_results": True}
     )
     for row in found:
         entry.write(json.dumps([_plain(value) for value in row], ensure_ascii=False) + "\n")
@@ -182,6 +186,14 @@ def _write_rows(connection: Connection, table: Table, entry: TextIOWrapper) -> i
     entry.flush()
     entry.detach()
     return number
+
+
+def _at_once(table: Table) -> int:
+    """Return the number of rows that are in memory together while a table is read."""
+    types = [column.type for column in _columns(table)]
+    if any(isinstance(each, LargeBinary) for each in types):
+        return WITH_BYTES
+    return WITH_WORDS if any(isinstance(each, JSON) for each in types) else AT_ONCE
 
 
 def _plain(value: Any) -> Any:
@@ -199,13 +211,23 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a backup whose files are all as they were written."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
+        archive = zipfile.ZipFile(path)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError):
-        raise SettingsError(f"{path}: is no whole backup of Parley") from None
+    except zipfile.BadZipFile:
+        raise SettingsError(NOT_WHOLE.format(path=path)) from None
+    with archive:
+        try:
+            is_whole = archive.testzip() is None
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from None
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+            is_whole = False
+        if not is_whole:
+            raise SettingsError(NOT_WHOLE.format(path=path))
+        yield archive
 
 
 def _manifest(archive: zipfile.ZipFile, path: Path) -> Backup:
@@ -239,26 +261,42 @@ def _tells(table: Table) -> bool:
     return table.name in ("users", "turns", "calls")
 
 
-def _fill(connection: Connection, archive: zipfile.ZipFile, backup: Backup) -> None:
+def _fill(connection: Connection, archive: zipfile.ZipFile, backup: Backup, path: Path) -> None:
     """Insert all rows in place of those that the migrations make."""
     for table in _tables(connection):
         connection.execute(table.delete())
         if table.name in backup.rows:
-            with archive.open(f"{table.name}.jsonl") as entry:
-                _fill_table(connection, table, TextIOWrapper(entry, "utf-8"))
+            _fill_table(connection, table, _rows(connection, table, archive, path))
 
 
-def _fill_table(connection: Connection, table: Table, lines: Iterable[str]) -> None:
-    every = iter(lines)
-    columns = [table.columns[name] for name in json.loads(next(every))]
-    rows = (
-        {
-            column.key: _value(connection, column, value)
-            for column, value in zip(columns, json.loads(line), strict=True)
-        }
-        for line in every
-    )
-    while some := list(islice(rows, AT_ONCE)):
+def _rows(
+    connection: Connection, table: Table, archive: zipfile.ZipFile, path: Path
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows of a table as the database takes them, with the lengths of their lines."""
+    try:
+        with archive.open(f"{table.name}.jsonl") as entry:
+            lines = TextIOWrapper(entry, "utf-8")
+            columns = [table.columns[name] for name in json.loads(lines.readline())]
+            for line in lines:
+                values = zip(columns, json.loads(line), strict=True)
+                row = {column.key: _value(connection, column, value) for column, value in values}
+                yield len(line), row
+    except MISSHAPEN:
+        raise SettingsError(NOT_WHOLE.format(path=path)) from None
+
+
+def _fill_table(
+    connection: Connection, table: Table, rows: Iterable[tuple[int, dict[str, Any]]]
+) -> None:
+    some: list[dict[str, Any]] = []
+    characters = 0
+    for length, row in rows:
+        some.append(row)
+        characters += length
+        if len(some) == AT_ONCE or characters >= CHARACTERS:
+            connection.execute(table.insert(), some)
+            some, characters = [], 0
+    if some:
         connection.execute(table.insert(), some)
     [key, *others] = table.primary_key.columns
     if connection.dialect.name == "postgresql" and isinstance(key.type, Integer) and not others:
@@ -291,11 +329,14 @@ def _value(connection: Connection, column: Column[Any], value: Any) -> Any:
 
 @contextmanager
 def _references_later(connection: Connection) -> Iterator[None]:
-    """Check the references between rows at the end, as those of a conversation and its newest
-    message, which refer to each other."""
+    """Check the references between rows at the end.
+
+    A conversation and its newest message, for example, refer to each other.
+    """
     if connection.dialect.name == "sqlite":
         yield  # it checks none unless it is told to
-        assert not connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+            raise SettingsError("the backup lacks rows to which other rows of it refer")
         return
     references = connection.exec_driver_sql(
         "SELECT conrelid::regclass::text, conname FROM pg_constraint"

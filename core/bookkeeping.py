@@ -1,4 +1,4 @@
-"""Bookkeeping that nobody needs any more: old turns with their posts, events, pauses, notices."""
+"""Deletes bookkeeping that nobody needs any more: see `prune`."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, delete, exists, func, select, tuple_, update
 
 from core import models
-from core.db import Session, Sessions
+from core.db import Session, Sessions, row_count
 from core.tasks import repeat, walk
 from core.turns import IDS_PER_TURN
 
@@ -17,7 +17,7 @@ BATCH = 50
 LONGEST_WINDOW = timedelta(days=32)
 """An allowance that began so long ago counts an old window, and a correction counts nowhere."""
 ANY = 2**62
-"""No owner has a larger id, or one below the negative of it: groups have negative ones."""
+"""All owners' ids lie between -ANY and ANY; those of groups are negative."""
 
 _turns = models.turns
 _newer = _turns.alias("newer")
@@ -123,7 +123,7 @@ async def _date_events(session: Session) -> bool:
     dated = await session.execute(
         update(_events).where(tuple_(*_events.primary_key).in_(undated)).values(noted_at=func.now())
     )
-    return dated.rowcount == BATCH
+    return row_count(dated) == BATCH
 
 
 async def _prune(session: Session, *, which: Table, ended: str, before: datetime) -> bool:
@@ -134,7 +134,7 @@ async def _prune(session: Session, *, which: Table, ended: str, before: datetime
     gone = await session.execute(
         delete(which).where(tuple_(*which.primary_key).in_(old.limit(BATCH)))
     )
-    return gone.rowcount == BATCH
+    return row_count(gone) == BATCH
 
 
 async def _prune_recipients(session: Session, *, before: datetime) -> bool:
@@ -144,7 +144,7 @@ async def _prune_recipients(session: Session, *, before: datetime) -> bool:
     gone = await session.execute(
         delete(_recipients).where(tuple_(*_recipients.primary_key).in_(some.limit(BATCH)))
     )
-    return gone.rowcount == BATCH
+    return row_count(gone) == BATCH
 
 
 async def _prune_allowances(session: Session, after: int, *, before: datetime) -> int | None:
@@ -188,4 +188,4 @@ async def _prune_strangers(session: Session, *, before: datetime) -> bool:
         *(~is_more for is_more in _IS_MORE),
     )
     gone = await session.execute(delete(_users).where(_users.c.id.in_(strangers.limit(BATCH))))
-    return gone.rowcount == BATCH
+    return row_count(gone) == BATCH

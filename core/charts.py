@@ -173,7 +173,7 @@ class _Pen:
         return self._font(size).getlength(text) / FINE
 
     def _font(self, size: int) -> FreeTypeFont:
-        from PIL import ImageFont  # noqa: PLC0415 - as above
+        from PIL import ImageFont  # noqa: PLC0415 - few processes ever draw
 
         if size not in self._fonts:
             font = ImageFont.load_default(size * FINE)  # comes with Pillow, on every system

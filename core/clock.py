@@ -1,6 +1,7 @@
 """The clock that all processes share: the database's."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,10 @@ from sqlalchemy import func, select
 
 from core.db import Session, Sessions, transact
 
-EVERY = 30.0
-"""Seconds between two readings of the database's clock."""
+EVERY, SOON = 30.0, 1.0
+"""Seconds between two readings of the database's clock, and after one that was slow."""
+SLOW = 1.0
+"""The seconds that a reading may take; half of them is the most that it can be wrong by."""
 
 _NOW = select(func.clock_timestamp())
 
@@ -36,22 +39,28 @@ class Clock:
         self._machine = machine
         self._monotonic = monotonic
         self._zero = machine() - timedelta(seconds=monotonic())
+        self._took = self._took_last = math.inf
+        """The seconds of the reading that counts, and of the last one."""
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
         return self._zero + timedelta(seconds=self._monotonic())
 
     async def read(self, session: Session) -> None:
-        """Read the database's clock."""
+        """Read the database's clock; a slow reading changes nothing after a better one."""
         before = self._monotonic()
         told = self._machine()
         if session.dialect == "postgresql":
             told = (await session.execute(_NOW)).scalar_one()
-        # The server read its clock at some moment between our question and its answer.
-        self._zero = told.astimezone(UTC) - timedelta(seconds=(before + self._monotonic()) / 2)
+        after = self._monotonic()
+        self._took_last = after - before
+        if self._took_last <= max(self._took, SLOW):
+            # The server read its clock at some moment between our question and its answer.
+            self._zero = told.astimezone(UTC) - timedelta(seconds=(before + after) / 2)
+            self._took = self._took_last
 
     async def follow(self, sessions: Sessions) -> None:
-        """Read the database's clock every `EVERY` seconds, until cancelled."""
+        """Read the database's clock at intervals, until cancelled."""
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(SOON if self._took_last > SLOW else EVERY)
             await transact(sessions, self.read)

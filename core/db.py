@@ -42,12 +42,8 @@ from core.errors import SettingsError
 from core.outages import TRANSIENT, advice, is_full, may_pass, reason, timed_out
 from core.threads import Threads
 
-__all__ = [
-    "TRANSIENT",
-    "may_pass",
-    "reason",
-    "timed_out",
-]  # of core.outages
+# Names of `core.outages` that the users of a database need.
+__all__ = ["TRANSIENT", "may_pass", "reason", "timed_out"]
 
 log = logging.getLogger(__name__)
 
@@ -319,14 +315,14 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 def empty(url: str) -> None:
     """Remove all tables, with everything in them."""
-    from alembic import command  # noqa: PLC0415 - see above
+    from alembic import command  # noqa: PLC0415 - most starts need no migration
 
     command.downgrade(_migrations(url), "base")
 
 
 def _migrations(url: str) -> Any:
     """Return the migrations as Alembic runs them."""
-    from alembic.config import Config  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - most starts need no migration
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

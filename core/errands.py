@@ -10,11 +10,10 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Hashable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from core.adapter import Account, Adapter, Address
-from core.db import Session, Sessions, transact
+from core.db import TRANSIENT, Session, Sessions, reason, transact
 from core.errors import DeliveryError, RetryAfter, Undeliverable, place
 from core.gates import happens
 
@@ -69,6 +68,7 @@ class _Task:
     errand: Errand
     tries: int = 0
     has_spoken: bool = False
+    """True once nothing more is to be said: another attempt does only what is left."""
     nonce: str = field(default_factory=lambda: uuid.uuid4().hex[:24])
 
 
@@ -106,9 +106,7 @@ class Errands:
             task, wait = self._next()
             if task is None:
                 self._came.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await self._came.wait()
+                await happens(self._came, wait)
                 continue
             await self._try(task)
             if not isinstance(task.errand, Dismiss) or task.errand.ticket:
@@ -124,49 +122,74 @@ class Errands:
         return None, min(ends) - now if ends else None
 
     async def _try(self, task: _Task) -> None:
-        """Make one attempt; the errand stays for another one if its platform does not answer."""
+        """Make one attempt; the errand stays for another one if somebody does not answer."""
         task.tries += 1
         account = _account(task.errand)
-        pause = 0.0
+        pause: float | None = None
         try:
             async with asyncio.timeout(AWAY):
                 await self._do(task, self._adapters[account])
         except Undeliverable as refusal:
             log.info("an errand on %s is refused: %s", account[0], refusal)
-            await self._note(task.errand)  # it would be refused again
         except RetryAfter as limit:
             pause = limit.retry_after
-        except (DeliveryError, TimeoutError) as error:
-            log.info("an errand on %s has to wait: %s", account[0], error)
+        except (DeliveryError, TimeoutError, *TRANSIENT) as error:
+            log.info("an errand on %s has to wait: %s", account[0], _why(error))
             pause = AWAY
         except Exception as error:  # noqa: BLE001 - one errand must not stop the others
             log.error("an errand on %s failed: %s", account[0], place(error))
-        self._free_at[account] = asyncio.get_running_loop().time() + pause
-        if not pause or task.tries == TRIES:
-            self._tasks.pop(task.errand.key, None)
+        self._free_at[account] = asyncio.get_running_loop().time() + (pause or 0.0)
+        del self._tasks[task.errand.key]
+        if pause is not None and task.tries < TRIES:
+            self._tasks[task.errand.key] = task  # behind the others, which may have more luck
         if not self._tasks:
             self._idle.set()
 
     async def _do(self, task: _Task, adapter: Adapter) -> None:
         match task.errand:
-            case Tell(_, address, text, reply_to, ticket):
-                await adapter.send(
-                    address, text, final=True, reply_to=reply_to, ticket=ticket, nonce=task.nonce
-                )
-                await self._note(task.errand)
+            case Tell():
+                await self._tell(task, task.errand, adapter)
             case Dismiss(_, address, reply_to, ticket):
                 await adapter.dismiss(address, reply_to=reply_to, ticket=ticket)
-            case Leave(_, address, text):
-                if address.chat and not task.has_spoken:
-                    task.has_spoken = True
-                    with suppress(Undeliverable):
-                        await adapter.send(address, text, final=True, nonce=task.nonce)
-                await adapter.leave(address)
-                log.info("left the group %s on %s", address.places[-1], adapter.name)
+            case Leave():
+                await self._leave(task, task.errand, adapter)
 
-    async def _note(self, errand: Errand) -> None:
-        if isinstance(errand, Tell) and errand.then is not None:
+    async def _tell(self, task: _Task, errand: Tell, adapter: Adapter) -> None:
+        if not task.has_spoken:
+            try:
+                await adapter.send(
+                    errand.address,
+                    errand.text,
+                    final=True,
+                    reply_to=errand.reply_to,
+                    ticket=errand.ticket,
+                    nonce=task.nonce,
+                )
+            except Undeliverable as refusal:  # it would be refused again
+                log.info("an errand on %s is refused: %s", adapter.name, refusal)
+            task.has_spoken = True
+        if errand.then is not None:
             await transact(self._sessions, errand.then, patience=AWAY)
+
+    async def _leave(self, task: _Task, errand: Leave, adapter: Adapter) -> None:
+        if errand.address.chat and not task.has_spoken:
+            task.has_spoken = True
+            try:
+                await adapter.send(errand.address, errand.text, final=True, nonce=task.nonce)
+            except RetryAfter:
+                task.has_spoken = False  # nothing was said
+                raise
+            except Undeliverable as refusal:
+                log.info("a goodbye on %s is refused: %s", adapter.name, refusal)
+        await adapter.leave(errand.address)
+        log.info("left the group %s on %s", errand.address.places[-1], adapter.name)
+
+
+def _why(error: Exception) -> str:
+    """Return the reason for which an errand waits, for the log."""
+    if isinstance(error, TimeoutError):
+        return f"no answer in {AWAY:g} s"
+    return str(error) if isinstance(error, DeliveryError) else f"the database: {reason(error)}"
 
 
 def _account(errand: Errand) -> Account:

@@ -19,9 +19,12 @@ ParleyError
 │   │   └── ModelGone         the model is unknown or retired
 │   └── ModelRejected         the request was refused (400); never retried
 │       ├── ContentRefused    the provider does not answer such content
+│       ├── FileRefused       the provider cannot read a file of the prompt
 │       └── PromptTooLong     the prompt has more tokens than the model takes
 ├── QuotaExceeded             an allowance is used up until `resets_at`
 └── LeaseLost                 another attempt owns the turn now: stop writing
+
+`desk.Away`, which the dashboard alone meets, stands beside the tree.
 """
 
 import math

@@ -152,12 +152,12 @@ class Gates:
 
         It starts at a quiet moment, so that the calls of others find all gates open after it.
         """
-        chat = self.of(address)
-        while seconds := chat.wait(math.inf):  # noqa: ASYNC110 - a gate opens by time alone
+        # The chat's gate may be dropped while it is idle, and a new one be paused.
+        while seconds := self.of(address).wait(math.inf):  # noqa: ASYNC110 - a gate opens by time alone
             await asyncio.sleep(seconds)
         async with self._unasked.at_the_front(0):
             while seconds := max(  # noqa: ASYNC110 - as above
-                chat.wait(), self._account.wait(math.inf), self._unasked.wait()
+                self.of(address).wait(), self._account.wait(math.inf), self._unasked.wait()
             ):
                 await asyncio.sleep(seconds)
             self._unasked.enter()
@@ -214,8 +214,8 @@ def _burst(rate: float) -> float:
     return max(rate / 5, 1)
 
 
-async def happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, at most so many seconds; return whether it is set."""
+async def happens(event: asyncio.Event, seconds: float | None) -> bool:
+    """Wait for an event, at most so many seconds if any are told; return whether it is set."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

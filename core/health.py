@@ -21,13 +21,11 @@ KEPT = 1.0
 """The seconds for which a look serves everybody who asks, because strangers may."""
 
 _turns = models.turns
-# The conditions are those of the index of waiting turns. Announcements wait as long as they like.
+# Announcements wait as long as they like.
 _WAITING = select(func.count(), func.min(_turns.c.ready_at)).where(
     _turns.c.platform.in_(bindparam("the_platforms", expanding=True)),
-    _turns.c.line.is_not(None),
     _turns.c.line != LAST,
-    _turns.c.worker_id.is_(None),
-    _turns.c.delivered_at.is_(None),
+    *models.WAITING,
 )
 
 

@@ -124,6 +124,7 @@ class Listening:
                 if not lease.expired():
                     raise
                 log.warning("stopped listening on %s as %s: the lease has ended", *account)
+                self._states[account] = State.CONNECTING  # until the database tells who listens
 
     async def _hear(self, adapter: Adapter) -> None:
         async with aclosing(adapter.listen()) as events:

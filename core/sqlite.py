@@ -27,10 +27,10 @@ ROOM, PART = 2_000_000_000, 10
 """The bytes below which a disk is nearly full, if less than one part in so many is left too."""
 
 
-def is_nearly_full(path: str, room: int = ROOM, part: int = PART) -> bool:
-    """Return whether the disk of a database's file has little room left."""
+def last_room(path: str, room: int = ROOM, part: int = PART) -> int | None:
+    """Return the bytes left on the disk of a database's file if it is nearly full, else None."""
     disk = shutil.disk_usage(Path(path).absolute().parent)
-    return disk.free < room and disk.free * part < disk.total
+    return disk.free if disk.free < room and disk.free * part < disk.total else None
 
 
 def connect(url: URL) -> Engine:

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Select, Table, and_, bindparam, delete, func, select, text, tuple_, update
 
 from core import models
-from core.db import Session, insert
+from core.db import Session, insert, row_count
 from core.models import actives, days_of_all, hours, spendings, tally_marks, waits
 
 BATCH = 500
@@ -217,10 +217,10 @@ async def prune(session: Session, *, now: datetime) -> bool:
         gone = await session.execute(
             delete(spendings).where(tuple_(*spendings.primary_key).in_(old.limit(BATCH)))
         )
-        is_old = is_old or gone.rowcount == BATCH
+        is_old = is_old or row_count(gone) == BATCH
     past = select(*hours.primary_key).where(hours.c.hour < now - KEPT_HOURS).limit(BATCH)
     gone = await session.execute(delete(hours).where(tuple_(*hours.primary_key).in_(past)))
-    return is_old or gone.rowcount == BATCH
+    return is_old or row_count(gone) == BATCH
 
 
 async def count(session: Session, name: str, *, now: datetime) -> None:

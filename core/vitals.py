@@ -9,7 +9,8 @@ class State(StrEnum):
     """The part that a process has in listening for an account."""
 
     CONNECTING = "connecting"
-    """The platform has not answered yet, or the database whether another process listens."""
+    """The platform has not answered yet, or the database has not told whether another process
+    listens."""
     LISTENING = "listening"
     STANDING_BY = "standing by"
     """Another process listens."""

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import sqlite3
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -131,6 +133,16 @@ def _foreign(file: Path) -> None:
         archive.writestr("notes.txt", "a ZIP of somebody")
 
 
+def _bent(file: Path) -> None:
+    """Change bytes within a table, which no later part of the file tells of."""
+    data = bytearray(file.read_bytes())
+    with zipfile.ZipFile(file) as archive:
+        entry = archive.getinfo("users.jsonl")
+    at = entry.header_offset + 30 + len(entry.filename) + entry.compress_size // 2
+    data[at : at + 4] = b"\xff" * 4
+    file.write_bytes(data)
+
+
 def _newer(file: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         told = {"format": 1, "revision": "9999", "taken_at": NOW.isoformat(), "rows": {}}
@@ -143,6 +155,7 @@ def _newer(file: Path) -> None:
         (_cut, "no whole backup"),
         (_other, "no whole backup"),
         (_foreign, "no backup of Parley"),
+        (_bent, "no whole backup"),
         (_newer, "a newer release"),
         (Path.unlink, "cannot be read"),
     ],
@@ -157,6 +170,58 @@ def test_what_is_no_backup_is_told_and_leaves_nothing(
         backup.load(f"sqlite:///{target}", file)
     assert str(file) in str(error.value)
     assert not target.exists()
+
+
+@pytest.mark.parametrize("people", [None, b"", b'["name"]\n["Ada"]\n', b'["id"]\n[1, 2]\n'])
+def test_a_backup_that_somebody_has_changed_fills_nothing(
+    sqlite_url: str, tmp_path: Path, people: bytes | None
+) -> None:
+    file, changed = tmp_path / "parley.backup", tmp_path / "changed.backup"
+    backup.save(sqlite_url, file, now=NOW)
+    with zipfile.ZipFile(file) as before, zipfile.ZipFile(changed, "w") as after:
+        for name in before.namelist():
+            content = people if name == "users.jsonl" else before.read(name)
+            if content is not None:
+                after.writestr(name, content)
+    target = f"sqlite:///{tmp_path / 'target.db'}"
+    with pytest.raises(SettingsError, match="no whole backup"):
+        backup.load(target, changed)
+    backup.load(target, file)
+
+
+def test_a_backup_whose_rows_refer_to_nothing_is_told(sqlite_url: str, tmp_path: Path) -> None:
+    engine = create_engine(db.normal_url(sqlite_url))
+    with engine.begin() as connection:  # SQLite checks no reference unless it is told to
+        instructed = {"message_id": 9, "content": "all", "created_at": NOW}
+        connection.execute(models.summaries.insert(), instructed)
+    engine.dispose()
+    file = tmp_path / "parley.backup"
+    backup.save(sqlite_url, file, now=NOW)
+    with pytest.raises(SettingsError, match="lacks rows"):
+        backup.load(f"sqlite:///{tmp_path / 'target.db'}", file)
+
+
+def test_files_are_read_and_written_one_at_a_time(database_url: str, tmp_path: Path) -> None:
+    size, number = 2_000_000, 20
+    engine = create_engine(db.normal_url(database_url))
+    for each in range(number):
+        file = {"digest": str(each), "media_type": "", "data": bytes(size), "created_at": NOW}
+        with engine.begin() as connection:
+            connection.execute(models.attachments.insert(), file)
+    engine.dispose()
+    saved = tmp_path / "parley.backup"
+    target = f"sqlite:///{tmp_path / 'target.db'}"
+    for work in (
+        partial(backup.save, database_url, saved, now=NOW),
+        partial(backup.load, target, saved),
+    ):
+        tracemalloc.start()
+        try:
+            work()
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert most < number * size
 
 
 async def test_the_command_line_saves_restores_and_says_what_that_means(

@@ -86,8 +86,7 @@ async def remember_place(session: Session, user_id: int, address: Address) -> No
 async def join(session: Session, user_id: int, into_id: int) -> None:
     """Give a person the standing of another user who turned out to be the same person.
 
-    Who is blocked as one of them stays blocked, and who is let in as one of them stays let in. No
-    invite that one of them has redeemed can be redeemed by the other.
+    Who is blocked as one of them stays blocked, and who is let in as one of them stays let in.
     """
     found = await session.execute(select(standings).where(standings.c.user_id == user_id))
     if (row := found.mappings().one_or_none()) is not None:
@@ -100,17 +99,20 @@ async def join(session: Session, user_id: int, into_id: int) -> None:
         own["guesses"] = standings.c.guesses + new.excluded.guesses
         one = [standings.c.user_id]
         await session.execute(new.on_conflict_do_update(index_elements=one, set_=own))
-    theirs = select(redemptions.c.invite_id, literal(into_id), redemptions.c.created_at)
+
+
+async def part(session: Session, user_id: int, new_id: int) -> None:
+    """Copy a person's standing to the new user of an account that leaves them.
+
+    No invite that they have redeemed can be redeemed by the new user.
+    """
+    await join(session, user_id, new_id)
+    theirs = select(redemptions.c.invite_id, literal(new_id), redemptions.c.created_at)
     await session.execute(
         insert_missing(session, redemptions).from_select(
             ["invite_id", "user_id", "created_at"], theirs.where(redemptions.c.user_id == user_id)
         )
     )
-
-
-async def part(session: Session, user_id: int, new_id: int) -> None:
-    """Give a new user, an account that leaves a person, the standing of that person."""
-    await join(session, user_id, new_id)
 
 
 async def _set(session: Session, user_id: int, **values: Any) -> Standing:

@@ -44,15 +44,12 @@ def budget_matter(kind: str, limit: str, resets_at: datetime, now: datetime) -> 
     return Matter(kind, now, f"{limit} {resets_at:%Y-%m-%d %H:%M}", facts, again)
 
 
-# The conditions are those of the index of waiting turns. Alerts and announcements do not count: an
-# alert about an alert would never end.
+# Alerts and announcements do not count: an alert about an alert would never end.
 _STUCK = select(func.count().label("number"), func.min(_turns.c.answered_at).label("since")).where(
     _turns.c.platform == bindparam("the_platform"),
     _turns.c.bot_id == bindparam("the_bot"),
-    _turns.c.line.is_not(None),
     _turns.c.line != LAST,
-    _turns.c.worker_id.is_(None),
-    _turns.c.delivered_at.is_(None),
+    *models.WAITING,
     _turns.c.answered_at <= bindparam("before", type_=Instant),
     _turns.c.lane.is_not(None),
     _turns.c.lane.not_like(f"{LANE}%"),

@@ -2,15 +2,13 @@
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
-from core import fleet, words
+from core import fleet, sqlite, words
 from core.adapter import Account, Adapter
 from core.alerts import _checks as checks
 from core.alerts._matters import Key, Matter, end, open_ones, places_of, take, tell
@@ -28,7 +26,6 @@ from core.llm import LLM
 from core.outages import is_full
 from core.places import Place
 from core.quota import Rules
-from core.sqlite import PART, ROOM
 from core.text import plain_moments
 
 log = logging.getLogger(__name__)
@@ -173,9 +170,11 @@ class Watch:
         if self.file and not any(each.kind == "disk" for each in matters):
             over.append(("disk", ""))
         for platform in self.platforms:
-            if self._hears(platform, seen.listeners, now):
+            if hearing := self._hearing(platform, seen.listeners, now):
                 self._silent.pop(platform, None)
-                over.append(("deaf", platform))
+                # The lease of another process does not tell whether its connection is up.
+                if self.worker_id in hearing:
+                    over.append(("deaf", platform))
                 continue
             since = self._silent.setdefault(platform, now)
             if now - since >= LONG:
@@ -192,15 +191,17 @@ class Watch:
                 del self._refusals[kind]
         return [key for key, since in seen.open.items() if key[0] in MODEL and since < answered_at]
 
-    def _hears(self, platform: str, listeners: Mapping[Account, Listener], now: datetime) -> bool:
-        """Return whether some process listens on a platform, as far as this one can know."""
-        adapters = self.adapters()
+    def _hearing(
+        self, platform: str, listeners: Mapping[Account, Listener], now: datetime
+    ) -> set[str]:
+        """Return the processes that listen on a platform, as far as this one can know."""
+        adapters, hearing = self.adapters(), set()
         for account, listener in listeners.items():
             if account[0] == platform and listener.until > now:
                 adapter = adapters.get(account)
                 if listener.worker_id != self.worker_id or (adapter and adapter.hears):
-                    return True
-        return False
+                    hearing.add(listener.worker_id)
+        return hearing
 
     def _of_model(self, now: datetime) -> Iterable[Matter]:
         """Return what the models tell of their service."""
@@ -215,9 +216,9 @@ class Watch:
         """Return the matter of a disk that is nearly full, or was full a moment ago."""
         if self.file is not None:
             with suppress(OSError):
-                disk = shutil.disk_usage(Path(self.file).absolute().parent)
-                if disk.free < ROOM and disk.free * PART < disk.total:
-                    yield Matter("disk", now, facts={"megabytes": disk.free // 1_000_000})
+                left = sqlite.last_room(self.file)
+                if left is not None:
+                    yield Matter("disk", now, facts={"megabytes": left // 1_000_000})
             return
         full_at, clock = self.sessions.full_at, asyncio.get_running_loop().time()
         if full_at is not None and clock - full_at < 2 * self.every:
@@ -240,7 +241,8 @@ class Watch:
             for key in {*over, *ended} & told.keys():
                 await end(session, self.admins, key, now=now)
             if outage is not None and outage.told:
-                past = Matter("database_was", outage.since, facts={"until": now})
+                # Other processes meet the end of this outage before another one can be long.
+                past = Matter("database_was", outage.since, facts={"until": now}, again=LONG)
                 if await tell(session, self.admins, past, now=now):
                     await end(session, self.admins, past.key, now=now)
 

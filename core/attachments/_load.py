@@ -42,7 +42,8 @@ async def load(
     if not attachments:
         return []
     sizes = _sizes(attachments)
-    async with room.take(sum(size for size in sizes if size <= LIMIT)):
+    # Of files that are larger together, as many are read as the limit has room for.
+    async with room.take(min(sum(size for size in sizes if size <= LIMIT), LIMIT)):
         left = most - await transact(sessions, lambda session: stored(session, turn))
         contents = await _read_all(attachments, sizes, download, left)
         contents += [_surplus(attachment) for attachment in turn.question.attachments[COUNT:]]

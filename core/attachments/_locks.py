@@ -54,7 +54,8 @@ def _opens(lock: bytes, identity: bytes) -> bool:
     if revision not in (2, 3, 4):
         raise ValueError("an unknown lock")
     rights = (_number(lock, b"P") & 0xFFFFFFFF).to_bytes(4, "little")
-    size = 5 if revision == 2 else min(max(_number(lock, b"Length", 128) // 8, 5), 16)
+    # Revision 4 has one size; the first length in its lock may be that of a filter, in bytes.
+    size = {2: 5, 4: 16}.get(revision) or min(max(_number(lock, b"Length", 128) // 8, 5), 16)
     clear = b"\xff" * 4 if revision == 4 and re.search(rb"/EncryptMetadata\s+false", lock) else b""
     key = _md5(_PAD + owner[:32] + rights + identity + clear)
     if revision == 2:

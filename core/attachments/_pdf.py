@@ -9,13 +9,15 @@ MOST = 1_000_000
 """The tokens of a PDF whose text cannot be counted; no model reads more."""
 PER_PAGE = 1500
 """The tokens of a page as an image, about."""
-PER_BYTE = 5
+BYTES_PER_TOKEN = 5
 """The bytes of a file per token, at least: a book without pictures has about six, a scan fifty."""
 
 OBJECTS = 200_000
 INFLATED = 4_000_000
-INFLATED_IN_ALL = 40_000_000
-"""The bounds on the work for one file: objects, and bytes of one stream and of all streams."""
+READ = 40_000_000
+"""The bounds on the work for one file: objects, bytes of one stream, and bytes read in all."""
+STEP = 100
+"""The bytes that one more step, such as to follow a reference, takes as long as."""
 
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,9})\s{1,9}\d{1,5}\s{1,9}$")
 _REFERENCE = re.compile(rb"(?<!\d)(\d{1,9})\s{1,9}\d{1,5}\s{1,9}R\b")
@@ -48,7 +50,7 @@ def most_tokens(data: bytes) -> int:
         counted = _Paper(data).count()
     except (_Uncountable, zlib.error, ValueError, RecursionError):
         return MOST
-    return min(max(counted, len(data) // PER_BYTE), MOST)
+    return min(max(counted, len(data) // BYTES_PER_TOKEN), MOST)
 
 
 @dataclass(slots=True)
@@ -60,7 +62,10 @@ class _Paper:
     """Objects without a stream by number; a later version may replace an earlier one."""
     streams: dict[int, list[tuple[bytes, int, int]]] = field(default_factory=dict)
     """Dictionaries of streams, with the beginning and the end of the stream."""
-    inflated: int = 0
+    found: int = 0
+    """The objects found so far, each version for itself."""
+    read: int = 0
+    """The bytes read so far, again whenever something is read again."""
 
     def count(self) -> int:
         """Return the tokens. Raise _Uncountable or zlib.error if that is impossible."""
@@ -69,9 +74,10 @@ class _Paper:
         pages = [body for body in dictionaries if _PAGE.search(body)]
         nodes = sum(_NODE.search(body) is not None for body in dictionaries)
         kids = sum(
-            len(_REFERENCE.findall(found[1]))
+            1
             for body in dictionaries
             for found in _KIDS.finditer(body)
+            for _ in self._references(found[1])
         )
         if not pages or kids > nodes:
             raise _Uncountable("no pages, or one page that is shown many times")
@@ -94,39 +100,68 @@ class _Paper:
         ends = [begin for _, begin in found[1:]] + [len(self.data)]
         for (number, begin), end in zip(found, ends, strict=True):
             head, stream, _ = self.data[begin:end].partition(b"stream")
-            begin += len(head) + len(stream)  # noqa: PLW2901 - the same place, behind the head
-            head = _ESCAPE.sub(lambda name: bytes([int(name[1], 16)]), head)
+            inside = begin + len(head) + len(stream)
+            head = self._unescaped(head)
             if not stream:
                 self.bodies.setdefault(number, []).append(head)
                 continue
-            self.streams.setdefault(number, []).append((head, begin, end))
+            self.streams.setdefault(number, []).append((head, inside, end))
             if _PACKED.search(head):
-                self._unpack(head, self._inflate(head, begin, end))
+                self._unpack(head, self._inflate(head, inside, end))
 
     def _objects(self) -> Iterator[tuple[int, int]]:
         """Yield the number and the beginning of each object."""
         # One expression for the whole file would hold up all other threads while it searches.
-        at, found = self.data.find(b"obj"), 0
+        at, words = self.data.find(b"obj"), 0
         while at >= 0:
-            if number := _OBJECT.search(self.data, max(at - 30, 0), at):
-                found += 1
-                yield int(number[1]), at + len(b"obj")
-            if found > OBJECTS:
+            words += 1
+            if words > 3 * OBJECTS:  # an object has two: at its beginning and at its end
                 raise _Uncountable("too many objects")
+            if number := _OBJECT.search(self.data, max(at - 30, 0), at):
+                self._count_objects(1)
+                yield int(number[1]), at + len(b"obj")
             at = self.data.find(b"obj", at + 1)
 
     def _unpack(self, head: bytes, content: bytes) -> None:
         """Read the objects of a stream of objects; its first numbers tell where they are."""
-        told = {name: int(number) for name, number in _NUMBER.findall(head)}
+        told: dict[bytes, int] = {}
+        for entry in _NUMBER.finditer(head):
+            self._work(STEP)
+            told[entry[1]] = int(entry[2])
         first = told.get(b"First", 0)
-        numbers = [int(number) for number in content[:first].split()]
+        # What is left over past the most numbers is none itself.
+        numbers = [int(number) for number in content[:first].split(maxsplit=2 * OBJECTS)]
         places = list(zip(numbers[::2], numbers[1::2], strict=False))
-        if len(self.bodies) + len(places) > OBJECTS:
-            raise _Uncountable("too many objects")
+        self._count_objects(len(places))
         ends = [place for _, place in places[1:]] + [len(content)]
         for (number, place), end in zip(places, ends, strict=True):
-            body = content[first + place : first + end]
+            if not 0 <= place <= end:
+                raise _Uncountable("objects that overlap")
+            body = self._unescaped(content[first + place : first + end])
             self.bodies.setdefault(number, []).append(body)
+
+    def _unescaped(self, dictionary: bytes) -> bytes:
+        """Return a dictionary with plain letters in its names."""
+        self._work(dictionary.count(b"#") * STEP)
+        return _ESCAPE.sub(lambda name: bytes([int(name[1], 16)]), dictionary)
+
+    def _count_objects(self, number: int) -> None:
+        """Count objects that were found. Raise _Uncountable for too many."""
+        self.found += number
+        if self.found > OBJECTS:
+            raise _Uncountable("too many objects")
+
+    def _work(self, size: int) -> None:
+        """Count bytes that are read, or steps as long. Raise _Uncountable for too much work."""
+        self.read += size
+        if self.read > READ:
+            raise _Uncountable("too much to read")
+
+    def _references(self, body: bytes) -> Iterator[int]:
+        """Yield the numbers of the objects to which a part of an object refers."""
+        for reference in _REFERENCE.finditer(body):
+            self._work(STEP)
+            yield int(reference[1])
 
     def _dictionaries(self) -> Iterator[bytes]:
         for bodies in self.bodies.values():
@@ -134,24 +169,23 @@ class _Paper:
         for streams in self.streams.values():
             yield from (head for head, _, _ in streams)
 
-    def _contents(self, page: bytes) -> list[int]:
-        """Return the numbers of the streams that make up a page."""
-        numbers = []
+    def _contents(self, page: bytes) -> Iterator[int]:
+        """Yield the numbers of the streams that make up a page."""
         for found in _CONTENTS.finditer(page):
-            for reference in _REFERENCE.findall(found[1] or found[2]):
-                number = int(reference)
+            for number in self._references(found[1] or found[2] or b""):
                 # An indirect array of streams, if it is no stream.
-                arrays = self.bodies.get(number, ())
-                numbers += [int(each) for body in arrays for each in _REFERENCE.findall(body)]
-                numbers += [number] if number in self.streams else []
-        return numbers
+                for array in self.bodies.get(number, ()):
+                    self._work(len(array) + STEP)
+                    yield from self._references(array)
+                if number in self.streams:
+                    yield number
 
     def _measure(self, number: int) -> tuple[int, int]:
         """Return the bytes of a stream, and how often it draws a form or an image."""
         measured = [(0, 0)]
         for stream in self.streams.get(number, ()):
             content = self._inflate(*stream)
-            measured.append((len(content), len(_DRAWS.findall(content))))
+            measured.append((len(content), sum(1 for _ in _DRAWS.finditer(content))))
         return max(measured)
 
     def _largest_form(self) -> int:
@@ -177,6 +211,7 @@ class _Paper:
 
     def _inflate(self, head: bytes, begin: int, end: int) -> bytes:
         """Return the bytes of a stream. Raise _Uncountable for too many."""
+        self._work(end - begin + STEP)
         found = _FILTER.search(head)
         filters = found[1].strip(b"[ \r\n\t") if found else b""
         if filters == b"":
@@ -189,7 +224,7 @@ class _Paper:
                 raise _Uncountable("too much text, or a stream without end")
         else:
             raise _Uncountable("another filter")
-        self.inflated += len(content)
-        if len(content) > INFLATED or self.inflated > INFLATED_IN_ALL:
+        self._work(len(content))
+        if len(content) > INFLATED:
             raise _Uncountable("too much text")
         return content

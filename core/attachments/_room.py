@@ -44,7 +44,7 @@ class Room:
         except asyncio.CancelledError:
             if let_in.done() and not let_in.cancelled():
                 self.free += size
-            else:
+            elif (size, let_in) in self._waiting:  # else one that gave room just now took it out
                 self._waiting.remove((size, let_in))
             self._let_in()
             raise

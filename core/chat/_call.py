@@ -149,6 +149,8 @@ class OpenCall:
                 await self.release()
             case Undeliverable():
                 await self._settle_now()  # who gives the turn up may excuse the person
+            # The person pays for the attempt that goes on instead. If they have cut this one off
+            # themselves, its call was settled at their expense before, and stays so.
             case LeaseLost():
                 await self._settle_now(excused=True)
             case asyncio.CancelledError() if self.reply.lease.lost:
@@ -230,7 +232,7 @@ class OpenCall:
             case Text(text):
                 self._stop_waiting()
                 self._take(text)
-                self.reply.write(text[: LONGEST - len(self.reply.text)])
+                self.reply.write(text[: max(LONGEST - len(self.reply.text), 0)])
             case Unseen(text):
                 self._take(text)
                 if isinstance(event, Thought):

@@ -92,8 +92,8 @@ class Chat:
     async def answer(self, turn: Turn, reply: Reply) -> Turn:
         """Store and remember the whole answer of a turn, and settle its cost; return the new turn.
 
-        Raises ModelBusy, ModelBroke or DeliveryError when the turn has to be tried again later,
-        and LeaseLost when another attempt owns it.
+        Raises DeliveryError when the turn has to be tried again later, for a summary also ModelBusy
+        and ModelBroke, and LeaseLost when another attempt owns it.
         """
         call = self._call(turn, reply)
         try:
@@ -264,7 +264,7 @@ class Chat:
     async def _commit(self, call: OpenCall, ending: _Ending) -> Turn:
         """Store the answer, remember it and settle its cost, all in one transaction."""
         turn, reply = call.turn, call.reply
-        text, outcome = ending.text, ending.outcome
+        outcome = ending.outcome
         is_kept = outcome in (Outcome.OK, Outcome.STOPPED) and call.said and reply.text
         tries, ended = count(), replace(turn, outcome=outcome)
 
@@ -272,7 +272,8 @@ class Chat:
             now, standing = self._now(), known(ended)
             if next(tries) and await inbox.is_answered(session, turn):
                 # An earlier try was committed, and the database could not say so.
-                return ended, text, None
+                stored = await inbox.current(session, ended)
+                return stored, await inbox.answer_of(session, turn.id), None
             if turn.kind == "summary":
                 answer = await self._summarise(session, call) if is_kept else ""
             elif turn.question.again and not is_kept:

@@ -24,7 +24,7 @@ def after(message_id: str | None, *, is_newest: bool) -> Standing:
 
 
 def known(turn: Turn) -> Standing | None:
-    """Return how an answer stands that memory does not hold; None if memory has to be asked."""
+    """Return the standing of an answer if its turn tells it; None if memory has to be asked."""
     if turn.question.asks:
         confirm = Button(ChangeKind.CONFIRM, words.confirms(turn.question.asks))
         return Standing((confirm, Button(ChangeKind.CANCEL, words.CANCEL)))

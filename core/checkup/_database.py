@@ -117,7 +117,7 @@ def _quick_check(file: sqlite3.Connection) -> str:
 
 
 def _room(path: str, room: int, part: int) -> list[Finding]:
-    if not sqlite.is_nearly_full(path, room, part):
+    if sqlite.last_room(path, room, part) is None:
         return []
     what = f"DATABASE_URL: the disk of {path} is nearly full"
     return [warning("database.disk", what, "make room; what cannot be stored waits")]

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from core import models
 from core.adapter import Account, Address
 from core.db import Session
+from core.inbox._order import FOLLOWS_UNDELIVERED, IS_BEHIND_IN_LANE
 from core.inbox._tables import turns
 from core.lines import FIRST, LAST, LATER, ONCE
 from core.models import FENCED, Instant
@@ -40,8 +41,6 @@ _workers = models.workers
 
 _HAS_WORKER = _other.c.worker_id.is_not(None)
 _IS_LEFT = _other.c.delivered_at.is_(None)
-EARLIER_IN_LANE = exists().where(_other.c.lane == turns.c.lane, _IS_LEFT, _other.c.id < turns.c.id)
-FOLLOWS_UNDELIVERED = exists().where(_other.c.id == turns.c.follows_id, _IS_LEFT)
 _LANE_IN_HAND = exists().where(_other.c.lane == turns.c.lane, _IS_LEFT, _HAS_WORKER)
 _IS_LEAVING = exists().where(_workers.c.id == _other.c.worker_id, _workers.c.leaving)
 # Only one process at a time sends to a chat, because it keeps the chat's pace. In a deploy nobody
@@ -60,12 +59,12 @@ _CHAT_ELSEWHERE = exists().where(
 _HAS_ASKED = exists().where(
     _other.c.user_id == turns.c.user_id, _IS_LEFT, _other.c.line.is_distinct_from(LAST)
 )
-# True but for rare cases: a line is only a hint.
+# The line says most of this already, but it is only a hint: the claim checks for itself.
 _MAY_RUN = (
     turns.c.ready_at <= bindparam("now", type_=Instant),
     turns.c.worker_id.is_(None),
     turns.c.delivered_at.is_(None),
-    ~EARLIER_IN_LANE,
+    ~IS_BEHIND_IN_LANE,
     ~FOLLOWS_UNDELIVERED,
     ~_LANE_IN_HAND,
     ~_CHAT_ELSEWHERE,
@@ -102,8 +101,8 @@ def _claimable(accounts: int, lines: Sequence[int]) -> Select[Any] | CompoundSel
     return first.limit(bindparam("most", type_=Integer))
 
 
-# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables. And
-# there SQLite searches an index for a text only if it is cast.
+# Written as text: in RETURNING for SQLite, SQLAlchemy leaves out the names of tables. The casts let
+# SQLite use the index.
 _PAUSED = literal_column(
     "(SELECT pauses.until FROM pauses WHERE pauses.platform = CAST(turns.platform AS TEXT)"
     " AND pauses.bot_id = CAST(turns.bot_id AS TEXT) AND pauses.chat = CAST(turns.chat AS TEXT))",

@@ -19,13 +19,18 @@ _other = turns.alias("other")
 _IS_LEFT = _other.c.delivered_at.is_(None)
 # Announcements are in nobody's way.
 _IS_ASKED = _other.c.line.is_distinct_from(LAST)
+IS_BEHIND_IN_LANE = exists().where(
+    _other.c.lane == turns.c.lane, _IS_LEFT, _other.c.id < turns.c.id
+)
+FOLLOWS_UNDELIVERED = exists().where(_other.c.id == turns.c.follows_id, _IS_LEFT)
+"""The conditions of a turn that has to wait for an earlier one."""
 
 
 def _is_there(*conditions: Any) -> Any:
     """Return the condition that there is such an undelivered turn, and hold it until the commit.
 
     The transaction that ends it then sees the new turn and calls it up. A turn that is just being
-    changed does not count: a line too many does no harm.
+    changed does not count; the new turn then stands in a line too early, which does no harm.
     """
     found = select(_other.c.id).where(*conditions, _IS_LEFT)
     return exists(found.with_for_update(read=True, skip_locked=True))
@@ -105,13 +110,7 @@ async def call_up(session: Session, turn_id: int, *, now: datetime) -> None:
 
 
 _UNBLOCK = (
-    update(turns)
-    .where(
-        *_BLOCKED,
-        ~exists().where(_other.c.lane == turns.c.lane, _IS_LEFT, _other.c.id < turns.c.id),
-        ~exists().where(_other.c.id == turns.c.follows_id, _IS_LEFT),
-    )
-    .values(line=LINE)
+    update(turns).where(*_BLOCKED, ~IS_BEHIND_IN_LANE, ~FOLLOWS_UNDELIVERED).values(line=LINE)
 )
 
 

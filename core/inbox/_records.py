@@ -249,16 +249,17 @@ async def is_answering(session: Session, record: Record, address: Address) -> bo
 
 async def unanswered(session: Session, speaker: Speaker) -> list[int]:
     """Return the ids of a person's unanswered questions in their conversation."""
-    found = await session.scalars(
-        select(turns.c.id).where(
+    found = await session.execute(
+        select(turns.c.id, turns.c.conversation_id).where(
             # People cannot stop a summary, because half of one must not replace the messages.
             turns.c.kind == "chat",
             turns.c.user_id == speaker.user_id,
-            turns.c.conversation_id == speaker.conversation_id,
+            turns.c.delivered_at.is_(None),
             turns.c.answered_at.is_(None),
         )
     )
-    return list(found)
+    # As a condition, the conversation would lead SQLite to the index of its turns, old ones too.
+    return [row.id for row in found if row.conversation_id == speaker.conversation_id]
 
 
 async def unanswered_by(session: Session, user_id: int) -> list[int]:

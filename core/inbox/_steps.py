@@ -108,8 +108,8 @@ async def is_answered(session: Session, turn: Turn) -> bool:
     return await session.scalar(_IS_ANSWERED, turn.fence) is not None
 
 
-# Text, because for SQLite SQLAlchemy writes all columns in RETURNING without their tables. And
-# there SQLite searches an index for a text only if it is cast.
+# Written as text: in RETURNING for SQLite, SQLAlchemy leaves out the names of tables. The casts let
+# SQLite use the index.
 _IS_AWAITED = literal_column(
     "EXISTS (SELECT * FROM turns AS other WHERE other.lane = CAST(turns.lane AS TEXT)"
     " AND other.delivered_at IS NULL AND other.id <> turns.id)"

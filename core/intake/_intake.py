@@ -164,7 +164,7 @@ class Intake:
                 self._sessions,
                 lambda session: inbox.note(session, event.address, event.event_id),
             )
-        except Exception as error:  # as above
+        except Exception as error:  # an event that cannot be noted must not stop the others
             log.error("event %s cannot be noted as seen: %s", event.event_id, place(error))
             log.debug("event %s", event.event_id, exc_info=True)
 

@@ -14,6 +14,7 @@ from core.turns import Speaker
 _identities = models.identities
 _conversations = models.conversations
 _turns = models.turns
+_posts = models.posts
 _newer = _turns.alias("newer")
 
 
@@ -63,11 +64,13 @@ async def chats(session: Session, user_id: int, *, but: Address) -> Sequence[Add
 
     A chat in which somebody else spoke last belongs to an account that was unlinked.
     """
+    # An index finds the messages of a chat, but not its turns.
     of_others = exists().where(
-        _newer.c.platform == _turns.c.platform,
-        _newer.c.bot_id == _turns.c.bot_id,
-        _newer.c.chat == _turns.c.chat,
-        _newer.c.id > _turns.c.id,
+        _posts.c.platform == _turns.c.platform,
+        _posts.c.bot_id == _turns.c.bot_id,
+        _posts.c.chat == _turns.c.chat,
+        _posts.c.turn_id > _turns.c.id,
+        _newer.c.id == _posts.c.turn_id,
         _newer.c.user_id != user_id,
     )
     own = select(_conversations.c.id).where(

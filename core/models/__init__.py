@@ -15,7 +15,7 @@ from core.models._figures import (
     waits,
 )
 from core.models._fleet import listeners, mutes, pauses, workers
-from core.models._inbox import FENCED, FORGOTTEN, events, posts, turns
+from core.models._inbox import FENCED, FORGOTTEN, WAITING, events, posts, turns
 from core.models._logins import logins, visits
 from core.models._memory import (
     NOWHERE,
@@ -42,6 +42,7 @@ __all__ = [
     "FENCED",
     "FORGOTTEN",
     "NOWHERE",
+    "WAITING",
     "Instant",
     "Key",
     "actives",

@@ -154,6 +154,9 @@ FORGOTTEN = or_(
 )
 """The condition of a turn with texts that are deleted, or that nobody may read any more."""
 
+WAITING = (turns.c.line.is_not(None), turns.c.worker_id.is_(None), turns.c.delivered_at.is_(None))
+"""The conditions of a turn that waits for nothing but a worker, as the index of such turns has."""
+
 FENCED = (
     turns.c.id == bindparam("the_turn"),
     turns.c.attempt == bindparam("the_attempt"),

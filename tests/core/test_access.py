@@ -333,9 +333,19 @@ async def test_the_standing_of_one_person_goes_over_to_the_other(sessions: Sessi
     await commit(sessions, lambda s: access.join(s, ada, bob))
     both = await standing(sessions, bob)
     assert (both.allowed, both.blocked) == (True, True)
-    await commit(sessions, lambda s: access.redeem(s, code, bob, Limits(), now=NOW))
+
+
+async def test_who_parts_from_a_person_takes_their_standing_along(sessions: Sessions) -> None:
+    ada, bob = await person(sessions), await person(sessions, BOB)
+    code = await an_invite(sessions, uses=2)
+    await commit(sessions, lambda s: access.redeem(s, code, ada, Limits(), now=NOW))
+    await commit(sessions, lambda s: access.part(s, ada, bob))
+    assert (await standing(sessions, bob)).allowed
+    again = await commit(sessions, lambda s: access.redeem(s, code, bob, Limits(), now=NOW))
+    assert again is not None
+    assert again.again
     [invite] = await commit(sessions, access.invites)
-    assert invite.used == 1, "it is one person"
+    assert invite.used == 1, "it was one person"
 
 
 # Invites

@@ -23,6 +23,7 @@ from tests.core import rows
 from tests.core.rows import ACCOUNT, ADA, BOB, NOW, commit, later
 from tests.memory.desk import Paper
 
+OVER = ALERTS_OVER["deaf"].format(subject="telegram")
 ADMINS: tuple[Account, ...] = (("telegram", "100"), ("discord", "9"))
 _turns = models.turns
 
@@ -107,7 +108,7 @@ async def test_a_matter_is_told_once_an_hour_and_once_when_it_is_over(sessions: 
     assert await told(sessions) == [
         sentence,
         sentence,
-        ALERTS_OVER["deaf"].format(subject="telegram"),
+        OVER,
     ]
 
 
@@ -217,7 +218,9 @@ async def test_a_platform_that_nobody_hears_for_two_minutes_is_told_of(sessions:
         "Since [2026-03-14 09:27 UTC](when:1773480420) I am not connected to telegram"
     )
     await listen(sessions, "two", look.now + timedelta(seconds=38), look.now)
-    assert (await look.after(seconds=30))[1:] == [ALERTS_OVER["deaf"].format(subject="telegram")]
+    other = Look(sessions, now=look.now, platforms=("telegram",), worker_id="two")
+    assert await look.after(seconds=30) == [deaf]
+    assert await other.after(seconds=30) == [deaf, OVER]
 
 
 async def test_a_listener_whose_connection_is_down_is_deaf(sessions: Sessions) -> None:
@@ -229,6 +232,24 @@ async def test_a_listener_whose_connection_is_down_is_deaf(sessions: Sessions) -
     assert len(await look.after(seconds=120)) == 1
     look.radio.hears = True
     assert len(await look.after(seconds=30)) == 2
+
+
+async def test_who_stands_by_does_not_end_the_matter_of_a_deaf_listener(
+    sessions: Sessions,
+) -> None:
+    await meet(sessions)
+    listener = Look(sessions, platforms=("telegram",))
+    other = Look(sessions, platforms=("telegram",), worker_id="two")
+    await listen(sessions, "one", later(10_000), NOW)
+    listener.radio.hears = other.radio.hears = False
+    for _ in range(6):
+        await listener.after(seconds=30)
+        await other.after(seconds=30)
+    [deaf] = await told(sessions)
+    listener.radio.hears = True
+    await other.after(seconds=30)
+    assert await told(sessions) == [deaf]
+    assert await listener.after(seconds=30) == [deaf, OVER]
 
 
 async def test_another_process_is_trusted_to_tell_of_its_own_connection(sessions: Sessions) -> None:
@@ -308,6 +329,31 @@ async def test_a_database_that_takes_nothing_is_told_of_by_its_listener(
     forbid(sessions, "OFF")
     [past] = await look.after(seconds=30)
     assert past.startswith("My database takes everything again.")
+    forbid(sessions, "ON")
+    await look.watch.look()
+    look.now += timedelta(seconds=130)
+    await look.watch.look()
+    assert len(look.radio.posts) == 2
+    forbid(sessions, "OFF")
+    [_, again] = await look.after(seconds=30)
+    assert again.startswith("My database takes everything again.")
+    assert again != past
+
+
+async def test_of_many_processes_one_tells_that_an_outage_is_over(
+    sqlite_sessions: Sessions,
+) -> None:
+    sessions = sqlite_sessions
+    await meet(sessions)
+    looks = [Look(sessions, worker_id=name) for name in ("one", "two")]
+    forbid(sessions, "ON")
+    for look in looks:
+        await look.watch.look()
+        look.now += timedelta(seconds=130)
+        await look.watch.look()
+    forbid(sessions, "OFF")
+    for seconds, look in zip((5, 40), looks, strict=True):
+        assert len(await look.after(seconds=seconds)) == 1
 
 
 def forbid(sessions: Sessions, state: str) -> None:

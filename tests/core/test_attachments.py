@@ -550,3 +550,35 @@ async def test_who_is_cancelled_when_room_comes_gives_it_on() -> None:
     await asyncio.wait([waiting])
     await take(10)
     assert room.free == 10
+
+
+async def test_holder_and_waiter_can_be_cancelled_together() -> None:
+    room = Room(10)
+
+    async def hold() -> None:
+        async with room.take(10):
+            await asyncio.Event().wait()
+
+    holder, waiter = asyncio.create_task(hold()), asyncio.create_task(hold())
+    await asyncio.sleep(0)
+    holder.cancel()
+    waiter.cancel()
+    await asyncio.wait([holder, waiter])
+    assert holder.cancelled()
+    assert waiter.cancelled()
+    async with room.take(10):
+        assert room.free == 0
+    assert room.free == 10
+
+
+async def test_files_that_are_not_read_take_no_room(sessions: Sessions) -> None:
+    room, free = Room(2 * LIMIT), []
+
+    async def download(attachment: Attachment, limit: int) -> bytes:
+        free.append(room.free)
+        return b"text"
+
+    files = [Attachment(str(n), f"{n}.txt", "", LIMIT - 1) for n in range(3)]
+    turn = await asked(sessions, "look", "1", *files)
+    await attachments.load(sessions, turn, download, room=room, most=10**9, now=NOW)
+    assert free == [LIMIT]

@@ -1,4 +1,4 @@
-"""The work of a claim does not grow with the turns that wait for something else."""
+"""The work of a claim does not grow with the turns that wait, nor that of a stop with old turns."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,8 @@ FEW, MANY = 300, 1200
 Row = dict[str, Any]
 
 
-def _turn(ada: Speaker, number: int, **changes: Any) -> Row:
+def turn_row(ada: Speaker, number: int, **changes: Any) -> Row:
+    """Return the row of a turn that waits."""
     standard = {
         "id": number + 10,
         "kind": "chat",
@@ -87,7 +88,7 @@ async def test_claims_and_deliveries_read_only_what_they_need(
     async def fill(first: int, last: int) -> None:
         people = [{"id": 100 + n // 20, "created_at": NOW} for n in range(first, last, 20)]
         await commit(sessions, lambda s: s.execute(insert(users), people))
-        new = [_turn(ada, number, **waiting(number)) for number in range(first, last)]
+        new = [turn_row(ada, number, **waiting(number)) for number in range(first, last)]
         await commit(sessions, lambda s: s.execute(insert(turns), new))
         paused = [{**chat_of(HOME), "chat": f"{n}", "until": NOW} for n in range(first, last)]
         await commit(sessions, lambda s: s.execute(insert(pauses), paused))
@@ -107,6 +108,26 @@ async def test_claims_and_deliveries_read_only_what_they_need(
     after = [work_of(sessions, each) for each in (claim, deliver)]
     assert after[0] < 1.5 * before[0], "a claim"
     assert after[1] < 1.5 * before[1], "a delivery"
+
+
+async def test_a_stop_reads_no_old_turns(sessions: Sessions, ada: Speaker) -> None:
+    await rows.ask(sessions, ada, "open")
+    over: Row = {"user_id": ada.user_id, "line": None, "answer": "", "outcome": "ok"}
+    over |= {"answered_at": NOW, "delivered_at": NOW}
+
+    async def fill(first: int, last: int) -> None:
+        new = [turn_row(ada, number, **over) for number in range(first, last)]
+        await commit(sessions, lambda s: s.execute(insert(turns), new))
+        if sessions.engine.dialect.name == "postgresql":  # which does so by itself
+            await commit(sessions, lambda s: s.execute(text("ANALYZE turns")))
+
+    async def look(session: Session) -> None:
+        assert len(await inbox.unanswered(session, ada)) == 1
+
+    await fill(0, FEW)
+    before = work_of(sessions, look)
+    await fill(FEW, MANY)
+    assert work_of(sessions, look) < 1.5 * before
 
 
 def work_of(sessions: Sessions, do: Work[None]) -> int:

@@ -1,6 +1,7 @@
 """Errands: each is done once, in order, and a platform that is away delays no other one."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -87,7 +88,7 @@ async def test_the_same_errand_waits_once(sqlite_sessions: Sessions) -> None:
 
 async def test_what_is_told_is_stored_once_it_was_told(sqlite_sessions: Sessions) -> None:
     stored: list[int] = []
-    adapter = Recorder(failures=[Unreachable("away"), RetryAfter(0.1)])
+    adapter = Recorder(failures=[Unreachable("away"), RetryAfter(0.0)])
 
     async def store(_: object) -> None:
         stored.append(len(adapter.done))
@@ -111,6 +112,46 @@ async def test_what_can_never_be_told_is_stored_too(sqlite_sessions: Sessions) -
     assert adapter.done == []
 
 
+@pytest.mark.parametrize("failures", [[], [Muted("blocked by the person")]])
+async def test_what_is_told_is_told_once_while_the_database_is_away(
+    sqlite_sessions: Sessions, failures: list[DeliveryError]
+) -> None:
+    adapter, tries, stored = Recorder(failures=failures.copy()), 0, asyncio.Event()
+    is_away = True
+
+    async def store(_: object) -> None:
+        nonlocal tries
+        tries += 1
+        if is_away:
+            raise ConnectionError
+        stored.set()
+
+    async with working(sqlite_sessions, adapter) as at_work:
+        at_work.take(tell("a", then=store))
+        await eventually(lambda: tries > 0)
+        at_work.take(Dismiss("b", HERE, "4", "t"))
+        await eventually(lambda: "dismiss" in adapter.kinds())
+        is_away = False
+        await at_work.finish(PATIENCE)
+    assert stored.is_set()
+    assert adapter.kinds() == (["dismiss"] if failures else ["send", "dismiss"])
+
+
+async def test_a_slow_database_lets_nothing_be_told_twice(sqlite_sessions: Sessions) -> None:
+    adapter, tries = Recorder(), 0
+
+    async def store(_: object) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            time.sleep(2 * errands.AWAY)  # noqa: ASYNC251 - a transaction runs in its own thread
+
+    async with working(sqlite_sessions, adapter) as at_work:
+        at_work.take(tell("a", then=store))
+        await at_work.finish(PATIENCE)
+    assert (adapter.kinds(), tries) == (["send"], 2)
+
+
 async def test_a_platform_that_is_away_delays_no_other_one(sqlite_sessions: Sessions) -> None:
     away, other = Recorder(failures=[RetryAfter(600.0)]), Recorder(name="other")
     async with working(sqlite_sessions, away, other) as at_work:
@@ -128,6 +169,10 @@ async def test_the_bot_says_goodbye_once_and_leaves(sqlite_sessions: Sessions) -
         adapter.failures = [Muted("no right to write"), Unreachable("away")]
         at_work.take(Leave("b", HERE, "Goodbye!"))
         await eventually(lambda: adapter.kinds() == ["send", "leave", "leave"])
+        adapter.failures = [RetryAfter(0.1)]
+        at_work.take(Leave("c", HERE, "Goodbye!"))
+        await at_work.finish(PATIENCE)
+    assert adapter.kinds()[3:] == ["send", "leave"]
 
 
 async def test_a_stop_waits_for_what_is_left_but_not_for_a_platform_that_is_away(

@@ -206,6 +206,21 @@ async def test_entering_waits_for_the_gate_of_the_account() -> None:
     assert clock() - begin >= 4 / PLATFORM.rate - 0.001
 
 
+async def test_a_call_that_waits_behind_others_keeps_a_pause_of_a_newer_gate() -> None:
+    clock = asyncio.get_running_loop().time
+    gates = Gates(PLATFORM, clock)
+    gates.rest(0.2)
+    behind = asyncio.create_task(gates.enter_behind(chat("a")))
+    await asyncio.sleep(0)
+    for n in range(600):
+        gates.of(chat(f"{n}")).enter()
+    gates.of(chat("a")).pause(0.6)
+    begin = clock()
+    async with asyncio.timeout(60):
+        await behind
+    assert clock() - begin >= 0.6 - 0.001
+
+
 async def test_many_calls_of_one_person_hold_up_nobody_else() -> None:
     gates = Gates(PLATFORM, asyncio.get_running_loop().time)
     gates.of(chat("a")).interval = 0.01

@@ -310,6 +310,23 @@ async def test_a_process_that_cannot_renew_its_lease_stops_before_another_listen
     assert not overlap(one, other)
 
 
+async def test_a_process_that_lost_its_lease_does_not_claim_to_listen(postgres_url: str) -> None:
+    radio = Radio()
+    account = radio.name, radio.bot_id
+    with a_role(postgres_url) as (role, url):
+        async with connected(url) as cut_off:
+            first = listening(cut_off, "first")
+            task = asyncio.create_task(first.listen(radio))
+            await on_air(radio)
+            assert first.states == {account: State.LISTENING}
+            await asyncio.to_thread(shut_out, postgres_url, role)
+            await on_air(radio, is_on=False)
+            connecting = {account: State.CONNECTING}
+            await rows.until(lambda: asyncio.sleep(0, first.states == connecting))
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_renewal_that_hangs_ends_the_listening_too(postgres_sessions: Sessions) -> None:
     one, other = Radio(), Radio()
     async with begun(one, postgres_sessions, "first"):

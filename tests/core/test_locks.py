@@ -20,7 +20,9 @@ def pdf(revision: int, user: bytes, *, form: str = "hex", by_number: bool = True
             return b"<%s>" % value.hex().encode()
         return b"(%s)" % b"".join(b"\\%03o" % byte for byte in value)
 
-    lock = b"<</Filter/Standard /V 2 /Length 128 /R %d /P -44 /O %s /U %s>>" % (
+    filters = b"/CF <</StdCF <</CFM /AESV2 /Length 16>>>>" if revision == 4 else b""
+    lock = b"<<%s /Filter/Standard /V 2 /Length 128 /R %d /P -44 /O %s /U %s>>" % (
+        filters,
         revision,
         told(OWNER),
         told(user),

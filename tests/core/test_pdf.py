@@ -1,6 +1,7 @@
 """The tokens of a PDF are counted from above, whatever its bytes hide."""
 
 import io
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -42,6 +43,12 @@ def packed_objects(*bodies: tuple[int, bytes]) -> bytes:
     told = b" ".join(places) + b" "
     head = b"/Type /ObjStm /N %d /First %d " % (len(bodies), len(told))
     return stream(90, told + content, head)
+
+
+def overlapping(places: bytes) -> bytes:
+    """A compressed stream of objects that tells their places wrongly."""
+    head = b"/Type /ObjStm /N 2 /First %d " % len(places)
+    return stream(90, places + b" " * 3_000_100, head)
 
 
 HONEST: dict[str, tuple[Callable[[], bytes], int, int]] = {
@@ -89,6 +96,16 @@ HONEST: dict[str, tuple[Callable[[], bytes], int, int]] = {
         PER_PAGE + len(TEXT),
         PER_PAGE + len(TEXT),
     ),
+    "names that are escaped in a compressed stream": (
+        lambda: (
+            b"%PDF-1.7\n"
+            + packed_objects((10, b"<< /Type /P#61ge /Con#74ents 20 0 R >>"))
+            + stream(20, TEXT)
+        ),
+        PER_PAGE + len(TEXT),
+        PER_PAGE + len(TEXT),
+    ),
+    "an empty page": (lambda: paper(b"/Contents []"), PER_PAGE, PER_PAGE),
     "a text in a form that is drawn often": (
         lambda: paper(
             b"/Contents 20 0 R",
@@ -136,6 +153,22 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         b"/Contents 20 0 R", more=stream(20, TEXT).replace(zlib.compress(TEXT, 9)[-20:], b"")
     ),
     "objects without end": lambda: b"%PDF-1.7\n" + b"1 0 obj\n" * 250_000,
+    "words without end that begin no object": lambda: paper(b"", more=b"obj" * 650_000),
+    "objects that overlap": lambda: paper(b"", more=overlapping(b"1 0 1 3000000 " * 10)),
+    "an object that begins before all others": lambda: paper(b"", more=overlapping(b"1 -9 2 0 ")),
+    "more places of objects than objects": lambda: paper(b"", more=overlapping(b"1 0 " * 300_000)),
+    "a stream that is shown without end": lambda: paper(
+        b"/Contents [" + b"20 0 R " * 290_000 + b"]", more=stream(20, b"")
+    ),
+    "a long stream that is shown often": lambda: paper(
+        b"/Contents [" + b"20 0 R " * 100 + b"]",
+        more=stream(20, b"").replace(b"\nendstream", b"x" * 1_000_000 + b"\nendstream"),
+    ),
+    "an array of streams that is read without end": lambda: paper(
+        b"/Contents [" + b"20 0 R " * 2000 + b"]",
+        more=b"20 0 obj\n[" + b"21 0 R " * 1000 + b"]\nendobj\n",
+    ),
+    "escapes without end": lambda: paper(b"#41" * 650_000),
 }
 
 
@@ -151,6 +184,18 @@ def test_a_file_that_cannot_be_counted_is_as_dear_as_a_file_may_be(
     data = make()
     assert len(data) < 2_100_000
     assert most_tokens(data) == MOST
+
+
+def test_a_small_file_does_not_take_much_memory() -> None:
+    data = paper(b"", more=overlapping(b"1 0 1 3000000 " * 100))
+    assert len(data) < 4000
+    tracemalloc.start()
+    try:
+        most_tokens(data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20_000_000
 
 
 def test_a_scan_costs_its_pages() -> None:

@@ -1,11 +1,15 @@
 """`/usage`: the text on every platform, and the picture where people see pictures."""
 
 import io
+import sqlite3
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from PIL import Image
+from sqlalchemy.engine.default import DefaultDialect
 
 from core import charts
 from tests.bot import hasty_bot
@@ -150,6 +154,32 @@ async def test_most_of_a_limit_used_is_told_once_below_the_answer(buttons: Butto
     assert told[4] == "4", "once in a window"
     remembered = [said for role, said in buttons.records.memory() if role == "assistant"]
     assert remembered == ["0", "1", "2", "3", "4"], "the model does not read it"
+
+
+async def test_a_commit_that_was_not_heard_keeps_the_warning(
+    world: World, telegram_server: TelegramServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database stores the answer, and its connection ends before it can say so."""
+    stage, unheard = TelegramStage(world, telegram_server), list[bool]()
+
+    def commit(dialect: DefaultDialect, connection: Any) -> None:
+        connection.commit()
+        if not unheard and stage.records.all("SELECT * FROM turns WHERE answer LIKE '%Most of%'"):
+            unheard.append(True)
+            if dialect.name == "postgresql":
+                raise psycopg.OperationalError("the connection is lost")
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+
+    async with stage.running(quota="5 turns/day"):
+        for number in range(3):
+            await ask(stage, f"say {number}")
+        monkeypatch.setattr(DefaultDialect, "do_commit", commit)
+        told = await ask(stage, "say 3")
+    assert unheard
+    assert told.count("Most of your limit is used") == 1
+    assert stage.records.drift() == []
 
 
 async def test_a_kill_after_the_warning_was_stored_tells_it_once(world: World) -> None:
