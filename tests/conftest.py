@@ -1,5 +1,6 @@
 """Fixtures of all tests: databases with the schema, the wire fakes, and no network beyond."""
 
+import gc
 import ipaddress
 import os
 import shutil
@@ -46,11 +47,19 @@ def is_loopback(host: str) -> bool:
 
 sys.addaudithook(stay_inside)
 share_compiled()
+# Modules and tests are no garbage: while they are collected, nobody looks for some among them.
+gc.disable()
 
 
 def pytest_configure() -> None:
     """Keep the tests' files in memory, where there is room: SQLite syncs at each commit."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(postgres.scratch()))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, among what the tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

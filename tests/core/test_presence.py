@@ -86,7 +86,7 @@ async def test_a_living_process_that_loses_its_session_is_not_taken_for_dead(
             await cut(postgres_sessions, "two")
             await rows.until(lambda: is_registered(postgres_sessions, "two"))
         assert await number_of(postgres_sessions, "two") != before
-        assert two.crew.confirmed == 3
+        await rows.until(lambda: asyncio.sleep(0, two.crew.confirmed == 3))
         assert "its session is lost" in caplog.text
         async with present(postgres_sessions, postgres_url, "three"):
             pass
