@@ -104,7 +104,13 @@ class Records:
 
     async def idle(self, turns: int, within: float = PATIENCE) -> None:
         """Wait until there are so many turns and nothing is left to do."""
-        await eventually(lambda: self.turns() >= turns and not self.busy(), within)
+        counts = "SELECT count(*) AS every, count(delivered_at) AS delivered FROM turns"
+
+        def is_idle() -> bool:
+            [now] = self.all(counts)
+            return bool(now.every >= turns and now.every == now.delivered)
+
+        await eventually(is_idle, within)
 
 
 DRIFT = """
@@ -139,9 +145,11 @@ def _said(body: Any) -> tuple[str, str]:
 
 async def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
     """Wait until something outside this process holds; TimeoutError when it does not in time."""
+    pause = 0.01
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - another process has no events for us
-            await asyncio.sleep(0.02)
+        while not condition():  # another process has no events for us
+            await asyncio.sleep(pause)
+            pause = min(1.1 * pause, 0.05)  # whoever waits for long may wait a little longer
 
 
 def on_disk(url: str) -> bytes:
