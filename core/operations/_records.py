@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, and_, case, or_, select
+from sqlalchemy import ColumnElement, and_, case, select
 
 from core import models, posts
 from core.adapter import Address
@@ -75,12 +75,21 @@ class TurnRecord:
 
 async def list_troubles(session: Session, *, now: datetime) -> list[Trouble]:
     """List turns that are stuck or failed; the oldest first."""
-    return await _list(session, or_(_is_in("stuck", now), _is_in("failed", now)))
+    found = [*await list_turns(session, "stuck", now=now)]
+    found += await list_turns(session, "failed", now=now)
+    by_id = {each.id: each for each in found}
+    return [by_id[turn_id] for turn_id in sorted(by_id)[-MOST:]]
 
 
 async def list_turns(session: Session, state: State, *, now: datetime) -> list[Trouble]:
     """List the newest turns in a state; the oldest of them first."""
-    return await _list(session, _is_in(state, now))
+    # The indexes of turns that are left do not order them by id. If the statement did, the engine
+    # might go through all turns instead.
+    newest = _turns.c.id if state == "failed" else _turns.c.created_at
+    found = await session.execute(
+        select(_turns).where(_is_in(state, now)).order_by(newest.desc()).limit(MOST)
+    )
+    return sorted(map(_trouble, found), key=lambda each: each.id)
 
 
 def _is_in(state: State, now: datetime) -> ColumnElement[bool]:
@@ -93,12 +102,9 @@ def _is_in(state: State, now: datetime) -> ColumnElement[bool]:
         case "stuck":
             return and_(is_left, _turns.c.created_at < now - LONG)
         case "failed":
-            return _turns.c.outcome.in_((Outcome.FAILED, Outcome.UNDELIVERABLE))
-
-
-async def _list(session: Session, condition: ColumnElement[bool]) -> list[Trouble]:
-    newest = select(_turns).where(condition).order_by(_turns.c.id.desc()).limit(MOST)
-    return [_trouble(row) for row in reversed((await session.execute(newest)).all())]
+            # An index holds the few turns with a reason.
+            ended = _turns.c.outcome.in_((Outcome.FAILED, Outcome.UNDELIVERABLE))
+            return and_(_turns.c.reason.is_not(None), ended)
 
 
 async def show(session: Session, turn_id: int) -> TurnRecord | None:

@@ -208,12 +208,13 @@ async def test_a_turn_that_waits_for_its_next_attempt_waits_no_longer(
 # The cost of questions: every statement goes by an index
 
 
+TURNS = ("turns", *(f"turns {state}" for state in operations.STATES))
 ASKED = ("user 1", "user 7001", "user 1-1", "top", "top today", "stats 365", "audit", "users")
 SMALL = {"tally_marks", "days_of_all", "waits", "audits"}
 """Tables that grow by days, or by what operators do."""
 
 
-@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("asked", [*ASKED, *TURNS])
 async def test_a_question_reads_no_large_table_whole(sessions: Sessions, asked: str) -> None:
     await rows.speaker(sessions, Author("telegram", "7001", "Ada"))
     with rows.statements(sessions) as seen:
