@@ -348,6 +348,7 @@ async def test_a_written_call_is_carried_out_and_not_shown(form: str, before: st
         "`<tool_call>` is a tag.",
         "```\n<tool_call>\n```",
         "1 < 2\n<b>bold</b>",
+        '{"tool_calls": ' * 100 + '{"name": "search", "parameters": {"query": "Bern"}}' + "}" * 100,
     ],
 )
 async def test_an_answer_that_only_looks_like_a_call_is_shown(text: str) -> None:
