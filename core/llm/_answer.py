@@ -39,6 +39,14 @@ LONGEST_ID = 200
 _TOOL_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
+class Reported(Exception):
+    """An error that a server reports inside its answer, as it told it."""
+
+    def __init__(self, body: object) -> None:
+        super().__init__()
+        self.body = body
+
+
 @dataclass(slots=True)
 class _ToolCallSoFar:
     """A tool call, as much of it as has come."""
@@ -101,8 +109,8 @@ class Answer:
     def feed(self, data: str) -> Iterator[Text | Unseen | Unsaid]:
         """Take a chunk and yield its text, and the pieces that are not shown.
 
-        Raises the ModelError that the chunk reports, and ValueError if it does not have the shape
-        of a chunk.
+        Raises Reported if the server reports an error in it, ModelError if the model failed, and
+        ValueError if it does not have the shape of a chunk.
         """
         if data == "[DONE]":
             self.done = self._told_end = True
@@ -111,7 +119,7 @@ class Answer:
         parsed = parse(data)
         chunk = object_of(parsed[0] if isinstance(parsed, list) and parsed else parsed)
         if error := chunk.get("error"):
-            raise self._reported(chunk if isinstance(error, str) else error)
+            raise Reported(chunk if isinstance(error, str) else error)
         self._count(chunk)
         choices = list_of(chunk.get("choices"))
         # A sum that comes alone is the last word.
@@ -298,9 +306,9 @@ class Answer:
         """Return the error for an answer that fails now: ModelBroke after its first text."""
         return ModelBroke(message) if self._told else ModelBusy(message)
 
-    def _reported(self, error: object) -> ModelError:
+    async def fault_in(self, error: Reported) -> ModelError:
         """Return the error for one that the server reports inside its answer."""
-        fault = reported(error, self.model, self.secret, self.said)
+        fault = await reported(error.body, self.model, self.secret, self.said)
         return ModelBroke(str(fault)) if self._told and isinstance(fault, ModelBusy) else fault
 
 

@@ -133,7 +133,7 @@ class LLM:
                     yield event
         except Unsuitable as error:
             stopwatch.failed(error)
-            self._dialects[model] = tries.other(learn(dialect, error.told, told), error)
+            self._dialects[model] = tries.other(learn(dialect, error.told, error.own, told), error)
             raise _Learnt from error
         except ModelError as error:
             stopwatch.failed(error)
