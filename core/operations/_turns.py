@@ -10,7 +10,7 @@ from core.adapter import Address
 from core.db import WORK, Session, notify
 from core.models import FORGOTTEN
 from core.operations._audit import note
-from core.operations._order import Answer, NotDone, Order, literal
+from core.operations._order import Answer, NotDone, Order, literal, number_in
 from core.operations._records import (
     STATES,
     CallRecord,
@@ -98,10 +98,11 @@ def _listed(found: Sequence[Trouble], nothing: str) -> Answer:
 
 def _numbers_in(text: str) -> list[int]:
     """Return the numbers of turns, each written as a number or as a reference: "17", "17-1"."""
-    numbers = [each.partition("-")[0] for each in text.replace(",", " ").split()]
-    if not numbers or not all(each.isdecimal() and len(each) <= 18 for each in numbers):
+    told = [number_in(each.partition("-")[0]) for each in text.replace(",", " ").split()]
+    numbers = [each for each in told if each is not None]
+    if not numbers or len(numbers) < len(told):
         raise NotDone(words.TURNS_NUMBERS)
-    return list(dict.fromkeys(map(int, numbers)))
+    return list(dict.fromkeys(numbers))
 
 
 async def read(session: Session, order: Order, turn_id: int) -> TurnRecord | None:
