@@ -301,7 +301,9 @@ async def _settle_own(
     call = found.one_or_none()
     if call is None:
         return
-    is_paid = call.charged == call.cost
+    # A call without a price was paid if its tokens were; an older release did not note them.
+    tokens = call.prompt_tokens + call.completion_tokens
+    is_paid = call.charged == call.cost and call.charged_tokens in (None, tokens)
     values = {**values, "turns": call.turns}
     values |= _paid(values) if is_paid else {"charged": 0, "charged_tokens": 0}
     await session.execute(_CALL.values(values), {"the_call": call.id})
