@@ -20,6 +20,7 @@ from core.turns import Speaker, Turn
 from tests.core import rows
 from tests.core.conftest import connected
 from tests.core.rows import NOW, commit, count, later
+from tests.core.test_operations import whole
 from tests.records import Records
 
 DAY = 86_400.0
@@ -352,3 +353,10 @@ async def test_deleted_data_is_not_touched_again(crowded: Sessions) -> None:
         await privacy.expire(crowded, before=later(1))
     assert {statement.split()[0] for statement, _ in seen} == {"SELECT"}
     assert sum("FROM " in statement for statement, _ in seen) == 3
+
+
+async def test_no_round_reads_a_table_whole(sessions: Sessions, ada: Speaker) -> None:
+    with rows.statements(sessions) as seen:
+        await privacy.expire(sessions, before=NOW)
+    for statement, parameters in seen:
+        assert await whole(sessions, statement, parameters) == set(), statement
