@@ -10,7 +10,6 @@ from core.operations._audit import note
 from core.operations._order import Answer, NotDone, Order, first_word, literal, number_in
 from core.operations._people import Person, one
 from core.settings import DEFAULT
-from core.text import write_moment
 from core.turns import Standing
 
 MOST_USES, MOST_DAYS = 100_000, 3650
@@ -88,7 +87,7 @@ async def invite(session: Session, order: Order, what: str = "") -> Answer:
     await note(session, order, "invite", "", "", told)
     lines = [words.INVITE_CODE.format(uses, code=f"`{code}`")]
     if until is not None:
-        lines.append(words.INVITE_UNTIL.format(moment=_moment(until)))
+        lines.append(words.INVITE_UNTIL.format(moment=words.moment(until)))
     if tier:
         lines.append(words.INVITE_TIER.format(tier=literal(tier)))
     return Answer("\n".join((*lines, words.INVITE_PASS_ON, *order.links(code))))
@@ -135,7 +134,3 @@ async def _end(session: Session, order: Order, number: str) -> Answer:
         raise NotDone(words.INVITE_UNKNOWN.format(number=invite_id))
     await note(session, order, "invite end", str(invite_id), "open", "ended")
     return Answer(words.INVITE_ENDED.format(number=invite_id))
-
-
-def _moment(moment: datetime) -> str:
-    return write_moment(f"{moment:%Y-%m-%d %H:%M} UTC", moment)

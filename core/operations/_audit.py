@@ -8,7 +8,6 @@ from core import words
 from core.db import Session
 from core.models import audits
 from core.operations._order import Answer, NotDone, Order, literal, number_in
-from core.text import write_moment
 
 MOST = 50
 """The most deeds that are listed."""
@@ -45,7 +44,7 @@ async def audit(session: Session, order: Order, number: str = "10") -> Answer:
 
 
 def _line(row: Any) -> str:
-    at = write_moment(f"{row.at:%Y-%m-%d %H:%M} UTC", row.at)
+    at = words.moment(row.at)
     what = " ".join(filter(None, (row.verb, row.subject)))
     change = " → ".join(literal(each, most=200) or "–" for each in (row.before, row.after))
     told = f" ({change})" if row.before or row.after else ""

@@ -1,16 +1,15 @@
 """The turns as operators see them: by their state, and each with everything that is stored."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, and_, case, select
 
-from core import models, posts
+from core import memory, models, posts
 from core.adapter import Address
 from core.db import Session
-from core.turns import IDS_PER_TURN, Outcome, Question, content_of
+from core.turns import Outcome, Question
 
 State = Literal["waiting", "running", "stuck", "failed"]
 """The state of a turn: it waits for a worker or for its time, a worker has it, it is not delivered
@@ -24,7 +23,6 @@ MOST = 200
 
 _turns = models.turns
 _calls = models.calls
-_messages = models.messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,37 +111,23 @@ async def show(session: Session, turn_id: int) -> TurnRecord | None:
     row = found.one_or_none()
     if row is None:
         return None
-    said = await _said(session, turn_id)
+    said = await memory.messages_of(session, turn_id)
     return TurnRecord(
         trouble=_trouble(row),
         address=Address(row.platform, row.bot_id, row.chat, row.thread),
         message_id=row.message_id,
         question=Question.load(row.input, said[0] if said else None),
         draft=row.draft,
-        answer=_answer_in(said) if row.answer is None else row.answer,
+        answer=row.answer if row.answer is not None else memory.answer_in(said) or None,
         answered_at=row.answered_at,
         delivered_at=row.delivered_at,
         posts=await posts.of(session, turn_id),
-        calls=tuple(await _calls_of(session, turn_id)),
+        calls=tuple(await calls_of(session, turn_id)),
     )
 
 
-async def _said(session: Session, turn_id: int) -> Sequence[dict[str, Any]]:
-    """Return the messages of a turn in memory, which hold its words once it is delivered."""
-    found = await session.scalars(
-        select(_messages.c.body)
-        .where(_messages.c.id.between(turn_id * IDS_PER_TURN, (turn_id + 1) * IDS_PER_TURN - 1))
-        .order_by(_messages.c.id)
-    )
-    return found.all()
-
-
-def _answer_in(said: Sequence[dict[str, Any]]) -> str | None:
-    texts = [content_of(message) for message in said if message["role"] == "assistant"]
-    return "\n\n".join(filter(None, texts)) if texts else None
-
-
-async def _calls_of(session: Session, turn_id: int) -> list[CallRecord]:
+async def calls_of(session: Session, turn_id: int) -> list[CallRecord]:
+    """Return the calls of a turn, the oldest first."""
     tokens = _calls.c.prompt_tokens + _calls.c.completion_tokens
     cost = case((_calls.c.settled_at.is_(None), _calls.c.reserved), else_=_calls.c.cost)
     found = await session.execute(

@@ -20,7 +20,6 @@ from core.operations._records import (
     list_turns,
     show,
 )
-from core.text import write_moment
 from core.turns import Outcome
 
 LISTED = 20
@@ -126,7 +125,7 @@ async def _shown(session: Session, turn_id: int) -> Answer:
     )
     lines = [
         words.TURN.format(number=each.id, platform=each.platform, state=_state(each)),
-        *(sentence.format(moment=_moment(at)) for sentence, at in moments if at is not None),
+        *(sentence.format(moment=words.moment(at)) for sentence, at in moments if at is not None),
         *(_call(call) for call in found.calls),
     ]
     return Answer("\n".join(lines))
@@ -185,7 +184,7 @@ def _line(each: Trouble) -> str:
     return words.TURNS_LINE.format(
         number=each.id,
         platform=each.platform,
-        moment=_moment(each.created_at),
+        moment=words.moment(each.created_at),
         attempts=each.attempt,
         state=_state(each),
     )
@@ -206,7 +205,3 @@ def _call(call: CallRecord) -> str:
         tokens=words.amount(call.tokens, "tokens"),
         money=words.dollars(call.cost),
     )
-
-
-def _moment(moment: datetime) -> str:
-    return write_moment(f"{moment:%Y-%m-%d %H:%M} UTC", moment)

@@ -7,11 +7,9 @@ from core.quota._allowances import prune
 from core.quota._corrections import grant, merge, split
 from core.quota._days import sum_up
 from core.quota._exceptions import (
-    Apart,
     Group,
     Whom,
     allow,
-    list_exceptions,
     move,
     owner_of,
     payer_of,
@@ -28,6 +26,7 @@ from core.quota._left import (
     remaining_budget,
     resumes_at,
     spent,
+    spent_in_all,
     sum_of,
 )
 from core.quota._reserving import Reservation, reserve
@@ -48,7 +47,6 @@ from core.quota._warned import warn
 
 __all__ = [
     "DEPLOYMENT",
-    "Apart",
     "Daily",
     "Group",
     "Progress",
@@ -67,7 +65,6 @@ __all__ = [
     "excuse",
     "grant",
     "is_counted",
-    "list_exceptions",
     "merge",
     "move",
     "note",
@@ -83,6 +80,7 @@ __all__ = [
     "resumes_at",
     "settle",
     "spent",
+    "spent_in_all",
     "split",
     "sum_of",
     "sum_up",
