@@ -15,7 +15,7 @@ from core.llm._chunk import (
     mended,
     object_of,
     parse,
-    said_in,
+    text_in,
     text_of,
     thought_in,
     usage_of,
@@ -81,8 +81,8 @@ class Answer:
     moves: int = 0
     """The number of pieces that brought the answer forward."""
     finish_reason: str = ""
-    is_silent: bool = False
-    """True if the server ended it properly, but without a word."""
+    gave_no_reason: bool = False
+    """True if text came and the server closed properly, but told no finish reason."""
     _told_end: bool = False
     _has_room: bool = False
     """True if a choice has the field of the reason, though it may be empty."""
@@ -131,7 +131,7 @@ class Answer:
         delta = object_of(choice.get("delta") or choice.get("message"))
         yield from self._think(delta)
         for key in ("content", "refusal"):
-            if said := said_in(delta.get(key)):
+            if said := text_in(delta.get(key)):
                 self.moves += 1
                 self._refused = self._refused or key == "refusal"
                 if text := self._sound(said):
@@ -235,7 +235,7 @@ class Answer:
 
         Some servers never say that an answer is complete. Their clean end has to be enough.
         """
-        self.is_silent = self._told
+        self.gave_no_reason = self._told
         may_be_cut = self.tells_end
         if may_be_cut is None:
             may_be_cut = self._has_room and not self._is_summed
@@ -270,7 +270,7 @@ class Answer:
         tells_end = dialect.tells_end or self._told_end or bool(self.finish_reason)
         return replace(
             dialect,
-            tells_end=tells_end or (False if self.is_silent else dialect.tells_end),
+            tells_end=tells_end or (False if self.gave_no_reason else dialect.tells_end),
             begins_thinking=dialect.begins_thinking or self._is_unsaid,
         )
 

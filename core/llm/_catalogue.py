@@ -30,7 +30,7 @@ class Offer:
     aliases: tuple[str, ...] = ()
     images: bool | None = None
     files: bool | None = None
-    """True if the model looks at images; if it reads files."""
+    """Whether the model looks at images, and whether it reads files."""
     context: int | None = None
     """The most tokens of a prompt and its answer together."""
     prices: tuple[Decimal, Decimal, Decimal] | None = None

@@ -37,10 +37,10 @@ class Dialect:
     """True if tool calls are sent back together with the thoughts that led to them."""
     images: bool = True
     files: bool = True
-    """True if the model looks at images; if it reads files, which are PDFs."""
+    """Whether the model looks at images, and whether it reads files, which are PDFs."""
     tells_end: bool | None = None
-    """True once the model has said why it ended; an end without a word is then an accident. False
-    once it has ended one answer without a word twice; None until then."""
+    """True once the model has given a reason for an end: an end without one is then an accident.
+    False once an answer has ended without a reason twice. None until one of them is known."""
     begins_thinking: bool = False
     """True if answers begin with thoughts, without a tag that opens them."""
 

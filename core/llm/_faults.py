@@ -364,7 +364,7 @@ def words(told: object, secret: str, said: str = "") -> str:
     return line(f"{kind}: {unquoted(text, said)}" if kind else unquoted(text, said), WORDS)
 
 
-def said_in(messages: Sequence[ChatMessage]) -> str:
+def texts_of(messages: Sequence[ChatMessage]) -> str:
     """Return all texts of a request to the model, without pictures and files."""
     return "\n".join(_texts(list(messages)))
 

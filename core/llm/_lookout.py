@@ -152,7 +152,7 @@ class Lookout:
             self._change()
 
     def failed(self, model: str, error: ModelBusy) -> None:
-        """Count a failed try. The first of a kind is logged with the server's words.
+        """Count a failed try. The first one in a row is logged with the server's words.
 
         A fault that may lie in the question itself does not make the model count as away.
         """

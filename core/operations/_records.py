@@ -12,8 +12,9 @@ from core.db import Session
 from core.turns import Outcome, Question
 
 State = Literal["waiting", "running", "stuck", "failed"]
-"""The state of a turn: it waits for a worker or for its time, a worker has it, it is not delivered
-for LONG, or it failed or could not be delivered. A stuck one is waiting or running, too."""
+"""The state of a turn. A waiting one waits for a worker or for its time, and a running one is in
+the hand of a worker. A stuck one is either of them, and not delivered for LONG. A failed one ended
+with an error or could not be delivered."""
 STATES: tuple[State, ...] = get_args(State)
 
 LONG = timedelta(minutes=10)

@@ -1,6 +1,7 @@
 """The quota of each person and the budget of all: reserved before a call, settled after it.
 
-Money is exact to the micro-dollar. An allowance always equals the sum of its window's calls.
+Money is exact to the micro-dollar. An allowance always equals the sum of its window's calls
+and corrections.
 """
 
 from core.quota._allowances import prune
