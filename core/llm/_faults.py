@@ -28,7 +28,7 @@ from core.errors import (
     PromptTooLong,
 )
 from core.messages import ChatMessage
-from core.plain import line, unquoted
+from core.plain import line, unquoted, without
 
 WORDS = 200
 """The longest message of a server in a log line, in characters."""
@@ -174,8 +174,8 @@ class Told:
     all: str = field(default="", repr=False)
     """Everything that it says, in lower case, to look for its kind."""
     own: str = field(default="", repr=False)
-    """The same without what it quotes. Only this tells what holds for everybody: a person might
-    have a server quote that the model does not exist."""
+    """The same without what it quotes of the request. Only this tells what holds for everybody: a
+    person might have a server quote that the model does not exist."""
 
     @property
     def status(self) -> int:
@@ -199,7 +199,7 @@ def read(body: object, secret: str, said: str = "") -> Told:
         string.strip().lower() for name, string in strings if name in _NAMES and len(string) < 80
     )
     names = [code for code in codes if _NAME.fullmatch(code)]
-    own = " ".join([*names, unquoted(text, said)])
+    own = " ".join([*names, without(text, said)])
     return Told(words(body, secret, said), codes, text, own)
 
 

@@ -57,6 +57,10 @@ KINDS: list[tuple[int, Any, type[ModelError]]] = [
     (429, {"error": {"message": "No deployments available - crossed budget: Exceeded budget for"
         " provider openai: 5.4e-06 >= 1e-09\n", "type": "internal_server_error", "param": None,
         "code": "429"}}, CreditUsedUp),
+    # A gateway quotes what a provider told
+    (400, {"error": {"message": 'BadRequestError: {"error": {"message": "Your credit balance is'
+        ' too low to access the API."}}', "type": "invalid_request_error"}}, CreditUsedUp),
+    (422, {"message": "the provider says: 'the model m does not exist'"}, ModelGone),
     # The content
     (403, {"code": "permission-denied", "error": "Content violates usage guidelines. Team: x"},
         ContentRefused),
