@@ -343,17 +343,22 @@ class Known(Protocol):
     async def newest(self, bot_id: str, chat: str) -> str | None:
         """Return the id of the newest message from a person to our account in a chat.
 
-        If nothing is stored of the chat, return the newest of all chats; None if there is none.
+        If nothing is stored of the chat, return the newest of all chats, or an older one if nobody
+        has written to our account for long; None if there is none.
         """
 
     async def chats(self, bot_id: str) -> dict[str, str]:
         """Return the ids of all chats in which our account has heard something.
 
-        Beside each stands the id of the oldest message that is stored of it.
+        Beside each stands the least id, as a text, of the messages that are stored of it.
         """
 
     async def private_chats(self, bot_id: str) -> list[str]:
-        """Return the ids of those among them that people have with the bot alone."""
+        """Return the ids of those among them that people have with the bot alone.
+
+        Those in which something was said last come first. If there are very many, the last ones
+        are left out.
+        """
 
 
 class Adapter(Protocol):

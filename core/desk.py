@@ -224,7 +224,7 @@ class Told:
     answered_at: datetime | None
     delivered_at: datetime | None
     calls: tuple[tuple[str, int, int], ...]
-    """The model, tokens and cost of each call."""
+    """The model, tokens and cost of each call; of one that is open, what is reserved for it."""
     question: str = field(default="", repr=False)
     answer: str = field(default="", repr=False)
 

@@ -48,7 +48,7 @@ def unquoted(text: str, said: str = "", *, names: bool = True) -> str:
     The insides of quotation marks are cut, but for `names` such as `max_tokens`. So is everything
     longer than a word or two that also occurs in `said`.
     """
-    said = " ".join(said.casefold().split())
+    said = _folded(said)
 
     def cut(found: re.Match[str]) -> str:
         opening, inside, closing = (part for part in found.groups() if part is not None)
@@ -57,6 +57,23 @@ def unquoted(text: str, said: str = "", *, names: bool = True) -> str:
 
     told = _QUOTED.sub(cut, text)
     return _without(told, said) if said else told
+
+
+def without(text: str, said: str) -> str:
+    """Return the words of an error without those that it quotes of `said`; other quotes stay."""
+    said = _folded(said)
+    if not said:
+        return text
+
+    def cut(found: re.Match[str]) -> str:
+        opening, inside, closing = (part for part in found.groups() if part is not None)
+        return f"{opening}{_CUT}{closing}" if _folded(inside) in said else found[0]
+
+    return _without(_QUOTED.sub(cut, text), said)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _escape(char: str, keep: str) -> str:
@@ -82,4 +99,4 @@ def _without(text: str, said: str) -> str:
 
 
 def _occurs(run: str, said: str) -> bool:
-    return " ".join(run.casefold().split()) in said
+    return _folded(run) in said

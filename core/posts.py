@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Integer,
+    Subquery,
     bindparam,
     delete,
     exists,
@@ -201,12 +202,7 @@ async def doubt(session: Session, turn: Turn, part: int, *, doubtful: bool) -> N
 
 async def recent(session: Session, address: Address) -> list[tuple[str, str]]:
     """Return chat and message id of an account's messages among the newest posts of all."""
-    newest = (
-        select(_posts.c.platform, _posts.c.bot_id, _posts.c.chat, _posts.c.message_id)
-        .order_by(_posts.c.id.desc())
-        .limit(RECENT)
-        .subquery()
-    )
+    newest = _newest_of_all(_posts.c.chat)
     found = await session.execute(
         select(newest.c.chat, newest.c.message_id).where(
             newest.c.platform == address.platform,
@@ -215,6 +211,12 @@ async def recent(session: Session, address: Address) -> list[tuple[str, str]]:
         )
     )
     return [(chat, message_id) for chat, message_id in found]
+
+
+def _newest_of_all(*columns: ColumnElement[Any]) -> Subquery:
+    """Select the newest posts of all accounts, with these columns, too."""
+    known = (_posts.c.id, _posts.c.platform, _posts.c.bot_id, _posts.c.message_id)
+    return select(*known, *columns).order_by(_posts.c.id.desc()).limit(RECENT).subquery()
 
 
 _NEAR = 40
@@ -318,37 +320,72 @@ async def move(session: Session, undelivered: ColumnElement[bool], chat: str) ->
 
 
 async def newest(session: Session, account: Account, chat: str) -> str | None:
-    """Return the newest message of a person in a chat, or in any chat if there is none."""
-    seen = (*_is_account(account), _posts.c.part.is_(None))
-    last = select(_posts.c.message_id).order_by(_posts.c.id.desc()).limit(1)
-    found: str | None = await session.scalar(last.where(*seen, _posts.c.chat == chat))
-    if found is None:
-        found = await session.scalar(last.where(*seen))
-    return found
+    """Return the newest message of a person in a chat.
+
+    If there is none, return the newest one in any chat, or an older one of an account to which
+    nobody has written for long; None if there is none at all.
+    """
+    one = select(_posts.c.message_id).where(*_is_account(account), _posts.c.part.is_(None))
+    here = one.where(_posts.c.chat == chat).order_by(_AGE.desc())
+    recent = _newest_of_all(_posts.c.chat, _posts.c.part)
+    is_theirs = (recent.c.platform == account[0], recent.c.bot_id == account[1])
+    lately = select(recent.c.message_id).where(*is_theirs, recent.c.part.is_(None))
+    lately = lately.order_by(recent.c.id.desc())
+    for found in (lately.where(recent.c.chat == chat), here, lately, one):
+        message_id: str | None = await session.scalar(found.limit(1))
+        if message_id is not None:
+            return message_id
+    return None
+
+
+_AGE = _posts.c.id + 0
+"""The order in which posts were stored. By the id itself an engine might go back through all posts
+to the last one of a chat."""
 
 
 async def chats(session: Session, account: Account) -> dict[str, str]:
-    """Return all chats with a message that an account saw or sent, and the oldest one of each."""
-    known = (*_is_account(account), _posts.c.message_id.is_not(None))
-    oldest = select(func.min(_posts.c.id)).where(*known).group_by(_posts.c.chat)
-    found = await session.execute(
-        select(_posts.c.chat, _posts.c.message_id).where(_posts.c.id.in_(oldest))
-    )
-    return {row.chat: row.message_id for row in found}
+    """Return all chats with a message that an account saw or sent, and the first one of each.
 
-
-async def private_chats(session: Session, account: Account) -> list[str]:
-    """Return the private chats with a message that an account saw or sent.
-
-    Every other chat has a conversation of its own.
+    That is the one with the least id, as a text.
     """
+    its = _chats_of(account)
+    here = (*_is_account(account), _posts.c.chat == its.c.chat)
+    first = select(func.min(_posts.c.message_id)).where(*here).correlate(its)
+    found = await session.execute(select(its.c.chat, first.scalar_subquery().label("first")))
+    return {row.chat: row.first for row in found if row.first is not None}
+
+
+MOST_CHATS = 2_000
+"""The most private chats that are told, unless it is said otherwise."""
+
+
+async def private_chats(session: Session, account: Account, most: int = MOST_CHATS) -> list[str]:
+    """Return the private chats with a message that an account saw or sent, the latest first.
+
+    There are `most` of them at most. Every other chat has a conversation of its own.
+    """
+    its = _chats_of(account)
+    here = (*_is_account(account), _posts.c.chat == its.c.chat)
+    latest = select(func.max(_AGE)).where(*here).correlate(its).scalar_subquery()
     shared = exists().where(
-        _conversations.c.platform == _posts.c.platform,
-        _conversations.c.bot_id == _posts.c.bot_id,
-        _conversations.c.chat == _posts.c.chat,
+        _conversations.c.platform == account[0],
+        _conversations.c.bot_id == account[1],
+        _conversations.c.chat == its.c.chat,
     )
-    here = select(_posts.c.chat).where(*_is_account(account), ~shared).distinct()
-    return list(await session.scalars(here))
+    private = select(its.c.chat).where(~shared).order_by(latest.desc()).limit(most)
+    return list(await session.scalars(private))
+
+
+def _chats_of(account: Account) -> Subquery:
+    """Select the chats of an account, each found from the one before it by the index.
+
+    An engine would read all posts instead.
+    """
+    here, chat = _is_account(account), _posts.c.chat
+    steps = select(func.min(chat).label("chat")).where(*here).cte("steps", recursive=True)
+    following = select(func.min(chat)).where(*here, chat > steps.c.chat).scalar_subquery()
+    steps = steps.union_all(select(following).where(steps.c.chat.is_not(None)))
+    return select(steps.c.chat).where(steps.c.chat.is_not(None)).subquery()
 
 
 def _is_account(account: Account) -> tuple[ColumnElement[bool], ...]:

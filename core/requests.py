@@ -16,7 +16,7 @@ from core.turns import Activity
 
 MINUTE = timedelta(minutes=1)
 URGENT = 2
-"""A person may stop an answer until they have made so many times the requests of a minute."""
+"""The bound on requests to stop an answer, as a multiple of the bound on all requests."""
 
 
 FLOOD = 120

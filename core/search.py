@@ -222,7 +222,7 @@ def _pairs(words: Sequence[str]) -> list[str]:
     """Return each two neighbouring characters of the words in scripts without spaces."""
     unspaced = [word for word in words if UNSPACED.search(word)]
     pairs = (word[at : at + 2] for word in unspaced for at in range(max(1, len(word) - 1)))
-    return list(dict.fromkeys(pairs))[:PAIRS]
+    return [pair for pair in dict.fromkeys(pairs) if _folded(pair)][:PAIRS]
 
 
 def _found(row: Row[Any], words: Sequence[str]) -> Found:

@@ -1,7 +1,7 @@
 """The figures of each day and hour, summed up from calls and turns a while after they ended.
 
-A mark tells the last row of each table that is in the sums, and moves with them in one transaction:
-whatever dies, no row is counted twice or forgotten. Together with the rows after the mark, the sums
+A mark for each table tells the last row that the sums count. It moves with them in one transaction,
+so no crash counts a row twice or forgets one. Together with the rows after the mark, the sums
 are everything that there is. A plain turn writes nothing here.
 """
 

@@ -128,7 +128,7 @@ class Question:
     announced: bool = False
     """True if nobody asked anything, and the answer is an announcement: it lets others go first."""
     asks: str = ""
-    """The name of the command that waits for a confirmation; buttons below the answer give it."""
+    """The name of the command that is to be confirmed, by a button below the answer."""
     fleeting: bool = False
     """True if the answer holds a secret: it is deleted once it is delivered."""
     pieces: int = 1
@@ -361,10 +361,10 @@ class Turn:
     """The fencing token: a write with an older attempt changes nothing."""
     created_at: datetime
     asked_at: datetime | None = None
-    """The time of the message by the platform's clock, if it came to us late; see `models.Turn`."""
+    """The time of its message by the platform's clock, if it came late; see `models.turns`."""
     faults: int = 0
     asked: int = 0
-    """The attempt after which its person asked last; see `models.Turn`."""
+    """The attempt after which its person asked last; see `models.turns`."""
     deaths: int = 0
     """The number of processes that died while they had it in hand."""
     follows_id: int | None = None

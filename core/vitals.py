@@ -66,7 +66,7 @@ class Vitals:
         if not self.schema_current:
             return "The tables are older than this release: run parley migrate."
         if all(each.state in (State.CONNECTING, State.REFUSED) for each in self.accounts):
-            return "No platform has answered yet."
+            return "No platform is connected yet."
         return ""
 
     @property
@@ -92,7 +92,7 @@ SILENT = 90.0
 def _problem_of(one: Hearing) -> str:
     match one.state:
         case State.CONNECTING:
-            return f"{one.platform} has not answered yet."
+            return f"{one.platform} is not connected yet."
         case State.REFUSED:
             return f"{one.platform} refuses the account."
         case State.LISTENING if not one.hears:

@@ -57,8 +57,9 @@ class OpenCall:
 
     Entering recalls the conversation and reserves the first call. Leaving settles the open call.
     If an error leaves, a call that brought nothing is released. If another attempt owns the turn,
-    a call that a person cut off is settled already; leaving corrects its cost to what came. A call
-    that a crash cuts off stays open until the next attempt recovers it.
+    a call that a person cut off is settled already; leaving corrects its cost to what came. After
+    any other error the person pays for what came. A call that a crash cuts off stays open until
+    the next attempt recovers it.
     """
 
     def __init__(
@@ -155,6 +156,9 @@ class OpenCall:
                 await self._settle_now(excused=True)
             case asyncio.CancelledError() if self.reply.lease.lost:
                 await self._settle_now(excused=True)
+            case Exception() if self._came:
+                # A fault of ours. Whoever can bring one about shall not get the model for nothing.
+                await self._settle_now()
 
     # The conversation with the model
 

@@ -9,7 +9,8 @@ import httpx
 
 from core.llm._chunk import CREDITS
 from core.llm._exchange import Endpoint
-from core.llm._faults import WRONG_KEY, is_compressed
+from core.llm._faults import WRONG_KEY
+from core.llm._page import get
 
 NO_SERVER = "MODEL_API_URL is wrong or its server is down: no connection"
 LONGEST = 64 * 1024
@@ -36,9 +37,9 @@ async def read(client: httpx.AsyncClient, endpoint: Endpoint, *, seconds: float)
     billing = re.sub(r"/v\d+$", "", endpoint.url) + "/v2/billing"
     try:
         async with asyncio.timeout(seconds):
-            status, body = await _get(client, endpoint, billing)
+            status, body = await get(client, endpoint, billing, most=LONGEST)
             if status == 404:
-                listed, _ = await _get(client, endpoint, f"{endpoint.url}/models")
+                listed, _ = await get(client, endpoint, f"{endpoint.url}/models", most=LONGEST)
                 status = 401 if listed == 401 else status
     except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
         return KeyState(NO_SERVER)
@@ -47,23 +48,6 @@ async def read(client: httpx.AsyncClient, endpoint: Endpoint, *, seconds: float)
     if status == 401:
         return KeyState(WRONG_KEY)
     return KeyState(is_told=status == 200, balance=_balance(body))
-
-
-async def _get(client: httpx.AsyncClient, endpoint: Endpoint, url: str) -> tuple[int, bytes]:
-    """Return the status of a page, and the beginning of its body if it is a success."""
-    headers = {"Accept-Encoding": "identity", **endpoint.authorization}
-    request = client.build_request("GET", url, headers=headers, timeout=None)
-    response = await client.send(request, stream=True)
-    body = bytearray()
-    try:
-        if response.status_code == 200 and not is_compressed(response):
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > LONGEST:
-                    break
-    finally:
-        await response.aclose()
-    return response.status_code, bytes(body)
 
 
 def _balance(body: bytes) -> int | None:

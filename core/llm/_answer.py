@@ -15,7 +15,7 @@ from core.llm._chunk import (
     mended,
     object_of,
     parse,
-    said_in,
+    text_in,
     text_of,
     thought_in,
     usage_of,
@@ -37,6 +37,14 @@ MOST_TOOL_CALLS = 128
 LONGEST_ID = 200
 """The most characters of a tool call's id that are kept."""
 _TOOL_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
+
+
+class Reported(Exception):
+    """An error that a server reports inside its answer, as it told it."""
+
+    def __init__(self, body: object) -> None:
+        super().__init__()
+        self.body = body
 
 
 @dataclass(slots=True)
@@ -73,8 +81,8 @@ class Answer:
     moves: int = 0
     """The number of pieces that brought the answer forward."""
     finish_reason: str = ""
-    is_silent: bool = False
-    """True if the server ended it properly, but without a word."""
+    gave_no_reason: bool = False
+    """True if text came and the server closed properly, but told no finish reason."""
     _told_end: bool = False
     _has_room: bool = False
     """True if a choice has the field of the reason, though it may be empty."""
@@ -101,8 +109,8 @@ class Answer:
     def feed(self, data: str) -> Iterator[Text | Unseen | Unsaid]:
         """Take a chunk and yield its text, and the pieces that are not shown.
 
-        Raises the ModelError that the chunk reports, and ValueError if it does not have the shape
-        of a chunk.
+        Raises Reported if the server reports an error in it, ModelError if the model failed, and
+        ValueError if it does not have the shape of a chunk.
         """
         if data == "[DONE]":
             self.done = self._told_end = True
@@ -111,7 +119,7 @@ class Answer:
         parsed = parse(data)
         chunk = object_of(parsed[0] if isinstance(parsed, list) and parsed else parsed)
         if error := chunk.get("error"):
-            raise self._reported(chunk if isinstance(error, str) else error)
+            raise Reported(chunk if isinstance(error, str) else error)
         self._count(chunk)
         choices = list_of(chunk.get("choices"))
         # A sum that comes alone is the last word.
@@ -123,7 +131,7 @@ class Answer:
         delta = object_of(choice.get("delta") or choice.get("message"))
         yield from self._think(delta)
         for key in ("content", "refusal"):
-            if said := said_in(delta.get(key)):
+            if said := text_in(delta.get(key)):
                 self.moves += 1
                 self._refused = self._refused or key == "refusal"
                 if text := self._sound(said):
@@ -227,7 +235,7 @@ class Answer:
 
         Some servers never say that an answer is complete. Their clean end has to be enough.
         """
-        self.is_silent = self._told
+        self.gave_no_reason = self._told
         may_be_cut = self.tells_end
         if may_be_cut is None:
             may_be_cut = self._has_room and not self._is_summed
@@ -262,7 +270,7 @@ class Answer:
         tells_end = dialect.tells_end or self._told_end or bool(self.finish_reason)
         return replace(
             dialect,
-            tells_end=tells_end or (False if self.is_silent else dialect.tells_end),
+            tells_end=tells_end or (False if self.gave_no_reason else dialect.tells_end),
             begins_thinking=dialect.begins_thinking or self._is_unsaid,
         )
 
@@ -298,9 +306,9 @@ class Answer:
         """Return the error for an answer that fails now: ModelBroke after its first text."""
         return ModelBroke(message) if self._told else ModelBusy(message)
 
-    def _reported(self, error: object) -> ModelError:
+    async def fault_in(self, error: Reported) -> ModelError:
         """Return the error for one that the server reports inside its answer."""
-        fault = reported(error, self.model, self.secret, self.said)
+        fault = await reported(error.body, self.model, self.secret, self.said)
         return ModelBroke(str(fault)) if self._told and isinstance(fault, ModelBusy) else fault
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from core.llm._exchange import Endpoint
-from core.llm._faults import is_compressed
+from core.llm._page import get
 
 SECONDS = 10.0
 LONGEST = 16 * 1024 * 1024
@@ -30,7 +30,7 @@ class Offer:
     aliases: tuple[str, ...] = ()
     images: bool | None = None
     files: bool | None = None
-    """True if the model looks at images; if it reads files."""
+    """Whether the model looks at images, and whether it reads files."""
     context: int | None = None
     """The most tokens of a prompt and its answer together."""
     prices: tuple[Decimal, Decimal, Decimal] | None = None
@@ -86,33 +86,21 @@ class Catalogue:
 
 async def read(client: httpx.AsyncClient, endpoint: Endpoint) -> Catalogue:
     """Return the catalogue of an endpoint."""
-    listed = await _get(client, endpoint, "/models?include=pricing,modalities,capabilities")
+    listed = await _items(client, endpoint, "/models?include=pricing,modalities,capabilities")
     if not listed:
-        listed = await _get(client, endpoint, "/models")
-    withdrawn = await _get(client, endpoint, "/models/deprecations")
+        listed = await _items(client, endpoint, "/models")
+    withdrawn = await _items(client, endpoint, "/models/deprecations")
     return Catalogue(
         tuple(filter(None, map(_offer, listed))),
         tuple(filter(None, map(_withdrawal, withdrawn))),
     )
 
 
-async def _get(client: httpx.AsyncClient, endpoint: Endpoint, path: str) -> list[Any]:
+async def _items(client: httpx.AsyncClient, endpoint: Endpoint, path: str) -> list[Any]:
     """Return the items of a list; [] if there is none, or none that can be read."""
-    headers = {"Accept-Encoding": "identity", **endpoint.authorization}
     try:
         async with asyncio.timeout(SECONDS):
-            request = client.build_request("GET", f"{endpoint.url}{path}", headers=headers)
-            response = await client.send(request, stream=True)
-            try:
-                if response.status_code != 200 or is_compressed(response):
-                    return []
-                body = bytearray()
-                async for piece in response.aiter_raw():
-                    body += piece
-                    if len(body) > LONGEST:
-                        return []
-            finally:
-                await response.aclose()
+            _, body = await get(client, endpoint, f"{endpoint.url}{path}", most=LONGEST)
         told = await asyncio.to_thread(json.loads, body)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError):
         return []

@@ -72,7 +72,7 @@ def _tokens(value: object) -> int | None:
     return None
 
 
-def said_in(content: object) -> str:
+def text_in(content: object) -> str:
     """Return the text of a content, which is a string or a list of parts."""
     if isinstance(content, list):
         parts = [each if isinstance(each, str) else object_of(each).get("text") for each in content]
@@ -84,7 +84,7 @@ def thought_in(content: object) -> str:
     """Return the thoughts in a content that is a list of parts."""
     parts = [fields_of(each) for each in content] if isinstance(content, list) else []
     inner = [each.get("thinking") for each in parts if each.get("type") == "thinking"]
-    return "".join(each if isinstance(each, str) else said_in(each) for each in inner)
+    return "".join(each if isinstance(each, str) else text_in(each) for each in inner)
 
 
 def mended(text: str) -> str:

@@ -21,7 +21,7 @@ from core.llm._body import Body
 from core.llm._catalogue import Catalogue, read
 from core.llm._dialect import Dialect, body_of, learn, left_out
 from core.llm._exchange import Endpoint, build, exchange
-from core.llm._faults import Costly, HungUp, NotFound, Unsuitable, said_in
+from core.llm._faults import Costly, HungUp, NotFound, Unsuitable, texts_of
 from core.llm._lookout import Lookout
 from core.llm._stopwatch import Stopwatch
 from core.llm._stream import Again, Answering, Event, LeftOut, Lost, Waiting
@@ -61,7 +61,7 @@ class LLM:
         self._contexts: dict[str, int] = {}
         """The most tokens that a model takes, where the endpoint tells it."""
         self._cut: deque[str] = deque(maxlen=1000)
-        """The ids of requests whose answers ended without a word: once more, and that is enough."""
+        """The requests whose answers ended without a reason. One that does so again is whole."""
 
     async def stream(
         self,
@@ -133,11 +133,11 @@ class LLM:
                     yield event
         except Unsuitable as error:
             stopwatch.failed(error)
-            self._dialects[model] = tries.other(learn(dialect, error.told, told), error)
+            self._dialects[model] = tries.other(learn(dialect, error.told, error.own, told), error)
             raise _Learnt from error
         except ModelError as error:
             stopwatch.failed(error)
-            if isinstance(error, ModelBroke) and answer.is_silent:
+            if isinstance(error, ModelBroke) and answer.gave_no_reason:
                 self._cut.append(ask.request_id)
             raise
         finally:
@@ -199,7 +199,7 @@ class LLM:
         return Answer(
             tries.model,
             self._endpoint.key,
-            partial(said_in, ask.messages),
+            partial(texts_of, ask.messages),
             ask.tools if ask.may_call else (),
             begins_thinking=dialect.begins_thinking,
             tells_end=False if is_usual else dialect.tells_end,

@@ -37,10 +37,10 @@ class Dialect:
     """True if tool calls are sent back together with the thoughts that led to them."""
     images: bool = True
     files: bool = True
-    """True if the model looks at images; if it reads files, which are PDFs."""
+    """Whether the model looks at images, and whether it reads files, which are PDFs."""
     tells_end: bool | None = None
-    """True once the model has said why it ended; an end without a word is then an accident. False
-    once it has ended one answer without a word twice; None until then."""
+    """True once the model has given a reason for an end: an end without one is then an accident.
+    False once an answer has ended without a reason twice. None until one of them is known."""
     begins_thinking: bool = False
     """True if answers begin with thoughts, without a tag that opens them."""
 
@@ -101,13 +101,14 @@ def left_out(dialect: Dialect, messages: Sequence[ChatMessage]) -> tuple[bool, b
     return images and not dialect.images, files and not dialect.files
 
 
-def learn(dialect: Dialect, told: str, body: Body) -> Dialect | None:
+def learn(dialect: Dialect, told: str, own: str, body: Body) -> Dialect | None:
     """Return the dialect with the other form of what a refusal names; None if it names nothing.
 
-    `told` are the server's words in lower case, and `body` is the refused request.
+    `told` are the server's words in lower case, `own` those that do not quote the request, and
+    `body` is the refused request.
     """
     for form in _FORMS:
-        if form.names.search(told) and form.is_used(body):
+        if form.names.search(own if form.is_loss else told) and form.is_used(body):
             return form.other(dialect)
     return None
 
@@ -122,6 +123,8 @@ class _Form:
     """Tells whether the refused request has it."""
     other: Callable[[Dialect], Dialect]
     """Returns a dialect with the other form."""
+    is_loss: bool = False
+    """True if the other form takes something from everybody: then no quoted word teaches it."""
 
 
 def _has(*names: str) -> Callable[[Body], bool]:
@@ -183,16 +186,19 @@ _FORMS = (
         re.compile("image|vision|multimodal"),
         _has_block("image_url"),
         lambda dialect: replace(dialect, images=False),
+        is_loss=True,
     ),
     _Form(
         re.compile(r"\bfiles?\b|pdf|document|content (?:part|type)"),
         _has_block("file"),
         lambda dialect: replace(dialect, files=False),
+        is_loss=True,
     ),
     _Form(
         re.compile(r"\btools?\b|\bfunctions?\b|tool_choice|tool_calls"),
         lambda body: "tools" in body or _has_called(body),
         lambda dialect: replace(dialect, tools=False),
+        is_loss=True,
     ),
     _Form(re.compile("content"), _has_called, _other_empty),
 )

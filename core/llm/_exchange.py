@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from core.errors import ModelError, ModelUnavailable
-from core.llm._answer import Answer
+from core.llm._answer import Answer, Reported
 from core.llm._body import Body
 from core.llm._chunk import micro_dollars
 from core.llm._events import Reader
@@ -94,26 +94,37 @@ async def exchange(
     client: httpx.AsyncClient, endpoint: Endpoint, request: httpx.Request, answer: Answer
 ) -> AsyncGenerator[Event, None]:
     """Send a request and yield its answer; raises a ModelError, after Lost if a part had come."""
-    began = asyncio.get_running_loop().time()
     try:
-        try:
-            async with (
-                _response(client, endpoint, request, answer, began) as response,
-                aclosing(_data(response, endpoint, answer, began)) as events,
-            ):
-                async for data in events:
-                    for event in answer.feed(data):
-                        yield event
-        except (httpx.HTTPError, TimeoutError, ValueError) as error:
-            # A finish reason makes the answer complete; the rest of the stream is not needed.
-            if not answer.is_whole:
-                raise answer.fault(_told(error)) from error
+        async with aclosing(_heard(client, endpoint, request, answer)) as events:
+            async for event in events:
+                yield event
         for last in answer.end():
             yield last
     except ModelError:
         for lost in answer.lost():
             yield lost
         raise
+
+
+async def _heard(
+    client: httpx.AsyncClient, endpoint: Endpoint, request: httpx.Request, answer: Answer
+) -> AsyncGenerator[Event, None]:
+    """Send a request and yield what comes of its answer; raises a ModelError if that is cut."""
+    began = asyncio.get_running_loop().time()
+    try:
+        async with (
+            _response(client, endpoint, request, answer, began) as response,
+            aclosing(_data(response, endpoint, answer, began)) as events,
+        ):
+            async for data in events:
+                for event in answer.feed(data):
+                    yield event
+    except Reported as error:
+        raise await answer.fault_in(error) from None
+    except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        # A finish reason makes the answer complete; the rest of the stream is not needed.
+        if not answer.is_whole:
+            raise answer.fault(_told(error)) from error
 
 
 @asynccontextmanager

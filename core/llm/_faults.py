@@ -28,7 +28,7 @@ from core.errors import (
     PromptTooLong,
 )
 from core.messages import ChatMessage
-from core.plain import line, unquoted
+from core.plain import line, unquoted, without
 
 WORDS = 200
 """The longest message of a server in a log line, in characters."""
@@ -62,11 +62,15 @@ class NotFound(ModelGone):
 
 
 class Unsuitable(ModelRejected):
-    """The request was refused; `told` are the server's words, which may name what it refuses."""
+    """The request was refused; `told` are the server's words, which may name what it refuses.
 
-    def __init__(self, message: str, told: str = "") -> None:
+    `own` are those of them that do not quote the request.
+    """
+
+    def __init__(self, message: str, told: str = "", own: str = "") -> None:
         super().__init__(message)
         self.told = told
+        self.own = own
 
 
 def _any(*phrases: str) -> re.Pattern[str]:
@@ -169,6 +173,9 @@ class Told:
     """Its code, type, name and status, in lower case."""
     all: str = field(default="", repr=False)
     """Everything that it says, in lower case, to look for its kind."""
+    own: str = field(default="", repr=False)
+    """The same without what it quotes of the request. Only this tells what holds for everybody: a
+    person might have a server quote that the model does not exist."""
 
     @property
     def status(self) -> int:
@@ -191,7 +198,9 @@ def read(body: object, secret: str, said: str = "") -> Told:
     codes = tuple(
         string.strip().lower() for name, string in strings if name in _NAMES and len(string) < 80
     )
-    return Told(words(body, secret, said), codes, text)
+    names = [code for code in codes if _NAME.fullmatch(code)]
+    own = " ".join([*names, without(text, said)])
+    return Told(words(body, secret, said), codes, text, own)
 
 
 _NAMES = ("code", "type", "name", "status", "statusCode")
@@ -222,7 +231,12 @@ class _Rule:
     words: re.Pattern[str]
     kind: type[ModelError]
     advice: str = ""
-    """The setting that is wrong and what to do, for the operator."""
+    """The setting that is wrong and what to do, for the operator; then it holds for everybody."""
+
+    def fits(self, status: int, told: Told) -> bool:
+        """Return whether this is the meaning of a status with these words."""
+        text = told.own if self.advice else told.all
+        return status in self.statuses and self.words.search(text) is not None
 
 
 _ANY = re.compile("")
@@ -251,12 +265,12 @@ def fault(status: int, told: Told, *, model: str, retry_after: float | None = No
     """Return the error for a status outside of 2xx and for what the server told."""
     log = f"status {status}: {told.words}"
     for rule in _RULES:
-        if status in rule.statuses and rule.words.search(told.all):
+        if rule.fits(status, told):
             break
     else:
-        return Unsuitable(log, told.all)
+        return Unsuitable(log, told.all, told.own)
     if issubclass(rule.kind, Unsuitable):
-        return rule.kind(log, told.all)
+        return rule.kind(log, told.all, told.own)
     if issubclass(rule.kind, PromptTooLong):
         return rule.kind(log, *_size_and_most(told.all))
     if issubclass(rule.kind, ModelBusy):
@@ -277,24 +291,31 @@ async def refuse_status(
     status = response.status_code
     if 200 <= status < 300:
         return
-    told = read(await _body(response), secret, said())
+    body = await _body(response)
+    # In a thread: a long prompt is compared with the error for many milliseconds.
+    told = await asyncio.to_thread(lambda: read(body, secret, said()))
     raise fault(status, told, model=model, retry_after=wait_of(response.headers, told.all))
 
 
-def reported(body: object, model: str, secret: str, said: Callable[[], str]) -> ModelError:
+async def reported(body: object, model: str, secret: str, said: Callable[[], str]) -> ModelError:
     """Return the error for one that a server reports inside a 200."""
-    told = read(body, secret, said())
+    told = await asyncio.to_thread(lambda: read(body, secret, said()))  # as above
     wait = wait_of({}, told.all)
-    status = told.status or _status_by_words(told.all)
+    status = told.status or _status_by_words(told)
     if status < 400:
         return ModelBusy(f"the server reports: {told.words}", wait)
     return fault(status, told, model=model, retry_after=wait)
 
 
-def _status_by_words(text: str) -> int:
+def _status_by_words(told: Told) -> int:
     """Return the status for an error without any code, or 0."""
-    kinds = ((_CONTENT, 400), (_TOO_LONG, 400), (_CREDIT, 402), (_ABSENT, 404))
-    return next((status for kind, status in kinds if kind.search(text)), 0)
+    kinds = (
+        (_CONTENT, told.all, 400),
+        (_TOO_LONG, told.all, 400),
+        (_CREDIT, told.own, 402),
+        (_ABSENT, told.own, 404),
+    )
+    return next((status for kind, text, status in kinds if kind.search(text)), 0)
 
 
 def is_compressed(response: httpx.Response) -> bool:
@@ -335,7 +356,7 @@ def words(told: object, secret: str, said: str = "") -> str:
             names += [str(told[each]) for each in _KIND if told.get(each)]
             told = told[name]
     text = "" if isinstance(told, dict | list) else str(told)[:_READ].strip()
-    text = text or "no message"
+    text = text[: 4 * WORDS] or "no message"
     if secret:
         text = text.replace(secret, "***")
         names = [name for name in names if secret not in name]
@@ -343,7 +364,7 @@ def words(told: object, secret: str, said: str = "") -> str:
     return line(f"{kind}: {unquoted(text, said)}" if kind else unquoted(text, said), WORDS)
 
 
-def said_in(messages: Sequence[ChatMessage]) -> str:
+def texts_of(messages: Sequence[ChatMessage]) -> str:
     """Return all texts of a request to the model, without pictures and files."""
     return "\n".join(_texts(list(messages)))
 

@@ -96,9 +96,7 @@ class Lookout:
         now = self._clock()
         order = self._order if chosen is None else (chosen, *self._order)
         left = [each for each in order if each not in without and self._of(each).gone_until <= now]
-        there = [
-            each for each in left if not self._of(each).is_away or self._of(each).rests_until <= now
-        ]
+        there = [each for each in left if self._of(each).is_due(now)]
         return next(iter(there or left), None)
 
     def is_away(self, model: str) -> bool:
@@ -154,7 +152,7 @@ class Lookout:
             self._change()
 
     def failed(self, model: str, error: ModelBusy) -> None:
-        """Count a failed try. The first of a kind is logged with the server's words.
+        """Count a failed try. The first one in a row is logged with the server's words.
 
         A fault that may lie in the question itself does not make the model count as away.
         """

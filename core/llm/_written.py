@@ -24,6 +24,8 @@ _TAGS = (
     "[TOOL_CALLS]",
 )
 """The beginnings of written calls, which answers do not have at the start of a line."""
+DEPTH = 5
+"""The depth of objects and lists in which a call is looked for; services use three."""
 _FENCE = "```json"
 LONGEST_KEY = 50
 _KEYS = ("name", "function", "tool", "tool_name", "tool_calls", "function_call", "type", "id")
@@ -133,17 +135,19 @@ def _candidates(text: str) -> Iterator[tuple[str, Any]]:
         yield from _named(value)
 
 
-def _named(value: Any) -> Iterator[tuple[str, Any]]:
+def _named(value: Any, depth: int = DEPTH) -> Iterator[tuple[str, Any]]:
     """Yield the name and arguments of a call in any of its JSON forms, or of a list of calls."""
+    if not depth:
+        return
     if isinstance(value, list):
         for each in value[:50]:
-            yield from _named(each)
+            yield from _named(each, depth - 1)
     if not isinstance(value, dict):
         return
     if nested := value.get("tool_calls") or value.get("function_call"):
-        yield from _named(nested)
+        yield from _named(nested, depth - 1)
     elif isinstance(function := value.get("function"), dict):
-        yield from _named(function)
+        yield from _named(function, depth - 1)
     else:
         keys = ("name", "function", "tool", "tool_name")
         name = next((value[key] for key in keys if isinstance(value.get(key), str)), "")

@@ -13,7 +13,15 @@ from core.memory._conversation import (
     reset,
 )
 from core.memory._estimate import estimate
-from core.memory._newest import answer_of, is_held, is_last, turn_before, turn_of_old
+from core.memory._newest import (
+    answer_in,
+    answer_of,
+    is_held,
+    is_last,
+    messages_of,
+    turn_before,
+    turn_of_old,
+)
 from core.memory._recall import recall
 from core.memory._remember import instruct, remember
 from core.memory._summaries import INSTRUCTED, summarise
@@ -24,6 +32,7 @@ __all__ = [
     "INSTRUCTED",
     "Context",
     "Marks",
+    "answer_in",
     "answer_of",
     "choose_model",
     "estimate",
@@ -33,6 +42,7 @@ __all__ = [
     "is_head",
     "is_held",
     "is_last",
+    "messages_of",
     "model_of",
     "recall",
     "remember",

@@ -1,5 +1,8 @@
 """The newest answers: those that nothing follows, at the head and at the ends of branches."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from core import models
@@ -59,12 +62,20 @@ async def is_held(session: Session, turn_id: int) -> bool:
 
 async def answer_of(session: Session, turn_id: int) -> str:
     """Return the text of a turn's answer; "" if memory does not hold it."""
+    return answer_in(await messages_of(session, turn_id))
+
+
+async def messages_of(session: Session, turn_id: int) -> Sequence[dict[str, Any]]:
+    """Return the messages of a turn, in order: its question first. None are held of some."""
     low, high = ids_of(turn_id)
-    found = await session.scalars(
-        select(messages.c.body).where(messages.c.id.between(low, high)).order_by(messages.c.id)
-    )
-    said = (content_of(body) for body in found if body["role"] == "assistant")
-    return "\n\n".join(filter(None, said))
+    bodies = select(messages.c.body).where(messages.c.id.between(low, high))
+    return (await session.scalars(bodies.order_by(messages.c.id))).all()
+
+
+def answer_in(said: Sequence[dict[str, Any]]) -> str:
+    """Return the text of the answer among the messages of a turn."""
+    texts = (content_of(message) for message in said if message["role"] == "assistant")
+    return "\n\n".join(filter(None, texts))
 
 
 _ABOVE = (

@@ -15,8 +15,9 @@ from core.turns import IDS_PER_TURN, Turn
 
 
 async def recall(session: Session, turn: Turn, marks: Marks, *, now: datetime) -> Context:
-    """Return the path from the turn's parent to the root or the nearest summary; one statement.
+    """Return the context of a turn: its path from the parent to the root or to the nearest summary.
 
+    One statement reads it, unless it has to be cut.
     A path larger than twice the high mark is cut down to the low mark. The cut is stored, so that
     the next prompts begin alike. The path of a summary turn is not cut.
     """
@@ -53,7 +54,7 @@ def _last_turn(path: Sequence[Any]) -> int | None:
 def _current(path: Sequence[Any]) -> list[Any]:
     """Return a path without instructions that others follow at once: only the last ones hold.
 
-    No request was ever answered with those, so that no cached prompt has them.
+    No request with the others was ever answered, so no cached prompt holds them.
     """
     replaced = {row.id for row, after in pairwise(path) if _replaces(after, row)}
     return [row for row in path if row.id not in replaced]

@@ -19,12 +19,18 @@ _first = messages_table.alias("first")
 _parent_of_first = select(func.coalesce(_first.c.parent_id, 0)).where(
     _first.c.id == bindparam("first")
 )
+# Retention may delete the parent while the model answers. The lock keeps it until the commit.
+_PARENT = (
+    select(messages_table.c.id)
+    .where(messages_table.c.id == bindparam("parent", type_=BigInteger))
+    .with_for_update(read=True, key_share=True)
+)
 _REMEMBER = insert(messages_table).values(
     # The lock on the head makes answers that are stored side by side follow each other. An answer
     # from before `/new` finds no head and stays below its own parent.
     parent_id=func.coalesce(
         case((bindparam("below_head", type_=Boolean), HEAD.with_for_update().scalar_subquery())),
-        bindparam("parent", type_=BigInteger),
+        _PARENT.scalar_subquery(),
     ),
     # The API counted the path that the turn recalled. If others were stored meanwhile, this turn's
     # messages stand below them, and nobody has counted that path yet.

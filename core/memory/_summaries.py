@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Text, literal, select, update
 
-from core.db import Session, insert_missing, row_count
+from core.db import Session, insert_missing
 from core.memory._context import Context
 from core.memory._path import path_of
-from core.models import summaries
+from core.models import Instant, messages, summaries
 from core.turns import Turn
 
 INSTRUCTED = "Instructions for this conversation: "
@@ -38,14 +38,26 @@ async def cut(
     if not (index := cut_index(path, low)):
         return path
     content = _content(instructed(path[:index]), _told(path[0]))
-    row = {
-        "message_id": path[index - 1].id,
-        "content": content,
-        "since": path[0].since if _told(path[0]) else now,
-        "created_at": now,
-    }
-    await session.execute(insert_missing(session, summaries).values(row))
+    since = path[0].since if _told(path[0]) else now
+    await _add(session, path[index - 1].id, content, since, now)
     return await path_of(session, turn)
+
+
+async def _add(
+    session: Session, message_id: int, content: str, since: datetime | None, now: datetime
+) -> bool:
+    """Store a summary at a message; return False if it has one, or is deleted meanwhile.
+
+    The lock keeps the message until the commit.
+    """
+    row = select(
+        messages.c.id, literal(content, Text), literal(since, Instant), literal(now, Instant)
+    ).where(messages.c.id == message_id)
+    names = ["message_id", "content", "since", "created_at"]
+    new = insert_missing(session, summaries).from_select(
+        names, row.with_for_update(read=True, key_share=True)
+    )
+    return await session.scalar(new.returning(summaries.c.message_id)) is not None
 
 
 def is_shortened(path: Sequence[Any]) -> bool:
@@ -99,16 +111,18 @@ def _content(instructed: str, words: str) -> str:
 
 
 async def summarise(session: Session, context: Context, content: str, *, now: datetime) -> bool:
-    """Replace the path up to the context's cut by a summary. Return True if it is the first."""
+    """Replace the path up to the context's cut by a summary. Return True if it is the first.
+
+    If retention has deleted that path meanwhile, there is nothing to replace.
+    """
     words = content.strip()
     if context.cut_id is None or not words:
         return False
     content = _content(context.instructed, words)
     values = {"content": content, "since": context.since}
     # A plain cut may be there already; the summary replaces it.
-    replaced = await session.execute(
+    await session.execute(
         update(summaries).where(summaries.c.message_id == context.cut_id).values(values)
     )
-    new = insert_missing(session, summaries)
-    await session.execute(new.values(message_id=context.cut_id, created_at=now, **values))
-    return not (context.shortened or row_count(replaced))
+    is_new = await _add(session, context.cut_id, content, context.since, now)
+    return is_new and not context.shortened

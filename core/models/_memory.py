@@ -91,7 +91,7 @@ summaries = Table(
     Column("message_id", Key, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
     Column("content", Text, nullable=False),
     # The time of the oldest message that it tells of; None in a row of an older release.
-    Column("since", Instant),
+    Column("since", Instant, index=True),
     Column("created_at", Instant, nullable=False),
 )
 """The text that replaces the path up to and including a message; "" only cuts the path off."""

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from core import access, words
 from core.db import Session
 from core.operations._audit import note
-from core.operations._order import Answer, NotDone, Order, literal
+from core.operations._order import Answer, NotDone, Order, first_word, literal, number_in
 from core.operations._people import Person, one
 from core.settings import DEFAULT
-from core.text import write_moment
 from core.turns import Standing
 
 MOST_USES, MOST_DAYS = 100_000, 3650
@@ -74,7 +73,7 @@ def _shown(person: Person) -> str:
 
 async def invite(session: Session, order: Order, what: str = "") -> Answer:
     """Make an invite; or list the open ones, or end one."""
-    action, _, rest = what.partition(" ")
+    action, rest = first_word(what)
     match action.lower():
         case "list":
             return await _list(session, order)
@@ -88,7 +87,7 @@ async def invite(session: Session, order: Order, what: str = "") -> Answer:
     await note(session, order, "invite", "", "", told)
     lines = [words.INVITE_CODE.format(uses, code=f"`{code}`")]
     if until is not None:
-        lines.append(words.INVITE_UNTIL.format(moment=_moment(until)))
+        lines.append(words.INVITE_UNTIL.format(moment=words.moment(until)))
     if tier:
         lines.append(words.INVITE_TIER.format(tier=literal(tier)))
     return Answer("\n".join((*lines, words.INVITE_PASS_ON, *order.links(code))))
@@ -101,11 +100,10 @@ def _read(what: str, order: Order) -> tuple[int, datetime | None, str]:
     rest = what.lower()
     if days:
         rest = rest[: days.start()] + rest[days.end() :]
-        number = min(int(days[1]), MOST_DAYS)
-        until = order.now + timedelta(days=number)
+        until = order.now + timedelta(days=min(int(days[1]), MOST_DAYS))
     for word in rest.split():
-        if word.isdecimal() and 0 < int(word) <= MOST_USES:
-            uses = int(word)
+        if number := number_in(word, MOST_USES):
+            uses = number
         elif word in order.rules.tiers:
             tier = word
         elif word != DEFAULT:
@@ -129,14 +127,10 @@ async def _list(session: Session, order: Order) -> Answer:
 
 
 async def _end(session: Session, order: Order, number: str) -> Answer:
-    if not number.strip().isdecimal():
+    invite_id = number_in(number)
+    if invite_id is None:
         raise NotDone(words.INVITE_USAGE.format(prefix=order.prefix))
-    invite_id = int(number)
     if not await access.revoke(session, invite_id, now=order.now):
         raise NotDone(words.INVITE_UNKNOWN.format(number=invite_id))
     await note(session, order, "invite end", str(invite_id), "open", "ended")
     return Answer(words.INVITE_ENDED.format(number=invite_id))
-
-
-def _moment(moment: datetime) -> str:
-    return write_moment(f"{moment:%Y-%m-%d %H:%M} UTC", moment)

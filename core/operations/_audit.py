@@ -7,8 +7,7 @@ from sqlalchemy import insert, select
 from core import words
 from core.db import Session
 from core.models import audits
-from core.operations._order import Answer, NotDone, Order, literal
-from core.text import write_moment
+from core.operations._order import Answer, NotDone, Order, literal, number_in
 
 MOST = 50
 """The most deeds that are listed."""
@@ -36,15 +35,16 @@ async def note(
 
 async def audit(session: Session, order: Order, number: str = "10") -> Answer:
     """List the newest deeds of operators, the newest first."""
-    if not number.isdecimal() or not 0 < int(number) <= MOST:
+    many = number_in(number, MOST)
+    if many is None:
         raise NotDone(words.ORDER_NUMBER.format(most=MOST))
-    found = await session.execute(select(audits).order_by(audits.c.id.desc()).limit(int(number)))
+    found = await session.execute(select(audits).order_by(audits.c.id.desc()).limit(many))
     lines = [_line(row) for row in found]
     return Answer("\n".join(lines) or words.AUDIT_EMPTY)
 
 
 def _line(row: Any) -> str:
-    at = write_moment(f"{row.at:%Y-%m-%d %H:%M} UTC", row.at)
+    at = words.moment(row.at)
     what = " ".join(filter(None, (row.verb, row.subject)))
     change = " → ".join(literal(each, most=200) or "–" for each in (row.before, row.after))
     told = f" ({change})" if row.before or row.after else ""

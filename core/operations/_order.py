@@ -13,6 +13,9 @@ from core.quota import Rules
 
 NAMES = 60
 """The most characters of a name that are shown."""
+DIGITS = 18
+"""The most digits of a number; a column of the database holds one more."""
+LARGEST = 10**DIGITS - 1
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$&=^])")
 
 
@@ -118,8 +121,21 @@ def _next(text: str) -> tuple[str, str]:
     quoted = re.match(r'["“„]([^"“”]*)["“”]\s*', text)
     if quoted:
         return quoted[1].strip(), text[quoted.end() :]
-    first, _, rest = text.partition(" ")
+    return first_word(text)
+
+
+def first_word(text: str) -> tuple[str, str]:
+    """Return the first word of a text and the rest, which may begin on another line."""
+    first, rest = (*text.split(maxsplit=1), "", "")[:2]
     return first, rest.strip()
+
+
+def number_in(text: str, most: int = LARGEST) -> int | None:
+    """Return the number from 1 to `most` that a text is; None for any other text."""
+    if not text.isdecimal() or len(text) > DIGITS:
+        return None
+    number = int(text)
+    return number if 0 < number <= most else None
 
 
 def literal(text: str, *, most: int = NAMES) -> str:

@@ -5,14 +5,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 
 from core import access, models, quota, words
 from core.db import Session
 from core.operations._order import Answer, NotDone, Order, literal
-from core.text import write_moment
 from core.turns import Payer
 
 MOST = 10
@@ -25,8 +23,6 @@ _NUMBER = re.compile(r"\d{1,18}")
 _users = models.users
 _identities = models.identities
 _turns = models.turns
-_calls = models.calls
-_days = models.days
 _redemptions = models.redemptions
 _LAST_SEEN = (
     select(func.max(_turns.c.created_at)).where(_turns.c.user_id == _users.c.id).scalar_subquery()
@@ -89,9 +85,9 @@ async def user(session: Session, order: Order, who: str) -> Answer:
     if person.language:
         lines.append(words.PERSON_LANGUAGE.format(language=literal(person.language)))
     lines += [*await _limits(session, order, person), *await _spending(session, order, person)]
-    lines.append(words.PERSON_SINCE.format(moment=_moment(person.created_at)))
+    lines.append(words.PERSON_SINCE.format(moment=words.moment(person.created_at)))
     if person.seen_at is not None:
-        lines.append(words.PERSON_SEEN.format(moment=_moment(person.seen_at)))
+        lines.append(words.PERSON_SEEN.format(moment=words.moment(person.seen_at)))
     return Answer("\n".join(lines))
 
 
@@ -216,7 +212,7 @@ def _list(title: str, people: Sequence[Person], order: Order) -> str:
 
 def _line(person: Person, order: Order) -> str:
     accounts = ", ".join(str(each) for each in person.accounts)
-    seen = f", {_moment(person.seen_at)}" if person.seen_at else ""
+    seen = f", {words.moment(person.seen_at)}" if person.seen_at else ""
     return f"{number_of(person.id, order)} {literal(person.name)} ({literal(accounts)}{seen})"
 
 
@@ -250,7 +246,7 @@ def _left(item: quota.Remaining) -> str:
 
 async def _spending(session: Session, order: Order, person: Person) -> list[str]:
     month = await quota.spent(session, person.id, order.rules, now=order.now)
-    every = await _in_all(session, person.id)
+    every = await quota.spent_in_all(session, person.id)
     return [
         words.PERSON_MONTH.format(**_figures(month)),
         words.PERSON_IN_ALL.format(**_figures(every)),
@@ -264,20 +260,3 @@ def _figures(spent: quota.Spending) -> dict[str, str]:
         "answers": words.amount(spent.turns, "turns"),
         "tokens": words.amount(tokens, "tokens"),
     }
-
-
-async def _in_all(session: Session, user_id: int) -> quota.Spending:
-    """Sum all settled calls of a person that are stored, and the days before them."""
-    calls = _sums(_calls).where(_calls.c.user_id == user_id, _calls.c.settled_at.is_not(None))
-    days = _sums(_days).where(_days.c.user_id == user_id)
-    found = [(await session.execute(sums)).one() for sums in (calls, days)]
-    return quota.Spending(*(int(sum(figures)) for figures in zip(*found, strict=True)))
-
-
-def _sums(of: Any) -> Any:
-    names = ("turns", "prompt_tokens", "cached_tokens", "completion_tokens", "charged")
-    return select(*(func.coalesce(func.sum(of.c[name]), 0) for name in names))
-
-
-def _moment(moment: datetime) -> str:
-    return write_moment(f"{moment:%Y-%m-%d %H:%M} UTC", moment)

@@ -1,20 +1,20 @@
 """The turns as operators see them: by their state, and each with everything that is stored."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, and_, case, or_, select
+from sqlalchemy import ColumnElement, and_, case, select
 
-from core import models, posts
+from core import memory, models, posts
 from core.adapter import Address
 from core.db import Session
-from core.turns import IDS_PER_TURN, Outcome, Question, content_of
+from core.turns import Outcome, Question
 
 State = Literal["waiting", "running", "stuck", "failed"]
-"""The state of a turn: it waits for a worker or for its time, a worker has it, it is not delivered
-for LONG, or it failed or could not be delivered. A stuck one is waiting or running, too."""
+"""The state of a turn. A waiting one waits for a worker or for its time, and a running one is in
+the hand of a worker. A stuck one is either of them, and not delivered for LONG. A failed one ended
+with an error or could not be delivered."""
 STATES: tuple[State, ...] = get_args(State)
 
 LONG = timedelta(minutes=10)
@@ -24,7 +24,6 @@ MOST = 200
 
 _turns = models.turns
 _calls = models.calls
-_messages = models.messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +74,21 @@ class TurnRecord:
 
 async def list_troubles(session: Session, *, now: datetime) -> list[Trouble]:
     """List turns that are stuck or failed; the oldest first."""
-    return await _list(session, or_(_is_in("stuck", now), _is_in("failed", now)))
+    found = [*await list_turns(session, "stuck", now=now)]
+    found += await list_turns(session, "failed", now=now)
+    by_id = {each.id: each for each in found}
+    return [by_id[turn_id] for turn_id in sorted(by_id)[-MOST:]]
 
 
 async def list_turns(session: Session, state: State, *, now: datetime) -> list[Trouble]:
     """List the newest turns in a state; the oldest of them first."""
-    return await _list(session, _is_in(state, now))
+    # The indexes of turns that are left do not order them by id. If the statement did, the engine
+    # might go through all turns instead.
+    newest = _turns.c.id if state == "failed" else _turns.c.created_at
+    found = await session.execute(
+        select(_turns).where(_is_in(state, now)).order_by(newest.desc()).limit(MOST)
+    )
+    return sorted(map(_trouble, found), key=lambda each: each.id)
 
 
 def _is_in(state: State, now: datetime) -> ColumnElement[bool]:
@@ -93,12 +101,9 @@ def _is_in(state: State, now: datetime) -> ColumnElement[bool]:
         case "stuck":
             return and_(is_left, _turns.c.created_at < now - LONG)
         case "failed":
-            return _turns.c.outcome.in_((Outcome.FAILED, Outcome.UNDELIVERABLE))
-
-
-async def _list(session: Session, condition: ColumnElement[bool]) -> list[Trouble]:
-    newest = select(_turns).where(condition).order_by(_turns.c.id.desc()).limit(MOST)
-    return [_trouble(row) for row in reversed((await session.execute(newest)).all())]
+            # An index holds the few turns with a reason.
+            ended = _turns.c.outcome.in_((Outcome.FAILED, Outcome.UNDELIVERABLE))
+            return and_(_turns.c.reason.is_not(None), ended)
 
 
 async def show(session: Session, turn_id: int) -> TurnRecord | None:
@@ -107,37 +112,23 @@ async def show(session: Session, turn_id: int) -> TurnRecord | None:
     row = found.one_or_none()
     if row is None:
         return None
-    said = await _said(session, turn_id)
+    said = await memory.messages_of(session, turn_id)
     return TurnRecord(
         trouble=_trouble(row),
         address=Address(row.platform, row.bot_id, row.chat, row.thread),
         message_id=row.message_id,
         question=Question.load(row.input, said[0] if said else None),
         draft=row.draft,
-        answer=_answer_in(said) if row.answer is None else row.answer,
+        answer=row.answer if row.answer is not None else memory.answer_in(said) or None,
         answered_at=row.answered_at,
         delivered_at=row.delivered_at,
         posts=await posts.of(session, turn_id),
-        calls=tuple(await _calls_of(session, turn_id)),
+        calls=tuple(await calls_of(session, turn_id)),
     )
 
 
-async def _said(session: Session, turn_id: int) -> Sequence[dict[str, Any]]:
-    """Return the messages of a turn in memory, which hold its words once it is delivered."""
-    found = await session.scalars(
-        select(_messages.c.body)
-        .where(_messages.c.id.between(turn_id * IDS_PER_TURN, (turn_id + 1) * IDS_PER_TURN - 1))
-        .order_by(_messages.c.id)
-    )
-    return found.all()
-
-
-def _answer_in(said: Sequence[dict[str, Any]]) -> str | None:
-    texts = [content_of(message) for message in said if message["role"] == "assistant"]
-    return "\n\n".join(filter(None, texts)) if texts else None
-
-
-async def _calls_of(session: Session, turn_id: int) -> list[CallRecord]:
+async def calls_of(session: Session, turn_id: int) -> list[CallRecord]:
+    """Return the calls of a turn, the oldest first."""
     tokens = _calls.c.prompt_tokens + _calls.c.completion_tokens
     cost = case((_calls.c.settled_at.is_(None), _calls.c.reserved), else_=_calls.c.cost)
     found = await session.execute(

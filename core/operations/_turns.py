@@ -10,7 +10,7 @@ from core.adapter import Address
 from core.db import WORK, Session, notify
 from core.models import FORGOTTEN
 from core.operations._audit import note
-from core.operations._order import Answer, NotDone, Order, literal
+from core.operations._order import Answer, NotDone, Order, literal, number_in
 from core.operations._records import (
     STATES,
     CallRecord,
@@ -20,7 +20,6 @@ from core.operations._records import (
     list_turns,
     show,
 )
-from core.text import write_moment
 from core.turns import Outcome
 
 LISTED = 20
@@ -98,10 +97,11 @@ def _listed(found: Sequence[Trouble], nothing: str) -> Answer:
 
 def _numbers_in(text: str) -> list[int]:
     """Return the numbers of turns, each written as a number or as a reference: "17", "17-1"."""
-    numbers = [each.partition("-")[0] for each in text.replace(",", " ").split()]
-    if not numbers or not all(each.isdecimal() and len(each) <= 18 for each in numbers):
+    told = [number_in(each.partition("-")[0]) for each in text.replace(",", " ").split()]
+    numbers = [each for each in told if each is not None]
+    if not numbers or len(numbers) < len(told):
         raise NotDone(words.TURNS_NUMBERS)
-    return list(dict.fromkeys(map(int, numbers)))
+    return list(dict.fromkeys(numbers))
 
 
 async def read(session: Session, order: Order, turn_id: int) -> TurnRecord | None:
@@ -125,7 +125,7 @@ async def _shown(session: Session, turn_id: int) -> Answer:
     )
     lines = [
         words.TURN.format(number=each.id, platform=each.platform, state=_state(each)),
-        *(sentence.format(moment=_moment(at)) for sentence, at in moments if at is not None),
+        *(sentence.format(moment=words.moment(at)) for sentence, at in moments if at is not None),
         *(_call(call) for call in found.calls),
     ]
     return Answer("\n".join(lines))
@@ -184,7 +184,7 @@ def _line(each: Trouble) -> str:
     return words.TURNS_LINE.format(
         number=each.id,
         platform=each.platform,
-        moment=_moment(each.created_at),
+        moment=words.moment(each.created_at),
         attempts=each.attempt,
         state=_state(each),
     )
@@ -205,7 +205,3 @@ def _call(call: CallRecord) -> str:
         tokens=words.amount(call.tokens, "tokens"),
         money=words.dollars(call.cost),
     )
-
-
-def _moment(moment: datetime) -> str:
-    return write_moment(f"{moment:%Y-%m-%d %H:%M} UTC", moment)

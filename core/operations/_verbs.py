@@ -6,7 +6,7 @@ from dataclasses import replace
 from core.adapter import VERBS, InboundMessage
 from core.db import Session
 from core.operations import _access, _announce, _audit, _figures, _people, _terms, _turns
-from core.operations._order import Answer, NotDone, Order, Parameter, Verb
+from core.operations._order import Answer, NotDone, Order, Parameter, Verb, first_word
 
 WHO = Parameter("who")
 _PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
@@ -67,11 +67,10 @@ async def run(session: Session, verb: Verb, given: Mapping[str, str], order: Ord
 
 async def carry_out(session: Session, text: str, order: Order) -> Answer:
     """Carry out an order that was written in a chat, without its slash: "user 12"."""
-    name, _, rest = text.partition(" ")
-    given = rest.strip()
-    for sure in SURE:
-        if given == sure or given.endswith(f" {sure}"):
-            given, order = given.removesuffix(sure).strip(), replace(order, confirmed=True)
+    name, given = first_word(text)
+    last = given.split()[-1:]
+    if last and last[0] in SURE:
+        given, order = given.removesuffix(last[0]).strip(), replace(order, confirmed=True)
     verb = CATALOGUE[name]
     try:
         parameters = verb.read(given)
@@ -87,8 +86,8 @@ def wish_in(message: InboundMessage) -> str | None:
     offer. `/user_12`, which a client turns into a link, means `/user 12`.
     """
     said = f"/{message.command} {message.text}" if message.command else message.text
-    first, _, rest = said.strip().partition(" ")
+    first, rest = first_word(said)
     name, _, argument = first.removeprefix("/").lower().partition("_")
     if not first.startswith("/") or name not in CATALOGUE:
         return None
-    return " ".join(filter(None, (name, argument, rest.strip())))
+    return " ".join(filter(None, (name, argument, rest)))

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PATIENCE = 3.0
-"""The seconds for which a page waits for the database."""
+"""The seconds for which a page tries again while the database is away."""
 FRESH, REST = 5.0, 50.0
 """The least seconds for which an overview stays, and the same as a multiple of the time that it
 took: its queries take at most 2 % of the time, however many operators look."""

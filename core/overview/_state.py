@@ -13,7 +13,7 @@ from core.db import Session
 from core.desk import Deed, Failure, Listening, Matter, Queue, Store, Told
 from core.lines import LAST
 from core.models import alerts, audits, hours
-from core.operations import BACKUP, LONG
+from core.operations import BACKUP, LONG, calls_of
 
 NEWEST = 2_000
 """The most of the newest turns among which the last one of each account is looked for."""
@@ -22,7 +22,6 @@ DEEDS = 50
 """The most rows of a list."""
 
 _turns = models.turns
-_calls = models.calls
 
 
 async def listening(
@@ -124,13 +123,8 @@ async def turn(session: Session, turn_id: int) -> Told | None:
     row = found.one_or_none()
     if row is None:
         return None
-    tokens = _calls.c.prompt_tokens + _calls.c.completion_tokens
-    calls = await session.execute(
-        select(_calls.c.model, tokens, _calls.c.cost)
-        .where(_calls.c.turn_id == turn_id)
-        .order_by(_calls.c.id)
-    )
-    made = tuple((model, number, cost) for model, number, cost in calls)
+    calls = await calls_of(session, turn_id)
+    made = tuple((call.model, call.tokens, call.cost) for call in calls)
     return Told(_failure(row), row.answered_at, row.delivered_at, made)
 
 

@@ -75,9 +75,10 @@ async def _truncate_log(session: Session) -> bool:
     await session.execute(text("COMMIT"))  # no log is truncated inside a transaction
     patience = await session.scalar(text("PRAGMA busy_timeout"))
     await session.execute(text(f"PRAGMA busy_timeout = {PATIENCE_MS}"))
-    busy = await session.scalar(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-    await session.execute(text(f"PRAGMA busy_timeout = {patience}"))
-    return not busy
+    try:
+        return not await session.scalar(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    finally:
+        await session.execute(text(f"PRAGMA busy_timeout = {patience}"))
 
 
 async def _done(session: Session, left: int) -> None:

@@ -20,10 +20,9 @@ _conversations = models.conversations
 async def forget(session: Session, conversation_id: int, *, now: datetime) -> Sequence[int]:
     """Put a conversation out of everybody's reach: nothing of it is recalled, found or exported.
 
-    With a person's own go those of accounts that were linked with theirs. What is said next goes
-    into a new conversation. Ends the turns that are not delivered yet and
-    returns their ids. The ledger keeps its figures, which hold no text. `clear` deletes the rest,
-    in steps.
+    The conversations of accounts that were linked with a person's go with theirs. What is said
+    next goes into a new one. The turns that are not delivered yet end; return their ids. The
+    ledger keeps its figures, which hold no text. `clear` deletes the rest, in steps.
     """
     ids = await _with_owned(session, conversation_id)
     here = _turns.c.conversation_id.in_(ids)

@@ -1,17 +1,16 @@
 """The quota of each person and the budget of all: reserved before a call, settled after it.
 
-Money is exact to the micro-dollar. An allowance always equals the sum of its window's calls.
+Money is exact to the micro-dollar. An allowance always equals the sum of its window's calls
+and corrections.
 """
 
 from core.quota._allowances import prune
 from core.quota._corrections import grant, merge, split
 from core.quota._days import sum_up
 from core.quota._exceptions import (
-    Apart,
     Group,
     Whom,
     allow,
-    list_exceptions,
     move,
     owner_of,
     payer_of,
@@ -28,6 +27,7 @@ from core.quota._left import (
     remaining_budget,
     resumes_at,
     spent,
+    spent_in_all,
     sum_of,
 )
 from core.quota._reserving import Reservation, reserve
@@ -48,7 +48,6 @@ from core.quota._warned import warn
 
 __all__ = [
     "DEPLOYMENT",
-    "Apart",
     "Daily",
     "Group",
     "Progress",
@@ -67,7 +66,6 @@ __all__ = [
     "excuse",
     "grant",
     "is_counted",
-    "list_exceptions",
     "merge",
     "move",
     "note",
@@ -83,6 +81,7 @@ __all__ = [
     "resumes_at",
     "settle",
     "spent",
+    "spent_in_all",
     "split",
     "sum_of",
     "sum_up",

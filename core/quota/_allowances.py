@@ -1,4 +1,6 @@
-"""Allowances: one row for each owner and limit, equal to the sum of the calls in its window."""
+"""Allowances: one row for each owner and limit, equal to the sum of its window's calls and
+corrections.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

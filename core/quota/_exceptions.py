@@ -28,14 +28,6 @@ Whom = int | Group
 """A person, by the user's id, or a group."""
 
 
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """A person or a group with terms of their own."""
-
-    whom: Whom
-    terms: str
-
-
 async def allow(session: Session, whom: Whom, terms: str, rules: Rules) -> str:
     """Set the terms of a person or a group, and return those before; "" is the default.
 
@@ -56,16 +48,6 @@ async def terms_of(session: Session, whom: Whom) -> str:
     """Return the terms of a person or a group; "" for the default."""
     found: str | None = await session.scalar(select(exceptions.c.terms).where(_is(whom)))
     return found or ""
-
-
-async def list_exceptions(session: Session, *, most: int = 200) -> list[Apart]:
-    """List people and groups with terms of their own, the newest first."""
-    apart = select(exceptions).where(exceptions.c.terms != "")
-    found = await session.execute(apart.order_by(exceptions.c.id.desc()).limit(most))
-    return [
-        Apart(Group(row.platform, row.chat) if row.user_id is None else row.user_id, row.terms)
-        for row in found
-    ]
 
 
 async def unknown_terms(session: Session, rules: Rules) -> dict[str, int]:

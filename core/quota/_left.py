@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, Table, bindparam, case, func, select
+from sqlalchemy import ColumnElement, Integer, Table, bindparam, case, func, select, true
 
 from core import models
 from core.db import Session
 from core.errors import Unit, Whose
-from core.models import Instant
+from core.models import Instant, Key
 from core.quota._allowances import ledger_sum, used_now
 from core.quota._rules import DEPLOYMENT, Rules
 from core.settings import Limit
@@ -112,13 +112,22 @@ class Spending:
 
 async def spent(session: Session, user_id: int, rules: Rules, *, now: datetime) -> Spending:
     """Sum the settled calls of a person in this month, and the days of it."""
-    calls = _sums(_calls).where(
-        _calls.c.user_id == user_id,
-        _calls.c.created_at >= rules.month.start(now),
-        _calls.c.settled_at.is_not(None),
-    )
-    days = _sums(_days).where(_days.c.user_id == user_id, _days.c.day >= rules.month.days(now)[0])
-    found = [(await session.execute(sums)).one() for sums in (calls, days)]
+    its_calls = _calls.c.created_at >= rules.month.start(now)
+    return await _spent(session, user_id, its_calls, _days.c.day >= rules.month.days(now)[0])
+
+
+async def spent_in_all(session: Session, user_id: int) -> Spending:
+    """Sum all settled calls of a person that are stored, and the days before them."""
+    return await _spent(session, user_id, true(), true())
+
+
+async def _spent(
+    session: Session, user_id: int, calls: ColumnElement[bool], days: ColumnElement[bool]
+) -> Spending:
+    is_settled = _calls.c.settled_at.is_not(None)
+    in_calls = _sums(_calls).where(_calls.c.user_id == user_id, is_settled, calls)
+    in_days = _sums(_days).where(_days.c.user_id == user_id, days)
+    found = [(await session.execute(sums)).one() for sums in (in_calls, in_days)]
     return Spending(*(int(sum(figures)) for figures in zip(*found, strict=True)))
 
 
@@ -188,7 +197,7 @@ _SUM_OF = select(
         func.coalesce(func.sum(_calls.c[name]), 0)
         for name in ("prompt_tokens", "cached_tokens", "completion_tokens", "cost")
     ),
-).where(_calls.c.turn_id == bindparam("turn", type_=Integer))
+).where(_calls.c.turn_id == bindparam("turn", type_=Key))
 
 
 async def sum_of(session: Session, turn: Turn) -> tuple[str, int, int, int, int]:

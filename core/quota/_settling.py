@@ -96,7 +96,7 @@ class Progress:
 
 
 _FREE: Mapping[str, int] = {"turns": 0, "charged": 0, "charged_tokens": 0}
-"""The parts of a person who pays nothing for a call."""
+"""The amounts of a person who pays nothing for a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +104,13 @@ class _Amounts:
     """The amounts that a call adds to allowances; money in micro-dollars."""
 
     turns: int
+    """The turns that count, for the person and the deployment alike."""
     cost: int
     tokens: int
-    """The parts of the deployment."""
+    """The money and the tokens that count for the deployment."""
     charged: int
     charged_tokens: int
-    """The parts of the person."""
+    """The money and the tokens that count for the person."""
 
     def since(self, before: "_Amounts") -> dict[str, int]:
         """Return the changes of allowances from other amounts to these, as parameters."""
@@ -301,7 +302,9 @@ async def _settle_own(
     call = found.one_or_none()
     if call is None:
         return
-    is_paid = call.charged == call.cost
+    # A call without a price was paid if its tokens were; an older release did not note them.
+    tokens = call.prompt_tokens + call.completion_tokens
+    is_paid = call.charged == call.cost and call.charged_tokens in (None, tokens)
     values = {**values, "turns": call.turns}
     values |= _paid(values) if is_paid else {"charged": 0, "charged_tokens": 0}
     await session.execute(_CALL.values(values), {"the_call": call.id})
@@ -335,7 +338,7 @@ def _new(values: dict[str, Any], reservation: Reservation) -> _Amounts:
 
 
 def _paid(values: dict[str, Any]) -> dict[str, int]:
-    """Return the parts of a person who pays for all of a call."""
+    """Return the amounts of a person who pays for all of a call."""
     tokens = values["prompt_tokens"] + values["completion_tokens"]
     return {"charged": values["cost"], "charged_tokens": tokens}
 

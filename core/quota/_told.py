@@ -67,8 +67,8 @@ def _bound(turn: Turn, refusal: QuotaExceeded) -> str:
 class Waiting:
     """The questions that wait under a notice: the ids of their turns, in order.
 
-    What was forgotten, stopped, deleted or answered since waits no longer. The first one needs so
-    much of each limit in a unit.
+    Those that were forgotten, stopped, deleted or answered meanwhile wait no longer. The first one
+    needs that much of each limit in its unit.
     """
 
     notice_id: int

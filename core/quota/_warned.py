@@ -16,7 +16,7 @@ _allowances = models.allowances
 async def warn(session: Session, turn: Turn, rules: Rules, *, now: datetime) -> list[Remaining]:
     """Return the limits of a turn's person and group of which most is used, each once in a window.
 
-    Of one that is used up, the next question is told.
+    A limit that is used up is left out: the refusal of the next question tells of it.
     Call it in the transaction that settles the turn's cost and stores its answer with the warning.
     """
     left = await remaining(session, turn.payer, rules, now=now)

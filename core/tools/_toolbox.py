@@ -15,6 +15,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
+from core.characters import clean
 from core.messages import ChatMessage, ToolCall
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class Toolbox:
         """Run calls side by side. Return a message for each, in order, also for a failed one."""
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._run(call)) for call in calls[:MOST]]
-        results = [_cut(task.result()) for task in running] + [TOO_MANY] * len(calls[MOST:])
+        results = [_kept(task.result()) for task in running] + [TOO_MANY] * len(calls[MOST:])
         return [
             {"role": "tool", "tool_call_id": call.id, "content": result}
             for call, result in zip(calls, results, strict=True)
@@ -102,11 +103,11 @@ class Toolbox:
         if tool.most is not None and self._called[tool.name] > tool.most:
             return ENOUGH.format(name=tool.name, most=tool.most)
         try:
-            # Some models send an empty text when there are no arguments.
-            answer = tool.call(call.arguments or "{}")
-        except ValidationError as error:
-            return _misfit(tool, error)
-        try:
+            try:
+                # Some models send an empty text when there are no arguments.
+                answer = tool.call(call.arguments or "{}")
+            except ValidationError as error:
+                return _misfit(tool, error)
             async with asyncio.timeout(self._seconds):
                 return await answer
         except TimeoutError:
@@ -126,5 +127,6 @@ def _misfit(tool: Tool, error: ValidationError) -> str:
     return f"The arguments do not fit {tool.name}: {'; '.join(faults)}."
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LIMIT else text[: LIMIT - len(CUT)] + CUT
+def _kept(text: str) -> str:
+    """Return a result as memory keeps it: it may repeat characters that no database takes."""
+    return clean(text if len(text) <= LIMIT else text[: LIMIT - len(CUT)] + CUT)

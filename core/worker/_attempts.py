@@ -71,14 +71,7 @@ class Attempts:
     async def make(self, run: Run) -> None:
         """Try both steps; after a failure, put the turn back or give it up."""
         try:
-            await self._both_steps(run)
-        except Undeliverable as error:
-            await self._give_up(run, error)
-        except Unreachable as error:
-            await self._wait(run, error)
-        except (ModelError, DeliveryError) as error:
-            seconds, fault = self._again(run.turn, error)
-            await self._put_back(run, seconds, fault=fault, error=error)
+            await self._try(run)
         except (LeaseLost, *TRANSIENT) as error:
             if not timed_out(error):
                 raise
@@ -87,6 +80,17 @@ class Attempts:
         except Exception:  # one turn's bug must not stop the others
             log.exception("turn %s: failed", run.turn.reference)
             await self._put_back(run, self._pause(run.turn), fault=True)
+
+    async def _try(self, run: Run) -> None:
+        try:
+            await self._both_steps(run)
+        except Undeliverable as error:
+            await self._give_up(run, error)
+        except Unreachable as error:
+            await self._wait(run, error)
+        except (ModelError, DeliveryError) as error:
+            seconds, fault = self._again(run.turn, error)
+            await self._put_back(run, seconds, fault=fault, error=error)
 
     async def _both_steps(self, run: Run) -> None:
         turn = run.turn

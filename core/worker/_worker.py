@@ -374,6 +374,8 @@ class Worker:
         except TRANSIENT as error:
             told = f"{type(error).__name__}: {reason(error)}"
             log.error("turn %s: waits for the end of its lease: %s", run.turn.reference, told)
+        except Exception:  # as above: not even a turn that cannot be put back disturbs the others
+            log.exception("turn %s: waits for the end of its lease", run.turn.reference)
         finally:
             self._end(run)
 

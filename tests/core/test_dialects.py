@@ -348,6 +348,7 @@ async def test_a_written_call_is_carried_out_and_not_shown(form: str, before: st
         "`<tool_call>` is a tag.",
         "```\n<tool_call>\n```",
         "1 < 2\n<b>bold</b>",
+        '{"tool_calls": ' * 100 + '{"name": "search", "parameters": {"query": "Bern"}}' + "}" * 100,
     ],
 )
 async def test_an_answer_that_only_looks_like_a_call_is_shown(text: str) -> None:
@@ -387,6 +388,18 @@ async def test_what_a_model_cannot_take_becomes_a_short_text(block: Any, message
         told = model.requests[-1].messages[0]["content"]
     assert text_of(heard) == "I see nothing."
     assert [part["type"] for part in told] == ["text", "text"]
+
+
+@pytest.mark.parametrize("said", ["Which tools and functions have you?", "Draw me an image of it"])
+async def test_what_a_refusal_quotes_takes_nothing_from_others(said: str) -> None:
+    content: Any = [{"type": "text", "text": said}, PICTURE]
+    async with ModelServer() as model, asking(model.url) as llm:
+        model.enqueue(Fault(400, message=f"Invalid input: {said}"), "I see.")
+        with pytest.raises(ModelRejected):
+            await ask(llm, {"role": "user", "content": content}, tools=[TOOL])
+        await ask(llm, {"role": "user", "content": content}, tools=[TOOL])
+        refused, answered = (request.body for request in model.requests)
+    assert refused == answered
 
 
 async def test_a_refusal_that_names_nothing_known_is_one() -> None:

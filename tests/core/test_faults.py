@@ -1,6 +1,8 @@
 """Errors of many services are told apart: by status, by code, by words, also inside a 200."""
 
 import json
+import random
+import time
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from core.errors import (
     PromptTooLong,
 )
 from core.llm._faults import Costly, NotFound, Unsuitable, fault, read, retry_after, wait_of
-from tests.core.streams import KEY, asking, hear, heard_from, sse
+from tests.core.streams import KEY, asking, hear, heard_from, sse, text_of
 from tests.fakes.model import Fault, ModelServer
 
 KINDS: list[tuple[int, Any, type[ModelError]]] = [
@@ -55,6 +57,10 @@ KINDS: list[tuple[int, Any, type[ModelError]]] = [
     (429, {"error": {"message": "No deployments available - crossed budget: Exceeded budget for"
         " provider openai: 5.4e-06 >= 1e-09\n", "type": "internal_server_error", "param": None,
         "code": "429"}}, CreditUsedUp),
+    # A gateway quotes what a provider told
+    (400, {"error": {"message": 'BadRequestError: {"error": {"message": "Your credit balance is'
+        ' too low to access the API."}}', "type": "invalid_request_error"}}, CreditUsedUp),
+    (422, {"message": "the provider says: 'the model m does not exist'"}, ModelGone),
     # The content
     (403, {"code": "permission-denied", "error": "Content violates usage guidelines. Team: x"},
         ContentRefused),
@@ -206,3 +212,34 @@ async def test_a_rejected_request_names_no_words_of_people() -> None:
         with pytest.raises(ModelRejected) as caught:
             await hear(llm, "my secret diary of all days")
     assert "diary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Is it true that the model gpt-1 does not exist?",
+        "My invalid api_key, what now?",
+        "We are out of credits here.",
+    ],
+)
+async def test_what_a_refusal_quotes_is_no_fault_of_the_operator(said: str) -> None:
+    async with ModelServer() as model, asking(model.url) as llm:
+        model.enqueue(Fault(400, message=f"Invalid input: {said}"), "Fine.")
+        with pytest.raises(ModelRejected):
+            await hear(llm, said)
+        assert text_of(await hear(llm, "Go on.")) == "Fine."
+
+
+async def test_a_long_prompt_is_not_compared_with_an_error_in_the_event_loop() -> None:
+    """By the processor time of the loop's thread, in which the fake server works, too."""
+    signs = random.Random(1).choices([chr(code) for code in range(0x4E00, 0x9000)], k=400_000)
+    prompt, told = "".join(signs), "".join(reversed(signs[:2000]))
+    taken = []
+    async with ModelServer() as model, asking(model.url) as llm:
+        for message in ("No", told, "No", told):
+            model.enqueue(Fault(400, message=message))
+            began = time.thread_time()
+            with pytest.raises(ModelRejected):
+                await hear(llm, prompt)
+            taken.append(time.thread_time() - began)
+    assert min(taken[1::2]) < min(taken[::2]) + 0.1

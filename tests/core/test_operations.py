@@ -205,15 +205,46 @@ async def test_a_turn_that_waits_for_its_next_attempt_waits_no_longer(
     assert (await give(sessions, "turns retry 1")).failed, "now it is running"
 
 
+# Strange words
+
+
+HUGE = ("9" * 20, "9" * 5000, "²", "0", "-1")
+
+
+@pytest.mark.parametrize("number", HUGE)
+@pytest.mark.parametrize(
+    "order", ["invite", "invite end", "turns show", "turns retry", "user", "audit", "stats"]
+)
+async def test_no_number_is_an_error(sessions: Sessions, order: str, number: str) -> None:
+    assert (await give(sessions, f"{order} {number}")).failed
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\n\n", "\t", "\N{NO-BREAK SPACE}"])
+async def test_words_are_apart_by_any_space(sessions: Sessions, space: str) -> None:
+    await rows.speaker(sessions)
+    message = rows.message("1", text=f"/grant{space}1{space}5{space}turns")
+    wish = operations.wish_in(message)
+    assert wish is not None
+    answer = await give(sessions, f"{wish}{space}--yes")
+    assert not answer.failed, answer.text
+    assert not answer.asks
+
+
+async def test_an_announcement_may_begin_on_the_next_line() -> None:
+    message = rows.message("1", text="/announce\nHello,\n\nall!")
+    assert operations.wish_in(message) == "announce Hello,\n\nall!"
+
+
 # The cost of questions: every statement goes by an index
 
 
+TURNS = ("turns", *(f"turns {state}" for state in operations.STATES))
 ASKED = ("user 1", "user 7001", "user 1-1", "top", "top today", "stats 365", "audit", "users")
 SMALL = {"tally_marks", "days_of_all", "waits", "audits"}
 """Tables that grow by days, or by what operators do."""
 
 
-@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("asked", [*ASKED, *TURNS])
 async def test_a_question_reads_no_large_table_whole(sessions: Sessions, asked: str) -> None:
     await rows.speaker(sessions, Author("telegram", "7001", "Ada"))
     with rows.statements(sessions) as seen:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.plain import MOST, bare, line, unquoted, visible
+from core.plain import MOST, bare, line, unquoted, visible, without
 
 ESCAPE = "red \x1b[31m title \x1b]0;x\x07 up \x9b1A"
 FORGED = "fine\r\n2026-01-01 INFO parley: forged\x85and\u2028more"
@@ -84,6 +84,24 @@ def test_what_the_request_said_is_cut_without_marks_too(told: str) -> None:
     assert "…" in cut
     for secret in ("PIN", "bank", "4711", "密码"):
         assert secret not in cut
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ('Invalid: "my bank\'s PIN"', 'Invalid: "…"'),
+        ("Invalid: 'PIN'", "Invalid: '…'"),
+        (
+            "Invalid: please keep it.",
+            "Invalid: ….",
+        ),
+        ('The provider says: "no such model"', 'The provider says: "no such model"'),
+        ("Invalid: 我的密码是", "Invalid: …"),
+    ],
+)
+def test_only_quotations_of_the_request_are_cut(told: str, kept: str) -> None:
+    assert without(told, SAID) == kept
+    assert without(told, " ") == told
 
 
 def test_common_words_stay() -> None:

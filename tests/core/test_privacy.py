@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, make_url, select, text
+from sqlalchemy import event, insert, make_url, select, text
 
 from core import access, attachments, bookkeeping, inbox, memory, models, privacy, quota, search
 from core.adapter import Attachment
@@ -357,6 +357,25 @@ async def test_a_trace_that_a_reader_kept_goes_the_next_time(
         assert b"secret" in on_disk(sqlite_url)
     await privacy.erase(sqlite_sessions)
     assert b"secret" not in on_disk(sqlite_url)
+
+
+async def test_a_log_that_cannot_be_truncated_leaves_the_connection_as_it_was(
+    sqlite_sessions: Sessions,
+) -> None:
+    await said(sqlite_sessions, "a")
+    await forget(sqlite_sessions, await rows.speaker(sqlite_sessions))
+    patience = "PRAGMA busy_timeout"
+    before = await commit(sqlite_sessions, lambda s: s.scalar(text(patience)))
+
+    def fail(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "wal_checkpoint" in statement:
+            raise OSError("the disk is broken")
+
+    event.listen(sqlite_sessions.engine, "before_cursor_execute", fail)
+    with pytest.raises(OSError, match="broken"):
+        await privacy.erase(sqlite_sessions)
+    event.remove(sqlite_sessions.engine, "before_cursor_execute", fail)
+    assert await commit(sqlite_sessions, lambda s: s.scalar(text(patience))) == before
 
 
 async def test_nothing_is_erased_twice(sqlite_sessions: Sessions) -> None:

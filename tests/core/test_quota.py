@@ -413,6 +413,27 @@ async def test_an_edit_after_a_crash_costs_the_person_nothing(
     assert await used(sessions, DEPLOYMENT) == {"month": 30}
 
 
+async def test_a_call_without_a_price_that_a_crash_cut_off_takes_no_tokens(
+    sessions: Sessions, turn: Turn
+) -> None:
+    rules = Rules((Limit(1000, "tokens", "month"),))
+
+    async def reserve(session: Session) -> Reservation:
+        return await quota.reserve(
+            session, turn, rules, model="m", cost=0, turns=1, tokens=500, prompt_tokens=90, now=NOW
+        )
+
+    mine = await commit(sessions, reserve)
+    again = await begin(sessions, turn, 2)
+    await commit(sessions, lambda s: quota.recover(s, again, rules, now=NOW))
+    assert await used(sessions, turn.user_id) == {"month": 0}
+    # The attempt that was thought dead comes back, and knows what was used.
+    await commit(sessions, lambda s: quota.settle(s, mine, rules, USED, 0, now=later(1)))
+    assert await used(sessions, turn.user_id) == {"month": 0}
+    [call] = await calls(sessions)
+    assert (call.prompt_tokens, call.charged_tokens) == (100, 0)
+
+
 async def test_an_edit_does_not_pay_for_an_older_crash(sessions: Sessions, turn: Turn) -> None:
     await reserve(sessions, turn)
     await reserve(sessions, await begin(sessions, turn, 2), 50, turns=1)

@@ -1,5 +1,6 @@
 """Old data is deleted from every table; newer data and current instructions stay."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from core.turns import Speaker, Turn
 from tests.core import rows
 from tests.core.conftest import connected
 from tests.core.rows import NOW, commit, count, later
+from tests.core.test_operations import whole
 from tests.records import Records
 
 DAY = 86_400.0
@@ -152,6 +154,63 @@ async def test_a_summary_of_unknown_age_is_too_old(sessions: Sessions, ada: Spea
     await talk(sessions, ada, "third", 2 * DAY)
     await summarise(sessions, ada, "Of the first and the second.", 2 * DAY + 1)
     await privacy.expire(sessions, before=NOW)
+    assert await count(sessions, summaries) == 0
+
+
+# While the model answers
+
+
+async def test_an_answer_is_stored_below_a_message_that_was_deleted_meanwhile(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await talk(sessions, ada, "first", 0)
+    turn = await asked(sessions, ada, 2 * DAY)
+    context = await commit(sessions, lambda s: memory.recall(s, turn, ROOMY, now=later(2 * DAY)))
+    await privacy.expire(sessions, before=later(DAY))
+    said = user("second"), assistant("second!")
+    await commit(
+        sessions, lambda s: memory.remember(s, turn, context, said, FEW, now=later(2 * DAY))
+    )
+    await rows.finish(sessions, turn)
+    assert await prompt(sessions, ada) == ["second", "second!"]
+    assert (await recall(sessions, ada, at=91 * DAY)).total is None, "the API counted more"
+
+
+async def test_an_answer_waits_for_the_deletion_of_its_parent(
+    postgres_sessions: Sessions,
+) -> None:
+    sessions = postgres_sessions
+    ada = await rows.speaker(sessions)
+    await talk(sessions, ada, "first", 0)
+    first = (await recall(sessions, ada)).turn_id
+    await rows.ask(sessions, ada, "reply", follows_id=first)
+    turn = await rows.claimed(sessions)
+    context = await commit(sessions, lambda s: memory.recall(s, turn, ROOMY, now=NOW))
+    said = user("second"), assistant("second!")
+    async with rows.begin(sessions) as deletion:
+        await deletion.execute(text("DELETE FROM messages"))
+        storing = asyncio.create_task(
+            commit(sessions, lambda s: memory.remember(s, turn, context, said, FEW, now=NOW))
+        )
+        await rows.locked(sessions)
+    await storing
+    async with rows.begin(sessions) as session:
+        found = await session.scalars(select(messages.c.parent_id).order_by(messages.c.id))
+        assert found.all()[0] is None
+
+
+async def test_a_summary_of_messages_that_were_deleted_meanwhile_is_not_stored(
+    sessions: Sessions, ada: Speaker
+) -> None:
+    await talk(sessions, ada, "first", 0)
+    await talk(sessions, ada, "second", 1)
+    turn = await asked(sessions, ada, DAY)
+    context = await commit(sessions, lambda s: memory.recall(s, turn, TIGHT, now=later(DAY)))
+    assert context.cut_id is not None
+    await privacy.expire(sessions, before=later(DAY))
+    assert not await commit(
+        sessions, lambda s: memory.summarise(s, context, "Of the first.", now=later(DAY))
+    ), "nobody is told of it"
     assert await count(sessions, summaries) == 0
 
 
@@ -294,3 +353,10 @@ async def test_deleted_data_is_not_touched_again(crowded: Sessions) -> None:
         await privacy.expire(crowded, before=later(1))
     assert {statement.split()[0] for statement, _ in seen} == {"SELECT"}
     assert sum("FROM " in statement for statement, _ in seen) == 3
+
+
+async def test_no_round_reads_a_table_whole(sessions: Sessions, ada: Speaker) -> None:
+    with rows.statements(sessions) as seen:
+        await privacy.expire(sessions, before=NOW)
+    for statement, parameters in seen:
+        assert await whole(sessions, statement, parameters) == set(), statement

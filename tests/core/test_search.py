@@ -187,6 +187,13 @@ async def test_no_query_is_an_error(sessions: Sessions, ada: Speaker, say: Say, 
     assert await find(sessions, ada, query) == []
 
 
+async def test_accents_behind_a_sign_of_an_unspaced_script_are_no_word(
+    sessions: Sessions, ada: Speaker, say: Say
+) -> None:
+    await say(user("\nabc あ\u0301\u0300"))
+    assert await find(sessions, ada, "あ\u0301\u0300") == ["abc あ\u0301\u0300"]
+
+
 async def test_an_accent_alone_is_no_word(sessions: Sessions, ada: Speaker, say: Say) -> None:
     await say(user("\n\N{COMBINING ACUTE ACCENT} stands alone"))
     assert await find(sessions, ada, "\N{COMBINING ACUTE ACCENT}") == []

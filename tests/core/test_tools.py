@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable
 from functools import partial
 from typing import Annotated, Literal
 
@@ -159,6 +160,26 @@ async def test_a_failure_is_logged_and_told_without_its_cause(
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None
     assert "the secret cause" in str(record.exc_info[1])
+
+
+async def test_a_function_that_fails_before_it_waits_leaves_the_others_alone() -> None:
+    def fail() -> Awaitable[str]:
+        """Fail at once."""
+        raise RuntimeError("at once")
+
+    told = await run(
+        ("fail", "{}"), ("weather", '{"city": "Oslo"}'), tools=[tool(fail), tool(weather)]
+    )
+    assert told == ["fail failed unexpectedly.", "Oslo 1 celsius"]
+
+
+@pytest.mark.parametrize(
+    "call", [("weather", '{"city": "a\\u0000b"}'), ("weather", '{"city": "", "a\\u0000b": 1}')]
+)
+async def test_a_result_holds_nothing_that_no_database_takes(call: tuple[str, str]) -> None:
+    [told] = await run(call, tools=[tool(weather)])
+    assert "\0" not in told
+    assert "ab" in told
 
 
 async def test_cancellation_passes_through() -> None:

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from core.memory import estimate
 from core.messages import assistant
 from core.words import BROKE_OFF, FAILED, MODEL_AWAY, NO_ACCESS
+from tests.core import rows
 from tests.core.streams import chunk, delta, head, raw, sse
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.memory.desk import desk
@@ -76,6 +78,26 @@ async def test_a_tool_call_counts_where_the_api_tells_no_usage(
     async with desk(sqlite_url, model) as ada:
         assert await ada.ask("How much is it?") == "500."
     assert calls(Records(sqlite_url))[0].completion_tokens > 300
+
+
+async def test_an_answer_that_a_fault_of_ours_loses_is_no_answer_for_nothing(
+    sqlite_url: str, model: ModelServer
+) -> None:
+    """The database refuses the first answer, and the turn is answered again."""
+    refuse = """
+    CREATE TRIGGER refuse BEFORE INSERT ON messages WHEN (SELECT max(attempt) FROM turns) = 1
+    BEGIN SELECT RAISE(ABORT, 'no'); END
+    """
+    model.enqueue(Answer("Five.", cost=0.000042), Answer("Six.", cost=0.000043))
+    async with desk(sqlite_url, model) as ada:
+        await rows.commit(ada.sessions, lambda session: session.execute(text(refuse)))
+        assert await ada.ask("What is 2*3?") == "Six."
+    records = Records(sqlite_url)
+    assert [(call.charged, call.cost, call.turns) for call in calls(records)] == [
+        (42, 42, 1),
+        (43, 43, 0),
+    ]
+    assert records.drift() == []
 
 
 # What stays before people

@@ -88,12 +88,12 @@ WRONG: dict[str, tuple[Vitals, int, str]] = {
     "nobody there": (
         replace(WELL, accounts=[Hearing("telegram", "", State.CONNECTING, False, None)]),
         503,
-        "No platform has answered yet.",
+        "No platform is connected yet.",
     ),
     "one of two": (
         replace(WELL, accounts=[LISTENING, Hearing("discord", "", State.CONNECTING, False, None)]),
         200,
-        "discord has not answered yet.",
+        "discord is not connected yet.",
     ),
     "refused": (
         replace(WELL, accounts=[LISTENING, Hearing("discord", "2", State.REFUSED, False, None)]),
@@ -197,7 +197,7 @@ async def test_a_process_is_not_ready_before_a_platform_has_answered(stage: Tele
     port = free_port()
     async with stage.running(port=port), Probe.of(port) as probe:
         await probe.until("/livez", 200)
-        assert await probe.get("/readyz") == (503, "No platform has answered yet.\n")
+        assert await probe.get("/readyz") == (503, "No platform is connected yet.\n")
         stage.server.relent()
         await probe.until("/readyz", 200)
 
