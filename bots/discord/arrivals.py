@@ -1,6 +1,7 @@
 """The queue of events between the gateway and the core."""
 
 import asyncio
+from collections import deque
 
 from core.adapter import Access, Change, Copy, InboundMessage, Membership
 
@@ -20,16 +21,18 @@ class Arrivals:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._ready: asyncio.Queue[tuple[Event, asyncio.Event | None]] = asyncio.Queue()
+        self._ready: deque[tuple[Event, asyncio.Event | None]] = deque()
+        self._came = asyncio.Event()
         self._held: dict[str, list[Event]] = {}
         self._waiting = 0  # events in all held channels
         self._lost: dict[str, int] = {}  # the first dropped message of each held channel
         self._vacant = asyncio.Event()
+        self._is_over = False
 
     @property
     def is_full(self) -> bool:
         """True if the queue takes no more events."""
-        return self._ready.qsize() >= self._capacity
+        return self._is_over or len(self._ready) >= self._capacity
 
     def add(self, event: Event) -> bool:
         """Take an event. Return False for a dropped message, to be read from the history later."""
@@ -38,8 +41,12 @@ class Arrivals:
         elif self.is_full:
             return not isinstance(event, InboundMessage)
         else:
-            self._ready.put_nowait((event, None))
+            self._put(event)
         return True
+
+    def _put(self, event: Event, released: asyncio.Event | None = None) -> None:
+        self._ready.append((event, released))
+        self._came.set()
 
     def _hold_back(self, event: Event) -> None:
         chat = event.address.chat
@@ -54,17 +61,17 @@ class Arrivals:
     def reserve(self, event: Event) -> asyncio.Event:
         """Take a command or a pressed button, which is in no history, even if the queue is full.
 
-        It keeps its position in the queue, but `get` returns it only once the returned event is
+        It keeps its position in the queue, but `first` returns it only once the returned event is
         set.
         """
         released = asyncio.Event()
-        self._ready.put_nowait((event, released))
+        self._put(event, released)
         return released
 
     async def insert(self, event: Event) -> None:
         """Take an event from a history, as soon as the queue is not full."""
         await self.wait_until_free()
-        self._ready.put_nowait((event, None))
+        self._put(event)
 
     async def wait_until_free(self) -> None:
         """Wait until the queue is not full."""
@@ -95,14 +102,26 @@ class Arrivals:
         held = self._held.pop(chat)
         self._waiting -= len(held)
         for event in held:
-            self._ready.put_nowait((event, None))
+            self._put(event)
         return self._lost.pop(chat, None)
 
-    async def get(self) -> Event:
-        """Return the next event, and wait for it."""
-        event, released = await self._ready.get()
+    async def first(self) -> Event:
+        """Return the next event, and wait for it; it stays in the queue until it is taken."""
+        while not self._ready:
+            self._came.clear()
+            await self._came.wait()
+        event, released = self._ready[0]
         if released:
             await released.wait()
+        return event
+
+    def take(self) -> None:
+        """Take the next event out of the queue."""
+        self._ready.popleft()
         if not self.is_full:
             self._vacant.set()
-        return event
+
+    def end(self) -> list[tuple[Event, asyncio.Event]]:
+        """Take no more events; return the reserved ones that are left, with their releases."""
+        self._is_over = True
+        return [(event, released) for event, released in self._ready if released]
