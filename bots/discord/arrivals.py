@@ -1,7 +1,8 @@
 """The queue of events between the gateway and the core."""
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Iterable
 
 from core.adapter import Access, Change, Copy, InboundMessage, Membership
 
@@ -25,6 +26,7 @@ class Arrivals:
         self._came = asyncio.Event()
         self._held: dict[str, list[Event]] = {}
         self._waiting = 0  # events in all held channels
+        self._spoken_in: OrderedDict[str, None] = OrderedDict()  # the held channels with events
         self._lost: dict[str, int] = {}  # the first dropped message of each held channel
         self._vacant = asyncio.Event()
         self._is_over = False
@@ -54,6 +56,7 @@ class Arrivals:
             return
         if self._waiting < self._capacity:
             self._held[chat].append(event)
+            self._spoken_in[chat] = None
             self._waiting += 1
         elif isinstance(event, InboundMessage):
             self._lost[chat] = int(event.message_id)
@@ -83,9 +86,10 @@ class Arrivals:
         """Return True if a channel is held."""
         return chat in self._held
 
-    def waits(self, chat: str) -> bool:
-        """Return True if a channel is held and has new events."""
-        return bool(self._held.get(chat))
+    @property
+    def waiting(self) -> Iterable[str]:
+        """The held channels that have new events, the one that waits longest first."""
+        return self._spoken_in
 
     def hold(self, chat: str) -> bool:
         """Begin to hold a channel. Return False if it is held already."""
@@ -100,6 +104,7 @@ class Arrivals:
         Returns the id of the first message that was dropped meanwhile, if any.
         """
         held = self._held.pop(chat)
+        self._spoken_in.pop(chat, None)
         self._waiting -= len(held)
         for event in held:
             self._put(event)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -457,6 +458,27 @@ async def test_a_new_message_does_not_wait_for_quiet_channels(
         await server.wait(lambda: len([text for text in core.texts() if "live" in text]) == 2)
         assert len([call for call in server.calls if call.path.startswith("/channels/")]) < 20
     assert core.texts(channels[19])[1:] == ["missed", "live, missed before"]
+
+
+async def test_a_second_session_reads_no_channel_twice_that_still_waits(
+    server: DiscordServer, core: Core
+) -> None:
+    channels = [server.dm(server.person(f"Person {number}")) for number in range(20)]
+    core.events += [earlier(server, channel) for channel in channels]
+    async with listening(server, core):
+        await server.wait(lambda: core.starts)
+        await server.drop_gateway(resumable=False)
+        await server.wait(lambda: core.starts == 2)
+        await server.wait(lambda: looked_up(server) >= len(channels))
+        for channel in channels:
+            await server.say(channel, recipient(channel), "live")
+        await server.wait(lambda: core.texts().count("live") == len(channels))
+    assert looked_up(server) < 1.5 * len(channels)
+
+
+def looked_up(server: DiscordServer) -> int:
+    """Return how often the bot asked for a channel."""
+    return len([call for call in server.calls if re.fullmatch(r"/channels/\d+", call.path)])
 
 
 def recipient(channel: Channel) -> Person:

@@ -66,6 +66,17 @@ async def test_a_held_channel_waits_for_its_history_and_no_other_does() -> None:
     assert await all_of(arrivals) == expected
 
 
+async def test_held_channels_with_new_events_are_known() -> None:
+    arrivals = Arrivals(100)
+    for chat in ("1", "2", "3"):
+        arrivals.hold(chat)
+    for event in (said(13, chat="3"), said(11), edited(11), said(14, chat="4")):
+        arrivals.add(event)
+    assert list(arrivals.waiting) == ["3", "1"]
+    arrivals.release("3")
+    assert list(arrivals.waiting) == ["1"]
+
+
 async def test_a_message_without_room_is_left_to_the_history() -> None:
     arrivals = Arrivals(2)
     assert arrivals.add(said(1))
