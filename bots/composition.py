@@ -165,16 +165,17 @@ async def run(
         for task in tasks.values():
             stack.push_async_callback(_cancel, task)
         connections = Connections(open_ones, partial(use, worker, errands, listening))
-        connects = [
-            partial(platform.connect, Stored(sessions, platform.name, doors))
+        connects = {
+            platform.name: partial(platform.connect, Stored(sessions, platform.name, doors))
             for platform in platforms
-        ]
+        }
         if loaded.port or loaded.metrics_port:
             health = Health(
                 sessions,
                 [platform.name for platform in platforms],
                 adapters=lambda: worker.adapters,
                 states=lambda: listening.states if listening else {},
+                refused=lambda: connections.refused,
                 running=lambda: worker.running,
                 stopping=lambda: worker.is_draining,
                 now=clock.now,
