@@ -37,7 +37,7 @@ from core.requests import Bounds
 from core.settings import Settings
 from core.signals import Tell, nobody
 from core.statements import time_statements
-from core.tasks import keep
+from core.tasks import keep, tell_of_end
 from core.upkeep import Upkeep
 from core.worker import Worker
 
@@ -162,7 +162,8 @@ async def run(
             url = loaded.database_direct_url or loaded.database_url
             beside["hearing other processes"] = partial(presence.run, url, Crew(worker, listening))
         tasks = {name: asyncio.create_task(keep(name, work)) for name, work in beside.items()}
-        for task in tasks.values():
+        for name, task in tasks.items():
+            tell_of_end(task, name)
             stack.push_async_callback(_cancel, task)
         connections = Connections(open_ones, partial(use, worker, errands, listening))
         connects = {

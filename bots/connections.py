@@ -43,12 +43,16 @@ class Connections:
 
     async def _serve(self, name: str, connect: Connect) -> None:
         adapter: Adapter | None = None
+        pause = SHORTEST_PAUSE
         try:
             adapter = await self._reach(connect)
+        except RetryAfter as limit:
+            log.warning("%s: %s; trying again then", name, limit)
+            pause = max(pause, limit.retry_after)
         except DeliveryError as error:
             log.warning("%s; trying again until it answers", error)
         try:
-            await self._use(adapter or await self._insist(connect))
+            await self._use(adapter or await self._insist(connect, pause))
         except SettingsError as error:
             self._left -= 1
             self.refused.add(name)
@@ -56,9 +60,8 @@ class Connections:
                 raise
             log.error("%s", error)
 
-    async def _insist(self, connect: Connect) -> Adapter:
-        """Try until the platform answers, with growing pauses."""
-        pause = SHORTEST_PAUSE
+    async def _insist(self, connect: Connect, pause: float) -> Adapter:
+        """Try until the platform answers, with growing pauses, of which the first is given."""
         while True:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

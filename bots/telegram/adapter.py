@@ -83,7 +83,8 @@ async def connect(
     `operators` are the ids of the people who see the operators' commands in their menus. Without a
     `webhook`, updates are polled.
 
-    Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
+    Raises SettingsError if the token is wrong, and Unreachable or RetryAfter if Telegram does not
+    answer.
     """
     async with open_session(token, api_url, operators) as (bot, client):
         adapter = TelegramAdapter(bot, client, files_dir, webhook)
