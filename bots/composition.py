@@ -11,16 +11,13 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-import httpx
-
-from bots import transport
 from bots.connections import Connections
 from bots.desks import desk_of, tasks_of
 from bots.life import Crew, check_key, look_up, use, work
 from bots.platform import Platform
 from bots.stored import Stored
-from bots.terms import access_rules, endpoint, language_of, offer, tell_limits, terms
-from core import db, inbox, llm, quota
+from bots.terms import access_rules, language_of, model_api, offer, tell_limits, terms
+from core import db, inbox, quota
 from core.alerts import EVERY, Watch
 from core.announcements import Announcer
 from core.chat import Chat
@@ -72,15 +69,11 @@ async def run(
         await db.transact(sessions, clock.read)
         if db.is_sqlite(loaded.database_url):
             await db.transact(sessions, lambda s: inbox.free(s, now=clock.now()))
-        client = await stack.enter_async_context(
-            httpx.AsyncClient(
-                transport=transport.to(loaded.model_api_url, llm.LIMITS), trust_env=False
-            )
-        )
+        model = await stack.enter_async_context(model_api(loaded, tell))
         open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget, loaded.timezone, loaded.tiers)
         tell_limits(loaded, rules, await db.transact(sessions, partial(_tidy, rules=rules)))
-        model = llm.LLM(client, endpoint(loaded), tell=tell)
+        language = language_of(loaded.default_language)
         worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         presence = Presence(sessions, worker_id)
         watch = Watch(
@@ -93,7 +86,7 @@ async def run(
             platforms=[platform.name for platform in platforms] if listen else [],
             file=db.file_of(loaded.database_url),
             now=clock.now,
-            language=language_of(loaded.default_language),
+            language=language,
             every=watch_every,
         )
         worker = Worker(
@@ -155,7 +148,6 @@ async def run(
             listening = Listening(
                 sessions, worker.id, intake.handle, now=clock.now, presence=presence
             )
-        language = language_of(loaded.default_language)
         desk = desk_of(loaded, sessions, worker, rules, clock, language)
         beside |= tasks_of(desk)
         if not db.is_sqlite(loaded.database_url):
