@@ -29,6 +29,8 @@ T = TypeVar("T")
 NO_PERMISSION = 50013
 PAUSES = (0.2, 0.6)
 """The seconds before a call is repeated after a broken connection or a 503."""
+NO_PINGS: Json = {"parse": []}
+"""The mentions in a message that notify somebody: none."""
 BAN = 60.0
 """The seconds without calls after a 429 from the network in front of Discord, which names none."""
 
