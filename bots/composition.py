@@ -203,7 +203,7 @@ def _figures(loaded: Settings) -> "Figures | None":
         return None
     from prometheus_client import CollectorRegistry  # noqa: PLC0415 - as for the server
 
-    from bots.web.figures import Figures  # noqa: PLC0415
+    from bots.web.figures import Figures  # noqa: PLC0415 - as above
 
     return Figures(CollectorRegistry(), loaded.asked)
 

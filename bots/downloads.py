@@ -11,7 +11,7 @@ from core.errors import AttachmentError, Unreachable
 PLAIN = {"Accept-Encoding": "identity"}
 """The headers of a request for a file."""
 IN_ALL = 60.0
-"""The seconds for a whole file; the person's next questions wait for it."""
+"""The most seconds for a whole file, because the person's next questions wait for it."""
 
 
 async def read(

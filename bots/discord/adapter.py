@@ -84,7 +84,7 @@ async def connect(
     answer.
     """
     shorten_log()
-    Route.BASE = api_url.rstrip("/")
+    Route.BASE = api_url
     way = Way.to(api_url)
     client = await _log_in(token, Gateway(known, capacity, way))
     async with AsyncExitStack() as stack:

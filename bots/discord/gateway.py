@@ -42,8 +42,8 @@ IDENTIFY_WINDOW = 5.5
 ACKNOWLEDGE_WITHIN = 3.0
 """The seconds in which Discord wants an interaction acknowledged."""
 ACKNOWLEDGED, EACH = Rate(50, 50), Rate(2, 20)
-"""The interactions that are acknowledged, of all people together and of one. Others count too, but
-Discord tells the person that they failed, and a command is answered in a new message."""
+"""The interactions that are acknowledged: of all people together, and of one. The others are
+stored, too: Discord says that they failed, and a command is answered in a new message."""
 REMEMBERED = 1000
 """The most messages that are remembered; a deletion tells only the id of one."""
 SOCKETS, SOCKETS_WITHIN = 4, 1.0
@@ -102,13 +102,14 @@ class Gateway(discord.AutoShardedClient):
         self._opened: deque[float] = deque(maxlen=SOCKETS)
         self._connecting: asyncio.Task[None] | None = None
         self._library_opens = self.http.ws_connect
+        # The library has no other place in which to wait before it opens a websocket.
         self.http.ws_connect = self._open_socket  # type: ignore[method-assign]
         parsers = seeing(self._connection.parsers, self)
         self._connection.parsers = {name: passing_over(name, parsers[name]) for name in parsers}
 
     @property
     def me(self) -> discord.ClientUser:
-        """The account of the token, as the login told it; the gateway may tell of it otherwise."""
+        """The account of the token, as the login told it: what the gateway tells may differ."""
         if self._me is None:
             self._me = self.user
         assert self._me is not None, "not logged in"

@@ -146,6 +146,7 @@ def _asked_about(
     if channel is None:
         return None
     raw = data["resolved"]["messages"][data["target_id"]]
+    # The library makes it of the same values; its types leave out the channels of interactions.
     message = discord.Message(state=interaction._state, channel=channel, data=raw)  # type: ignore[arg-type]
     addresses = {str(file.id): file.url for file in files_of(message)}
     attachments = tuple(

@@ -38,8 +38,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 """The time for one call."""
 _UNKNOWN_MESSAGE = 10008
 REFUSALS_TO_WRITE = {10003, 10004, 50001, 50007, NO_PERMISSION, 50083, 50278, 160005}
-"""The codes for an unknown channel or server, no access, a closed private channel, no permission,
-an archived or locked thread."""
+"""The codes for an unknown channel, an unknown server, no access, a closed private channel, no
+permission, an archived thread and a locked one."""
 _FAILURES = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
 
 

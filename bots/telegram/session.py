@@ -40,8 +40,8 @@ async def open_session(
     async with httpx.AsyncClient(transport=way, trust_env=False) as client:
         bot = Bot(
             token,
-            base_url=f"{api_url.rstrip('/')}/bot",
-            base_file_url=f"{api_url.rstrip('/')}/file/bot",
+            base_url=f"{api_url}/bot",
+            base_file_url=f"{api_url}/file/bot",
             request=Request(way),
             get_updates_request=Request(way),  # never used, see polling
         )
