@@ -18,6 +18,7 @@ from rich.text import Text
 
 from bots import log, who
 from core import charts, db, operations, settings
+from core.characters import clean
 from core.errors import SettingsError
 from core.money import MICRO
 from core.plain import visible
@@ -114,7 +115,8 @@ def _add_turns(one: ArgumentParser) -> None:
 def order(told: Namespace) -> None:
     """Carry out an order, and print the answer; ask before anything that cannot be undone."""
     verb: operations.Verb = told.verb
-    given = {each.name: _joined(getattr(told, each.name)) for each in verb.parameters}
+    # A terminal may send bytes that are no text of its encoding.
+    given = {each.name: clean(_joined(getattr(told, each.name))) for each in verb.parameters}
     given = {name: value for name, value in given.items() if value}
     how = _order(confirmed=told.yes)
     answer = _carry_out(verb, given, how)

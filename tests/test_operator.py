@@ -299,6 +299,16 @@ async def test_a_number_without_end_is_a_sentence(
     assert len(said) < len(number) + 300
 
 
+@pytest.mark.parametrize("command", ["users", "user", "block", "invite"])
+async def test_bytes_that_are_no_text_are_a_sentence(stage: TelegramStage, command: str) -> None:
+    async with stage.running():
+        await stage.say("Hello")
+        await stage.records.idle(1)
+    status, said = await order(stage, command, "\udcff\x1b[2J")
+    assert status == 1
+    assert "\x1b" not in said
+
+
 class Terminal(StringIO):
     """A terminal at which somebody types Ctrl-D."""
 
