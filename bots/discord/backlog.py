@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
@@ -35,6 +36,8 @@ LONGEST_ID = 20
 CALLS = 10.0
 """Calls per second for all channels; answers need the rest of Discord's limit."""
 LOOKUPS = 8
+SHARED = 60.0
+"""The seconds for which channels without stored messages share a look-up; `OVERLAP` is longer."""
 PATIENCE = 30.0
 """The seconds that a page may take, with waits for rate limits."""
 
@@ -70,6 +73,9 @@ class Backlog:
         self._began = time_snowflake(utcnow())
         self._tasks = asyncio.TaskGroup()
         self._looking = asyncio.Semaphore(LOOKUPS)
+        self._sharing = asyncio.Lock()
+        self._shared: str | None = None  # the newest stored message of all channels
+        self._shared_until = -math.inf
         # The calls to come, by channel; a plain dict would search its deleted ones for the first.
         self._queue: OrderedDict[str, asyncio.Future[None]] = OrderedDict()
         self._queued = asyncio.Event()
@@ -116,10 +122,24 @@ class Backlog:
 
     async def _start(self, chat: str) -> int:
         async with self._looking:
-            newest = await self._known.newest(str(self._me.id), chat)
+            newest = await self._newest(chat)
         digits = re.match(r"\d+", newest or "")
         start = int(digits[0]) - OVERLAP if digits else self._began
         return max(start, time_snowflake(utcnow() - LOOKBACK))
+
+    async def _newest(self, chat: str) -> str | None:
+        """Return the newest stored message of a channel; if there is none, that of all channels.
+
+        At a start most channels have none, so they share what was looked up a moment ago.
+        """
+        if chat in self._joined:
+            return await self._known.newest(str(self._me.id), chat)
+        async with self._sharing:
+            now = asyncio.get_running_loop().time()
+            if now >= self._shared_until:
+                self._shared = await self._known.newest(str(self._me.id), chat)
+                self._shared_until = now + SHARED
+            return self._shared
 
     async def _read(self, chat: str, after: int | None) -> int:
         """Hand over the messages after one, and return the id of the last."""

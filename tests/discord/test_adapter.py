@@ -54,6 +54,7 @@ class Core:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.starts = 0
+        self.looks = 0
         """The sessions whose servers are all there."""
         self.free = asyncio.Event()
         self.free.set()
@@ -82,6 +83,7 @@ class Core:
         return []
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
+        self.looks += 1
         ours = [item for item in self.messages if item.address.bot_id == bot_id]
         here = [item for item in ours if item.address.chat == chat]
         ids = [item.event_id for item in here or ours]
@@ -458,6 +460,18 @@ async def test_a_new_message_does_not_wait_for_quiet_channels(
         await server.wait(lambda: len([text for text in core.texts() if "live" in text]) == 2)
         assert len([call for call in server.calls if call.path.startswith("/channels/")]) < 20
     assert core.texts(channels[19])[1:] == ["missed", "live, missed before"]
+
+
+async def test_channels_in_which_the_bot_never_spoke_share_a_look(
+    server: DiscordServer, core: Core, ada: Person, guild: Guild, channel: Channel
+) -> None:
+    core.events.append(earlier(server, channel, minutes=0))
+    for number in range(20):
+        await server.say(server.channel(guild, f"room-{number}"), ada, "nothing for the bot")
+    await server.say(server.channel(guild, "other"), ada, f"{server.mention} missed")
+    async with listening(server, core):
+        await server.wait(lambda: len(core.events) == 2)
+    assert core.looks == 1
 
 
 async def test_a_second_session_reads_no_channel_twice_that_still_waits(
