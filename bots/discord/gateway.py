@@ -346,7 +346,7 @@ class Gateway(discord.AutoShardedClient):
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Acknowledge a command or a pressed button, and queue it.
 
-        Its position in the queue is reserved first, so that a question after `/new` comes after it.
+        Its position in the queue is reserved first: a question after `/new` has to come after it.
 
         It is acknowledged before it is stored. Between the two, a stop ends "is thinking…"; if the
         process is killed, the person sees that without end and asks again. The other order would

@@ -30,7 +30,7 @@ class Transport(httpx.AsyncBaseTransport):
         """The connections that nobody uses, in the order of their last use."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return the response, whose body comes as it is read.
+        """Send a request, and return the response once its head is there.
 
         Raises an httpx.TransportError.
         """
