@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from core import access, words
 from core.db import Session
 from core.operations._audit import note
-from core.operations._numbers import number_in
 from core.operations._order import Answer, NotDone, Order, literal
 from core.operations._people import Person, one
 from core.settings import DEFAULT
@@ -102,10 +101,11 @@ def _read(what: str, order: Order) -> tuple[int, datetime | None, str]:
     rest = what.lower()
     if days:
         rest = rest[: days.start()] + rest[days.end() :]
-        until = order.now + timedelta(days=min(int(days[1]), MOST_DAYS))
+        number = min(int(days[1]), MOST_DAYS)
+        until = order.now + timedelta(days=number)
     for word in rest.split():
-        if 0 < (number := number_in(word)) <= MOST_USES:
-            uses = number
+        if word.isdecimal() and 0 < int(word) <= MOST_USES:
+            uses = int(word)
         elif word in order.rules.tiers:
             tier = word
         elif word != DEFAULT:
@@ -129,8 +129,9 @@ async def _list(session: Session, order: Order) -> Answer:
 
 
 async def _end(session: Session, order: Order, number: str) -> Answer:
-    if (invite_id := number_in(number)) < 0:
+    if not number.strip().isdecimal():
         raise NotDone(words.INVITE_USAGE.format(prefix=order.prefix))
+    invite_id = int(number)
     if not await access.revoke(session, invite_id, now=order.now):
         raise NotDone(words.INVITE_UNKNOWN.format(number=invite_id))
     await note(session, order, "invite end", str(invite_id), "open", "ended")

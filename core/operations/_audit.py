@@ -7,7 +7,6 @@ from sqlalchemy import insert, select
 from core import words
 from core.db import Session
 from core.models import audits
-from core.operations._numbers import number_in
 from core.operations._order import Answer, NotDone, Order, literal
 from core.text import write_moment
 
@@ -37,9 +36,9 @@ async def note(
 
 async def audit(session: Session, order: Order, number: str = "10") -> Answer:
     """List the newest deeds of operators, the newest first."""
-    if not 0 < (most := number_in(number)) <= MOST:
+    if not number.isdecimal() or not 0 < int(number) <= MOST:
         raise NotDone(words.ORDER_NUMBER.format(most=MOST))
-    found = await session.execute(select(audits).order_by(audits.c.id.desc()).limit(most))
+    found = await session.execute(select(audits).order_by(audits.c.id.desc()).limit(int(number)))
     lines = [_line(row) for row in found]
     return Answer("\n".join(lines) or words.AUDIT_EMPTY)
 

@@ -15,7 +15,6 @@ from core.charts import Columns, Series, Sign
 from core.db import Session, Sessions, transact
 from core.models import days_of_all, spendings, waits
 from core.money import MICRO
-from core.operations._numbers import number_in
 from core.operations._order import Answer, NotDone, Order, literal
 from core.operations._people import number_of
 from core.quota import Rules
@@ -147,9 +146,9 @@ async def statistics(session: Session, *, number: int, zone: tzinfo, now: dateti
 
 async def stats(session: Session, order: Order, days: str = str(DAYS)) -> Answer:
     """Tell what happened in the last days, as text and as a chart."""
-    if not 0 < (number := number_in(days)) <= LONGEST:
+    if not days.isdecimal() or not 0 < int(days) <= LONGEST:
         raise NotDone(words.ORDER_NUMBER.format(most=LONGEST))
-    found = await statistics(session, number=number, zone=order.rules.zone, now=order.now)
+    found = await statistics(session, number=int(days), zone=order.rules.zone, now=order.now)
     lines = [*_summary(found), "", *_days(found)]
     if found.is_partial:
         lines += ["", words.STATS_PARTIAL]
