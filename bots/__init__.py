@@ -2,10 +2,11 @@
 
 import sys
 
-# A module that is None cannot be imported, and both libraries do without:
-# httpx loads its own command line if it finds the libraries for it, which the terminal needs. That
-# takes 3 MB that no bot needs.
+# None in place of a module is Python's own sign for one that cannot be imported, which its types do
+# not know. Both libraries do without these modules.
+# httpx loads its own command line where the libraries for it are installed, as for the terminal. No
+# bot needs that command line, which takes 3 MB.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-# python-telegram-bot loads the ciphers of Telegram's passports, which no bot asks for, if it finds
-# them. That takes 8 MB; a locked PDF loads the one that it needs, by another way.
+# python-telegram-bot loads the ciphers of Telegram's passports where they are installed. They take
+# 8 MB, and no bot asks for a passport. A locked PDF loads the cipher that it needs by another way.
 sys.modules.setdefault("cryptography.hazmat.backends", None)  # type: ignore[arg-type]

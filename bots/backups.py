@@ -1,12 +1,12 @@
 """`parley backup FILE` and `parley restore FILE`."""
 
-import getpass
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bots import who
 from core import backup, db, operations, settings
 from core.errors import SettingsError
 from core.plain import visible
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _note(url: str, now: datetime) -> None:
     """Note when the backup was taken, as the dashboard shows it."""
-    order = operations.Order(f"command line ({getpass.getuser()})", Rules(), now, in_chat=False)
+    order = operations.Order(who.operator(), Rules(), now, in_chat=False)
     sessions = db.connect(url, connections=1)
     try:
         with db.usable():

@@ -11,16 +11,13 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-import httpx
-
-from bots import transport
 from bots.connections import Connections
 from bots.desks import desk_of, tasks_of
 from bots.life import Crew, check_key, look_up, use, work
 from bots.platform import Platform
 from bots.stored import Stored
-from bots.terms import access_rules, endpoint, language_of, offer, tell_limits, terms
-from core import db, inbox, llm, quota
+from bots.terms import access_rules, language_of, model_api, offer, tell_limits, terms
+from core import db, inbox, quota
 from core.alerts import EVERY, Watch
 from core.announcements import Announcer
 from core.chat import Chat
@@ -37,7 +34,7 @@ from core.requests import Bounds
 from core.settings import Settings
 from core.signals import Tell, nobody
 from core.statements import time_statements
-from core.tasks import keep
+from core.tasks import keep, tell_of_end
 from core.upkeep import Upkeep
 from core.worker import Worker
 
@@ -72,15 +69,11 @@ async def run(
         await db.transact(sessions, clock.read)
         if db.is_sqlite(loaded.database_url):
             await db.transact(sessions, lambda s: inbox.free(s, now=clock.now()))
-        client = await stack.enter_async_context(
-            httpx.AsyncClient(
-                transport=transport.to(loaded.model_api_url, llm.LIMITS), trust_env=False
-            )
-        )
+        model = await stack.enter_async_context(model_api(loaded, tell))
         open_ones = await stack.enter_async_context(AsyncExitStack())
         rules = Rules(loaded.quota, loaded.budget, loaded.timezone, loaded.tiers)
         tell_limits(loaded, rules, await db.transact(sessions, partial(_tidy, rules=rules)))
-        model = llm.LLM(client, endpoint(loaded), tell=tell)
+        language = language_of(loaded.default_language)
         worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         presence = Presence(sessions, worker_id)
         watch = Watch(
@@ -93,7 +86,7 @@ async def run(
             platforms=[platform.name for platform in platforms] if listen else [],
             file=db.file_of(loaded.database_url),
             now=clock.now,
-            language=language_of(loaded.default_language),
+            language=language,
             every=watch_every,
         )
         worker = Worker(
@@ -155,26 +148,27 @@ async def run(
             listening = Listening(
                 sessions, worker.id, intake.handle, now=clock.now, presence=presence
             )
-        language = language_of(loaded.default_language)
         desk = desk_of(loaded, sessions, worker, rules, clock, language)
         beside |= tasks_of(desk)
         if not db.is_sqlite(loaded.database_url):
             url = loaded.database_direct_url or loaded.database_url
             beside["hearing other processes"] = partial(presence.run, url, Crew(worker, listening))
         tasks = {name: asyncio.create_task(keep(name, work)) for name, work in beside.items()}
-        for task in tasks.values():
+        for name, task in tasks.items():
+            tell_of_end(task, name)
             stack.push_async_callback(_cancel, task)
         connections = Connections(open_ones, partial(use, worker, errands, listening))
-        connects = [
-            partial(platform.connect, Stored(sessions, platform.name, doors))
+        connects = {
+            platform.name: partial(platform.connect, Stored(sessions, platform.name, doors))
             for platform in platforms
-        ]
+        }
         if loaded.port or loaded.metrics_port:
             health = Health(
                 sessions,
                 [platform.name for platform in platforms],
                 adapters=lambda: worker.adapters,
                 states=lambda: listening.states if listening else {},
+                refused=lambda: connections.refused,
                 running=lambda: worker.running,
                 stopping=lambda: worker.is_draining,
                 now=clock.now,
@@ -209,7 +203,7 @@ def _figures(loaded: Settings) -> "Figures | None":
         return None
     from prometheus_client import CollectorRegistry  # noqa: PLC0415 - as for the server
 
-    from bots.web.figures import Figures  # noqa: PLC0415
+    from bots.web.figures import Figures  # noqa: PLC0415 - as above
 
     return Figures(CollectorRegistry(), loaded.asked)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from core.adapter import Adapter
@@ -28,34 +28,40 @@ class Connections:
         self._stack = stack
         self._use = use
         self._left = 0
+        self.refused: set[str] = set()
+        """The names of the platforms that refuse the account."""
 
-    async def run(self, connects: Sequence[Connect]) -> None:
-        """Use all accounts until nothing is left to do.
+    async def run(self, connects: Mapping[str, Connect]) -> None:
+        """Use the accounts of all platforms, by their names, until nothing is left to do.
 
         Raises SettingsError if an account is refused at the first try, or the last one later.
         """
         self._left = len(connects)
         async with asyncio.TaskGroup() as tasks:
-            for connect in connects:
-                tasks.create_task(self._serve(connect))
+            for name, connect in connects.items():
+                tasks.create_task(self._serve(name, connect))
 
-    async def _serve(self, connect: Connect) -> None:
+    async def _serve(self, name: str, connect: Connect) -> None:
         adapter: Adapter | None = None
+        pause = SHORTEST_PAUSE
         try:
             adapter = await self._reach(connect)
+        except RetryAfter as limit:
+            log.warning("%s: %s; trying again then", name, limit)
+            pause = max(pause, limit.retry_after)
         except DeliveryError as error:
             log.warning("%s; trying again until it answers", error)
         try:
-            await self._use(adapter or await self._insist(connect))
+            await self._use(adapter or await self._insist(connect, pause))
         except SettingsError as error:
             self._left -= 1
+            self.refused.add(name)
             if not self._left:
                 raise
             log.error("%s", error)
 
-    async def _insist(self, connect: Connect) -> Adapter:
-        """Try until the platform answers, with growing pauses."""
-        pause = SHORTEST_PAUSE
+    async def _insist(self, connect: Connect, pause: float) -> Adapter:
+        """Try until the platform answers, with growing pauses, of which the first is given."""
         while True:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

@@ -11,7 +11,7 @@ from core.errors import AttachmentError, Unreachable
 PLAIN = {"Accept-Encoding": "identity"}
 """The headers of a request for a file."""
 IN_ALL = 60.0
-"""The seconds for a whole file; the person's next questions wait for it."""
+"""The most seconds for a whole file, because the person's next questions wait for it."""
 
 
 async def read(
@@ -43,10 +43,11 @@ def check(attachment: Attachment, size: int, limit: int) -> None:
 def check_answer(status: int, headers: Mapping[str, str], refusal: str) -> None:
     """Raise AttachmentError(refusal) for a final refusal, and Unreachable for a fault.
 
-    A compressed body is as good as a refusal: nobody asked for it, and it may unpack to gigabytes.
+    Nothing but a 200 comes with a file. A compressed body is as good as a refusal: nobody asked for
+    it, and it may unpack to gigabytes.
     """
     if status == 429 or status >= 500:
         raise Unreachable(f"status {status} for a file")
     is_plain = headers.get("Content-Encoding", "identity").lower() == "identity"
-    if status >= 400 or not is_plain:
+    if status != 200 or not is_plain:
         raise AttachmentError(refusal)

@@ -43,10 +43,13 @@ SHORTEST_SECRET = 6
 _MARGIN = "  "
 """The beginning of the lines of a traceback, so that none looks like an event of its own."""
 
-# In addresses: the tokens of Discord's interactions and of Telegram's bots, and passwords.
+# In addresses: the tokens of Discord's interactions and of Telegram's bots, and passwords. A number
+# behind a host is a port, unless an @ follows. A password with a slash in it is no address, but
+# may be typed as one.
 _SECRET = re.compile(
-    r"(?P<before>/webhooks/\d+/|/interactions/\d+/|\b\d{15,}\+|/(?:file/)?bot\d+:|://[^\s/:@]+:)"
-    r"(?P<secret>[^\s/?'\"@]+)"
+    r"(?P<user>://[^\s/:@]*+:)[^\s/@]++(?=@)"
+    r"|(?P<before>/webhooks/\d+/|/interactions/\d+/|\b\d{15,}\+|/(?:file/)?bot\d+:"
+    r"|://[^\s/:@\[]++:(?!\d+(?!:?\w)))[^\s/?'\"@]+"
 )
 
 
@@ -59,7 +62,7 @@ class Mask:
 
     def __call__(self, text: str) -> str:
         """Return a text as the log may show it."""
-        text = _SECRET.sub(r"\g<before>***", self._secrets.sub("***", text[: 2 * LONGEST]))
+        text = _SECRET.sub(r"\g<user>\g<before>***", self._secrets.sub("***", text[: 2 * LONGEST]))
         text = visible(text, keep="")
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
@@ -81,15 +84,13 @@ class Lines(structlog.stdlib.ProcessorFormatter):
         record: logging.LogRecord = event.pop("_record")
         event.pop("_from_structlog")
         told = str(event.pop("event"))
-        if record.name == "asyncio":
-            told = told.partition("\n")[0]  # the next line quotes the error's values
         event.pop("stack_info", None)
         _, error, _ = event.pop("exc_info", None) or (None, None, None)
         described: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": told,
+            "event": fit(record.name, told),
             **event,
         }
         if error is not None:
@@ -125,6 +126,7 @@ def begin(level: int, secrets: Collection[str] = (), *, layout: Layout = "text")
     as_json = layout == "json" or (layout == "auto" and not sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines(secrets, as_json=as_json))
+    handler.setLevel(level)  # reports and spans have levels of their own
     logging.basicConfig(level=level, handlers=[handler])
     logging.captureWarnings(True)
     sys.excepthook = _log_the_end
@@ -136,10 +138,22 @@ def _log_the_end(
     logging.getLogger("parley").critical("ended by an error", exc_info=(kind, error, trace))
 
 
+def fit(logger: str, told: str) -> str:
+    """Return what a logger told, without the values that asyncio quotes."""
+    if logger != "asyncio":
+        return told
+    return unquoted(told.partition("\n")[0])  # the next lines show the error
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """Return the error that led to another one, if any."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
 def trace_of(error: BaseException, above: frozenset[int] = frozenset()) -> Iterator[str]:
     """Yield the frames and the words of an error, those of its cause first."""
     above |= {id(error)}
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    cause = cause_of(error)
     if cause is not None and id(cause) not in above:
         yield from trace_of(cause, above)
         yield "and then:"

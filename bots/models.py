@@ -4,20 +4,21 @@ import asyncio
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from decimal import Decimal
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bots import transport
+from bots.terms import listed_prices, model_api, price
 from core.errors import SettingsError
-from core.llm import LIMITS, LLM, Catalogue, Endpoint, Offer
+from core.llm import Catalogue, Offer
 from core.plain import visible
 from core.settings import Settings, load
 
 NOTHING_TOLD = "{url} tells nothing of its models.\n"
-TO_PASTE = "\nThese are list prices; MODEL_PRICES in .env makes the bot count by them:\n\n{line}\n"
+TO_PASTE = (
+    "\nThese are list prices; MODEL_PRICES in .env makes the bot count by them:\n\n"
+    'MODEL_PRICES="{prices}"\n'
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,12 +32,12 @@ def main(arguments: Sequence[str]) -> int:
     names = parser.parse_args(arguments).names
     try:
         loaded = load()
+        catalogue = asyncio.run(_look_up(loaded))
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{visible(str(error))}\n")
         return 2
-    catalogue = asyncio.run(_look_up(loaded))
     if not (catalogue.offers or catalogue.withdrawals):
-        sys.stderr.write(NOTHING_TOLD.format(url=loaded.model_api_url))
+        sys.stderr.write(NOTHING_TOLD.format(url=visible(loaded.model_api_url)))
         return 1
     found = _found(catalogue, names) if names else list(loaded.asked)
     for model in found:
@@ -44,21 +45,14 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.write(f"{visible(complaint)}\n")
     offers = [offer for model in found if (offer := catalogue.offer(model)) is not None]
     Console().print(_table(offers))
-    if line := _prices(found, catalogue):
-        sys.stdout.write(TO_PASTE.format(line=visible(line)))
+    if prices := listed_prices(found, catalogue):
+        sys.stdout.write(TO_PASTE.format(prices=visible(prices)))
     return 0
 
 
 async def _look_up(loaded: Settings) -> Catalogue:
-    endpoint = Endpoint(
-        url=loaded.model_api_url,
-        key=loaded.model_api_key.get_secret_value(),
-        model=loaded.model,
-        max_completion_tokens=loaded.max_completion_tokens,
-    )
-    way = transport.to(loaded.model_api_url, LIMITS)
-    async with httpx.AsyncClient(transport=way, trust_env=False) as client:
-        return await LLM(client, endpoint).look_up()
+    async with model_api(loaded) as model:
+        return await model.look_up()
 
 
 def _found(catalogue: Catalogue, names: Sequence[str]) -> list[str]:
@@ -78,21 +72,6 @@ def _table(offers: Sequence[Offer]) -> Table:
     for offer in offers:
         images = {True: "yes", False: "no", None: "?"}[offer.images]
         context = "?" if offer.context is None else f"{offer.context:,}"
-        prices = ("?", "?", "?") if offer.prices is None else tuple(map(_amount, offer.prices))
+        prices = ("?", "?", "?") if offer.prices is None else tuple(map(price, offer.prices))
         table.add_row(visible(offer.model), images, context, *prices)
     return table
-
-
-def _prices(models: Sequence[str], catalogue: Catalogue) -> str:
-    """Return a line for `.env` with the prices of models that are told; "" if none are."""
-    offers = {model: catalogue.offer(model) for model in models}
-    told = [
-        f"{model}={'/'.join(map(_amount, offer.prices))}"
-        for model, offer in offers.items()
-        if offer is not None and offer.prices is not None
-    ]
-    return f'MODEL_PRICES="{", ".join(told)}"' if told else ""
-
-
-def _amount(price: Decimal) -> str:
-    return f"{price.normalize():f}"

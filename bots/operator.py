@@ -1,7 +1,6 @@
 """The operators' commands on the command line: `parley users`, `parley turns show N`, …"""
 
 import asyncio
-import getpass
 import logging
 import re
 import sys
@@ -17,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bots import log
+from bots import log, who
 from core import charts, db, operations, settings
+from core.characters import clean
 from core.errors import SettingsError
 from core.money import MICRO
 from core.plain import visible
@@ -31,6 +31,8 @@ T = TypeVar("T")
 Work = Callable[[Any], Awaitable[T]]
 """Work in a session of the database; this module never looks into the session."""
 
+DIGITS = 18
+"""The most digits of a turn's number; the database holds no longer ones."""
 PATIENCE = 5.0
 """The seconds for which work is tried again on a busy database."""
 STATES: Mapping[operations.State, str] = {
@@ -113,7 +115,8 @@ def _add_turns(one: ArgumentParser) -> None:
 def order(told: Namespace) -> None:
     """Carry out an order, and print the answer; ask before anything that cannot be undone."""
     verb: operations.Verb = told.verb
-    given = {each.name: _joined(getattr(told, each.name)) for each in verb.parameters}
+    # A terminal may send bytes that are no text of its encoding.
+    given = {each.name: clean(_joined(getattr(told, each.name))) for each in verb.parameters}
     given = {name: value for name, value in given.items() if value}
     how = _order(confirmed=told.yes)
     answer = _carry_out(verb, given, how)
@@ -124,15 +127,22 @@ def order(told: Namespace) -> None:
         answer = _carry_out(verb, given, replace(how, confirmed=True))
     print_answer(answer.text, failed=answer.failed)
     if getattr(told, "chart", None) is not None and answer.charts:
-        told.chart.write_bytes(charts.draw(answer.charts))
+        _write(told.chart, charts.draw(answer.charts))
     if answer.failed:
         raise _Stop("", 1)
+
+
+def _write(file: Path, data: bytes) -> None:
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise _Stop(f"{file}: cannot be written: {error.strerror}", 2) from None
 
 
 def _order(*, confirmed: bool = False) -> operations.Order:
     """Return an order that is given here and now."""
     return operations.Order(
-        operator=f"command line ({getpass.getuser()})",
+        operator=who.operator(),
         rules=Rules(),
         now=datetime.now(UTC),
         confirmed=confirmed,
@@ -158,7 +168,12 @@ def _carry_out(
 def _is_sure() -> bool:
     if not sys.stdin.isatty():
         return False
-    return input("[y/N] ").strip().lower() in ("y", "yes")
+    try:
+        told = input("[y/N] ")
+    except EOFError:  # Ctrl-D
+        sys.stdout.write("\n")
+        return False
+    return told.strip().lower() in ("y", "yes")
 
 
 def print_answer(markdown: str, *, failed: bool = False) -> None:
@@ -211,7 +226,7 @@ def show(told: Namespace) -> None:
 def _number(told: str) -> int:
     """Return the number of a turn from its reference, which is `number` or `number-attempt`."""
     number, _, _ = told.partition("-")
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > DIGITS:
         raise ArgumentTypeError(f"{told!r} is not the number of a turn")
     return int(number)
 

@@ -31,9 +31,9 @@ class Proxies:
     direct: tuple[str, ...] = ()
 
     def to(self, url: str) -> str | None:
-        """Return the URL of the proxy that leads to a server.
+        """Return the URL of the proxy that leads to a server; None if no proxy does.
 
-        None if there is none, and if the server's URL is none.
+        No proxy leads to a text that is not a URL.
         """
         try:
             server = urlsplit(url)
@@ -71,8 +71,11 @@ def _proxy(name: str, value: str) -> str:
 
 
 def _names(entry: str, host: str, port: int | None) -> bool:
-    """Return whether an entry of NO_PROXY names a host: `*`, a name or the end of one, an address
-    or a range of addresses, each perhaps with a port."""
+    """Return whether an entry of NO_PROXY names a host.
+
+    An entry is `*`, a name or the end of one, an address or a range of addresses. Each may have a
+    port.
+    """
     if entry == "*":
         return True
     if (network := _network(entry)) is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 REMEMBERED = 1000
-"""The number of people from which on those are forgotten who have all their calls again."""
+"""The number of people above which those are forgotten who have all their calls again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,6 @@ class Spare:
         return True
 
     def _forget(self, now: float) -> None:
-        """Forget people who have not called for long; at this rate there are few others."""
+        """Forget people who have all their calls again. At this rate, few others are left."""
         long_ago = now - self._each.burst / self._each.calls
         self._own = {person: known for person, known in self._own.items() if known[1] > long_ago}

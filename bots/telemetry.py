@@ -8,15 +8,22 @@ import atexit
 import logging
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from bots.log import Mask, words_of
+from bots.log import Mask, cause_of, fit, words_of
 from bots.version import VERSION
-from core.errors import SettingsError
+from core.errors import SettingsError, place
+
+log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 2.0
 """The most seconds at the end of the process in which the last reports are sent."""
+MOST_ERRORS = 20
+"""The most errors in one report; an error has causes, and a group has many errors."""
+TURNS = "core.turns"
+"""The logger of the lines that tell how turns ended."""
 FIELDS = frozenset(
     {
         *("turn", "kind", "platform", "attempts", "outcome", "model"),
@@ -47,38 +54,77 @@ class Reports(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Report an error."""
-        told = record.getMessage().partition("\n")[0]
+        _safely(self._report, record)
+
+    def _report(self, record: logging.LogRecord) -> None:
         event: dict[str, Any] = {
             "level": "fatal" if record.levelno >= logging.CRITICAL else "error",
             "logger": record.name,
-            "logentry": {"message": self._mask(told)},
-            "fingerprint": [record.name, str(record.msg)],
+            "logentry": {"message": self._fit(record, record.getMessage())},
+            "fingerprint": [record.name, self._fit(record, _template(record))],
         }
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            event["exception"] = {"values": list(self._values(error))}
+            found = list(islice(_all_in(error), MOST_ERRORS))
+            event["exception"] = {"values": [self._shown(*each) for each in reversed(found)]}
         self._capture(event)
 
-    def _values(self, error: BaseException) -> Iterator[dict[str, Any]]:
-        """Yield an error and what caused it, the cause first, without what they quote."""
-        for each in reversed(_causes(error)):
-            frames = traceback.extract_tb(each.__traceback__)
-            yield {
-                "type": type(each).__name__,
-                "value": self._mask(words_of(each)),
-                "stacktrace": {"frames": [_frame(frame) for frame in frames]},
-            }
+    def _fit(self, record: logging.LogRecord, told: str) -> str:
+        return self._mask(fit(record.name, told.partition("\n")[0]))
+
+    def _shown(self, error: BaseException, mechanism: dict[str, Any]) -> dict[str, Any]:
+        """Return an error and where it was raised, without what it quotes."""
+        frames = traceback.extract_tb(error.__traceback__)
+        return {
+            "type": type(error).__name__,
+            "value": self._mask(words_of(error)),
+            "mechanism": mechanism,
+            "stacktrace": {"frames": [_frame(frame) for frame in frames]},
+        }
+
+
+def _safely(emit: Callable[[logging.LogRecord], None], record: logging.LogRecord) -> None:
+    """Do a handler's work. Its errors must not reach whoever logs, for example in a turn."""
+    try:
+        emit(record)
+    except Exception as error:  # noqa: BLE001 - see above; no handler here takes the warning
+        log.warning("a line of the log is in no report: %s", place(error))
+
+
+def _template(record: logging.LogRecord) -> str:
+    """Return what all records of a kind have in common."""
+    template = str(record.msg)
+    return record.getMessage() if template == "%s" else template
 
 
 def _frame(frame: traceback.FrameSummary) -> dict[str, Any]:
     return {"filename": _short(frame.filename), "function": frame.name, "lineno": frame.lineno}
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    found = [error]
-    while (cause := found[-1].__cause__) is not None and cause not in found:
-        found.append(cause)
-    return found
+def _all_in(error: BaseException) -> Iterator[tuple[BaseException, dict[str, Any]]]:
+    """Yield an error, the errors of a group and all their causes.
+
+    Beside each stands Sentry's `mechanism`, with its number and that of the error it belongs to.
+    """
+    known: set[int] = set()
+    left: list[tuple[BaseException, dict[str, Any]]] = [(error, {})]
+    while left:
+        each, parent = left.pop()
+        if id(each) in known:
+            continue
+        number = len(known)
+        known.add(id(each))
+        is_group = isinstance(each, BaseExceptionGroup)
+        mechanism = {"type": "generic", "exception_id": number, "is_exception_group": is_group}
+        yield each, mechanism | parent
+        cause = cause_of(each)
+        if cause is not None:
+            left.append((cause, {"parent_id": number, "source": "__cause__"}))
+        if isinstance(each, BaseExceptionGroup):
+            left.extend(
+                (inner, {"parent_id": number, "source": f"exceptions[{at}]"})
+                for at, inner in enumerate(each.exceptions)
+            )
 
 
 def _short(path: str) -> str:
@@ -125,8 +171,11 @@ class Spans(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Make a span of a line that tells how a turn ended."""
+        _safely(self._trace, record)
+
+    def _trace(self, record: logging.LogRecord) -> None:
         told: Mapping[str, Any] = record.__dict__
-        if record.name != "core.turns" or "seconds" not in told:
+        if record.name != TURNS or "seconds" not in told:
             return
         ended = int(record.created * 1e9)
         fields = {f"parley.{name}": told[name] for name in sorted(FIELDS & told.keys())}
@@ -154,6 +203,9 @@ def _spans(endpoint: str) -> logging.Handler:
     provider.add_span_processor(BatchSpanProcessor(exporter))
     for library in ("opentelemetry", "urllib3"):
         logging.getLogger(library).setLevel(logging.ERROR)
+    turns = logging.getLogger(TURNS)
+    if not turns.isEnabledFor(logging.INFO):  # LOG_LEVEL is for what is written
+        turns.setLevel(logging.INFO)
     return Spans(provider.get_tracer("parley", VERSION))
 
 

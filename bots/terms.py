@@ -1,16 +1,21 @@
 """The settings as the core takes them: the model API, the offer, the terms, and who may speak."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
 
+import httpx
+
+from bots import transport
 from core import access, llm, words
 from core.access import Mode
 from core.chat import Terms
 from core.commands import Offer
-from core.errors import SettingsError
 from core.memory import Marks
 from core.quota import Rules
 from core.settings import Limit, Settings
+from core.signals import Tell, nobody
 
 log = logging.getLogger("parley")
 
@@ -18,7 +23,7 @@ log = logging.getLogger("parley")
 def endpoint(loaded: Settings) -> llm.Endpoint:
     """Return the model API and how it is asked."""
     return llm.Endpoint(
-        url=loaded.model_api_url.rstrip("/"),
+        url=loaded.model_api_url,
         key=loaded.model_api_key.get_secret_value(),
         model=loaded.model,
         max_completion_tokens=loaded.max_completion_tokens,
@@ -30,6 +35,32 @@ def endpoint(loaded: Settings) -> llm.Endpoint:
         first_token_seconds=loaded.first_token_seconds,
         stall_seconds=loaded.stall_seconds,
     )
+
+
+@asynccontextmanager
+async def model_api(loaded: Settings, tell: Tell = nobody) -> AsyncIterator[llm.LLM]:
+    """Yield the client of the model API; `tell` hears of its calls.
+
+    Raises SettingsError if the way there is of no use, as a proxy may be.
+    """
+    way = transport.to(loaded.model_api_url, llm.LIMITS)
+    async with httpx.AsyncClient(transport=way, trust_env=False) as client:
+        yield llm.LLM(client, endpoint(loaded), tell=tell)
+
+
+def listed_prices(models: Iterable[str], catalogue: llm.Catalogue) -> str:
+    """Return the prices that are told of some models, as MODEL_PRICES has them."""
+    offers = {model: catalogue.offer(model) for model in models}
+    return ", ".join(
+        f"{model}={'/'.join(map(price, offer.prices))}"
+        for model, offer in offers.items()
+        if offer is not None and offer.prices is not None
+    )
+
+
+def price(amount: Decimal) -> str:
+    """Return a price as MODEL_PRICES has it."""
+    return f"{amount.normalize():f}"
 
 
 def access_rules(loaded: Settings) -> access.Rules:
@@ -75,12 +106,8 @@ def terms(loaded: Settings, rules: Rules) -> Terms:
 
 
 def language_of(wish: str) -> str:
-    """Return the code of the default language; raises SettingsError for an unknown one."""
-    code = words.nearest(wish)
-    if not code:
-        known = ", ".join(words.languages())
-        raise SettingsError(f"DEFAULT_LANGUAGE: {wish!r} is none of {known}")
-    return code
+    """Return the code of the default language, which `loading` has checked."""
+    return words.nearest(wish)
 
 
 def tell_limits(loaded: Settings, rules: Rules, gone: Mapping[str, int]) -> None:

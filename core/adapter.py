@@ -130,6 +130,10 @@ class ChangeKind(StrEnum):
     CANCEL = "cancel"
 
 
+PRESSES = frozenset(ChangeKind) - {ChangeKind.EDITED, ChangeKind.DELETED}
+"""The kinds that are presses of buttons; a button carries no other one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A person changed, deleted or pressed a button on a message that is known already."""
@@ -157,7 +161,7 @@ class Change:
     @property
     def is_press(self) -> bool:
         """True for the press of a button."""
-        return self.kind not in (ChangeKind.EDITED, ChangeKind.DELETED)
+        return self.kind in PRESSES
 
 
 @dataclass(frozen=True, slots=True)

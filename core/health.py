@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -54,6 +54,8 @@ class Health:
     """Returns the number of turns in hand."""
     stopping: Callable[[], bool]
     now: Callable[[], datetime]
+    refused: Callable[[], Collection[str]] = tuple
+    """The platforms that refuse the account."""
     _looking: asyncio.Task[_Answer] | None = None
     _seen: Vitals | None = None
     _seen_at: float = field(default=float("-inf"))
@@ -106,12 +108,13 @@ class Health:
         )
 
     def _hearings(self) -> list[Hearing]:
-        found, states = [], self.states()
+        found, states, refused = [], self.states(), self.refused()
         adapters = self.adapters()
         for platform in self.platforms:
             mine = [account for account in (*adapters, *states) if account[0] == platform]
-            if not mine:
-                found.append(Hearing(platform, "", State.CONNECTING, hears=False, heard_ago=None))
+            if not mine:  # its id is not known
+                state = State.REFUSED if platform in refused else State.CONNECTING
+                found.append(Hearing(platform, "", state, hears=False, heard_ago=None))
             found.extend(
                 _hearing(account, adapters.get(account), states.get(account))
                 for account in dict.fromkeys(mine)

@@ -21,6 +21,7 @@ from functools import partial
 from core import fleet
 from core.adapter import Account, Adapter, Event
 from core.db import TRANSIENT, Sessions, reason, transact
+from core.errors import SettingsError
 from core.gates import happens
 from core.presence import Presence
 from core.tasks import keep
@@ -69,7 +70,7 @@ class Listening:
 
     @property
     def states(self) -> Mapping[Account, State]:
-        """The part of this process in listening for each account."""
+        """The part of this process in listening for each account, also for a refused one."""
         return dict(self._states)
 
     def wake(self) -> None:
@@ -83,6 +84,13 @@ class Listening:
         events; pass the adapter's errors on.
         """
         account = adapter.name, adapter.bot_id
+        try:
+            await self._take_part(adapter, account)
+        except SettingsError:
+            self._states[account] = State.REFUSED
+            raise
+
+    async def _take_part(self, adapter: Adapter, account: Account) -> None:
         try:
             if adapter.is_pushed:
                 await self._share(adapter)

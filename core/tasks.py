@@ -57,6 +57,19 @@ async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
+def tell_of_end(task: asyncio.Task[None], name: str) -> None:
+    """Log the error by which a task ends while nobody waits for it."""
+    task.add_done_callback(partial(_tell_of_end, name))
+
+
+def _tell_of_end(name: str, task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if isinstance(error, Exception):
+        why = db.reason(error)
+        trace = error if _is_bug(error) else None
+        log.error("%s has ended: %s: %s", name, type(error).__name__, why, exc_info=trace)
+
+
 def _is_bug(error: Exception) -> bool:
     """Return whether the error is in the code or the schema, and not in the world around them."""
     if isinstance(error, db.TRANSIENT):

@@ -2,10 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from bots.connections import Connections
+from core.adapter import Adapter
+from core.errors import RetryAfter, SettingsError
 from tests.bot import bot, process
 from tests.dialogs.stages import DiscordStage, TelegramStage, World, ask, env
 from tests.fakes.discord import DiscordServer
@@ -55,6 +61,40 @@ async def test_a_platform_that_is_away_at_the_start_is_waited_for_while_the_othe
             assert "How can I help you?" in await ask(later, "Hello")
     [line] = told(caplog)
     assert line.startswith(f"DISCORD_API_URL: no answer from {discord_url}")
+
+
+async def test_a_flood_limit_at_the_login_is_waited_out(
+    telegram: TelegramStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    telegram.server.fail("getMe", status=429, retry_after=2)
+    async with bot("telegram", **telegram.values()):
+        assert "How can I help you?" in await ask(telegram, "Hello")
+    first, second = (call.at for call in telegram.server.calls if call.method == "getMe")
+    assert second - first >= 2
+    assert told(caplog) == ["telegram: flood limit, retry after 2 s; trying again then"]
+
+
+async def test_a_flood_limit_at_the_first_attempt_is_waited_out() -> None:
+    """Discord's library waits by itself unless the limit is longer than 30 seconds."""
+    attempts: list[float] = []
+    errors = [RetryAfter(1.5), SettingsError("the token is wrong")]
+    clock = asyncio.get_running_loop().time
+
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[Adapter]:
+        attempts.append(clock())
+        if errors:
+            raise errors.pop(0)
+        yield cast("Adapter", None)
+
+    async def use(adapter: Adapter) -> None:
+        raise AssertionError("nothing is connected")
+
+    async with AsyncExitStack() as stack:
+        with pytest.raises(ExceptionGroup):
+            await Connections(stack, use).run({"discord": connect})
+    first, second = attempts
+    assert second - first >= 1.5
 
 
 async def test_a_token_that_is_revoked_silences_its_platform_alone(

@@ -48,7 +48,10 @@ async def test_another_time_out_is_no_verdict() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(403, AttachmentError), (404, AttachmentError), (429, Unreachable), (500, Unreachable)],
+    [
+        *((status, AttachmentError) for status in (204, 206, 302, 403, 404)),
+        *((status, Unreachable) for status in (429, 500)),
+    ],
 )
 def test_only_a_refusal_is_final(status: int, kind: type[Exception]) -> None:
     check_answer(200, {}, "")

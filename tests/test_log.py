@@ -47,6 +47,9 @@ def test_an_event_is_one_line() -> None:
         f"/interactions/1234567890123456/{TOKEN}/callback",
         f"a bucket of 1234567890123456+{TOKEN}",
         f"postgresql://parley:{TOKEN}@host/db",
+        f"postgresql://parley:{TOKEN}/more@host/db",
+        f"redis://:{TOKEN}@host",
+        f"http://person:12?{TOKEN}@proxy:8081",
         "Authorization: Bearer model-key-1",
     ],
 )
@@ -59,6 +62,19 @@ def test_a_secret_is_in_no_line(address: str) -> None:
         assert "model-key-1" not in told
         assert "***" in told
     assert "abc" in written("abc"), "a short setting is no secret"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://localhost:8081",
+        "http://localhost:8081/v1?x=1",
+        "(https://api.example:8443)",
+        "no answer from http://[::1]:8081 (why?)",
+    ],
+)
+def test_a_port_is_no_secret(address: str) -> None:
+    assert written("cannot reach %s", address).endswith(f"cannot reach {address}")
 
 
 def test_a_line_is_bounded() -> None:
@@ -90,6 +106,12 @@ def test_the_error_of_a_lost_task_is_told_without_its_values() -> None:
     told = "Task exception was never retrieved\nfuture: <Task exception=ValueError('own words')>"
     record = logging.LogRecord("asyncio", logging.ERROR, "", 0, told, (), None)
     assert Lines().format(record).endswith("asyncio: Task exception was never retrieved")
+
+
+def test_what_a_callback_was_called_with_is_in_no_line() -> None:
+    told = "Exception in callback <bound method say of Text('own words')>"
+    record = logging.LogRecord("asyncio", logging.ERROR, "", 0, told, (), None)
+    assert "own words" not in Lines().format(record)
 
 
 def as_json(message: str, error: BaseException | None = None, **fields: object) -> dict[str, Any]:

@@ -27,11 +27,14 @@ LISTED = {
 }
 
 
-async def models(model: ModelServer, directory: Path, *names: str) -> tuple[int, str]:
+async def models(
+    model: ModelServer, directory: Path, *names: str, **values: str
+) -> tuple[int, str]:
     """The exit status and the words of `python -m bots models …`."""
     log = directory / "models"
     log.unlink(missing_ok=True)
     settings = {"MODEL_API_URL": model.url, "MODEL_API_KEY": "test-key", "COLUMNS": "200"}
+    settings |= values
     async with process("models", *names, log=log, environment=settings) as started:
         status = await started.process.wait()
     return status, log.read_text()
@@ -64,3 +67,10 @@ async def test_a_service_that_tells_nothing_is_named(model: ModelServer, tmp_pat
     status, told = await models(model, tmp_path)
     assert status == 1
     assert told == f"{model.url} tells nothing of its models.\n"
+
+
+async def test_a_proxy_of_no_use_is_one_line(model: ModelServer, tmp_path: Path) -> None:
+    status, told = await models(model, tmp_path, HTTP_PROXY="ftp://proxy", NO_PROXY="")
+    assert status == 2
+    assert told.startswith("HTTP_PROXY: not of the form")
+    assert len(told.splitlines()) == 1

@@ -27,14 +27,19 @@ def stage(
 
 
 async def turns(stage: TelegramStage, *arguments: str) -> tuple[int, str]:
-    """The exit status and the words of `python -m bots turns …`.
+    """The exit status and the words of `python -m bots turns …`."""
+    return await order(stage, "turns", *arguments)
+
+
+async def order(stage: TelegramStage, *arguments: str) -> tuple[int, str]:
+    """The exit status and the words of an operator's command.
 
     It is carried out in this process: a process of its own takes a second to start.
     """
 
     def carry_out() -> int:
         try:
-            return operator.main(("turns", *arguments))
+            return operator.main(arguments)
         except SystemExit as end:
             return int(end.code or 0)
 
@@ -266,6 +271,89 @@ async def test_a_word_in_place_of_a_number_is_refused(stage: TelegramStage) -> N
     assert status == 2
     assert "'first' is not the number of a turn" in said
     assert "Traceback" not in said
+
+
+ENDLESS = ("9" * 19, "9" * 5000)
+"""Numbers that no table holds, and that Python does not read at all."""
+
+
+@pytest.mark.parametrize("number", ENDLESS, ids=["longer", "endless"])
+@pytest.mark.parametrize("command", ["turns show", "turns retry", "turns discard"])
+async def test_a_number_that_no_turn_can_have_is_refused(
+    stage: TelegramStage, command: str, number: str
+) -> None:
+    status, said = await order(stage, *command.split(), number)
+    assert (status, "is not the number of a turn" in said) == (2, True)
+
+
+@pytest.mark.parametrize("number", ENDLESS, ids=["longer", "endless"])
+@pytest.mark.parametrize("command", ["user", "block", "users"])
+async def test_a_number_without_end_is_a_sentence(
+    stage: TelegramStage, command: str, number: str
+) -> None:
+    async with stage.running():
+        await stage.say("Hello")
+        await stage.records.idle(1)
+    status, said = await order(stage, *command.split(), number)
+    assert status == 1
+    assert len(said) < len(number) + 300
+
+
+@pytest.mark.parametrize("command", ["users", "user", "block", "invite"])
+async def test_bytes_that_are_no_text_are_a_sentence(stage: TelegramStage, command: str) -> None:
+    async with stage.running():
+        await stage.say("Hello")
+        await stage.records.idle(1)
+    status, said = await order(stage, command, "\udcff\x1b[2J")
+    assert status == 1
+    assert "\x1b" not in said
+
+
+class Terminal(StringIO):
+    """A terminal at which somebody types Ctrl-D."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_the_end_of_the_input_is_no_yes(
+    stage: TelegramStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.running():
+        await stage.say("Hello")
+        await stage.records.idle(1)
+        monkeypatch.setattr("sys.stdin", Terminal())
+        status, said = await order(stage, "block", "1")
+    assert status == 1
+    assert said.endswith(f"[y/N] \n{operator.NOT_SURE}\n")
+
+
+async def test_a_chart_that_cannot_be_written_is_a_sentence(
+    stage: TelegramStage, tmp_path: Path
+) -> None:
+    async with stage.running():
+        await stage.say("Hello")
+        await stage.records.idle(1)
+    file = tmp_path / "nowhere" / "chart.png"
+    status, said = await order(stage, "stats", "--chart", str(file))
+    assert status == 2
+    assert said.endswith(f"{file}: cannot be written: No such file or directory\n")
+
+
+async def test_an_operator_without_a_name_is_known_by_the_number_of_the_account(
+    stage: TelegramStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may run under any number."""
+    async with stage.running():
+        await stage.say("Hello")
+        await stage.records.idle(1)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    assert (await order(stage, "invite", "5"))[0] == 0
+    status, said = await order(stage, "audit")
+    assert status == 0
+    assert "command line (54321): invite" in said
 
 
 async def test_a_turn_that_is_not_there_is_a_sentence(stage: TelegramStage) -> None:

@@ -1,6 +1,7 @@
 """Our transport of httpx keeps HTTP's rules with servers of every kind, and leaks no connection."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -268,6 +269,19 @@ async def test_a_server_that_takes_nothing_ends_a_write() -> None:
         with pytest.raises(httpx.WriteTimeout):
             await http.post(server.url, content=b"x" * 20_000_000, timeout=late)
         ended.set()
+
+
+@pytest.mark.parametrize("seconds", [None, 5.0])
+async def test_a_time_out_of_the_system_is_a_failed_connection(
+    monkeypatch: pytest.MonkeyPatch, seconds: float | None
+) -> None:
+    async def too_late(*_: object, **__: object) -> None:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", too_late)
+    async with client() as http:
+        with pytest.raises(httpx.ConnectError, match="timed out"):
+            await http.get("http://parley.test", timeout=seconds)
 
 
 async def test_nobody_listens() -> None:

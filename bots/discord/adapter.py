@@ -18,6 +18,7 @@ from bots.discord.markup import fits, render
 from bots.discord.portal import WRONG_TOKEN
 from bots.discord.rest import (
     NO_PERMISSION,
+    NO_PINGS,
     Json,
     Refused,
     Silenced,
@@ -58,7 +59,6 @@ REMEMBERED = 10_000
 HISTORY = 50
 """The messages of a channel among which doubles are sought."""
 
-_NO_PINGS: Json = {"parse": []}
 _NO_PREVIEWS, _LOADING = 1 << 2, 1 << 7
 _NO_REPLIES = {50013, 50035, 160002}
 """The codes for missing permissions, a refused form, and no permission to read the history."""
@@ -84,7 +84,7 @@ async def connect(
     answer.
     """
     shorten_log()
-    Route.BASE = api_url.rstrip("/")
+    Route.BASE = api_url
     way = Way.to(api_url)
     client = await _log_in(token, Gateway(known, capacity, way))
     async with AsyncExitStack() as stack:
@@ -275,7 +275,7 @@ class DiscordAdapter:
             self._client,
             "PATCH",
             _MESSAGE,
-            body={"components": [], "allowed_mentions": _NO_PINGS},
+            body={"components": [], "allowed_mentions": NO_PINGS},
             channel_id=address.chat,
             message_id=message_id,
         )
@@ -307,7 +307,7 @@ class DiscordAdapter:
         nonce: str,
     ) -> str:
         """Post a file; a picture shows. Files may be forbidden where texts are not."""
-        held, body = tickets.read(ticket), {"allowed_mentions": _NO_PINGS}
+        held, body = tickets.read(ticket), {"allowed_mentions": NO_PINGS}
         if held and held.alone:
             file = name, data
             file_id = await tickets.attach(self._client, self._files, held, body, file)
@@ -430,7 +430,7 @@ def _body(markdown: str, buttons: Sequence[Button]) -> Json:
     return {
         "content": render(markdown),
         "components": _rows(buttons),
-        "allowed_mentions": _NO_PINGS,
+        "allowed_mentions": NO_PINGS,
     }
 
 

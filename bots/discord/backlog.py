@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 import re
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from functools import partial
@@ -34,6 +36,8 @@ LONGEST_ID = 20
 CALLS = 10.0
 """Calls per second for all channels; answers need the rest of Discord's limit."""
 LOOKUPS = 8
+SHARED = 60.0
+"""The seconds for which channels without stored messages share a look-up; `OVERLAP` is longer."""
 PATIENCE = 30.0
 """The seconds that a page may take, with waits for rate limits."""
 
@@ -69,7 +73,11 @@ class Backlog:
         self._began = time_snowflake(utcnow())
         self._tasks = asyncio.TaskGroup()
         self._looking = asyncio.Semaphore(LOOKUPS)
-        self._queue: list[tuple[str, asyncio.Future[None]]] = []  # calls to come, by channel
+        self._sharing = asyncio.Lock()
+        self._shared: str | None = None  # the newest stored message of all channels
+        self._shared_until = -math.inf
+        # The calls to come, by channel; a plain dict would search its deleted ones for the first.
+        self._queue: OrderedDict[str, asyncio.Future[None]] = OrderedDict()
         self._queued = asyncio.Event()
 
     async def run(self) -> None:
@@ -90,11 +98,12 @@ class Backlog:
     def catch_up(self, chat: str, after: int | None = None) -> None:
         """Read a channel from a message on, by default from the newest stored one.
 
-        A channel that is being read is read once more afterwards.
+        A channel that is being read is read once more afterwards, unless a call for it is still to
+        come: that finds everything.
         """
         if self._arrivals.hold(chat) and not self._over:
             self._tasks.create_task(self._catch_up(chat, after))
-        else:
+        elif chat not in self._queue:
             self._again.add(chat)
 
     async def _catch_up(self, chat: str, after: int | None) -> None:
@@ -113,10 +122,24 @@ class Backlog:
 
     async def _start(self, chat: str) -> int:
         async with self._looking:
-            newest = await self._known.newest(str(self._me.id), chat)
+            newest = await self._newest(chat)
         digits = re.match(r"\d+", newest or "")
         start = int(digits[0]) - OVERLAP if digits else self._began
         return max(start, time_snowflake(utcnow() - LOOKBACK))
+
+    async def _newest(self, chat: str) -> str | None:
+        """Return the newest stored message of a channel; if there is none, that of all channels.
+
+        At a start most channels have none, so they share what was looked up a moment ago.
+        """
+        if chat in self._joined:
+            return await self._known.newest(str(self._me.id), chat)
+        async with self._sharing:
+            now = asyncio.get_running_loop().time()
+            if now >= self._shared_until:
+                self._shared = await self._known.newest(str(self._me.id), chat)
+                self._shared_until = now + SHARED
+            return self._shared
 
     async def _read(self, chat: str, after: int | None) -> int:
         """Hand over the messages after one, and return the id of the last."""
@@ -184,9 +207,8 @@ class Backlog:
                 pause = min(2 * pause, 60.0)
 
     async def _turn(self, chat: str) -> None:
-        """Wait until the next call for a channel may start."""
-        turn = asyncio.get_running_loop().create_future()
-        self._queue.append((chat, turn))
+        """Wait until the next call for a channel may start; a channel has one at a time."""
+        turn = self._queue[chat] = asyncio.get_running_loop().create_future()
         self._queued.set()
         await turn
 
@@ -202,9 +224,8 @@ class Backlog:
 
     def _next(self) -> asyncio.Future[None]:
         """Take the next call; a channel in which somebody has just spoken comes first."""
-        waited_for = (at for at, (chat, _) in enumerate(self._queue) if self._arrivals.waits(chat))
-        _, turn = self._queue.pop(next(waited_for, 0))
-        return turn
+        chat = next((chat for chat in self._arrivals.waiting if chat in self._queue), None)
+        return self._queue.popitem(last=False)[1] if chat is None else self._queue.pop(chat)
 
 
 async def _page(client: discord.Client, chat: str, after: int) -> dict[int, Any]:

@@ -21,7 +21,7 @@ WAIT = 1.5
 POSTED = 10.0
 """The seconds for which a webhook's message may be the copy of one that is deleted."""
 SIGNS = 200
-"""The most characters that a message has more than its copy."""
+"""The most characters by which a message is longer than its copy."""
 MOST = 200
 """The most messages of people and of webhooks that are remembered."""
 

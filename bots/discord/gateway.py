@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ import aiohttp
 import discord
 from discord.gateway import DiscordWebSocket
 
+from bots.discord import tickets
 from bots.discord.arrivals import Arrivals, Event
 from bots.discord.backlog import LOOKBACK, Backlog, ServerChannel
 from bots.discord.commands import register
@@ -41,14 +42,16 @@ IDENTIFY_WINDOW = 5.5
 ACKNOWLEDGE_WITHIN = 3.0
 """The seconds in which Discord wants an interaction acknowledged."""
 ACKNOWLEDGED, EACH = Rate(50, 50), Rate(2, 20)
-"""The interactions that are acknowledged, of all people together and of one. Others count too, but
-Discord tells the person that they failed, and a command is answered in a new message."""
+"""The interactions that are acknowledged: of all people together, and of one. The others are
+stored, too: Discord says that they failed, and a command is answered in a new message."""
 REMEMBERED = 1000
 """The most messages that are remembered; a deletion tells only the id of one."""
 SOCKETS, SOCKETS_WITHIN = 4, 1.0
 """The most websockets that are opened within so many seconds."""
 CLOSING = 3.0
 """The most seconds for closing the gateway."""
+WITHDRAWING = ACKNOWLEDGE_WITHIN + 1.0
+"""The most seconds for ending "is thinking…" of the commands that nobody will carry out."""
 
 WITHOUT_CONTENT = (
     "Discord does not let the bot read messages that do not mention it: in threads people have to"
@@ -99,13 +102,14 @@ class Gateway(discord.AutoShardedClient):
         self._opened: deque[float] = deque(maxlen=SOCKETS)
         self._connecting: asyncio.Task[None] | None = None
         self._library_opens = self.http.ws_connect
+        # The library has no other place in which to wait before it opens a websocket.
         self.http.ws_connect = self._open_socket  # type: ignore[method-assign]
         parsers = seeing(self._connection.parsers, self)
         self._connection.parsers = {name: passing_over(name, parsers[name]) for name in parsers}
 
     @property
     def me(self) -> discord.ClientUser:
-        """The account of the token, as the login told it; the gateway may tell of it otherwise."""
+        """The account of the token, as the login told it: what the gateway tells may differ."""
         if self._me is None:
             self._me = self.user
         assert self._me is not None, "not logged in"
@@ -114,7 +118,8 @@ class Gateway(discord.AutoShardedClient):
     async def hear(self) -> AsyncGenerator[Event, None]:
         """Open the gateway and yield events until this generator is closed.
 
-        Events that a former generator did not yield are read from the histories. Raises
+        Messages that a former generator did not yield are read from the histories. Commands are in
+        none: what shows that their answers are on their way ends, so that people ask again. Raises
         SettingsError if Discord refuses the login.
         """
         arrivals = self._arrivals = Arrivals(self._capacity)
@@ -125,11 +130,32 @@ class Gateway(discord.AutoShardedClient):
         hearing = asyncio.create_task(first_to_end(self._backlog.run(), self._open()))
         try:
             while event := await next_unless_ended(arrivals, hearing):
-                yield await openings.added_to(event)
+                event = await openings.added_to(event)
+                arrivals.take()
+                yield event
         finally:
+            left = arrivals.end()  # nothing more is acknowledged
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
             self.links.disconnect_all()
+            await self._withdraw(left)
+
+    async def _withdraw(self, left: Sequence[tuple[Event, asyncio.Event]]) -> None:
+        """End what shows that answers to commands are on their way, as far as time allows."""
+        found = [self._withdraw_one(event, acknowledged) for event, acknowledged in left]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WITHDRAWING):
+                await asyncio.gather(*found)
+
+    async def _withdraw_one(self, event: Event, acknowledged: asyncio.Event) -> None:
+        held = tickets.read(event.ticket) if isinstance(event, InboundMessage) else None
+        if held is None:
+            return
+        await acknowledged.wait()
+        try:
+            await tickets.withdraw(self, held)
+        except DeliveryError as error:
+            log.warning("a command that came to nothing still shows that it is thinking: %r", error)
 
     async def _open(self) -> None:
         known = await self._known.chats(str(self.me.id))
@@ -320,11 +346,11 @@ class Gateway(discord.AutoShardedClient):
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Acknowledge a command or a pressed button, and queue it.
 
-        Its position in the queue is reserved first, so that a question after `/new` comes after it.
+        Its position in the queue is reserved first: a question after `/new` has to come after it.
 
-        It is acknowledged before it is stored: if this process dies in between, the person sees
-        "is thinking…" without end and asks again. The other order would fail every interaction
-        while the database is away.
+        It is acknowledged before it is stored. Between the two, a stop ends "is thinking…"; if the
+        process is killed, the person sees that without end and asks again. The other order would
+        fail every interaction while the database is away.
         """
         is_member = self.get_guild(interaction.guild_id or 0) is not None
         event = parse_interaction(interaction, self.me, is_member=is_member)

@@ -26,6 +26,7 @@ from core import words
 from core.adapter import (
     ASK,
     COMMANDS,
+    PRESSES,
     Attachment,
     Author,
     Change,
@@ -33,7 +34,6 @@ from core.adapter import (
     InboundMessage,
 )
 
-_KINDS = frozenset(ChangeKind)
 _CONFIDENTIAL = frozenset(command.name for command in COMMANDS if command.confidential)
 _DEFERRED, _DEFERRED_UPDATE = 5, 6
 _ACKNOWLEDGED = 40060
@@ -146,6 +146,7 @@ def _asked_about(
     if channel is None:
         return None
     raw = data["resolved"]["messages"][data["target_id"]]
+    # The library makes it of the same values; its types leave out the channels of interactions.
     message = discord.Message(state=interaction._state, channel=channel, data=raw)  # type: ignore[arg-type]
     addresses = {str(file.id): file.url for file in files_of(message)}
     attachments = tuple(
@@ -222,7 +223,7 @@ def _press(
     interaction: discord.Interaction, custom_id: Any, me: Snowflake, ticket: str
 ) -> Change | None:
     message = interaction.message
-    if message is None or interaction.channel_id is None or custom_id not in _KINDS:
+    if message is None or interaction.channel_id is None or custom_id not in PRESSES:
         return None
     return Change(
         str(interaction.id),

@@ -29,6 +29,8 @@ T = TypeVar("T")
 NO_PERMISSION = 50013
 PAUSES = (0.2, 0.6)
 """The seconds before a call is repeated after a broken connection or a 503."""
+NO_PINGS: Json = {"parse": []}
+"""The mentions in a message that notify somebody: none."""
 BAN = 60.0
 """The seconds without calls after a 429 from the network in front of Discord, which names none."""
 
@@ -36,8 +38,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 """The time for one call."""
 _UNKNOWN_MESSAGE = 10008
 REFUSALS_TO_WRITE = {10003, 10004, 50001, 50007, NO_PERMISSION, 50083, 50278, 160005}
-"""The codes for an unknown channel or server, no access, a closed private channel, no permission,
-an archived or locked thread."""
+"""The codes for an unknown channel, an unknown server, no access, a closed private channel, no
+permission, an archived thread and a locked one."""
 _FAILURES = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
 
 

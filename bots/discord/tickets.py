@@ -21,7 +21,14 @@ from discord.utils import snowflake_time
 from bots.discord import rest
 from bots.discord.rest import Json, Refused, Silenced, call, translated
 from core.adapter import Leeway
-from core.errors import MISSHAPEN, MessageGone, RetryAfter, TooLate, Unreachable
+from core.errors import (
+    MISSHAPEN,
+    DeliveryError,
+    MessageGone,
+    RetryAfter,
+    TooLate,
+    Unreachable,
+)
 
 EPHEMERAL = 1 << 6
 """The flag of a message that nobody but one person sees."""
@@ -158,7 +165,8 @@ async def whisper(
     except _Ended:
         return None
     if first:
-        await withdraw(client, held)
+        with suppress(DeliveryError):  # the answer stands, and a repeat would be a double of it
+            await withdraw(client, held)
     return message_id
 
 
@@ -292,14 +300,24 @@ async def _told(response: aiohttp.ClientResponse) -> Json:
     """Return what Discord told of a new message, or raise why there is none."""
     if response.status >= 500:
         raise Unreachable(f"{response.status} for a follow-up")
-    told: Json = await response.json()
-    if response.status == 429:
-        raise RetryAfter(float(told["retry_after"]))
     if response.status < 400:
-        return told
+        created: Json = await response.json()
+        return created
+    told = await _refused(response)
+    if response.status == 429:
+        raise RetryAfter(float(told.get("retry_after", rest.BAN)))
     refusal = translated(discord.HTTPException(response, told))
     if isinstance(refusal, Refused) and refusal.code in _ENDED:
         raise _Ended from refusal
     if isinstance(refusal, Refused) and refusal.code == _ENOUGH:
         raise Unreachable(str(refusal)) from refusal  # a file takes the place of the rest
     raise refusal
+
+
+async def _refused(response: aiohttp.ClientResponse) -> Json:
+    """Return the body of a refusal; {} for a page of the network in front of Discord."""
+    try:
+        told = await response.json(content_type=None)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -8,8 +8,11 @@ from bots.discord.arrivals import Arrivals, Event
 
 
 async def next_unless_ended(arrivals: Arrivals, hearing: asyncio.Task[None]) -> Event | None:
-    """Return the next event; if `hearing` ended, return None or raise its error."""
-    getting = asyncio.create_task(arrivals.get())
+    """Return the next event; if `hearing` ended, return None or raise its error.
+
+    The event stays in the queue.
+    """
+    getting = asyncio.create_task(arrivals.first())
     try:
         await asyncio.wait((getting, hearing), return_when=asyncio.FIRST_COMPLETED)
         if getting.done():

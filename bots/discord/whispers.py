@@ -6,7 +6,8 @@ import logging
 import discord
 
 from bots.discord.markup import render
-from bots.discord.rest import call
+from bots.discord.rest import NO_PINGS, call
+from bots.discord.tickets import EPHEMERAL
 from core.adapter import Change
 from core.errors import DeliveryError
 
@@ -14,8 +15,6 @@ log = logging.getLogger(__name__)
 
 MOST = 20
 """The most of them that are on their way; a person who presses without end hears of no more."""
-
-_HIDDEN = 1 << 6
 
 
 class Whispers:
@@ -40,8 +39,8 @@ class Whispers:
                 "/webhooks/{webhook_id}/{webhook_token}",
                 body={
                     "content": render(markdown),
-                    "flags": _HIDDEN,
-                    "allowed_mentions": {"parse": []},
+                    "flags": EPHEMERAL,
+                    "allowed_mentions": NO_PINGS,
                 },
                 webhook_id=self._client.application_id or 0,
                 webhook_token=token,

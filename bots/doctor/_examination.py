@@ -6,28 +6,23 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import httpx
-
-from bots import transport
 from bots.accounts import Acquaintance
 from bots.doctor import _machine as machine
 from bots.doctor import _settings as settings
 from bots.loading import recover
+from bots.log import Mask
 from bots.platform import Platform
-from bots.terms import endpoint
+from bots.terms import model_api
 from core import checkup, db
 from core.checkup import Stored
 from core.errors import DeliveryError, SettingsError
 from core.findings import Check, Finding, Severity, carry_out, fault
-from core.llm import LIMITS, LLM
 from core.quota import Rules
 from core.settings import Settings
 
 ENV = Path(".env")
 EACH, WHOLE = 15.0, 40.0
 """The most seconds of one check of an account, and of all that needs several of them."""
-SHORTEST_SECRET = 6
-"""The length in characters from which on a value of the settings counts as a secret."""
 
 
 async def examine() -> list[Finding]:
@@ -40,7 +35,8 @@ async def examine() -> list[Finding]:
     else:
         checks = _Checks(loaded, platforms).all
     found += blocked + await carry_out(checks, WHOLE)
-    return [_hushed(each, _secrets(loaded, platforms)) for each in found]
+    mask = Mask(_secrets(loaded, platforms))
+    return [replace(each, what=mask(each.what), remedy=mask(each.remedy)) for each in found]
 
 
 def _read() -> tuple[Settings, list[Platform], list[Finding]]:
@@ -94,9 +90,8 @@ class _Checks:
         loaded = self._loaded
         if not loaded.model_api_key.get_secret_value():
             return []
-        way = transport.to(loaded.model_api_url, LIMITS)
-        async with httpx.AsyncClient(transport=way, trust_env=False) as client:
-            return await checkup.model(LLM(client, endpoint(loaded)), loaded)
+        async with model_api(loaded) as model:
+            return await checkup.model(model, loaded)
 
     async def _platform(self, platform: Platform) -> list[Finding]:
         """Return what is wrong with an account, once it and the database are known."""
@@ -123,19 +118,8 @@ class _Checks:
 
 
 def _secrets(loaded: Settings, platforms: Sequence[Platform]) -> list[str]:
-    """Return the values that no finding may repeat, the longest first."""
+    """Return the values that no finding may repeat."""
     urls = (loaded.database_url, loaded.database_direct_url)
     passwords = [checkup.password_of(url) for url in urls if url]
     values = [value for each in (loaded, *platforms) for value in each.secrets()]
-    return sorted(
-        {each for each in [*values, *passwords] if len(each) >= SHORTEST_SECRET},
-        key=len,
-        reverse=True,
-    )
-
-
-def _hushed(found: Finding, secrets: Sequence[str]) -> Finding:
-    what, remedy = found.what, found.remedy
-    for secret in secrets:
-        what, remedy = what.replace(secret, "***"), remedy.replace(secret, "***")
-    return replace(found, what=what, remedy=remedy)
+    return [*values, *passwords]

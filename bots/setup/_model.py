@@ -5,13 +5,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-import httpx
-
-from bots import transport
 from bots.setup._asking import Asker
-from bots.terms import endpoint
+from bots.terms import listed_prices, model_api
 from core.errors import SettingsError
-from core.llm import LIMITS, LLM, Catalogue
+from core.llm import LLM, Catalogue
 from core.money import MICRO
 from core.settings import DEFAULT_MODEL, Settings
 
@@ -90,14 +87,8 @@ def _ask_prices(asker: Asker, catalogue: Catalogue) -> None:
     unknown = loaded.prices.unknown(loaded.asked)
     if not unknown:
         return
-    offers = {model: catalogue.offer(model) for model in unknown}
-    listed = [
-        f"{model}={'/'.join(f'{price.normalize():f}' for price in offer.prices)}"
-        for model, offer in offers.items()
-        if offer is not None and offer.prices is not None
-    ]
     asker.terminal.say(PRICES.format(models=", ".join(unknown)))
-    asker.obtain("MODEL_PRICES", default=", ".join(listed), is_optional=True)
+    asker.obtain("MODEL_PRICES", default=listed_prices(unknown, catalogue), is_optional=True)
 
 
 def _tell_prices(asker: Asker) -> None:
@@ -115,6 +106,5 @@ def _tell_prices(asker: Asker) -> None:
 
 
 async def _with_llm(loaded: Settings, ask: Callable[[LLM], Awaitable[T]]) -> T:
-    way = transport.to(loaded.model_api_url, LIMITS)
-    async with httpx.AsyncClient(transport=way, trust_env=False) as client:
-        return await ask(LLM(client, endpoint(loaded)))
+    async with model_api(loaded) as model:
+        return await ask(model)

@@ -98,7 +98,7 @@ class Telegram(Platform):
     def webhook(self) -> "Webhook | None":
         """The webhook, which is one for all attempts to connect; None to poll."""
         from bots.telegram.mailbox import Mailbox  # noqa: PLC0415 - see Platform
-        from bots.telegram.subscription import Webhook, secret_of  # noqa: PLC0415
+        from bots.telegram.subscription import Webhook, secret_of  # noqa: PLC0415 - as above
 
         if not self.telegram_webhook_url:
             return None

@@ -58,8 +58,8 @@ BROADCAST_RATE = 15.0
 LARGEST = 20_000_000
 """The most bytes of a file. Telegram takes 50 MB, but a process has it in memory several times."""
 SPARE, EACH = Rate(5, 5), Rate(0.5, 3)
-"""The calls beside them for all people together, and for one: looks for admins, answers to presses.
-"""
+"""The calls beside messages, such as looks for admins and answers to presses: for all people
+together, and for one."""
 PRIVATE_PACE, GROUP_PACE = 1.1, 3.1
 """The seconds between two edits that Telegram accepts for long; a group takes 20 a minute."""
 
@@ -83,7 +83,8 @@ async def connect(
     `operators` are the ids of the people who see the operators' commands in their menus. Without a
     `webhook`, updates are polled.
 
-    Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
+    Raises SettingsError if the token is wrong, and Unreachable or RetryAfter if Telegram does not
+    answer.
     """
     async with open_session(token, api_url, operators) as (bot, client):
         adapter = TelegramAdapter(bot, client, files_dir, webhook)
@@ -437,8 +438,8 @@ class TelegramAdapter:
     def _answer(self, query_id: str, event: Event | None, told: str) -> None:
         """Answer the press of a button in a task, so that later updates do not wait.
 
-        Only the person who pressed it sees what they are told, for some seconds.
-        A person who presses without end gets no answer to most presses: the button waits by itself.
+        Only the person who pressed it sees the answer, for some seconds. A person who presses
+        without end gets none to most presses: the client ends the button's wait by itself.
         """
         if not self._spare.take(event.author.account_id if isinstance(event, Change) else ""):
             return
@@ -456,7 +457,7 @@ class TelegramAdapter:
 
 def _render(markdown: str) -> tuple[str, tuple[MessageEntity, ...]]:
     """Return a text and its entities. The reader of Markdown is loaded for the first one: 3 MB."""
-    from bots.telegram.markup import render  # noqa: PLC0415
+    from bots.telegram.markup import render  # noqa: PLC0415 - see above
 
     return render(markdown)
 

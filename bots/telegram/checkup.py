@@ -97,8 +97,7 @@ def checks(account: Account, me: Introduction, known: Acquaintance) -> tuple[Che
 
 async def webhook(account: Account) -> list[Finding]:
     """Look for a webhook, which takes all updates, and for updates that nobody fetches."""
-    told = await account.call("getWebhookInfo")
-    told = told if isinstance(told, dict) else {}
+    told = await _webhook_info(account)
     found = []
     url = told.get("url")
     if url and url == account.webhook:
@@ -115,6 +114,11 @@ async def webhook(account: Account) -> list[Finding]:
     return found
 
 
+async def _webhook_info(account: Account) -> Json:
+    told = await account.call("getWebhookInfo")
+    return told if isinstance(told, dict) else {}
+
+
 def _undelivered(told: Json) -> list[Finding]:
     """Return the last failure of our own webhook, while updates wait for it."""
     if not (told.get("last_error_message") and told.get("pending_update_count")):
@@ -126,11 +130,7 @@ def _undelivered(told: Json) -> list[Finding]:
 
 async def pollers(account: Account, known: Acquaintance) -> list[Finding]:
     """Look for another program that polls with the token, unless our own bot may poll."""
-    if (
-        account.webhook
-        or known.is_heard is not False
-        or (await account.call("getWebhookInfo")).get("url")
-    ):
+    if account.webhook or known.is_heard is not False or (await _webhook_info(account)).get("url"):
         return []
     clock = asyncio.get_running_loop().time
     until = clock() + WATCHED

@@ -24,6 +24,7 @@ from bots.telegram.quoted import Quoted
 from bots.telegram.written import entity_text, to_markdown
 from core.adapter import (
     COMMANDS,
+    PRESSES,
     START,
     Access,
     Address,
@@ -44,7 +45,6 @@ paste into messages of up to 4096 units, at a space if it can."""
 EDITABLE = timedelta(days=2)
 """The longest time for which Telegram lets people edit a message."""
 
-_KINDS = frozenset(ChangeKind)
 _OUT = (ChatMemberStatus.LEFT, ChatMemberStatus.BANNED)
 _COMMANDS = frozenset(command.name for command in COMMANDS)
 
@@ -195,7 +195,7 @@ def asker(update: dict[str, Any]) -> Author | None:
 
 def _pressed(event_id: str, query: CallbackQuery, me: User) -> Change | None:
     message = query.message  # of ours; an old one comes with its chat and id only
-    if message is None or query.data not in _KINDS:
+    if message is None or query.data not in PRESSES:
         return None
     kind = ChangeKind(query.data)
     address = _address(message, me)

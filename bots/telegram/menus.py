@@ -80,8 +80,8 @@ async def translate(bot: Bot, operators: Sequence[str] = ()) -> None:
 
 async def _offer_to(bot: Bot, account_id: str) -> None:
     """Offer an operator's own commands, too, in their private chat, which they must have begun."""
-    scope = BotCommandScopeChat(int(account_id))
     try:
+        scope = BotCommandScopeChat(int(account_id))
         for language in words.languages():
             await asyncio.sleep(PAUSE)
             with words.spoken_in(language):

@@ -34,11 +34,10 @@ class _WebhookStands(Unreachable):
 async def updates(
     client: httpx.AsyncClient, url: str, hears: Callable[[bool], None] = lambda _: None
 ) -> AsyncGenerator[Json, None]:
-    """Yield raw updates with their ids in order, for ever. Raise SettingsError if the token is
-    refused.
+    """Yield raw updates for ever, in the order of their ids.
 
     A webhook is removed, and the updates that wait for it are polled. `hears` is told whether
-    Telegram answers.
+    Telegram answers. Raises SettingsError if the token is refused.
 
     python-telegram-bot's `get_updates` is not used: it loses a whole batch for one update that it
     cannot read, and logs the texts.

@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 from telegram import Bot
-from telegram.error import InvalidToken, TelegramError
+from telegram.error import InvalidToken, RetryAfter, TelegramError
 
 from bots import transport
+from bots.telegram.failures import translated
 from bots.telegram.menus import offer, translate
 from bots.telegram.request import Request
 from bots.telegram.token import NOT_ACCEPTED, check_form
@@ -19,7 +20,7 @@ from core.errors import MISSHAPEN, SettingsError, Unreachable, place
 log = logging.getLogger(__name__)
 
 _SIMULTANEOUS = 256
-# httpx searches all idle connections at every request, which takes long if there are many.
+# Through a proxy, httpx searches all idle connections at every request.
 _IDLE = 20
 
 
@@ -29,7 +30,8 @@ async def open_session(
 ) -> AsyncIterator[tuple[Bot, httpx.AsyncClient]]:
     """Yield a bot that is logged in, and a client for polls and files.
 
-    Raises SettingsError if the token is wrong, and Unreachable if Telegram does not answer.
+    Raises SettingsError if the token is wrong, and Unreachable or RetryAfter if Telegram does not
+    answer.
     """
     check_form(token)
     _hush()
@@ -38,8 +40,8 @@ async def open_session(
     async with httpx.AsyncClient(transport=way, trust_env=False) as client:
         bot = Bot(
             token,
-            base_url=f"{api_url.rstrip('/')}/bot",
-            base_file_url=f"{api_url.rstrip('/')}/file/bot",
+            base_url=f"{api_url}/bot",
+            base_file_url=f"{api_url}/file/bot",
             request=Request(way),
             get_updates_request=Request(way),  # never used, see polling
         )
@@ -54,13 +56,20 @@ async def open_session(
 
 @asynccontextmanager
 async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do some work beside the body, and cancel it at the end."""
+    """Translate the menus beside the body, and cancel that at the end."""
     task = asyncio.create_task(work)
+    task.add_done_callback(_tell_of_end)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _tell_of_end(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("The command menus in other languages are left: %s", place(error))
 
 
 def _hush() -> None:
@@ -78,6 +87,8 @@ async def _greet(bot: Bot, api_url: str) -> None:
     except InvalidToken:
         # The library's message contains the token.
         raise SettingsError(NOT_ACCEPTED.format(url=api_url)) from None
+    except RetryAfter as limit:
+        raise translated(limit) from None
     except TelegramError as error:
         raise _no_answer(api_url, error.message) from None
     except MISSHAPEN as error:

@@ -45,6 +45,7 @@ class Connection:
             )
             ready = self._state.send(head) or b""
             with suppress(httpx.WriteError):
+                # A body for a synchronous client never comes here.
                 async for piece in request.stream:  # type: ignore[union-attr]
                     ready += self._state.send(h11.Data(data=piece)) or b""
                     if len(ready) > TOGETHER:

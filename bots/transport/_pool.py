@@ -18,7 +18,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """A transport that holds no more connections than its limits allow."""
+    """A transport with no more connections at once than its limits allow."""
 
     def __init__(self, trust: ssl.SSLContext, limits: httpx.Limits) -> None:
         self._trust = trust
@@ -27,10 +27,10 @@ class Transport(httpx.AsyncBaseTransport):
         many = limits.max_connections
         self._free = asyncio.Semaphore(many) if many is not None else None
         self._idle: dict[Origin, deque[Connection]] = defaultdict(deque)
-        """The connections that nobody uses, the one that was used last at the end."""
+        """The connections that nobody uses, in the order of their last use."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return the response, whose body comes as it is read.
+        """Send a request, and return the response once its head is there.
 
         Raises an httpx.TransportError.
         """

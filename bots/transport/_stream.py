@@ -24,7 +24,7 @@ async def connect(
     """
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) as bound:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             connected = await start_connection(
                 found, happy_eyeballs_delay=NEXT_ADDRESS, interleave=1
@@ -34,10 +34,10 @@ async def connect(
             _, stream = await loop.create_connection(
                 Stream, sock=connected, ssl=trust, server_hostname=name
             )
-    except TimeoutError as error:
-        raise httpx.ConnectTimeout(f"no connection in {seconds:g} s") from error
     except OSError as error:
-        raise httpx.ConnectError(str(error)) from error
+        if bound.expired():
+            raise httpx.ConnectTimeout(f"no connection in {seconds:g} s") from error
+        raise httpx.ConnectError(str(error)) from error  # the system's own time-out, too
     return stream
 
 

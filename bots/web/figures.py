@@ -218,6 +218,8 @@ class Figures:
         self._oldest.set(max(vitals.oldest_waiting or 0.0, 0.0))
         self._database.set(vitals.database_seconds is not None)
         self._answer.set(vitals.database_seconds or 0.0)
+        for gauge in (self._listening, self._reconnects, self._heard):
+            gauge.clear()  # an account may be gone
         for each in vitals.accounts:
             account = each.platform, each.account
             self._listening.labels(*account).set(each.state is State.LISTENING)

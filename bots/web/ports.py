@@ -47,7 +47,7 @@ async def answering(ports: Ports, pages: Pages) -> AsyncIterator[None]:
 
 
 def _applications(ports: Ports, pages: Pages) -> Iterable[tuple[int, str, web.Application]]:
-    """Return the number, the setting and the application of each port."""
+    """Return each port's number, the setting that names it, and its application."""
     if ports.public is not None:
         figures = pages.figures if ports.metrics == ports.public else ()
         routes = (*pages.health, *pages.public, *figures)

@@ -185,7 +185,9 @@ class Settings(Environment):
     """The time after which another process takes the turns of one that is stopped, or has vanished
     with its machine."""
     drain_seconds: Seconds = Field(default=20, ge=0)
-    """The time that running answers have when the process is asked to stop."""
+    """The time that running answers have when the process is asked to stop; the rest of the stop
+    takes up to 8 more. For more than 22, raise what kills it after 30: `stop_grace_period` in
+    `compose.yaml`, or `TimeoutStopSec` in the unit."""
     first_token_seconds: Seconds = Field(default=60, gt=0)
     """The longest silence of the model before its first token."""
     stall_seconds: Seconds = Field(default=30, gt=0)

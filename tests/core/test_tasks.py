@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from core.tasks import SHORTEST_PAUSE, keep
+from core.tasks import SHORTEST_PAUSE, keep, tell_of_end
 from tests.dialogs.stages import TelegramStage, World, ask
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -104,6 +104,24 @@ async def test_work_starts_again_after_growing_pauses_until_it_ends(
     assert all(line.startswith("greeting failed: ConnectionRefusedError: ") for line in lines)
     assert [line.rpartition(" again in ")[2] for line in lines] == ["0.5 s", "1 s"]
     assert not any(record.exc_info for record in told(caplog)), "the world's failure is no bug"
+
+
+async def test_the_end_of_a_task_that_nobody_waits_for_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def refuse() -> None:
+        raise SettingsError("TOKEN: not accepted")
+
+    async def succeed() -> None:
+        pass
+
+    tasks = [asyncio.create_task(keep(each.__name__, each)) for each in (refuse, succeed)]
+    for task in tasks:
+        tell_of_end(task, "watching")
+    await asyncio.wait(tasks)
+    await eventually(lambda: bool(told(caplog)))
+    [line] = told(caplog)
+    assert line.getMessage() == "watching has ended: SettingsError: TOKEN: not accepted"
 
 
 async def test_a_cancellation_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:

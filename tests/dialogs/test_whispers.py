@@ -163,6 +163,20 @@ async def test_a_refused_slash_command_is_told_one_person_and_answered_to_all(
     assert server.records.drift() == []
 
 
+async def test_a_refusal_is_told_once_though_what_everybody_sees_cannot_be_deleted(
+    server: DiscordStage,
+) -> None:
+    fake = server.server
+    async with server.running(**DAY):
+        await fake.slash(server.channel, server.ada, "ask", question="say hello")
+        await server.records.idle(1)
+        fake.fail("DELETE /webhooks/{id}/{token}/messages/{id}", status=401)
+        asked = await fake.slash(server.channel, server.ada, "ask", question="say one")
+        await server.records.idle(2)
+    [notice] = asked.followups
+    assert "your limit is" in notice.content
+
+
 async def test_a_warning_after_a_slash_command_is_told_one_person(server: DiscordStage) -> None:
     fake = server.server
     async with server.running(quota="5 turns/day"):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -53,6 +54,7 @@ class Core:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.starts = 0
+        self.looks = 0
         """The sessions whose servers are all there."""
         self.free = asyncio.Event()
         self.free.set()
@@ -81,6 +83,7 @@ class Core:
         return []
 
     async def newest(self, bot_id: str, chat: str) -> str | None:
+        self.looks += 1
         ours = [item for item in self.messages if item.address.bot_id == bot_id]
         here = [item for item in ours if item.address.chat == chat]
         ids = [item.event_id for item in here or ours]
@@ -457,6 +460,39 @@ async def test_a_new_message_does_not_wait_for_quiet_channels(
         await server.wait(lambda: len([text for text in core.texts() if "live" in text]) == 2)
         assert len([call for call in server.calls if call.path.startswith("/channels/")]) < 20
     assert core.texts(channels[19])[1:] == ["missed", "live, missed before"]
+
+
+async def test_channels_in_which_the_bot_never_spoke_share_a_look(
+    server: DiscordServer, core: Core, ada: Person, guild: Guild, channel: Channel
+) -> None:
+    core.events.append(earlier(server, channel, minutes=0))
+    for number in range(20):
+        await server.say(server.channel(guild, f"room-{number}"), ada, "nothing for the bot")
+    await server.say(server.channel(guild, "other"), ada, f"{server.mention} missed")
+    async with listening(server, core):
+        await server.wait(lambda: len(core.events) == 2)
+    assert core.looks == 1
+
+
+async def test_a_second_session_reads_no_channel_twice_that_still_waits(
+    server: DiscordServer, core: Core
+) -> None:
+    channels = [server.dm(server.person(f"Person {number}")) for number in range(20)]
+    core.events += [earlier(server, channel) for channel in channels]
+    async with listening(server, core):
+        await server.wait(lambda: core.starts)
+        await server.drop_gateway(resumable=False)
+        await server.wait(lambda: core.starts == 2)
+        await server.wait(lambda: looked_up(server) >= len(channels))
+        for channel in channels:
+            await server.say(channel, recipient(channel), "live")
+        await server.wait(lambda: core.texts().count("live") == len(channels))
+    assert looked_up(server) < 1.5 * len(channels)
+
+
+def looked_up(server: DiscordServer) -> int:
+    """Return how often the bot asked for a channel."""
+    return len([call for call in server.calls if re.fullmatch(r"/channels/\d+", call.path)])
 
 
 def recipient(channel: Channel) -> Person:

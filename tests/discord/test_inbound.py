@@ -263,8 +263,9 @@ async def test_a_pressed_button_is_a_change(library: payloads.Library) -> None:
     assert event == Change(
         "1309876543210000001", ChangeKind.STOP, PLACE, ADA, "99", whisper=body["token"]
     )
-    other = interaction(3, {"custom_id": "page:2", "component_type": 2}, message=answer)
-    assert parse_interaction(library.interaction(other), library.me, is_member=True) is None
+    for forged in ("page:2", "edited", "deleted"):
+        other = interaction(3, {"custom_id": forged, "component_type": 2}, message=answer)
+        assert parse_interaction(library.interaction(other), library.me, is_member=True) is None
 
 
 # Places

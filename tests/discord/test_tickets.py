@@ -114,3 +114,28 @@ async def test_no_ticket_is_kept_among_the_posts(stage: DiscordStage) -> None:
     known = [row.message_id for row in stage.records.all("SELECT message_id FROM posts")]
     assert command.id in known
     assert not any(command.token in str(message_id) for message_id in known)
+
+
+@pytest.mark.parametrize("ahead", [0, 2], ids=["alone", "behind others"])
+async def test_a_stop_before_a_command_is_stored_ends_thinking(
+    stage: DiscordStage, ahead: int
+) -> None:
+    """Discord is slow to take that the first command is acknowledged, and then the bot stops."""
+    server, channel, ada = stage.server, stage.channel, stage.ada
+    async with stage.process() as running:
+        await stage.say("Hello")
+        await stage.records.idle(1)
+        server.fail("POST /interactions/{id}/{token}/callback", delay=1.0)
+        asked = [await server.slash(channel, ada, "usage") for _ in range(1 + ahead)]
+        await server.wait(lambda: _callbacks(server) == 1 + ahead)
+        await server.wait(lambda: all(each.acknowledged for each in asked[1:]))
+        running.terminate()
+        assert await running.wait() == 0
+    assert [each.original is None or each.original.deleted for each in asked] == [True] * len(asked)
+    assert asked[0].original is not None
+    assert stage.records.one("SELECT count(*) FROM turns") == 1
+    assert server.violations == []
+
+
+def _callbacks(server: DiscordServer) -> int:
+    return sum(call.path.endswith("/callback") for call in server.calls)

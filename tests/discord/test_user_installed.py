@@ -13,6 +13,7 @@ from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import Channel, DiscordServer, Person
 from tests.fakes.discord.records import EPHEMERAL, TOKEN_LIFE, Interaction, Message
 from tests.fakes.model import Answer, Fault, ModelServer
+from tests.fakes.rubbish import SHAPES
 from tests.records import eventually
 
 LONG = "\n\n".join(f"Paragraph {number}. " + "Words go on. " * 60 for number in range(7))
@@ -215,6 +216,19 @@ async def test_a_flood_limit_of_follow_ups_is_waited_for(
 ) -> None:
     model.enqueue(quick(LONG))
     abroad.server.fail("POST /webhooks/{id}/{token}", retry_after=0.1)
+    async with abroad.running():
+        await abroad.ask()
+        await abroad.records.idle(1)
+    assert "\n".join(abroad.shown()).split() == LONG.split()
+
+
+async def test_a_page_in_place_of_a_flood_limit_is_waited_for(
+    abroad: Abroad, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network in front of Discord tells no time, and posts nothing."""
+    monkeypatch.setattr("bots.discord.rest.BAN", 0.1)
+    model.enqueue(quick(LONG))
+    abroad.server.rubbish.order("POST /webhooks/{id}/{token}", SHAPES["a page"], status=429)
     async with abroad.running():
         await abroad.ask()
         await abroad.records.idle(1)

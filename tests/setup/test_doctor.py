@@ -273,8 +273,15 @@ async def test_the_webhook_of_the_bot_itself_is_no_fault_until_it_fails(scene: S
     assert await scene.find() == []
     told = {"url": url, "pending_update_count": 3, "last_error_message": "Connection refused"}
     body = json.dumps({"ok": True, "result": told}).encode()
+    await scene.hang_up()
     scene.telegram.rubbish.order("getWebhookInfo", body, times=9)
     assert [each.name for each in await scene.find()] == ["telegram.deliveries"]
+
+
+async def test_an_answer_of_another_shape_about_the_webhook_is_none(scene: Scene) -> None:
+    await scene.hang_up()
+    scene.telegram.rubbish.order("getWebhookInfo", b'{"ok": true, "result": [1]}', times=9)
+    assert await scene.find() == []
 
 
 async def test_one_fault_hides_no_other(scene: Scene) -> None:

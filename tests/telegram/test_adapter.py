@@ -168,6 +168,13 @@ async def test_menus_of_an_earlier_bot_are_removed_and_nothing_else(
     assert telegram.commands("default::de") != telegram.commands("default::it")
 
 
+async def test_an_operator_whose_id_is_none_leaves_the_menus_as_they_are(
+    telegram: TelegramServer,
+) -> None:
+    async with connect(telegram.token, telegram.url, operators=["@ada", "5"]):
+        await telegram.wait(lambda: telegram.menus >= OURS | {"chat:5:"})
+
+
 async def test_menus_that_are_on_offer_already_are_not_sent_again(
     telegram: TelegramServer,
 ) -> None:

@@ -487,6 +487,14 @@ def test_pressed_button(name: str, kind: ChangeKind, address: Address, message_i
     assert (event.kind, event.address, event.message_id) == (kind, address, message_id)
 
 
+@pytest.mark.parametrize("data", ["edited", "deleted", "page:2", ""])
+def test_a_button_that_no_answer_has_is_nothing(data: str) -> None:
+    """A client can send any value as that of a button."""
+    update = payload("pressed_stop")
+    update["callback_query"]["data"] = data
+    assert read(update) is None
+
+
 @pytest.mark.parametrize(("length", "partial"), [(3999, False), (4000, True), (100_000, True)])
 def test_text_as_long_as_a_message_may_be_is_partial(length: int, partial: bool) -> None:
     update = deepcopy(payload("private_text"))

@@ -60,6 +60,12 @@ class Probe:
             while (await self.health())["reason"] != reason:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
 
+    async def until_shown(self, line: str) -> None:
+        """Wait until `/metrics` has a line."""
+        async with asyncio.timeout(PATIENCE):
+            while line not in await self.text("/metrics"):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+
     async def until_heard(self, within: float) -> None:
         """Wait until `/healthz` tells that the account gave a sign less than `within` seconds ago.
 

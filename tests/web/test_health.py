@@ -16,7 +16,7 @@ from bots.web import Pages, Ports, answering
 from bots.web.health import Health, routes
 from bots.web.pulse import Pulse
 from core.vitals import Hearing, State, Vitals
-from tests.bot import process
+from tests.bot import bot, process
 from tests.dialogs.stages import DiscordStage, TelegramStage, World, ask, env
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
@@ -200,6 +200,41 @@ async def test_a_process_is_not_ready_before_a_platform_has_answered(stage: Tele
         assert await probe.get("/readyz") == (503, "No platform is connected yet.\n")
         stage.server.relent()
         await probe.until("/readyz", 200)
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["later", "at the first answer"])
+async def test_an_account_that_is_refused_is_told(
+    stage: TelegramStage, discord_server: DiscordServer, unused_tcp_port: int, answers: bool
+) -> None:
+    discord = DiscordStage(stage.world, discord_server)
+    port, metrics_port = free_port(), free_port()
+    values = {**stage.values(), **discord.values(), "port": port, "metrics_port": metrics_port}
+    if not answers:
+        values["telegram_api_url"] = f"http://127.0.0.1:{unused_tcp_port}"
+    async with (
+        bot("telegram", "discord", **values),
+        Probe.of(port) as probe,
+        Probe.of(metrics_port) as metrics,
+    ):
+        await probe.until("/readyz", 200)
+        if answers:
+            await stage.server.wait(lambda: stage.server.polling)
+            await metrics.until_shown('parley_listening{account="123456",platform="telegram"} 1.0')
+            stage.server.fail("getUpdates", status=401)
+            stage.server.push({})  # ends the poll that is under way
+            await probe.until_told("telegram refuses the account.")
+        else:
+            await probe.until_told("telegram has not answered yet.")
+            async with TelegramServer(port=unused_tcp_port) as late:
+                late.fail("getMe", status=401)
+                await probe.until_told("telegram refuses the account.")
+        accounts = {each["platform"]: each for each in (await probe.health())["accounts"]}
+        assert accounts["telegram"]["account"] == ("123456" if answers else "")
+        assert accounts["discord"]["state"] == "listening"
+        told = await metrics.text("/metrics")
+        assert 'platform="telegram"} 1.0' not in told
+        account = discord_server.bot_id
+        assert f'parley_listening{{account="{account}",platform="discord"}} 1.0' in told
 
 
 async def test_a_database_that_is_away_is_told_and_no_reason_for_a_restart(
