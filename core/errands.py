@@ -133,8 +133,11 @@ class Errands:
             log.info("an errand on %s is refused: %s", account[0], refusal)
         except RetryAfter as limit:
             pause = limit.retry_after
-        except (DeliveryError, TimeoutError, *TRANSIENT) as error:
-            log.info("an errand on %s has to wait: %s", account[0], _why(error))
+        except TimeoutError:
+            log.info("an errand on %s has to wait: no answer in %g s", account[0], AWAY)
+            pause = AWAY
+        except (DeliveryError, *TRANSIENT) as error:
+            log.info("an errand on %s has to wait: %s", account[0], reason(error))
             pause = AWAY
         except Exception as error:  # noqa: BLE001 - one errand must not stop the others
             log.error("an errand on %s failed: %s", account[0], place(error))
@@ -183,13 +186,6 @@ class Errands:
                 log.info("a goodbye on %s is refused: %s", adapter.name, refusal)
         await adapter.leave(errand.address)
         log.info("left the group %s on %s", errand.address.places[-1], adapter.name)
-
-
-def _why(error: Exception) -> str:
-    """Return the reason for which an errand waits, for the log."""
-    if isinstance(error, TimeoutError):
-        return f"no answer in {AWAY:g} s"
-    return str(error) if isinstance(error, DeliveryError) else f"the database: {reason(error)}"
 
 
 def _account(errand: Errand) -> Account:

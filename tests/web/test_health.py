@@ -224,7 +224,7 @@ async def test_an_account_that_is_refused_is_told(
             stage.server.push({})  # ends the poll that is under way
             await probe.until_told("telegram refuses the account.")
         else:
-            await probe.until_told("telegram has not answered yet.")
+            await probe.until_told("telegram is not connected yet.")
             async with TelegramServer(port=unused_tcp_port) as late:
                 late.fail("getMe", status=401)
                 await probe.until_told("telegram refuses the account.")

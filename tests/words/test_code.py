@@ -42,6 +42,7 @@ TO_OTHERS = frozenset(
         "bots/terms.py",
         "bots/transport",
         "bots/web",
+        "bots/who.py",
         "core/backup.py",
         "core/checkup",
         "core/db.py",
