@@ -80,13 +80,13 @@ async def test_killed_in_mid_answer_it_is_answered_whole(stage: Stage, world: Wo
 
 
 async def test_a_quota_is_refused_kindly(stage: Stage, world: World) -> None:
-    async with stage.running(quota="1 turns/hour"):
+    async with stage.running(quota="1 turn/month"):
         await ask(stage, "Hello")
         answer = await ask(stage, "Hello again")
         place = stage.place()
         await stage.say("Hello, hello")
         await stage.records.idle(3)
-    assert "your limit is 1 answer an hour" in answer
+    assert "your limit is 1 answer a month" in answer
     assert stage.place() == place, "it was said once, with the time"
     assert len(world.model.requests) == 1
     assert stage.records.drift() == []
