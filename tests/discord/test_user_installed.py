@@ -580,6 +580,9 @@ async def test_a_flood_of_commands_ends_and_leaves_nothing_thinking(abroad: Abro
         asked = [await abroad.server.slash(abroad.channel, abroad.ada, "help") for _ in range(6)]
         stored = "SELECT count(*) FROM events"
         await eventually(lambda: abroad.records.one(stored) == 6 and not abroad.records.busy())
+        shown = [each.original for each in asked if each.original]
+        await eventually(lambda: sum(message.deleted for message in shown) == 3)
+        await eventually(lambda: any(each.followups for each in asked))
     messages = [each.original for each in asked if each.original]
     assert [message.deleted for message in messages] == [False] * 3 + [True] * 3
     [notice] = [message for each in asked for message in each.followups]

@@ -744,6 +744,7 @@ async def test_a_late_answer_took_effect(telegram: TelegramServer, bot: Bot, cha
     telegram.fail("sendMessage", delay=5)
     with pytest.raises(TimedOut):
         await bot.send_message(chat.id, "hi", read_timeout=0.3)
+    await telegram.wait(lambda: telegram.answers(chat))
     assert [answer.text for answer in telegram.answers(chat)] == ["hi"]
 
 

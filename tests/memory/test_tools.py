@@ -188,7 +188,8 @@ async def test_stop_while_a_tool_was_asked_for_leaves_a_sound_memory(
 ) -> None:
     def respond(request: ModelRequest) -> Reply:
         if request.messages[-1]["role"] == "tool":
-            return Answer("It is six, as I said before.", pace=0.2)
+            model.hold()  # from its first word on
+            return "It is six, as I said before."
         return Answer("Let me see.", tool_calls=[SIX]) if "2*3" in request.text else "Well."
 
     model.respond = respond
@@ -197,9 +198,10 @@ async def test_stop_while_a_tool_was_asked_for_leaves_a_sound_memory(
         await model.wait(lambda: len(model.requests) > 1 and bool(model.requests[1].first_token_at))
         await ada.say("/stop")
         await ada.settled()
+        await model.wait(lambda: model.requests[1].cut)
+        model.release()
         [request] = await ada.asking("hi")
     assert request.status == 200, "the strict model takes what is remembered"
-    assert model.requests[1].cut
     assert Records(sqlite_url).drift() == []
 
 
