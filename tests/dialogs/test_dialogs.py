@@ -101,7 +101,7 @@ async def test_new_begins_without_the_old_messages(stage: Stage, world: World) -
 
 
 async def test_usage_tells_the_rest_of_each_limit(stage: Stage) -> None:
-    async with stage.running(quota="5 turns/day"):
+    async with stage.running(quota="5 turns/month"):
         await ask(stage, "Hello")
         answer = await ask(stage, "/usage")
-    assert "Left: 4 of 5 answers a day" in answer
+    assert "Left: 4 of 5 answers a month" in answer

@@ -76,7 +76,7 @@ async def test_the_old_answer_stays_where_no_other_comes(
     buttons: ButtonStage, world: World
 ) -> None:
     world.model.enqueue("Tea.", *[Answer("Cof", cut_after=1)] * 3)
-    async with buttons.running(quota="2 turns/day"):
+    async with buttons.running(quota="2 turns/month"):
         await ask(buttons, "What shall I drink?")
         await buttons.press("Regenerate")
         await eventually(lambda: len(buttons.stands()) == 2)

@@ -119,7 +119,7 @@ async def test_where_the_bot_may_not_write_nothing_is_asked_and_nothing_charged(
     where = channel if "channel" in request.node.name else server.thread(channel, "talk")
     is_thread = where != channel  # its person is told beside it
     model.enqueue(LONG)
-    async with stage.running(quota="5 turns/day, 1 usd/month"):
+    async with stage.running(quota="5 turns/month, 1 usd/month"):
         close(server, where)
         await server.say(where, stage.ada, f"{server.mention} Hello")
         await records.idle(1 + is_thread)

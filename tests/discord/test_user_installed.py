@@ -417,7 +417,7 @@ async def test_a_button_of_a_forgotten_question_is_answered_aside(
 async def test_a_used_up_quota_is_told_and_the_button_works_later(
     abroad: Abroad, model: ModelServer
 ) -> None:
-    async with abroad.running(quota="1 turns/day"):
+    async with abroad.running(quota="1 turns/month"):
         await abroad.ask()
         await abroad.records.idle(1)
         asked = await abroad.ask("More?")
@@ -426,7 +426,7 @@ async def test_a_used_up_quota_is_told_and_the_button_works_later(
         assert notice.flags & EPHEMERAL
         assert "You can go on" in notice.content
         assert len(abroad.shown()) == 1, "nobody else sees the notice"
-    async with abroad.running(quota="9 turns/day"):
+    async with abroad.running(quota="9 turns/month"):
         await abroad.server.press(notice, words.TRY_AGAIN, abroad.ada)
         await model.seen(2)
         await abroad.records.idle(2)

@@ -38,10 +38,10 @@ async def test_a_line_tells_what_all_calls_together_used_and_cost(
 @pytest.mark.parametrize(
     ("said", "quota", "outcome"),
     [
-        (Fault(401), "9 turns/day", "failed"),
-        (Fault(400), "9 turns/day", "failed"),
-        (Answer("Hello", cut_after=3), "9 turns/day", "failed"),
-        (Answer("Hello"), "0.005 usd/day", "refused"),
+        (Fault(401), "9 turns/month", "failed"),
+        (Fault(400), "9 turns/month", "failed"),
+        (Answer("Hello", cut_after=3), "9 turns/month", "failed"),
+        (Answer("Hello"), "0.005 usd/month", "refused"),
     ],
 )
 async def test_a_turn_that_went_wrong_has_a_line_too(
