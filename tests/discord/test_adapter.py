@@ -684,7 +684,7 @@ async def test_a_command_is_acknowledged_though_the_core_is_stuck(
     core.free.clear()
     await server.say(channel, ada, f"{server.mention} hello")
     command = await server.slash(channel, ada, "new")
-    await server.wait(lambda: command.acknowledged, timeout=3)
+    await server.wait(lambda: command.acknowledged)
     assert command.responses == [{"type": 5}]
     core.free.set()
     await server.wait(lambda: len(core.events) == 2)
