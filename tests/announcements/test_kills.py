@@ -36,12 +36,20 @@ async def test_kills_double_nothing_and_leave_nobody_out(
     await begin(sessions)
     records = Records(database_url)
     environment = env(values(database_url, server, model, lease_seconds=5))
+
+    def is_over() -> bool:
+        """Return whether a slow test has let the bot tell everybody before the last kill."""
+        return all(received(server, people).values())
+
     for kill in range(KILLS):
         async with process("telegram", log=tmp_path / f"log{kill}", environment=environment) as bot:
             before = len(server.calls)
             await eventually(lambda: not records.one(WEARY))
             moment = before + choice.randrange(3, 20)
-            await server.wait(lambda: len(server.calls) >= moment, timeout=PATIENCE)  # noqa: B023
+            await server.wait(
+                lambda: len(server.calls) >= moment or is_over(),  # noqa: B023
+                timeout=PATIENCE,
+            )
             await asyncio.sleep(choice.random() * 0.1)
             bot.kill()
             await bot.wait()

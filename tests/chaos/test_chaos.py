@@ -11,7 +11,7 @@ from tests.chaos import outages, poison, trials
 from tests.chaos.arena import Databases
 from tests.chaos.trials import Ground, Trial
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 KILLS: Mapping[str, Trial] = {
     "kill telegram": trials.killing("telegram", "sqlite", 80, 1),

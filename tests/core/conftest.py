@@ -1,7 +1,9 @@
-"""Fixtures: sessions on databases with an empty schema, and a person."""
+"""Fixtures: sessions on databases with an empty schema, a person, and the time."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -36,6 +38,32 @@ async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
 async def ada(sessions: Sessions) -> Speaker:
     """A person in a private chat with the bot."""
     return await rows.speaker(sessions)
+
+
+@dataclass
+class Ahead:
+    """The seconds by which a test has moved the event loop's time on.
+
+    A limit of minutes that ends in this way is not touched by a machine that stands still for a
+    few seconds.
+    """
+
+    seconds: float = 0.0
+
+    async def until(self, happened: Callable[[], bool], step: float) -> None:
+        """Let time pass in large steps until something happens."""
+        while not happened():
+            self.seconds += step
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def ahead(monkeypatch: pytest.MonkeyPatch) -> Ahead:
+    """The time, which a test can move on."""
+    moved, loop = Ahead(), asyncio.get_running_loop()
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + moved.seconds)
+    return moved
 
 
 @asynccontextmanager

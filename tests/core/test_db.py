@@ -24,7 +24,7 @@ from core.db import Session, Sessions
 from core.errors import SettingsError
 from tests import postgres
 from tests.core import rows
-from tests.core.conftest import connected
+from tests.core.conftest import Ahead, connected
 from tests.core.rows import NOW
 
 ROOT = Path(__file__).parent.parent.parent
@@ -345,11 +345,17 @@ async def test_a_locked_file_is_waited_for(
         assert await users(sessions) == 1
 
 
-async def test_patience_ends(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_patience_ends(
+    sqlite_url: str, ahead: Ahead, caplog: pytest.LogCaptureFixture
+) -> None:
     async with impatient(sqlite_url) as sessions:
-        with locked(sqlite_url), pytest.raises(OperationalError, match="locked"):
-            await db.transact(sessions, add_user, patience=0.3)
-        assert "trying again" in caplog.text
+        with locked(sqlite_url):
+            working = asyncio.create_task(db.transact(sessions, add_user, patience=3600))
+            await until_tried_again(caplog, times=1)
+            assert not working.done()
+            ahead.seconds += 3600
+            with pytest.raises(OperationalError, match="locked"):
+                await working
         assert await users(sessions) == 0
 
 

@@ -149,7 +149,8 @@ async def test_a_slow_database_lets_nothing_be_told_twice(sqlite_sessions: Sessi
     async with working(sqlite_sessions, adapter) as at_work:
         at_work.take(tell("a", then=store))
         await at_work.finish(PATIENCE)
-    assert (adapter.kinds(), tries) == (["send"], 2)
+    assert adapter.kinds() == ["send"]
+    assert tries >= 2, "it was stored once more, as often as it took too long"
 
 
 async def test_a_platform_that_is_away_delays_no_other_one(sqlite_sessions: Sessions) -> None:

@@ -29,7 +29,10 @@ def health(sessions: Sessions, paper: Paper) -> Health:
     )
 
 
-async def test_the_oldest_turn_that_waits_is_told(sessions: Sessions) -> None:
+async def test_the_oldest_turn_that_waits_is_told(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.health.PATIENCE", 60.0)
     look = health(sessions, Paper())
     vitals = await look.look()
     assert (vitals.waiting, vitals.oldest_waiting, vitals.running) == (0, None, 3)

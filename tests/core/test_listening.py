@@ -3,14 +3,13 @@
 import asyncio
 import os
 import socket
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, select, text
 
 from bots.console import adapter as console
 from core import fleet
@@ -18,16 +17,18 @@ from core.adapter import Change, Event, InboundMessage
 from core.db import Sessions
 from core.errors import SettingsError
 from core.listening import Listening
+from core.models import listeners
 from core.vitals import State
 from tests import postgres
 from tests.core import rows
-from tests.core.conftest import connected
+from tests.core.conftest import Ahead, connected
 from tests.core.rows import NOW, commit, later, message
 from tests.memory.desk import Paper
 
-LEASE = timedelta(seconds=3)
 LONG = timedelta(hours=1)
-"""A lease that no test sees the end of."""
+"""A lease that ends when a test moves the time on, and not because a machine is slow."""
+STEP = LONG.total_seconds() / 120
+"""The seconds that pass at once where a test moves the time on."""
 REFUSE = "CREATE TRIGGER no BEFORE UPDATE ON listeners BEGIN SELECT RAISE(ABORT, 'no'); END"
 
 
@@ -54,23 +55,28 @@ class Radio(Paper):
         return bool(self.spans) and len(self.spans[-1]) == 1
 
 
+def now() -> datetime:
+    """Return the time of all processes, which passes as the event loop's does."""
+    return NOW + timedelta(seconds=asyncio.get_running_loop().time())
+
+
 def listening(
     sessions: Sessions,
     worker_id: str,
     heard: list[Event] | None = None,
-    lease: timedelta = LEASE,
+    lease: timedelta = LONG,
 ) -> Listening:
     async def handle(event: Event) -> str:
         if heard is not None:
             heard.append(event)
         return ""
 
-    return Listening(sessions, worker_id, handle, now=lambda: datetime.now(UTC), lease=lease)
+    return Listening(sessions, worker_id, handle, now=now, lease=lease)
 
 
 @asynccontextmanager
 async def begun(
-    radio: Radio, sessions: Sessions, worker_id: str, lease: timedelta = LEASE
+    radio: Radio, sessions: Sessions, worker_id: str, lease: timedelta = LONG
 ) -> AsyncIterator["asyncio.Task[None]"]:
     """A process that tries to listen."""
     task = asyncio.create_task(listening(sessions, worker_id, lease=lease).listen(radio))
@@ -127,37 +133,46 @@ async def test_a_timeout_of_the_platform_is_not_taken_for_a_lost_lease(sessions:
 
 
 async def test_a_process_that_could_not_run_for_a_while_goes_on_and_misses_nothing(
-    sessions: Sessions,
+    sessions: Sessions, ahead: Ahead
 ) -> None:
-    radio, lease = Radio(), timedelta(seconds=0.8)
-    async with begun(radio, sessions, "first", lease):
+    radio = Radio()
+    async with begun(radio, sessions, "first"):
         await on_air(radio)
-        time.sleep(2 * lease.total_seconds())  # noqa: ASYNC251 - nothing runs in the process
-        await asyncio.sleep(2 * lease.total_seconds())
+        ahead.seconds += 2 * LONG.total_seconds()  # nothing runs in the process
+        stood_still_until = now()
+
+        async def renewed() -> bool:
+            until = await commit(sessions, lambda s: s.scalar(select(listeners.c.lease_until)))
+            return bool(until > stood_still_until)
+
+        await rows.until(renewed)
+        for _ in range(50):
+            await asyncio.sleep(0)  # it would stop now
         assert radio.is_on()
         assert len(radio.spans) == 1, "it never stopped"
 
 
 async def test_a_process_that_could_not_run_stops_if_another_listens_meanwhile(
-    sessions: Sessions,
+    sessions: Sessions, ahead: Ahead
 ) -> None:
-    radio, lease = Radio(), timedelta(seconds=0.8)
-    async with begun(radio, sessions, "first", lease):
+    radio = Radio()
+    async with begun(radio, sessions, "first"):
         await on_air(radio)
-        time.sleep(2 * lease.total_seconds())  # noqa: ASYNC251 - nothing runs in the process
+        ahead.seconds += 2 * LONG.total_seconds()  # nothing runs in the process
         stolen = "UPDATE listeners SET worker_id = 'second', lease_until = '9999-01-01 00:00:00+00'"
         sessions.run_here(lambda s: s.execute(text(stolen)))
         await on_air(radio, is_on=False)
 
 
 async def test_a_process_that_loses_its_lease_stands_by_and_comes_back(
-    sessions: Sessions, caplog: pytest.LogCaptureFixture
+    sessions: Sessions, ahead: Ahead, caplog: pytest.LogCaptureFixture
 ) -> None:
     radio = Radio()
     async with begun(radio, sessions, "first"):
         await on_air(radio)
         stolen = "UPDATE listeners SET worker_id = 'second', lease_until = '9999-01-01 00:00:00+00'"
         await commit(sessions, lambda s: s.execute(text(stolen)))
+        ahead.seconds += LONG.total_seconds() / 2  # time for a renewal
         await on_air(radio, is_on=False)
         await told(caplog, "standing by")
         account = radio.name, radio.bot_id
@@ -292,7 +307,7 @@ def overlap(one: Radio, other: Radio) -> bool:
 
 
 async def test_a_process_that_cannot_renew_its_lease_stops_before_another_listens(
-    postgres_url: str, caplog: pytest.LogCaptureFixture
+    postgres_url: str, ahead: Ahead, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, other = Radio(), Radio()
     with a_role(postgres_url) as (role, url):
@@ -304,13 +319,15 @@ async def test_a_process_that_cannot_renew_its_lease_stops_before_another_listen
             await stack.enter_async_context(begun(other, sessions, "second"))
             await told(caplog, "standing by")
             await asyncio.to_thread(shut_out, postgres_url, role)
-            await on_air(other)
+            await ahead.until(other.is_on, STEP)
             assert not one.is_on()
             assert "the lease has ended" in caplog.text
     assert not overlap(one, other)
 
 
-async def test_a_process_that_lost_its_lease_does_not_claim_to_listen(postgres_url: str) -> None:
+async def test_a_process_that_lost_its_lease_does_not_claim_to_listen(
+    postgres_url: str, ahead: Ahead
+) -> None:
     radio = Radio()
     account = radio.name, radio.bot_id
     with a_role(postgres_url) as (role, url):
@@ -320,21 +337,23 @@ async def test_a_process_that_lost_its_lease_does_not_claim_to_listen(postgres_u
             await on_air(radio)
             assert first.states == {account: State.LISTENING}
             await asyncio.to_thread(shut_out, postgres_url, role)
-            await on_air(radio, is_on=False)
+            await ahead.until(lambda: not radio.is_on(), STEP)
             connecting = {account: State.CONNECTING}
             await rows.until(lambda: asyncio.sleep(0, first.states == connecting))
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_renewal_that_hangs_ends_the_listening_too(postgres_sessions: Sessions) -> None:
+async def test_a_renewal_that_hangs_ends_the_listening_too(
+    postgres_sessions: Sessions, ahead: Ahead
+) -> None:
     one, other = Radio(), Radio()
     async with begun(one, postgres_sessions, "first"):
         await on_air(one)
         async with begun(other, postgres_sessions, "second"):
             async with rows.begin(postgres_sessions) as holding:
                 await holding.execute(text("SELECT * FROM listeners FOR UPDATE"))
-                await on_air(one, is_on=False)
+                await ahead.until(lambda: not one.is_on(), STEP)
             await rows.until(lambda: asyncio.sleep(0, one.is_on() or other.is_on()))
     assert not overlap(one, other)
 

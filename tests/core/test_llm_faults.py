@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import json
 import logging
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from decimal import Decimal
@@ -15,6 +14,7 @@ import pytest
 from core.errors import ModelBroke, ModelBusy, ModelError, ModelRejected, ModelUnavailable
 from core.llm import LLM, Answering, Event
 from core.messages import Finish, Text, user
+from tests.core.conftest import Ahead
 from tests.core.streams import (
     KEY,
     Step,
@@ -29,7 +29,9 @@ from tests.core.streams import (
     sse,
     text_of,
 )
+from tests.core.test_db import reserved_port
 from tests.fakes.model import MODEL, Answer, Fault, ModelServer
+from tests.records import eventually
 
 HELLO = chunk(sse(delta(content="Hello"), done=False))
 STOP = chunk(sse(delta("stop"))) + chunk(b"")
@@ -150,10 +152,10 @@ async def test_a_server_that_only_hangs_up_is_given_up(model: ModelServer) -> No
 
 
 async def test_a_refused_connection_is_repeated() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-    async with asking(url, patience_seconds=0.1) as llm:
-        error, _ = await fault(llm)
+    with reserved_port() as reserved:
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}/v1"
+        async with asking(url, patience_seconds=0.1) as llm:
+            error, _ = await fault(llm)
     assert isinstance(error, ModelBusy)
     assert "ConnectError" in str(error)
 
@@ -194,7 +196,7 @@ AFTER: dict[str, Answer] = {
 @pytest.mark.parametrize("kind", AFTER)
 async def test_nothing_is_repeated_after_the_first_token(model: ModelServer, kind: str) -> None:
     model.enqueue(AFTER[kind], "Never asked for.")
-    async with asking(model.url, stall_seconds=0.2) as llm:
+    async with asking(model.url, stall_seconds=0.2 if kind == "stall" else 60) as llm:
         error, said = await fault(llm)
     assert isinstance(error, ModelBroke)
     assert said == "Hello"
@@ -229,10 +231,13 @@ async def test_a_model_that_never_begins_is_left(model: ModelServer) -> None:
     await model.wait(lambda: model.requests[0].cut)
 
 
-async def test_the_first_token_may_take_longer_than_a_later_one(model: ModelServer) -> None:
-    model.enqueue(Answer("Slow to begin.", first_token=0.8))
-    async with asking(model.url, first_token_seconds=60, stall_seconds=0.5) as llm:
-        assert text_of(await hear(llm)) == "Slow to begin."
+async def test_the_first_token_may_take_longer_than_a_later_one() -> None:
+    script: list[Step] = [head(), 0.8, HELLO + STOP]
+    async with (
+        raw(script) as server,
+        asking(server.url, first_token_seconds=60, stall_seconds=0.5) as llm,
+    ):
+        assert text_of(await hear(llm)) == "Hello"
 
 
 async def test_comments_do_not_stand_for_the_first_token() -> None:
@@ -245,36 +250,46 @@ async def test_comments_do_not_stand_for_the_first_token() -> None:
     assert isinstance(error, ModelBusy)
 
 
-async def test_comments_keep_an_answer_alive() -> None:
+async def test_comments_keep_an_answer_alive(ahead: Ahead) -> None:
     script: list[Step] = [head() + HELLO, *SLOW_COMMENTS[:36], HELLO + STOP]
     async with (
         raw(script) as server,
-        asking(server.url, first_token_seconds=60, stall_seconds=1) as llm,
+        asking(server.url, first_token_seconds=3600, stall_seconds=60) as llm,
     ):
-        assert text_of(await hear(llm)) == "HelloHello"
+        began = asyncio.get_running_loop().time()
+        hearing = asyncio.create_task(hear(llm))
+        await ahead.until(hearing.done, step=5)
+        assert text_of(await hearing) == "HelloHello"
+        assert asyncio.get_running_loop().time() - began > 60
 
 
-async def test_comments_do_not_keep_an_answer_alive_for_ever() -> None:
+async def test_comments_do_not_keep_an_answer_alive_for_ever(ahead: Ahead) -> None:
     script: list[Step] = [head() + HELLO, *SLOW_COMMENTS]
+    heard: list[Event] = []
     async with (
         raw(script) as server,
-        asking(server.url, first_token_seconds=1, stall_seconds=0.5) as llm,
+        asking(server.url, first_token_seconds=120, stall_seconds=60) as llm,
     ):
-        error, said = await fault(llm)
-    assert isinstance(error, ModelBroke)
-    assert said == "Hello"
+        hearing = asyncio.create_task(listen(llm, heard))
+        await eventually(lambda: text_of(heard) == "Hello")
+        await ahead.until(hearing.done, step=5)
+        with pytest.raises(ModelBroke):
+            await hearing
+    assert text_of(heard) == "Hello"
 
 
-async def test_the_time_that_the_listener_takes_is_not_silence(model: ModelServer) -> None:
+async def test_the_time_that_the_listener_takes_is_not_silence(
+    model: ModelServer, ahead: Ahead
+) -> None:
     model.enqueue(Answer("", pieces=["one ", "two"], pace=0.01))
     said = ""
-    async with asking(model.url, first_token_seconds=1, stall_seconds=1) as llm:
+    async with asking(model.url, first_token_seconds=60, stall_seconds=60) as llm:
         stream = llm.stream([user("Go")], request_id="test")
         async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, Text):
                     said += event.text
-                    await asyncio.sleep(1.2)
+                    ahead.seconds += 90
     assert said == "one two"
 
 
@@ -579,10 +594,10 @@ async def test_a_server_that_hangs_up_at_the_start_may_be_well_later() -> None:
 
 
 async def test_a_server_that_is_not_there_is_found_at_the_start() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-    async with asking(url) as llm:
-        assert "MODEL_API_URL" in (await llm.check() or "")
+    with reserved_port() as reserved:
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}/v1"
+        async with asking(url) as llm:
+            assert "MODEL_API_URL" in (await llm.check() or "")
 
 
 async def test_a_server_that_does_not_answer_holds_nobody_up() -> None:

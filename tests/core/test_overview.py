@@ -27,6 +27,12 @@ ADMIN = ADA.platform, ADA.account_id
 HOUR, DAY = 3600.0, 86_400.0
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no database for one that is away because it is slow."""
+    monkeypatch.setattr("core.overview._desk.PATIENCE", 60.0)
+
+
 def desk(
     sessions: Sessions, now: Callable[[], datetime] = lambda: NOW, rules: Rules = RULES
 ) -> Dashboard:
@@ -230,7 +236,10 @@ async def test_what_was_said_is_shown_only_if_wanted(sessions: Sessions, ada: Sp
     assert await desk(sessions).turn(99, words=True) is None
 
 
-async def test_a_database_that_is_away_is_told(sqlite_sessions: Sessions) -> None:
+async def test_a_database_that_is_away_is_told(
+    sqlite_sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.overview._desk.PATIENCE", 0.1)
     await commit(sqlite_sessions, lambda s: s.execute(text("DROP TABLE alerts")))
     with pytest.raises(Away):
         await desk(sqlite_sessions).overview(Span.HOURS)

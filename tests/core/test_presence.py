@@ -33,13 +33,20 @@ async def until(member: Member, dead: str) -> None:
     await rows.until(lambda: asyncio.sleep(0, dead in member.crew.dead))
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no session for lost because its server is slow."""
+    monkeypatch.setattr("core.presence.SILENCE", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_a_death_is_seen_once_the_lock_was_free_for_a_while(
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:
     async with present(postgres_sessions, postgres_url, "one") as one:
         async with present(postgres_sessions, postgres_url, "two"):
-            pass  # its task ends without a good-bye, and its session with it
-        began = asyncio.get_running_loop().time()
+            began = asyncio.get_running_loop().time()
+        # Its task has ended without a good-bye, and its session with it.
         await until(one, "two")
         assert asyncio.get_running_loop().time() - began >= GRACE - 0.1
         assert "one" not in one.crew.dead
@@ -52,6 +59,7 @@ async def test_a_death_is_seen_once_the_lock_was_free_for_a_while(
             assert pronounced is is_first, "only one process takes over"
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_process_that_has_just_begun_sees_the_deaths_before_it(
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:
@@ -62,8 +70,9 @@ async def test_a_process_that_has_just_begun_sees_the_deaths_before_it(
 
 
 async def test_a_process_that_could_not_run_for_a_while_keeps_its_session(
-    postgres_sessions: Sessions, postgres_url: str
+    postgres_sessions: Sessions, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("core.presence.SECOND_LOOK", 30.0)
     async with present(postgres_sessions, postgres_url, "one") as one:
         before = await number_of(postgres_sessions, "one")
         for _ in range(3):  # one of them falls into a beat
@@ -74,6 +83,7 @@ async def test_a_process_that_could_not_run_for_a_while_keeps_its_session(
         assert one.crew.confirmed == 0
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_living_process_that_loses_its_session_is_not_taken_for_dead(
     postgres_sessions: Sessions, postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -95,6 +105,7 @@ async def test_a_living_process_that_loses_its_session_is_not_taken_for_dead(
         assert two.presence.is_sure()
 
 
+@pytest.mark.usefixtures("patient")
 async def test_who_lost_a_session_judges_only_those_that_it_has_seen_since(
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:
@@ -168,6 +179,7 @@ async def test_a_process_that_has_left_writes_no_row(
         assert await commit(postgres_sessions, lambda s: s.scalar(query)) == 0
 
 
+@pytest.mark.usefixtures("patient")
 async def test_processes_hear_hints_of_others_even_after_a_cut(
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:

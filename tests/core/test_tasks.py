@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import SettingsError
 from core.tasks import SHORTEST_PAUSE, keep, tell_of_end
+from tests.core.test_db import reserved_port
 from tests.dialogs.stages import TelegramStage, World, ask
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -87,22 +88,26 @@ async def test_what_an_operator_has_to_change_is_not_tried_again(
 
 
 async def test_work_starts_again_after_growing_pauses_until_it_ends(
-    unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def greet() -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
-        writer.close()
+    with reserved_port() as reserved:
+        host, port = reserved.getsockname()
 
-    kept = asyncio.create_task(keep("greeting", greet))
-    async with asyncio.timeout(60):
-        while len(told(caplog)) < 2:  # noqa: ASYNC110 - a log has no events
-            await asyncio.sleep(0.01)
-        server = await asyncio.start_server(lambda _, writer: writer.close(), port=unused_tcp_port)
-        async with server:
-            await kept
+        async def greet() -> None:
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+
+        kept = asyncio.create_task(keep("greeting", greet))
+        async with asyncio.timeout(60):
+            while len(told(caplog)) < 2:  # noqa: ASYNC110 - a log has no events
+                await asyncio.sleep(0.01)
+            server = await asyncio.start_server(lambda _, writer: writer.close(), sock=reserved)
+            async with server:
+                await kept
     lines = [record.getMessage() for record in told(caplog)]
     assert all(line.startswith("greeting failed: ConnectionRefusedError: ") for line in lines)
-    assert [line.rpartition(" again in ")[2] for line in lines] == ["0.5 s", "1 s"]
+    # On a slow machine it fails a third time.
+    assert [line.rpartition(" again in ")[2] for line in lines][:2] == ["0.5 s", "1 s"]
     assert not any(record.exc_info for record in told(caplog)), "the world's failure is no bug"
 
 

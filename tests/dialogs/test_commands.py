@@ -134,7 +134,7 @@ async def test_an_export_that_a_platform_does_not_take_is_told(
 async def test_forget_takes_back_an_answer_in_progress(
     place: TelegramStage | DiscordStage, world: World
 ) -> None:
-    quota = "5 turns/day, 1 usd/day"
+    quota = "5 turns/month, 1 usd/month"
     async with place.running(quota=quota):
         with world.model.hold():
             await place.say("count to 500")

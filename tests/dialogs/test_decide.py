@@ -110,7 +110,7 @@ async def test_in_a_group_a_refusal_answers_who_pressed_and_is_told_once(
     telegram: TelegramStage,
 ) -> None:
     server, group = telegram.server, telegram.group()
-    async with telegram.running(quota="1 turn/day"):
+    async with telegram.running(quota="1 turn/month"):
         asked = await server.say(group, telegram.ada, f"@{server.username} say one")
         await telegram.records.idle(1)
         one = server.answers(group)[0]

@@ -80,13 +80,13 @@ async def test_killed_in_mid_answer_it_is_answered_whole(stage: Stage, world: Wo
 
 
 async def test_a_quota_is_refused_kindly(stage: Stage, world: World) -> None:
-    async with stage.running(quota="1 turns/hour"):
+    async with stage.running(quota="1 turn/month"):
         await ask(stage, "Hello")
         answer = await ask(stage, "Hello again")
         place = stage.place()
         await stage.say("Hello, hello")
         await stage.records.idle(3)
-    assert "your limit is 1 answer an hour" in answer
+    assert "your limit is 1 answer a month" in answer
     assert stage.place() == place, "it was said once, with the time"
     assert len(world.model.requests) == 1
     assert stage.records.drift() == []
@@ -101,7 +101,7 @@ async def test_new_begins_without_the_old_messages(stage: Stage, world: World) -
 
 
 async def test_usage_tells_the_rest_of_each_limit(stage: Stage) -> None:
-    async with stage.running(quota="5 turns/day"):
+    async with stage.running(quota="5 turns/month"):
         await ask(stage, "Hello")
         answer = await ask(stage, "/usage")
-    assert "Left: 4 of 5 answers a day" in answer
+    assert "Left: 4 of 5 answers a month" in answer

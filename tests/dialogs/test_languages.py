@@ -173,7 +173,7 @@ async def test_answers_refusals_and_faults(
     stage_in: Callable[[str], ButtonStage], world: World
 ) -> None:
     people = [Person(stage_in(language), language) for language in words.languages()]
-    async with people[0].stage.running(quota="2 turns/day"):
+    async with people[0].stage.running(quota="2 turns/month"):
         for ada in people:
             await ada.begins()  # a message on Discord tells no language
             if isinstance(ada.stage, TelegramStage):
@@ -193,7 +193,7 @@ async def test_answers_refusals_and_faults(
         for ada in people:
             await ada.hears("say it again", lambda: words.USED_UP)
             with words.spoken_in(ada.language):
-                assert plain(words.limit(2, "turns", "day")) in plain(ada.stage.heard())
+                assert plain(words.limit(2, "turns", "month")) in plain(ada.stage.heard())
 
 
 async def test_a_choice_holds_everywhere_and_auto_ends_it(

@@ -144,12 +144,12 @@ async def test_in_a_group_usage_tells_only_what_is_left(
 
 
 async def test_most_of_a_limit_used_is_told_once_below_the_answer(buttons: ButtonStage) -> None:
-    limits = "5 turns/day, 5 turns/minute, 1000k tokens/week"
+    limits = "5 turns/month, 5 turns/minute, 1000k tokens/week"
     async with buttons.running(quota=limits):
         told = [await ask(buttons, f"say {number}") for number in range(5)]
     assert told[:3] == ["0", "1", "2"]
     assert told[3].startswith("3\n\n")
-    assert "Most of your limit is used. Left: 1 of 5 answers a day" in told[3]
+    assert "Most of your limit is used. Left: 1 of 5 answers a month" in told[3]
     assert "minute" not in told[3]
     assert told[4] == "4", "once in a window"
     remembered = [said for role, said in buttons.records.memory() if role == "assistant"]
@@ -172,7 +172,7 @@ async def test_a_commit_that_was_not_heard_keeps_the_warning(
             error.sqlite_errorcode = sqlite3.SQLITE_IOERR
             raise error
 
-    async with stage.running(quota="5 turns/day"):
+    async with stage.running(quota="5 turns/month"):
         for number in range(3):
             await ask(stage, f"say {number}")
         monkeypatch.setattr(DefaultDialect, "do_commit", commit)
@@ -185,7 +185,7 @@ async def test_a_commit_that_was_not_heard_keeps_the_warning(
 async def test_a_kill_after_the_warning_was_stored_tells_it_once(world: World) -> None:
     async with TelegramServer(flood=False) as server:
         stage = Hasty(world, server)
-        async with stage.process(quota="5 turns/day", **SOON) as process:
+        async with stage.process(quota="5 turns/month", **SOON) as process:
             for number in range(3):
                 await stage.say(f"say {number}")
                 await stage.records.idle(number + 1)
@@ -195,7 +195,7 @@ async def test_a_kill_after_the_warning_was_stored_tells_it_once(world: World) -
             process.kill()
             await process.wait()
         server.relent()
-        async with stage.running(quota="5 turns/day", **SOON):
+        async with stage.running(quota="5 turns/month", **SOON):
             await stage.records.idle(4)
         *_, answer = server.answers(stage.chat)
         assert len(server.answers(stage.chat)) == 4

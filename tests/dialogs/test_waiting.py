@@ -10,7 +10,7 @@ from tests.dialogs.stages import ButtonStage, DiscordStage, World, ask
 from tests.fakes.model import ModelServer
 from tests.records import eventually
 
-DAY, MORE = {"quota": "1 turn/day"}, {"quota": "100 turns/day"}
+ONE, MORE = {"quota": "1 turn/month"}, {"quota": "100 turns/month"}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -42,11 +42,11 @@ def replies(stage: ButtonStage) -> list[tuple[str, str]]:
 async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
     buttons: ButtonStage,
 ) -> None:
-    async with buttons.running(**DAY):
+    async with buttons.running(**ONE):
         await ask_all(buttons, "say one", "say two", "say three")
         assert buttons.place() == 2, "later refusals say nothing"
         [(_, _), (notice, [label])] = buttons.stands()
-        assert "your limit is 1 answer a day" in notice
+        assert "your limit is 1 answer a month" in notice
         assert label == words.TRY_AGAIN
         told = await buttons.told_by_press(words.TRY_AGAIN)
         assert "Press it again then" in told
@@ -63,11 +63,11 @@ async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
 async def test_a_press_that_is_too_early_by_another_limit_tells_it_anew(
     buttons: ButtonStage, model: ModelServer
 ) -> None:
-    async with buttons.running(**DAY):
+    async with buttons.running(**ONE):
         await ask_all(buttons, "say one", "say two")
-    async with buttons.running(quota="2 turns/day"):
+    async with buttons.running(quota="2 turns/month"):
         await buttons.press(words.TRY_AGAIN)
-        refusal = "That was all for now: your limit is 2 answers a day"
+        refusal = "That was all for now: your limit is 2 answers a month"
         await eventually(
             lambda: (
                 [text.split(".")[0] for _, text in replies(buttons)] == ["hello", "one", refusal]
@@ -85,7 +85,7 @@ async def test_a_press_that_is_too_early_by_another_limit_tells_it_anew(
 async def test_the_latest_five_are_asked_and_the_notice_loses_its_button(
     buttons: ButtonStage, model: ModelServer
 ) -> None:
-    async with buttons.running(**DAY, pending_turns=50):
+    async with buttons.running(**ONE, pending_turns=50):
         await ask_all(buttons, *(f"say {number}" for number in range(7)))
     async with buttons.running(**MORE):
         await buttons.press(words.TRY_AGAIN)
@@ -102,7 +102,7 @@ async def test_the_latest_five_are_asked_and_the_notice_loses_its_button(
 async def test_a_press_by_a_client_that_missed_the_first_one_asks_nothing_again(
     buttons: ButtonStage, model: ModelServer
 ) -> None:
-    async with buttons.running(**DAY):
+    async with buttons.running(**ONE):
         await ask_all(buttons, "say one", "say two")
     async with buttons.running(**MORE):
         with model.hold():
@@ -117,7 +117,7 @@ async def test_a_press_by_a_client_that_missed_the_first_one_asks_nothing_again(
 
 
 async def test_stopped_and_forgotten_questions_do_not_wait(buttons: ButtonStage) -> None:
-    async with buttons.running(**DAY):
+    async with buttons.running(**ONE):
         await ask_all(buttons, "say one", "say two")
         assert words.STOPPED in await ask(buttons, "/stop")
     async with buttons.running(**MORE):
@@ -130,7 +130,7 @@ async def test_stopped_and_forgotten_questions_do_not_wait(buttons: ButtonStage)
 async def test_a_kill_right_after_the_press_answers_each_question_once(
     buttons: ButtonStage, model: ModelServer
 ) -> None:
-    async with buttons.running(**DAY):
+    async with buttons.running(**ONE):
         await ask_all(buttons, "say one", "say two")
     with model.hold():
         async with buttons.process(**MORE, lease_seconds=5) as process:

@@ -13,7 +13,7 @@ from tests.fakes.model import ModelServer
 from tests.fakes.telegram import Chat, TelegramServer
 from tests.records import eventually
 
-DAY, MORE = {"quota": "1 turn/day"}, {"quota": "100 turns/day"}
+ONE, MORE = {"quota": "1 turn/month"}, {"quota": "100 turns/month"}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -56,7 +56,7 @@ def said(group: Group, chat: Chat) -> list[str]:
 async def test_a_refusal_is_shown_to_one_person_and_the_answers_to_all(group: Group) -> None:
     server = group.server
     server.promote(group.chat)
-    async with group.running(**DAY):
+    async with group.running(**ONE):
         await group.ask_all("say hello", "say one", "say two")
         assert [text.split("\n")[0] for text in said(group, group.chat)] == ["hello"]
         [notice] = server.whispers(group.chat, group.ada)
@@ -79,13 +79,13 @@ async def test_a_refusal_is_shown_to_one_person_and_the_answers_to_all(group: Gr
 
 async def test_a_warning_of_an_own_limit_is_shown_to_one_person(group: Group) -> None:
     group.server.promote(group.chat)
-    async with group.running(quota="5 turns/day"):
+    async with group.running(quota="5 turns/month"):
         await group.ask_all("say 1", "say 2", "say 3")
         await group.say("say 4")
         await group.records.idle(5)  # the warning is a turn of its own
         await group.server.wait(lambda: bool(group.server.whispers(group.chat, group.ada)))
     [warning] = group.server.whispers(group.chat, group.ada)
-    assert "Most of your limit is used. Left: 1 of 5 answers a day" in warning.text
+    assert "Most of your limit is used. Left: 1 of 5 answers a month" in warning.text
     assert said(group, group.chat) == ["1", "2", "3", "4"]
 
 
@@ -94,7 +94,7 @@ async def test_a_group_that_hides_nothing_shows_the_refusal_to_all(group: Group,
     server = group.server
     if why == "old server":
         server.forget_ephemeral()
-    async with group.running(**DAY):
+    async with group.running(**ONE):
         await group.ask_all("say hello", "say one")
         assert len(said(group, group.chat)) == 2
     async with group.running(**MORE):
@@ -106,7 +106,7 @@ async def test_a_group_that_hides_nothing_shows_the_refusal_to_all(group: Group,
 
 async def test_a_group_that_refused_once_is_not_asked_each_time(group: Group) -> None:
     server = group.server
-    async with group.running(quota="1 turn/minute, 1 turn/day"):
+    async with group.running(quota="1 turn/minute, 1 turn/month"):
         for number in range(1, 4):
             await server.say(group.chat, group.ada, f"/usage@{server.username}")
             await group.records.idle(number)
@@ -128,7 +128,7 @@ async def server(world: World) -> AsyncIterator[DiscordStage]:
 
 
 async def test_usage_by_a_slash_command_is_shown_to_one_person(server: DiscordStage) -> None:
-    async with server.running(quota="10 turns/day"):
+    async with server.running(quota="10 turns/month"):
         asked = await server.server.slash(server.channel, server.ada, "usage")
         await server.records.idle(1)
     assert server.stands() == []
@@ -144,7 +144,7 @@ async def test_a_refused_slash_command_is_told_one_person_and_answered_to_all(
     server: DiscordStage,
 ) -> None:
     fake = server.server
-    async with server.running(**DAY):
+    async with server.running(**ONE):
         await fake.slash(server.channel, server.ada, "ask", question="say hello")
         await server.records.idle(1)
         asked = await fake.slash(server.channel, server.ada, "ask", question="say one")
@@ -179,7 +179,7 @@ async def test_a_refusal_is_told_once_though_what_everybody_sees_cannot_be_delet
 
 async def test_a_warning_after_a_slash_command_is_told_one_person(server: DiscordStage) -> None:
     fake = server.server
-    async with server.running(quota="5 turns/day"):
+    async with server.running(quota="5 turns/month"):
         for number in range(1, 4):
             await fake.slash(server.channel, server.ada, "ask", question=f"say {number}")
             await server.records.idle(number)
@@ -194,7 +194,7 @@ async def test_a_warning_after_a_slash_command_is_told_one_person(server: Discor
 
 async def test_a_refused_mention_is_told_in_an_ordinary_message(server: DiscordStage) -> None:
     fake = server.server
-    async with server.running(**DAY):
+    async with server.running(**ONE):
         for number, text in enumerate(("say hello", "say one"), 1):
             await fake.say(server.channel, server.ada, f"{fake.mention} {text}")
             await server.records.idle(number)

@@ -31,6 +31,7 @@ from core.errors import (
     Undeliverable,
     Unreachable,
 )
+from tests.core.test_db import reserved_port
 from tests.fakes.discord import Channel, DiscordServer, Guild, Person
 from tests.fakes.discord.faults import Drop
 
@@ -672,11 +673,12 @@ async def test_after_a_refusal_answers_wait_for_a_new_token(
             await adapter.send(place(server, channel), "Hello", nonce="1", final=True)
 
 
-async def test_discord_out_of_reach_is_named(core: Core, unused_tcp_port: int) -> None:
-    url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
-    with pytest.raises(Unreachable, match=f"DISCORD_API_URL: no answer from {url}"):
-        async with connect("token", url, core):
-            pass
+async def test_discord_out_of_reach_is_named(core: Core) -> None:
+    with reserved_port() as reserved:
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}/api/v10"
+        with pytest.raises(Unreachable, match=f"DISCORD_API_URL: no answer from {url}"):
+            async with connect("token", url, core):
+                pass
 
 
 async def test_a_start_that_is_limited_tells_for_how_long(
@@ -718,7 +720,7 @@ async def test_a_command_is_acknowledged_though_the_core_is_stuck(
     core.free.clear()
     await server.say(channel, ada, f"{server.mention} hello")
     command = await server.slash(channel, ada, "new")
-    await server.wait(lambda: command.acknowledged, timeout=3)
+    await server.wait(lambda: command.acknowledged)
     assert command.responses == [{"type": 5}]
     core.free.set()
     await server.wait(lambda: len(core.events) == 2)

@@ -20,7 +20,7 @@ from tests.records import eventually
 CREATE = "POST /channels/{id}/messages"
 PAUSED = "SELECT count(*) FROM mutes WHERE until > :now"
 PAID = "SELECT used FROM allowances WHERE owner_id > 0"
-LONG = Answer("word " * 200, pace=0.02)
+LONG = Answer("word " * 3000, pace=0.02)
 
 
 def utc() -> str:
@@ -119,11 +119,11 @@ async def test_where_the_bot_may_not_write_nothing_is_asked_and_nothing_charged(
     where = channel if "channel" in request.node.name else server.thread(channel, "talk")
     is_thread = where != channel  # its person is told beside it
     model.enqueue(LONG)
-    async with stage.running(quota="5 turns/day, 1 usd/month"):
+    async with stage.running(quota="5 turns/month, 1 usd/month"):
         close(server, where)
         await server.say(where, stage.ada, f"{server.mention} Hello")
         await records.idle(1 + is_thread)
-        assert model.requests[0].cut, "the call ends early"
+        await model.wait(lambda: model.requests[0].cut)  # the call ends early
         await server.say(where, stage.ada, f"{server.mention} Hello?")
         await records.idle(2 + is_thread)
         assert len(model.requests) == 1

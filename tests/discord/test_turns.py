@@ -173,7 +173,7 @@ async def test_stop_and_try_again_work_after_a_restart(
         pressed = await server.press(answer, "Try again", stage.ada)
         await server.wait(lambda: answer.content == "All of it.")
         await stage.records.idle(1)
-    assert pressed.acknowledged
+        await server.wait(lambda: pressed.acknowledged)
     assert server.answers(stage.channel) == [answer]
 
 

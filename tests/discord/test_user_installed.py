@@ -431,7 +431,7 @@ async def test_a_button_of_a_forgotten_question_is_answered_aside(
 async def test_a_used_up_quota_is_told_and_the_button_works_later(
     abroad: Abroad, model: ModelServer
 ) -> None:
-    async with abroad.running(quota="1 turns/day"):
+    async with abroad.running(quota="1 turns/month"):
         await abroad.ask()
         await abroad.records.idle(1)
         asked = await abroad.ask("More?")
@@ -440,7 +440,7 @@ async def test_a_used_up_quota_is_told_and_the_button_works_later(
         assert notice.flags & EPHEMERAL
         assert "You can go on" in notice.content
         assert len(abroad.shown()) == 1, "nobody else sees the notice"
-    async with abroad.running(quota="9 turns/day"):
+    async with abroad.running(quota="9 turns/month"):
         await abroad.server.press(notice, words.TRY_AGAIN, abroad.ada)
         await model.seen(2)
         await abroad.records.idle(2)
@@ -594,6 +594,9 @@ async def test_a_flood_of_commands_ends_and_leaves_nothing_thinking(abroad: Abro
         asked = [await abroad.server.slash(abroad.channel, abroad.ada, "help") for _ in range(6)]
         stored = "SELECT count(*) FROM events"
         await eventually(lambda: abroad.records.one(stored) == 6 and not abroad.records.busy())
+        shown = [each.original for each in asked if each.original]
+        await eventually(lambda: sum(message.deleted for message in shown) == 3)
+        await eventually(lambda: any(each.followups for each in asked))
     messages = [each.original for each in asked if each.original]
     assert [message.deleted for message in messages] == [False] * 3 + [True] * 3
     [notice] = [message for each in asked for message in each.followups]

@@ -13,6 +13,7 @@ import pytest
 import yarl
 from discord import app_commands
 
+from tests.core.conftest import Ahead
 from tests.fakes.discord import Channel, DiscordServer, Guild, Person
 
 Json = dict[str, Any]
@@ -773,15 +774,16 @@ async def resume(server: DiscordServer, session: str, sequence: int) -> list[str
         return seen
 
 
-async def test_a_client_without_heartbeats_is_closed() -> None:
+async def test_a_client_without_heartbeats_is_closed(ahead: Ahead) -> None:
     async with (
-        DiscordServer(heartbeat_interval=0.3) as server,
+        DiscordServer(heartbeat_interval=60) as server,
         gateway(server) as silent,
         gateway(server) as alive,
     ):
-        closed = asyncio.create_task(silent.receive(timeout=60))
+        closed = asyncio.create_task(silent.receive(timeout=3600))
         while not closed.done():
             await beat(alive)
+            ahead.seconds += 10
             await asyncio.wait({closed}, timeout=0.05)
         assert closed.result().data == 4009
         await beat(alive)

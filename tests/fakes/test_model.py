@@ -234,7 +234,7 @@ async def test_whole_answers_break_too(model: ModelServer, client: httpx.AsyncCl
     with pytest.raises(httpx.RemoteProtocolError):
         await client.post(PATH, json=asking("Go"))
     with pytest.raises(httpx.ReadTimeout):
-        await client.post(PATH, json=asking("Go"), timeout=0.2)
+        await client.post(PATH, json=asking("Go"), timeout=httpx.Timeout(60, read=0.2))
 
 
 async def test_faults(model: ModelServer, client: httpx.AsyncClient) -> None:
@@ -257,7 +257,7 @@ async def test_no_response_at_all(model: ModelServer, client: httpx.AsyncClient)
     with pytest.raises(httpx.RemoteProtocolError):
         await client.post(PATH, json=asking("Go"))
     with pytest.raises(httpx.ReadTimeout):
-        await client.post(PATH, json=asking("Go"), timeout=0.2)
+        await client.post(PATH, json=asking("Go"), timeout=httpx.Timeout(60, read=0.2))
     await model.wait(lambda: all(call.cut for call in model.requests))
     assert await ask(client, "Go") == "and then one"
 

@@ -744,6 +744,7 @@ async def test_a_late_answer_took_effect(telegram: TelegramServer, bot: Bot, cha
     telegram.fail("sendMessage", delay=5)
     with pytest.raises(TimedOut):
         await bot.send_message(chat.id, "hi", read_timeout=0.3)
+    await telegram.wait(lambda: telegram.answers(chat))
     assert [answer.text for answer in telegram.answers(chat)] == ["hi"]
 
 
@@ -983,12 +984,12 @@ async def test_a_chat_on_standard_input() -> None:
     )
     async with Bot(token, base_url=f"{url}/bot") as bot:
         process.stdin.write(b"hello\n")
-        [update] = await bot.get_updates(timeout=5)
+        [update] = await bot.get_updates(timeout=60)
         assert text_message(update).text == "hello"
         sent = await bot.send_message(1001, "hi", reply_markup=STOP)
         assert (await process.stdout.readline()).decode() == f"<{sent.message_id}> hi [Stop]\n"
         process.stdin.write(b":press Stop\n")
-        [pressed] = await bot.get_updates(offset=update.update_id + 1, timeout=5)
+        [pressed] = await bot.get_updates(offset=update.update_id + 1, timeout=60)
         assert pressed.callback_query is not None
         await sent.edit_text("hi!")
         assert (await process.stdout.readline()).decode() == f"<edited {sent.message_id}> hi!\n"

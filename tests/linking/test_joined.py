@@ -86,7 +86,7 @@ async def test_forgetting_deletes_both(
 async def test_limits_are_shared_and_nothing_is_forgiven(
     database_url: str, model: ModelServer, records: Records
 ) -> None:
-    async with desk(database_url, model, quota="6 turns/day") as here:
+    async with desk(database_url, model, quota="6 turns/month") as here:
         await here.ask("say one")
         await here.ask("say two", who=BOB)
         await here.ask("say three", who=BOB)

@@ -59,7 +59,7 @@ def people(records: Records) -> int:
 
 async def test_two_accounts_become_one_person_and_part_again(pair: Pair) -> None:
     telegram, discord = pair.telegram, pair.discord
-    async with pair.running(quota="10 turns/day"):
+    async with pair.running(quota="10 turns/month"):
         await ask(telegram, "say tomato")
         await ask(discord, "say cucumber")
         await link(telegram, discord)
@@ -151,7 +151,7 @@ async def held(url: str) -> AsyncIterator[None]:
 @pytest.mark.parametrize("moment", ["in the middle of it", "behind it"])
 async def test_a_killed_process_links_once(pair: Pair, moment: str) -> None:
     telegram, discord, records = pair.telegram, pair.discord, pair.telegram.records
-    async with pair.process(quota="10 turns/day") as first:
+    async with pair.process(quota="10 turns/month") as first:
         await pair.discord.met()
         await ask(telegram, "say tomato")
         await ask(discord, "say cucumber")
@@ -169,7 +169,7 @@ async def test_a_killed_process_links_once(pair: Pair, moment: str) -> None:
             await eventually(lambda: people(records) == 1)
             first.kill()
             await first.wait()
-    async with pair.process(quota="10 turns/day"):
+    async with pair.process(quota="10 turns/month"):
         await eventually(lambda: people(records) == 1)
         await eventually(
             lambda: "now linked" in telegram.heard() and "now linked" in discord.heard()

@@ -118,7 +118,7 @@ async def test_messages_at_the_same_moment_are_answered_once(
     database_url: str, model: ModelServer, seed: int
 ) -> None:
     choice = random.Random(seed)
-    async with both(database_url, model, quota="100 turns/day", concurrency=4) as here:
+    async with both(database_url, model, quota="100 turns/month", concurrency=4) as here:
         await here.ada.ask("say tomato")
         await here.bob.ask("say cucumber", who=BOB)
         await prepare(here.ada)
@@ -159,7 +159,7 @@ async def test_messages_at_the_same_moment_are_answered_once(
 
 
 async def test_answers_that_are_being_written_go_on(database_url: str, model: ModelServer) -> None:
-    async with both(database_url, model, quota="10 turns/day") as here:
+    async with both(database_url, model, quota="10 turns/month") as here:
         await here.bob.ask("say cucumber", who=BOB)
         await here.ada.ask("say tomato")
         await prepare(here.ada)
@@ -241,7 +241,7 @@ async def test_people_who_link_in_a_circle(
 async def test_unlinking_at_once_on_both_sides_parts_once(
     database_url: str, model: ModelServer
 ) -> None:
-    async with both(database_url, model, quota="10 turns/day") as here:
+    async with both(database_url, model, quota="10 turns/month") as here:
         await here.bob.ask("say cucumber", who=BOB)
         await here.ada.ask("say tomato")
         await link(here.ada)

@@ -38,6 +38,7 @@ from core.upkeep import Upkeep
 from core.worker import Worker
 from tests.bot import settings
 from tests.fakes.model import ModelRequest, ModelServer
+from tests.records import PATIENCE
 
 PLATFORM, BOT = "desk", "1"
 ADA, BOB = Author(PLATFORM, "100", "Ada"), Author(PLATFORM, "200", "Bob")
@@ -233,7 +234,7 @@ class Desk:
 
     async def settled(self) -> None:
         """Wait until everything is answered, and summarised where it is time for that."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             await self._worker.until_idle()
 
     async def ask(self, text: str, **how: Any) -> str:

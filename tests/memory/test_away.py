@@ -170,9 +170,9 @@ async def test_a_deploy_goes_on_waiting_in_the_same_message(
 async def test_a_long_thought_is_told_and_not_begun_anew(
     sqlite_url: str, model: ModelServer
 ) -> None:
-    thought = ["<think>", *["Hm. "] * 12, "</think>", "It is six."]
-    model.respond = lambda request: Answer("", pieces=thought, pace=0.1)
-    settings = {"notice_after": SOON, "first_token_seconds": 0.4, "stall_seconds": 0.4}
+    thought = ["<think>", *["Hm. "] * 24, "</think>", "It is six."]
+    model.respond = lambda request: Answer("", pieces=thought, pace=0.25)
+    settings = {"notice_after": SOON, "first_token_seconds": 5, "stall_seconds": 5}
     async with desk(sqlite_url, model, **settings) as ada:
         await ada.say("What is 2*3?")
         await stands(ada, STILL_THINKING)

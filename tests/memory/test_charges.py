@@ -134,7 +134,7 @@ async def test_the_shown_text_stays_when_the_quota_ends_in_a_later_attempt(
 ) -> None:
     dear = Answer("", cost=0.9999)
     model.enqueue(Answer("Let me see.", tool_calls=[SIX]), Answer("", cost=0.00001), dear)
-    async with desk(sqlite_url, model, quota="1 usd/day") as ada:
+    async with desk(sqlite_url, model, quota="1 usd/month") as ada:
         heard = await ada.ask("What is 2*3?")
     assert heard.startswith("Let me see.\n\nThat was all for now")
 
@@ -152,7 +152,7 @@ async def test_a_broken_off_answer_stays(sqlite_url: str, model: ModelServer) ->
 async def test_a_budget_is_not_told_as_somebody_s_own_limit(
     sqlite_url: str, model: ModelServer
 ) -> None:
-    async with desk(sqlite_url, model, budget="1 turns/day") as ada:
+    async with desk(sqlite_url, model, budget="1 turns/month") as ada:
         await ada.ask("hi")
         heard = await ada.ask("hi")
     assert heard.startswith("That was all for now: there is a limit for everybody together.")
@@ -162,15 +162,15 @@ async def test_a_budget_is_not_told_as_somebody_s_own_limit(
 async def test_a_question_that_can_never_fit_is_told_so(
     sqlite_url: str, model: ModelServer
 ) -> None:
-    async with desk(sqlite_url, model, quota="0.01 usd/day") as ada:
+    async with desk(sqlite_url, model, quota="0.01 usd/month") as ada:
         heard = await ada.ask("word " * 70_000)
     assert heard == (
-        "This is too much at once: your limit is $0.01 a day. Send less, or begin anew with /new."
+        "This is too much at once: your limit is $0.01 a month. Send less, or begin anew with /new."
     )
 
 
 async def test_a_rest_that_is_too_small_is_told(sqlite_url: str, model: ModelServer) -> None:
     model.enqueue(Answer("Hello", cost=0.004))
-    async with desk(sqlite_url, model, quota="0.005 usd/day") as ada:
+    async with desk(sqlite_url, model, quota="0.005 usd/month") as ada:
         await ada.ask("hi")
-        assert "is $0.005 a day, and too little of it is left for this." in await ada.ask("hi")
+        assert "is $0.005 a month, and too little of it is left for this." in await ada.ask("hi")

@@ -81,16 +81,21 @@ async def test_questions_during_a_summary_cause_no_second_one(
     model.respond = talk.respond
     async with desk(sqlite_url, model, **MARKS) as ada:
         await chatter(ada, 5)
-        model.respond = lambda request: (
-            Answer("Of gardens.", first_token=0.3) if is_summary(request) else "Well."
-        )
+
+        def respond(request: ModelRequest) -> Reply:
+            if not is_summary(request):
+                return "Well."
+            model.hold()  # from its first word on
+            return "Of gardens."
+
+        model.respond = respond
         await ada.say(talk.question(6) * 3)
         await model.wait(lambda: bool(summaries(model)))
-        model.respond = lambda request: Answer("Well.", first_token=0.8)
+        model.respond = lambda request: Answer("", pieces=["Well", "."], pace=0.5)
         asked = len(model.requests)
-        with model.hold():
-            await ada.say("one more")
-            await model.seen(asked + 1)
+        await ada.say("one more")
+        await model.seen(asked + 1)
+        model.release()
         await ada.settled()
         assert model.requests[-1].prompt_tokens > 1500, "asked with all that came before"
         model.respond = talk.respond

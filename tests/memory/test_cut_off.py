@@ -15,7 +15,7 @@ from tests.memory.desk import Desk, desk
 from tests.records import Records, eventually
 
 LONG = "word " * 400
-THREE = "3 turns/day, 1 usd/day"
+THREE = "3 turns/month, 1 usd/month"
 
 
 def calls(records: Records) -> list[Any]:
@@ -46,11 +46,11 @@ def begun(here: Desk) -> bool:
 
 async def test_an_edit_is_paid_and_counts(database_url: str, model: ModelServer) -> None:
     records = Records(database_url)
-    async with desk(database_url, model, quota=THREE, budget="1 usd/day") as ada:
+    async with desk(database_url, model, quota=THREE, budget="1 usd/month") as ada:
         async with half_an_answer(ada, records) as question:
             reserved = calls(records)[0].reserved
             await ada.change(ChangeKind.EDITED, question, "Tell me another story")
-            [cut_off] = calls(records)
+            cut_off, *_ = calls(records)
             assert cut_off.settled_at is not None, "the money is free at once"
             await model.seen(2)
         cut_off, answered = calls(records)
@@ -205,7 +205,7 @@ async def test_regenerate_while_an_answer_is_written_changes_nothing(
 async def test_a_request_that_the_api_refuses_counts(sqlite_url: str, model: ModelServer) -> None:
     records = Records(sqlite_url)
     model.respond = lambda request: Fault(400)
-    async with desk(sqlite_url, model, quota="2 turns/day") as ada:
+    async with desk(sqlite_url, model, quota="2 turns/month") as ada:
         heard = [await ada.ask("hi") for _ in range(4)]
     assert [FAILED in each for each in heard] == [True, True, False, False]
     assert len(model.requests) == 2
@@ -216,7 +216,7 @@ async def test_a_request_that_the_api_refuses_counts(sqlite_url: str, model: Mod
 async def test_trying_again_counts_each_time(sqlite_url: str, model: ModelServer) -> None:
     records = Records(sqlite_url)
     model.respond = lambda request: Fault(400)
-    async with desk(sqlite_url, model, quota="3 turns/day") as ada:
+    async with desk(sqlite_url, model, quota="3 turns/month") as ada:
         await ada.ask("hi")
         [post] = ada.paper.posts
         for _ in range(8):
@@ -239,13 +239,13 @@ async def test_a_question_that_is_tried_often_counts_once(
 
 async def test_a_limit_in_tokens_holds_to_the_token(database_url: str, model: ModelServer) -> None:
     records = Records(database_url)
-    few = {"quota": "1.5k tokens/day", "max_completion_tokens": 1000, "tools": "off"}
+    few = {"quota": "1.5k tokens/month", "max_completion_tokens": 1000, "tools": "off"}
     async with desk(database_url, model, **few) as ada:
         heard = [await ada.ask("Tell me a story") for _ in range(8)]
-        assert "of 1,500 tokens a day" in await ada.ask("/usage")
+        assert "of 1,500 tokens a month" in await ada.ask("/usage")
     answered = [call for call in calls(records) if call.completion_tokens]
     assert 1 < len(answered) < 8
-    assert "1,500 tokens a day" in heard[len(answered)]
+    assert "1,500 tokens a month" in heard[len(answered)]
     used = sum(call.prompt_tokens + call.completion_tokens for call in answered)
     assert amounts(records) == {"tokens": used}
     assert used <= 1500

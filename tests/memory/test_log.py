@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.memory.desk import desk
-from tests.records import Records
+from tests.records import Records, eventually
 
 SIX = ("calculate", {"expression": "2*3"})
 SUMS = "SELECT sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), sum(cost) FROM calls"
@@ -26,6 +26,7 @@ async def test_a_line_tells_what_all_calls_together_used_and_cost(
     model.enqueue(slow, Answer("", cost=0.000042), Answer("Six.", cost=False))
     async with desk(sqlite_url, model) as ada:
         await ada.ask("What is 2*3?")
+        await eventually(lambda: bool(lines(caplog)))  # it is written after the delivery
     [line] = lines(caplog)
     [sums] = Records(sqlite_url).all(SUMS)
     told = [line[name] for name in ("prompt", "cached", "completion", "cost")]
@@ -38,10 +39,10 @@ async def test_a_line_tells_what_all_calls_together_used_and_cost(
 @pytest.mark.parametrize(
     ("said", "quota", "outcome"),
     [
-        (Fault(401), "9 turns/day", "failed"),
-        (Fault(400), "9 turns/day", "failed"),
-        (Answer("Hello", cut_after=3), "9 turns/day", "failed"),
-        (Answer("Hello"), "0.005 usd/day", "refused"),
+        (Fault(401), "9 turns/month", "failed"),
+        (Fault(400), "9 turns/month", "failed"),
+        (Answer("Hello", cut_after=3), "9 turns/month", "failed"),
+        (Answer("Hello"), "0.005 usd/month", "refused"),
     ],
 )
 async def test_a_turn_that_went_wrong_has_a_line_too(
@@ -56,6 +57,7 @@ async def test_a_turn_that_went_wrong_has_a_line_too(
     model.respond = lambda request: said
     async with desk(sqlite_url, model, quota=quota) as ada:
         await ada.ask("word " * (5000 if outcome == "refused" else 1))
+        await eventually(lambda: bool(lines(caplog)))
     [line] = lines(caplog)
     assert line["outcome"] == outcome
     [sums] = Records(sqlite_url).all(SUMS)

@@ -135,7 +135,7 @@ async def test_a_model_that_fails_between_two_calls_is_asked_on(
     database_url: str, model: ModelServer
 ) -> None:
     model.enqueue(Answer("Let me see.", tool_calls=[SIX]), *[Fault(504)] * 2, Answer("It is six."))
-    async with desk(database_url, model, quota="1 turns/day, 1 usd/day") as ada:
+    async with desk(database_url, model, quota="1 turns/month, 1 usd/month") as ada:
         heard = await ada.ask("What is 2*3?")
     records = Records(database_url)
     assert heard == "Let me see.\n\nIt is six."
@@ -153,7 +153,7 @@ async def test_a_question_that_is_handed_on_counts_once(
         Answer("Let me see.", tool_calls=[SIX]),
         "It is six.",
     )
-    quota = "1 turns/day, 1 usd/day"
+    quota = "1 turns/month, 1 usd/month"
     async with desk(database_url, model, quota=quota) as ada:
         await ada.say("What is 2*3?")
         await model.seen(2)
@@ -163,7 +163,7 @@ async def test_a_question_that_is_handed_on_counts_once(
         refused = await ada.ask("And now?")
     records = Records(database_url)
     assert heard == "Let me see.\n\nIt is six."
-    assert "your limit is 1 answer a day" in refused
+    assert "your limit is 1 answer a month" in refused
     assert [call.attempt for call in calls(records)] == [1, 1, 2, 2]
     assert sum(call.turns for call in calls(records)) == 1
     assert records.drift() == []
@@ -174,7 +174,7 @@ async def test_a_quota_that_ends_between_two_calls_ends_the_answer_kindly(
 ) -> None:
     long = "word " * 4000
     model.respond = lambda request: Answer(long, tool_calls=[SIX])
-    async with desk(sqlite_url, model, quota="0.008 usd/day") as ada:
+    async with desk(sqlite_url, model, quota="0.008 usd/month") as ada:
         heard = await ada.ask("What is 2*3?")
     records = Records(sqlite_url)
     assert "That was all for now" in heard
@@ -188,7 +188,8 @@ async def test_stop_while_a_tool_was_asked_for_leaves_a_sound_memory(
 ) -> None:
     def respond(request: ModelRequest) -> Reply:
         if request.messages[-1]["role"] == "tool":
-            return Answer("It is six, as I said before.", pace=0.2)
+            model.hold()  # from its first word on
+            return "It is six, as I said before."
         return Answer("Let me see.", tool_calls=[SIX]) if "2*3" in request.text else "Well."
 
     model.respond = respond
@@ -197,9 +198,10 @@ async def test_stop_while_a_tool_was_asked_for_leaves_a_sound_memory(
         await model.wait(lambda: len(model.requests) > 1 and bool(model.requests[1].first_token_at))
         await ada.say("/stop")
         await ada.settled()
+        await model.wait(lambda: model.requests[1].cut)
+        model.release()
         [request] = await ada.asking("hi")
     assert request.status == 200, "the strict model takes what is remembered"
-    assert model.requests[1].cut
     assert Records(sqlite_url).drift() == []
 
 
