@@ -167,7 +167,7 @@ async def test_a_refusal_is_told_once_though_what_everybody_sees_cannot_be_delet
     server: DiscordStage,
 ) -> None:
     fake = server.server
-    async with server.running(**DAY):
+    async with server.running(**ONE):
         await fake.slash(server.channel, server.ada, "ask", question="say hello")
         await server.records.idle(1)
         fake.fail("DELETE /webhooks/{id}/{token}/messages/{id}", status=401)
