@@ -32,6 +32,7 @@ from core.errors import (
 )
 from tests.fakes.discord import Channel, DiscordServer, Guild, Person
 from tests.fakes.discord.faults import Drop
+from tests.web.ports import free_port
 
 Event = InboundMessage | Change
 STOP = (Button(ChangeKind.STOP, "Stop"),)
@@ -636,8 +637,8 @@ async def test_after_a_refusal_answers_wait_for_a_new_token(
             await adapter.send(place(server, channel), "Hello", nonce="1", final=True)
 
 
-async def test_discord_out_of_reach_is_named(core: Core, unused_tcp_port: int) -> None:
-    url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
+async def test_discord_out_of_reach_is_named(core: Core) -> None:
+    url = f"http://127.0.0.1:{free_port()}/api/v10"
     with pytest.raises(Unreachable, match=f"DISCORD_API_URL: no answer from {url}"):
         async with connect("token", url, core):
             pass
@@ -682,7 +683,7 @@ async def test_a_command_is_acknowledged_though_the_core_is_stuck(
     core.free.clear()
     await server.say(channel, ada, f"{server.mention} hello")
     command = await server.slash(channel, ada, "new")
-    await server.wait(lambda: command.acknowledged, timeout=3)
+    await server.wait(lambda: command.acknowledged)
     assert command.responses == [{"type": 5}]
     core.free.set()
     await server.wait(lambda: len(core.events) == 2)
