@@ -20,6 +20,13 @@ def first_text(stage: ButtonStage) -> str:
     return stage.server.answers(stage.channel)[-1].history[0][1]
 
 
+@pytest.fixture
+def gathering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no text be shown because the machine stood still between two pieces of it."""
+    monkeypatch.setattr("core.reply._reply.GATHER", 60.0)
+
+
+@pytest.mark.usefixtures("gathering")
 async def test_a_notification_holds_a_sentence(buttons: ButtonStage, world: World) -> None:
     world.model.enqueue(Answer("".join(PIECES), pieces=PIECES, pace=0.01))
     async with buttons.running():
@@ -37,6 +44,7 @@ async def test_a_slow_model_is_not_waited_for(buttons: ButtonStage, world: World
         await buttons.records.idle(1)
 
 
+@pytest.mark.usefixtures("gathering")
 async def test_a_short_answer_is_posted_whole(buttons: ButtonStage, world: World) -> None:
     world.model.enqueue(Answer("One two three.", pieces=["One ", "two ", "three."], pace=0.01))
     async with buttons.running():

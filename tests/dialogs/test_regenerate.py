@@ -80,9 +80,9 @@ async def test_the_old_answer_stays_where_no_other_comes(
         await ask(buttons, "What shall I drink?")
         await buttons.press("Regenerate")
         await eventually(lambda: len(buttons.stands()) == 2)
+        await buttons.records.idle(3)
         assert buttons.stands()[0] == ("Tea.", REGENERATE)
         assert "(Reference " in buttons.stands()[1][0]
-        await buttons.records.idle(3)
         await buttons.press("Regenerate", 0)
         await eventually(lambda: len(buttons.stands()) == 3)
         await buttons.records.idle(5)

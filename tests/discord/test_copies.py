@@ -70,10 +70,12 @@ async def test_an_answer_that_is_not_shown_yet_replies_to_the_copy(
     stage: DiscordStage, channel: Channel, model: ModelServer
 ) -> None:
     server = stage.server
-    model.enqueue(Answer("hello", first_token=1.0))
+    model.enqueue(Answer("", pieces=["", "hello"]))
     async with stage.running():
-        original = await server.say(channel, stage.ada, f"A: {server.mention} hello")
-        copy = await copied(stage, channel, original)
+        with model.hold():
+            original = await server.say(channel, stage.ada, f"A: {server.mention} hello")
+            copy = await copied(stage, channel, original)
+            await moved(stage, copy)
         await stage.records.idle(1)
     [answer] = server.answers(channel)
     assert (answer.content, answer.reference) == ("hello", copy.id)
