@@ -73,6 +73,8 @@ async def test_a_press_that_is_too_early_by_another_limit_tells_it_anew(
                 [text.split(".")[0] for _, text in replies(buttons)] == ["hello", "one", refusal]
             )
         )
+        # A press is understood once the message with the button is known.
+        await eventually(lambda: not buttons.records.busy())
         assert "Press it again then" in await buttons.told_by_press(words.TRY_AGAIN)
     async with buttons.running(**MORE):
         await buttons.press(words.TRY_AGAIN)

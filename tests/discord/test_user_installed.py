@@ -576,12 +576,17 @@ async def test_nothing_is_exported_among_others(abroad: Abroad) -> None:
 # All around
 
 
+def gone(message: Message | None) -> bool:
+    return message is not None and message.deleted
+
+
 async def test_a_flood_of_commands_ends_and_leaves_nothing_thinking(abroad: Abroad) -> None:
     async with abroad.running(requests_per_minute=3):
         await whole(60, needed=20)
         asked = [await abroad.server.slash(abroad.channel, abroad.ada, "help") for _ in range(6)]
         stored = "SELECT count(*) FROM events"
         await eventually(lambda: abroad.records.one(stored) == 6 and not abroad.records.busy())
+        await abroad.server.wait(lambda: sum(gone(each.original) for each in asked) == 3)
     messages = [each.original for each in asked if each.original]
     assert [message.deleted for message in messages] == [False] * 3 + [True] * 3
     [notice] = [message for each in asked for message in each.followups]
