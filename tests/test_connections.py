@@ -18,6 +18,7 @@ from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.records import eventually
+from tests.web.ports import free_port
 
 BOTH = ("telegram", "discord")
 CONNECTIONS = "bots.connections"
@@ -47,15 +48,15 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_platform_that_is_away_at_the_start_is_waited_for_while_the_other_works(
     world: World,
     telegram: TelegramStage,
-    unused_tcp_port: int,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    discord_url = f"http://127.0.0.1:{unused_tcp_port}/api/v10"
+    port = free_port()
+    discord_url = f"http://127.0.0.1:{port}/api/v10"
     values = {**telegram.values(), "discord_token": "bot-token", "discord_api_url": discord_url}
     async with bot(*BOTH, **values):
         assert "How can I help you?" in await ask(telegram, "Hello")
         await eventually(lambda: bool(told(caplog)))
-        async with DiscordServer(port=unused_tcp_port) as server:
+        async with DiscordServer(port=port) as server:
             later = DiscordStage(world, server)
             await server.wait(lambda: server.gateway.sessions)
             assert "How can I help you?" in await ask(later, "Hello")

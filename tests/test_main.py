@@ -386,13 +386,14 @@ async def test_without_a_terminal_the_log_is_json_with_one_line_for_each_turn(
 async def test_a_crash_after_the_answer_leaves_its_figures_to_the_next_process(
     stage: TelegramStage,
 ) -> None:
-    stage.server.fail("sendMessage", status=500, times=3)
+    stage.server.fail("sendMessage", status=500, times=1000, delay=20)
     async with stage.process() as first:
         await stage.say("Hello there")
         answered = "SELECT count(*) FROM turns WHERE answered_at IS NOT NULL"
         await eventually(lambda: stage.records.one(answered) == 1)
         first.kill()
         await first.wait()
+    stage.server.relent()
     first.log.unlink()
     async with stage.process(log_format="json") as second:
         await stage.records.idle(1)

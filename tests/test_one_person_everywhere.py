@@ -12,6 +12,7 @@ from tests.bot import hasty_bot
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.records import Records
+from tests.windows import whole
 
 GROUPS = 50
 EACH = {"sqlite": 20, "postgresql": 6}
@@ -36,7 +37,7 @@ async def limit_a_group(url: str, chat: str) -> None:
         sessions.close()
 
 
-@pytest.mark.timeout(WITHIN + 15)
+@pytest.mark.timeout(WITHIN + 135)
 async def test_questions_in_fifty_groups_get_as_many_answers_as_the_limit(
     database_url: str, model: ModelServer
 ) -> None:
@@ -44,6 +45,7 @@ async def test_questions_in_fifty_groups_get_as_many_answers_as_the_limit(
     questions = GROUPS * EACH[engine]
     async with TelegramServer(flood=False) as telegram, contextlib.AsyncExitStack() as bots:
         ada = telegram.person(7, "Ada")
+        await whole(3600, needed=120)
         groups = [telegram.group(-(1000 + number), f"Group {number}") for number in range(GROUPS)]
         await limit_a_group(database_url, str(groups[0].id))
         for _ in range(1 if engine == "sqlite" else 2):

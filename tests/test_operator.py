@@ -178,7 +178,7 @@ async def test_a_running_worker_hears_of_it_at_once(
             await fail_once(stage, model)
             await turns(stage, "retry", "1")
             await stage.records.idle(1)
-        heard = [each.payload for each in listening.notifies(timeout=0.1)]
+        heard = [each.payload for each in listening.notifies(timeout=3)]
     assert "work" in heard
 
 
@@ -236,6 +236,8 @@ async def test_an_undeliverable_answer_is_delivered_again(stage: TelegramStage) 
         await stage.records.idle(1)
         assert "undeliverable" in (await turns(stage))[1]
         server.block(stage.ada, blocked=False)
+        muted = "SELECT count(*) FROM mutes WHERE until > CURRENT_TIMESTAMP"
+        await eventually(lambda: stage.records.one(muted) == 0)
         await turns(stage, "retry", "1")
         await eventually(lambda: stage.heard() == "it")
         await stage.records.idle(1)

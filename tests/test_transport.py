@@ -92,9 +92,9 @@ async def serving(play: Play, trust: ssl.SSLContext | None = None) -> AsyncItera
 
 @asynccontextmanager
 async def client(limits: httpx.Limits = LIMITS) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on the transport; its reads end after 5 s, which is enough for a hang to be seen."""
+    """A client on the transport; a read ends after a minute, which only ends a hang."""
     transport = Transport(httpx.create_ssl_context(), limits)
-    async with httpx.AsyncClient(transport=transport, timeout=5, trust_env=False) as made:
+    async with httpx.AsyncClient(transport=transport, timeout=60, trust_env=False) as made:
         yield made
 
 
@@ -252,7 +252,7 @@ async def test_a_response_before_the_whole_request_tells_more_than_the_broken_co
 async def test_silence_ends_a_read() -> None:
     async with serving(saying()) as server, client() as http:
         with pytest.raises(httpx.ReadTimeout):
-            await http.get(server.url, timeout=httpx.Timeout(5, read=0.05))
+            await http.get(server.url, timeout=httpx.Timeout(60, read=0.05))
         await all_closed(server)
 
 
@@ -265,7 +265,7 @@ async def test_a_server_that_takes_nothing_ends_a_write() -> None:
 
     ended = asyncio.Event()
     async with serving(deaf) as server, client() as http:
-        late = httpx.Timeout(5, write=0.05)
+        late = httpx.Timeout(60, write=0.05)
         with pytest.raises(httpx.WriteTimeout):
             await http.post(server.url, content=b"x" * 20_000_000, timeout=late)
         ended.set()
@@ -338,7 +338,7 @@ async def test_a_request_waits_until_a_connection_is_free_but_not_for_ever() -> 
     async with serving(politely) as server, client(limits) as http:
         async with http.stream("GET", server.url):
             with pytest.raises(httpx.PoolTimeout):
-                await http.get(server.url, timeout=httpx.Timeout(5, pool=0.05))
+                await http.get(server.url, timeout=httpx.Timeout(60, pool=0.05))
             waiting = asyncio.create_task(http.get(server.url))
             await asyncio.sleep(0)
         assert (await waiting).text == "hello"

@@ -34,9 +34,11 @@ def discord(world: World, discord_server: DiscordServer) -> DiscordStage:
 
 
 def assert_calm(caplog: pytest.LogCaptureFixture, most: int) -> None:
-    """Check that there were few complaints, each in one line."""
+    """Check that there were few complaints of the platforms, and that each is one line."""
     told = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert 0 < len(told) <= most, [record.getMessage() for record in told]
+    # The core also tells of a slow database.
+    few = [record.getMessage() for record in told if not record.name.startswith("core.")]
+    assert 0 < len(few) <= most, few
     assert not [record for record in told if record.exc_info or "\n" in record.getMessage()]
 
 

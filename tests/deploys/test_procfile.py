@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -35,12 +36,25 @@ NOT_QUOTED = {
 """Settings that are lists, with blanks and without quotes."""
 
 
+HONCHO = "from honcho import command, manager; manager.KILL_WAIT = 60; command.main()"
+"""Honcho as a platform: it waits as long for a process to stop, not five seconds."""
+
+
 async def test_honcho_releases_starts_and_stops_what_the_procfile_has(
     model: ModelServer, telegram_server: TelegramServer, postgres_server: URL, tmp_path: Path
 ) -> None:
     place = Place(tmp_path / "log", tmp_path, {"PYTHONPATH": str(ROOT)})
     values = {"HOST": "127.0.0.1", "SYSTEM_PROMPT": "Be brief and kind."}
-    honcho = ["honcho", "start", "--app-root", str(tmp_path), "--procfile", str(ROOT / "Procfile")]
+    honcho = [
+        sys.executable,
+        "-c",
+        HONCHO,
+        "start",
+        "--app-root",
+        str(tmp_path),
+        "--procfile",
+        str(ROOT / "Procfile"),
+    ]
     async with AsyncExitStack() as stack:
         url = stack.enter_context(postgres.database(postgres_server))
         stage = TelegramStage(World(model, url, tmp_path), telegram_server)

@@ -14,6 +14,7 @@ from tests.fakes.model import ModelServer
 from tests.fakes.telegram import Chat, TelegramServer, User
 from tests.fakes.telegram.state import Press
 from tests.records import Records, eventually
+from tests.windows import whole
 
 
 @dataclass
@@ -23,6 +24,13 @@ class World:
     model: ModelServer
     database_url: str
     directory: Path
+    _begun: bool = False
+
+    async def begin(self) -> None:
+        """Wait before the first process until no hour ends soon: windows of limits end with it."""
+        if not self._begun:
+            self._begun = True
+            await whole(3600, needed=60)
 
     def values(self, **more: object) -> dict[str, object]:
         """The settings of Parley."""
@@ -90,13 +98,18 @@ class TelegramStage:
         account = {"telegram_token": self.server.token, "telegram_api_url": self.server.url}
         return self.world.values(**account, **values)
 
-    def running(self, **values: object) -> AbstractAsyncContextManager[None]:
-        return bot(self.platform, **self.values(**values))
+    @asynccontextmanager
+    async def running(self, **values: object) -> AsyncIterator[None]:
+        await self.world.begin()
+        async with bot(self.platform, **self.values(**values)):
+            yield
 
-    def process(self, **values: object) -> AbstractAsyncContextManager[Process]:
-        return process(
-            "telegram", log=self.world.directory / "log", environment=env(self.values(**values))
-        )
+    @asynccontextmanager
+    async def process(self, **values: object) -> AsyncIterator[Process]:
+        await self.world.begin()
+        log = self.world.directory / "log"
+        async with process("telegram", log=log, environment=env(self.values(**values))) as started:
+            yield started
 
     async def say(self, text: str) -> None:
         await self.server.say(self.chat, self.ada, text)
@@ -158,12 +171,14 @@ class DiscordStage:
 
     @asynccontextmanager
     async def running(self, **values: object) -> AsyncIterator[None]:
+        await self.world.begin()
         async with bot(self.platform, **self.values(**values)):
             await self.met()
             yield
 
     @asynccontextmanager
     async def process(self, **values: object) -> AsyncIterator[Process]:
+        await self.world.begin()
         log = self.world.directory / "log"
         async with process("discord", log=log, environment=env(self.values(**values))) as started:
             await self.met()
@@ -244,6 +259,7 @@ class ConsoleStage:
 
     @asynccontextmanager
     async def process(self, **values: object) -> AsyncIterator[Process]:
+        await self.world.begin()
         started = process(
             "console",
             log=self.world.directory / "log",

@@ -123,7 +123,7 @@ async def test_buttons_of_older_answers_go_after_a_crash_too(buttons: ButtonStag
     async with buttons.running():
         await ask(buttons, "say one")
         await shows(buttons, ("one", REGENERATE))
-        buttons.server.fail(UNBUTTON[buttons.platform], status=502, delay=2)
+        buttons.server.fail(UNBUTTON[buttons.platform], status=502, delay=8)
         await buttons.say("say two")
         await eventually(lambda: len(buttons.stands()) == 2 and buttons.records.one(halfway) == 1)
     assert buttons.stands() == [("one", REGENERATE), ("two", REGENERATE)], "it ended in between"

@@ -2,7 +2,8 @@
 
 import io
 import sqlite3
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from tests.fakes.telegram import TelegramServer
 from tests.records import eventually
 
 LIMITS = "10 turns/minute, 200 turns/day, 200k tokens/week, 1 usd/month"
-SOON = {"lease_seconds": 5}
 ANSWERED = "SELECT count(*) FROM turns WHERE answer IS NOT NULL"
 
 
@@ -93,15 +93,18 @@ async def test_a_picture_that_cannot_be_drawn_leaves_the_text_alone(
 class Hasty(TelegramStage):
     """A private chat where nothing has to be slow."""
 
-    def running(self, **values: object) -> AbstractAsyncContextManager[None]:
-        return hasty_bot(self.platform, **self.values(**values))
+    @asynccontextmanager
+    async def running(self, **values: object) -> AsyncIterator[None]:
+        await self.world.begin()
+        async with hasty_bot(self.platform, **self.values(**values)):
+            yield
 
 
 async def test_a_picture_whose_upload_was_not_heard_of_stands_once(world: World) -> None:
     async with TelegramServer(flood=False) as server:
         stage = Hasty(world, server)
         server.fail("sendPhoto", drop="after", times=2)
-        async with stage.running(quota=LIMITS, **SOON):
+        async with stage.running(quota=LIMITS):
             await stage.say("/usage")
             await stage.records.idle(1)
         assert len(pictures(stage)) == 1
@@ -113,12 +116,12 @@ async def test_a_kill_between_text_and_picture_loses_and_doubles_nothing(world: 
     async with TelegramServer(flood=False) as server:
         stage = Hasty(world, server)
         server.fail("sendPhoto", delay=30)  # the photo stands, and the process never hears of it
-        async with stage.process(quota=LIMITS, **SOON) as process:
+        async with stage.process(quota=LIMITS) as process:
             await stage.say("/usage")
             await server.wait(lambda: pictures(stage))
             process.kill()
             await process.wait()
-        async with stage.running(quota=LIMITS, **SOON):
+        async with stage.running(quota=LIMITS):
             await stage.records.idle(1)
         assert len(pictures(stage)) == 1
         assert stage.place() == 2
@@ -185,7 +188,7 @@ async def test_a_commit_that_was_not_heard_keeps_the_warning(
 async def test_a_kill_after_the_warning_was_stored_tells_it_once(world: World) -> None:
     async with TelegramServer(flood=False) as server:
         stage = Hasty(world, server)
-        async with stage.process(quota="5 turns/month", **SOON) as process:
+        async with stage.process(quota="5 turns/month") as process:
             for number in range(3):
                 await stage.say(f"say {number}")
                 await stage.records.idle(number + 1)
@@ -195,7 +198,7 @@ async def test_a_kill_after_the_warning_was_stored_tells_it_once(world: World) -
             process.kill()
             await process.wait()
         server.relent()
-        async with stage.running(quota="5 turns/month", **SOON):
+        async with stage.running(quota="5 turns/month"):
             await stage.records.idle(4)
         *_, answer = server.answers(stage.chat)
         assert len(server.answers(stage.chat)) == 4

@@ -53,8 +53,8 @@ async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
         assert buttons.place() == 2
     async with buttons.running(**MORE):
         await buttons.press(words.TRY_AGAIN)
-        await buttons.records.idle(4)
         await eventually(lambda: buttons.place() == 4)
+        await buttons.records.idle(4)
     assert [text for _, text in replies(buttons)] == ["hello", "one", "two", "three"]
     assert buttons.records.one("SELECT count(*) FROM waiting") == 0
     assert buttons.records.drift() == []
@@ -73,11 +73,13 @@ async def test_a_press_that_is_too_early_by_another_limit_tells_it_anew(
                 [text.split(".")[0] for _, text in replies(buttons)] == ["hello", "one", refusal]
             )
         )
+        # A press is understood once the message with the button is known.
+        await eventually(lambda: not buttons.records.busy())
         assert "Press it again then" in await buttons.told_by_press(words.TRY_AGAIN)
     async with buttons.running(**MORE):
         await buttons.press(words.TRY_AGAIN)
-        await buttons.records.idle(3)
         await eventually(lambda: replies(buttons)[-1][1] == "two")
+        await buttons.records.idle(3)
     assert len(model.requests) == 3
     assert buttons.records.drift() == []
 
@@ -133,12 +135,12 @@ async def test_a_kill_right_after_the_press_answers_each_question_once(
     async with buttons.running(**ONE):
         await ask_all(buttons, "say one", "say two")
     with model.hold():
-        async with buttons.process(**MORE, lease_seconds=5) as process:
+        async with buttons.process(**MORE) as process:
             await buttons.press(words.TRY_AGAIN)
             await model.seen(2)
             process.kill()
             await process.wait()
-    async with buttons.running(**MORE, lease_seconds=5):
+    async with buttons.running(**MORE):
         await buttons.records.idle(3)
     assert [text for _, text in replies(buttons)] == ["hello", "one", "two"]
     assert buttons.records.drift() == []

@@ -99,8 +99,8 @@ async def test_a_group_that_hides_nothing_shows_the_refusal_to_all(group: Group,
         assert len(said(group, group.chat)) == 2
     async with group.running(**MORE):
         await group.press(words.TRY_AGAIN)
-        await group.records.idle(2)
         await eventually(lambda: said(group, group.chat)[-1] == "one")
+        await group.records.idle(2)
     assert len(said(group, group.chat)) == 2
 
 
@@ -158,6 +158,7 @@ async def test_a_refused_slash_command_is_told_one_person_and_answered_to_all(
         await server.records.idle(3)
         await eventually(lambda: server.place() == 2)
         await eventually(lambda: not notice.buttons)
+        await server.records.idle(3)
     assert press.followups == []
     assert [text.split("\n")[0] for text, _ in server.stands()] == ["hello", "one"]
     assert server.records.drift() == []

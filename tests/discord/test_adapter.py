@@ -31,9 +31,9 @@ from core.errors import (
     Undeliverable,
     Unreachable,
 )
-from tests.core.test_db import reserved_port
 from tests.fakes.discord import Channel, DiscordServer, Guild, Person
 from tests.fakes.discord.faults import Drop
+from tests.web.ports import free_port
 
 Event = InboundMessage | Change
 STOP = (Button(ChangeKind.STOP, "Stop"),)
@@ -674,11 +674,10 @@ async def test_after_a_refusal_answers_wait_for_a_new_token(
 
 
 async def test_discord_out_of_reach_is_named(core: Core) -> None:
-    with reserved_port() as reserved:
-        url = f"http://127.0.0.1:{reserved.getsockname()[1]}/api/v10"
-        with pytest.raises(Unreachable, match=f"DISCORD_API_URL: no answer from {url}"):
-            async with connect("token", url, core):
-                pass
+    url = f"http://127.0.0.1:{free_port()}/api/v10"
+    with pytest.raises(Unreachable, match=f"DISCORD_API_URL: no answer from {url}"):
+        async with connect("token", url, core):
+            pass
 
 
 async def test_a_start_that_is_limited_tells_for_how_long(

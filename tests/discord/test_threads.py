@@ -34,6 +34,12 @@ def channel(stage: DiscordStage, guild: Guild) -> Channel:
     return stage.server.channel(guild, "general")
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the platform's code warned of; the core also tells of a slow database."""
+    found = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    return [each.getMessage() for each in found if not each.name.startswith("core.")]
+
+
 async def test_a_thread_that_the_bot_was_called_into_needs_no_further_mention(
     stage: DiscordStage, channel: Channel, bob: Person
 ) -> None:
@@ -125,8 +131,8 @@ async def test_without_the_content_intent_mentions_replies_and_commands_are_answ
     assert server.answers(stage.channel)[-1].content == "in private"
     mention, reply, withheld, _ = [each.content for each in server.answers(talk)]
     assert (mention, reply, withheld) == ("mention", "reply", WITHHELD)
-    warnings = [each for each in caplog.records if each.levelno >= logging.WARNING]
-    assert ["Message Content Intent" in each.getMessage() for each in warnings] == [True]
+    [warning] = warnings(caplog)
+    assert "Message Content Intent" in warning
     assert server.violations == []
 
 
@@ -153,5 +159,5 @@ async def test_hidden_channels_disturb_nothing(
         await stage.records.idle(2)
     assert server.answers(channel)[0].content == "one"
     assert server.answers(where)[-1].content == "two"
-    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert not warnings(caplog)
     assert server.violations == []

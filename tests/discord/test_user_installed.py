@@ -15,6 +15,7 @@ from tests.fakes.discord.records import EPHEMERAL, TOKEN_LIFE, Interaction, Mess
 from tests.fakes.model import Answer, Fault, ModelServer
 from tests.fakes.rubbish import SHAPES
 from tests.records import eventually
+from tests.windows import whole
 
 LONG = "\n\n".join(f"Paragraph {number}. " + "Words go on. " * 60 for number in range(7))
 """An answer of four messages."""
@@ -591,6 +592,7 @@ async def test_nothing_is_exported_among_others(abroad: Abroad) -> None:
 
 async def test_a_flood_of_commands_ends_and_leaves_nothing_thinking(abroad: Abroad) -> None:
     async with abroad.running(requests_per_minute=3):
+        await whole(60, needed=20)
         asked = [await abroad.server.slash(abroad.channel, abroad.ada, "help") for _ in range(6)]
         stored = "SELECT count(*) FROM events"
         await eventually(lambda: abroad.records.one(stored) == 6 and not abroad.records.busy())

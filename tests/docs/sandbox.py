@@ -13,7 +13,7 @@ from tests.bot import ROOT
 
 PARTS = ("bots", "core", "docs", "migrations", "tests", "Makefile", "pyproject.toml")
 PINS = ("requirements.txt", "requirements-dev.txt")
-PATIENCE = 60
+PATIENCE = 120
 """The seconds after which a command counts as lost: a bound, no assertion."""
 
 

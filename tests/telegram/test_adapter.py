@@ -401,7 +401,7 @@ async def test_a_telegram_that_is_slow_to_tell_the_admins_is_asked_once(
 ) -> None:
     """All later updates wait for its answer."""
     monkeypatch.setattr("bots.telegram.admins.PATIENCE", 0.1)
-    telegram.fail("getChatMember", delay=0.5, times=9)
+    telegram.fail("getChatMember", delay=600, times=9)
     group = telegram.group(-500, "Friends", admins=[ada])
     for _ in range(3):
         await telegram.say(group, ada, "/persona You are a cat.")

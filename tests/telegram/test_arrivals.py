@@ -1,7 +1,8 @@
 """Everything that people show to the bot reaches it: replies, forwards, other speakers, edits."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ async def open_stage(
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a question wait for its next piece even if the machine stands still between them."""
+    monkeypatch.setattr("core.pieces.GATHER", timedelta(seconds=4))
+
+
+@pytest.fixture
 def bob(stage: TelegramStage) -> User:
     return stage.server.person(1002, "Bob")
 
@@ -47,9 +54,12 @@ def crew(stage: TelegramStage) -> Chat:
     return stage.server.supergroup(-1001, "Crew", admins=[stage.ada])
 
 
-def hasty(stage: TelegramStage, **values: object) -> AbstractAsyncContextManager[None]:
+@asynccontextmanager
+async def hasty(stage: TelegramStage, **values: object) -> AsyncIterator[None]:
     """Run Parley without its pauses between two answers in one chat."""
-    return hasty_bot("telegram", **stage.values(**values))
+    await stage.world.begin()
+    async with hasty_bot("telegram", **stage.values(**values)):
+        yield
 
 
 def asked(model: ModelServer, number: int = -1) -> list[Any]:
@@ -199,6 +209,7 @@ async def test_what_the_bot_cannot_read_gets_a_sentence(
 # Forwards
 
 
+@pytest.mark.usefixtures("patient")
 async def test_forwards_sent_at_once_are_one_question_with_their_authors(
     stage: TelegramStage, model: ModelServer, bob: User
 ) -> None:
@@ -249,6 +260,7 @@ async def test_a_forward_before_its_comment_in_a_group_belongs_to_it(
     assert len(server.answers(group)) == open_stage.records.turns() == 2
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_bare_mention_is_the_comment_of_a_forward_behind_it(
     open_stage: TelegramStage, model: ModelServer
 ) -> None:

@@ -61,6 +61,7 @@ async def test_what_takes_too_long_is_to_be_sent_again_and_stored_once(
     box, taken, held = Mailbox(), list[int](), asyncio.Event()
     async with reading(box, taken, held):
         assert await asyncio.gather(*(box.put({"update_id": n}) for n in (1, 2))) == [False, False]
+        monkeypatch.undo()
         held.set()
         assert await box.put({"update_id": 3})
     assert taken == [1, 3], "nobody waits for the second any more"
@@ -75,6 +76,7 @@ async def test_a_thousand_updates_that_time_out_leave_nothing(
         for _ in range(3):
             puts = (box.put({"update_id": number}) for number in range(999))
             assert not any(await asyncio.gather(*puts)), "there was room for all"
+        monkeypatch.undo()
         held.set()
         assert await box.put({"update_id": 5000})
     assert taken == [0, 5000]

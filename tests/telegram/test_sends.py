@@ -1,7 +1,7 @@
 """Messages whose fate is not known, that fail alone, or that the bot may not write at all."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,8 +36,11 @@ def utc() -> str:
 class HastyStage(TelegramStage):
     """A private chat where nothing has to be slow."""
 
-    def running(self, **values: object) -> AbstractAsyncContextManager[None]:
-        return hasty_bot(self.platform, **self.values(**values))
+    @asynccontextmanager
+    async def running(self, **values: object) -> AsyncIterator[None]:
+        await self.world.begin()
+        async with hasty_bot(self.platform, **self.values(**values)):
+            yield
 
 
 @pytest.fixture
@@ -282,7 +285,7 @@ async def test_where_the_bot_may_not_write_nothing_is_asked_and_nothing_charged(
     async with stage.running(quota="5 turns/day, 1 usd/month", budget="20 usd/month"):
         await stage.say("Hello")
         await records.idle(1)
-        assert model.requests[0].cut, "the call ends early"
+        await model.wait(lambda: model.requests[0].cut)  # the call ends early
         for text in ("Hello?", "/help", "Anybody?"):
             await stage.say(text)
         await records.idle(4)

@@ -1,6 +1,7 @@
 """Whole turns on Telegram, in private chats and in groups."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ def stage(
 ) -> TelegramStage:
     """A private chat with Ada, on either database."""
     return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a question wait for its next piece even if the machine stands still between them."""
+    monkeypatch.setattr("core.pieces.GATHER", timedelta(seconds=4))
 
 
 @pytest.fixture
@@ -76,15 +83,14 @@ async def test_a_killed_answer_is_finished_in_its_message(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     server = stage.server
-    async with stage.process(lease_seconds=5) as process:
+    async with stage.process() as process:
         with model.hold():
             await server.say(stage.chat, stage.ada, "count to 100")
             await stage.records.posted()
             shown = server.answers(stage.chat)[0].message_id
             process.kill()
             await process.wait()
-    # On PostgreSQL the dead worker's lease has to run out first.
-    async with stage.running(lease_seconds=5):
+    async with stage.running():
         await stage.records.idle(1)
     [answer] = server.answers(stage.chat)
     assert answer.message_id == shown
@@ -121,7 +127,7 @@ async def test_a_pasted_text_is_one_question(stage: TelegramStage, model: ModelS
         await stage.server.paste(stage.chat, stage.ada, "word " * 2000)
         await stage.records.idle(1)
     assert stage.records.turns() == 1
-    asked = model.requests[0].messages[-1]["content"]
+    asked = model.requests[-1].messages[-1]["content"]
     assert "".join(asked.split()).count("word") == 2000
 
 
@@ -132,7 +138,7 @@ async def test_a_text_pasted_in_a_group_is_one_question(
     async with stage.running():
         await server.paste(group, stage.ada, f"@{server.username} " + "word " * 2000)
         await stage.records.idle(1)
-    asked = model.requests[0].messages[-1]["content"]
+    asked = model.requests[-1].messages[-1]["content"]
     assert "".join(asked.split()).count("word") == 2000
     assert stage.records.turns() == 1
 
@@ -146,10 +152,10 @@ async def test_all_photos_of_an_album_in_a_group_are_seen(
         for colour, caption in (("red", ""), ("green", call), ("blue", "")):
             await server.photo(group, stage.ada, photo(colour), caption, album="77")
         await stage.records.idle(1)
+        parts = model.requests[-1].messages[-1]["content"]
         await server.photo(group, stage.ada, photo("white"))
         await server.say(group, stage.ada, f"@{server.username} Thanks")
         await stage.records.idle(2)
-    parts = model.requests[0].messages[-1]["content"]
     assert [part["type"] for part in parts] == ["text", *["image_url"] * 3]
     assert stage.records.turns() == 2
 
@@ -179,9 +185,10 @@ async def test_a_forward_follows_its_comment_in_a_group_too(
 ) -> None:
     server, group = stage.server, stage.group()
     async with stage.running():
-        comment = await server.say(group, stage.ada, f"@{server.username} Summarise this")
-        await server.forward(group, stage.ada, "All cats are grey.", beside=comment)
-        await eventually(lambda: "grey" in str([each.messages for each in model.requests]))
+        with model.hold():  # an answer that stands is not begun again
+            comment = await server.say(group, stage.ada, f"@{server.username} Summarise this")
+            await server.forward(group, stage.ada, "All cats are grey.", beside=comment)
+            await eventually(lambda: "grey" in str([each.messages for each in model.requests]))
         await stage.records.idle(1)
     assert len(server.answers(group)) == stage.records.turns() == 1
 
@@ -229,6 +236,7 @@ async def test_a_photo_outlives_a_fault_of_telegram(
     assert [part["type"] for part in request.messages[-1]["content"]] == ["text", "image_url"]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_an_album_that_cannot_be_read_is_refused_once(
     stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -242,6 +250,7 @@ async def test_an_album_that_cannot_be_read_is_refused_once(
     assert (answer.buttons, model.requests) == ([], [])
 
 
+@pytest.mark.usefixtures("patient")
 async def test_the_readable_pieces_of_an_album_are_answered(
     stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -251,7 +260,7 @@ async def test_the_readable_pieces_of_an_album_are_answered(
         await server.photo(stage.chat, stage.ada, photo("red"), album="77")
         await stage.records.idle(1)
     assert len(server.answers(stage.chat)) == 1
-    [text, image] = model.requests[0].messages[-1]["content"]
+    [text, image] = model.requests[-1].messages[-1]["content"]
     assert ("cannot read it: videos" in text["text"], image["type"]) == (True, "image_url")
 
 
@@ -309,7 +318,7 @@ async def test_stop_ends_the_answer_where_it_is(stage: TelegramStage, model: Mod
             await server.press(server.answers(stage.chat)[0], "Stop", stage.ada)
             await stage.records.idle(1)
         await server.wait(lambda: "Stop" not in server.answers(stage.chat)[0].buttons)
-        assert model.requests[0].cut
+        await model.wait(lambda: model.requests[0].cut)
     assert "500" not in server.answers(stage.chat)[0].text
     assert stage.records.one("SELECT outcome FROM turns") == "stopped"
     assert stage.records.drift() == []
@@ -355,12 +364,13 @@ async def test_who_waits_for_a_silent_model_is_told_before_it_is_given_up(
     stage: TelegramStage, model: ModelServer
 ) -> None:
     server = stage.server
-    model.enqueue(Answer("Here I am.", first_token=1.0))
+    model.enqueue(Answer("", pieces=["", "Here I am."]))
     async with stage.running(notice_after=0.1):
-        await server.say(stage.chat, stage.ada, "Hello")
-        await server.wait(
-            lambda: [each.text for each in server.answers(stage.chat)] == [MODEL_SILENT]
-        )
+        with model.hold():
+            await server.say(stage.chat, stage.ada, "Hello")
+            await server.wait(
+                lambda: [each.text for each in server.answers(stage.chat)] == [MODEL_SILENT]
+            )
         [answer] = server.answers(stage.chat)
         await server.wait(lambda: answer.text == "Here I am.")
         await stage.records.idle(1)
@@ -543,9 +553,11 @@ async def test_a_flood_limit_delays_an_answer_but_loses_nothing(
 ) -> None:
     server = stage.server
     server.fail("editMessageText", status=429, retry_after=3)
-    model.enqueue(Answer("Some words that come in pieces, and then the end.", pace=0.02))
+    model.enqueue(Answer("Some words that come in pieces, and then the end."))
     async with stage.running():
-        await server.say(stage.chat, stage.ada, "Hello")
+        with model.hold():
+            await server.say(stage.chat, stage.ada, "Hello")
+            await stage.records.posted()  # what follows is an edit
         await stage.records.idle(1)
     assert [call.method for call in server.calls if call.status == 429] == ["editMessageText"]
     [answer] = server.answers(stage.chat)
@@ -574,7 +586,7 @@ async def test_an_edit_while_the_first_text_is_on_its_way_holds_nobody_up(
     server = stage.server
     bob = server.person(1002, "Bob")
     home = server.private(bob)
-    server.fail("sendMessage", delay=4, chat=stage.chat)
+    server.fail("sendMessage", delay=600, chat=stage.chat)
     async with stage.running():
         with model.hold():
             question = await server.say(stage.chat, stage.ada, "count to 50")
@@ -584,6 +596,7 @@ async def test_an_edit_while_the_first_text_is_on_its_way_holds_nobody_up(
         await server.say(home, bob, "Hello")
         await server.wait(lambda: bool(server.answers(home)))
         assert [call.status for call in server.calls if call.chat == stage.chat.id][-1] == 0
+        server.relent()
         await stage.records.idle(2)
     [answer] = server.answers(stage.chat)
     assert "1, 2" not in answer.text
@@ -591,10 +604,11 @@ async def test_an_edit_while_the_first_text_is_on_its_way_holds_nobody_up(
 
 
 async def test_stop_between_two_starts_keeps_the_shown_text(
-    stage: TelegramStage, model: ModelServer
+    stage: TelegramStage, model: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = Answer("It is six and nothing else.", cut_after=3)
     model.enqueue(broken, broken)
+    monkeypatch.setattr("core.chat._chat.PAUSES", (0.5, 6.0))
     async with stage.running():
         await stage.say("What is 2*3?")
         await model.seen(2)

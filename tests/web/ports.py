@@ -1,21 +1,35 @@
 """Ports of this machine that nobody uses, and a client that asks on one."""
 
 import asyncio
+import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Self
 
 import httpx
 
 from tests.records import PATIENCE
 
+FIRST, EACH, WORKERS = 10_000, 1_000, 20
+"""The first port of the tests, how many each process of the tests has, and for how many processes.
+
+All lie below those that the system gives to connections and to servers that ask for any port. So
+nobody takes one between `free_port` and the server that is to have it.
+"""
+
+_tries = count(os.getpid())
+
 
 def free_port() -> int:
-    """Return the number of a port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """Return the number of a port that nobody uses now, and that no other test gets meanwhile."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    while True:
+        port = FIRST + EACH * worker + next(_tries) % EACH
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @dataclass
@@ -66,18 +80,25 @@ class Probe:
             while line not in await self.text("/metrics"):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
 
-    async def until_heard(self, within: float) -> None:
-        """Wait until `/healthz` tells that the account gave a sign less than `within` seconds ago.
+    async def until_it_tells(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until something holds for what `/healthz` tells, and return it.
 
-        A busy machine may hold up one sign, not all.
+        One answer serves everybody for a second, so it may be older than what a test has seen.
         """
         async with asyncio.timeout(PATIENCE):
-            while await self._silence() >= within:  # noqa: ASYNC110 - as above
+            while not holds(told := await self.health()):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
+        return told
 
-    async def _silence(self) -> float:
-        seconds: float = (await self.health())["accounts"][0]["heard_seconds_ago"]
-        return seconds
+    async def until_state(self, state: str) -> None:
+        """Wait until `/healthz` tells that the account is in a state."""
+        await self.until_it_tells(lambda told: told["accounts"][0]["state"] == state)
+
+    async def until_page(self, path: str, status: int, text: str) -> None:
+        """Wait until a page has a status and a text."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.get(path) != (status, text):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
 
     async def _status_of(self, path: str) -> int:
         try:

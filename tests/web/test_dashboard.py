@@ -48,6 +48,7 @@ async def test_an_operator_signs_in_looks_and_leaves(stage: TelegramStage) -> No
         left = await visitor.post(f"{PATH}/logout", page)
         assert left.headers["location"] == f"{PATH}/login"
         assert (await visitor.get()).status_code == 303
+        await stage.records.idle(2)  # the code is a turn of its own
     code = "SELECT count(*) FROM turns WHERE answer LIKE '%for the dashboard%'"
     assert stage.records.one(code) == 0, "a code that was delivered stands nowhere"
 
@@ -66,6 +67,7 @@ async def test_a_failed_turn_is_replayed(stage: TelegramStage, model: ModelServe
         assert (done.status_code, done.headers["location"]) == (303, f"{PATH}/turns")
         assert "2: queued" in text_of(await visitor.get(f"{PATH}/turns"))
         await eventually(lambda: "secret words" in stage.heard())
+        await stage.records.idle(3)
         again = await visitor.get(f"{PATH}/turns")
         assert "queued" not in text_of(again), "the answer to an order is shown once"
         assert "No turn is in trouble" in text_of(again)

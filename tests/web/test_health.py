@@ -158,10 +158,12 @@ async def test_a_bot_tells_when_it_heard_telegram_and_nothing_of_people(
     async with stage.running(port=port), Probe.of(port) as probe:
         await probe.until("/healthz", 200)
         await ask(stage, "Hello, my name is Ada")
+        await probe.until_state("listening")
+        health = await probe.until_it_tells(
+            lambda told: told["accounts"][0]["heard_seconds_ago"] is not None
+        )
         told = await probe.text("/healthz")
-        health = await probe.health()
     [account] = health["accounts"]
-    assert account["state"] == "listening"
     assert 0 <= account["heard_seconds_ago"] < 60
     assert account["account"] == stage.server.bot_id
     assert health["database"]["answers"]
@@ -179,7 +181,8 @@ async def test_discord_tells_of_its_heartbeats(
         async with stage.running(port=port), Probe.of(port) as probe:
             await probe.until("/healthz", 200)
             await asyncio.sleep(3.5)
-            await probe.until_heard(3.0)  # a beat was acknowledged since the session began
+            # A beat was acknowledged since the session began.
+            await probe.until_it_tells(lambda told: told["accounts"][0]["heard_seconds_ago"] < 3)
 
 
 async def test_a_telegram_that_answers_no_poll_is_told(stage: TelegramStage) -> None:
@@ -197,7 +200,7 @@ async def test_a_process_is_not_ready_before_a_platform_has_answered(stage: Tele
     port = free_port()
     async with stage.running(port=port), Probe.of(port) as probe:
         await probe.until("/livez", 200)
-        assert await probe.get("/readyz") == (503, "No platform is connected yet.\n")
+        await probe.until_page("/readyz", 503, "No platform is connected yet.\n")
         stage.server.relent()
         await probe.until("/readyz", 200)
 
@@ -271,8 +274,8 @@ async def test_a_second_process_stands_by_and_is_ready(shared: TelegramStage) ->
         async with shared.process(port=second), Probe.of(second) as other:
             await other.until("/readyz", 200)
             await other.until("/healthz", 200)
-            states = [(await each.health())["accounts"][0]["state"] for each in (one, other)]
-    assert states == ["listening", "standing by"]
+            await one.until_state("listening")
+            await other.until_state("standing by")
 
 
 async def test_a_process_that_stops_is_alive_and_not_ready(
@@ -285,8 +288,7 @@ async def test_a_process_that_stops_is_alive_and_not_ready(
             await stage.say("count to 40")
             await model.seen(1)
             running.terminate()
-            await probe.until("/readyz", 503)
-            assert await probe.get("/readyz") == (503, "The process is stopping.\n")
+            await probe.until_page("/readyz", 503, "The process is stopping.\n")
             assert await probe.status("/livez") == 200
         assert await running.wait() == 0
 

@@ -17,7 +17,7 @@ from tests.dialogs.stages import DiscordStage, TelegramStage, World, ask
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import Fault, ModelServer
 from tests.fakes.telegram import TelegramServer
-from tests.records import eventually
+from tests.records import PATIENCE, eventually
 from tests.web.ports import Probe, free_port
 
 MODEL = "x-ai/grok-4-fast-non-reasoning"
@@ -76,11 +76,21 @@ async def figures(probe: Probe) -> Samples:
     return Samples(page)
 
 
+async def settled(probe: Probe, turns: int) -> Samples:
+    """Return the figures once so many turns are counted, which is after their delivery."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = await figures(probe)
+            if found.of("parley_turns_total") >= turns and not found.of("parley_turns_running"):
+                return found
+            await asyncio.sleep(0.05)
+
+
 async def test_a_turn_is_counted(stage: TelegramStage, probe: Probe) -> None:
     async with stage.running(metrics_port=port_of(probe)):
         await ask(stage, "Hello")
         await ask(stage, "/help")
-        found = await figures(probe)
+        found = await settled(probe, 2)
     turn = {"platform": "telegram", "kind": "chat"}
     assert found.of("parley_turns_total", outcome="ok", **turn) == 1
     assert found.of("parley_turns_total", kind="command") == 1
@@ -131,7 +141,7 @@ async def test_discord_is_counted(
     stage = DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
     async with stage.running(metrics_port=port_of(probe)):
         await ask(stage, "Hello")
-        found = await figures(probe)
+        found = await settled(probe, 1)
     assert found.of("parley_turns_total", platform="discord", outcome="ok", kind="chat") == 1
     assert found.of("parley_reconnects", platform="discord") == 0
 
@@ -142,7 +152,7 @@ async def test_errors_of_the_model_are_counted_by_their_kind(
     model.enqueue(Fault(500), Fault(402))
     async with stage.running(metrics_port=port_of(probe)):
         await ask(stage, "Hello")
-        found = await figures(probe)
+        found = await settled(probe, 1)
     duration = "gen_ai_client_operation_duration_seconds_count"
     assert found.of(duration, error_type="ModelBusy") == 1
     assert found.of(duration, error_type="CreditUsedUp") == 1
@@ -156,7 +166,7 @@ async def test_flood_limits_and_reconnects_are_counted(stage: TelegramStage, pro
     async with stage.running(metrics_port=port_of(probe)):
         await ask(stage, "Hello")
         await eventually(lambda: stage.server.polling)
-        found = await figures(probe)
+        found = await settled(probe, 1)
     assert found.of("parley_flood_limits_total", platform="telegram") == 1
     assert found.of("parley_reconnects", platform="telegram") == 1
 
@@ -170,7 +180,7 @@ async def test_an_answer_that_cannot_be_delivered_is_counted(
             await model.seen(1)
             stage.server.block(stage.ada)
         await stage.records.idle(1)
-        found = await figures(probe)
+        found = await settled(probe, 1)
     assert found.of("parley_turns_total", outcome="undeliverable") == 1
 
 

@@ -1,5 +1,7 @@
 """Faults on order, for the next calls of a method."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -54,6 +56,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
+        self._cleared = asyncio.Event()
 
     def add(self, fault: Fault) -> None:
         """Let a fault happen; KeyError for a method that does not exist."""
@@ -62,8 +65,16 @@ class Faults:
         self._waiting.append(fault)
 
     def clear(self) -> None:
-        """Forget the faults that are still to happen."""
+        """Forget the faults that are still to happen, and let late answers go out now."""
         self._waiting.clear()
+        self._cleared.set()
+        self._cleared = asyncio.Event()
+
+    async def delay(self, fault: Fault) -> None:
+        """Wait for as long as a fault makes an answer late."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(fault.delay):
+                await self._cleared.wait()
 
     def take(self, call: Call) -> Fault | None:
         """The fault that hits this call."""

@@ -513,7 +513,7 @@ class TelegramServer:
         return self._wire.rubbish
 
     def relent(self) -> None:
-        """Let no more of the faults on order happen."""
+        """Let no more of the faults on order happen, and late answers go out."""
         self._wire.faults.clear()
 
     # How the bot is told

@@ -1,6 +1,5 @@
 """The bot's side: the Bot API over HTTP."""
 
-import asyncio
 import gzip
 import json
 import time
@@ -102,14 +101,14 @@ class Wire:
         refusal = fault.refusal()
         if refusal is not None:
             self._begin_wait(call, fault)
-            await asyncio.sleep(fault.delay)
+            await self.faults.delay(fault)
             raise refusal
         return await self._fail_after(call, fault)
 
     async def _fail_after(self, call: Call, fault: Fault) -> web.Response:
         response = await self._carry_out(call)
         self._state.pulse.beat()
-        await asyncio.sleep(fault.delay)
+        await self.faults.delay(fault)
         if fault.drop == "after":
             raise Cut
         if fault.drop == "within":
