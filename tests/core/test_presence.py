@@ -91,12 +91,16 @@ async def test_a_living_process_that_loses_its_session_is_not_taken_for_dead(
         present(postgres_sessions, postgres_url, "one") as one,
         present(postgres_sessions, postgres_url, "two") as two,
     ):
-        before = await number_of(postgres_sessions, "two")
-        for _ in range(3):
+        numbers = {await number_of(postgres_sessions, "two"), None}
+
+        async def has_another() -> bool:
+            return await number_of(postgres_sessions, "two") not in numbers
+
+        for times in range(1, 4):
             await cut(postgres_sessions, "two")
-            await rows.until(lambda: is_registered(postgres_sessions, "two"))
-        assert await number_of(postgres_sessions, "two") != before
-        await rows.until(lambda: asyncio.sleep(0, two.crew.confirmed == 3))
+            await rows.until(has_another)
+            assert two.crew.confirmed == times
+            numbers.add(await number_of(postgres_sessions, "two"))
         assert "its session is lost" in caplog.text
         async with present(postgres_sessions, postgres_url, "three"):
             pass
