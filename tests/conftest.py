@@ -14,6 +14,7 @@ from sqlalchemy import URL
 
 from core import db
 from tests import postgres
+from tests.dialogs.stages import World
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -130,3 +131,21 @@ async def discord_server() -> AsyncIterator[DiscordServer]:
     """Discord, with its rate limits."""
     async with DiscordServer() as server:
         yield server
+
+
+@pytest.fixture
+def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
+    """The surroundings of a stage, with SQLite."""
+    return World(model, sqlite_url, tmp_path)
+
+
+@pytest.fixture
+def either_world(model: ModelServer, database_url: str, tmp_path: Path) -> World:
+    """The surroundings of a stage, once on each engine."""
+    return World(model, database_url, tmp_path)
+
+
+@pytest.fixture
+def shared_world(model: ModelServer, postgres_url: str, tmp_path: Path) -> World:
+    """The surroundings of stages whose processes share a database."""
+    return World(model, postgres_url, tmp_path)

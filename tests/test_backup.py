@@ -28,10 +28,8 @@ NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+def stage(either_world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(either_world, telegram_server)
 
 
 @pytest.fixture

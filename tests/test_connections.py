@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -15,18 +14,12 @@ from core.errors import RetryAfter, SettingsError
 from tests.bot import bot, process
 from tests.dialogs.stages import DiscordStage, TelegramStage, World, ask, env
 from tests.fakes.discord import DiscordServer
-from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.records import eventually
 from tests.web.ports import free_port
 
 BOTH = ("telegram", "discord")
 CONNECTIONS = "bots.connections"
-
-
-@pytest.fixture
-def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
-    return World(model, sqlite_url, tmp_path)
 
 
 @pytest.fixture

@@ -20,10 +20,8 @@ from tests.records import eventually
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+def stage(either_world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(either_world, telegram_server)
 
 
 async def turns(stage: TelegramStage, *arguments: str) -> tuple[int, str]:

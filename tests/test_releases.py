@@ -28,10 +28,8 @@ BEFORE = os.environ.get("RELEASE_BEFORE") or (TAGS[-1] if TAGS else "")
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+def stage(either_world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(either_world, telegram_server)
 
 
 def test_the_notes_tell_what_each_migration_since_the_last_release_does() -> None:

@@ -68,10 +68,8 @@ async def end(process: asyncio.subprocess.Process) -> int:
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+def stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(world, telegram_server)
 
 
 @pytest.mark.parametrize("kind", [closed, unread])

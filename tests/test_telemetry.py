@@ -61,10 +61,8 @@ async def collector() -> AsyncIterator[Collector]:
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+def stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(world, telegram_server)
 
 
 async def test_a_failed_turn_is_reported_without_words(

@@ -19,11 +19,6 @@ BOTH = ("telegram", "discord")
 
 
 @pytest.fixture
-def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
-    return World(model, sqlite_url, tmp_path)
-
-
-@pytest.fixture
 def telegram(world: World, telegram_server: TelegramServer) -> TelegramStage:
     return TelegramStage(world, telegram_server)
 

@@ -60,10 +60,8 @@ async def _locking(url: str) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+def stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(world, telegram_server)
 
 
 def test_a_question_of_a_newer_release_can_be_read() -> None:

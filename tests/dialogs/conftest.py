@@ -1,7 +1,5 @@
 """The stages on which the dialogs are held."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.dialogs.stages import (
@@ -12,14 +10,7 @@ from tests.dialogs.stages import (
     TelegramStage,
     World,
 )
-from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
-
-
-@pytest.fixture
-def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
-    """A model server and an SQLite database; the core's tests cover both engines."""
-    return World(model, sqlite_url, tmp_path)
 
 
 @pytest.fixture

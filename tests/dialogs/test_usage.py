@@ -4,7 +4,6 @@ import io
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,11 +22,10 @@ LIMITS = "10 turns/minute, 200 turns/day, 200k tokens/week, 1 usd/month"
 ANSWERED = "SELECT count(*) FROM turns WHERE answer IS NOT NULL"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, model: ModelServer, tmp_path: Path) -> World:
-    """A model server and a database of each engine."""
-    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
-    return World(model, request.getfixturevalue(name), tmp_path)
+@pytest.fixture
+def world(either_world: World) -> World:
+    """The surroundings of all stages here, once on each engine."""
+    return either_world
 
 
 def pictures(stage: ButtonStage) -> list[Image.Image]:

@@ -1,7 +1,5 @@
 """Questions that a limit refused: they wait under one notice, and a press asks them again."""
 
-from pathlib import Path
-
 import pytest
 
 from core import words
@@ -13,11 +11,10 @@ from tests.records import eventually
 ONE, MORE = {"quota": "1 turn/month"}, {"quota": "100 turns/month"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, model: ModelServer, tmp_path: Path) -> World:
-    """A model server and a database of each engine."""
-    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
-    return World(model, request.getfixturevalue(name), tmp_path)
+@pytest.fixture
+def world(either_world: World) -> World:
+    """The surroundings of all stages here, once on each engine."""
+    return either_world
 
 
 async def ask_all(stage: ButtonStage, *questions: str) -> None:

@@ -1,7 +1,6 @@
 """What concerns one person in a group is shown to that person alone, where the platform can."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -9,18 +8,16 @@ from core import words
 from tests.dialogs.stages import DiscordStage, TelegramStage, World
 from tests.fakes.discord import DiscordServer
 from tests.fakes.discord.records import EPHEMERAL
-from tests.fakes.model import ModelServer
 from tests.fakes.telegram import Chat, TelegramServer
 from tests.records import eventually
 
 ONE, MORE = {"quota": "1 turn/month"}, {"quota": "100 turns/month"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, model: ModelServer, tmp_path: Path) -> World:
-    """A model server and a database of each engine."""
-    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
-    return World(model, request.getfixturevalue(name), tmp_path)
+@pytest.fixture
+def world(either_world: World) -> World:
+    """The surroundings of all stages here, once on each engine."""
+    return either_world
 
 
 # Telegram

@@ -1,7 +1,6 @@
 """Who may speak to the bot on Discord, through the whole bot."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,19 +13,15 @@ from tests.records import eventually
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, discord_server: DiscordServer, database_url: str, tmp_path: Path
-) -> DiscordStage:
+def stage(either_world: World, discord_server: DiscordServer) -> DiscordStage:
     """A direct message with Ada, on either database."""
-    return DiscordStage(World(model, database_url, tmp_path), discord_server)
+    return DiscordStage(either_world, discord_server)
 
 
 @pytest.fixture
-def here(
-    model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
-) -> DiscordStage:
+def here(world: World, discord_server: DiscordServer) -> DiscordStage:
     """The same on SQLite."""
-    return DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
+    return DiscordStage(world, discord_server)
 
 
 async def operate(stage: DiscordStage, work: db.Work[object]) -> object:

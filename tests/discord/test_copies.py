@@ -1,7 +1,5 @@
 """Messages that a bot deletes and posts anew by a webhook, under another name."""
 
-from pathlib import Path
-
 import pytest
 
 from bots.discord.copies import WAIT
@@ -14,10 +12,8 @@ FILE = ("notes.txt", b"The meeting is at noon.", "text/plain")
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
-) -> DiscordStage:
-    return DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
+def stage(world: World, discord_server: DiscordServer) -> DiscordStage:
+    return DiscordStage(world, discord_server)
 
 
 @pytest.fixture

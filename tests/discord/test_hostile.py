@@ -149,10 +149,8 @@ async def test_no_spoilt_event_becomes_one_that_cannot_be_stored(
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, discord_server: DiscordServer, database_url: str, tmp_path: Path
-) -> DiscordStage:
-    return DiscordStage(World(model, database_url, tmp_path), discord_server)
+def stage(either_world: World, discord_server: DiscordServer) -> DiscordStage:
+    return DiscordStage(either_world, discord_server)
 
 
 async def answered(stage: DiscordStage, channel: Channel, who: Person, word: str) -> None:

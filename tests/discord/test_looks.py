@@ -1,7 +1,6 @@
 """Whatever people look at on Discord reaches the model: what they reply to, forward, or sit in."""
 
 import zlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import Channel, DiscordServer
 from tests.fakes.discord.records import FORUM
-from tests.fakes.model import ModelServer
 
 
 def png() -> bytes:
@@ -34,10 +32,8 @@ EMBED = {
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
-) -> DiscordStage:
-    return DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
+def stage(world: World, discord_server: DiscordServer) -> DiscordStage:
+    return DiscordStage(world, discord_server)
 
 
 @pytest.fixture

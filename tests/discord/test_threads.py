@@ -1,7 +1,6 @@
 """Threads with the bot in them, servers that withhold content, and channels out of its sight."""
 
 import logging
-from pathlib import Path
 
 import pytest
 
@@ -9,14 +8,11 @@ from core.words import WITHHELD
 from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import Channel, DiscordServer, Guild, Person
 from tests.fakes.discord.records import CATEGORY, FORUM, TEXT, VOICE
-from tests.fakes.model import ModelServer
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
-) -> DiscordStage:
-    return DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
+def stage(world: World, discord_server: DiscordServer) -> DiscordStage:
+    return DiscordStage(world, discord_server)
 
 
 @pytest.fixture

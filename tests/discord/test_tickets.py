@@ -1,7 +1,6 @@
 """Tickets of slash commands: an answer replaces "is thinking…", or "is thinking…" goes away."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -17,11 +16,9 @@ NEVER = Answer("never said", stall_after=0)
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, discord_server: DiscordServer, database_url: str, tmp_path: Path
-) -> DiscordStage:
+def stage(either_world: World, discord_server: DiscordServer) -> DiscordStage:
     """Ada alone with Parley, once on each database."""
-    return DiscordStage(World(model, database_url, tmp_path), discord_server)
+    return DiscordStage(either_world, discord_server)
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Whole turns on Discord: in servers, and with trouble at the gateway."""
 
-from pathlib import Path
-
 import pytest
 
 from core.words import MODEL_WAITS
@@ -12,11 +10,9 @@ from tests.records import eventually
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, discord_server: DiscordServer, sqlite_url: str, tmp_path: Path
-) -> DiscordStage:
+def stage(world: World, discord_server: DiscordServer) -> DiscordStage:
     """Ada, a server with a channel, and Parley."""
-    return DiscordStage(World(model, sqlite_url, tmp_path), discord_server)
+    return DiscordStage(world, discord_server)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.docs.commands import NOT_RUN, Session, of, sessions
 from tests.docs.pages import read
 from tests.docs.sandbox import Sandbox, build
 from tests.fakes.discord import DiscordServer
-from tests.fakes.model import Fault, ModelServer
+from tests.fakes.model import Fault
 from tests.fakes.model.server import MODEL
 from tests.fakes.telegram import TelegramServer
 from tests.records import eventually
@@ -26,10 +26,8 @@ PRICES = {"prompt": "0.0000002", "input_cache_read": "0.00000005", "completion":
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+def stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(world, telegram_server)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ from tests.bot import Process, bot, process
 from tests.core.conftest import connected
 from tests.dialogs.stages import DiscordStage, TelegramStage, World, env
 from tests.fakes.discord import DiscordServer
-from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 
 
@@ -42,9 +40,9 @@ class Pair:
 
 
 @pytest.fixture
-def world(model: ModelServer, database_url: str, tmp_path: Path) -> World:
-    """A model server and a database, once on each engine."""
-    return World(model, database_url, tmp_path)
+def world(either_world: World) -> World:
+    """The surroundings of all stages here, once on each engine."""
+    return either_world
 
 
 @pytest.fixture

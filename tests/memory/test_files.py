@@ -86,11 +86,6 @@ Files = TelegramFiles | DiscordFiles
 
 
 @pytest.fixture
-def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
-    return World(model, sqlite_url, tmp_path)
-
-
-@pytest.fixture
 def telegram(world: World, telegram_server: TelegramServer) -> TelegramFiles:
     return TelegramFiles(world, telegram_server)
 

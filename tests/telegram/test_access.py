@@ -1,7 +1,5 @@
 """Who may speak to the bot on Telegram, through the whole bot."""
 
-from pathlib import Path
-
 import pytest
 
 from core import access, db, words
@@ -15,19 +13,15 @@ from tests.records import eventually
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path
-) -> TelegramStage:
+def stage(either_world: World, telegram_server: TelegramServer) -> TelegramStage:
     """A private chat with Ada, on either database."""
-    return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+    return TelegramStage(either_world, telegram_server)
 
 
 @pytest.fixture
-def here(
-    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
+def here(world: World, telegram_server: TelegramServer) -> TelegramStage:
     """The same on SQLite."""
-    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+    return TelegramStage(world, telegram_server)
 
 
 async def operate(stage: TelegramStage, work: db.Work[object]) -> object:

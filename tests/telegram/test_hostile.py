@@ -1,14 +1,12 @@
 """No update can end the process, hold up another one, or come back at the next start."""
 
 import logging
-from pathlib import Path
 
 import pytest
 
 from core.adapter import Event
 from core.events import LONGEST_ID, cleaned
 from tests.dialogs.stages import TelegramStage, World
-from tests.fakes.model import ModelServer
 from tests.fakes.telegram import Chat, TelegramServer, User
 from tests.hostile import Json, Spoiler, is_storable, texts
 from tests.records import eventually
@@ -68,10 +66,8 @@ def test_no_spoilt_update_becomes_an_event_that_cannot_be_stored() -> None:
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+def stage(either_world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(either_world, telegram_server)
 
 
 async def answered(stage: TelegramStage, chat: Chat, who: User, word: str) -> None:

@@ -16,11 +16,9 @@ from tests.records import eventually
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path
-) -> TelegramStage:
+def stage(either_world: World, telegram_server: TelegramServer) -> TelegramStage:
     """A private chat with Ada, on either database."""
-    return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+    return TelegramStage(either_world, telegram_server)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +13,6 @@ from bots.telegram.polling import KINDS
 from bots.telegram.subscription import secret_of
 from tests.bot import hasty_bot, process
 from tests.dialogs.stages import TelegramStage, World, ask, env
-from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.fakes.telegram.webhooks import SECRET
 from tests.records import PATIENCE, eventually
@@ -31,26 +29,20 @@ async def server() -> AsyncIterator[TelegramServer]:
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, sqlite_url, tmp_path), server)
+def stage(world: World, server: TelegramServer) -> TelegramStage:
+    return TelegramStage(world, server)
 
 
 @pytest.fixture
-def each(
-    model: ModelServer, server: TelegramServer, database_url: str, tmp_path: Path
-) -> TelegramStage:
+def each(either_world: World, server: TelegramServer) -> TelegramStage:
     """A stage on each of the databases."""
-    return TelegramStage(World(model, database_url, tmp_path), server)
+    return TelegramStage(either_world, server)
 
 
 @pytest.fixture
-def shared(
-    model: ModelServer, server: TelegramServer, postgres_url: str, tmp_path: Path
-) -> TelegramStage:
+def shared(shared_world: World, server: TelegramServer) -> TelegramStage:
     """A stage whose processes share a database."""
-    return TelegramStage(World(model, postgres_url, tmp_path), server)
+    return TelegramStage(shared_world, server)
 
 
 def answered(stage: TelegramStage) -> list[str]:

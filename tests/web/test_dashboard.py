@@ -1,7 +1,6 @@
 """The dashboard of a running bot: who gets in, what they see, and what they can do."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +12,14 @@ from tests.web.operators import PATH, Visitor, account_of, dashboard, text_of, t
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, database_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, database_url, tmp_path), telegram_server)
+def stage(either_world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(either_world, telegram_server)
 
 
 @pytest.fixture
-def quick_stage(
-    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
+def quick_stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
     """The same on SQLite alone, for what has nothing to do with the database."""
-    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+    return TelegramStage(world, telegram_server)
 
 
 async def test_an_operator_signs_in_looks_and_leaves(stage: TelegramStage) -> None:

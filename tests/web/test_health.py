@@ -30,18 +30,14 @@ WELL = Vitals([Hearing("telegram", "1", State.LISTENING, True, 3.0)], 0.01, True
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+def stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(world, telegram_server)
 
 
 @pytest.fixture
-def shared(
-    model: ModelServer, telegram_server: TelegramServer, postgres_url: str, tmp_path: Path
-) -> TelegramStage:
+def shared(shared_world: World, telegram_server: TelegramServer) -> TelegramStage:
     """A stage whose processes share a database."""
-    return TelegramStage(World(model, postgres_url, tmp_path), telegram_server)
+    return TelegramStage(shared_world, telegram_server)
 
 
 @asynccontextmanager

@@ -35,10 +35,8 @@ by themselves."""
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+def stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(world, telegram_server)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import gzip
 import socket
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +13,6 @@ from aiohttp import web
 from bots.web import Pages, Ports, answering
 from tests.bot import ROOT, process
 from tests.dialogs.stages import TelegramStage, World, env
-from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.web.ports import Probe, free_port
 
@@ -136,10 +134,8 @@ async def test_by_default_it_answers_on_every_address() -> None:
 
 
 @pytest.fixture
-def stage(
-    model: ModelServer, telegram_server: TelegramServer, sqlite_url: str, tmp_path: Path
-) -> TelegramStage:
-    return TelegramStage(World(model, sqlite_url, tmp_path), telegram_server)
+def stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
+    return TelegramStage(world, telegram_server)
 
 
 @pytest.mark.parametrize("setting", ["PORT", "METRICS_PORT"])
