@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy import URL, make_url
 
 from core import db
+from tests import records
 
 with warnings.catch_warnings():
     # It warns at import where XDG_RUNTIME_DIR is not set, as in a container, and does without.
@@ -91,6 +92,7 @@ def database(server: URL, template: str = "template1") -> Iterator[str]:
     try:
         yield render(server.set(database=name))
     finally:
+        records.leave(name)
         # Another connection: the test may have restarted the server.
         with administer(server) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -30,24 +30,28 @@ PATIENCE = 120
 
 
 _engines: dict[str, Engine] = {}
-"""The engine of the database that was read last."""
+"""The engines of the databases that were read: to make one takes longer than most queries."""
 
 
 def _engine(url: str) -> Engine:
-    """Return the engine of a database: to make one anew takes longer than most queries.
+    """Return the engine of a database.
 
-    A server starts a process for each connection, so connections to it are kept until another
-    database is read. Those to a file are not, because it may be moved or deleted.
+    A server starts a process for each connection, so one is kept. None to a file is, because it may
+    be moved or deleted.
     """
     if url not in _engines:
-        for engine in _engines.values():
-            engine.dispose()
-        _engines.clear()
         made = make_url(normal_url(url))
-        is_file = made.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"poolclass": NullPool} if is_file else {"pool_pre_ping": True}
-        _engines[url] = create_engine(made, **options)
+        pool: dict[str, Any] = {"pool_size": 1, "max_overflow": -1, "pool_pre_ping": True}
+        if made.get_backend_name() == "sqlite":
+            pool = {"poolclass": NullPool}
+        _engines.setdefault(url, create_engine(made, **pool))
     return _engines[url]
+
+
+def leave(database: str) -> None:
+    """Close the connections that are kept to a database of the server."""
+    for url in [url for url, engine in _engines.items() if engine.url.database == database]:
+        _engines.pop(url).dispose()
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ async def test_who_follows_the_page_on_a_laptop_and_on_a_server_gets_answers(
     with (tmp_path / "etc/parley/env").open("a") as settings:
         settings.write(dotenv(values))
     (tmp_path / "var/lib/parley").mkdir(parents=True)
-    (tree / "parley.db").rename(tmp_path / "var/lib/parley/parley.db")
+    shutil.move(tree / "parley.db", tmp_path / "var/lib/parley/parley.db")
     await place.type_in(here(operate))
     assert "People on the busiest day: 1" in place.said()
 
