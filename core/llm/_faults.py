@@ -39,6 +39,8 @@ _TOKENS = re.compile(r"\b\d(?:\d{2,8}|\d{0,2}(?:,\d{3}){1,3})(?= tokens|\b[^.\n]
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}", re.ASCII)
 _READ = 2000
 """The characters of an error in which its kind is looked for."""
+SHORT = 4000
+"""The characters of a request that take less than 20 ms to compare with an error."""
 
 WRONG_KEY = "MODEL_API_KEY is missing or wrong: the model API does not accept it; set a valid key"
 _NO_RIGHTS = "the account behind MODEL_API_KEY may not do this: look at its plan and its rights"
@@ -291,20 +293,25 @@ async def refuse_status(
     status = response.status_code
     if 200 <= status < 300:
         return
-    body = await _body(response)
-    # In a thread: a long prompt is compared with the error for many milliseconds.
-    told = await asyncio.to_thread(lambda: read(body, secret, said()))
+    told = await _told(await _body(response), secret, said())
     raise fault(status, told, model=model, retry_after=wait_of(response.headers, told.all))
 
 
 async def reported(body: object, model: str, secret: str, said: Callable[[], str]) -> ModelError:
     """Return the error for one that a server reports inside a 200."""
-    told = await asyncio.to_thread(lambda: read(body, secret, said()))  # as above
+    told = await _told(body, secret, said())
     wait = wait_of({}, told.all)
     status = told.status or _status_by_words(told)
     if status < 400:
         return ModelBusy(f"the server reports: {told.words}", wait)
     return fault(status, told, model=model, retry_after=wait)
+
+
+async def _told(body: object, secret: str, said: str) -> Told:
+    """Read an error; in a thread, if the request is long with which it is compared."""
+    if len(said) <= SHORT:
+        return read(body, secret, said)
+    return await asyncio.to_thread(read, body, secret, said)
 
 
 def _status_by_words(told: Told) -> int:
