@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
@@ -77,8 +77,13 @@ def say_number(one: str, other: str, number: int) -> str:
     return _directed(spoken, _catalogue(spoken).ngettext(one, other, number))
 
 
-@cache
+@lru_cache(maxsize=1)
 def _catalogue(code: str) -> NullTranslations:
+    """Return the sentences of a language, most of which nobody will hear.
+
+    To read them takes 0.5 ms. To keep those of all languages, which the menus of commands need at
+    each start, takes 0.4 MB.
+    """
     with (CATALOGUES / code / "LC_MESSAGES" / f"{DOMAIN}.mo").open("rb") as file:
         return GNUTranslations(file)
 
