@@ -303,7 +303,7 @@ async def _page(session: Session, announcement: Any, after_id: int) -> Sequence[
     return (await session.scalars(_PAGE, values)).all()
 
 
-_newest = _turns.alias("newest")
+_newest = models.other_turns
 _NEWEST = (
     select(func.max(_newest.c.id))
     .where(

@@ -20,7 +20,7 @@ ANY = 2**62
 """All owners' ids lie between -ANY and ANY; those of groups are negative."""
 
 _turns = models.turns
-_newer = _turns.alias("newer")
+_newer = models.other_turns
 _events = models.events
 _uses = models.attachment_uses
 _messages = models.messages

@@ -72,7 +72,7 @@ _MAY_GO_ON = (
 )
 
 # So are the requests of a person.
-_theirs = _turns.alias("theirs")
+_theirs = models.other_turns
 _IS_THEIRS = _theirs.c.user_id == _identities.c.user_id
 _MADE = select(func.count()).where(_IS_THEIRS, _theirs.c.created_at >= _MINUTE).scalar_subquery()
 _OTHER = (

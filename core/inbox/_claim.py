@@ -35,7 +35,7 @@ from core.lines import FIRST, LAST, LATER, ONCE
 from core.models import FENCED, Instant
 from core.turns import Outcome, Question, Turn
 
-_other = turns.alias("other")
+_other = models.other_turns
 _conversations = models.conversations
 _workers = models.workers
 

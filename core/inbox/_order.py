@@ -10,12 +10,13 @@ from typing import Any
 
 from sqlalchemy import Integer, bindparam, case, exists, func, or_, select, union_all, update
 
+from core import models
 from core.db import Session
 from core.inbox._tables import turns
 from core.lines import ALONE, FIRST, LAST, LATER, line_after
 from core.models import Instant
 
-_other = turns.alias("other")
+_other = models.other_turns
 _IS_LEFT = _other.c.delivered_at.is_(None)
 # Announcements are in nobody's way.
 _IS_ASKED = _other.c.line.is_distinct_from(LAST)

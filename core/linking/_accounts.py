@@ -15,7 +15,7 @@ _identities = models.identities
 _conversations = models.conversations
 _turns = models.turns
 _posts = models.posts
-_newer = _turns.alias("newer")
+_newer = models.other_turns
 
 
 @dataclass(frozen=True, slots=True)

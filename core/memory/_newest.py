@@ -13,7 +13,7 @@ from core.posts import chat_of
 from core.turns import IDS_PER_TURN, Turn, content_of
 
 _turns = models.turns
-_newer = _turns.alias("newer")
+_newer = models.other_turns
 _own = messages.alias("own")
 _after = messages.alias("after")
 

@@ -15,7 +15,7 @@ from core.models._figures import (
     waits,
 )
 from core.models._fleet import listeners, mutes, pauses, workers
-from core.models._inbox import FENCED, FORGOTTEN, WAITING, events, posts, turns
+from core.models._inbox import FENCED, FORGOTTEN, WAITING, events, other_turns, posts, turns
 from core.models._logins import logins, visits
 from core.models._memory import (
     NOWHERE,
@@ -71,6 +71,7 @@ __all__ = [
     "moved_groups",
     "mutes",
     "notices",
+    "other_turns",
     "partial_index",
     "pauses",
     "posts",

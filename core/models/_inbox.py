@@ -110,6 +110,9 @@ Its columns tell its state: waiting (no worker), running (a worker), answered, d
 is the fencing token of every write.
 """
 
+other_turns = turns.alias("other")
+"""Another turn in a statement. All statements share it, because its columns take 90 KB."""
+
 events = Table(
     "events",
     metadata,
