@@ -195,7 +195,12 @@ async def test_the_state_of_an_error_tells_whether_it_may_pass(
         (sqlite3.SQLITE_IOERR_FSYNC, True),
         (sqlite3.SQLITE_ERROR, False),
         (sqlite3.SQLITE_READONLY_DBMOVED, True),
+        (sqlite3.SQLITE_PERM, True),
+        (sqlite3.SQLITE_CANTOPEN_FULLPATH, True),
+        (sqlite3.SQLITE_PROTOCOL, True),
         (sqlite3.SQLITE_CORRUPT, False),
+        (sqlite3.SQLITE_SCHEMA, False),
+        (sqlite3.SQLITE_NOTADB, False),
     ],
 )
 def test_the_code_of_a_sqlite_error_tells_whether_it_may_pass(code: int, may_pass: bool) -> None:
