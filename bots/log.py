@@ -1,38 +1,20 @@
 """The log: a line for each event, in JSON or fit for a terminal, without secrets and words.
 
-Parley and its libraries write it by `logging`; structlog makes the lines. What a record carries
-in `extra` becomes the fields of its line.
+Parley and its libraries write it by `logging`. What a record carries in `extra` becomes the fields
+of its line.
 """
 
+import json
 import logging
 import re
 import sys
 import traceback
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal
 
 from core.plain import line, unquoted, visible
-
-
-@contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """Let imports in this context find some optional packages missing, unless they are loaded."""
-    missing = [name for name in names if name not in sys.modules]
-    for name in missing:
-        sys.modules[name] = None  # type: ignore[assignment]  # Python's own sign for a missing one
-    try:
-        yield
-    finally:
-        for name in missing:
-            del sys.modules[name]
-
-
-with _without("rich", "colorama"):  # 4 MB to draw tracebacks, which we write ourselves
-    import structlog
-    from structlog.typing import EventDict
 
 Layout = Literal["auto", "json", "text"]
 
@@ -67,39 +49,38 @@ class Mask:
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-class Lines(structlog.stdlib.ProcessorFormatter):
+_OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+"""The attributes of a record that are not from its `extra`; formatters add the last two."""
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the fields of an event in their order."""
+    fields: dict[str, Any] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "event": fit(record.name, record.getMessage()),
+        **{name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD},
+    }
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        fields["exception"] = list(trace_of(error))
+    return fields
+
+
+class Lines(logging.Formatter):
     """Writes an event as one line; a traceback is told without the values in its errors."""
 
     def __init__(self, secrets: Collection[str] = (), *, as_json: bool = False) -> None:
         """Make a formatter for JSON or for a terminal."""
+        super().__init__()
         self._mask = Mask(secrets)
-        render = structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else self._as_text
-        super().__init__(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
-            processors=[self._describe, self._fit, render],
-        )
+        self._as_json = as_json
 
-    def _describe(self, _logger: Any, _name: str, event: EventDict) -> EventDict:
-        """Return the fields of an event in their order."""
-        record: logging.LogRecord = event.pop("_record")
-        event.pop("_from_structlog")
-        told = str(event.pop("event"))
-        event.pop("stack_info", None)
-        _, error, _ = event.pop("exc_info", None) or (None, None, None)
-        described: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": fit(record.name, told),
-            **event,
-        }
-        if error is not None:
-            described["exception"] = list(trace_of(error))
-        return described
-
-    def _fit(self, _logger: Any, _name: str, event: EventDict) -> EventDict:
-        """Mask and bound everything that is not a number."""
-        return {name: self._fitted(value) for name, value in event.items()}
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of an event."""
+        event = {name: self._fitted(value) for name, value in _fields(record).items()}
+        return json.dumps(event, ensure_ascii=False) if self._as_json else self._as_text(event)
 
     def _fitted(self, value: object) -> object:
         if value is None or isinstance(value, bool | int | float):
@@ -108,7 +89,7 @@ class Lines(structlog.stdlib.ProcessorFormatter):
             return [self._fitted(each) for each in value]
         return self._mask(str(value))
 
-    def _as_text(self, _logger: Any, _name: str, event: EventDict) -> str:
+    def _as_text(self, event: dict[str, Any]) -> str:
         at = datetime.fromisoformat(event.pop("time")).astimezone()
         level, name, told = (event.pop(key) for key in ("level", "logger", "event"))
         trace = event.pop("exception", [])
