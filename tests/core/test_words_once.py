@@ -1,4 +1,4 @@
-"""What was said stands once: memory holds the words of a delivered turn."""
+"""Words stand once: memory holds those of a delivered turn."""
 
 from typing import Any
 
