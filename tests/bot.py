@@ -16,7 +16,9 @@ from bots.loading import load
 from bots.platform import Platform
 from core.adapter import Adapter, Address, Known
 from core.settings import Settings
-from tests.forks import ROOT, Fork, fork
+from tests.forks import Fork, fork
+
+ROOT = Path(__file__).parent.parent
 
 
 class Hasty:

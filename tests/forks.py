@@ -25,7 +25,6 @@ MODULES = (
     *("bots.telegram.markup", "bots.discord.adapter", "bots.web", "uvloop", "psycopg"),
 )
 """The modules that a running bot loads on most platforms and databases."""
-ROOT = Path(__file__).parent.parent
 MOST = 1 << 20
 """The bytes of a request: the arguments, the folder and the environment of a bot."""
 
@@ -91,7 +90,7 @@ def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     with theirs:
         server = subprocess.Popen(  # noqa: S603 - this file
             [sys.executable, "-m", "tests.forks", str(theirs.fileno())],
-            cwd=ROOT,
+            cwd=Path(__file__).parent.parent,
             env={"PATH": os.environ["PATH"]},
             pass_fds=[theirs.fileno()],
             stdin=nothing,
