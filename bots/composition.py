@@ -22,6 +22,7 @@ from core.alerts import EVERY, Watch
 from core.announcements import Announcer
 from core.chat import Chat
 from core.clock import Clock
+from core.delivery import Delivery
 from core.errands import Errands
 from core.errors import SettingsError
 from core.health import Health
@@ -100,6 +101,7 @@ async def run(
                 notice=watch.notice,
                 tell=tell,
             ),
+            Delivery(sessions, rules, now=clock.now),
             {},
             now=clock.now,
             concurrency=loaded.concurrency,

@@ -16,6 +16,7 @@ from bots.loading import load
 from bots.platform import Platform
 from core.adapter import Adapter, Address, Known
 from core.settings import Settings
+from tests.forks import Fork, fork
 
 ROOT = Path(__file__).parent.parent
 
@@ -103,7 +104,7 @@ def settings(**values: object) -> Settings:
 class Process:
     """`python -m bots` as a process of its own."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Fork
     log: Path
 
     def kill(self) -> None:
@@ -130,25 +131,31 @@ async def process(
     log: Path,
     environment: Mapping[str, str],
     output: Path | None = None,
-    root: Path = ROOT,
+    root: Path | None = None,
 ) -> AsyncIterator[Process]:
     """Start `python -m bots`; whatever happens, it does not outlive the test.
 
-    `log` gets its standard error, `output` what it prints (the log too, if not given). `root` is
-    the folder of the code.
+    `log` gets its standard error, `output` what it prints (the log too, if not given). The code is
+    loaded already, unless `root` names its folder: then Python starts anew.
     """
+    environment = {"PATH": os.environ["PATH"], "LOG_FORMAT": "text", **environment}
     with log.open("ab") as errors, (output or log).open("ab") as printed:
-        started = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bots",
-            *arguments,
-            cwd=root,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=printed,
-            stderr=errors,
-            env={"PATH": os.environ["PATH"], "LOG_FORMAT": "text", **environment},
-        )
+        if root is None:
+            started: asyncio.subprocess.Process | Fork = await fork(
+                arguments, folder=ROOT, environment=environment, output=printed, errors=errors
+            )
+        else:
+            started = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "bots",
+                *arguments,
+                cwd=root,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=printed,
+                stderr=errors,
+                env=environment,
+            )
     try:
         yield Process(started, log)
     finally:

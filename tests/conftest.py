@@ -13,7 +13,7 @@ from hypothesis import settings
 from sqlalchemy import URL
 
 from core import db
-from tests import postgres
+from tests import forks, postgres
 from tests.dialogs.stages import World
 from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
@@ -57,6 +57,11 @@ gc.disable()
 def pytest_configure() -> None:
     """Keep the tests' files in memory, where there is room: SQLite syncs at each commit."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(postgres.scratch()))
+
+
+def pytest_unconfigure() -> None:
+    """End the process that forks bots."""
+    forks.stop()
 
 
 def pytest_collection_finish() -> None:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bots.log import Mask
 from bots.telemetry import Reports, Spans
-from tests.bot import process
+from tests.bot import ROOT, process
 from tests.dialogs.stages import TelegramStage, World, env
 from tests.fakes.model import Fault, ModelServer
 from tests.fakes.telegram import TelegramServer
@@ -119,7 +119,8 @@ async def test_a_missing_package_is_one_line(
     hidden.mkdir()
     (hidden / f"{module}.py").write_text("raise ImportError")
     values = {**env(stage.values()), name: value, "PYTHONPATH": str(hidden)}
-    async with process("telegram", log=tmp_path / "log", environment=values) as started:
+    log = tmp_path / "log"
+    async with process("telegram", log=log, environment=values, root=ROOT) as started:
         assert await started.wait() == 2
         [told] = started.lines()
     assert told.startswith(f"{name}: a package for it is missing; run: pip install {package}")

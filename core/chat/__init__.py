@@ -1,7 +1,6 @@
-"""The chat: the model answers turns, and the answers are delivered."""
+"""The first step of a turn: the model answers it, and the answer is stored."""
 
 from core.chat._chat import Chat
-from core.chat._delivery import EXCUSED
 from core.chat._terms import Terms
 
-__all__ = ["EXCUSED", "Chat", "Terms"]
+__all__ = ["Chat", "Terms"]

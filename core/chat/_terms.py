@@ -1,7 +1,15 @@
-"""The operator's terms, which apply to every answer."""
+"""The terms and the means of all attempts of a process."""
 
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 
+from core import attachments
+from core.attachments import Room
+from core.db import Sessions
+from core.llm import LLM
 from core.memory import Context, Marks
 from core.messages import ChatMessage, Usage, system
 from core.quota import Rules
@@ -11,7 +19,7 @@ from core.turns import Turn
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The settings for the answer to a turn and for its cost."""
+    """The operator's settings for the answer to a turn and for its cost."""
 
     model: str
     system_prompt: str
@@ -72,3 +80,20 @@ class Terms:
             return usage.cost
         tokens = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
         return self.prices.cost(model, *tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Everything that the attempts of a process share."""
+
+    sessions: Sessions
+    llm: LLM
+    terms: Terms
+    now: Callable[[], datetime]
+    arriving: Room = field(default_factory=partial(Room, attachments.ARRIVING))
+    leaving: Room = field(default_factory=partial(Room, attachments.LEAVING))
+    told: deque[tuple[int, str]] = field(
+        default_factory=partial(deque[tuple[int, str]], maxlen=1000)
+    )
+    """The conversations, and models, of which people know what the model cannot take; after a
+    restart they are told again."""

@@ -5,6 +5,7 @@ A tool must be safe to run twice: a turn that starts again calls it again.
 
 import asyncio
 import inspect
+import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,8 +16,9 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
+from core import memory
 from core.characters import clean
-from core.messages import ChatMessage, ToolCall
+from core.messages import ChatMessage, ToolCall, system
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,11 @@ class Toolbox:
         self._called: Counter[str] = Counter()
         self.schemas = tuple(tool.schema for tool in tools)
         """The form of the API. The same tools give the same bytes, so the prompt cache holds."""
+
+    @property
+    def tokens(self) -> int:
+        """The size of the tools in a prompt, as an estimate."""
+        return memory.estimate(system(json.dumps(self.schemas))) if self.schemas else 0
 
     async def run_all(self, calls: Sequence[ToolCall]) -> list[ChatMessage]:
         """Run calls side by side. Return a message for each, in order, also for a failed one."""

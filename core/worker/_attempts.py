@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from core import inbox, posts, tallies, words
 from core.chat import Chat
 from core.db import TRANSIENT, Session, Sessions, timed_out, transact
+from core.delivery import Delivery
 from core.errors import (
     DeliveryError,
     LeaseLost,
@@ -47,6 +48,7 @@ class Attempts:
         self,
         sessions: Sessions,
         chat: Chat,
+        delivery: Delivery,
         now: Callable[[], datetime],
         *,
         backoff: float,
@@ -62,6 +64,7 @@ class Attempts:
         """
         self._sessions = sessions
         self._chat = chat
+        self._delivery = delivery
         self._now = now
         self._backoff = backoff
         self._followed = followed
@@ -109,7 +112,7 @@ class Attempts:
             run.turn = await answer(turn, run.reply)
         elif is_over:
             raise Undeliverable("the platform did not take it in time")
-        if await self._chat.delivery.deliver(run.turn, run.reply, last=self._is_last(run.turn)):
+        if await self._delivery.deliver(run.turn, run.reply, last=self._is_last(run.turn)):
             self._followed()
         waited = (self._now() - turn.created_at).total_seconds()
         outcome = str(run.turn.outcome)
@@ -202,6 +205,6 @@ class Attempts:
     async def _give_up(self, run: Run, error: Undeliverable) -> None:
         log.warning("turn %s: cannot be delivered: %s", run.turn.reference, error)
         with contextlib.suppress(LeaseLost):
-            if await self._chat.delivery.give_up(run.turn, run.reply, error):
+            if await self._delivery.give_up(run.turn, run.reply, error):
                 self._followed()
             self._tell(GivenUp(run.turn.address.platform, run.turn.kind))

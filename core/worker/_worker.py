@@ -14,6 +14,7 @@ from core import fleet, inbox, words
 from core.adapter import Account, Adapter
 from core.chat import Chat
 from core.db import LOOK, TRANSIENT, WORK, Session, Sessions, may_pass, notify, reason, transact
+from core.delivery import Delivery
 from core.errors import LeaseLost
 from core.gates import Gates, happens
 from core.lines import ALONE, FIRST, LAST, LATER, SHAKEN, UNASKED, line_after
@@ -52,6 +53,7 @@ class Worker:
         worker_id: str,
         sessions: Sessions,
         chat: Chat,
+        delivery: Delivery,
         adapters: Mapping[Account, Adapter],
         *,
         now: Callable[[], datetime],
@@ -94,6 +96,7 @@ class Worker:
         self._attempts = Attempts(
             sessions,
             chat,
+            delivery,
             now,
             backoff=backoff,
             followed=self._wake.set,

@@ -1,4 +1,4 @@
-"""Who may speak to the bot: strangers, blocked people, invites, and groups by list."""
+"""Access to the bot: strangers, blocked people, invites, and groups by list."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""What is forgotten is out of reach at once; it is deleted later, in steps, through any crash."""
+"""Forgotten words are out of reach at once; they are deleted later, in steps, through any crash."""
 
 import asyncio
 from typing import Any

@@ -56,7 +56,7 @@ async def say(
 
 
 async def seen(sessions: Sessions, who: Speaker, name: str = "next", **changes: Any) -> str:
-    """What a new turn would see, in short: "a? a! b? b!"."""
+    """Return the context of a new turn, in short: "a? a! b? b!"."""
     return words(await recall(sessions, await asked(sessions, who, name, **changes)))
 
 

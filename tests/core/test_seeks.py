@@ -1,4 +1,4 @@
-"""What an account has to know to catch up costs the same, however much was said in its chats."""
+"""Catching up costs the same, however much was said in the chats of an account."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""What was said stands once: memory holds the words of a delivered turn."""
+"""Words stand once: memory holds those of a delivered turn."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import delete
 
 from core import inbox, memory, operations
 from core.adapter import Attachment
-from core.chat._question import question_of
+from core.chat._attempt import question_of
 from core.db import Session, Sessions
 from core.memory import Context
 from core.messages import Block, assistant

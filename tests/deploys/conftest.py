@@ -1,4 +1,4 @@
-"""What the tests of deploys share: the image, made once, and the steps that made it."""
+"""The fixtures of the tests of deploys: the image, made once, and the steps that made it."""
 
 import os
 import sys

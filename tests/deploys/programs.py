@@ -21,7 +21,7 @@ STOPPING = 40
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where programs are started, and as whom; the log gets all that they say."""
+    """The folder and the user of programs; the log gets all that they say."""
 
     log: Path
     folder: Path

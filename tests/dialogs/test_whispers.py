@@ -1,4 +1,4 @@
-"""What concerns one person in a group is shown to that person alone, where the platform can."""
+"""A matter of one person in a group is shown to that person alone, where the platform can."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Who may speak to the bot on Discord, through the whole bot."""
+"""Access to the bot on Discord, through the whole bot."""
 
 from datetime import timedelta
 

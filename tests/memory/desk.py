@@ -29,6 +29,7 @@ from core.adapter import (
 from core.chat import Chat
 from core.clock import machine_time
 from core.db import Sessions
+from core.delivery import Delivery
 from core.errors import AttachmentError
 from core.intake import Intake
 from core.quota import Rules
@@ -280,6 +281,7 @@ async def desk(
             worker_id,
             sessions,
             chat,
+            Delivery(sessions, rules, now=machine_time),
             {(PLATFORM, BOT): paper},
             now=machine_time,
             concurrency=loaded.concurrency,

@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from core import db
-from core.chat import _call
+from core.chat._attempt import LONGEST
 from core.words import ENDED_LENGTH, FAILED
 from tests.fakes.model import ModelServer
 from tests.memory.desk import desk
@@ -29,10 +29,10 @@ async def test_an_answer_ends_at_its_longest_with_a_note_and_is_paid(
         await ada.settled()
         told = "".join(words for _, words in ada.paper.posts.values())
         assert told.endswith(ENDED_LENGTH)
-        assert len(told) < _call.LONGEST + 200
+        assert len(told) < LONGEST + 200
     endless, *_ = Records(sqlite_url).all("SELECT * FROM calls ORDER BY id")
     assert endless.estimated
-    assert endless.completion_tokens > _call.LONGEST / 4
+    assert endless.completion_tokens > LONGEST / 4
     assert endless.charged > 0
     assert Records(sqlite_url).drift() == []
 

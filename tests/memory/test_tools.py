@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from core.chat._call import MOST_TOOL_CALLS
-from core.chat._chat import ROUNDS
+from core.chat._attempt import ROUNDS
+from core.chat._calls import MOST_TOOL_CALLS
 from core.memory import IDS_PER_TURN
 from core.tools._toolbox import MOST, TOO_MANY
 from core.words import NOTHING_ANSWERED

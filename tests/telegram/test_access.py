@@ -1,4 +1,4 @@
-"""Who may speak to the bot on Telegram, through the whole bot."""
+"""Access to the bot on Telegram, through the whole bot."""
 
 import pytest
 

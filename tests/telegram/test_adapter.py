@@ -179,7 +179,7 @@ async def test_menus_that_are_on_offer_already_are_not_sent_again(
     telegram: TelegramServer,
 ) -> None:
     def swept() -> int:
-        """How often the bot has come as far as the narrower scopes of one language."""
+        """Return how often the bot came as far as the narrower scopes of one language."""
         narrower = {"type": "all_private_chats"}
         return sum(
             call.params.get("language_code") == "ar" and call.params.get("scope") == narrower

@@ -11,7 +11,7 @@ from telegram.error import BadRequest, Forbidden
 from bots.telegram.failures import translated
 from bots.telegram.request import reduced
 from bots.telegram.suspects import MOST, suspects
-from core.chat import EXCUSED
+from core.delivery import EXCUSED
 from core.errors import Muted, Undeliverable
 from core.worker import FAULTS
 from tests.bot import hasty_bot

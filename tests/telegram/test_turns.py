@@ -606,7 +606,7 @@ async def test_stop_between_two_starts_keeps_the_shown_text(
 ) -> None:
     broken = Answer("It is six and nothing else.", cut_after=3)
     model.enqueue(broken, broken)
-    monkeypatch.setattr("core.chat._chat.PAUSES", (0.5, 6.0))
+    monkeypatch.setattr("core.chat._attempt.PAUSES", (0.5, 6.0))
     async with stage.running():
         await stage.say("What is 2*3?")
         await model.seen(2)

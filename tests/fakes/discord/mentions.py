@@ -1,4 +1,4 @@
-"""Whom a text pings, given `allowed_mentions`."""
+"""The people whom a text pings, given `allowed_mentions`."""
 
 import re
 from collections.abc import Iterable, Mapping

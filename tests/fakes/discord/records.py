@@ -122,7 +122,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Pings:
-    """Whom a message pings in truth, after `allowed_mentions`."""
+    """The people whom a message pings in truth, after `allowed_mentions`."""
 
     users: tuple[Person, ...] = ()
     roles: tuple[str, ...] = ()

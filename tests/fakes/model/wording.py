@@ -70,7 +70,7 @@ def call_tokens(call: Mapping[str, Any]) -> int:
 
 
 def finish_of(answer: Answer) -> str:
-    """Why the model stopped; calling tools is a reason of its own."""
+    """Return the reason for which the model stopped; calling tools is one of its own."""
     called = answer.tool_calls and answer.finish_reason == "stop"
     return "tool_calls" if called else answer.finish_reason
 

@@ -13,7 +13,7 @@ SOON = 15.0
 
 
 def is_wanted(state: State, params: Params) -> bool:
-    """Whether a message is for one person; an older server takes no notice of that."""
+    """Return whether a message is for one person; an older server takes no notice of that."""
     return PARAMETERS in params and state.knows_ephemeral
 
 

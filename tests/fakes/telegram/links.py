@@ -1,4 +1,4 @@
-"""Which URLs Telegram takes for a link (TDLib: `LinkManager::check_link`, `parse_url`)."""
+"""The URLs that Telegram takes for a link (TDLib: `LinkManager::check_link`, `parse_url`)."""
 
 import re
 

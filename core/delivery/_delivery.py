@@ -1,4 +1,4 @@
-"""The second step of a turn: its stored answer is posted, or given up."""
+"""Delivers the stored answers of a process, or gives them up."""
 
 import logging
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from datetime import datetime
 
 from core import inbox, mutes, quota, words
 from core.adapter import Address
-from core.chat import _line
-from core.chat._enclosures import Enclosures
-from core.chat._standing import give_back, known, look_up, regenerate
 from core.db import Session, Sessions, transact
+from core.delivery import _line
+from core.delivery._enclosures import Enclosures
+from core.delivery._standing import give_back, known, look_up, regenerate
 from core.errors import DeliveryError, Muted, TooLate, Undeliverable, kind
 from core.quota import Rules
 from core.reply import Reply, Tally
