@@ -15,7 +15,7 @@ READY := .venv/.ready
 ARGS ?=
 
 # The tests wait more than they compute: six at a time take half the time, even on two cores.
-PYTEST := $(BIN)/python -m pytest --numprocesses 6 --dist worksteal
+PYTEST := pytest --numprocesses 6 --dist worksteal
 
 .PHONY: help
 help: ## List the targets
@@ -39,7 +39,7 @@ doctor: $(READY) ## Look for everything that is wrong, and tell what to do about
 
 .PHONY: test
 test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs those that kill or install
-	$(PYTEST) -m 'not chaos and not install' $(ARGS)
+	$(BIN)/python -m $(PYTEST) -m 'not chaos and not install' $(ARGS)
 
 .PHONY: check
 check: lint types imports drift cover ## Run everything that CI runs; secrets in the tree fail it too
@@ -68,9 +68,8 @@ drift: $(READY) ## Check that the migrations make the tables of core/models
 
 .PHONY: cover
 cover: $(READY) ## Run the tests and measure their coverage
-	$(PYTEST) --cov --cov-report= $(ARGS)
-	$(BIN)/coverage report
-	$(BIN)/coverage report --include='core/*' --fail-under=95 >/dev/null
+	$(BIN)/python -m slipcover --out .coverage.json -m $(PYTEST) $(ARGS)
+	$(BIN)/python -m tests.cover .coverage.json
 
 .PHONY: chaos
 chaos: $(READY) ## Kill, cut off and starve real processes for 45 minutes, and count lost messages
@@ -117,7 +116,7 @@ pins: ## Pin every dependency to the newest version that pyproject.toml allows
 
 .PHONY: clean
 clean: ## Remove everything that was made, except data and settings
-	rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .demo
+	rm -rf .venv build dist *.egg-info .coverage.json .hypothesis .demo
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

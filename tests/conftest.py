@@ -19,7 +19,6 @@ from tests.fakes.discord import DiscordServer
 from tests.fakes.model import ModelServer
 from tests.fakes.telegram import TelegramServer
 from tests.statements import share_compiled
-from tests.tracing import start_one_by_one
 
 # How long an example takes on a busy machine says nothing about the code.
 settings.register_profile("parley", deadline=None, derandomize=True)
@@ -49,7 +48,6 @@ def is_loopback(host: str) -> bool:
 
 sys.addaudithook(stay_inside)
 share_compiled()
-start_one_by_one()
 # Modules and tests are no garbage: while they are collected, nobody looks for some among them.
 gc.disable()
 
