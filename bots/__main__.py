@@ -13,10 +13,9 @@ from argparse import (
 from collections.abc import Callable, Sequence
 
 if __name__ == "__main__":
-    # Modules are no garbage. To look for some while they are loaded takes a fifth of the start.
-    gc.disable()
+    gc.disable()  # see `bots.garbage`, which is not loaded yet
 
-from bots import dynos, permissions, streams
+from bots import dynos, garbage, permissions, streams
 from bots import log as lines
 from bots.loading import NAMES, load
 from bots.platform import Platform
@@ -106,7 +105,8 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
         _log_to_stderr(loaded, chosen)
         permissions.warn(*db.files(loaded.database_url), ".env")
         dynos.warn(db.files(loaded.database_url))
-        from bots.composition import run  # noqa: PLC0415 - a command or a wrong setting needs no bot
+        with garbage.unsought():
+            from bots.composition import run  # noqa: PLC0415 - a command or a wrong setting needs no bot
 
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(run(loaded, chosen, listen=listen))
@@ -142,7 +142,6 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def main() -> None:
     """Run the console script `parley`."""
-    # No later search goes through the modules again, which would hold up answers by 60 ms.
     gc.freeze()
     gc.enable()
     permissions.narrow()

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from pydantic import SecretStr
 
+from bots import garbage
 from bots.accounts import Acquaintance, Introduction
 from bots.platform import Platform, Secret, Url
 from core.adapter import Adapter, Known
@@ -34,7 +35,8 @@ class Discord(Platform):
 
     def connect(self, known: Known) -> AbstractAsyncContextManager[Adapter]:
         """Make one attempt to log in; messages since the newest `known` one are caught up."""
-        from bots.discord.adapter import connect  # noqa: PLC0415 - see Platform
+        with garbage.unsought():
+            from bots.discord.adapter import connect  # noqa: PLC0415 - see Platform
 
         return connect(self.discord_token.get_secret_value(), self.discord_api_url, known)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
+from bots import garbage
 from bots.accounts import Acquaintance, Introduction
 from bots.platform import Platform, Secret, Url, check_url
 from core.adapter import Adapter, Known
@@ -115,7 +116,8 @@ class Telegram(Platform):
 
     def connect(self, known: Known) -> AbstractAsyncContextManager[Adapter]:
         """Make one attempt to log in; Telegram itself keeps missed updates."""
-        from bots.telegram.adapter import connect  # noqa: PLC0415 - see Platform
+        with garbage.unsought():
+            from bots.telegram.adapter import connect  # noqa: PLC0415 - see Platform
 
         token = self.telegram_token.get_secret_value()
         folder, operators = self.telegram_files_dir, known.operators()
