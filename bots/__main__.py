@@ -142,8 +142,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def main() -> None:
     """Run the console script `parley`."""
-    gc.freeze()
-    gc.enable()
+    garbage.freeze()
     permissions.narrow()
     streams.open_closed()
     with streams.ending_quietly():
