@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def unsought() -> Iterator[None]:
-    """Load modules in this context, and look for no garbage meanwhile: it takes a fifth of a start."""
+    """Load modules in this context; to look for garbage meanwhile takes a fifth of a start."""
     gc.disable()
     try:
         yield
