@@ -14,8 +14,8 @@ READY := .venv/.ready
 # Options for pytest: make test ARGS="-k quota"
 ARGS ?=
 
-# The tests wait more than they compute: six at a time take half the time, even on two cores.
-PYTEST := pytest --numprocesses 6 --dist worksteal
+# The tests wait more than they compute: ten at a time keep even two cores busy.
+PYTEST := pytest --numprocesses 10 --dist worksteal
 
 .PHONY: help
 help: ## List the targets
