@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
-import httpx
-
 from bots import transport
 from core import access, llm, words
 from core.access import Mode
@@ -43,9 +41,8 @@ async def model_api(loaded: Settings, tell: Tell = nobody) -> AsyncIterator[llm.
 
     Raises SettingsError if the way there is of no use, as a proxy may be.
     """
-    way = transport.to(loaded.model_api_url, llm.LIMITS)
-    async with httpx.AsyncClient(transport=way, trust_env=False) as client:
-        yield llm.LLM(client, endpoint(loaded), tell=tell)
+    async with transport.to(loaded.model_api_url, llm.LIMITS) as way:
+        yield llm.LLM(way, endpoint(loaded), tell=tell)
 
 
 def listed_prices(models: Iterable[str], catalogue: llm.Catalogue) -> str:

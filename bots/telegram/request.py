@@ -26,8 +26,9 @@ CREATES = frozenset({"sendMessage", "sendDocument", "sendPhoto"})
 """The methods of which only the new message's id is needed."""
 DEEDS = frozenset(
     {
-        *("editMessageText", "editMessageCaption", "deleteMessage", "sendChatAction"),
-        *("answerCallbackQuery", "setMyCommands", "deleteMyCommands", "deleteWebhook"),
+        *("editMessageText", "editMessageCaption", "editMessageReplyMarkup", "deleteMessage"),
+        *("sendChatAction", "answerCallbackQuery"),
+        *("setMyCommands", "deleteMyCommands", "deleteWebhook"),
     }
 )
 """The methods of which only the success is needed."""

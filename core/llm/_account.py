@@ -29,7 +29,7 @@ class KeyState:
     """The micro-dollars that are left; None if nobody tells."""
 
 
-async def read(client: httpx.AsyncClient, endpoint: Endpoint, *, seconds: float) -> KeyState:
+async def read(way: httpx.AsyncBaseTransport, endpoint: Endpoint, *, seconds: float) -> KeyState:
     """Return the state of the key; asking costs nothing.
 
     Many endpoints have no billing, but do not list their models for a wrong key either.
@@ -37,9 +37,9 @@ async def read(client: httpx.AsyncClient, endpoint: Endpoint, *, seconds: float)
     billing = re.sub(r"/v\d+$", "", endpoint.url) + "/v2/billing"
     try:
         async with asyncio.timeout(seconds):
-            status, body = await get(client, endpoint, billing, most=LONGEST)
+            status, body = await get(way, endpoint, billing, most=LONGEST)
             if status == 404:
-                listed, _ = await get(client, endpoint, f"{endpoint.url}/models", most=LONGEST)
+                listed, _ = await get(way, endpoint, f"{endpoint.url}/models", most=LONGEST)
                 status = 401 if listed == 401 else status
     except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
         return KeyState(NO_SERVER)

@@ -84,23 +84,23 @@ class Catalogue:
         return None
 
 
-async def read(client: httpx.AsyncClient, endpoint: Endpoint) -> Catalogue:
+async def read(way: httpx.AsyncBaseTransport, endpoint: Endpoint) -> Catalogue:
     """Return the catalogue of an endpoint."""
-    listed = await _items(client, endpoint, "/models?include=pricing,modalities,capabilities")
+    listed = await _items(way, endpoint, "/models?include=pricing,modalities,capabilities")
     if not listed:
-        listed = await _items(client, endpoint, "/models")
-    withdrawn = await _items(client, endpoint, "/models/deprecations")
+        listed = await _items(way, endpoint, "/models")
+    withdrawn = await _items(way, endpoint, "/models/deprecations")
     return Catalogue(
         tuple(filter(None, map(_offer, listed))),
         tuple(filter(None, map(_withdrawal, withdrawn))),
     )
 
 
-async def _items(client: httpx.AsyncClient, endpoint: Endpoint, path: str) -> list[Any]:
+async def _items(way: httpx.AsyncBaseTransport, endpoint: Endpoint, path: str) -> list[Any]:
     """Return the items of a list; [] if there is none, or none that can be read."""
     try:
         async with asyncio.timeout(SECONDS):
-            _, body = await get(client, endpoint, f"{endpoint.url}{path}", most=LONGEST)
+            _, body = await get(way, endpoint, f"{endpoint.url}{path}", most=LONGEST)
         told = await asyncio.to_thread(json.loads, body)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError):
         return []

@@ -45,14 +45,18 @@ class LLM:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        way: httpx.AsyncBaseTransport,
         endpoint: Endpoint,
         *,
         clock: Callable[[], float] = time.monotonic,
         tell: Tell = nobody,
     ) -> None:
-        """Make a client; `tell` hears of every request when it has ended."""
-        self._client = client
+        """Make a client; `tell` hears of every request when it has ended.
+
+        Its requests go through a transport that somebody else closes. There is no client of httpx
+        between, because nothing is needed of what it does, such as cookies and redirects.
+        """
+        self._way = way
         self._tell = tell
         self._endpoint = endpoint
         self._clock = clock
@@ -116,13 +120,13 @@ class LLM:
         model, dialect = tries.model, self._dialect(tries.model)
         told = self._told(model, dialect, ask)
         body = Body(told)
-        request = build(self._client, self._endpoint, body, ask.request_id)
+        request = build(self._endpoint, body, ask.request_id)
         answer = self._new_answer(tries, ask)
         stopwatch = Stopwatch(model, self._clock)
         if any(left := left_out(dialect, ask.messages)):
             yield LeftOut(*left)
         try:
-            stream = exchange(self._client, self._endpoint, request, answer)
+            stream = exchange(self._way, self._endpoint, request, answer)
             async with aclosing(body), aclosing(stream) as events:
                 async for event in events:
                     stopwatch.hear(event)
@@ -255,7 +259,7 @@ class LLM:
 
         A model that is withdrawn is asked no more. One that cannot look at images gets none.
         """
-        catalogue = await read(self._client, self._endpoint)
+        catalogue = await read(self._way, self._endpoint)
         for model in self._endpoint.models:
             withdrawal, offer = catalogue.withdrawal(model), catalogue.offer(model)
             if withdrawal is not None and withdrawal.is_gone:
@@ -271,7 +275,7 @@ class LLM:
 
     async def account(self, *, seconds: float = 5.0) -> KeyState:
         """Return what the endpoint tells of the key, without spending credits."""
-        return await account.read(self._client, self._endpoint, seconds=seconds)
+        return await account.read(self._way, self._endpoint, seconds=seconds)
 
     async def check(self, *, seconds: float = 5.0) -> str | None:
         """Check the key and the URL without spending credits.

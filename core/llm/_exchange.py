@@ -1,10 +1,12 @@
 """One request to the model and its answer on the wire."""
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 
 import httpx
 
@@ -17,6 +19,7 @@ from core.llm._faults import UNUSABLE, HungUp, is_compressed, refuse_status
 from core.llm._stream import Event
 
 CONNECT_SECONDS = 10.0
+USER_AGENT = {"User-Agent": f"python-httpx/{httpx.__version__}"}
 LAST_WORDS_SECONDS = 5.0
 """The time to wait for the usage after the end of the answer."""
 DRAIN_SECONDS = 0.25
@@ -62,9 +65,13 @@ class Endpoint:
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
 
-def build(
-    client: httpx.AsyncClient, endpoint: Endpoint, body: Body, request_id: str
-) -> httpx.Request:
+_url = cache(httpx.URL)
+"""The parsed URL of an endpoint."""
+# Each read has a limit of its own, because the limit changes during the answer.
+_TIMEOUT = {"timeout": httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()}
+
+
+def build(endpoint: Endpoint, body: Body, request_id: str) -> httpx.Request:
     """Return a request for an answer; raises ModelUnavailable if URL or key cannot be sent."""
     headers = {
         "Content-Type": "application/json",
@@ -72,30 +79,34 @@ def build(
         "Accept": "text/event-stream, application/json",
         # Compression would hold tokens back.
         "Accept-Encoding": "identity",
+        **USER_AGENT,
         **endpoint.authorization,
     }
     # The service silently drops an id that is longer or has any other character.
     if known := re.sub(r"[^A-Za-z0-9._:-]", "-", request_id)[:128]:
         headers["X-Client-Request-Id"] = known
     try:
-        return client.build_request(
-            "POST",
-            f"{endpoint.url}/chat/completions",
-            content=body,
-            headers=headers,
-            # Each read has a limit of its own, because the limit changes during the answer.
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-        )
+        url = _url(f"{endpoint.url}/chat/completions")
+        headers |= login(url)
+        return httpx.Request("POST", url, content=body, headers=headers, extensions=_TIMEOUT)
     except (httpx.InvalidURL, UnicodeEncodeError):
         raise ModelUnavailable(UNUSABLE) from None
 
 
+def login(url: httpx.URL) -> dict[str, str]:
+    """Return the header with the name and the password in a URL, if there are any."""
+    if not url.userinfo:
+        return {}
+    both = f"{url.username}:{url.password}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(both).decode()}"}
+
+
 async def exchange(
-    client: httpx.AsyncClient, endpoint: Endpoint, request: httpx.Request, answer: Answer
+    way: httpx.AsyncBaseTransport, endpoint: Endpoint, request: httpx.Request, answer: Answer
 ) -> AsyncGenerator[Event, None]:
     """Send a request and yield its answer; raises a ModelError, after Lost if a part had come."""
     try:
-        async with aclosing(_heard(client, endpoint, request, answer)) as events:
+        async with aclosing(_heard(way, endpoint, request, answer)) as events:
             async for event in events:
                 yield event
         for last in answer.end():
@@ -107,13 +118,13 @@ async def exchange(
 
 
 async def _heard(
-    client: httpx.AsyncClient, endpoint: Endpoint, request: httpx.Request, answer: Answer
+    way: httpx.AsyncBaseTransport, endpoint: Endpoint, request: httpx.Request, answer: Answer
 ) -> AsyncGenerator[Event, None]:
     """Send a request and yield what comes of its answer; raises a ModelError if that is cut."""
     began = asyncio.get_running_loop().time()
     try:
         async with (
-            _response(client, endpoint, request, answer, began) as response,
+            _response(way, endpoint, request, answer, began) as response,
             aclosing(_data(response, endpoint, answer, began)) as events,
         ):
             async for data in events:
@@ -129,7 +140,7 @@ async def _heard(
 
 @asynccontextmanager
 async def _response(
-    client: httpx.AsyncClient,
+    way: httpx.AsyncBaseTransport,
     endpoint: Endpoint,
     request: httpx.Request,
     answer: Answer,
@@ -138,7 +149,7 @@ async def _response(
     """Send a request and open its response. Raise a ModelError if that is not an answer."""
     try:
         async with asyncio.timeout_at(began + endpoint.first_token_seconds):
-            response = await client.send(request, stream=True)
+            response = await way.handle_async_request(request)
     except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
         raise HungUp(_told(error)) from error
     except (httpx.LocalProtocolError, httpx.UnsupportedProtocol):

@@ -2,20 +2,21 @@
 
 import httpx
 
-from core.llm._exchange import Endpoint
+from core.llm._exchange import USER_AGENT, Endpoint, login
 from core.llm._faults import is_compressed
 
 
 async def get(
-    client: httpx.AsyncClient, endpoint: Endpoint, url: str, *, most: int
+    way: httpx.AsyncBaseTransport, endpoint: Endpoint, url: str, *, most: int
 ) -> tuple[int, bytes]:
     """Return the status of a page and its body: b"" without a success, or if it is too long.
 
     Nothing bounds the time; raises HTTPError or InvalidURL.
     """
-    headers = {"Accept-Encoding": "identity", **endpoint.authorization}
-    request = client.build_request("GET", url, headers=headers, timeout=None)
-    response = await client.send(request, stream=True)
+    headers = {"Accept-Encoding": "identity", **USER_AGENT, **endpoint.authorization}
+    page = httpx.URL(url)
+    request = httpx.Request("GET", page, headers=headers | login(page))
+    response = await way.handle_async_request(request)
     body = bytearray()
     try:
         if response.status_code == 200 and not is_compressed(response):

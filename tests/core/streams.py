@@ -29,9 +29,9 @@ async def asking(
     url: str, *, clock: Callable[[], float] | None = None, **more: Any
 ) -> AsyncIterator[LLM]:
     """The model behind a URL."""
-    async with httpx.AsyncClient(transport=transport.to(url, LIMITS)) as client:
+    async with transport.to(url, LIMITS) as way:
         given = endpoint(url, **more)
-        yield LLM(client, given) if clock is None else LLM(client, given, clock=clock)
+        yield LLM(way, given) if clock is None else LLM(way, given, clock=clock)
 
 
 async def hear(llm: LLM, said: str = "Go", **more: Any) -> list[Event]:
@@ -94,8 +94,8 @@ async def receiving(
     scripted = httpx.MockTransport(
         lambda request: httpx.Response(200, headers=given, stream=Pieces(pieces))
     )
-    async with httpx.AsyncClient(transport=scripted) as client:
-        yield LLM(client, endpoint("http://model", **{"patience_seconds": 0.0, **more}))
+    async with scripted as way:
+        yield LLM(way, endpoint("http://model", **{"patience_seconds": 0.0, **more}))
 
 
 async def heard_from(*pieces: bytes, **more: Any) -> list[Event]:

@@ -119,6 +119,14 @@ async def test_an_endpoint_without_a_key_gets_none() -> None:
     assert b"authorization" not in server.requests[0].lower()
 
 
+async def test_a_name_and_a_password_in_the_url_are_a_login() -> None:
+    response = head() + chunk(sse(HELLO, STOP)) + chunk(b"")
+    login = "://ada:p%40ss@"
+    async with raw([response]) as server, asking(server.url.replace("://", login)) as llm:
+        assert await hear(llm) == HEARD
+    assert b"\r\nauthorization: basic ywrhonbac3m=\r\n" in server.requests[0].lower()
+
+
 async def test_tool_calls_come_whole_before_the_end(model: ModelServer, llm: LLM) -> None:
     calls = [("clock", {"city": "Zürich", "why": "because"}), ("clock", {})]
     model.enqueue(Answer("Let me see.", tool_calls=calls))

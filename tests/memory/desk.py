@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-import httpx
-
 from bots import terms, transport
 from core import db, llm
 from core.adapter import (
@@ -273,9 +271,9 @@ async def desk(
     rules, paper = Rules(loaded.quota, loaded.budget), Paper()
     async with (
         db.serving(url) as sessions,
-        httpx.AsyncClient(transport=transport.to(model.url, llm.LIMITS)) as client,
+        transport.to(model.url, llm.LIMITS) as way,
     ):
-        asked = llm.LLM(client, terms.endpoint(loaded))
+        asked = llm.LLM(way, terms.endpoint(loaded))
         chat = Chat(sessions, asked, terms.terms(loaded, rules), now=machine_time)
         worker = Worker(
             worker_id,
