@@ -80,7 +80,7 @@ _FILE = "file"
 def _identity(path: str | None) -> tuple[int, int] | None:
     """Return a file's device and number there; None if there is no such file."""
     try:
-        found = Path(path or "").stat()
+        found = os.stat(path or "")  # each transaction looks: a Path would cost as much
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -224,7 +224,7 @@ async def excuse(session: Session, turn: Turn, rules: Rules, *, now: datetime) -
     await lock_all(session, _owners(calls))  # as below
     for call in calls:
         before = _settled(call)
-        await session.execute(_CALL.values(_FREE), {"the_call": call.id})
+        await session.execute(_CALL, {**_FREE, "the_call": call.id})
         await _adjust(session, _reservation(call), rules, before, replace(before, **_FREE))
 
 
@@ -307,7 +307,7 @@ async def _settle_own(
     is_paid = call.charged == call.cost and call.charged_tokens in (None, tokens)
     values = {**values, "turns": call.turns}
     values |= _paid(values) if is_paid else {"charged": 0, "charged_tokens": 0}
-    await session.execute(_CALL.values(values), {"the_call": call.id})
+    await session.execute(_CALL, {**values, "the_call": call.id})
     reservation = replace(reservation, user_id=call.user_id, group_id=call.group_id)
     await _adjust(session, reservation, rules, _settled(call), _new(values, reservation))
     await tallies.correct(session, call, values, zone=rules.zone)
@@ -317,7 +317,7 @@ async def _settle(
     session: Session, reservation: Reservation, rules: Rules, values: dict[str, Any]
 ) -> bool:
     """Settle a call and return True; change nothing if it is settled already."""
-    settled = await session.execute(_SETTLE.values(values), {"the_call": reservation.call_id})
+    settled = await session.execute(_SETTLE, {**values, "the_call": reservation.call_id})
     if (payer := settled.one_or_none()) is None:
         return False
     reservation = replace(reservation, user_id=payer.user_id, group_id=payer.group_id)
