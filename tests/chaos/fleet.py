@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bot import Process, process
+from tests.bot import ROOT, Process, process
 
 LISTENING = "listening on"
 
@@ -57,6 +57,7 @@ class Fleet:
                 *self.arguments,
                 log=log,
                 environment={**self.environment, "MODEL_API_KEY": key, **environment},
+                root=ROOT,  # started as people start it: its memory and its first seconds count
             )
         )
         self.members[key] = Member(key, log, running, stack)
