@@ -77,6 +77,16 @@ async def test_a_bot_loads_only_what_it_needs_while_nobody_talks_to_it() -> None
     assert await began.wait() == 0
 
 
+async def test_no_search_for_garbage_goes_through_the_modules() -> None:
+    code = (
+        "import gc; from bots import garbage\n"
+        "with garbage.unsought(): import bots.__main__, bots.composition, bots.telegram.adapter\n"
+        "assert gc.isenabled(); found = len(gc.get_objects()); assert found < 5_000, found"
+    )
+    began = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
+    assert await began.wait() == 0
+
+
 async def test_the_help_names_the_commands_of_operators(log: Path) -> None:
     status, said = await outcome(log, "--help")
     assert status == 0
