@@ -102,6 +102,7 @@ def exclusive(path: str) -> Iterator[None]:
     The operating system releases the lock when the process ends, even when it is killed.
     """
     try:
+        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
         descriptor = _locked(f"{path}.lock")
     except OSError as error:
         raise SettingsError(
@@ -121,7 +122,7 @@ def exclusive(path: str) -> Iterator[None]:
 def _locked(path: str) -> int | None:
     """Open a file and lock it until it is closed; return None if another process has locked it.
 
-    The library filelock does the same, and more; it would take 0.6 MB.
+    The library filelock would take 0.6 MB.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:

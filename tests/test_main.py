@@ -81,7 +81,10 @@ async def test_no_search_for_garbage_goes_through_the_modules() -> None:
     code = (
         "import gc; from bots import garbage\n"
         "with garbage.unsought(): import bots.__main__, bots.composition, bots.telegram.adapter\n"
-        "assert gc.isenabled(); found = len(gc.get_objects()); assert found < 5_000, found"
+        "assert gc.isenabled(); found = len(gc.get_objects()); assert found < 5_000, found\n"
+        "kept = []; frozen = gc.get_freeze_count(); kept.append(kept)\n"
+        "with garbage.unsought(): import bots.composition\n"
+        "assert gc.isenabled(); assert gc.get_freeze_count() == frozen"
     )
     began = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
     assert await began.wait() == 0

@@ -95,7 +95,7 @@ def build(endpoint: Endpoint, body: Body, request_id: str) -> httpx.Request:
 
 def login(url: httpx.URL) -> dict[str, str]:
     """Return the header with the name and the password in a URL, if there are any."""
-    if not url.userinfo:
+    if not (url.username or url.password):
         return {}
     both = f"{url.username}:{url.password}".encode()
     return {"Authorization": f"Basic {base64.b64encode(both).decode()}"}

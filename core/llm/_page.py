@@ -13,9 +13,15 @@ async def get(
 
     Nothing bounds the time; raises HTTPError or InvalidURL.
     """
-    headers = {"Accept-Encoding": "identity", **USER_AGENT, **endpoint.authorization}
     page = httpx.URL(url)
-    request = httpx.Request("GET", page, headers=headers | login(page))
+    headers = {
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+        **USER_AGENT,
+        **endpoint.authorization,
+        **login(page),
+    }
+    request = httpx.Request("GET", page, headers=headers)
     response = await way.handle_async_request(request)
     body = bytearray()
     try:

@@ -622,6 +622,12 @@ def test_the_lock_is_free_after_its_block(tmp_path: Path) -> None:
             pass
 
 
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "parley.db"
+    with sqlite.exclusive(str(path)):
+        assert path.parent.is_dir()
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     path = f"{tmp_path}/file/parley.db"
