@@ -13,6 +13,9 @@ from typing import Any
 LEAST = {"core": 95.0}
 """The lines and branches that the tests have to run, in percent."""
 
+MOST = 12
+"""The lines that are named for a file."""
+
 
 def main() -> int:
     """Print the share of each package, and the files with gaps; return the exit status."""
@@ -26,7 +29,9 @@ def main() -> int:
         run[package] += covered
         every[package] += covered + missing
         if missing:
-            print(f"{name:<44}{100 * covered / (covered + missing):5.0f} %{missing:6} missing")
+            share = 100 * covered / (covered + missing)
+            lines = ", ".join(map(str, file["missing_lines"][:MOST]))
+            print(f"{name:<44}{share:5.0f} %{missing:6} missing: {lines}")
     shares = {package: 100 * run[package] / every[package] for package in every}
     print("\n" + "\n".join(f"{package:<44}{share:5.1f} %" for package, share in shares.items()))
     short = [package for package, least in LEAST.items() if shares.get(package, 0) < least]

@@ -135,35 +135,35 @@ class Attempt:
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
+        _kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        _trace: TracebackType | None,
     ) -> None:
         match error:
             case None:
-                await self.calls.close()
+                await self.calls.settle_now()
             case ModelError() if self.calls.heard.received is not None:
-                await self.calls.close()
+                await self.calls.settle_now()
             case ModelError() | AttachmentError() | RetryAfter() | Unreachable():
                 await self.calls.release()
             case Undeliverable():
-                await self.calls.close()  # who gives the turn up may excuse the person
+                await self.calls.settle_now()  # who gives the turn up may excuse the person
             # The person pays for the attempt that goes on instead. If they have cut this one off
             # themselves, its call was settled at their expense before, and stays so.
             case LeaseLost():
-                await self.calls.close(excused=True)
+                await self.calls.settle_now(excused=True)
             case asyncio.CancelledError() if self.reply.lease.lost:
-                await self.calls.close(excused=True)
+                await self.calls.settle_now(excused=True)
             case Exception() if self.calls.heard.pieces:
                 # A fault of ours. Whoever can bring one about shall not get the model for nothing.
-                await self.calls.close()
+                await self.calls.settle_now()
 
     # The conversation with the model
 
     async def ask(self) -> Ending:
         """Ask the model for an answer, or for a summary; return how that ends.
 
-        Raises ModelError, AttachmentError, DeliveryError and QuotaExceeded.
+        Raises ModelError, AttachmentError, DeliveryError, QuotaExceeded and LeaseLost.
         """
         if self.turn.kind == "summary":
             return await self._ask_for_summary()
@@ -207,7 +207,8 @@ class Attempt:
         """Yield notes on what the model could not do, for each conversation and model once."""
         if self._chosen is not None and self._means.llm.is_gone(self._chosen):
             yield words.MODEL_REPLACED.format(gone=self._chosen, model=self.calls.model)
-        left_out, which = self.calls.heard.left_out, (self.turn.conversation_id, self.calls.model)
+        left_out = self.calls.heard.left_out
+        which = self.turn.conversation_id, self.calls.model
         if left_out is not None and which not in self._means.told:
             self._means.told.append(which)
             yield words.unseen(self.calls.model, images=left_out.images, files=left_out.files)
@@ -290,7 +291,8 @@ class Attempt:
                 self.calls.rewind()
             case Waiting(seconds):
                 reply.explain(words.waiting(seconds, self._now()))
-        is_full, is_late = len(reply.text) >= LONGEST or self.calls.heard.is_full, reply.time <= 0
+        is_full = len(reply.text) >= LONGEST or self.calls.heard.is_full
+        is_late = reply.time <= 0
         if is_full or is_late:
             self.calls.heard.finish_reason = "time" if is_late else "length"
         return is_full or is_late
@@ -332,7 +334,7 @@ class Attempt:
 
     async def _again(self) -> None:
         """Settle a lost call and reserve another one; raises QuotaExceeded."""
-        await self.calls.close()
+        await self.calls.settle_now()
         self.calls.rewind()
         await self._reserve_next(self.calls.prompt_tokens)
 
@@ -344,7 +346,7 @@ class Attempt:
         came = max(used.completion_tokens, memory.estimate(self.calls.message))
         more = sum(map(memory.estimate, results))
         # Two transactions: settling and reserving lock the same rows in different orders.
-        await self.calls.close()
+        await self.calls.settle_now()
         await self._reserve_next(used.prompt_tokens + came + more)
 
     async def _shorten(self, files: Sequence[Block]) -> bool:
@@ -358,6 +360,9 @@ class Attempt:
         )
         if len(context.messages) >= len(self.context.messages):
             return False
+        if self.calls.heard.received is not None:
+            await self.calls.settle_now()  # it told so in the middle of its answer
+        self.calls.rewind()
         self.context = context
         self.said = [question_of(self.turn, context, files)]
         await self._widen(self._estimate(context), files)
@@ -372,7 +377,10 @@ class Attempt:
         await self._reserve_next(tokens + more)
 
     async def _reserve_next(self, tokens: int) -> None:
-        """Reserve one more call; the attempt counts as a turn already. Raises QuotaExceeded."""
+        """Reserve one more call, which counts as no further turn.
+
+        Raises QuotaExceeded, and LeaseLost if another attempt owns the turn.
+        """
         tries = count()
 
         async def work(session: Session) -> Reservation:
@@ -392,7 +400,8 @@ class Attempt:
     @property
     def counted(self) -> Usage:
         """The usage for memory: with the tools, which the next turn offers again in any case."""
-        unoffered, used = 0 if self._offered else self._tools.tokens, self.calls.usage
+        used = self.calls.usage
+        unoffered = 0 if self._offered else self._tools.tokens
         return replace(used, prompt_tokens=used.prompt_tokens + unoffered)
 
     @property

@@ -65,8 +65,8 @@ class Calls:
     @property
     def usage(self) -> Usage:
         """The usage of the open call: the API's own figures, or an estimate from what came."""
-        if self.heard.counted is not None:
-            return self.heard.counted
+        if self.heard.usage is not None:
+            return self.heard.usage
         sizes = (memory.estimate(assistant(self.heard.all)), memory.estimate(self.message))
         return Usage(self.prompt_tokens, max(sizes))
 
@@ -131,7 +131,7 @@ class Calls:
     async def settle(self, session: Session, *, excused: bool = False) -> None:
         """Replace the reservation by the cost of the call; do nothing if no call is open.
 
-        `excused` means that the person does not pay. After the commit, `settled` closes the call.
+        `excused` means that the person does not pay. After the commit, `close` ends it.
         """
         if self._reservation is None:
             return
@@ -142,13 +142,13 @@ class Calls:
             self.usage,
             self._terms.cost(self.usage, self.model),
             model=self.model,
-            estimated=self.heard.counted is None,
+            estimated=self.heard.usage is None,
             excused=excused,
             now=self._now(),
         )
 
-    def settled(self) -> None:
-        """Close the open call, whose cost is settled, and add it to the tally."""
+    def close(self) -> None:
+        """Close the open call, whose cost is settled by now, and add it to the tally."""
         if self._reservation is None:
             return
         used, tally = self.usage, self.tally
@@ -159,11 +159,11 @@ class Calls:
         tally.cost += self._terms.cost(used, self.model)
         self._reservation = None
 
-    async def close(self, *, excused: bool = False) -> None:
-        """Settle the open call at once, if there is one."""
+    async def settle_now(self, *, excused: bool = False) -> None:
+        """Settle and close the open call in a transaction of its own, if there is one."""
         if self._reservation is not None:
             await transact(self._sessions, lambda s: self.settle(s, excused=excused))
-            self.settled()
+            self.close()
 
     async def release(self) -> None:
         """Give the money back: the model was not asked, or the call brought nothing."""
@@ -185,8 +185,8 @@ class Heard:
     """The kinds of content that the model could not take, in this call or an earlier one."""
     tool_calls: list[ToolCall] = field(default_factory=list)
     finish_reason: str = ""
-    counted: Usage | None = None
-    """The usage as the API counts it."""
+    usage: Usage | None = None
+    """The usage as the API counts it; None until it does."""
     received: str | None = None
     """The text that came of a call that was lost."""
     pieces: list[str] = field(default_factory=list)
@@ -207,11 +207,11 @@ class Heard:
             case LeftOut():
                 self.left_out = event
             case Usage():
-                self.counted = event
+                self.usage = event
             case Finish(reason):
                 self.finish_reason = reason
             case Lost(model, usage, received):
-                self.model, self.counted, self.received = model, usage, received
+                self.model, self.usage, self.received = model, usage, received
 
     def _add(self, piece: Text | Unseen) -> None:
         self.pieces.append(piece.text)

@@ -52,9 +52,6 @@ class Chat:
         `notice` hears every error that ends a turn, and `tell` of every answer that is stored.
         """
         self._means = Means(sessions, llm, terms, now)
-        self._sessions = sessions
-        self._llm = llm
-        self._terms = terms
         self._now = now
         self._notice = notice
         self._tell = tell
@@ -122,7 +119,7 @@ class Chat:
         tries, ended = count(), replace(turn, outcome=outcome)
 
         async def work(session: Session) -> tuple[Turn, str, Standing | None]:
-            now, standing = self._now(), delivery.known(ended)
+            now, standing = self._now(), delivery.known_standing(ended)
             if next(tries) and await inbox.is_answered(session, turn):
                 # An earlier try was committed, and the database could not say so.
                 stored = await inbox.current(session, ended)
@@ -133,7 +130,9 @@ class Chat:
                 answer = await self._restored(session, turn, ending)
             else:
                 answer = await self._worded(session, attempt, ending)
-            older_id = await delivery.older(session, turn, attempt.context) if is_kept else None
+            older_id = (
+                await delivery.older_turn(session, turn, attempt.context) if is_kept else None
+            )
             stored, above = await inbox.answered(
                 session,
                 ended,
@@ -146,8 +145,8 @@ class Chat:
             )
             if turn.kind == "chat" and is_kept:
                 is_newest = await self._remember(session, attempt, stored)
-                if delivery.is_plain(turn):
-                    standing = delivery.after(above, is_newest=is_newest)
+                if delivery.is_plain_answer(turn):
+                    standing = delivery.standing_after(above, is_newest=is_newest)
             elif turn.question.attachments:
                 await attachments.drop(session, turn)
             await self._settle(session, attempt, stored)
@@ -155,8 +154,8 @@ class Chat:
             shown = await self._warned(session, stored, answer) if may_warn else answer
             return stored, shown, standing
 
-        stored, answer, reply.standing = await transact(self._sessions, work)
-        attempt.calls.settled()
+        stored, answer, reply.standing = await transact(self._means.sessions, work)
+        attempt.calls.close()
         tally = reply.tally = attempt.calls.tally
         self._tell(Answered(tally.model, tally.cached_tokens, tally.cost))
         return replace(stored, answer=answer)
@@ -176,7 +175,7 @@ class Chat:
         await attempt.calls.settle(session)
         if attempt.reply.stopped or attempt.turn.attempt > 1:
             await attempt.calls.recover(session)
-        if turn.model is not None and self._llm.is_gone(turn.model):
+        if turn.model is not None and self._means.llm.is_gone(turn.model):
             await memory.choose_model(session, turn.conversation_id, None)
 
     async def _warned(self, session: Session, turn: Turn, answer: str) -> str:
@@ -187,7 +186,7 @@ class Chat:
         if turn.kind != "chat":
             return answer
         now = self._now()
-        for low in await quota.warn(session, turn, self._terms.rules, now=now):
+        for low in await quota.warn(session, turn, self._means.terms.rules, now=now):
             warning = usage.warning(low, now)
             if turn.question.private or low.whose == "group":
                 answer = await inbox.add(session, turn, warning)
@@ -236,7 +235,7 @@ class Chat:
         )
         if not first:
             return ""
-        return words.shortened(by_summary=True, can_search=self._terms.tools)
+        return words.shortened(by_summary=True, can_search=self._means.terms.tools)
 
 
 def _ready(turn: Turn) -> Ending | None:

@@ -10,7 +10,7 @@ from core.adapter import Address
 from core.db import Session, Sessions, transact
 from core.delivery import _line
 from core.delivery._enclosures import Enclosures
-from core.delivery._standing import give_back, known, look_up, regenerate
+from core.delivery._standing import give_back, known_standing, look_up_standing, regenerate
 from core.errors import DeliveryError, Muted, TooLate, Undeliverable, kind
 from core.quota import Rules
 from core.reply import Reply, Tally
@@ -39,9 +39,9 @@ class Delivery:
         """
         assert turn.answer is not None
         assert turn.outcome is not None
-        standing = reply.standing or known(turn)
+        standing = reply.standing or known_standing(turn)
         if standing is None:
-            standing = await transact(self._sessions, lambda s: look_up(s, turn))
+            standing = await transact(self._sessions, lambda s: look_up_standing(s, turn))
         await reply.deliver(turn.answer, standing.buttons, whom=turn.whom, last=last)
         await self._enclosures.enclose(turn, reply, last=last)
         # Before the turn ends, so that a crash in between loses none of it.
@@ -63,7 +63,7 @@ class Delivery:
         _line.write(turn, reply, outcome, tally, at)
         if standing.buttons == regenerate() and not turn.question.private:
             # Somebody else's answer may have been stored meanwhile, and found no button here.
-            now = await transact(self._sessions, lambda s: look_up(s, turn))
+            now = await transact(self._sessions, lambda s: look_up_standing(s, turn))
             await reply.unbutton(reply.messages.ids[-1:] if not now.buttons else ())
         return is_followed
 

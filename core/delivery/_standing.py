@@ -18,12 +18,12 @@ def try_again() -> tuple[Button, ...]:
     return (Button(ChangeKind.REGENERATE, words.TRY_AGAIN),)
 
 
-def after(message_id: str | None, *, is_newest: bool) -> Standing:
+def standing_after(message_id: str | None, *, is_newest: bool) -> Standing:
     """Return how an answer stands below one whose last message this is, if there is any."""
     return Standing(regenerate() if is_newest else (), tuple(filter(None, (message_id,))))
 
 
-def known(turn: Turn) -> Standing | None:
+def known_standing(turn: Turn) -> Standing | None:
     """Return the standing of an answer if its turn tells it; None if memory has to be asked."""
     if turn.question.asks:
         confirm = Button(ChangeKind.CONFIRM, words.confirms(turn.question.asks))
@@ -34,7 +34,7 @@ def known(turn: Turn) -> Standing | None:
     return None if is_well or turn.question.again else Standing(try_again())
 
 
-async def look_up(session: Session, turn: Turn) -> Standing:
+async def look_up_standing(session: Session, turn: Turn) -> Standing:
     """Return how an answer stands; memory tells whether it is the newest."""
     if not await memory.is_last(session, await owner(session, turn)):
         return Standing()
@@ -46,14 +46,14 @@ async def look_up(session: Session, turn: Turn) -> Standing:
     return Standing(regenerate(), tuple(filter(None, found)))
 
 
-def is_plain(turn: Turn) -> bool:
+def is_plain_answer(turn: Turn) -> bool:
     """Return whether an answer follows the one that its attempt saw, as in most private chats."""
     return turn.question.private and turn.replaces_id is None and turn.follows_id is None
 
 
-async def older(session: Session, turn: Turn, context: Context) -> int | None:
+async def older_turn(session: Session, turn: Turn, context: Context) -> int | None:
     """Return the turn whose buttons a plain answer ends."""
-    if not is_plain(turn):
+    if not is_plain_answer(turn):
         return None
     return context.turn_id or await memory.turn_of_old(session, turn)
 

@@ -4,11 +4,11 @@ from functools import partial
 
 from core import posts
 from core.db import transact
-from core.reply._calls import Calls
+from core.reply._way import Way
 
 
 async def find(
-    calls: Calls, part: int, *, after: str | None, before: str | None, text: str | None
+    way: Way, part: int, *, after: str | None, before: str | None, text: str | None
 ) -> list[str]:
     """Return the ids of our own unknown messages between two messages of a chat.
 
@@ -18,13 +18,13 @@ async def find(
     They show `text` from then on; None looks for files. Ids of known messages are never touched,
     nor those of messages that other turns are making.
     """
-    turn, adapter = calls.turn, calls.adapter
+    turn, adapter = way.turn, way.adapter
     # What is made later has a higher id than `before`.
-    await calls.gates.of(turn.address).created()
-    recent = await transact(calls.sessions, lambda s: posts.recent(s, turn.address))
+    await way.gates.of(turn.address).created()
+    recent = await transact(way.sessions, lambda s: posts.recent(s, turn.address))
     earlier: list[tuple[str, str]] = []
     if after is None:
-        earlier = await transact(calls.sessions, lambda s: posts.earlier(s, turn, part))
+        earlier = await transact(way.sessions, lambda s: posts.earlier(s, turn, part))
     look_for = partial(
         adapter.suspects,
         turn.address,
@@ -33,13 +33,13 @@ async def find(
         known=recent,
         earlier=earlier,
     )
-    suspects = await calls.insist(lambda: calls.make(look_for))
-    known = await transact(calls.sessions, lambda s: posts.known(s, turn.address, suspects))
+    suspects = await way.insist(lambda: way.make(look_for))
+    known = await transact(way.sessions, lambda s: posts.known(s, turn.address, suspects))
     found = []
     for suspect in suspects:
         if suspect in known:
             continue
         look = partial(adapter.is_ours, turn.address, suspect, text)
-        if await calls.insist(partial(calls.make, look)):
+        if await way.insist(partial(way.make, look)):
             found.append(suspect)
     return found

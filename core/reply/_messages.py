@@ -13,7 +13,7 @@ from core.db import transact, undivided
 from core.errors import LeaseLost, MessageGone, Undeliverable, Unreachable
 from core.posts import FILE, Part
 from core.reply import _doubles
-from core.reply._calls import TRIES, Calls
+from core.reply._way import TRIES, Way
 from core.text import Growing
 from core.turns import Turn
 
@@ -46,7 +46,7 @@ class _Shown:
 class Messages:
     """The messages of one answer, and what they show."""
 
-    calls: Calls
+    way: Way
     ids: list[str | None] = field(default_factory=list)
     """The message id of each part; None for a part with an unconfirmed intent to post it."""
     shown: list[_Shown] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Messages:
     @property
     def turn(self) -> Turn:
         """The turn that they answer."""
-        return self.calls.turn
+        return self.way.turn
 
     @property
     def room(self) -> int:
@@ -78,7 +78,7 @@ class Messages:
         Where a double of a message cannot be found, a message that may have been posted already is
         posted no more, nor any after it. A file has taken their place if there is one.
         """
-        leeway = self.calls.adapter.leeway(self.turn.ticket)
+        leeway = self.way.adapter.leeway(self.turn.ticket)
         most = PARTS if leeway.parts is None else leeway.parts
         if leeway.repeatable:
             return most
@@ -99,7 +99,7 @@ class Messages:
         }
         self._file = parts.get(FILE, Part()).message_id
         self.ids = [part.message_id for number, part in parts.items() if number != FILE]
-        texts = await cut(Growing(self.calls.adapter.fits), self.turn.draft)
+        texts = await cut(Growing(self.way.adapter.fits), self.turn.draft)
         self.shown = [
             _Shown(texts[part] if part < len(texts) else None) for part in range(len(self.ids))
         ]
@@ -108,10 +108,10 @@ class Messages:
         """Post a file, unless an earlier attempt has."""
         if self._file is not None:
             return
-        await transact(self.calls.sessions, lambda s: posts.intend(s, self.turn, FILE))
+        await transact(self.way.sessions, lambda s: posts.intend(s, self.turn, FILE))
 
         async def upload() -> str:
-            return await self.calls.adapter.upload(
+            return await self.way.adapter.upload(
                 self.address,
                 name,
                 data,
@@ -143,10 +143,10 @@ class Messages:
         forgotten, are between the two and are left alone.
         """
         asked_at = self.turn.question.sent_at or self.turn.created_at.timestamp()
-        if asked_at + RECENT > self.calls.now().timestamp():
+        if asked_at + RECENT > self.way.now().timestamp():
             await self._delete_doubles(part, text)
         await transact(
-            self.calls.sessions,
+            self.way.sessions,
             lambda s: posts.doubt(s, self.turn, part, doubtful=False),
         )
         self.doubtful.discard(part)
@@ -157,9 +157,9 @@ class Messages:
         after = next((each for each in reversed(earlier) if each), self.turn.message_id)
         before = self._file if part == FILE else self.ids[part]
         between = {"after": after, "before": before}
-        for message_id in await _doubles.find(self.calls, part, **between, text=text):
+        for message_id in await _doubles.find(self.way, part, **between, text=text):
             log.info("turn %s: part %d stood twice", self.turn.reference, part)
-            await self.calls.insist(partial(self._delete, message_id))
+            await self.way.insist(partial(self._delete, message_id))
 
     async def withdraw(self, parts: int) -> None:
         """Delete the messages from part `parts` on, which a shorter answer does not need."""
@@ -168,22 +168,22 @@ class Messages:
             return
         for message_id in surplus:
             if message_id is not None:
-                await self.calls.insist(partial(self._delete, message_id))
-        await transact(self.calls.sessions, lambda s: posts.withdraw(s, self.turn, parts))
+                await self.way.insist(partial(self._delete, message_id))
+        await transact(self.way.sessions, lambda s: posts.withdraw(s, self.turn, parts))
         del self.ids[parts:], self.shown[parts:]
 
     async def _delete(self, message_id: str) -> None:
         """Delete a message; if the platform does not let us, replace its text by `words.EMPTY`."""
         address = self.address
         try:
-            await self.calls.make(
-                lambda: self.calls.adapter.delete(address, message_id, ticket=self.turn.ticket)
+            await self.way.make(
+                lambda: self.way.adapter.delete(address, message_id, ticket=self.turn.ticket)
             )
         except Undeliverable as error:
             log.info("turn %s: a message cannot be deleted: %s", self.turn.reference, error)
             with suppress(MessageGone, Undeliverable):
-                await self.calls.make(
-                    lambda: self.calls.adapter.edit(
+                await self.way.make(
+                    lambda: self.way.adapter.edit(
                         address, message_id, words.EMPTY, final=True, ticket=self.turn.ticket
                     )
                 )
@@ -197,8 +197,8 @@ class Messages:
             # A platform that knows the nonce returns the message of an earlier try.
             self.shown[part] = _Shown() if part in self.doubtful else wanted
         if self.shown[part] != wanted:
-            await self.calls.make(
-                lambda: self.calls.adapter.edit(
+            await self.way.make(
+                lambda: self.way.adapter.edit(
                     self.address,
                     message_id,
                     text,
@@ -213,12 +213,12 @@ class Messages:
         if part >= self.room:
             raise NoRoom
         if part == len(self.ids):
-            await transact(self.calls.sessions, lambda s: posts.intend(s, self.turn, part))
+            await transact(self.way.sessions, lambda s: posts.intend(s, self.turn, part))
             self.ids.append(None)
             self.shown.append(_Shown())
 
         async def send() -> str:
-            return await self.calls.adapter.send(
+            return await self.way.adapter.send(
                 self.address,
                 wanted.text or "",
                 final=bool(wanted.final),
@@ -233,13 +233,13 @@ class Messages:
 
     async def _create(self, part: int, call: Callable[[], Awaitable[str]]) -> str:
         """Make a message at the gates' pace, and store and return its id."""
-        await self.calls.enter()
+        await self.way.enter()
         return await undivided(self._created(part, call))
 
     async def _created(self, part: int, call: Callable[[], Awaitable[str]]) -> str:
-        with self.calls.gates.of(self.address).creating():
+        with self.way.gates.of(self.address).creating():
             try:
-                message_id = await self.calls.watch(call())
+                message_id = await self.way.watch(call())
             except Unreachable as error:
                 if error.maybe_done:
                     await self._doubt(part)
@@ -248,14 +248,14 @@ class Messages:
                 self.ids[part] = message_id
             doubtful = part in self.doubtful
             ours = await transact(
-                self.calls.sessions,
+                self.way.sessions,
                 partial(
                     posts.confirm,
                     turn=self.turn,
                     part=part,
                     message_id=message_id,
                     doubtful=doubtful,
-                    now=self.calls.now(),
+                    now=self.way.now(),
                 ),
             )
         if not ours:
@@ -266,7 +266,7 @@ class Messages:
         """Note that a part may have been posted."""
         self.doubtful.add(part)
         await transact(
-            self.calls.sessions,
+            self.way.sessions,
             lambda s: posts.doubt(s, self.turn, part, doubtful=True),
         )
 

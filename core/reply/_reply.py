@@ -24,9 +24,9 @@ from core.errors import (
 from core.gates import SPARE, Gates, happens
 from core.posts import FILE, Part
 from core.quota import Progress
-from core.reply._calls import Calls, Lease
 from core.reply._messages import Messages, NoRoom, cut
 from core.reply._tally import Tally
+from core.reply._way import Lease, Way
 from core.signals import FirstText, Tell, nobody
 from core.text import Growing
 from core.turns import Turn
@@ -83,7 +83,7 @@ class Reply:
     tell: Tell = nobody
     """Hears of the first text, and of flood limits."""
     _notice: str = ""
-    calls: Calls = field(init=False)
+    way: Way = field(init=False)
     messages: Messages = field(init=False)
     _growing: Growing = field(init=False)
     _refusal: Muted | None = None
@@ -102,10 +102,10 @@ class Reply:
 
     def __post_init__(self) -> None:
         """Make the way to the platform."""
-        self.calls = Calls(
+        self.way = Way(
             self.adapter, self.gates, self.sessions, self.turn, self.lease, self.now, self.tell
         )
-        self.messages = Messages(self.calls)
+        self.messages = Messages(self.way)
         self._growing = Growing(self.adapter.fits)
 
     async def resume(self, parts: Mapping[int, Part]) -> None:
@@ -215,7 +215,7 @@ class Reply:
                 try:
                     await self._preview()
                 except RetryAfter as limit:
-                    await self.calls.pause(limit)
+                    await self.way.pause(limit)
                 except (Unreachable, MessageGone) as error:
                     log.debug("turn %s: preview: %s", self.turn.reference, error)
                 await happens(self._grown, self.gates.interval(self.turn.address))
@@ -264,19 +264,19 @@ class Reply:
     async def _type_once(self) -> None:
         self.gates.count(self.turn.address)
         try:
-            await self.calls.type()
+            await self.way.type()
             self.gates.worked()
         except Muted:
             raise
         except RetryAfter as limit:
-            await self.calls.pause(limit)
+            await self.way.pause(limit)
         except DeliveryError as error:
             log.debug("turn %s: typing: %s", self.turn.reference, error)
 
     async def _preview(self) -> None:
         """Show the text so far, unless the answer is whole before the gates open."""
         spare = SPARE if any(self.messages.ids) else 0
-        while seconds := max(self.gates.wait(self.turn.address, spare), self.calls.rest):
+        while seconds := max(self.gates.wait(self.turn.address, spare), self.way.rest):
             if await happens(self._grown, seconds):
                 return
         self._changed.clear()
@@ -330,7 +330,7 @@ class Reply:
         platform wants a long pause, Unreachable when it does not answer, Undeliverable when it
         refuses for good, and LeaseLost when another attempt owns the turn.
         """
-        self.calls.is_delivery = True
+        self.way.is_delivery = True
         self.messages.whom = whom
         parts = await self._stand(answer, buttons)
         try:
@@ -350,7 +350,7 @@ class Reply:
         for message_id in filter(None, message_ids):
             call = partial(self.adapter.unbutton, self.turn.address, message_id)
             try:
-                await self.calls.insist(partial(self.calls.make, call))
+                await self.way.insist(partial(self.way.make, call))
             except LeaseLost:
                 raise
             except DeliveryError as error:
@@ -364,13 +364,13 @@ class Reply:
             try:
                 for part, text in enumerate(parts[:room]):
                     shown = buttons if part == min(len(parts), room) - 1 else ()
-                    await self.calls.insist(partial(self.messages.stand, part, text, shown))
+                    await self.way.insist(partial(self.messages.stand, part, text, shown))
                     self._note_first_text()
             except NoRoom:  # a message may stand or not, and must not be posted twice
                 continue
             if len(parts) > room:
                 upload = partial(self.messages.upload, WHOLE, answer.encode())
-                await self.calls.insist(upload)
+                await self.way.insist(upload)
             return parts[:room]
 
     async def _cut(self, answer: str, room: int) -> list[str]:
@@ -388,12 +388,12 @@ class Reply:
             await self.messages.single(part, parts[part] if part < len(parts) else words.EMPTY)
         await self.messages.withdraw(len(parts))
         if not parts and self.turn.message_id is not None:
-            await self.calls.insist(partial(self.calls.make, self._dismiss))
+            await self.way.insist(partial(self.way.make, self._dismiss))
 
     async def attach(self, name: str, data: bytes, *, picture: bool = False) -> None:
         """Post a file, once; raises the errors of `deliver`."""
-        self.calls.is_delivery = True
-        await self.calls.insist(partial(self.messages.upload, name, data, picture=picture))
+        self.way.is_delivery = True
+        await self.way.insist(partial(self.messages.upload, name, data, picture=picture))
         if FILE in self.messages.doubtful:
             await self.messages.single(FILE, None)
 

@@ -52,8 +52,8 @@ class Lease:
 
 
 @dataclass(slots=True)
-class Calls:
-    """The calls of one attempt."""
+class Way:
+    """The way of one attempt to its platform, on which all of its calls go."""
 
     adapter: Adapter
     gates: Gates

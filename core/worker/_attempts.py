@@ -125,11 +125,11 @@ class Attempts:
         """
         turn = run.turn
         if turn.kind == "chat" and run.reply.time < 0:
-            await run.reply.calls.knock()
+            await run.reply.way.knock()
         if turn.muted_until is not None and not turn.ticket:  # a ticket opens closed doors
             if self._now() < turn.muted_until:
                 raise Muted(f"nothing is tried there until {turn.muted_until:%H:%M:%S}")
-            await run.reply.calls.knock()
+            await run.reply.way.knock()
 
     async def _blame(self, run: Run) -> Turn:
         """Return a turn over which too many processes died with a plain sentence as its answer.
@@ -153,7 +153,7 @@ class Attempts:
         if turn.answer is not None:
             if self._now() - turn.created_at > REACHABLE:
                 return await self._give_up(run, Undeliverable(f"not in time: {error}"))
-            if await run.reply.calls.fails_alone():
+            if await run.reply.way.fails_alone():
                 if self._is_last(turn):
                     return await self._give_up(run, Undeliverable(f"it fails alone: {error}"))
                 seconds, fault = 2 * self._pause(turn), True

@@ -14,7 +14,7 @@ from core.gates import Gates
 from core.lines import ONCE
 from core.presence import FRESH, Gone
 from core.reply import MARGIN, Lease
-from core.reply._calls import Calls
+from core.reply._way import Way
 from core.turns import Turn
 from core.worker._deaths import take_over
 from tests.core import rows
@@ -125,7 +125,7 @@ async def test_no_call_begins_while_the_turn_may_be_of_another_process(
     clock, line = asyncio.get_running_loop().time, Line()
     lease = Lease(clock() + 15, clock, is_sure=lambda: line.is_sure)
     gates = Gates(line, clock)  # type: ignore[arg-type]  # a part of an adapter
-    calls = Calls(line, gates, postgres_sessions, turn, lease, lambda: NOW)  # type: ignore[arg-type]
+    calls = Way(line, gates, postgres_sessions, turn, lease, lambda: NOW)  # type: ignore[arg-type]
     entering = asyncio.create_task(calls.enter())
     await asyncio.wait([entering], timeout=0.3)
     assert not entering.done()

@@ -260,6 +260,30 @@ async def test_a_prompt_that_is_too_long_is_shortened_and_asked_once_more(
     assert Records(sqlite_url).drift() == []
 
 
+async def test_a_prompt_that_proves_too_long_in_mid_answer_is_paid_and_asked_anew(
+    sqlite_url: str, model: ModelServer
+) -> None:
+    chunk = json.dumps({"choices": [{"index": 0, "delta": {"content": "Half of an answer, "}}]})
+    error = json.dumps({"error": {"message": "x", "code": "context_length_exceeded"}})
+    half = Raw(f"data: {chunk}\n\ndata: {error}\n\n".encode())
+    async with desk(sqlite_url, model, memory_high_tokens=3000, memory_low_tokens=100) as ada:
+        for number in range(4):
+            await ada.ask(f"{number} " + "word " * 60)
+        longest = len(model.requests[-1].messages)
+        model.respond = lambda request: half if len(request.messages) > longest else "Well."
+        assert await ada.ask("And now?") == "Well."
+        model.respond = lambda request: "Yes."
+        [request] = await ada.asking("Sure?")
+    assert [said["content"] for said in request.messages if said["role"] == "assistant"][
+        -1
+    ] == "Well."
+    records = Records(sqlite_url)
+    lost = records.all("SELECT * FROM calls ORDER BY id")[-3]
+    assert lost.estimated
+    assert lost.charged > 0
+    assert records.drift() == []
+
+
 async def test_a_conversation_keeps_to_what_the_endpoint_says_its_model_takes(
     sqlite_url: str, model: ModelServer
 ) -> None:
