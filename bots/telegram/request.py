@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import cache
+from typing import Any
 
 import httpx
 from telegram.error import NetworkError, TimedOut
@@ -50,6 +51,10 @@ _url = cache(httpx.URL)
 """The parsed URL of each method."""
 
 
+_HEADERS = {"User-Agent": BaseRequest.USER_AGENT, **PLAIN}
+_TIMEOUT = {"timeout": TIMEOUT.as_dict()}
+
+
 class Request(BaseRequest):
     """Requests through a transport that somebody else opens and closes.
 
@@ -84,12 +89,7 @@ class Request(BaseRequest):
         Of some methods, the body of a success is reduced to what is needed.
         """
         request = httpx.Request(
-            method,
-            _url(url),
-            headers={"User-Agent": self.USER_AGENT, **PLAIN},
-            data=request_data.json_parameters if request_data else None,
-            files=request_data.multipart_data if request_data else None,
-            extensions={"timeout": TIMEOUT.as_dict()},
+            method, _url(url), headers=_HEADERS, extensions=_TIMEOUT, **_body(request_data)
         )
         try:
             async with aclosing(await self._transport.handle_async_request(request)) as response:
@@ -101,6 +101,15 @@ class Request(BaseRequest):
             raise TimedOut(type(error).__name__) from error
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise NetworkError(f"httpx.{type(error).__name__}: {error}") from error
+
+
+def _body(data: RequestData | None) -> dict[str, Any]:
+    """Return the parameters of a call as httpx takes them: in JSON, or in a form with files."""
+    if data is None:
+        return {}
+    if data.contains_files:
+        return {"data": data.json_parameters, "files": data.multipart_data}
+    return {"json": data.parameters}
 
 
 async def _needed(name: str, body: AsyncIterator[bytes]) -> bytes:
