@@ -1,6 +1,6 @@
 """Errors of a database, and whether they may pass: an outage is waited out, a fault is not."""
 
-from enum import IntEnum
+import sqlite3
 
 from sqlalchemy import ExceptionContext
 from sqlalchemy.exc import (
@@ -17,34 +17,15 @@ from core.plain import line, unquoted
 TRANSIENT = (OperationalError, InternalError, InterfaceError, PoolTimeoutError, ConnectionError)
 """The errors of a database that is away, locked or full; `may_pass` tells whether one may pass."""
 _TIMED_OUT = "57014"
-
-
-class _SQLite(IntEnum):
-    """The codes of SQLite. Its module tells them too, but takes 1 MB of a process on PostgreSQL."""
-
-    ERROR = 1
-    PERM = 3
-    BUSY = 5
-    LOCKED = 6
-    READONLY = 8
-    IOERR = 10
-    CORRUPT = 11
-    FULL = 13
-    CANTOPEN = 14
-    PROTOCOL = 15
-    SCHEMA = 17
-    NOTADB = 26
-
-
 _MAY_PASS_SQLITE = {
-    _SQLite.BUSY,
-    _SQLite.LOCKED,
-    _SQLite.PROTOCOL,
-    _SQLite.FULL,
-    _SQLite.IOERR,
-    _SQLite.CANTOPEN,  # as for want of file descriptors
-    _SQLite.READONLY,
-    _SQLite.PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,  # as for want of file descriptors
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
 }
 _READ_ONLY, _REVOKED = "25006", "42501"
 
@@ -62,10 +43,10 @@ _MAY_PASS_POSTGRESQL = (
 """SQLSTATEs, or the beginnings of some."""
 
 _BROKEN_SQLITE = {
-    _SQLite.ERROR,  # as for a missing table
-    _SQLite.CORRUPT,
-    _SQLite.NOTADB,
-    _SQLite.SCHEMA,
+    sqlite3.SQLITE_ERROR,  # as for a missing table
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_SCHEMA,
 }
 _BROKEN_POSTGRESQL = (
     "42",  # a missing table or column
@@ -80,10 +61,10 @@ _ADVICE: dict[str | int, str] = {
     _REVOKED: "grant the role in DATABASE_URL its rights again",
     "53100": "make room on the server's disk",
     "53300": "lower DATABASE_CONNECTIONS, or let the server take more",
-    _SQLite.FULL: "make room on the disk",
-    _SQLite.READONLY: "give this process the right to write the file and its folder",
-    _SQLite.NOTADB: "name another file in DATABASE_URL, or put the right one back",
-    _SQLite.CANTOPEN: "give this process the right to open the file and its folder",
+    sqlite3.SQLITE_FULL: "make room on the disk",
+    sqlite3.SQLITE_READONLY: "give this process the right to write the file and its folder",
+    sqlite3.SQLITE_NOTADB: "name another file in DATABASE_URL, or put the right one back",
+    sqlite3.SQLITE_CANTOPEN: "give this process the right to open the file and its folder",
 }
 """The remedies of an operator, by SQLSTATE or by SQLite's code."""
 
@@ -104,7 +85,7 @@ def may_pass(error: Exception) -> bool:
     """Return whether the same work may succeed later without a change of the code or the schema."""
     if not isinstance(error, DBAPIError) or error.connection_invalidated:
         return True
-    if _is_of_sqlite(error.orig):
+    if isinstance(error.orig, sqlite3.Error):
         # The lower bits are the code; the upper ones tell details.
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _MAY_PASS_SQLITE
     state = _state(error)
@@ -112,10 +93,6 @@ def may_pass(error: Exception) -> bool:
         # The server gave no code: it was not reached, or it went away.
         return isinstance(error, (OperationalError, InterfaceError))
     return state == _TIMED_OUT or state.startswith(_MAY_PASS_POSTGRESQL)
-
-
-def _is_of_sqlite(error: BaseException | None) -> bool:
-    return type(error).__module__ == "sqlite3"
 
 
 def timed_out(error: Exception) -> bool:
@@ -126,13 +103,13 @@ def timed_out(error: Exception) -> bool:
 def is_full(error: Exception) -> bool:
     """Return whether the disk of the database is full."""
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
-    return code == _SQLite.FULL or _state(error) == "53100"
+    return code == sqlite3.SQLITE_FULL or _state(error) == "53100"
 
 
 def is_broken(error: Exception) -> bool:
     """Return whether the tables or the file are at fault, and not what was to be stored."""
     orig = getattr(error, "orig", None)
-    if _is_of_sqlite(orig):
+    if isinstance(orig, sqlite3.Error):
         return getattr(orig, "sqlite_errorcode", 0) & 0xFF in _BROKEN_SQLITE
     return not may_pass(error) and (_state(error) or "").startswith(_BROKEN_POSTGRESQL)
 

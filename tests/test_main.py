@@ -68,7 +68,7 @@ async def test_a_bot_without_a_terminal_loads_nothing_to_draw_with() -> None:
 async def test_a_bot_loads_only_what_it_needs_while_nobody_talks_to_it() -> None:
     unwanted = "({'sqlalchemy.orm', 'psycopg', 'httpcore', 'anyio'}"
     unwanted += " | {'markdown_it', 'wcwidth', 'PIL', 'babel'}"
-    unwanted += " | {'sqlite3', 'sqlalchemy.dialects.sqlite', 'sqlalchemy.dialects.postgresql'})"
+    unwanted += " | {'sqlalchemy.dialects.postgresql'})"
     code = (
         "import sys, bots.__main__, bots.composition, bots.telegram.adapter;"
         f"found = {unwanted} & {{*sys.modules}}; assert not found, found"

@@ -45,8 +45,7 @@ exceptions = Table(
     UniqueConstraint("platform", "chat"),
     CheckConstraint("(user_id IS NULL) <> (chat IS NULL)", name="person_or_group"),
     CheckConstraint("(platform IS NULL) = (chat IS NULL)", name="whole_address"),
-    # Its migration has AUTOINCREMENT for SQLite. The keyword for that would load SQLite's dialect
-    # in every process on PostgreSQL, too: 0.6 MB.
+    sqlite_autoincrement=True,
 )
 """The terms of a person or a group that differ from the default.
 
