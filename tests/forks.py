@@ -171,5 +171,6 @@ if __name__ == "__main__":
     gc.disable()  # as the bot does until it runs
     for module in MODULES:
         import_module(module)
+    gc.freeze()  # a search would make copies of all of it in each bot
     _serve(socket.socket(fileno=int(sys.argv[1])))
     sys.modules["bots.__main__"].main()

@@ -20,6 +20,7 @@ from core.llm._stream import Event
 
 CONNECT_SECONDS = 10.0
 USER_AGENT = {"User-Agent": f"python-httpx/{httpx.__version__}"}
+"""The header by which a client of httpx makes itself known."""
 LAST_WORDS_SECONDS = 5.0
 """The time to wait for the usage after the end of the answer."""
 DRAIN_SECONDS = 0.25

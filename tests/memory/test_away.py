@@ -274,9 +274,8 @@ async def test_a_prompt_that_proves_too_long_in_mid_answer_is_paid_and_asked_ane
         assert await ada.ask("And now?") == "Well."
         model.respond = lambda request: "Yes."
         [request] = await ada.asking("Sure?")
-    assert [said["content"] for said in request.messages if said["role"] == "assistant"][
-        -1
-    ] == "Well."
+    answers = [said["content"] for said in request.messages if said["role"] == "assistant"]
+    assert answers[-1] == "Well."
     records = Records(sqlite_url)
     lost = records.all("SELECT * FROM calls ORDER BY id")[-3]
     assert lost.estimated
