@@ -15,7 +15,7 @@ READY := .venv/.ready
 ARGS ?=
 
 # The tests wait more than they compute: ten at a time keep even two cores busy.
-PYTEST := pytest --numprocesses 10 --dist worksteal
+PYTEST := pytest -p tests.parallel --processes 10
 
 .PHONY: help
 help: ## List the targets

@@ -46,6 +46,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+RUN = str(os.getpid())
+"""The name of this run of the tests: the processes that share it are forked later."""
+
 sys.addaudithook(stay_inside)
 share_compiled()
 # Modules and tests are no garbage: while they are collected, nobody looks for some among them.
@@ -62,16 +65,22 @@ def pytest_unconfigure() -> None:
     forks.stop()
 
 
-def pytest_collection_finish() -> None:
-    """Look for garbage from now on, among what the tests make."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Prepare what all processes of the tests share.
+
+    Look for garbage from now on, among what the tests make; seldom, for that takes time as well.
+    """
+    if session.config.getoption("processes", 1) > 1:
+        forks.start()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
     gc.enable()
 
 
 @pytest.fixture(scope="session")
 def run() -> str:
-    """Names this run of the tests: the same in all processes that share the work."""
-    return os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+    """The name of this run of the tests: the same in all processes that share the work."""
+    return RUN
 
 
 @pytest.fixture(scope="session")

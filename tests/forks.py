@@ -99,6 +99,11 @@ def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     return ours, server
 
 
+def start() -> None:
+    """Start the process that forks, if it does not run; the forks of this process share it."""
+    _server()
+
+
 def stop() -> None:
     """End the process that forks, if there is one."""
     if _server.cache_info().currsize:

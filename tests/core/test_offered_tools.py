@@ -5,6 +5,7 @@ import operator
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import httpx
@@ -23,8 +24,6 @@ from tests.core import rows
 from tests.core.rows import NOW
 from tests.fakes.model import MODEL, ModelServer
 
-OFFLINE = offer(db.connect("sqlite://"), 1)
-"""A toolbox that can only calculate; it has no history to search."""
 SUM = ToolCall("sum", "calculate", '{"expression": "1 + 1"}')
 OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
     "+": operator.add,
@@ -40,8 +39,14 @@ async def call(box: Toolbox, name: str, **arguments: str) -> str:
     return str(answer["content"])
 
 
+@cache
+def offline() -> Toolbox:
+    """Return a toolbox that can only calculate; it has no history to search."""
+    return offer(db.connect("sqlite://"), 1)
+
+
 async def calculate(expression: str) -> str:
-    return await call(OFFLINE, "calculate", expression=expression)
+    return await call(offline(), "calculate", expression=expression)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +214,7 @@ async def test_the_history_is_searched_ten_times_at_most_in_all_rounds(
 
 async def test_tools_cost_little_in_every_prompt(model: ModelServer) -> None:
     messages = [system("Be kind. " * 30), user("hi")]
-    body = {"model": MODEL, "messages": messages, "tools": OFFLINE.schemas}
+    body = {"model": MODEL, "messages": messages, "tools": offline().schemas}
     async with httpx.AsyncClient(headers={"Authorization": "Bearer test-key"}) as client:
         answer = await client.post(f"{model.url}/chat/completions", json=body)
     assert answer.status_code == 200
@@ -217,4 +222,4 @@ async def test_tools_cost_little_in_every_prompt(model: ModelServer) -> None:
 
 
 def test_the_prompt_is_the_same_in_every_turn() -> None:
-    assert json.dumps(OFFLINE.schemas) == json.dumps(offer(db.connect("sqlite://"), 2).schemas)
+    assert json.dumps(offline().schemas) == json.dumps(offer(db.connect("sqlite://"), 2).schemas)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from tests.parallel import NUMBER
 from tests.records import PATIENCE
 
 FIRST, EACH, WORKERS = 10_000, 1_000, 20
@@ -25,7 +26,7 @@ _tries = count(os.getpid())
 
 def free_port() -> int:
     """Return the number of a port that nobody uses now, and that no other test gets meanwhile."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    worker = int(os.environ.get(NUMBER, "0")) % WORKERS
     while True:
         port = FIRST + EACH * worker + next(_tries) % EACH
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
