@@ -39,7 +39,9 @@ LANGUAGES = (
 )
 """The languages in which most people use Telegram, those of most bots first."""
 PAUSE = 0.1
-"""The seconds between two looks at lists in a language: about ten seconds for all of them."""
+"""The seconds between two lists of ours."""
+SWEEP = 1.0
+"""The seconds between two looks at lists that are not ours: two minutes for all of them."""
 
 _FAILURES = (TelegramError, *MISSHAPEN)
 
@@ -72,7 +74,7 @@ async def translate(bot: Bot, operators: Sequence[str] = ()) -> None:
             await asyncio.sleep(PAUSE)
             await _set(bot, language)
         for language, scope in (*product(ours, NARROWER), *product(others, (_WIDEST, *NARROWER))):
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(SWEEP)
             await _remove(bot, scope, language)
     except _FAILURES as error:
         log.debug("The command menus in other languages are left: %s", place(error))

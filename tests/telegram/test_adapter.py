@@ -152,6 +152,13 @@ LEFT = ("all_private_chats::", "all_group_chats::", "all_chat_administrators::")
 OURS = {f"default::{code}" for code in words.languages()[1:]}
 
 
+@pytest.fixture
+def hasty_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for lists that are not ours at once."""
+    monkeypatch.setattr("bots.telegram.menus.SWEEP", 0.01)
+
+
+@pytest.mark.usefixtures("hasty_sweep")
 async def test_menus_of_an_earlier_bot_are_removed_and_nothing_else(
     telegram: TelegramServer,
 ) -> None:
@@ -175,6 +182,7 @@ async def test_an_operator_whose_id_is_none_leaves_the_menus_as_they_are(
         await telegram.wait(lambda: telegram.menus >= OURS | {"chat:5:"})
 
 
+@pytest.mark.usefixtures("hasty_sweep")
 async def test_menus_that_are_on_offer_already_are_not_sent_again(
     telegram: TelegramServer,
 ) -> None:
