@@ -116,6 +116,8 @@ class Gates:
         self._clock = clock
         self._account = Gate(1 / adapter.rate, _burst(adapter.rate), clock)
         self._unasked = Gate(1 / adapter.broadcast_rate, 1, clock)
+        self._order = asyncio.Lock()
+        """The order in which chats with an open gate get a call of the account."""
         self._chats: dict[str, Gate] = {}
         self._limit = 256
         self.streams = 0
@@ -142,10 +144,18 @@ class Gates:
 
     async def enter(self, address: Address, person: int) -> None:
         """Wait until a call to a chat may start for a person, and count it."""
-        async with self.of(address).at_the_front(person):
-            while seconds := self.wait(address):  # noqa: ASYNC110 - a gate opens by time alone
-                await asyncio.sleep(seconds)
-            self.count(address)
+        gate = self.of(address)
+        async with gate.at_the_front(person):
+            while True:
+                while seconds := gate.wait():  # noqa: ASYNC110 - a gate opens by time alone
+                    await asyncio.sleep(seconds)
+                # Only the first chat looks at the account: if all did, all would wake for one call.
+                async with self._order:
+                    while seconds := self._account.wait():  # noqa: ASYNC110 - as above
+                        await asyncio.sleep(seconds)
+                    if not gate.wait():
+                        self.count(address)
+                        return
 
     async def enter_behind(self, address: Address) -> None:
         """Wait until a call may start that nobody waits for, and count it.

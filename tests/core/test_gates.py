@@ -206,6 +206,39 @@ async def test_entering_waits_for_the_gate_of_the_account() -> None:
     assert clock() - begin >= 4 / PLATFORM.rate - 0.001
 
 
+async def test_the_work_for_a_call_does_not_grow_with_the_chats_that_wait() -> None:
+    looks = 0
+
+    def look() -> float:
+        nonlocal looks
+        looks += 1
+        return asyncio.get_running_loop().time()
+
+    class Fast(Platform):
+        rate = 2000.0
+
+    async def work(chats: int) -> float:
+        nonlocal looks
+        gates = Gates(cast(Adapter, Fast()), look)
+        looks = 0
+        await asyncio.gather(*(gates.enter(chat(f"{n}"), n) for n in range(chats)))
+        return looks / chats
+
+    few, many = await work(450), await work(900)
+    assert many < 1.5 * few
+
+
+async def test_a_chat_that_has_to_wait_lets_others_go_first() -> None:
+    gates = Gates(PLATFORM, asyncio.get_running_loop().time)
+    gates.of(chat("paused")).pause(0.3)
+    slow = asyncio.create_task(gates.enter(chat("paused"), 1))
+    await asyncio.sleep(0)
+    for number in range(6):  # more than start at once
+        await gates.enter(chat(f"{number}"), 2)
+    assert not slow.done()
+    await slow
+
+
 async def test_a_call_that_waits_behind_others_keeps_a_pause_of_a_newer_gate() -> None:
     clock = asyncio.get_running_loop().time
     gates = Gates(PLATFORM, clock)
