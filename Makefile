@@ -38,8 +38,8 @@ doctor: $(READY) ## Look for everything that is wrong, and tell what to do about
 	@$(BIN)/python -m bots doctor $(ARGS)
 
 .PHONY: test
-test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs those that kill or install
-	$(BIN)/python -m $(PYTEST) -m 'not chaos and not install' $(ARGS)
+test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs the few that are slow
+	$(BIN)/python -m $(PYTEST) -m 'not slow and not chaos and not install' $(ARGS)
 
 .PHONY: check
 check: lint types imports drift cover ## Run everything that CI runs; secrets in the tree fail it too

@@ -61,6 +61,7 @@ def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_backup_of_a_running_bot_goes_on_where_it_was(
     stage: TelegramStage, model: ModelServer, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ async def test_a_backup_of_a_running_bot_goes_on_where_it_was(
     assert "Minka" in json.dumps(model.requests[-1].body)
 
 
+@pytest.mark.slow
 async def test_everything_comes_back_on_either_engine(
     stage: TelegramStage, empty_url: str, tmp_path: Path
 ) -> None:
@@ -170,6 +172,7 @@ def test_what_is_no_backup_is_told_and_leaves_nothing(
     assert not target.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", [None, b"", b'["name"]\n["Ada"]\n', b'["id"]\n[1, 2]\n'])
 def test_a_backup_that_somebody_has_changed_fills_nothing(
     sqlite_url: str, tmp_path: Path, people: bytes | None
@@ -199,6 +202,7 @@ def test_a_backup_whose_rows_refer_to_nothing_is_told(sqlite_url: str, tmp_path:
         backup.load(f"sqlite:///{tmp_path / 'target.db'}", file)
 
 
+@pytest.mark.slow
 def test_files_are_read_and_written_one_at_a_time(database_url: str, tmp_path: Path) -> None:
     size, number = 2_000_000, 20
     engine = create_engine(db.normal_url(database_url))

@@ -89,6 +89,7 @@ def sent(platform: ModuleType, text: str) -> list[object]:
     return [platform.render(part) for part in split(text, platform.fits)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", [telegram, discord], ids=["telegram", "discord"])
 @seed(11)
 @settings(max_examples=2, deadline=None)

@@ -37,6 +37,7 @@ async def limit_a_group(url: str, chat: str) -> None:
         sessions.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(WITHIN + 135)
 async def test_questions_in_fifty_groups_get_as_many_answers_as_the_limit(
     database_url: str, model: ModelServer

@@ -32,6 +32,7 @@ async def pooled(postgres_url: str) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.mark.slow
 async def test_two_workers_and_a_rolling_deploy_behind_a_pooler_lose_nothing(
     pooled: str, model: ModelServer, telegram_server: TelegramServer, tmp_path: Path
 ) -> None:

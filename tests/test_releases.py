@@ -51,6 +51,7 @@ def test_the_version_follows_the_last_tag_and_stands_in_the_notes() -> None:
     assert {tag.removeprefix("v") for tag in TAGS} <= set(released), "a tag without a section"
 
 
+@pytest.mark.slow
 async def test_every_migration_goes_back_and_forward_again_with_what_is_stored(
     stage: TelegramStage,
 ) -> None:

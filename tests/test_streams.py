@@ -72,6 +72,7 @@ def stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
     return TelegramStage(world, telegram_server)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [closed, unread])
 async def test_a_bot_whose_log_goes_nowhere_answers_and_stops_gently(
     stage: TelegramStage, kind: Any
@@ -85,6 +86,7 @@ async def test_a_bot_whose_log_goes_nowhere_answers_and_stops_gently(
         assert await end(process) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [closed, unread])
 async def test_a_terminal_that_is_closed_ends_the_console_and_nothing_else(
     stage: TelegramStage, kind: Any
@@ -94,6 +96,7 @@ async def test_a_terminal_that_is_closed_ends_the_console_and_nothing_else(
         assert await end(process) in (0, UNREAD)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
@@ -115,6 +118,7 @@ async def test_a_command_with_closed_streams_does_its_work(
         assert await end(process) == status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["--help", "users", "turns", "models"])
 async def test_a_command_whose_reader_has_gone_says_nothing_of_it(
     stage: TelegramStage, model: ModelServer, tmp_path: Path, verb: str

@@ -239,6 +239,7 @@ def test_any_markup(text: str, limit: int) -> None:
     assert kept(text, parts)
 
 
+@pytest.mark.slow
 @given(st.lists(DOCUMENTS, min_size=4, max_size=6).map("\n\n".join))
 def test_telegram_counts_what_is_rendered(text: str) -> None:
     parts = split(text, markup.fits)

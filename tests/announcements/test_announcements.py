@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from core import announcements
 from core.db import Sessions
 from tests.announcements.audience import SHOWN, begin, gather, received
@@ -60,6 +62,7 @@ def rate(server: TelegramServer) -> int:
     return max((sum(at <= other < at + 1 for other in times) for at in times), default=0)
 
 
+@pytest.mark.slow
 async def test_it_stops_and_goes_on(
     sessions: Sessions, database_url: str, model: ModelServer, telegram_server: TelegramServer
 ) -> None:

@@ -510,6 +510,7 @@ asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
 """
 
 
+@pytest.mark.slow
 async def test_a_hundred_people_in_four_processes_share_ten_uses(postgres_url: str) -> None:
     """Each of them tries twice at the same moment, and all processes begin at once."""
     async with connected(postgres_url) as sessions:

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import product
 from typing import Any, TypeVar, get_args
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -414,6 +415,7 @@ class Books(RuleBasedStateMachine):
 EXAMPLES = {"sqlite": 12, "postgresql": 4}
 
 
+@pytest.mark.slow
 def test_allowances_equal_the_ledger_in_any_order(database_url: str) -> None:
     sessions = db.connect(database_url)
     how = settings(

@@ -164,6 +164,7 @@ class Walk:
                 self.deliveries[turn.id] += 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 async def test_workers_that_stall_and_die_answer_every_lane_in_order(
     sessions: Sessions, seed: int
@@ -181,6 +182,7 @@ async def test_workers_that_stall_and_die_answer_every_lane_in_order(
     assert all(place[before] < place[turn_id] for turn_id, before in walk.follows.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 async def test_nothing_that_people_do_meanwhile_loses_or_doubles_an_answer(
     sessions: Sessions, seed: int

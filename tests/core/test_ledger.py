@@ -181,6 +181,7 @@ def _counts_at(call: Any, row: Any) -> datetime:
     return cast("datetime", paid or call.created_at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 async def test_allowances_equal_the_ledger_after_anything(sessions: Sessions, seed: int) -> None:
     turns = []

@@ -473,6 +473,7 @@ ANY_JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(chunks=st.lists(ANY_JSON, max_size=3), data=st.binary(max_size=20))
 @settings(max_examples=300)
 def test_nothing_a_server_sends_raises_anything_but_a_model_error(

@@ -437,6 +437,7 @@ async def test_nothing_forgotten_is_exported_before_it_is_deleted(sessions: Sess
     assert "secret" not in str(await exported(sessions, turn.user_id))
 
 
+@pytest.mark.slow
 async def test_an_export_of_any_length_is_whole_and_read_in_steps(sessions: Sessions) -> None:
     """Each transaction reads a few rows, and the file has each row once."""
     first = await said(sessions, "0")

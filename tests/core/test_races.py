@@ -72,6 +72,7 @@ async def test_tasks_that_race_take_no_more_than_there_is(
     await decide(sqlite_sessions, race, [Racer(sqlite_sessions)])
 
 
+@pytest.mark.slow
 async def test_four_processes_that_race_take_no_more_than_there_is(
     postgres_sessions: Sessions, postgres_url: str
 ) -> None:

@@ -109,6 +109,7 @@ async def test_who_follows_the_page_on_a_laptop_and_on_a_server_gets_answers(
     assert "People on the busiest day: 1" in place.said()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BINARY is None, reason="PgBouncer is not installed")
 async def test_several_processes_share_the_work_as_the_page_tells(
     model: ModelServer, postgres_server: URL, tmp_path: Path

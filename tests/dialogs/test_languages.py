@@ -123,6 +123,7 @@ FIRST = {"/start": lambda: f"{words.HELLO}\n{words.HELLO_COMMANDS}"}
 """Those that only Telegram has."""
 
 
+@pytest.mark.slow
 async def test_commands(stage_in: Callable[[str], ButtonStage], model: ModelServer) -> None:
     people = [Person(stage_in(language), language) for language in words.languages()]
     stage = people[0].stage
@@ -169,6 +170,7 @@ async def test_buttons_and_what_only_the_person_sees(
             await asyncio.sleep(2 / SPARE.calls)  # the account answers so many presses a second
 
 
+@pytest.mark.slow
 async def test_answers_refusals_and_faults(
     stage_in: Callable[[str], ButtonStage], world: World
 ) -> None:

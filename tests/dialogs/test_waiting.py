@@ -36,6 +36,7 @@ def replies(stage: ButtonStage) -> list[tuple[str, str]]:
     return [(said.get(answer.reply_to or 0, ""), answer.text.split("\n")[0]) for answer in answers]
 
 
+@pytest.mark.slow
 async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
     buttons: ButtonStage,
 ) -> None:
@@ -81,6 +82,7 @@ async def test_a_press_that_is_too_early_by_another_limit_tells_it_anew(
     assert buttons.records.drift() == []
 
 
+@pytest.mark.slow
 async def test_the_latest_five_are_asked_and_the_notice_loses_its_button(
     buttons: ButtonStage, model: ModelServer
 ) -> None:

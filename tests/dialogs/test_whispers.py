@@ -50,6 +50,7 @@ def said(group: Group, chat: Chat) -> list[str]:
     return [answer.text for answer in group.server.answers(chat)]
 
 
+@pytest.mark.slow
 async def test_a_refusal_is_shown_to_one_person_and_the_answers_to_all(group: Group) -> None:
     server = group.server
     server.promote(group.chat)

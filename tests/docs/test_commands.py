@@ -54,6 +54,7 @@ async def settings(stage: TelegramStage, discord_server: DiscordServer) -> dict[
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.place)
 async def test_the_commands_of_a_document_do_their_work(
     session: Session, stage: TelegramStage, settings: dict[str, str], tmp_path: Path

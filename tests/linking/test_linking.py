@@ -57,6 +57,7 @@ def people(records: Records) -> int:
     return int(records.one("SELECT count(DISTINCT user_id) FROM identities"))
 
 
+@pytest.mark.slow
 async def test_two_accounts_become_one_person_and_part_again(pair: Pair) -> None:
     telegram, discord = pair.telegram, pair.discord
     async with pair.running(quota="10 turns/month"):

@@ -113,6 +113,7 @@ async def test_one_press_at_once_in_two_processes_links_once(
         assert people(here.records) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 async def test_messages_at_the_same_moment_are_answered_once(
     database_url: str, model: ModelServer, seed: int
@@ -211,6 +212,7 @@ async def test_forgetting_at_the_same_moment(
         assert here.records.drift() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 async def test_people_who_link_in_a_circle(
     database_url: str, model: ModelServer, seed: int

@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from itertools import pairwise
 
+import pytest
+
 from tests.fakes.model import ModelRequest, ModelServer
 from tests.memory import talk
 from tests.memory.desk import desk
@@ -28,6 +30,7 @@ def share(requests: Sequence[ModelRequest]) -> float:
     return sum(request.cached_tokens for request in requests) / total
 
 
+@pytest.mark.slow
 async def test_every_prompt_begins_with_the_one_before_it(
     sqlite_url: str, model: ModelServer
 ) -> None:

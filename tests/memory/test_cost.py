@@ -32,6 +32,7 @@ async def ada(sqlite_url: str, model: ModelServer) -> AsyncIterator[Desk]:
         yield ada
 
 
+@pytest.mark.slow
 async def test_a_long_conversation_costs_little_and_nothing_of_it_is_lost(
     ada: Desk, model: ModelServer, sqlite_url: str
 ) -> None:

@@ -163,6 +163,7 @@ async def test_a_file_that_is_there_keeps_its_lines(desk: Desk) -> None:
     assert stat.S_IMODE(desk.file.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "ctrl-d"])
 @pytest.mark.parametrize("name", ["TELEGRAM_TOKEN", "ADMINS"])
 async def test_whoever_ends_it_has_no_file(desk: Desk, name: str, key: str) -> None:

@@ -50,6 +50,7 @@ def outcome(update: Json) -> Event | None:
         return None
 
 
+@pytest.mark.slow
 def test_no_spoilt_update_becomes_an_event_that_cannot_be_stored() -> None:
     spoiler = Spoiler(13)
     stored = 0

@@ -706,6 +706,7 @@ async def test_a_button_in_the_group_that_became_a_supergroup_leads_nowhere(
     assert [answer.text for answer in server.answers(supergroup)] == ["bye"]
 
 
+@pytest.mark.slow
 async def test_fourteen_questions_that_waited_for_the_bot_are_all_answered(
     stage: TelegramStage,
 ) -> None:

@@ -105,6 +105,7 @@ async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
         yield tab
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height", "dark"), DEVICES)
 async def test_every_page_fits_and_can_be_read(
     url: str, tab: Tab, width: int, height: int, *, dark: bool
