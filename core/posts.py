@@ -21,11 +21,12 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
 
-from core import models
+from core import db, models
 from core.adapter import Account, Address
 from core.db import Session, row_count
 from core.errors import LeaseLost
@@ -136,37 +137,39 @@ async def turn_of(session: Session, address: Address, message_id: str) -> int | 
 
 
 _PART = (_posts.c.turn_id == bindparam("the_turn"), _posts.c.part == bindparam("the_part"))
-_INTENT_COLUMNS = ("platform", "bot_id", "chat", "turn_id", "part")
+_KEY = ("turn_id", "part")
+_INTENT_COLUMNS = ("platform", "bot_id", "chat", *_KEY)
 _INTENT = select(
     _turns.c.platform,
     _turns.c.bot_id,
     _turns.c.chat,
     _turns.c.id,
     bindparam("the_part", type_=Integer),
-).where(*FENCED, ~exists().where(*_PART))
-_INTEND = insert(_posts).from_select(_INTENT_COLUMNS, _INTENT).returning(_posts.c.id)
+).where(*FENCED)
 _IS_OURS = exists().where(*FENCED)
 _CONFIRM = (
     update(_posts)
-    .where(*_PART)
+    .where(*_PART, or_(_IS_OURS, _posts.c.message_id.is_(None)))
     .values(
         message_id=bindparam("message"),
         doubtful=bindparam("is_doubtful", type_=Boolean),
         posted_at=bindparam("posted", type_=models.Instant),
     )
+    .returning(_IS_OURS)
 )
-_CONFIRM_OURS = _CONFIRM.where(_IS_OURS)
-_CONFIRM_FIRST = _CONFIRM.where(_posts.c.message_id.is_(None))
 
 
 async def intend(session: Session, turn: Turn, part: int) -> None:
     """Store the intent to post a part. `begin` has stored that of the first part already.
 
-    Raises LeaseLost when another attempt owns the turn.
+    One statement does so. Raises LeaseLost when another attempt owns the turn.
     """
-    stored = await session.scalar(_INTEND, {**turn.fence, "the_part": part})
+    new: Any = db.insert(session, _posts).from_select(_INTENT_COLUMNS, _INTENT)
+    # A part that is there stays as it is: the attempt repeats itself.
+    new = new.on_conflict_do_update(index_elements=_KEY, set_={"part": new.excluded.part})
+    stored = await session.scalar(new.returning(_posts.c.id), {**turn.fence, "the_part": part})
     if stored is None:
-        await _check(session, turn)
+        raise LeaseLost(f"turn {turn.reference}")
 
 
 async def confirm(
@@ -180,14 +183,12 @@ async def confirm(
 ) -> bool:
     """Store a posted part's message id and time; return whether this attempt still owns the turn.
 
-    If another attempt owns it, that one goes on in this message, unless it has posted its own.
+    One statement does so. If another attempt owns the turn, that one goes on in this message,
+    unless it has posted its own.
     """
     values = {**turn.fence, "the_part": part, "message": message_id, "is_doubtful": doubtful}
     values["posted"] = now
-    if row_count(await session.execute(_CONFIRM_OURS, values)):
-        return True
-    await session.execute(_CONFIRM_FIRST, values)
-    return False
+    return bool(await session.scalar(_CONFIRM, values))
 
 
 _DOUBT = (

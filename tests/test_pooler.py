@@ -78,8 +78,11 @@ async def test_each_transaction_behind_a_pooler_has_its_limits(pooled: str) -> N
     async with db.serving(f"{pooled}?pgbouncer=true&connection_limit=1") as sessions:
         assert sessions.is_pooled
         for _ in range(10):  # often enough for a statement to be prepared elsewhere
-            limit = await sessions.run(lambda s: s.scalar(text("SHOW statement_timeout")))
-            assert limit == "15s"
+            for single in (True, False):
+                limit = await sessions.run(
+                    lambda s: s.scalar(text("SHOW statement_timeout")), single=single
+                )
+                assert limit == "15s"
 
 
 async def test_a_direct_connection_is_no_pooler(postgres_url: str) -> None:

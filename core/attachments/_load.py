@@ -44,7 +44,7 @@ async def load(
     sizes = _sizes(attachments)
     # Of files that are larger together, as many are read as the limit has room for.
     async with room.take(min(sum(size for size in sizes if size <= LIMIT), LIMIT)):
-        left = most - await transact(sessions, lambda session: stored(session, turn))
+        left = most - await transact(sessions, lambda session: stored(session, turn), single=True)
         contents = await _read_all(attachments, sizes, download, left)
         contents += [_surplus(attachment) for attachment in turn.question.attachments[COUNT:]]
         faults = [content.fault for content in contents if content.fault]

@@ -146,7 +146,7 @@ async def expand(
         return messages
     first = _first_kept(messages)
     digests = {digest for message in messages[first:] for digest, _ in _references(message)}
-    types = await transact(sessions, lambda session: _media_types(session, digests))
+    types = await transact(sessions, lambda session: _media_types(session, digests), single=True)
     source = _Source(sessions, room, types)
     return [
         _expanded(message, source) if index >= first else _expanded(message, None)

@@ -126,7 +126,9 @@ class Attempt:
                 break
             except LeaseLost:
                 # Or its person has linked accounts since the claim, which moves their turns.
-                moved = await transact(self._means.sessions, lambda s: inbox.current(s, self.turn))
+                moved = await transact(
+                    self._means.sessions, lambda s: inbox.current(s, self.turn), single=True
+                )
                 if moved == self.turn:
                     raise
                 self.turn = self.calls.turn = moved

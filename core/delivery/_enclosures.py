@@ -39,7 +39,7 @@ class Enclosures:
         if turn.question.encloses is None:
             return
         # Its person may have linked accounts since the claim.
-        turn = await transact(self._sessions, lambda s: inbox.current(s, turn))
+        turn = await transact(self._sessions, lambda s: inbox.current(s, turn), single=True)
         match turn.question.encloses:
             case Enclosure.EXPORT:
                 await self._export(turn, reply, last=last)

@@ -21,10 +21,10 @@ async def find(
     turn, adapter = way.turn, way.adapter
     # What is made later has a higher id than `before`.
     await way.gates.of(turn.address).created()
-    recent = await transact(way.sessions, lambda s: posts.recent(s, turn.address))
+    recent = await transact(way.sessions, lambda s: posts.recent(s, turn.address), single=True)
     earlier: list[tuple[str, str]] = []
     if after is None:
-        earlier = await transact(way.sessions, lambda s: posts.earlier(s, turn, part))
+        earlier = await transact(way.sessions, lambda s: posts.earlier(s, turn, part), single=True)
     look_for = partial(
         adapter.suspects,
         turn.address,
@@ -34,7 +34,9 @@ async def find(
         earlier=earlier,
     )
     suspects = await way.insist(lambda: way.make(look_for))
-    known = await transact(way.sessions, lambda s: posts.known(s, turn.address, suspects))
+    known = await transact(
+        way.sessions, lambda s: posts.known(s, turn.address, suspects), single=True
+    )
     found = []
     for suspect in suspects:
         if suspect in known:

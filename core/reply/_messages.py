@@ -108,7 +108,7 @@ class Messages:
         """Post a file, unless an earlier attempt has."""
         if self._file is not None:
             return
-        await transact(self.way.sessions, lambda s: posts.intend(s, self.turn, FILE))
+        await transact(self.way.sessions, lambda s: posts.intend(s, self.turn, FILE), single=True)
 
         async def upload() -> str:
             return await self.way.adapter.upload(
@@ -148,6 +148,7 @@ class Messages:
         await transact(
             self.way.sessions,
             lambda s: posts.doubt(s, self.turn, part, doubtful=False),
+            single=True,
         )
         self.doubtful.discard(part)
 
@@ -213,7 +214,9 @@ class Messages:
         if part >= self.room:
             raise NoRoom
         if part == len(self.ids):
-            await transact(self.way.sessions, lambda s: posts.intend(s, self.turn, part))
+            await transact(
+                self.way.sessions, lambda s: posts.intend(s, self.turn, part), single=True
+            )
             self.ids.append(None)
             self.shown.append(_Shown())
 
@@ -257,6 +260,7 @@ class Messages:
                     doubtful=doubtful,
                     now=self.way.now(),
                 ),
+                single=True,
             )
         if not ours:
             raise LeaseLost(f"turn {self.turn.reference}")
@@ -268,6 +272,7 @@ class Messages:
         await transact(
             self.way.sessions,
             lambda s: posts.doubt(s, self.turn, part, doubtful=True),
+            single=True,
         )
 
     def _nonce(self, part: int) -> str:

@@ -101,7 +101,7 @@ class Attempts:
             await run.reply.resume({0: posts.Part()})  # `accept` stored this intent
         else:
             await run.reply.resume(
-                await transact(self._sessions, lambda s: posts.parts(s, turn.id))
+                await transact(self._sessions, lambda s: posts.parts(s, turn.id), single=True)
             )
         await self._knock(run)
         is_over = turn.faults >= FAULTS or self._now() - turn.created_at > AGE

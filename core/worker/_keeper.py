@@ -65,10 +65,14 @@ class Keeper:
         return [run.turn.id for run in list(self._runs.values()) if run.lease.is_short()]
 
     async def transact(
-        self, work: Callable[[Session], Awaitable[T]], *, patience: float = math.inf
+        self,
+        work: Callable[[Session], Awaitable[T]],
+        *,
+        single: bool = False,
+        patience: float = math.inf,
     ) -> T:
         """Run a transaction on the table of turns, and note that the table was reached."""
-        done = await transact(self._sessions, work, patience=patience)
+        done = await transact(self._sessions, work, single=single, patience=patience)
         self._reach.reached()
         return done
 
@@ -90,7 +94,7 @@ class Keeper:
                     began = self._clock()
                     await self._live()
                     await self._renew()
-                    await self.transact(inbox.unblock, patience=BEAT)
+                    await self.transact(inbox.unblock, single=True, patience=BEAT)
                     renewed_at = began
             except TRANSIENT as error:
                 if not may_pass(error):
@@ -140,6 +144,7 @@ class Keeper:
         lease_until = self._now() + self._lease
         held = await self.transact(
             lambda s: inbox.renew(s, self._worker_id, runs.keys(), lease_until=lease_until),
+            single=True,
             patience=patience,
         )
         attempts = {turn.id: turn for turn in held}

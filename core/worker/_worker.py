@@ -173,7 +173,7 @@ class Worker:
                 if came and not self._room:
                     # More came in here than this process can take, so tell the others. A hint from
                     # another process is not passed on: hints would go round without end.
-                    await transact(self._sessions, lambda s: notify(s, WORK))
+                    await transact(self._sessions, lambda s: notify(s, WORK), single=True)
                 await happens(self._wake, min(POLL, self._lease.total_seconds() / 6))
         finally:
             beat.cancel()
@@ -261,7 +261,8 @@ class Worker:
         limit = min(self._room, most)
         if not self._may_claim or limit <= 0:
             return 0
-        until, turns = await self._keeper.transact(partial(self._take, lines=lines, limit=limit))
+        take = partial(self._take, lines=lines, limit=limit)
+        until, turns = await self._keeper.transact(take, single=True)
         for turn in turns:
             self._begin(turn, until)
         return len(turns)

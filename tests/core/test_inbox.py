@@ -580,6 +580,7 @@ async def test_posts_are_intents_first_and_messages_then(sessions: Sessions, ada
         async with rows.begin(sessions) as session:
             await posts.intend(session, turn, part)
     await commit(sessions, lambda s: posts.confirm(s, turn, 1, "sent", now=NOW))
+    await commit(sessions, lambda s: posts.intend(s, turn, 1))  # again, after an unknown outcome
     assert await parts(sessions, turn.id) == (None, "sent", None)
     assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "sent")) == turn.id
 
