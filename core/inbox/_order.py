@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Integer, bindparam, case, exists, func, or_, select, union_all, update
 
 from core import models
-from core.db import Session
+from core.db import Session, row_count
 from core.inbox._tables import turns
 from core.lines import ALONE, FIRST, LAST, LATER, line_after
 from core.models import Instant
@@ -30,8 +30,10 @@ FOLLOWS_UNDELIVERED = exists().where(_other.c.id == turns.c.follows_id, _IS_LEFT
 def _is_there(*conditions: Any) -> Any:
     """Return the condition that there is such an undelivered turn, and hold it until the commit.
 
-    The transaction that ends it then sees the new turn and calls it up. A turn that is just being
-    changed does not count; the new turn then stands in a line too early, which does no harm.
+    A transaction that ends it later sees the new turn and calls it up. One that has to wait for the
+    commit does not, because its statement had begun before: then `unblock` finds the new turn. A
+    turn that is just being changed does not count; the new turn then stands in a line too early,
+    which does no harm.
     """
     found = select(_other.c.id).where(*conditions, _IS_LEFT)
     return exists(found.with_for_update(read=True, skip_locked=True))
@@ -115,6 +117,6 @@ _UNBLOCK = (
 )
 
 
-async def unblock(session: Session) -> None:
-    """Let every turn that waits for nothing any more stand in a line."""
-    await session.execute(_UNBLOCK)
+async def unblock(session: Session) -> bool:
+    """Let every turn that waits for nothing any more stand in a line; return if there was one."""
+    return row_count(await session.execute(_UNBLOCK)) > 0

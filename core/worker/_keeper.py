@@ -94,7 +94,6 @@ class Keeper:
                     began = self._clock()
                     await self._live()
                     await self._renew()
-                    await self.transact(inbox.unblock, single=True, patience=BEAT)
                     renewed_at = began
             except TRANSIENT as error:
                 if not may_pass(error):

@@ -34,7 +34,7 @@ CROWD = 10
 BATCH = 20
 """The most turns of one claim."""
 LOOK_OVER = 2.0
-"""The seconds between two looks for turns whose process died."""
+"""The seconds between two looks for turns whose process died, or that missed their call."""
 QUIET = 10.0
 """The seconds that running answers have to finish before a turn runs alone."""
 ASIDE = 20.0
@@ -292,18 +292,22 @@ class Worker:
         self._shaken |= {*SHAKEN, ALONE}
 
     async def _look_over(self) -> None:
-        """Free the turns of dead processes, and note in which lines behind others turns wait."""
+        """Free the turns of dead processes, and those that missed their call.
 
-        async def work(session: Session) -> set[int]:
+        Note in which lines behind others turns wait.
+        """
+
+        async def work(session: Session) -> tuple[bool, set[int]]:
             now = self._now()
             # In doubt, free only leases that ended so long ago that their process must be dead.
             ended_at = now - AGE if self._keeper.is_in_doubt() else now
             await inbox.bury(session, now=now, ended_at=ended_at, kept=self._keeper.short())
-            return set(await inbox.shaken(session, self.id, self._accounts, now=now))
+            is_free = await inbox.unblock(session)
+            return is_free, set(await inbox.shaken(session, self.id, self._accounts, now=now))
 
-        self._shaken = await self._keeper.transact(work)
+        is_free, self._shaken = await self._keeper.transact(work)
         self._looked_over_at = self._clock()
-        if self._shaken:
+        if is_free or self._shaken:
             self._wake.set()
 
     async def _claim_shaken(self, line: int) -> None:

@@ -253,7 +253,7 @@ async def test_a_turn_that_missed_its_call_is_found(sessions: Sessions, ada: Spe
     assert await ids(sessions) == [second]
 
 
-async def test_a_new_turn_is_called_up_by_the_one_that_ends_meanwhile(
+async def test_a_new_turn_that_comes_while_the_one_before_ends_is_found(
     postgres_sessions: Sessions,
 ) -> None:
     ada = await rows.speaker(postgres_sessions)
@@ -263,8 +263,9 @@ async def test_a_new_turn_is_called_up_by_the_one_that_ends_meanwhile(
     async with rows.begin(postgres_sessions) as session:
         second = await inbox.accept(session, "event 2", rows.entry(ada, "2"), now=NOW)
         delivering = asyncio.create_task(rows.deliver(postgres_sessions, turn))
-        await asyncio.sleep(0)
-    assert await delivering
+        await rows.locked(postgres_sessions)
+    await delivering
+    await commit(postgres_sessions, inbox.unblock)
     assert await ids(postgres_sessions) == [second]
 
 

@@ -202,6 +202,18 @@ async def test_a_full_process_takes_the_dead_for_dead(
     assert first.id == 2, "the turn of the dead process was passed over"
 
 
+async def test_a_question_that_missed_its_call_is_found_between_two_renewals(
+    stage: TelegramStage,
+) -> None:
+    async with stage.running(lease_seconds=3600):
+        await stage.say("Hello")
+        await stage.records.idle(1)
+        await stage.records.write(
+            "UPDATE turns SET line = NULL, delivered_at = NULL, answered_at = NULL, outcome = NULL"
+        )
+        await stage.records.idle(1)
+
+
 def _renewed(stage: TelegramStage, began: str) -> float:
     """Return the seconds by which the first turn's lease was extended."""
     query = "SELECT (julianday(lease_until) - julianday(:began)) * 86400 FROM turns WHERE id = 1"
