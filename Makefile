@@ -14,8 +14,8 @@ READY := .venv/.ready
 # Options for pytest: make test ARGS="-k quota"
 ARGS ?=
 
-# The tests wait more than they compute: ten at a time keep even two cores busy.
-PYTEST := pytest -p tests.parallel --processes 10
+# The tests wait more than they compute: sixteen at a time keep even two cores busy.
+PYTEST := pytest -p tests.parallel --processes 16
 
 .PHONY: help
 help: ## List the targets

@@ -196,6 +196,7 @@ def seconds(pattern: re.Pattern[str], text: str, *, searches: bool) -> float:
     return time.process_time() - began
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", expressions())
 def test_no_expression_backtracks(name: str) -> None:
     """No expression takes more than three times as long for twice the text."""

@@ -177,6 +177,7 @@ async def test_a_process_that_is_cut_off_writes_nothing_after_another_took_over(
     assert server.polling is False
 
 
+@pytest.mark.slow
 async def test_a_stopped_process_is_replaced_by_its_lease_and_doubles_nothing(
     fleet: Fleet, model: ModelServer
 ) -> None:

@@ -40,6 +40,7 @@ async def finished(sessions: Sessions, announcement_id: int) -> announcements.Pr
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_everybody_gets_it_once(
     sessions: Sessions, database_url: str, model: ModelServer, telegram_server: TelegramServer
 ) -> None:
@@ -84,6 +85,7 @@ async def test_it_stops_and_goes_on(
     assert server.violations == []
 
 
+@pytest.mark.slow
 async def test_answers_go_first_and_their_people_wait_for_nothing(
     sessions: Sessions, database_url: str, model: ModelServer, telegram_server: TelegramServer
 ) -> None:

@@ -472,6 +472,7 @@ async def test_a_chat_that_another_live_worker_answers_is_left_to_it(sessions: S
     assert await ids(sessions, "two", now=later(15)) == [first, second, elsewhere]
 
 
+@pytest.mark.slow
 async def test_many_workers_take_each_turn_once_and_never_two_of_a_lane(
     postgres_sessions: Sessions,
 ) -> None:

@@ -230,6 +230,7 @@ async def test_what_a_refusal_quotes_is_no_fault_of_the_operator(said: str) -> N
         assert text_of(await hear(llm, "Go on.")) == "Fine."
 
 
+@pytest.mark.slow
 async def test_a_long_prompt_is_not_compared_with_an_error_in_the_event_loop() -> None:
     """By the processor time of the loop's thread, in which the fake server works, too."""
     signs = random.Random(1).choices([chr(code) for code in range(0x4E00, 0x9000)], k=400_000)

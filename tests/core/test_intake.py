@@ -386,6 +386,7 @@ async def test_an_event_that_the_code_fails_on_is_passed_over(
 # Floods
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "event",
     [

@@ -364,6 +364,7 @@ def size(messages: Sequence[ChatMessage]) -> int:
     return sum(len(str(message["content"])) for message in messages) // 4
 
 
+@pytest.mark.slow
 async def test_a_long_talk_is_cut_seldom_and_every_cut_lasts(
     sessions: Sessions, ada: Speaker
 ) -> None:

@@ -228,6 +228,7 @@ async def test_forgotten_messages_are_not_found(sessions: Sessions, ada: Speaker
             assert await session.scalar(text("SELECT count(*) FROM search")) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

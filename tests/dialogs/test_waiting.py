@@ -58,6 +58,7 @@ async def test_one_notice_tells_the_limit_and_what_was_asked_waits_under_it(
     assert buttons.records.drift() == []
 
 
+@pytest.mark.slow
 async def test_a_press_that_is_too_early_by_another_limit_tells_it_anew(
     buttons: ButtonStage, model: ModelServer
 ) -> None:

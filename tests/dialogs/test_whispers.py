@@ -75,6 +75,7 @@ async def test_a_refusal_is_shown_to_one_person_and_the_answers_to_all(group: Gr
     assert group.records.drift() == []
 
 
+@pytest.mark.slow
 async def test_a_warning_of_an_own_limit_is_shown_to_one_person(group: Group) -> None:
     group.server.promote(group.chat)
     async with group.running(quota="5 turns/month"):
@@ -138,6 +139,7 @@ async def test_usage_by_a_slash_command_is_shown_to_one_person(server: DiscordSt
     assert [each.name for each in answer.attachments] == ["usage.png"]
 
 
+@pytest.mark.slow
 async def test_a_refused_slash_command_is_told_one_person_and_answered_to_all(
     server: DiscordStage,
 ) -> None:

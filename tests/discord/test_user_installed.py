@@ -429,6 +429,7 @@ async def test_a_button_of_a_forgotten_question_is_answered_aside(
     assert abroad.calls_to_channels() == []
 
 
+@pytest.mark.slow
 async def test_a_used_up_quota_is_told_and_the_button_works_later(
     abroad: Abroad, model: ModelServer
 ) -> None:

@@ -149,6 +149,7 @@ async def held(url: str) -> AsyncIterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["in the middle of it", "behind it"])
 async def test_a_killed_process_links_once(pair: Pair, moment: str) -> None:
     telegram, discord, records = pair.telegram, pair.discord, pair.telegram.records

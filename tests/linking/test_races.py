@@ -183,6 +183,7 @@ async def test_answers_that_are_being_written_go_on(database_url: str, model: Mo
         assert here.records.drift() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", [ADA, BOB], ids=["the host", "the guest"])
 @pytest.mark.parametrize("seed", range(3))
 async def test_forgetting_at_the_same_moment(

@@ -448,7 +448,8 @@ async def test_send_renders_and_replies_in_groups(
     assert (str(answer.message_id), answer.text) == (message_id, "Because of <b>")
     assert answer.entities == [{"type": "bold", "offset": 0, "length": 7}]
     assert (answer.reply_to, answer.buttons) == (question.message_id, ["Stop"])
-    assert telegram.calls[-1].params["link_preview_options"] == {"is_disabled": True}
+    [sent] = [call for call in telegram.calls if call.method == "sendMessage"]
+    assert sent.params["link_preview_options"] == {"is_disabled": True}
 
 
 async def test_in_private_nothing_is_quoted(
@@ -498,7 +499,8 @@ async def test_unchanged_edit_is_no_error(
 ) -> None:
     message_id = await adapter.send(address(telegram, chat), "same", nonce="n", final=True)
     await adapter.edit(address(telegram, chat), message_id, "same", final=True)
-    assert telegram.calls[-1].status == 400
+    [edit] = [call for call in telegram.calls if call.method == "editMessageText"]
+    assert edit.status == 400
 
 
 async def test_deleted_message_cannot_be_edited_but_deleted(
@@ -517,7 +519,8 @@ async def test_typing_is_shown(
     telegram: TelegramServer, adapter: TelegramAdapter, chat: Chat
 ) -> None:
     await adapter.typing(address(telegram, chat))
-    assert telegram.calls[-1].params["action"] == "typing"
+    [shown] = [call for call in telegram.calls if call.method == "sendChatAction"]
+    assert shown.params["action"] == "typing"
 
 
 @pytest.mark.filterwarnings(RETRY_AFTER)
