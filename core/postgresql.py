@@ -5,6 +5,8 @@ server. It knows no prepared statements, refuses options at the start of a conne
 what a session sets, locks or listens to.
 """
 
+import ctypes
+import sys
 from typing import Any
 
 from sqlalchemy import (
@@ -42,9 +44,13 @@ _REFUSED = "unsupported startup parameter"
 """The words with which a pooler refuses options."""
 _POOLED = "pooled"
 
+_MMAP_THRESHOLD, _LARGE = -3, 1 << 20
+"""The number of an option in `malloc.h`, and the bytes of a buffer that is given back at once."""
+
 
 def connect(url: URL, connections: int) -> Engine:
     """Return an engine with at most so many connections."""
+    _give_back_buffers()
     url = url.difference_update_query(_OF_OTHERS)
     told = str(url.query.get("options", ""))
     engine = create_engine(
@@ -79,6 +85,17 @@ def leads_to_pooler(engine: Engine) -> bool:
     """Return whether an engine's connections lead to a pooler."""
     with engine.connect() as connection:
         return bool(connection.info.get(_POOLED))
+
+
+def _give_back_buffers() -> None:
+    """Let the C library of Linux give large buffers back to the system at once.
+
+    The database's library copies files into some, which malloc would keep, in pieces: a process to
+    which people send files one after the other took 240 to 300 MB, and takes 185.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:  # musl has none
+        mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def _look_for_pooler(connection: Any, record: Any) -> None:
