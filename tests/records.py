@@ -42,6 +42,7 @@ def _engine(url: str) -> Engine:
     if url not in _engines:
         made = make_url(normal_url(url))
         pool: dict[str, Any] = {"pool_size": 1, "max_overflow": -1, "pool_pre_ping": True}
+        pool["connect_args"] = {"prepare_threshold": None}  # it may lead through a pooler
         if made.get_backend_name() == "sqlite":
             pool = {"poolclass": NullPool}
         _engines.setdefault(url, create_engine(made, **pool))
