@@ -14,8 +14,9 @@ READY := .venv/.ready
 # Options for pytest: make test ARGS="-k quota"
 ARGS ?=
 
-# The tests wait more than they compute: sixteen at a time keep even two cores busy.
-PYTEST := pytest -p tests.parallel --processes 16
+# The tests wait more than they compute: many at a time keep even two cores busy. Fewer are better
+# beside those that install something, and beside the other checks.
+PYTEST := pytest -p tests.parallel --processes
 
 .PHONY: help
 help: ## List the targets
@@ -39,7 +40,7 @@ doctor: $(READY) ## Look for everything that is wrong, and tell what to do about
 
 .PHONY: test
 test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs the few that are slow
-	$(BIN)/python -m $(PYTEST) -m 'not slow and not chaos and not install' $(ARGS)
+	$(BIN)/python -m $(PYTEST) 16 -m 'not slow and not chaos and not install' $(ARGS)
 
 .PHONY: check
 check: lint types imports drift cover ## Run everything that CI runs; secrets in the tree fail it too
@@ -68,7 +69,7 @@ drift: $(READY) ## Check that the migrations make the tables of core/models
 
 .PHONY: cover
 cover: $(READY) ## Run the tests and measure their coverage
-	$(BIN)/python -m slipcover --out .coverage.json -m $(PYTEST) $(ARGS)
+	$(BIN)/python -m slipcover --out .coverage.json -m $(PYTEST) 10 $(ARGS)
 	$(BIN)/python -m tests.cover .coverage.json
 
 .PHONY: chaos

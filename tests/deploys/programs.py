@@ -17,6 +17,8 @@ SEARCHED = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
 """The folders in which a program is looked for, as in a shell where .venv is active."""
 STOPPING = 40
 """The seconds that a program has to stop after its signal."""
+INSTALLING = 280
+"""The seconds after which a program is taken to hang; beside other tests pip takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Place:
     async def carry_out(self, *command: str) -> int:
         """Run a program that ends by itself; return its exit status."""
         async with self.program(*command) as running:
-            return await running.wait()
+            return await running.wait(INSTALLING)
 
     async def type_in(self, *lines: str) -> None:
         """Run commands of a shell; an assertion fails with the log for one that fails."""

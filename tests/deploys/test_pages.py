@@ -74,6 +74,7 @@ async def test_the_example_of_settings_with_a_password_is_what_compose_reads(
 
 
 @pytest.mark.install
+@pytest.mark.timeout(900)
 async def test_who_follows_the_page_on_a_laptop_and_on_a_server_gets_answers(
     tree: Path, model: ModelServer, telegram_server: TelegramServer, tmp_path: Path
 ) -> None:
