@@ -21,7 +21,7 @@ from bots.loading import NAMES, load
 from bots.platform import Platform
 from bots.registry import PLATFORMS
 from bots.version import VERSION
-from core import db, settings
+from core import db, schema, settings
 from core.adapter import VERBS
 from core.errors import SettingsError
 from core.plain import visible
@@ -123,7 +123,7 @@ def migrate() -> int:
     """Bring the tables up to date; return the exit status."""
     try:
         loaded = settings.load()
-        db.migrate(loaded.database_direct_url or loaded.database_url)
+        schema.migrate(loaded.database_direct_url or loaded.database_url)
     except SettingsError as error:
         sys.stderr.write(f"{visible(str(error))}\n")
         return 2

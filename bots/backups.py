@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bots import who
-from core import backup, db, operations, settings
+from core import backup, db, operations, schema, settings
 from core.errors import SettingsError
 from core.plain import visible
 from core.quota import Rules
@@ -52,7 +52,7 @@ def _note(url: str, now: datetime) -> None:
     order = operations.Order(who.operator(), Rules(), now, in_chat=False)
     sessions = db.connect(url, connections=1)
     try:
-        with db.usable():
+        with schema.usable():
             sessions.run_here(lambda s: operations.note(s, order, operations.BACKUP, ""))
     except SettingsError as error:
         sys.stderr.write(

@@ -17,7 +17,7 @@ from bots.life import Crew, check_key, look_up, use, work
 from bots.platform import Platform
 from bots.stored import Stored
 from bots.terms import access_rules, language_of, model_api, offer, tell_limits, terms
-from core import db, inbox, quota
+from core import db, inbox, quota, schema
 from core.alerts import EVERY, Watch
 from core.announcements import Announcer
 from core.chat import Chat
@@ -62,7 +62,7 @@ async def run(
         _check_ports(loaded, platforms)
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(
-            db.serving(loaded.database_url, loaded.database_connections)
+            schema.serving(loaded.database_url, loaded.database_connections)
         )
         figures = _figures(loaded)
         tell = _told_to(figures, sessions)

@@ -12,4 +12,4 @@ PLATFORMS: tuple[type[Platform], ...] = tuple(
         "bots.console:Console",
     )
 )
-"""The settings of all platforms, in the order in which messages name them."""
+"""All platforms, in the order in which messages name them."""

@@ -36,7 +36,7 @@ from sqlalchemy import (
     text,
 )
 
-from core import db, sqlite
+from core import db, schema, sqlite
 from core.errors import MISSHAPEN, SettingsError
 
 FORMAT = 1
@@ -75,7 +75,7 @@ def save(url: str, path: Path, *, now: datetime) -> Backup:
         raise SettingsError(f"{path}: there is such a file already; name another one")
     draft = path.with_name(f"{path.name}.part")
     try:
-        with db.usable(), _reading(url) as connection:
+        with schema.usable(), _reading(url) as connection:
             backup = _write(connection, draft, now)
         draft.rename(path)
     except OSError as error:
@@ -93,11 +93,11 @@ def load(url: str, path: Path) -> Backup:
     with _opened(path) as archive:
         backup = _manifest(archive, path)
         file = db.file_of(url)
-        with sqlite.exclusive(file) if file else nullcontext(), db.usable():
+        with sqlite.exclusive(file) if file else nullcontext(), schema.usable():
             _make_tables(url, backup.revision)
             with _writing(url) as connection:
                 _fill(connection, archive, backup, path)
-            db.upgrade(url)
+            schema.upgrade(url)
     return backup
 
 
@@ -237,7 +237,7 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> Backup:
         taken_at = datetime.fromisoformat(told["taken_at"])
     except (KeyError, TypeError, ValueError):
         raise SettingsError(f"{path}: is no backup of Parley") from None
-    if number != FORMAT or revision not in db.revisions():
+    if number != FORMAT or revision not in schema.revisions():
         raise SettingsError(f"{path}: a newer release made this backup; restore it with that one")
     return Backup(taken_at, revision, rows)
 
@@ -252,8 +252,8 @@ def _make_tables(url: str, revision: str) -> None:
                 " empty one"
             )
     if tables:
-        db.empty(url)
-    db.upgrade(url, revision)
+        schema.empty(url)
+    schema.upgrade(url, revision)
 
 
 def _tells(table: Table) -> bool:

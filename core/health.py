@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import DBAPIError
 
-from core import db, models
+from core import db, models, schema
 from core.adapter import Account, Adapter
 from core.db import Session, Sessions, transact
 from core.lines import LAST
@@ -85,7 +85,7 @@ class Health:
         began = time.monotonic()
 
         async def work(session: Session) -> tuple[int, datetime | None] | None:
-            if not await db.is_current(session):
+            if not await schema.is_current(session):
                 return None
             values = {"the_platforms": list(self.platforms)}
             waiting, oldest = (await session.execute(_WAITING, values)).one()

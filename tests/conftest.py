@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import URL
 
-from core import db
+from core import schema
 from tests import forks, postgres
 from tests.dialogs.stages import World
 from tests.fakes.discord import DiscordServer
@@ -100,7 +100,7 @@ def postgres_template(postgres_server: URL, run: str) -> str:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite database with the schema in it."""
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    db.upgrade(f"sqlite:///{path}")
+    schema.upgrade(f"sqlite:///{path}")
     return path
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL, make_url
 
-from core import db
+from core import db, schema
 from tests import records
 
 with warnings.catch_warnings():
@@ -73,7 +73,7 @@ def template(server: URL, run: str) -> str:
         connection.execute("SELECT pg_advisory_lock(1)")  # the other processes of the run wait
         if not exists(connection, name):
             connection.execute(f"CREATE DATABASE {name}")
-            db.upgrade(render(server.set(database=name)))
+            schema.upgrade(render(server.set(database=name)))
     return name
 
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from core import db
+from core import schema
 from core.errors import SettingsError
 from core.presence import Presence
 from tests import postgres
@@ -75,7 +75,7 @@ async def _stop(running: Process) -> None:
 
 
 async def test_each_transaction_behind_a_pooler_has_its_limits(pooled: str) -> None:
-    async with db.serving(f"{pooled}?pgbouncer=true&connection_limit=1") as sessions:
+    async with schema.serving(f"{pooled}?pgbouncer=true&connection_limit=1") as sessions:
         assert sessions.is_pooled
         for _ in range(10):  # often enough for a statement to be prepared elsewhere
             for single in (True, False):
@@ -86,7 +86,7 @@ async def test_each_transaction_behind_a_pooler_has_its_limits(pooled: str) -> N
 
 
 async def test_a_direct_connection_is_no_pooler(postgres_url: str) -> None:
-    async with db.serving(postgres_url) as sessions:
+    async with schema.serving(postgres_url) as sessions:
         assert not sessions.is_pooled
 
 
@@ -94,7 +94,7 @@ async def test_a_pooler_lends_no_session_and_is_not_asked_again(
     pooled: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    async with asyncio.timeout(120), db.serving(pooled) as sessions:
+    async with asyncio.timeout(120), schema.serving(pooled) as sessions:
         present = Presence(sessions, "one")
         await present.run(pooled, Quiet())
         assert present.is_sure()
@@ -106,9 +106,9 @@ async def test_tables_are_not_changed_through_a_pooler(pooled: str, postgres_url
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     with pytest.raises(SettingsError, match="DATABASE_DIRECT_URL"):
-        await asyncio.to_thread(db.migrate, pooled)
-    await asyncio.to_thread(db.migrate, postgres_url)
-    async with db.serving(pooled):
+        await asyncio.to_thread(schema.migrate, pooled)
+    await asyncio.to_thread(schema.migrate, postgres_url)
+    async with schema.serving(pooled):
         pass
 
 
@@ -122,14 +122,14 @@ async def test_a_role_that_may_create_nothing_serves_but_cannot_migrate(
         admin.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}")
         admin.execute("REVOKE CREATE ON SCHEMA public FROM public")
         theirs = postgres.render(make_url(postgres_url).set(username=role))
-        async with db.serving(theirs, 2) as sessions:
+        async with schema.serving(theirs, 2) as sessions:
             work = [sessions.run(lambda s: s.scalar(text("SELECT count(*) FROM users")))] * 5
             assert await asyncio.gather(*work) == [0] * 5
         admin.execute("DROP SCHEMA public CASCADE")
         admin.execute("CREATE SCHEMA public")
         admin.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
         with pytest.raises(SettingsError, match=r"permission denied.*grant") as refused:
-            await asyncio.to_thread(db.migrate, theirs)
+            await asyncio.to_thread(schema.migrate, theirs)
         assert "\n" not in str(refused.value)
         admin.execute(f"DROP OWNED BY {role}")
         admin.execute(f"DROP ROLE {role}")

@@ -11,7 +11,8 @@ from alembic import command
 from alembic.config import Config
 
 from bots.version import VERSION
-from core.db import MIGRATIONS, normal_url, revisions
+from core.db import normal_url
+from core.schema import MIGRATIONS, revisions
 from tests import releases
 from tests.bot import ROOT, process
 from tests.dialogs.stages import TelegramStage, World, ask, env

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from sqlalchemy import make_url
 
-from core import db, sqlite
+from core import db, schema, sqlite
 from core.checkup import _server as server
 from core.errors import SettingsError
 from core.findings import Finding, fault, note, warning
@@ -130,7 +130,7 @@ def _open(url: str, direct: str, connections: int) -> list[Finding]:
     """Return what a connection tells; raises SettingsError if there is none."""
     sessions = db.connect(url, connections=1)
     try:
-        with db.usable():
+        with schema.usable():
             if db.is_sqlite(url):
                 return sessions.run_here(_tables)
             is_pooled = sessions.is_pooled
@@ -147,7 +147,7 @@ def _open(url: str, direct: str, connections: int) -> list[Finding]:
 
 async def _tables(session: db.Session) -> list[Finding]:
     """Return what is wrong with the revision of the tables."""
-    revision, known = await db.revision(session), db.revisions()
+    revision, known = await schema.revision(session), schema.revisions()
     is_server = session.dialect == "postgresql"
     if revision == known[-1]:
         return []
@@ -174,7 +174,7 @@ def _way(direct: str, here: tuple[str, ...], *, is_pooled: bool) -> list[Finding
         return [warning("database.pooler", what, remedy)]
     sessions = db.connect(direct, connections=1)
     try:
-        with db.usable():
+        with schema.usable():
             leads_to_pooler, there = sessions.is_pooled, sessions.run_here(server.identity)
     except SettingsError as error:
         told = SettingsError(str(error).replace("DATABASE_URL", "DATABASE_DIRECT_URL", 1))

@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import select
 
-from core import alerts, db, fleet, models, places, quota
+from core import alerts, db, fleet, models, places, quota, schema
 from core.adapter import Account
 from core.clock import Clock
 from core.findings import Finding, warning
@@ -49,7 +49,7 @@ async def stored(url: str, admins: Sequence[Account], rules: Rules) -> Stored:
     """
     sessions = db.connect(url, connections=1)
     try:
-        with db.usable():
+        with schema.usable():
             return await sessions.run(partial(_read, admins=admins, rules=rules))
     finally:
         sessions.close()

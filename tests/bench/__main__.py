@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from core import db
+from core import schema
 from tests import postgres
 from tests.bench import figures, marks, queries, servers, streams, turns, workers
 from tests.bench.figures import Figure
@@ -85,7 +85,7 @@ class Databases:
             if engine == "postgresql":
                 url = stack.enter_context(postgres.database(self.server, self.template))
             else:
-                db.upgrade(url)
+                schema.upgrade(url)
             async with ModelServer() as model, TelegramServer(flood=False) as telegram:
                 yield Stage(engine, url, directory, model, telegram)
 

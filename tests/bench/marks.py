@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import db
+from core import schema
 from tests.fakes.model import ModelRequest, ModelServer
 from tests.memory import talk
 from tests.memory.desk import Desk, desk
@@ -52,7 +52,7 @@ async def converse(marks: tuple[int, int] | None, questions: int = QUESTIONS) ->
         values = {"memory_high_tokens": marks[0], "memory_low_tokens": marks[1]}
     with tempfile.TemporaryDirectory() as directory:
         url = f"sqlite:///{Path(directory)}/marks.db"
-        await asyncio.to_thread(db.upgrade, url)
+        await asyncio.to_thread(schema.upgrade, url)
         async with ModelServer() as model:
             model.respond = talk.respond
             async with desk(url, model, **values) as ada:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from core import db
+from core import schema
 from tests import postgres
 from tests.chaos.answers import responder
 from tests.chaos.audit import Auditor, Interval, Verdict
@@ -61,7 +61,7 @@ class Databases:
             return
         template_file = self.directory / "template.db"
         if not template_file.exists():
-            db.upgrade(f"sqlite:///{template_file}")
+            schema.upgrade(f"sqlite:///{template_file}")
         with tempfile.TemporaryDirectory(dir=self.directory) as directory:
             path = shutil.copy(template_file, Path(directory) / "parley.db")
             yield f"sqlite:///{path}"

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import event, insert, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from core import db, models, sqlite
+from core import db, models, schema, sqlite
 from core.db import Session, Sessions
 from core.errors import SettingsError
 from tests import postgres
@@ -245,7 +245,7 @@ async def test_a_transaction_that_waits_for_anything_else_is_refused(sessions: S
 
 HANG = """
 import asyncio, sys, threading
-from core import db
+from core import db, schema
 
 async def hang(session):
     print("hangs", flush=True)
@@ -601,7 +601,7 @@ def holder(url: str) -> Iterator[subprocess.Popen[str]]:
 async def test_a_second_process_is_refused_and_told_about_postgresql(sqlite_url: str) -> None:
     with holder(sqlite_url):
         with pytest.raises(SettingsError, match=r"DATABASE_URL.*parley\.db.*PostgreSQL"):
-            async with db.serving(sqlite_url):
+            async with schema.serving(sqlite_url):
                 pass
         async with connected(sqlite_url) as sessions:
             assert await users(sessions) == 0  # commands of the operator may run beside it
@@ -643,22 +643,22 @@ def path_of(url: str) -> str:
 
 
 async def test_sqlite_is_brought_up_to_date_at_the_start(tmp_path: Path) -> None:
-    async with db.serving(f"sqlite:///{tmp_path}/new.db") as sessions:
+    async with schema.serving(f"sqlite:///{tmp_path}/new.db") as sessions:
         assert await users(sessions) == 0
 
 
 async def test_postgresql_without_tables_is_refused_with_a_remedy(postgres_url: str) -> None:
-    async with db.serving(postgres_url) as sessions:
+    async with schema.serving(postgres_url) as sessions:
         assert await users(sessions) == 0
         await set_revision(postgres_url, "DELETE FROM alembic_version")
     with pytest.raises(SettingsError, match="parley migrate"):
-        async with db.serving(postgres_url):
+        async with schema.serving(postgres_url):
             pass
 
 
 async def test_postgresql_of_a_newer_release_serves_during_a_deploy(postgres_url: str) -> None:
     await set_revision(postgres_url, "UPDATE alembic_version SET version_num = 'newer'")
-    async with db.serving(postgres_url) as sessions:
+    async with schema.serving(postgres_url) as sessions:
         assert await users(sessions) == 0
 
 
@@ -677,6 +677,37 @@ async def test_a_database_that_cannot_be_reached_at_the_start_is_an_error_of_set
         )
         there = there.difference_update_query(["host", "port"])
         with pytest.raises(SettingsError, match=r"DATABASE_URL: .*cannot be used") as refused:
-            async with db.serving(postgres.render(there)):
+            async with schema.serving(postgres.render(there)):
                 pass
     assert "secret" not in str(refused.value) + caplog.text
+
+
+FILES = """
+from sqlalchemy import make_url
+
+from core import postgresql
+
+def memory():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmRSS"))
+
+postgresql.connect(make_url("postgresql+psycopg://nobody@127.0.0.1/none"), 1)
+file = bytearray(b"x" * (20 << 20))
+del file
+before, kept = memory(), []
+for number in range(12):
+    file = bytearray(b"x" * ((3 + number) << 20))
+    kept.append(b"y" * 200_000)
+    del file
+print(memory() - before)
+"""
+"""Makes and frees files of 3 to 14 MB, with something small between them; prints the growth."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other C libraries have no such option")
+async def test_the_memory_of_a_file_is_given_back_at_once() -> None:
+    reading = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FILES, cwd=ROOT, stdout=subprocess.PIPE
+    )
+    printed, _ = await reading.communicate()
+    assert int(printed) < 10, "megabytes; it would keep 30"

@@ -11,11 +11,12 @@ from alembic.config import Config
 from sqlalchemy import event, select, text
 
 from core import memory, privacy, search
-from core.db import MIGRATIONS, Sessions, normal_url
+from core.db import Sessions, normal_url
 from core.memory import INSTRUCTED, Context, Marks
 from core.messages import Usage, assistant, user
 from core.models import conversations, messages, summaries
 from core.privacy._expire import BATCH
+from core.schema import MIGRATIONS
 from core.turns import Speaker, Turn
 from tests.core import rows
 from tests.core.conftest import connected

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, insert, text
 
-from core import db
+from core import db, schema
 from core.models import spendings
 from tests import postgres
 
@@ -23,7 +23,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def test_weeks_and_people_are_summed_up_from_days_and_months(empty_url: str) -> None:
-    db.upgrade(empty_url, "0031")
+    schema.upgrade(empty_url, "0031")
     sunday, monday, tuesday = (date(2026, 3, day) for day in (15, 16, 17))
     month = date(2026, 3, 1)
     old = [
@@ -41,7 +41,7 @@ def test_weeks_and_people_are_summed_up_from_days_and_months(empty_url: str) -> 
     with engine.begin() as connection:
         rows = [dict(zip(names, row, strict=True), tokens=1) for row in old]
         connection.execute(insert(spendings), rows)
-    db.upgrade(empty_url)
+    schema.upgrade(empty_url)
     with engine.begin() as connection:
         weeks = connection.execute(
             text(

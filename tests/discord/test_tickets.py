@@ -6,7 +6,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from core import db
+from core import db, schema
 from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import DiscordServer
 from tests.fakes.discord.records import Interaction
@@ -95,7 +95,7 @@ async def test_a_token_behind_a_message_id_becomes_a_ticket_until_it_is_spent(
     if not delivered:
         await records.write("UPDATE turns SET delivered_at = NULL")
     config = Config()
-    config.set_main_option("script_location", str(db.MIGRATIONS))
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
     config.attributes["url"] = db.normal_url(records.url)
     command.downgrade(config, "0009")
     command.upgrade(config, "head")

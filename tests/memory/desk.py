@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from bots import terms, transport
-from core import db, llm
+from core import llm, schema
 from core.adapter import (
     Address,
     Attachment,
@@ -270,7 +270,7 @@ async def desk(
     )
     rules, paper = Rules(loaded.quota, loaded.budget), Paper()
     async with (
-        db.serving(url) as sessions,
+        schema.serving(url) as sessions,
         transport.to(model.url, llm.LIMITS) as way,
     ):
         asked = llm.LLM(way, terms.endpoint(loaded))

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from core import db
+from core import db, schema
 from core.chat._attempt import LONGEST
 from core.words import ENDED_LENGTH, FAILED
 from tests.fakes.model import ModelServer
@@ -42,7 +42,7 @@ async def test_an_answer_that_takes_too_long_to_remember_is_paid_once(
 ) -> None:
     model.enqueue("Forty-two.", "Again.")
     async with desk(postgres_url, model) as ada:
-        async with db.serving(postgres_url) as sessions:
+        async with schema.serving(postgres_url) as sessions:
             await db.transact(sessions, _slow_down)
         told = await ada.ask("What is it?")
     assert told.startswith(f"Forty-two.\n\n{FAILED}")

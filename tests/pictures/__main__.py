@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Coroutine
 
-from core import db
+from core import schema
 from tests.bot import ROOT
 from tests.pictures.dialogs import draw, draw_chat
 from tests.pictures.page import chat_files, files
@@ -25,7 +25,7 @@ def _drawn(hold: Callable[[str], Coroutine[None, None, dict[str, str]]]) -> dict
     """Return the pictures of dialogs that are held with a new database."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/parley.db"
-        db.upgrade(url)
+        schema.upgrade(url)
         return asyncio.run(hold(url))
 
 

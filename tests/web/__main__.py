@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from core import db
+from core import db, schema
 from tests.bot import ROOT
 from tests.web import showcase
 from tests.web.browser import browser
@@ -20,7 +20,7 @@ async def main() -> None:
     """Draw the overview, its left half by day and its right half by night."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/parley.db"
-        db.upgrade(url)
+        schema.upgrade(url)
         sessions = db.connect(url)
         await showcase.fill(sessions)
         sessions.close()

@@ -57,6 +57,7 @@ TO_OTHERS = frozenset(
         "core/outages.py",
         "core/postgresql.py",
         "core/presence.py",
+        "core/schema.py",
         "core/search.py",
         "core/settings",
         "core/sqlite.py",
