@@ -18,6 +18,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.pool import NullPool
 
 from core.outages import judge
 
@@ -48,17 +49,14 @@ _MMAP_THRESHOLD, _LARGE = -3, 1 << 20
 """The number of an option in `malloc.h`, and the bytes of a buffer that is given back at once."""
 
 
-def connect(url: URL, connections: int) -> Engine:
-    """Return an engine with at most so many connections."""
+def connect(url: URL) -> Engine:
+    """Return an engine, which keeps no connections."""
     _give_back_buffers()
     url = url.difference_update_query(_OF_OTHERS)
     told = str(url.query.get("options", ""))
     engine = create_engine(
         url.difference_update_query(("options",)),
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=10,
-        pool_use_lifo=True,
+        poolclass=NullPool,
         hide_parameters=True,
         connect_args={"connect_timeout": 5, "options": f"{told} {_OPTIONS}".strip(), **_KEEPALIVE},
     )
@@ -73,7 +71,6 @@ def connect(url: URL, connections: int) -> Engine:
 
     event.listen(engine, "do_connect", dial)
     event.listen(engine, "connect", _look_for_pooler)
-    event.listen(engine, "reset", _reset)
     event.listen(engine, "handle_error", judge, retval=True)
     # With a listener to the event `begin`, a transaction of one statement would take a third more.
     dialect: Any = engine.dialect
@@ -116,21 +113,16 @@ def _set_limits(connection: PoolProxiedConnection) -> None:
         driver.execute(_SET)
 
 
-def let_commit(connection: Connection) -> None:
-    """Let each statement on an idle connection be a transaction by itself, until its return.
+def let_commit(connection: Connection, *, single: bool) -> None:
+    """Let the next statement of an idle connection be a transaction by itself, if it is single.
 
     That saves BEGIN and COMMIT. A transaction through a pooler needs them, because it has to set
     its limits first.
     """
     driver: Any = connection.connection.driver_connection
-    if not (connection.info[_POOLED] or driver.closed):  # its next statement tells if it is closed
-        driver.autocommit = True
-
-
-def _reset(driver: Any, record: Any, state: Any) -> None:
-    """Let psycopg begin transactions again; a lost connection is not used any more."""
-    if driver.autocommit and not driver.closed:
-        driver.autocommit = False
+    commits = single and not connection.info[_POOLED]
+    if driver.autocommit != commits and not driver.closed:  # its next statement tells if it is
+        driver.autocommit = commits
 
 
 async def open_alone(url: URL) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, PoolProxiedConnection, create_engine, event
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
 from core.errors import SettingsError
 
@@ -35,16 +35,10 @@ def last_room(path: str, room: int = ROOM, part: int = PART) -> int | None:
 
 
 def connect(url: URL) -> Engine:
-    """Return an engine with one connection, which any thread may use.
-
-    SQLite has one writer anyway, and a queue in the process is fairer and cheaper than its busy
-    handler. No transaction of ours waits for the network.
-    """
+    """Return an engine whose connections any thread may use; it keeps none."""
     engine = create_engine(
         url,
-        poolclass=QueuePool,
-        pool_size=1,
-        max_overflow=0,
+        poolclass=NullPool,
         connect_args={"timeout": 10, "check_same_thread": False},
         hide_parameters=True,  # they hold what people said
     )

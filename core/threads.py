@@ -21,7 +21,6 @@ class Threads:
     def __init__(self, name: str, number: int) -> None:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._number = number
-        self._last: Callable[[], None] = lambda: None
         self._name = name
         self._has_stopped = False
         self._start(number)
@@ -47,9 +46,8 @@ class Threads:
         self._queue.put(partial(copy_context().run, carry_out))
         return future
 
-    def stop(self, last: Callable[[], None]) -> None:
-        """End each thread when the queued work is done; each calls `last` before it ends."""
-        self._last = last
+    def stop(self) -> None:
+        """End each thread when the queued work is done."""
         self._has_stopped = True
         for _ in range(self._number):
             self._queue.put(None)
@@ -66,7 +64,6 @@ class Threads:
         self._start(left)
         while (work := self._queue.get()) is not None:
             work()
-        self._last()
 
 
 def _end(future: asyncio.Future[Any], end: Callable[[], None]) -> None:

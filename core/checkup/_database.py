@@ -35,7 +35,7 @@ async def database(
     try:
         return await threads.submit(partial(_look, url, direct, connections, room, part))
     finally:
-        threads.stop(lambda: None)
+        threads.stop()
 
 
 def _look(url: str, direct: str, connections: int, room: int, part: int) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -54,13 +54,10 @@ class Talk(Session):
 @asynccontextmanager
 async def begin(sessions: Sessions) -> AsyncIterator[Talk]:
     """Begin a transaction that ends with the block: committed, or rolled back by an error."""
-    connection = await asyncio.to_thread(sessions.engine.connect)
-    try:
-        transaction = await asyncio.to_thread(connection.begin)
-        with transaction:
-            yield Talk(connection)
-    finally:
-        connection.close()
+    with ExitStack() as ends:
+        connection = await asyncio.to_thread(ends.enter_context, sessions.lend())
+        ends.enter_context(await asyncio.to_thread(connection.begin))
+        yield Talk(connection)
 
 
 async def until(happened: Callable[[], Awaitable[bool]]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select, update
@@ -358,9 +358,9 @@ async def test_of_many_processes_one_tells_that_an_outage_is_over(
 
 def forbid(sessions: Sessions, state: str) -> None:
     """Let an SQLite database take no writes, or take them again."""
-    connection = sessions.engine.raw_connection()
-    connection.cursor().execute(f"PRAGMA query_only = {state}")
-    connection.close()
+    with sessions.lend() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA query_only = {state}")
 
 
 def test_every_sentence_can_be_told() -> None:

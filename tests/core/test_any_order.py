@@ -124,13 +124,13 @@ class Books(RuleBasedStateMachine):
         self.accounts: dict[int, int] = {}
         """The user of each account, which changes when accounts are linked and parted."""
         self.events = 0
-        with sessions.engine.begin() as connection:
+        with sessions.lend() as connection, connection.begin():
             for table in reversed(models.metadata.sorted_tables):
                 connection.execute(delete(table))
 
     def do(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """Carry out a transaction."""
-        with self.sessions.engine.begin() as connection:
+        with self.sessions.lend() as connection, connection.begin():
             return finish(work(Session(connection)))
 
     def one_of(self, number: int, *, is_open: bool | None = None) -> Asked | None:
@@ -392,7 +392,7 @@ class Books(RuleBasedStateMachine):
 
     def rows(self, *tables: Any) -> Any:
         """Return all rows of a table; of several tables, a list for each."""
-        with self.sessions.engine.connect() as connection:
+        with self.sessions.lend() as connection, connection.begin():
             found = [connection.execute(select(table)).all() for table in tables]
         return found if len(tables) > 1 else found[0]
 

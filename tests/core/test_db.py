@@ -691,7 +691,7 @@ def memory():
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmRSS"))
 
-postgresql.connect(make_url("postgresql+psycopg://nobody@127.0.0.1/none"), 1)
+postgresql.connect(make_url("postgresql+psycopg://nobody@127.0.0.1/none"))
 file = bytearray(b"x" * (20 << 20))
 del file
 before, kept = memory(), []

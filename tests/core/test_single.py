@@ -134,10 +134,9 @@ async def test_a_cancelled_caller_waits_for_a_single_statement(sessions: Session
 async def test_a_connection_that_was_closed_is_replaced(
     postgres_sessions: Sessions, single: bool
 ) -> None:
-    idle = postgres_sessions.engine.raw_connection()
-    lost: Any = idle.driver_connection
-    lost.close()
-    idle.close()
+    with postgres_sessions.lend() as idle:
+        lost: Any = idle.connection.driver_connection
+        lost.close()
     assert await db.transact(postgres_sessions, add, single=single) == 1
 
 

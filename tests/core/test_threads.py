@@ -1,17 +1,21 @@
 """Threads for work that blocks."""
 
-import asyncio
-from threading import Event
+import threading
 
 import pytest
 
 from core.threads import Threads
+from tests.core import rows
 
 
 async def test_work_after_the_end_is_refused_and_hangs_nobody() -> None:
-    threads, ended = Threads("trial", 2), Event()
+    threads = Threads("trial", 2)
     assert await threads.submit(lambda: 7) == 7
-    threads.stop(ended.set)
-    await asyncio.to_thread(ended.wait)
+    threads.stop()
+
+    async def ended() -> bool:
+        return "trial" not in {each.name for each in threading.enumerate()}
+
+    await rows.until(ended)
     with pytest.raises(RuntimeError, match="the threads of the trial have ended"):
         threads.submit(lambda: 7)
