@@ -12,17 +12,24 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     ColumnElement,
+    Insert,
     Integer,
+    String,
     Subquery,
     bindparam,
     delete,
     exists,
+    false,
     func,
     insert,
+    literal_column,
+    null,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -65,13 +72,28 @@ async def add(session: Session, address: Address, turn_id: int, message_id: str)
     await session.execute(_ADD, row)
 
 
+def beginning(turn_id: ColumnElement[int]) -> Insert:
+    """Store the person's message, if there is one, and the intent to post the first part.
+
+    The parameters are those of `IS_POST`.
+    """
+    chat = [bindparam(name, type_=String) for name in ("platform", "bot_id", "chat")]
+    theirs: ColumnElement[str] = bindparam("message_id", type_=String)
+    rows = union_all(
+        select(*chat, turn_id, theirs, null(), false()).where(theirs.is_not(None)),
+        select(*chat, turn_id, null(), literal_column("0"), false()),
+    )
+    columns = ("platform", "bot_id", "chat", "turn_id", "message_id", "part", "doubtful")
+    return insert(_posts).from_select(columns, rows)
+
+
+_BEGIN = beginning(bindparam("the_turn", type_=BigInteger))
+
+
 async def begin(session: Session, address: Address, turn_id: int, message_id: str | None) -> None:
     """Store the person's message, if there is one, and the intent to post the first part."""
-    post = {**chat_of(address), "turn_id": turn_id}
-    rows: list[dict[str, Any]] = [{**post, "message_id": None, "part": 0}]
-    if message_id is not None:
-        rows.insert(0, {**post, "message_id": message_id, "part": None})
-    await session.execute(_ADD, rows)
+    row = {**chat_of(address), "the_turn": turn_id, "message_id": message_id}
+    await session.execute(_BEGIN, row)
 
 
 @dataclass(frozen=True, slots=True)
