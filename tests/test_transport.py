@@ -202,8 +202,16 @@ async def test_chunks_come_as_they_are_sent() -> None:
         b"HTTP/1.1 200 OK\r\n\r\nhello",
         b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5  \r\nhello\r\n0\r\nA: b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"5;a=b\r\nhello\r\n0\r\n\r\n",
     ],
-    ids=["hints first", "no length", "an old server", "the last one"],
+    ids=[
+        *("hints first", "no length", "an old server", "the last one", "no reason", "bare lines"),
+        *("spaces and trailers", "two lengths"),
+    ],
 )
 async def test_every_kind_of_response_is_read(answer: bytes) -> None:
     async with serving(saying(answer, close=True)) as server, client() as http:
@@ -218,7 +226,25 @@ FAULTS: dict[str, tuple[bytes, type[httpx.TransportError]]] = {
     "half a head": (b"HTTP/1.1 200 OK\r\nContent-", httpx.RemoteProtocolError),
     "no HTTP": (b"220 mail.example.com ESMTP\r\n\r\n", httpx.RemoteProtocolError),
     "half a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel", httpx.RemoteProtocolError),
+    "half a chunk": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhel",
+        httpx.RemoteProtocolError,
+    ),
+    "no last chunk": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n",
+        httpx.RemoteProtocolError,
+    ),
+    "a chunk without a size": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhel\r\n",
+        httpx.RemoteProtocolError,
+    ),
+    "no status": (b"HTTP/1.1 OK\r\nContent-Length: 5\r\n\r\nhello", httpx.RemoteProtocolError),
+    "another protocol": (
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nhello",
+        httpx.RemoteProtocolError,
+    ),
     "endless head": (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 200_000, httpx.RemoteProtocolError),
+    "endless hints": (b"HTTP/1.1 103 Hints\r\nA: b\r\n\r\n" * 5000, httpx.RemoteProtocolError),
 }
 
 
@@ -305,6 +331,61 @@ async def test_a_header_that_http_does_not_allow_is_not_sent() -> None:
             await http.get(server.url, headers={"Authorization": "Bearer two\nlines"})
         assert (await http.get(server.url)).text == "hello"
     assert len(server.heads) == 1
+
+
+@pytest.mark.parametrize("length", [4, 6])
+async def test_a_body_of_another_length_than_its_head_tells_is_not_sent(length: int) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"hello"
+
+    async with serving(politely) as server, client() as http:
+        headers = {"Content-Length": str(length)}
+        with pytest.raises(httpx.LocalProtocolError):
+            await http.post(server.url, content=pieces(), headers=headers)
+        await all_closed(server)
+    assert not server.bodies
+
+
+async def test_a_body_of_unknown_length_goes_out_in_chunks() -> None:
+    async def play(
+        server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        assert b"Transfer-Encoding: chunked" in await reader.readuntil(b"\r\n\r\n")
+        server.bodies.append(await reader.readuntil(b"0\r\n\r\n"))
+        writer.write(HELLO)
+        await politely(server, reader, writer)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in (b"one", b"", b"eleven more"):
+            yield piece
+
+    async with serving(play) as server, client() as http:
+        assert (await http.post(server.url, content=pieces())).text == "hello"
+        assert (await http.get(server.url)).text == "hello"
+    assert server.bodies == [b"3\r\none\r\nb\r\neleven more\r\n0\r\n\r\n", b""]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("more", [HELLO, b"nonsense", b"HTTP/1.1"], ids=str)
+async def test_what_comes_behind_a_response_is_the_answer_to_nothing(more: bytes) -> None:
+    async with serving(saying(HELLO + more, HELLO)) as server, client() as http:
+        for _ in range(2):
+            assert (await http.get(server.url)).text == "hello"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+        ("GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ],
+)
+async def test_a_response_without_a_body_ends_with_its_head(method: str, answer: bytes) -> None:
+    async with serving(saying(*[answer] * 2)) as server, client() as http:
+        for _ in range(2):
+            assert (await http.request(method, server.url)).content == b""
 
 
 async def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:

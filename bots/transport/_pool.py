@@ -46,10 +46,10 @@ class Transport(httpx.AsyncBaseTransport):
             self.give_back(origin, connection)
             raise
         return httpx.Response(
-            head.status_code,
-            headers=head.headers.raw_items(),
+            head.status,
+            headers=head.headers,
             stream=_Body(self, origin, connection, timeouts.get("read")),
-            extensions={"http_version": b"HTTP/" + head.http_version, "reason_phrase": head.reason},
+            extensions={"reason_phrase": head.reason},
         )
 
     async def aclose(self) -> None:
