@@ -5,7 +5,6 @@ server. It knows no prepared statements, refuses options at the start of a conne
 what a session sets, locks or listens to.
 """
 
-import ctypes
 import sys
 from typing import Any
 
@@ -90,6 +89,8 @@ def _give_back_buffers() -> None:
     The database's library copies files into some, which malloc would keep, in pieces: a process to
     which people send files one after the other took 240 to 300 MB, and takes 185.
     """
+    import ctypes  # noqa: PLC0415 - not needed on SQLite, and 0.4 MB
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:  # musl has none
         mallopt(_MMAP_THRESHOLD, _LARGE)

@@ -1,6 +1,5 @@
 """Checks of single values. No error repeats a value that may be a secret."""
 
-import tomllib
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -41,6 +40,8 @@ def read_personas(value: object) -> object:
     """Read personas from a TOML file with lines like `pirate = "You are a pirate."`."""
     if not isinstance(value, str):
         return value
+    import tomllib  # noqa: PLC0415 - most bots have no personas
+
     try:
         found = tomllib.loads(Path(value).read_text(encoding="utf-8"))
     except OSError as error:
