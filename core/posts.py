@@ -73,9 +73,9 @@ async def add(session: Session, address: Address, turn_id: int, message_id: str)
 
 
 def beginning(turn_id: ColumnElement[int]) -> Insert:
-    """Store the person's message, if there is one, and the intent to post the first part.
+    """Return the INSERT of a person's message, if there is one, and of the first part's intent.
 
-    The parameters are those of `IS_POST`.
+    Its parameters are those of `IS_POST`.
     """
     chat = [bindparam(name, type_=String) for name in ("platform", "bot_id", "chat")]
     theirs: ColumnElement[str] = bindparam("message_id", type_=String)

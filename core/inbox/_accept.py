@@ -74,17 +74,16 @@ _EVENT_COLUMNS = ("platform", "bot_id", "event_id")
 _EVENT = [bindparam(name, type_=events.c[name].type) for name in _EVENT_COLUMNS]
 
 
-def _stored(turn_id: ColumnElement[int]) -> Insert:
-    """Store the event of a turn."""
+def _note(turn_id: ColumnElement[int]) -> Insert:
+    """Return the INSERT of the event that a turn came from."""
     return insert(events).from_select((*_EVENT_COLUMNS, "turn_id"), select(*_EVENT, turn_id))
 
 
-_THE_TURN = bindparam("the_turn", type_=BigInteger)
-_STORE_EVENT = _stored(_THE_TURN)
+_NOTE = _note(bindparam("the_turn", type_=BigInteger))
 _new = _ACCEPT.cte("new")
-# PostgreSQL does it all at once, which saves two round trips of a turn.
-_ACCEPT_AT_ONCE = select(_new.c.id).add_cte(
-    _stored(_new.c.id).cte("event"), posts.beginning(_new.c.id).cte("begun")
+# On PostgreSQL, one statement does all of it: that saves two round trips.
+_ACCEPT_WHOLE = select(_new.c.id).add_cte(
+    _note(_new.c.id).cte("noted"), posts.beginning(_new.c.id).cte("begun")
 )
 
 
@@ -95,10 +94,12 @@ async def accept(session: Session, event_id: str, entry: Entry, *, now: datetime
     when another process stores the same event at the same time.
     """
     row = _row(entry, now) | {"event_id": event_id}
-    at_once = session.dialect == "postgresql"
-    turn_id: int | None = await session.scalar(_ACCEPT_AT_ONCE if at_once else _ACCEPT, row)
-    if turn_id is not None and not at_once:
-        await session.execute(_STORE_EVENT, row | {"the_turn": turn_id})
+    if session.dialect == "postgresql":
+        whole: int | None = await session.scalar(_ACCEPT_WHOLE, row)
+        return whole
+    turn_id: int | None = await session.scalar(_ACCEPT, row)
+    if turn_id is not None:
+        await session.execute(_NOTE, row | {"the_turn": turn_id})
         await posts.begin(session, entry.address, turn_id, entry.message_id)
     return turn_id
 
