@@ -20,6 +20,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO
 
+from bots.trust import trust
+
 MODULES = (
     *("bots.__main__", "bots.composition", "bots.telegram.adapter", "bots.telegram.mailbox"),
     *("bots.telegram.markup", "bots.discord.adapter", "bots.web", "uvloop", "psycopg"),
@@ -168,6 +170,8 @@ def _become(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if environment.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"}:
+        trust.cache_clear()
     time.tzset()
     sys.argv = ["bots", *arguments]
 
@@ -176,6 +180,7 @@ if __name__ == "__main__":
     gc.disable()  # as the bot does until it runs
     for module in MODULES:
         import_module(module)
+    trust()  # its certificates take as long as all else until a bot runs
     gc.freeze()  # a search would make copies of all of it in each bot
     _serve(socket.socket(fileno=int(sys.argv[1])))
     sys.modules["bots.__main__"].main()
