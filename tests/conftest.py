@@ -1,5 +1,6 @@
 """Fixtures of all tests: databases with the schema, the wire fakes, and no network beyond."""
 
+import fcntl
 import gc
 import ipaddress
 import os
@@ -7,11 +8,13 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from sqlalchemy import URL
 
+from bots.trust import trust
 from core import schema
 from tests import forks, postgres
 from tests.dialogs.stages import World
@@ -49,6 +52,9 @@ def is_loopback(host: str) -> bool:
 RUN = str(os.getpid())
 """The name of this run of the tests: the processes that share it are forked later."""
 
+SHARED = pytest.StashKey[Path]()
+"""A folder that the processes of this run share."""
+
 sys.addaudithook(stay_inside)
 share_compiled()
 # Modules and tests are no garbage: while they are collected, nobody looks for some among them.
@@ -70,8 +76,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
     Look for garbage from now on, among what the tests make; seldom, for that takes time as well.
     """
-    if session.config.getoption("processes", 1) > 1:
+    config: Any = session.config
+    config.stash[SHARED] = config._tmp_path_factory.mktemp("shared")
+    if config.getoption("processes", 1) > 1:
         forks.start()
+    trust()  # to load its certificates takes longer than most tests
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     gc.enable()
@@ -97,10 +106,15 @@ def postgres_template(postgres_server: URL, run: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite database with the schema in it."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    schema.upgrade(f"sqlite:///{path}")
+def sqlite_template(pytestconfig: pytest.Config) -> Path:
+    """An SQLite database with the schema in it, made once in a test run."""
+    path = pytestconfig.stash[SHARED] / "template.db"
+    with path.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the other processes of the run wait
+        if not path.exists():
+            made = path.with_suffix(".new")
+            schema.upgrade(f"sqlite:///{made}")
+            made.rename(path)
     return path
 
 

@@ -17,8 +17,11 @@ import time
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
+
+from bots.trust import trust
 
 MODULES = (
     *("bots.__main__", "bots.composition", "bots.telegram.adapter", "bots.telegram.mailbox"),
@@ -63,12 +66,14 @@ async def fork(
     environment: Mapping[str, str],
     output: IO[bytes],
     errors: IO[bytes],
+    terminal: int | None = None,
 ) -> Fork:
-    """Start a bot."""
+    """Start a bot; in a terminal, if one is given, from which it reads and to which it writes."""
     request = json.dumps([arguments, str(folder), dict(environment)]).encode()
     (typed, source), (heard, told) = socket.socketpair(), socket.socketpair()
     with source, told:
-        files = [source.fileno(), output.fileno(), errors.fileno(), told.fileno()]
+        typing = source.fileno() if terminal is None else terminal
+        files = [typing, output.fileno(), errors.fileno(), told.fileno()]
         socket.send_fds(_server()[0], [request], files)
     _, stdin = await asyncio.open_connection(sock=typed)
     news, ear = await asyncio.open_connection(sock=heard)
@@ -162,12 +167,19 @@ def _become(
 ) -> None:
     """Set this process up as if it had been started as a bot."""
     os.close(told)
+    in_terminal = os.isatty(source)
     for file, standard in ((source, 0), (output, 1), (errors, 2)):
         os.dup2(file, standard)
         os.close(file)
+    if in_terminal:
+        # As in a real one: Ctrl-C is a signal, and secrets are read from /dev/tty.
+        os.login_tty(0)
+        cast("TextIOWrapper", sys.stdout).reconfigure(line_buffering=True)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if environment.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"}:
+        trust.cache_clear()
     time.tzset()
     sys.argv = ["bots", *arguments]
 
@@ -176,6 +188,7 @@ if __name__ == "__main__":
     gc.disable()  # as the bot does until it runs
     for module in MODULES:
         import_module(module)
+    trust()  # its certificates take as long as all else until a bot runs
     gc.freeze()  # a search would make copies of all of it in each bot
     _serve(socket.socket(fileno=int(sys.argv[1])))
     sys.modules["bots.__main__"].main()

@@ -34,16 +34,25 @@ def serve(run: str) -> Iterator[URL]:
     As root it is run by a system user of its own, which must be able to reach its files; pytest's
     own directories would keep it out.
     """
-    if url := os.environ.get("TEST_DATABASE_URL"):
-        yield make_url(db.normal_url(url))
+    with _serve(run) as url:
+        try:
+            yield url
+        finally:
+            _leave(url)
+
+
+@contextmanager
+def _serve(run: str) -> Iterator[URL]:
+    if named := os.environ.get("TEST_DATABASE_URL"):
+        yield make_url(db.normal_url(named))
         return
     with get_server(scratch() / f"parley-postgres-{run}", cleanup_mode="delete") as server:
-        url = server.get_uri(driver="psycopg")
-        with administer(make_url(url)) as connection:
+        url = make_url(server.get_uri(driver="psycopg"))
+        with administer(url) as connection:
             for setting in FAST:
                 connection.execute(f"ALTER SYSTEM SET {setting} = off")
             connection.execute("SELECT pg_reload_conf()")
-        yield make_url(url)
+        yield url
 
 
 def scratch() -> Path:
@@ -59,6 +68,30 @@ def administer(server: URL) -> Iterator[psycopg.Connection]:
     """A connection for statements that no transaction may hold, such as CREATE DATABASE."""
     with psycopg.connect(conninfo(server), autocommit=True) as connection:
         yield connection
+
+
+_kept: dict[URL, psycopg.Connection] = {}
+"""The connections that make and drop databases: two for each test were a quarter of the work."""
+
+
+def _command(server: URL, statement: str) -> None:
+    """Carry out a statement that no transaction may hold, on the connection kept for them."""
+    if server in _kept:
+        try:
+            _kept[server].execute(statement)
+            return
+        except psycopg.OperationalError:
+            if not _kept[server].broken:
+                raise
+            _leave(server)  # a test has restarted the server, or ended all connections
+    _kept[server] = psycopg.connect(conninfo(server), autocommit=True)
+    _kept[server].execute(statement)
+
+
+def _leave(server: URL) -> None:
+    """Close the connection that is kept to a server, if there is one."""
+    if server in _kept:
+        _kept.pop(server).close()
 
 
 def conninfo(url: URL) -> str:
@@ -87,15 +120,12 @@ def exists(connection: psycopg.Connection, name: str) -> bool:
 def database(server: URL, template: str = "template1") -> Iterator[str]:
     """The URL of a fresh copy of `template`, dropped afterwards whoever is still connected."""
     name = f"parley_{uuid.uuid4().hex[:12]}"
-    with administer(server) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    _command(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield render(server.set(database=name))
     finally:
         records.leave(name)
-        # Another connection: the test may have restarted the server.
-        with administer(server) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        _command(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def render(url: URL) -> str:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from bots.transport import Transport
+from bots.trust import trust
 
 LIMITS = httpx.Limits(max_connections=2, max_keepalive_connections=2, keepalive_expiry=60)
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -93,7 +94,7 @@ async def serving(play: Play, trust: ssl.SSLContext | None = None) -> AsyncItera
 @asynccontextmanager
 async def client(limits: httpx.Limits = LIMITS) -> AsyncIterator[httpx.AsyncClient]:
     """A client on the transport; a read ends after a minute, which only ends a hang."""
-    transport = Transport(httpx.create_ssl_context(), limits)
+    transport = Transport(trust(), limits)
     async with httpx.AsyncClient(transport=transport, timeout=60, trust_env=False) as made:
         yield made
 

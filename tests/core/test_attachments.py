@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import delete, select
 
+from bots.trust import trust
 from core import attachments, models
 from core.adapter import Attachment
 from core.attachments import LIMIT, Room
@@ -368,7 +369,8 @@ async def test_the_model_api_accepts_the_expanded_messages(
     kinds = {f"{kind} {at}": image(kind, **options) for at, (kind, _, options) in enumerate(KINDS)}
     parts = await load(sessions, {**kinds, "paper": PDF, "notes": b"text"})
     body = {"model": MODEL, "messages": await expand(sessions, question(*parts))}
-    async with httpx.AsyncClient(headers={"Authorization": "Bearer test-key"}) as client:
+    headers = {"Authorization": "Bearer test-key"}
+    async with httpx.AsyncClient(headers=headers, verify=trust()) as client:
         answer = await client.post(f"{model.url}/chat/completions", json=body)
     assert answer.status_code == 200, answer.text
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bots.trust import trust
 from core import db, memory
 from core.db import Sessions
 from core.memory import Context
@@ -215,7 +216,8 @@ async def test_the_history_is_searched_ten_times_at_most_in_all_rounds(
 async def test_tools_cost_little_in_every_prompt(model: ModelServer) -> None:
     messages = [system("Be kind. " * 30), user("hi")]
     body = {"model": MODEL, "messages": messages, "tools": offline().schemas}
-    async with httpx.AsyncClient(headers={"Authorization": "Bearer test-key"}) as client:
+    headers = {"Authorization": "Bearer test-key"}
+    async with httpx.AsyncClient(headers=headers, verify=trust()) as client:
         answer = await client.post(f"{model.url}/chat/completions", json=body)
     assert answer.status_code == 200
     assert answer.json()["usage"]["prompt_tokens"] < 300

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
+from bots.trust import trust
 from tests.fakes.model import MODEL, Answer, Fault, ModelServer
 
 PATH = "/chat/completions"
@@ -33,7 +34,9 @@ async def model() -> AsyncIterator[ModelServer]:
 @pytest.fixture
 async def client(model: ModelServer) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": "Bearer test-key"}
-    async with httpx.AsyncClient(base_url=model.url, headers=headers, timeout=10) as client:
+    async with httpx.AsyncClient(
+        base_url=model.url, headers=headers, verify=trust(), timeout=10
+    ) as client:
         yield client
 
 
@@ -597,7 +600,7 @@ async def test_program(ended_by: signal.Signals) -> None:
         assert process.stdout is not None
         url = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
         headers = {"Authorization": "Bearer whatever"}
-        async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, verify=trust()) as client:
             assert "local stand-in" in await ask(client, "Hello")
             process.send_signal(ended_by)
             output, errors = await asyncio.wait_for(process.communicate(), 60)

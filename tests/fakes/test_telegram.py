@@ -39,6 +39,7 @@ from telegram.error import (
 )
 from telegram.request import HTTPXRequest
 
+from bots.trust import trust
 from tests.fakes.telegram import Chat, TelegramServer, User
 from tests.fakes.telegram.errors import Refused
 from tests.fakes.telegram.flood import IN_FLIGHT, Flood
@@ -46,6 +47,8 @@ from tests.fakes.telegram.formatting import compose
 
 RETRY_AFTER = "ignore:Deprecated since version v22.2"
 """The library warns of a change of its own in the `retry_after` it raises."""
+CHEAP = {"verify": trust()}
+"""The certificates that are loaded already; to load them takes longer than most tests."""
 STOP = InlineKeyboardMarkup([[InlineKeyboardButton("Stop", callback_data="stop")]])
 
 
@@ -54,8 +57,8 @@ def client(telegram: TelegramServer, token: str = "") -> Bot:
         token or telegram.token,
         base_url=f"{telegram.url}/bot",
         base_file_url=f"{telegram.url}/file/bot",
-        request=HTTPXRequest(connection_pool_size=64, read_timeout=60),
-        get_updates_request=HTTPXRequest(connection_pool_size=4, read_timeout=60),
+        request=HTTPXRequest(64, read_timeout=60, httpx_kwargs=CHEAP),
+        get_updates_request=HTTPXRequest(4, read_timeout=60, httpx_kwargs=CHEAP),
     )
 
 

@@ -3,13 +3,12 @@
 import asyncio
 import os
 import pty
-import sys
 import termios
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.bot import ROOT
+from tests.forks import Fork, fork
 
 PATIENCE = 60
 """The seconds after which a question counts as lost: a bound, no assertion."""
@@ -18,7 +17,7 @@ PATIENCE = 60
 class Person:
     """Reads what a command writes, and types."""
 
-    def __init__(self, terminal: int, command: asyncio.subprocess.Process) -> None:
+    def __init__(self, terminal: int, command: Fork) -> None:
         self.said = ""
         """Everything that was written so far."""
         self._terminal = terminal
@@ -75,14 +74,15 @@ async def seated(
     """Start a command in a folder and a terminal of its own; it does not outlive the test."""
     person, computer = pty.openpty()
     termios.tcsetwinsize(computer, (40, 100))
-    command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bots", *arguments),
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
-        # As in a real terminal: Ctrl-C is a signal, and secrets are read from /dev/tty.
-        preexec_fn=lambda: os.login_tty(computer),
-    )
-    os.close(computer)
+    with os.fdopen(computer, "wb", buffering=0) as screen:
+        command = await fork(
+            arguments,
+            folder=folder,
+            environment={"PATH": os.environ["PATH"], **environment},
+            output=screen,
+            errors=screen,
+            terminal=computer,
+        )
     reader = Person(person, command)
     try:
         yield reader

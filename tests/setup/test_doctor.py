@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from bots.asking import SECONDS
+from bots.trust import trust
 from core import checkup
 from core.findings import Check, Finding, Severity, carry_out
 from tests.bot import bot, process
@@ -306,7 +307,7 @@ async def test_another_program_with_the_token_is_named(scene: Scene) -> None:
     address = f"{scene.telegram.url}/bot{scene.telegram.token}/getUpdates"
 
     async def poll() -> None:
-        async with httpx.AsyncClient(timeout=60) as client:
+        async with httpx.AsyncClient(verify=trust(), timeout=60) as client:
             while True:
                 await client.get(address, params={"timeout": 30})
                 await asyncio.sleep(0.1)

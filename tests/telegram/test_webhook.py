@@ -11,6 +11,7 @@ import pytest
 
 from bots.telegram.polling import KINDS
 from bots.telegram.subscription import secret_of
+from bots.trust import trust
 from tests.bot import hasty_bot, process
 from tests.dialogs.stages import TelegramStage, World, ask, env
 from tests.fakes.telegram import TelegramServer
@@ -81,7 +82,7 @@ async def test_an_update_is_acknowledged_after_the_commit(stage: TelegramStage) 
         with stage.records.held():
             await stage.say("Are you there?")
             await server.wait(lambda: server.unacknowledged)
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(verify=trust(), trust_env=False) as client:
                 with pytest.raises(httpx.ReadTimeout):
                     await post(client, port, server, {"update_id": 9}, read=1)
             assert len(server.deliveries) == taken
@@ -148,7 +149,7 @@ async def test_a_body_that_is_no_update_is_refused_in_one_line(
     port = free_port()
     async with (
         stage.running(**hooked(port)),
-        httpx.AsyncClient(trust_env=False) as client,
+        httpx.AsyncClient(verify=trust(), trust_env=False) as client,
     ):
         await stage.server.wait(lambda: stage.server.webhook)
         for body in (*WRONG, b"[" * 100_000):
@@ -169,7 +170,7 @@ async def test_only_who_knows_the_secret_is_heard(
     update = {"update_id": 1, "message": {}}
     async with (
         stage.running(**hooked(port)),
-        httpx.AsyncClient(trust_env=False) as client,
+        httpx.AsyncClient(verify=trust(), trust_env=False) as client,
     ):
         await server.wait(lambda: server.webhook)
         for secret in ("", "wrong", secret_of("1:other"), "\u00e4"):

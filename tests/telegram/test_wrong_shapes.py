@@ -13,6 +13,7 @@ import pytest
 from bots.telegram.adapter import TelegramAdapter, connect
 from bots.telegram.answers import UNTOLD_WAIT, retry_after
 from bots.telegram.polling import AT_LEAST, updates
+from bots.trust import trust
 from core.adapter import Address
 from core.errors import LONGEST_WAIT, RetryAfter, SettingsError, Unreachable
 from tests.fakes.rubbish import SHAPES
@@ -61,7 +62,10 @@ async def test_a_login_that_is_answered_wrong_is_a_platform_that_does_not_answer
 async def test_polls_that_are_answered_wrong_are_made_again() -> None:
     async def first(body: bytes) -> int:
         """Return the id of the first update after a wrong answer."""
-        async with TelegramServer(flood=False) as server, httpx.AsyncClient() as client:
+        async with (
+            TelegramServer(flood=False) as server,
+            httpx.AsyncClient(verify=trust()) as client,
+        ):
             sent = server.push({"message": {}})
             server.rubbish.order("getUpdates", body)
             async with aclosing(updates(client, f"{server.url}/bot{server.token}")) as coming:
@@ -83,7 +87,7 @@ async def test_a_webhook_is_removed_though_the_first_answer_is_wrong(
     sent = telegram.push({"message": {}})
     for body in (b"rubbish", b'{"ok": true, "result": []}'):
         telegram.rubbish.order(method, body)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=trust()) as client:
         url = f"{telegram.url}/bot{telegram.token}"
         async with aclosing(updates(client, url)) as coming:
             assert (await anext(coming))["update_id"] == sent
@@ -97,7 +101,7 @@ async def test_an_update_without_an_id_holds_up_no_other(
     odd += [None, "x", [], {}, {"update_id": True}, {"update_id": -1}, {"update_id": 2**60}]
     body = json.dumps({"ok": True, "result": [*odd, {"update_id": 5}]}).encode()
     telegram.rubbish.order("getUpdates", body)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=trust()) as client:
         url = f"{telegram.url}/bot{telegram.token}"
         async with aclosing(updates(client, url)) as coming:
             assert await anext(coming) == {"update_id": 5}
@@ -112,7 +116,7 @@ async def test_a_server_that_does_not_hold_polls_is_asked_a_few_times_a_second(
         telegram.rubbish.order("getUpdates", body, times=2)
     clock = asyncio.get_running_loop().time
     began = clock()
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=trust()) as client:
         url = f"{telegram.url}/bot{telegram.token}"
         async with aclosing(updates(client, url)) as coming:
             assert [(await anext(coming))["update_id"] for _ in range(2)] == [5, 5]

@@ -8,6 +8,7 @@ from html import unescape
 
 import httpx
 
+from bots.trust import trust
 from tests.dialogs.stages import TelegramStage
 from tests.records import eventually
 from tests.web.ports import free_port
@@ -79,7 +80,9 @@ async def dashboard(
     url = f"http://127.0.0.1:{port}"
     async with (
         stage.running(**settings),
-        httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60) as client,
+        httpx.AsyncClient(
+            base_url=url, headers=headers, verify=trust(), trust_env=False, timeout=60
+        ) as client,
     ):
         turns = stage.records.turns()
         await stage.say("say hello")

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from bots.trust import trust
 from tests.parallel import NUMBER
 from tests.records import PATIENCE
 
@@ -44,7 +45,9 @@ class Probe:
     async def of(cls, port: int) -> AsyncIterator[Self]:
         """The client for a port."""
         url = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=url, verify=trust(), trust_env=False, timeout=30
+        ) as client:
             yield cls(client)
 
     async def get(self, path: str) -> tuple[int, str]:

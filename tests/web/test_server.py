@@ -10,6 +10,7 @@ import httpx
 import pytest
 from aiohttp import web
 
+from bots.trust import trust
 from bots.web import Pages, Ports, answering
 from tests.bot import ROOT, process
 from tests.dialogs.stages import TelegramStage, World, env
@@ -39,7 +40,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     url = f"http://127.0.0.1:{port}"
     async with (
         answering(Ports(port, None, "127.0.0.1"), PAGES),
-        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        httpx.AsyncClient(base_url=url, verify=trust(), trust_env=False) as client,
     ):
         yield client
 
@@ -106,7 +107,7 @@ async def test_figures_are_on_their_own_port_alone() -> None:
     public, metrics = free_port(), free_port()
     async with (
         answering(Ports(public, metrics, "127.0.0.1"), PAGES),
-        httpx.AsyncClient(trust_env=False) as client,
+        httpx.AsyncClient(verify=trust(), trust_env=False) as client,
     ):
 
         async def status(port: int, path: str) -> int:
@@ -121,14 +122,17 @@ async def test_one_port_may_have_everything() -> None:
     port = free_port()
     async with (
         answering(Ports(port, port, "127.0.0.1"), PAGES),
-        httpx.AsyncClient(trust_env=False) as client,
+        httpx.AsyncClient(verify=trust(), trust_env=False) as client,
     ):
         assert (await client.get(f"http://127.0.0.1:{port}/metrics")).status_code == 200
 
 
 async def test_by_default_it_answers_on_every_address() -> None:
     port = free_port()
-    async with answering(Ports(port, None), PAGES), httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        answering(Ports(port, None), PAGES),
+        httpx.AsyncClient(verify=trust(), trust_env=False) as client,
+    ):
         for address in ("127.0.0.1", "127.0.0.2"):
             assert (await client.get(f"http://{address}:{port}/livez")).status_code == 200
 

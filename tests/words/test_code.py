@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,12 @@ SPEECH = re.compile(r"[^\W\d_]{2,}[,:;.!?]? [^\W\d_]{2,}")
 """Two words in a row."""
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """Return the syntax of a module, which several tests look at."""
+    return ast.parse(source)
+
+
 # -- kept from an import ---------------------------------------------------------------------------
 
 
@@ -131,7 +138,7 @@ def at_import(node: ast.AST) -> Iterator[ast.AST]:
 def kept(source: str) -> list[str]:
     """Return the sentences that a module keeps in one language from its import on."""
     found = []
-    for node in at_import(ast.parse(source)):
+    for node in at_import(parsed(source)):
         match node:
             case ast.Attribute(value=ast.Name(id="words"), attr=name):
                 found.append(name)
@@ -168,7 +175,7 @@ def test_a_sentence_inside_a_function_is_not_kept() -> None:
 
 def outside(source: str) -> list[str]:
     """Return the texts of a module that a person may be told, though no catalogue has them."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     unsaid = {id(deep) for node in ast.walk(tree) if is_unsaid(node) for deep in ast.walk(node)}
     return [
         node.value
@@ -238,7 +245,7 @@ def used(source: str) -> set[str]:
     """Return the sentences that a module says."""
     return {
         node.attr
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id in ("words", "english")
