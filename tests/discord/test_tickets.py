@@ -1,5 +1,6 @@
 """Tickets of slash commands: an answer replaces "is thinking…", or "is thinking…" goes away."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from tests.dialogs.stages import DiscordStage, World
 from tests.fakes.discord import DiscordServer
 from tests.fakes.discord.records import Interaction
 from tests.fakes.model import Answer, ModelServer
+from tests.records import eventually
 
 NEVER = Answer("never said", stall_after=0)
 
@@ -119,14 +121,17 @@ async def test_a_stop_before_a_command_is_stored_ends_thinking(
 ) -> None:
     """Discord is slow to take that the first command is acknowledged, and then the bot stops."""
     server, channel, ada = stage.server, stage.channel, stage.ada
+    stops, log = asyncio.Event(), stage.world.directory / "log"
     async with stage.process() as running:
         await stage.say("Hello")
         await stage.records.idle(1)
-        server.fail("POST /interactions/{id}/{token}/callback", delay=1.0)
+        server.fail("POST /interactions/{id}/{token}/callback", until=stops)
         asked = [await server.slash(channel, ada, "usage") for _ in range(1 + ahead)]
         await server.wait(lambda: _callbacks(server) == 1 + ahead)
         await server.wait(lambda: all(each.acknowledged for each in asked[1:]))
         running.terminate()
+        await eventually(lambda: "stopping: " in log.read_text())
+        stops.set()
         assert await running.wait() == 0
     assert [each.original is None or each.original.deleted for each in asked] == [True] * len(asked)
     assert asked[0].original is not None

@@ -82,6 +82,8 @@ class Api:
     async def _suffer(self, fault: Fault, line: str) -> bool:
         """Wait or refuse as the fault wants; True when the connection is to be cut at once."""
         await asyncio.sleep(fault.delay)
+        if fault.until:
+            await fault.until.wait()
         if fault.status == 429 and not fault.drop:
             raise self._limits.order_to_wait(line, fault.retry_after or 1.0)
         if fault.refusal:

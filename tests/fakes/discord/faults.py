@@ -1,5 +1,6 @@
 """Faults that a test orders for the next calls of a route."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,7 @@ class Fault:
     times: int
     drop: Drop | None
     delay: float
+    until: asyncio.Event | None
     code: int
     retry_after: float | None
 
@@ -44,6 +46,7 @@ class Faults:
         times: int = 1,
         drop: Drop | None = None,
         delay: float = 0.0,
+        until: asyncio.Event | None = None,
         code: int = 0,
         retry_after: float | None = None,
     ) -> None:
@@ -56,7 +59,7 @@ class Faults:
         if status is None and retry_after is not None:
             status = 429
         pattern = re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(route))
-        fault = Fault(re.compile(pattern), status, times, drop, delay, code, retry_after)
+        fault = Fault(re.compile(pattern), status, times, drop, delay, until, code, retry_after)
         self._faults.append(fault)
 
     def clear(self) -> None:

@@ -375,13 +375,15 @@ class DiscordServer:
         times: int = 1,
         drop: Drop | None = None,
         delay: float = 0.0,
+        until: asyncio.Event | None = None,
         code: int = 0,
         retry_after: float | None = None,
     ) -> None:
         """Make the next calls of a route fail: `fail("POST /channels/{id}/messages", status=503)`.
 
         `drop="before"` resets the connection unheard, `"after"` when the call took effect; `delay`
-        seconds alone only make it slow. A code alone brings its status, `retry_after` alone a 429.
+        seconds or `until` alone only make it slow. A code alone brings its status, `retry_after`
+        alone a 429.
         """
         self._faults.order(
             route,
@@ -389,6 +391,7 @@ class DiscordServer:
             times=times,
             drop=drop,
             delay=delay,
+            until=until,
             code=code,
             retry_after=retry_after,
         )
