@@ -38,8 +38,8 @@ LANGUAGES = (
     *("ja", "pl", "nl", "uz", "he", "vi", "be", "cs", "kk", "ro", "ms", "ca", "sv", "hu", "th"),
 )
 """The languages in which most people use Telegram, those of most bots first."""
-PAUSE = 0.1
-"""The seconds between two lists of ours."""
+PAUSE = 0.5
+"""The seconds between two lists of ours: nobody waits for them, and a start has more to do."""
 SWEEP = 1.0
 """The seconds between two looks at lists that are not ours: two minutes for all of them."""
 

@@ -129,6 +129,7 @@ async def test_stopped_and_forgotten_questions_do_not_wait(buttons: ButtonStage)
     assert buttons.place() == 3, "hello, the notice, and that it is stopped"
 
 
+@pytest.mark.slow
 async def test_a_kill_right_after_the_press_answers_each_question_once(
     buttons: ButtonStage, model: ModelServer
 ) -> None:
