@@ -214,7 +214,7 @@ def require(url: str) -> None:
         sqlite_file.require(path)
 
 
-def connect(url: str, connections: int = 5) -> Sessions:
+def connect(url: str, connections: int = 3) -> Sessions:
     """Return sessions; raises SettingsError if the URL is not one of SQLite or PostgreSQL."""
     try:
         parsed = make_url(normal_url(url))
