@@ -140,16 +140,23 @@ class Sessions:
             if connection.dialect.name == "postgresql":
                 postgresql.let_commit(connection, single=single)
             yield connection
+        except BaseException:
+            _roll_back(connection)
+            raise
         finally:
-            if connection.invalidated or not connection.connection.is_valid:
-                self._close_idle()  # when one is lost, the others are as a rule
-                connection.close()
-            elif connection.connection.is_detached:
-                connection.close()
-            else:
-                self._idle.append(connection)
-            if self._is_closed:
-                self._close_idle()
+            self._take_back(connection)
+
+    def _take_back(self, connection: Connection) -> None:
+        """Keep a connection that was lent, if it can be used again."""
+        if connection.invalidated or not connection.connection.is_valid:
+            self._close_idle()  # when one is lost, the others are as a rule
+            connection.close()
+        elif connection.connection.is_detached:
+            connection.close()
+        else:
+            self._idle.append(connection)
+        if self._is_closed:
+            self._close_idle()
 
     def close(self) -> None:
         """Close the idle connections at once, and the others when their work is done."""
@@ -161,6 +168,16 @@ class Sessions:
         with suppress(IndexError):
             while True:
                 self._idle.pop().close()
+
+
+def _roll_back(connection: Connection) -> None:
+    """Roll back whatever is open: SQLite keeps a transaction whose COMMIT failed."""
+    if connection.invalidated or not connection.connection.is_valid:
+        return
+    try:
+        connection.dialect.do_rollback(connection.connection)
+    except connection.dialect.loaded_dbapi.Error:
+        connection.invalidate()
 
 
 def finish(work: Awaitable[T]) -> T:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from core import db
 from core.db import Session, Sessions
@@ -52,6 +52,19 @@ async def test_work_that_fails_keeps_the_connection(sessions: Sessions) -> None:
         with pytest.raises(KeyError):
             await sessions.run(fails)
     assert seen == [await sessions.run(used)] * 2
+
+
+async def test_a_commit_that_fails_leaves_no_transaction_open(sqlite_sessions: Sessions) -> None:
+    async def orphan(session: Session) -> None:
+        await session.execute(text("PRAGMA defer_foreign_keys = ON"))
+        row = "INSERT INTO events (platform, bot_id, event_id, turn_id) VALUES ('x', '1', 'e', 7)"
+        await session.execute(text(row))
+
+    for _ in range(2):
+        with pytest.raises(IntegrityError):
+            await sqlite_sessions.run(orphan)
+    count = text("SELECT count(*) FROM events")
+    assert await sqlite_sessions.run(lambda s: s.scalar(count)) == 0
 
 
 async def test_when_one_is_lost_the_idle_ones_are_closed(postgres_sessions: Sessions) -> None:
