@@ -10,12 +10,12 @@ from argparse import (
     BooleanOptionalAction,
     RawDescriptionHelpFormatter,
 )
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 if __name__ == "__main__":
     gc.disable()  # see `bots.garbage`, which is not loaded yet
 
-from bots import dynos, garbage, permissions, streams
+from bots import dynos, garbage, loops, permissions, streams
 from bots import log as lines
 from bots.loading import NAMES, load
 from bots.platform import Platform
@@ -108,7 +108,7 @@ def serve(platforms: Sequence[str], *, listen: bool) -> int:
         with garbage.unsought():
             from bots.composition import run  # noqa: PLC0415 - a command or a wrong setting needs no bot
 
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
+        with asyncio.Runner(loop_factory=loops.fastest) as runner:
             runner.run(run(loaded, chosen, listen=listen))
     except* SettingsError as group:
         errors = _leaves(group)
@@ -128,16 +128,6 @@ def migrate() -> int:
         sys.stderr.write(f"{visible(str(error))}\n")
         return 2
     return 0
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """Make the fastest event loop of this system; psycopg does not work with Windows' default."""
-    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
-    if sys.platform != "win32":
-        import uvloop  # noqa: PLC0415 - there is none for Windows
-
-        new_loop = uvloop.new_event_loop
-    return new_loop()
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """The operators' commands on the command line: `parley users`, `parley turns show N`, …"""
 
-import asyncio
 import logging
 import re
 import sys
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bots import log, who
+from bots import log, loops, who
 from core import charts, db, operations, settings
 from core.characters import clean
 from core.errors import SettingsError
@@ -240,7 +239,7 @@ def _with_settings(work_of: Callable[[Settings], Work[T]]) -> T:
     log.begin(logging.ERROR)  # retries are no news here
     try:
         loaded = settings.load()
-        return asyncio.run(_transact(loaded.database_url, work_of(loaded)))
+        return loops.run(_transact(loaded.database_url, work_of(loaded)))
     except SettingsError as error:
         raise _Stop(str(error), 2) from None
     except db.TRANSIENT as error:

@@ -60,13 +60,15 @@ def connect(url: URL) -> Engine:
         connect_args={"connect_timeout": 5, "options": f"{told} {_OPTIONS}".strip(), **_KEEPALIVE},
     )
 
+    from core.driver import Connection as Driver  # noqa: PLC0415 - psycopg is large
+
     def dial(dialect: Dialect, record: Any, arguments: Any, options: dict[str, Any]) -> Any:
         try:
-            return dialect.connect(*arguments, **options)
+            return Driver.connect(*arguments, **options)
         except dialect.loaded_dbapi.OperationalError as error:
             if _REFUSED not in str(error):
                 raise
-            return dialect.connect(*arguments, **{**options, "options": told})
+            return Driver.connect(*arguments, **{**options, "options": told})
 
     event.listen(engine, "do_connect", dial)
     event.listen(engine, "connect", _look_for_pooler)

@@ -68,7 +68,7 @@ def _migrations(url: str) -> Any:
 
 
 @asynccontextmanager
-async def serving(url: str, connections: int = 3) -> AsyncIterator[Sessions]:
+async def serving(url: str, connections: int = 5) -> AsyncIterator[Sessions]:
     """Yield sessions for the bot, on a schema that is up to date.
 
     An SQLite database is held by this process alone and upgraded here. A PostgreSQL database may

@@ -1,6 +1,5 @@
 """Looking the whole bot over: `parley doctor` names everything that is wrong, and what to do."""
 
-import asyncio
 import json
 import shutil
 import sys
@@ -10,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from bots import loops
 from bots.doctor._examination import examine
 from core.errors import SettingsError
 from core.findings import Finding, Severity
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     told = parser.parse_args(arguments)
     try:
-        found = asyncio.run(examine())
+        found = loops.run(examine())
     except SettingsError as error:
         sys.stderr.write(f"{visible(str(error))}\n")
         return 2

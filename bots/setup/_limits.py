@@ -1,9 +1,8 @@
 """The questions about the database, the limits and the operators."""
 
-import asyncio
 from functools import partial
 
-from bots import dynos
+from bots import dynos, loops
 from bots.loading import NAMES
 from bots.setup._asking import NONE, Asker
 from core import checkup, db
@@ -44,7 +43,7 @@ def _open(asker: Asker, found: list[str]) -> bool:
     """Look into the database; put the names of what is found into `found`."""
     loaded = asker.answers.load()[0]
     url, direct = loaded.database_url, loaded.database_direct_url
-    findings = asyncio.run(checkup.database(url, direct, loaded.database_connections))
+    findings = loops.run(checkup.database(url, direct, loaded.database_connections))
     found[:] = [each.name for each in findings]
     # Missing tables are made by a command that is told at the end, or at the first start.
     asker.show([each for each in findings if each.name != "database.tables"])

@@ -154,7 +154,8 @@ class Chat:
             shown = await self._warned(session, stored, answer) if may_warn else answer
             return stored, shown, standing
 
-        stored, answer, reply.standing = await transact(self._means.sessions, work)
+        heavy = bool(turn.question.attachments)  # whose texts are measured
+        stored, answer, reply.standing = await transact(self._means.sessions, work, heavy=heavy)
         attempt.calls.close()
         tally = reply.tally = attempt.calls.tally
         self._tell(Answered(tally.model, tally.cached_tokens, tally.cost))

@@ -137,10 +137,10 @@ class Intake:
                 return self._turnstile.lets(event.author, self._now())
 
     async def _stored(self, event: Event) -> Accepted:
-        tries = 0
+        tries, store, heavy = 0, partial(self._store, event=event), _is_heavy(event)
         while True:
             try:
-                return await transact(self._sessions, partial(self._store, event=event))
+                return await transact(self._sessions, store, heavy=heavy)
             except (DBAPIError, *TRANSIENT) as error:
                 if is_broken(error):
                     raise  # the tables are at fault, and the platform sends the event again later
@@ -439,6 +439,17 @@ class Intake:
             await inbox.move(session, move.address, move.chat)
             await quota.move(session, move.address, move.chat)
         return Accepted()
+
+
+def _is_heavy(event: Event) -> bool:
+    """Return whether an event may be an operator's order, which adds up thousands of rows."""
+    match event:
+        case InboundMessage():
+            return event.command is not None
+        case Change():
+            return event.kind is ChangeKind.CONFIRM
+        case _:
+            return False
 
 
 def _ready_at(message: InboundMessage, now: datetime) -> datetime:

@@ -161,7 +161,7 @@ async def picture(sessions: Sessions, text: str, rules: Rules, *, now: datetime)
     said = re.search(r"\d{1,3}", text)
     number = min(max(int(said[0]), 1), LONGEST) if said else DAYS
     work = partial(statistics, number=number, zone=rules.zone, now=now)
-    return await charts.picture([_chart(await transact(sessions, work))])
+    return await charts.picture([_chart(await transact(sessions, work, heavy=True))])
 
 
 def _summary(found: Statistics) -> list[str]:

@@ -211,7 +211,7 @@ class Dashboard:
 
     async def _do(self, work: Work[T]) -> T:
         try:
-            return await transact(self.sessions, work, patience=PATIENCE)
+            return await transact(self.sessions, work, heavy=True, patience=PATIENCE)
         except TRANSIENT as error:
             log.warning("the dashboard cannot be drawn: %s", reason(error))
             raise Away from error

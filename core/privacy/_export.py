@@ -68,7 +68,7 @@ async def export(sessions: Sessions, user_id: int, file: BinaryIO, *, most: int)
         place: Sequence[Any] | None = ()
         while place is not None:
             step = partial(_read, statement=statement, key=key, after=place)
-            rows, place = await transact(sessions, step)
+            rows, place = await transact(sessions, step, heavy=True)
             if rows:
                 pieces += [separator, ",\n".join(rows)]
                 separator = ",\n"

@@ -63,8 +63,7 @@ class Settings(Environment):
     )
     """The address of the server itself, if `DATABASE_URL` leads to a pooler such as PgBouncer in
     transaction mode; `parley migrate` needs it then."""
-    # Threads take the interpreter from each other: with five, a turn takes a fifth more CPU.
-    database_connections: int = Field(default=3, ge=1)
+    database_connections: int = Field(default=5, ge=1)
     """The connections of each process to PostgreSQL; one more hears other processes, and tells them
     that this one lives."""
 

@@ -61,7 +61,7 @@ class Keeper:
 
     def short(self) -> list[int]:
         """Return the ids of running turns whose leases could not be renewed in time."""
-        # A copy, because a claim calls this in a thread of the database while turns end here.
+        # A copy, because on SQLite a claim calls this in the thread of the database.
         return [run.turn.id for run in list(self._runs.values()) if run.lease.is_short()]
 
     async def transact(

@@ -67,9 +67,9 @@ async def ahead(monkeypatch: pytest.MonkeyPatch) -> Ahead:
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Sessions]:
+async def connected(url: str, connections: int = 20) -> AsyncIterator[Sessions]:
     """Sessions as the bot has them, with as many connections as several processes would use."""
-    sessions = db.connect(url, connections=20)
+    sessions = db.connect(url, connections)
     try:
         yield sessions
     finally:

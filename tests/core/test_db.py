@@ -253,7 +253,7 @@ async def hang(session):
 
 async def main():
     sessions = db.connect(sys.argv[1])
-    sessions.run(hang)
+    hanging = asyncio.create_task(db.transact(sessions, hang))
     await asyncio.to_thread(sys.stdin.readline)
 
 asyncio.run(main())
@@ -277,7 +277,7 @@ def test_a_database_that_hangs_keeps_no_process_from_its_end(sqlite_url: str) ->
             process.kill()
 
 
-async def test_a_transaction_that_is_cancelled_ends_first(sessions: Sessions) -> None:
+async def test_a_transaction_that_is_cancelled_ends_first(sqlite_sessions: Sessions) -> None:
     started, go_on = threading.Event(), threading.Event()
 
     async def slow(session: Session) -> None:
@@ -286,7 +286,7 @@ async def test_a_transaction_that_is_cancelled_ends_first(sessions: Sessions) ->
         go_on.wait(10)
         await add_user(session)
 
-    task = asyncio.create_task(db.transact(sessions, slow))
+    task = asyncio.create_task(db.transact(sqlite_sessions, slow))
     await asyncio.to_thread(started.wait, 10)
     task.cancel()
     await asyncio.sleep(0)
@@ -294,7 +294,7 @@ async def test_a_transaction_that_is_cancelled_ends_first(sessions: Sessions) ->
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await users(sessions) == 2
+    assert await users(sqlite_sessions) == 2
 
 
 # SQLite: locked by another process

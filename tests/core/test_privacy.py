@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from io import BytesIO
@@ -12,7 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, make_url, select, text
 
-from core import access, attachments, bookkeeping, inbox, memory, models, privacy, quota, search
+from core import (
+    access,
+    attachments,
+    bookkeeping,
+    inbox,
+    memory,
+    models,
+    postgresql,
+    privacy,
+    quota,
+    search,
+)
 from core.adapter import Attachment
 from core.attachments._content import understand
 from core.attachments._store import keep
@@ -248,19 +258,18 @@ async def test_no_call_stays_open_that_is_reserved_while_its_conversation_goes(
 ) -> None:
     """Each transaction waits for the other's lock: the database ends one, which starts again."""
     group, first, second = await in_group(postgres_sessions)
-    gone, awaited = threading.Event(), threading.Event()
 
     async def go(session: Any) -> None:
         cut_off = await privacy.forget(session, group.conversation_id, now=NOW)
-        gone.set()
-        awaited.wait(20)
+        await session.execute(text("SELECT pg_advisory_xact_lock(1)"))
         await quota.abandon(session, cut_off, RULES, now=NOW)
 
-    going = asyncio.create_task(transact(postgres_sessions, go))
-    await asyncio.to_thread(gone.wait, 20)
-    opening = asyncio.create_task(opens(postgres_sessions, second, 7))
-    await rows.locked(postgres_sessions)
-    awaited.set()
+    async with await postgresql.open_alone(postgres_sessions.engine.url) as holder:
+        await holder.execute("SELECT pg_advisory_lock(1)")
+        going = asyncio.create_task(transact(postgres_sessions, go))
+        await rows.locked(postgres_sessions)
+        opening = asyncio.create_task(opens(postgres_sessions, second, 7))
+        await rows.locked(postgres_sessions, 2)
     opened, _ = await asyncio.gather(opening, going)
     assert await spent(postgres_sessions, first) == (1, 9)
     assert await spent(postgres_sessions, second) == ((1, 7) if opened else (0, 0))

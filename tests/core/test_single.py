@@ -111,7 +111,7 @@ async def test_a_single_statement_that_hangs_is_ended_by_the_server(
     assert db.timed_out(ended.value)
 
 
-async def test_a_cancelled_caller_waits_for_a_single_statement(sessions: Sessions) -> None:
+async def test_a_cancelled_caller_waits_for_a_single_statement(sqlite_sessions: Sessions) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     async def slowly(session: Session) -> int:
@@ -119,7 +119,7 @@ async def test_a_cancelled_caller_waits_for_a_single_statement(sessions: Session
         assert go_on.wait(60)
         return await add(session)
 
-    working = asyncio.create_task(db.transact(sessions, slowly, single=True))
+    working = asyncio.create_task(db.transact(sqlite_sessions, slowly, single=True))
     await asyncio.to_thread(begun.wait, 60)
     working.cancel()
     await asyncio.sleep(0)
@@ -127,7 +127,7 @@ async def test_a_cancelled_caller_waits_for_a_single_statement(sessions: Session
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await working
-    assert await users(sessions) == 1
+    assert await users(sqlite_sessions) == 1
 
 
 @pytest.mark.parametrize("single", [True, False])
