@@ -445,7 +445,7 @@ def _is_heavy(event: Event) -> bool:
     """Return whether an event may be an operator's order, which adds up thousands of rows."""
     match event:
         case InboundMessage():
-            return event.command is not None
+            return event.command is not None or operations.wish_in(event) is not None
         case Change():
             return event.kind is ChangeKind.CONFIRM
         case _:

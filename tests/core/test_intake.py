@@ -1,6 +1,7 @@
 """The intake stores each event, joins pieces into one question, or passes an event over."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,10 +9,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import event as events
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, inbox, intake, models, pieces, posts
+from core import commands, db, inbox, intake, models, pieces, posts
 from core.adapter import Attachment, Author, Change, ChangeKind, InboundMessage
 from core.db import Sessions, Work
 from core.intake import Intake
@@ -67,6 +69,27 @@ async def say(sessions: Sessions, *messages: InboundMessage) -> None:
     """Handle each message in a process of its own, so that only the database can join them."""
     for each in messages:
         await an_intake(sessions).handle(each)
+
+
+@pytest.mark.parametrize(
+    ("event", "thread"),
+    [
+        (message("1", text="hello"), "MainThread"),
+        (message("1", text="", command="usage"), db.THREAD),
+        (message("1", text="/stats"), db.THREAD),
+    ],
+)
+async def test_what_may_add_up_many_rows_holds_no_loop_up(
+    postgres_sessions: Sessions, event: InboundMessage, thread: str
+) -> None:
+    seen = set()
+
+    def note(*_: object) -> None:
+        seen.add(threading.current_thread().name)
+
+    events.listen(postgres_sessions.engine, "before_cursor_execute", note)
+    await an_intake(postgres_sessions).handle(event)
+    assert seen == {thread}
 
 
 async def questions(sessions: Sessions, *, now: datetime = GATHERED) -> list[Turn]:
