@@ -122,8 +122,10 @@ class Sessions:
         `single` and `heavy` are as for `transact`.
         """
         here = partial(self.run_here, work, single=single)
+        if self.engine.dialect.name == "sqlite":
+            return await self._threads.submit(here)
         async with self._free:
-            if heavy or self.engine.dialect.name == "sqlite":
+            if heavy:
                 return await self._threads.submit(here)
             try:
                 connection = self._idle.pop()
