@@ -47,7 +47,7 @@ Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 THREAD = "database"
-"""The name of the threads that do for a database what blocks."""
+"""The name of the threads for work that would block the event loop."""
 
 
 class Session:
@@ -97,7 +97,7 @@ class Sessions:
 
     A session never suspends its coroutine, so one step of it runs the whole transaction. On SQLite
     that happens in a thread. On PostgreSQL it happens in a greenlet of the event loop, which goes
-    on while the server works: threads would take a sixth more CPU a turn, because they take the
+    on while the server works: threads would take an eighth more CPU a turn, because they take the
     interpreter from each other. SQLAlchemy's asyncio would take more than either.
     """
 
@@ -127,11 +127,8 @@ class Sessions:
         async with self._free:
             if heavy:
                 return await self._threads.submit(here)
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                # To look up the server and to reach it would block the loop.
-                connection = await self._threads.submit(self.engine.connect)
+            # To look up the server and to reach it would block the loop.
+            connection = self._idle_one() or await self._threads.submit(self.engine.connect)
             return await greenlet_spawn(here, connection=connection)
 
     def run_here(
@@ -149,21 +146,24 @@ class Sessions:
 
         With `single`, its transaction is to execute one statement at most.
         """
-        if connection is None:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = self.engine.connect()
+        connection = connection or self._idle_one() or self.engine.connect()
         try:
             # SQLite tells of some failures at the COMMIT only, and has no round trips to save.
             if connection.dialect.name == "postgresql":
                 postgresql.let_commit(connection, single=single)
             yield connection
-        except BaseException:
+        except BaseException:  # a cancellation, too
             _roll_back(connection)
             raise
         finally:
             self._take_back(connection)
+
+    def _idle_one(self) -> Connection | None:
+        """Take out the idle connection that was used last; several threads may ask."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _take_back(self, connection: Connection) -> None:
         """Keep a connection that was lent, if it can be used again."""
@@ -195,10 +195,10 @@ def _roll_back(connection: Connection) -> None:
         return
     try:
         connection.dialect.do_rollback(connection.connection)
-    except BaseException as error:
+    except BaseException as error:  # a second cancellation, too
         connection.invalidate()
         if not isinstance(error, connection.dialect.loaded_dbapi.Error):
-            raise  # a second cancellation
+            raise
 
 
 def finish(work: Awaitable[T]) -> T:

@@ -10,9 +10,10 @@ from sqlalchemy.util.concurrency import await_, in_greenlet
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection that blocks its thread, or in a greenlet of the event loop the greenlet alone.
+    """A connection on which a greenlet of the event loop can wait without blocking the loop.
 
-    SQLAlchemy uses it as any connection that blocks, without the layers of its asyncio.
+    Elsewhere it blocks its thread, as psycopg's own does. SQLAlchemy knows of no difference, and
+    needs none of the layers of its asyncio.
     """
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:

@@ -50,6 +50,8 @@ _MMAP_THRESHOLD, _LARGE = -3, 1 << 20
 
 def connect(url: URL) -> Engine:
     """Return an engine, which keeps no connections."""
+    from core.driver import Connection as Driver  # noqa: PLC0415 - psycopg is large
+
     _give_back_buffers()
     url = url.difference_update_query(_OF_OTHERS)
     told = str(url.query.get("options", ""))
@@ -59,8 +61,6 @@ def connect(url: URL) -> Engine:
         hide_parameters=True,
         connect_args={"connect_timeout": 5, "options": f"{told} {_OPTIONS}".strip(), **_KEEPALIVE},
     )
-
-    from core.driver import Connection as Driver  # noqa: PLC0415 - psycopg is large
 
     def dial(dialect: Dialect, record: Any, arguments: Any, options: dict[str, Any]) -> Any:
         try:

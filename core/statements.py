@@ -14,7 +14,7 @@ _BEGAN = "began_at"
 
 
 def time_statements(sessions: Sessions, tell: Tell) -> None:
-    """Tell of every statement from now on, on SQLite in the thread of the database."""
+    """Tell of every statement from now on, also in the threads of the database."""
 
     def begin(connection: Connection, *_: Any) -> None:
         connection.info[_BEGAN] = time.perf_counter()

@@ -447,7 +447,8 @@ def _is_heavy(event: Event) -> bool:
         case InboundMessage():
             return event.command is not None or operations.wish_in(event) is not None
         case Change():
-            return event.kind is ChangeKind.CONFIRM
+            is_confirmed = event.kind is ChangeKind.CONFIRM
+            return is_confirmed or (event.message is not None and _is_heavy(event.message))
         case _:
             return False
 

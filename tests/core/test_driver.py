@@ -54,7 +54,7 @@ class Lock:
 
 
 @asynccontextmanager
-async def locked(sessions: Sessions) -> AsyncIterator[Lock]:
+async def lock_on_users(sessions: Sessions) -> AsyncIterator[Lock]:
     async with await postgresql.open_alone(sessions.engine.url) as connection:
         await connection.execute("BEGIN")
         await connection.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
@@ -66,7 +66,7 @@ async def users(sessions: Sessions) -> int:
 
 
 async def test_others_go_on_while_a_transaction_waits(postgres_sessions: Sessions) -> None:
-    async with locked(postgres_sessions) as lock:
+    async with lock_on_users(postgres_sessions) as lock:
         waiting = asyncio.create_task(db.transact(postgres_sessions, add_twice))
         await lock.until_blocked()
         for single in (True, False):
@@ -90,7 +90,7 @@ async def test_no_more_run_at_a_time_than_there_are_connections(postgres_url: st
         await add(session)
         running -= 1
 
-    async with connected(postgres_url, 2) as sessions, locked(sessions) as lock:
+    async with connected(postgres_url, 2) as sessions, lock_on_users(sessions) as lock:
         async with asyncio.TaskGroup() as group:
             for _ in range(6):
                 group.create_task(db.transact(sessions, work))
@@ -101,7 +101,7 @@ async def test_no_more_run_at_a_time_than_there_are_connections(postgres_url: st
 
 
 async def test_a_cancelled_caller_waits_for_its_transaction(postgres_sessions: Sessions) -> None:
-    async with locked(postgres_sessions) as lock:
+    async with lock_on_users(postgres_sessions) as lock:
         waiting = asyncio.create_task(db.transact(postgres_sessions, add_twice))
         await lock.until_blocked()
         waiting.cancel()
@@ -116,14 +116,14 @@ async def test_a_cancelled_caller_waits_for_its_transaction(postgres_sessions: S
 async def test_a_transaction_that_is_ended_by_force_is_rolled_back(
     postgres_sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "MERCY", 0)
+    monkeypatch.setattr(db, "MERCY", 0)  # seconds, for which the test would wait
     seen: list[Any] = []
 
     async def work(session: Session) -> None:
         seen.append(session.connection.connection.driver_connection)
         await add_twice(session)
 
-    async with locked(postgres_sessions) as lock:
+    async with lock_on_users(postgres_sessions) as lock:
         waiting = asyncio.create_task(db.transact(postgres_sessions, work))
         await lock.until_blocked()
         waiting.cancel()
@@ -143,6 +143,7 @@ async def test_a_rollback_that_is_cancelled_gives_no_connection_back(
 
     async def fails(session: Session) -> None:
         await add(session)
+        # A real cancellation would have to come in one certain step of the loop.
         monkeypatch.setattr(session.connection.dialect, "do_rollback", cancelled)
         raise KeyError
 
@@ -153,7 +154,7 @@ async def test_a_rollback_that_is_cancelled_gives_no_connection_back(
 
 
 async def test_to_wait_takes_no_cpu(postgres_sessions: Sessions) -> None:
-    async with locked(postgres_sessions) as lock:
+    async with lock_on_users(postgres_sessions) as lock:
         waiting = asyncio.create_task(db.transact(postgres_sessions, add))
         await lock.until_blocked()
         began, used = time.monotonic(), time.process_time()
@@ -164,21 +165,22 @@ async def test_to_wait_takes_no_cpu(postgres_sessions: Sessions) -> None:
 
 
 async def test_heavy_work_lets_others_go_on(sessions: Sessions) -> None:
-    going_on = threading.Event()
+    begun, others_went_on = threading.Event(), threading.Event()
 
     async def work(session: Session) -> bool:
         await add(session)
-        return going_on.wait(60)
+        begun.set()
+        return others_went_on.wait(5)
 
     working = asyncio.create_task(db.transact(sessions, work, heavy=True))
-    await asyncio.sleep(0)
-    going_on.set()
+    await asyncio.to_thread(begun.wait, 60)
+    others_went_on.set()
     assert await working
     assert await users(sessions) == 1
 
 
 async def test_work_that_waits_for_a_connection_can_be_cancelled(postgres_url: str) -> None:
-    async with connected(postgres_url, 1) as sessions, locked(sessions) as lock:
+    async with connected(postgres_url, 1) as sessions, lock_on_users(sessions) as lock:
         first = asyncio.create_task(db.transact(sessions, add))
         await lock.until_blocked()
         second = asyncio.create_task(sessions.run(add))

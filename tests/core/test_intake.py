@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from core import commands, db, inbox, intake, models, pieces, posts
-from core.adapter import Attachment, Author, Change, ChangeKind, InboundMessage
+from core.adapter import Attachment, Author, Change, ChangeKind, Event, InboundMessage
 from core.db import Sessions, Work
 from core.intake import Intake
 from core.quota import Rules
@@ -69,27 +69,6 @@ async def say(sessions: Sessions, *messages: InboundMessage) -> None:
     """Handle each message in a process of its own, so that only the database can join them."""
     for each in messages:
         await an_intake(sessions).handle(each)
-
-
-@pytest.mark.parametrize(
-    ("event", "thread"),
-    [
-        (message("1", text="hello"), "MainThread"),
-        (message("1", text="", command="usage"), db.THREAD),
-        (message("1", text="/stats"), db.THREAD),
-    ],
-)
-async def test_what_may_add_up_many_rows_holds_no_loop_up(
-    postgres_sessions: Sessions, event: InboundMessage, thread: str
-) -> None:
-    seen = set()
-
-    def note(*_: object) -> None:
-        seen.add(threading.current_thread().name)
-
-    events.listen(postgres_sessions.engine, "before_cursor_execute", note)
-    await an_intake(postgres_sessions).handle(event)
-    assert seen == {thread}
 
 
 async def questions(sessions: Sessions, *, now: datetime = GATHERED) -> list[Turn]:
@@ -450,3 +429,35 @@ async def test_what_is_deleted_is_always_heard(sessions: Sessions) -> None:
     with rows.statements(sessions) as seen:
         await the_intake.handle(deletion)
     assert seen
+
+
+# Orders that add up many rows
+
+
+def changed(kind: ChangeKind, said: InboundMessage | None = None) -> Change:
+    """Return a change of a message that nobody knows."""
+    return Change("change", kind, rows.HOME, rows.ADA, "1", message=said)
+
+
+@pytest.mark.parametrize(
+    ("event", "thread"),
+    [
+        (message("1", text="hello"), "MainThread"),
+        (message("1", text="", command="usage"), db.THREAD),
+        (message("1", text="/stats"), db.THREAD),
+        (changed(ChangeKind.EDITED, message("1", text="hello")), "MainThread"),
+        (changed(ChangeKind.EDITED, message("1", text="/stats")), db.THREAD),
+        (changed(ChangeKind.CONFIRM), db.THREAD),
+    ],
+)
+async def test_what_may_add_up_many_rows_holds_no_loop_up(
+    postgres_sessions: Sessions, event: Event, thread: str
+) -> None:
+    seen = set()
+
+    def note(*_: object) -> None:
+        seen.add(threading.current_thread().name)
+
+    events.listen(postgres_sessions.engine, "before_cursor_execute", note)
+    await an_intake(postgres_sessions).handle(event)
+    assert seen == {thread}
