@@ -40,8 +40,8 @@ async def usual(ada: Person, enough: int) -> Asked:
 
 async def test_a_plain_turn_takes_few_statements_and_transactions(ada: Person) -> None:
     asked = await usual(ada, few(ada))
-    assert asked.statements <= few(ada)
-    assert asked.transactions <= 6
+    assert 0 < asked.statements <= few(ada)
+    assert 0 < asked.transactions <= 6
 
 
 async def test_a_long_conversation_takes_no_more_statements(ada: Person) -> None:
