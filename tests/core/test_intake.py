@@ -1,7 +1,6 @@
 """The intake stores each event, joins pieces into one question, or passes an event over."""
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,12 +8,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event as events
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from core import commands, db, inbox, intake, models, pieces, posts
-from core.adapter import Attachment, Author, Change, ChangeKind, Event, InboundMessage
+from core import commands, inbox, intake, models, pieces, posts
+from core.adapter import Attachment, Author, Change, ChangeKind, InboundMessage
 from core.db import Sessions, Work
 from core.intake import Intake
 from core.quota import Rules
@@ -429,35 +427,3 @@ async def test_what_is_deleted_is_always_heard(sessions: Sessions) -> None:
     with rows.statements(sessions) as seen:
         await the_intake.handle(deletion)
     assert seen
-
-
-# Orders that add up many rows
-
-
-def changed(kind: ChangeKind, said: InboundMessage | None = None) -> Change:
-    """Return a change of a message that nobody knows."""
-    return Change("change", kind, rows.HOME, rows.ADA, "1", message=said)
-
-
-@pytest.mark.parametrize(
-    ("event", "thread"),
-    [
-        (message("1", text="hello"), "MainThread"),
-        (message("1", text="", command="usage"), db.THREAD),
-        (message("1", text="/stats"), db.THREAD),
-        (changed(ChangeKind.EDITED, message("1", text="hello")), "MainThread"),
-        (changed(ChangeKind.EDITED, message("1", text="/stats")), db.THREAD),
-        (changed(ChangeKind.CONFIRM), db.THREAD),
-    ],
-)
-async def test_what_may_add_up_many_rows_holds_no_loop_up(
-    postgres_sessions: Sessions, event: Event, thread: str
-) -> None:
-    seen = set()
-
-    def note(*_: object) -> None:
-        seen.add(threading.current_thread().name)
-
-    events.listen(postgres_sessions.engine, "before_cursor_execute", note)
-    await an_intake(postgres_sessions).handle(event)
-    assert seen == {thread}
