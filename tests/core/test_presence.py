@@ -106,7 +106,8 @@ async def test_a_living_process_that_loses_its_session_is_not_taken_for_dead(
             pass
         await until(one, "three")  # a later death is seen, and none before
         assert one.crew.dead == {"three"}
-        assert two.presence.is_sure()
+        # One look that took long on a busy machine makes it unsure until the next one.
+        await rows.until(lambda: asyncio.sleep(0, two.presence.is_sure()))
 
 
 @pytest.mark.usefixtures("patient")
@@ -169,7 +170,7 @@ async def test_a_session_without_an_answer_counts_as_lost(
                 await rows.until(lambda: asyncio.sleep(0, one.crew.confirmed == 1))
             await rows.until(lambda: is_registered(postgres_sessions, "one"))
             assert await number_of(postgres_sessions, "one") != before
-            assert one.presence.is_sure()
+            await rows.until(lambda: asyncio.sleep(0, one.presence.is_sure()))
 
 
 async def test_a_process_that_has_left_writes_no_row(

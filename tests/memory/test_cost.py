@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 
 from core import memory
 from core.adapter import Address
@@ -74,35 +74,35 @@ def test_the_marks_keep_a_prompt_cheap_by_default() -> None:
 # What a turn asks of the database
 
 
-async def grow(url: str, messages: int, characters: int) -> None:
-    """Let the one conversation there is have so many messages more, the last hundred seen."""
-    async with connected(url) as sessions, rows.begin(sessions) as connection:
-        head, turn_id = (
-            await connection.execute(text("SELECT max(id), max(turn_id) FROM messages"))
-        ).one()
+def grow(url: str, messages: int, characters: int) -> None:
+    """Let the one conversation there is have so many messages more, the last hundred seen.
+
+    This takes as long as it takes: the limits of the bot's own connections do not hold here.
+    """
+    with psycopg.connect(postgres.conninfo(make_url(url))) as connection:
+        heads = connection.execute("SELECT max(id), max(turn_id) FROM messages").fetchall()
+        [(head, turn_id)] = heads
         values = {"head": head, "turn": turn_id, "many": messages, "size": characters // 5}
-        await connection.execute(text(GROW), values)
-        now_head = {"head": head + messages}
-        await connection.execute(text("UPDATE conversations SET head_id = :head"), now_head)
+        connection.execute(GROW, values)
+        last = head + messages
+        connection.execute("UPDATE conversations SET head_id = %s", [last])
         # The ids of messages begin with their turn's.
-        taken = {"turn": (head + messages) // IDS_PER_TURN + 1}
-        await connection.execute(text("SELECT setval('turns_id_seq', :turn)"), taken)
+        connection.execute("SELECT setval('turns_id_seq', %s)", [last // IDS_PER_TURN + 1])
         if messages > SEEN:
-            cut = {"message": head + messages - SEEN}
-            await connection.execute(text(CUT), cut)
+            connection.execute(CUT, [last - SEEN])
 
 
 SEEN = 100
 GROW = """
 INSERT INTO messages (id, conversation_id, turn_id, parent_id, body, tokens, total, created_at)
-SELECT :head + n, 1, :turn, :head + n - 1,
+SELECT %(head)s + n, 1, %(turn)s, %(head)s + n - 1,
     json_build_object(
-        'role', CASE n % 2 WHEN 1 THEN 'user' ELSE 'assistant' END,
-        'content', n || repeat(' word', :size)
-    ), :size, CASE n % 2 WHEN 0 THEN 2000 END, now()
-FROM generate_series(1, :many) AS n
+        'role', CASE n %% 2 WHEN 1 THEN 'user' ELSE 'assistant' END,
+        'content', n || repeat(' word', %(size)s)
+    ), %(size)s, CASE n %% 2 WHEN 0 THEN 2000 END, now()
+FROM generate_series(1, %(many)s) AS n
 """
-CUT = "INSERT INTO summaries (message_id, content, created_at) VALUES (:message, '', now())"
+CUT = "INSERT INTO summaries (message_id, content, created_at) VALUES (%s, '', now())"
 VISITED = """
 SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
 """
@@ -152,7 +152,7 @@ async def test_a_turn_costs_the_same_after_a_hundred_thousand_messages(
         await ada.ask("Hello")
     figures = []
     for messages in (SEEN, 100_000):
-        await grow(postgres_url, messages, 20)
+        grow(postgres_url, messages, 20)
         figures.append(await visited(postgres_url, model))
     (few_statements, few_rows), (many_statements, many_rows) = figures
     assert many_statements <= few_statements
@@ -164,7 +164,7 @@ async def test_sixty_thousand_tokens_are_read_by_one_statement(
 ) -> None:
     async with desk(postgres_url, model) as ada:
         await ada.ask("Hello")
-    await grow(postgres_url, SEEN, 2400)
+    grow(postgres_url, SEEN, 2400)
     turn = Turn(0, "chat", 1, 1, 0, ADDRESS, None, Question("hi"), 1, created_at=rows.NOW)
     async with connected(postgres_url) as sessions, rows.begin(sessions) as session:
         for marks, most in ((Marks(100_000, 1_000), 1), (Marks(900, 500), 3)):
