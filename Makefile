@@ -124,6 +124,8 @@ clean: ## Remove everything that was made, except data and settings
 $(READY): requirements.txt requirements-dev.txt
 	@test -n '$(PYTHON)' || { echo 'Parley needs Python 3.11 or later.' >&2; exit 1; }
 	@test -x $(BIN)/python || { echo 'Setting up .venv (once, about a minute) ...' >&2; $(PYTHON) -m venv .venv; }
+	@# The pip that comes with Python 3.11 looks at each wheel of each project for half a minute.
+	@$(BIN)/python -m pip install --quiet 'pip>=26,<27'
 	@# Python compiles the few modules that are loaded, when they are.
 	@$(BIN)/python -m pip install --quiet --no-compile --requirement requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --no-deps --editable .
