@@ -82,7 +82,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         forks.start()
     trust()  # to load its certificates takes longer than most tests
     gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
+    gc.set_threshold(50_000, 20, 50)
     gc.enable()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
@@ -110,28 +111,32 @@ class Records:
 
     async def idle(self, turns: int, within: float = PATIENCE) -> None:
         """Wait until there are so many turns and nothing is left to do."""
-        counts = "SELECT count(*) AS every, count(delivered_at) AS delivered FROM turns"
+        counts = "SELECT count(*), count(delivered_at) FROM turns"
 
         with self._reader() as read:
 
             def is_idle() -> bool:
-                [now] = read(counts)
-                return bool(now.every >= turns and now.every == now.delivered)
+                [(every, delivered)] = read(counts)
+                return bool(every >= turns and every == delivered)
 
             await eventually(is_idle, within)
 
     @contextmanager
     def _reader(self) -> Iterator[Callable[[str], list[Any]]]:
-        """Yield a function that reads again and again.
+        """Yield a function that reads again and again: by the driver, in a tenth of the time."""
+        with _engine(self.url).connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            cursor = connection.connection.cursor()
 
-        A file stays open meanwhile: to open it takes ten times as long as to read the turns.
-        """
-        engine = _engine(self.url)
-        if engine.dialect.name != "sqlite":
-            yield self.all  # it notices that the server was started again
-            return
-        with engine.connect() as connection:
-            yield lambda query: list(connection.execute(text(query)))
+            def read(query: str) -> list[Any]:
+                try:
+                    cursor.execute(query)
+                    return list(cursor.fetchall())
+                except psycopg.OperationalError:  # the server was started again
+                    connection.invalidate()
+                    return self.all(query)
+
+            yield read
 
 
 DRIFT = """
