@@ -39,7 +39,7 @@ doctor: $(READY) ## Look for everything that is wrong, and tell what to do about
 	@$(BIN)/python -m bots doctor $(ARGS)
 
 .PHONY: test
-test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs the few that are slow
+test: $(READY) ## Run the tests on SQLite and PostgreSQL; `check` also runs the slow ones
 	$(BIN)/python -m $(PYTEST) 16 -m 'not slow and not chaos and not install' $(ARGS)
 
 .PHONY: check

@@ -167,10 +167,13 @@ def world(model: ModelServer, sqlite_url: str, tmp_path: Path) -> World:
     return World(model, sqlite_url, tmp_path)
 
 
-@pytest.fixture
-def either_world(model: ModelServer, database_url: str, tmp_path: Path) -> World:
-    """The surroundings of a stage, once on each engine."""
-    return World(model, database_url, tmp_path)
+@pytest.fixture(params=["sqlite_url", pytest.param("postgres_url", marks=pytest.mark.slow)])
+def either_world(request: pytest.FixtureRequest, model: ModelServer, tmp_path: Path) -> World:
+    """The surroundings of a stage, once on each engine.
+
+    The statements of both are tested without a stage, so that on PostgreSQL it may be left out.
+    """
+    return World(model, request.getfixturevalue(request.param), tmp_path)
 
 
 @pytest.fixture

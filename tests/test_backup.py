@@ -109,6 +109,7 @@ async def test_everything_comes_back_on_either_engine(
         await ask(stage, "Do new rows get new keys?")
 
 
+@pytest.mark.slow
 async def test_a_database_in_use_takes_no_backup(stage: TelegramStage, tmp_path: Path) -> None:
     file = tmp_path / "parley.backup"
     async with stage.running():
@@ -190,6 +191,7 @@ def test_a_backup_that_somebody_has_changed_fills_nothing(
     backup.load(target, file)
 
 
+@pytest.mark.slow
 def test_a_backup_whose_rows_refer_to_nothing_is_told(sqlite_url: str, tmp_path: Path) -> None:
     engine = create_engine(db.normal_url(sqlite_url))
     with engine.begin() as connection:  # SQLite checks no reference unless it is told to

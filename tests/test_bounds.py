@@ -109,6 +109,7 @@ def test_an_answer_costs_by_its_length(platform: ModuleType, head: str, unit: st
 
 
 @pytest.mark.parametrize("platform", [telegram, discord], ids=["telegram", "discord"])
+@pytest.mark.slow
 def test_one_wide_cell_widens_no_other(platform: ModuleType) -> None:
     table = "| a | b |\n|---|---|\n" + "| a | b |\n" * 400
     wide = f"{table}| {'x' * 20_000} | b |\n"
@@ -132,6 +133,7 @@ def test_a_table_is_never_much_longer_than_its_source(platform: ModuleType, tabl
 
 
 @pytest.mark.parametrize("platform", [telegram, discord], ids=["telegram", "discord"])
+@pytest.mark.slow
 def test_a_preview_costs_only_the_end_of_a_text(platform: ModuleType) -> None:
     text = "A sentence of **some** words, as they come. " * 900
     growing, whole = Growing(platform.fits), split(text, platform.fits)

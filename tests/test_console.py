@@ -329,6 +329,7 @@ class TestThroughPipes:
         with pytest.raises(AttachmentError):
             await piped.adapter.download(Attachment("a", "a.png", "image/png", 1), 10)
 
+    @pytest.mark.slow
     async def test_a_waiting_reader_does_not_hold_up_the_end(self) -> None:
         code = (
             "import asyncio, bots.console.adapter as console\n"

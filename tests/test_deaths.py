@@ -147,6 +147,7 @@ async def test_a_process_that_loses_its_connections_goes_on(
     assert fleet.stage.records.one("SELECT max(deaths) FROM turns") == 0
 
 
+@pytest.mark.slow
 async def test_a_process_that_is_cut_off_writes_nothing_after_another_took_over(
     fleet: Fleet, model: ModelServer, way: tuple[Proxy, str]
 ) -> None:

@@ -49,12 +49,14 @@ async def test_without_any_token_it_says_what_to_set(log: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_it_needs_no_uvloop_to_begin() -> None:
     code = "import sys; sys.modules['uvloop'] = None; import bots.__main__"
     began = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
     assert await began.wait() == 0
 
 
+@pytest.mark.slow
 async def test_a_bot_without_a_terminal_loads_nothing_to_draw_with() -> None:
     unwanted = "{'rich', 'pygments', 'charset_normalizer', 'alembic', 'cryptography'}"
     code = (
@@ -65,6 +67,7 @@ async def test_a_bot_without_a_terminal_loads_nothing_to_draw_with() -> None:
     assert await began.wait() == 0
 
 
+@pytest.mark.slow
 async def test_a_bot_loads_only_what_it_needs_while_nobody_talks_to_it() -> None:
     unwanted = "({'sqlalchemy.orm', 'psycopg', 'httpcore', 'anyio'}"
     unwanted += " | {'markdown_it', 'wcwidth', 'PIL', 'babel'}"
@@ -77,6 +80,7 @@ async def test_a_bot_loads_only_what_it_needs_while_nobody_talks_to_it() -> None
     assert await began.wait() == 0
 
 
+@pytest.mark.slow
 async def test_no_search_for_garbage_goes_through_the_modules() -> None:
     code = (
         "import gc; from bots import garbage\n"

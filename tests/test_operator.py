@@ -180,6 +180,7 @@ async def test_a_running_worker_hears_of_it_at_once(
     assert "work" in heard
 
 
+@pytest.mark.slow
 async def test_turns_are_listed_by_their_state(stage: TelegramStage, model: ModelServer) -> None:
     async with stage.running():
         await fail_once(stage, model)

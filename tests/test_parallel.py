@@ -61,6 +61,7 @@ def run(folder: Path, tests: str, *options: str) -> tuple[int, str]:
     return ended.returncode, ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_all_ends_are_told(tmp_path: Path) -> None:
     status, told = run(tmp_path, TESTS)
     assert status == pytest.ExitCode.TESTS_FAILED
@@ -70,12 +71,14 @@ def test_all_ends_are_told(tmp_path: Path) -> None:
     assert "broken afterwards" in told
 
 
+@pytest.mark.slow
 def test_a_test_fails_whose_process_dies(tmp_path: Path) -> None:
     status, told = run(tmp_path, TESTS + DEADLY)
     assert status == pytest.ExitCode.TESTS_FAILED
     assert re.search(r"FAILED .*test_deadly - the process of this test ended with status -9", told)
 
 
+@pytest.mark.slow
 def test_tests_that_nobody_carried_out_are_told(tmp_path: Path) -> None:
     ends = "".join(f"def test_{number}():\n    os._exit(0)\n" for number in range(8))
     status, told = run(tmp_path, "import os\n" + ends)
@@ -84,6 +87,7 @@ def test_tests_that_nobody_carried_out_are_told(tmp_path: Path) -> None:
     assert "4 tests were not carried out" in told
 
 
+@pytest.mark.slow
 def test_it_stops_at_the_first_failure(tmp_path: Path) -> None:
     slow = "import time\n" + "".join(
         f"def test_slow_{number}():\n    time.sleep(0.1)\n" for number in range(200)
@@ -94,6 +98,7 @@ def test_it_stops_at_the_first_failure(tmp_path: Path) -> None:
     assert "200 passed" not in told
 
 
+@pytest.mark.slow
 def test_threads_of_a_module_are_refused(tmp_path: Path) -> None:
     tests = (
         "from threading import Event, Thread\n"

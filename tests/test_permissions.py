@@ -46,6 +46,7 @@ async def test_nobody_else_can_read_a_new_database(
     assert set(found.values()) == {0o600}
 
 
+@pytest.mark.slow
 async def test_nobody_else_can_read_a_database_that_alembic_makes(tmp_path: Path) -> None:
     command = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "alembic", "upgrade", "head"),

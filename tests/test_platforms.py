@@ -105,6 +105,7 @@ def test_no_secret_is_shown() -> None:
     assert SECRET not in f"{found!r} {' '.join(map(str, found.values()))}"
 
 
+@pytest.mark.slow
 async def test_a_platform_that_does_not_run_loads_no_library() -> None:
     libraries = "{'telegram', 'discord', 'aiohttp', 'prompt_toolkit', 'rich'}"
     code = f"import sys, bots.__main__; assert not {libraries} & {{*sys.modules}}"

@@ -130,6 +130,7 @@ async def test_a_command_whose_reader_has_gone_says_nothing_of_it(
     assert (tmp_path / "errors").read_text() == ""
 
 
+@pytest.mark.slow
 async def test_a_file_never_takes_the_place_of_a_closed_stream(
     stage: TelegramStage, sqlite_url: str
 ) -> None:

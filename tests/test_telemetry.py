@@ -110,6 +110,7 @@ async def test_a_turn_is_a_span_with_its_figures(
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1", "opentelemetry-sdk"),
     ],
 )
+@pytest.mark.slow
 async def test_a_missing_package_is_one_line(
     stage: TelegramStage, tmp_path: Path, name: str, value: str, package: str
 ) -> None:

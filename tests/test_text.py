@@ -206,6 +206,7 @@ def test_as_few_parts_as_nice_places_allow() -> None:
 
 
 @given(DOCUMENTS, LIMITS)
+@pytest.mark.slow
 def test_documents(text: str, limit: int) -> None:
     parts = split(text, at_most(limit))
     assert all(part.strip() and len(part) <= limit for part in parts)
@@ -215,6 +216,7 @@ def test_documents(text: str, limit: int) -> None:
 
 
 @given(DOCUMENTS, LIMITS, st.floats(0, 1))
+@pytest.mark.slow
 def test_parts_before_the_last_two_stand_while_the_text_grows(
     text: str, limit: int, share: float
 ) -> None:

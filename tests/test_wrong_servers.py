@@ -37,6 +37,7 @@ def assert_calm(caplog: pytest.LogCaptureFixture, most: int) -> None:
     assert not [record for record in told if record.exc_info or "\n" in record.getMessage()]
 
 
+@pytest.mark.slow
 async def test_a_telegram_of_a_wrong_shape_is_waited_for_and_leaves_discord_alone(
     telegram: TelegramStage, discord: DiscordStage, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -69,6 +70,7 @@ async def test_a_discord_of_a_wrong_shape_is_waited_for_and_leaves_telegram_alon
     assert_calm(caplog, 5)
 
 
+@pytest.mark.slow
 async def test_a_database_that_turns_read_only_is_waited_for(
     model: ModelServer,
     telegram_server: TelegramServer,

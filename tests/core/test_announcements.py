@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import select, update
 
 from core import announcements, identity, inbox, models, mutes, places
@@ -103,6 +104,7 @@ async def test_who_has_blocked_the_bot_is_left_out(sessions: Sessions) -> None:
     assert figures == (3, 1, 1, 1, 0)
 
 
+@pytest.mark.slow
 async def test_a_step_keeps_the_pace_and_waits_for_what_is_on_its_way(sessions: Sessions) -> None:
     for number in range(70):
         author = Author("telegram", str(number), "P")

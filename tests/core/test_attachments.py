@@ -375,6 +375,7 @@ async def test_the_model_api_accepts_the_expanded_messages(
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.slow
 async def test_the_oldest_files_make_room_and_the_beginning_stays(sessions: Sessions) -> None:
     """Messages of 1 MB: the sixth passes the limit, and two are left; so does the tenth."""
     said: list[ChatMessage] = []
@@ -422,6 +423,7 @@ async def test_a_large_file_is_sent_with_its_question_only(sessions: Sessions) -
     assert third[: len(second)] == second
 
 
+@pytest.mark.slow
 async def test_the_files_of_the_newest_message_are_always_sent(sessions: Sessions) -> None:
     old = await load(sessions, {"a": image() + bytes(12_000_000)})
     new = await load(

@@ -280,6 +280,7 @@ async def test_new_turns_are_not_looked_at(sessions: Sessions, ada: Speaker) -> 
     assert seen[2] == seen[10 * BATCH]
 
 
+@pytest.mark.slow
 async def test_several_processes_and_the_bot_do_not_get_in_each_others_way(
     postgres_sessions: Sessions,
 ) -> None:

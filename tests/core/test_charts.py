@@ -125,6 +125,7 @@ async def test_a_picture_is_drawn_outside_of_the_event_loop(
     assert threading.main_thread() not in drawn_in
 
 
+@pytest.mark.slow
 def test_a_process_that_draws_nothing_does_not_load_the_library() -> None:
     code = "import sys, bots.composition; sys.exit('PIL' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603

@@ -44,6 +44,7 @@ async def test_a_plain_turn_takes_few_statements_and_transactions(ada: Person) -
     assert 0 < asked.transactions <= 6
 
 
+@pytest.mark.slow
 async def test_a_long_conversation_takes_no_more_statements(ada: Person) -> None:
     before = await usual(ada, few(ada))
     fill(ada.stage.url, 1000)

@@ -260,6 +260,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_a_database_that_hangs_keeps_no_process_from_its_end(sqlite_url: str) -> None:
     with subprocess.Popen(  # noqa: S603 - our own interpreter and words
         [sys.executable, "-c", HANG, sqlite_url],
@@ -598,6 +599,7 @@ def holder(url: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.slow
 async def test_a_second_process_is_refused_and_told_about_postgresql(sqlite_url: str) -> None:
     with holder(sqlite_url):
         with pytest.raises(SettingsError, match=r"DATABASE_URL.*parley\.db.*PostgreSQL"):
@@ -607,6 +609,7 @@ async def test_a_second_process_is_refused_and_told_about_postgresql(sqlite_url:
             assert await users(sessions) == 0  # commands of the operator may run beside it
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_killed_process_is_free(sqlite_url: str) -> None:
     with holder(sqlite_url) as process:
         process.send_signal(signal.SIGKILL)
@@ -705,6 +708,7 @@ print(memory() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other C libraries have no such option")
+@pytest.mark.slow
 async def test_the_memory_of_a_file_is_given_back_at_once() -> None:
     reading = await asyncio.create_subprocess_exec(
         sys.executable, "-c", FILES, cwd=ROOT, stdout=subprocess.PIPE

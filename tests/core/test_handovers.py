@@ -99,6 +99,7 @@ async def test_a_call_with_an_unheard_commit_is_settled(sessions: Sessions, ada:
     assert left.left == 9
 
 
+@pytest.mark.slow
 async def test_the_shortest_lease_is_renewed_in_time(
     stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -138,6 +139,7 @@ async def test_a_turn_that_ends_its_processes_leaves_no_call_open(
     assert stage.records.drift() == []
 
 
+@pytest.mark.slow
 async def test_a_delivery_outlasts_a_database_that_is_away(
     stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -154,6 +156,7 @@ async def test_a_delivery_outlasts_a_database_that_is_away(
 
 
 @pytest.mark.parametrize("away", [_refusing, _locking])
+@pytest.mark.slow
 async def test_nobody_is_taken_for_dead_while_the_database_was_away(
     model: ModelServer,
     telegram_server: TelegramServer,

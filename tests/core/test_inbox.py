@@ -197,6 +197,7 @@ async def test_pieces_join_their_text_and_files_and_put_the_turn_off(
     assert await commit(sessions, lambda s: posts.turn_of(s, HOME, "2")) == turn_id
 
 
+@pytest.mark.slow
 async def test_a_piece_that_comes_again_changes_nothing(sessions: Sessions, ada: Speaker) -> None:
     turn_id = await rows.ask(sessions, ada, "1")
     await extend(sessions, turn_id, "2")

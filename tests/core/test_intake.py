@@ -155,6 +155,7 @@ async def test_a_piece_does_not_restart_a_stopped_turn(sessions: Sessions) -> No
     assert await count(sessions, models.turns) == 2
 
 
+@pytest.mark.slow
 async def test_text_without_end_makes_several_questions_and_nothing_is_lost(
     sessions: Sessions,
 ) -> None:
@@ -418,6 +419,7 @@ async def test_a_flood_of_one_person_costs_no_statements(
     )
 
 
+@pytest.mark.slow
 async def test_what_is_deleted_is_always_heard(sessions: Sessions) -> None:
     the_intake = an_intake(sessions)
     await the_intake.handle(message("1"))

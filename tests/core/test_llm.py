@@ -194,6 +194,7 @@ def disturbed(data: bytes, newline: bytes) -> bytes:
     noisy=st.booleans(),
     newline=st.sampled_from([b"\n", b"\r\n", b"\r"]),
 )
+@pytest.mark.slow
 def test_an_answer_is_the_same_however_its_bytes_are_cut(
     at: list[int], noisy: bool, newline: bytes
 ) -> None:
@@ -202,6 +203,7 @@ def test_an_answer_is_the_same_however_its_bytes_are_cut(
 
 
 @given(text=st.text(min_size=1), size=st.integers(1, 9))
+@pytest.mark.slow
 def test_any_text_arrives_as_it_was_sent(text: str, size: int) -> None:
     data = sse(delta(content=text), delta(content="."), STOP)
     pieces = [data[at : at + size] for at in range(0, len(data), size)]

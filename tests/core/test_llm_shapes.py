@@ -67,6 +67,7 @@ def check(chunks: Iterator[str]) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_spoilt_answer_is_read_or_fails_as_one() -> None:
     spoiler = Spoiler(17)
     whole = 0

@@ -473,6 +473,7 @@ async def fill(sessions: Sessions, turn: Turn, count: int) -> None:
             await session.execute(insert(summaries), cut)
 
 
+@pytest.mark.slow
 async def test_a_turn_is_recalled_in_one_statement_that_visits_only_its_path(
     sessions: Sessions, ada: Speaker
 ) -> None:

@@ -155,6 +155,7 @@ async def test_no_text_at_all_is_an_error(text: str) -> None:
 
 
 @given(st.recursive(st.integers(0, 99), lambda x: st.tuples(st.sampled_from("+-*/"), x, x)))
+@pytest.mark.slow
 async def test_the_four_operations_agree_with_fractions(tree: Any) -> None:
     expression = write(tree)
     try:

@@ -599,6 +599,7 @@ async def test_of_fifty_that_race_for_the_last_unit_one_wins(
     assert len(await calls(sessions)) == 1
 
 
+@pytest.mark.slow
 async def test_people_with_one_budget_never_lock_each_other_out(
     postgres_sessions: Sessions,
 ) -> None:

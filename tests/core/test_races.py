@@ -65,6 +65,7 @@ async def decide(sessions: Sessions, race: Race, racers: Sequence[Competitor]) -
 
 
 @pytest.mark.parametrize("what", RACES)
+@pytest.mark.slow
 async def test_tasks_that_race_take_no_more_than_there_is(
     sqlite_sessions: Sessions, what: str
 ) -> None:

@@ -271,6 +271,7 @@ async def test_instructions_that_hold_no_more_go(sessions: Sessions, ada: Speake
         assert set(kept) == {None}
 
 
+@pytest.mark.slow
 async def test_instructions_stored_by_an_older_release_are_found(database_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

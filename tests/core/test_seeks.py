@@ -69,6 +69,7 @@ ASKED: dict[str, Callable[[Session], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.slow
 async def test_the_cost_does_not_grow_with_what_was_said(sessions: Sessions, turn_id: int) -> None:
     async def ask(session: Session, what: str) -> None:
         await ASKED[what](session)

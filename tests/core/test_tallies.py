@@ -192,6 +192,7 @@ async def test_several_processes_at_once_count_once(sessions: Sessions, ada: Spe
     assert sum(day["cost"] for day in (await stored(sessions)).values()) == sum(range(60))
 
 
+@pytest.mark.slow
 async def test_a_correction_before_or_after_the_sum_is_counted_once(
     sessions: Sessions, ada: Speaker
 ) -> None:

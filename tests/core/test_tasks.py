@@ -19,6 +19,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.name == "core.tasks"]
 
 
+@pytest.mark.slow
 async def test_a_retention_that_fails_is_told_and_starts_again(
     model: ModelServer,
     telegram_server: TelegramServer,
@@ -46,6 +47,7 @@ async def test_a_retention_that_fails_is_told_and_starts_again(
     assert first.exc_info, "what only a change of the schema can mend comes with its traceback"
 
 
+@pytest.mark.slow
 async def test_tables_that_are_missing_for_a_while_end_neither_listening_nor_answering(
     model: ModelServer,
     telegram_server: TelegramServer,

@@ -40,6 +40,7 @@ HONCHO = "from honcho import command, manager; manager.KILL_WAIT = 60; command.m
 """Honcho as a platform: it waits as long for a process to stop, not five seconds."""
 
 
+@pytest.mark.slow
 async def test_honcho_releases_starts_and_stops_what_the_procfile_has(
     model: ModelServer, telegram_server: TelegramServer, postgres_server: URL, tmp_path: Path
 ) -> None:

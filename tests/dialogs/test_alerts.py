@@ -28,6 +28,7 @@ def stage(
     return DiscordStage(world, discord_server)
 
 
+@pytest.mark.slow
 async def test_the_operator_is_told_that_the_key_is_refused_and_when_that_is_over(
     stage: ButtonStage, model: ModelServer
 ) -> None:
@@ -57,6 +58,7 @@ async def test_nobody_else_is_told(stage: ButtonStage, model: ModelServer) -> No
     assert stage.records.turns() == 2
 
 
+@pytest.mark.slow
 async def test_the_operator_is_told_of_the_budget(stage: ButtonStage) -> None:
     admin = f"{stage.platform}:{stage.ada.id}"
     async with stage.running(admins=admin, watch_every=0.1, budget="5 turns/day"):

@@ -193,6 +193,7 @@ async def models(world: World) -> Any:
         yield server
 
 
+@pytest.mark.slow
 async def test_a_conversation_chooses_its_model(
     telegram: TelegramStage, models: ModelServer
 ) -> None:

@@ -1,5 +1,7 @@
 """Promises to people on every platform."""
 
+import pytest
+
 from tests.dialogs.stages import Stage, World, ask
 from tests.fakes.model import Fault
 from tests.records import eventually
@@ -30,6 +32,7 @@ async def test_two_messages_at_once_are_answered_in_order(stage: Stage, world: W
     assert len(world.model.requests[1].messages) == 4, "the second knows the first answer"
 
 
+@pytest.mark.slow
 async def test_a_long_answer_is_whole(stage: Stage, world: World) -> None:
     async with stage.running():
         answer = await ask(stage, "write 9000 characters")

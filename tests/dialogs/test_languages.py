@@ -139,6 +139,7 @@ async def test_commands(stage_in: Callable[[str], ButtonStage], model: ModelServ
     assert not model.requests
 
 
+@pytest.mark.slow
 async def test_help_lists_the_commands(stage_in: Callable[[str], ButtonStage]) -> None:
     people = [Person(stage_in(language), language) for language in words.languages()]
     async with people[0].stage.running():
@@ -150,6 +151,7 @@ async def test_help_lists_the_commands(stage_in: Callable[[str], ButtonStage]) -
             assert [line for line in menu if line not in helped] == []
 
 
+@pytest.mark.slow
 async def test_buttons_and_what_only_the_person_sees(
     stage_in: Callable[[str], ButtonStage],
 ) -> None:
@@ -233,6 +235,7 @@ async def test_a_group_hears_each_person_in_their_own_language(
             assert told == words.NOTHING_TO_STOP
 
 
+@pytest.mark.slow
 async def test_a_server_s_language_is_for_people_of_whom_none_is_known(
     world: World, discord_server: DiscordServer
 ) -> None:

@@ -40,6 +40,7 @@ async def order(place: ButtonStage, text: str) -> str:
 UNKNOWN = "I do not know /users. /help lists what I can do."
 
 
+@pytest.mark.slow
 async def test_an_operator_sees_people_figures_and_turns(place: ButtonStage) -> None:
     async with place.running(admins=admins(place)):
         await ask(place, "say hello")

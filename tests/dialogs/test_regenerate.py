@@ -1,5 +1,7 @@
 """Another answer to the same question, on the platforms that have buttons."""
 
+import pytest
+
 from core import words
 from core.adapter import ChangeKind
 from tests.dialogs.stages import ButtonStage, TelegramStage, World, ask
@@ -44,6 +46,7 @@ async def test_another_answer_takes_the_place_of_the_first_after_a_restart(
     assert buttons.records.drift() == []
 
 
+@pytest.mark.slow
 async def test_a_shorter_answer_deletes_the_parts_that_it_does_not_need(
     buttons: ButtonStage, world: World
 ) -> None:

@@ -66,6 +66,7 @@ async def test_a_text_that_begins_with_a_command_is_one_on_discord(
     assert len(world.model.requests) == 4
 
 
+@pytest.mark.slow
 async def test_commands_that_are_questions_on_telegram(
     world: World, telegram_server: TelegramServer
 ) -> None:

@@ -8,6 +8,8 @@ import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from tests.bot import ROOT
 from tests.dialogs.stages import World, env
 from tests.fakes.model import Answer
@@ -47,6 +49,7 @@ async def seated(world: World) -> AsyncIterator[Side]:
         side.leave()
 
 
+@pytest.mark.slow
 async def test_ctrl_c_before_the_first_text_brings_the_prompt_back(world: World) -> None:
     world.model.enqueue(Answer("never said", stall_after=0))
     async with seated(world) as side:

@@ -40,6 +40,7 @@ def pictures(stage: ButtonStage) -> list[Image.Image]:
     return [Image.open(io.BytesIO(data)) for data in found]
 
 
+@pytest.mark.slow
 async def test_usage_is_a_text_and_a_picture(buttons: ButtonStage) -> None:
     async with buttons.running(quota=LIMITS):
         await ask(buttons, "say hello")
@@ -98,6 +99,7 @@ class Hasty(TelegramStage):
             yield
 
 
+@pytest.mark.slow
 async def test_a_picture_whose_upload_was_not_heard_of_stands_once(world: World) -> None:
     async with TelegramServer(flood=False) as server:
         stage = Hasty(world, server)
@@ -110,6 +112,7 @@ async def test_a_picture_whose_upload_was_not_heard_of_stands_once(world: World)
         assert len([call for call in server.calls if call.method == "sendPhoto"]) == 3
 
 
+@pytest.mark.slow
 async def test_a_kill_between_text_and_picture_loses_and_doubles_nothing(world: World) -> None:
     async with TelegramServer(flood=False) as server:
         stage = Hasty(world, server)

@@ -101,6 +101,7 @@ async def test_the_latest_five_are_asked_and_the_notice_loses_its_button(
     assert len(model.requests) == 6
 
 
+@pytest.mark.slow
 async def test_a_press_by_a_client_that_missed_the_first_one_asks_nothing_again(
     buttons: ButtonStage, model: ModelServer
 ) -> None:
@@ -118,6 +119,7 @@ async def test_a_press_by_a_client_that_missed_the_first_one_asks_nothing_again(
     assert len(model.requests) == 3
 
 
+@pytest.mark.slow
 async def test_stopped_and_forgotten_questions_do_not_wait(buttons: ButtonStage) -> None:
     async with buttons.running(**ONE):
         await ask_all(buttons, "say one", "say two")

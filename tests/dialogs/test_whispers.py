@@ -178,6 +178,7 @@ async def test_a_refusal_is_told_once_though_what_everybody_sees_cannot_be_delet
     assert "your limit is" in notice.content
 
 
+@pytest.mark.slow
 async def test_a_warning_after_a_slash_command_is_told_one_person(server: DiscordStage) -> None:
     fake = server.server
     async with server.running(quota="5 turns/month"):

@@ -132,6 +132,7 @@ def outcome(library: payloads.Library, name: str, body: Any) -> InboundMessage |
         return None
 
 
+@pytest.mark.slow
 async def test_no_spoilt_event_becomes_one_that_cannot_be_stored(
     library: payloads.Library,
 ) -> None:
@@ -159,6 +160,7 @@ async def answered(stage: DiscordStage, channel: Channel, who: Person, word: str
     await stage.server.wait(lambda: word in [m.content for m in stage.server.answers(channel)])
 
 
+@pytest.mark.slow
 async def test_a_process_outlives_hostile_events_and_starts_without_them(
     stage: DiscordStage, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -107,6 +107,7 @@ async def test_a_forwarded_picture_is_looked_at(stage: DiscordStage, channel: Ch
     assert "data:image/png" in question
 
 
+@pytest.mark.slow
 async def test_a_thread_is_about_the_message_that_it_was_made_from(
     stage: DiscordStage, channel: Channel
 ) -> None:

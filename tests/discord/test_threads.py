@@ -103,6 +103,7 @@ async def test_a_mention_that_an_edit_adds_is_a_question(
     assert [answer.content for answer in server.answers(channel)] == ["goodbye"]
 
 
+@pytest.mark.slow
 async def test_without_the_content_intent_mentions_replies_and_commands_are_answered(
     stage: DiscordStage,
     channel: Channel,

@@ -84,6 +84,7 @@ async def test_a_command_that_is_given_up_keeps_no_ticket(
 
 
 @pytest.mark.parametrize("delivered", [False, True])
+@pytest.mark.slow
 async def test_a_token_behind_a_message_id_becomes_a_ticket_until_it_is_spent(
     stage: DiscordStage, tickets: Callable[[], int], delivered: bool
 ) -> None:

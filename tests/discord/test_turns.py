@@ -94,6 +94,7 @@ async def test_an_invalid_session_is_caught_up_with(
     assert len(model.requests) == 2
 
 
+@pytest.mark.slow
 async def test_messages_sent_while_it_was_down_are_answered_once_in_order(
     stage: DiscordStage, channel: Channel, model: ModelServer
 ) -> None:

@@ -566,6 +566,7 @@ async def test_only_the_owner_of_a_group_may_forget_for_all(abroad: Abroad) -> N
     assert abroad.shown() == [words.ADMINS_ONLY, words.ALL_FORGOTTEN]
 
 
+@pytest.mark.slow
 async def test_a_long_memory_is_summarised_again_and_again(abroad: Abroad) -> None:
     """A summary has nothing to say after its first, and needs no leave to write."""
     summaries = "SELECT count(*) FROM turns WHERE kind = 'summary' AND delivered_at IS NOT NULL"

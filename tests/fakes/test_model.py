@@ -505,6 +505,7 @@ async def test_pace_and_first_token(client: httpx.AsyncClient, model: ModelServe
     assert call.last_token_at - call.first_token_at >= 0.1
 
 
+@pytest.mark.slow
 async def test_a_thousand_streams_at_once() -> None:
     async def one(client: aiohttp.ClientSession, url: str) -> int:
         async with client.post(url, json=asking("count to 20", stream=True)) as answer:
@@ -592,6 +593,7 @@ async def test_respond_can_be_replaced(model: ModelServer, client: httpx.AsyncCl
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
 async def test_program(ended_by: signal.Signals) -> None:
     command = (sys.executable, "-m", "tests.fakes.model", "--port", "0", "--first-token", "0")
     pipe = asyncio.subprocess.PIPE

@@ -959,6 +959,7 @@ async def test_commands_and_documents(telegram: TelegramServer, bot: Bot, chat: 
     assert (answer.text, answer.content["document"]["file_name"]) == ("all", "answer.md")
 
 
+@pytest.mark.slow
 async def test_thousands_of_chats(telegram: TelegramServer) -> None:
     """A call costs the same however many chats and messages there are."""
     url = f"{telegram.url}/bot{telegram.token}/sendMessage"
@@ -974,6 +975,7 @@ async def test_thousands_of_chats(telegram: TelegramServer) -> None:
     assert len(telegram.unacknowledged) == 3000
 
 
+@pytest.mark.slow
 async def test_a_chat_on_standard_input() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.fakes.telegram", "--port", "0", "--no-flood"),

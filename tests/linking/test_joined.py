@@ -21,6 +21,7 @@ def search(word: str) -> Answer:
     return Answer("", tool_calls=[("search_history", {"query": word})])
 
 
+@pytest.mark.slow
 async def test_the_conversation_of_the_last_question_goes_on(
     database_url: str, model: ModelServer
 ) -> None:
@@ -35,6 +36,7 @@ async def test_the_conversation_of_the_last_question_goes_on(
 
 
 @pytest.mark.parametrize("word", ["cucumber", "黄瓜"])
+@pytest.mark.slow
 async def test_the_other_conversation_is_found(
     database_url: str, model: ModelServer, word: str
 ) -> None:
@@ -52,6 +54,7 @@ async def test_the_other_conversation_is_found(
         assert "Nothing was found" in str(told.messages[-1])
 
 
+@pytest.mark.slow
 async def test_an_export_holds_both(database_url: str, model: ModelServer) -> None:
     async with desk(database_url, model) as here:
         await here.ask("say cucumber", who=BOB)
@@ -68,6 +71,7 @@ async def test_an_export_holds_both(database_url: str, model: ModelServer) -> No
     assert "parsley" not in messages
 
 
+@pytest.mark.slow
 async def test_forgetting_deletes_both(
     database_url: str, model: ModelServer, records: Records
 ) -> None:
@@ -83,6 +87,7 @@ async def test_forgetting_deletes_both(
         assert await here.ask("say hello") == "hello"
 
 
+@pytest.mark.slow
 async def test_limits_are_shared_and_nothing_is_forgiven(
     database_url: str, model: ModelServer, records: Records
 ) -> None:
@@ -155,6 +160,7 @@ async def test_a_persona_does_not_end_the_button_of_the_last_answer(
         assert here.paper.buttons[max(here.paper.posts, key=int)]
 
 
+@pytest.mark.slow
 async def test_waiting_questions_are_answered_where_they_were_asked(
     database_url: str, model: ModelServer, records: Records
 ) -> None:

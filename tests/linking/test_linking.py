@@ -102,6 +102,7 @@ async def test_a_code_is_not_kept(pair: Pair) -> None:
     assert not log.exists() or code not in log.read_text()
 
 
+@pytest.mark.slow
 async def test_either_side_may_say_no(pair: Pair) -> None:
     telegram, discord = pair.telegram, pair.discord
     async with pair.running():

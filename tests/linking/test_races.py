@@ -57,6 +57,7 @@ def people(records: Records) -> int:
     return int(records.one("SELECT count(DISTINCT user_id) FROM identities"))
 
 
+@pytest.mark.slow
 async def test_both_codes_at_once_link_once(database_url: str, model: ModelServer) -> None:
     async with both(database_url, model) as here:
         await here.ada.ask("say tomato")
@@ -159,6 +160,7 @@ async def test_messages_at_the_same_moment_are_answered_once(
             assert [remembered[f"{name} {number}"] for number in range(8)] == [1] * 8
 
 
+@pytest.mark.slow
 async def test_answers_that_are_being_written_go_on(database_url: str, model: ModelServer) -> None:
     async with both(database_url, model, quota="10 turns/month") as here:
         await here.bob.ask("say cucumber", who=BOB)
@@ -241,6 +243,7 @@ async def test_people_who_link_in_a_circle(
             assert await here.ada.ask("say more", who=who) == "more"
 
 
+@pytest.mark.slow
 async def test_unlinking_at_once_on_both_sides_parts_once(
     database_url: str, model: ModelServer
 ) -> None:

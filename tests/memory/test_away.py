@@ -120,6 +120,7 @@ async def test_patience_ends_with_a_sentence_and_a_button(
         assert texts(ada) == ["Here I am."]
 
 
+@pytest.mark.slow
 async def test_only_who_needs_the_model_waits_for_it(
     database_url: str, two_models: ModelServer
 ) -> None:
@@ -283,6 +284,7 @@ async def test_a_prompt_that_proves_too_long_in_mid_answer_is_paid_and_asked_ane
     assert records.drift() == []
 
 
+@pytest.mark.slow
 async def test_a_conversation_keeps_to_what_the_endpoint_says_its_model_takes(
     sqlite_url: str, model: ModelServer
 ) -> None:

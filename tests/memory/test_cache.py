@@ -51,6 +51,7 @@ async def test_every_prompt_begins_with_the_one_before_it(
     assert max(marks) < 12_000 + 600, "a summary is asked for as soon as it is time"
 
 
+@pytest.mark.slow
 async def test_tools_and_files_leave_the_prefix_alone_and_instructions_break_it_once(
     sqlite_url: str, model: ModelServer
 ) -> None:

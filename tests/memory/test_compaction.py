@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from core.words import CUT_CAN_SEARCH, SUMMARISED, SUMMARISED_CAN_SEARCH
 from tests.fakes.model import Answer, Fault, ModelRequest, ModelServer, Reply
 from tests.memory import talk
@@ -34,6 +36,7 @@ def seen(request: ModelRequest) -> str:
     return str([message.get("content") for message in request.messages])
 
 
+@pytest.mark.slow
 async def test_the_person_is_told_once_and_nothing_is_deleted(
     database_url: str, model: ModelServer
 ) -> None:
@@ -106,6 +109,7 @@ async def test_questions_during_a_summary_cause_no_second_one(
     assert Records(sqlite_url).drift() == []
 
 
+@pytest.mark.slow
 async def test_a_summary_that_fails_harms_nothing(database_url: str, model: ModelServer) -> None:
     model.respond = unable
     async with desk(database_url, model, **MARKS) as ada:
@@ -122,6 +126,7 @@ async def test_a_summary_that_fails_harms_nothing(database_url: str, model: Mode
     assert Records(database_url).drift() == []
 
 
+@pytest.mark.slow
 async def test_a_cut_keeps_the_older_summary(sqlite_url: str, model: ModelServer) -> None:
     model.respond = lambda request: (
         "Of an old garden." if is_summary(request) else talk.respond(request)
@@ -194,6 +199,7 @@ async def is_pirate(ada: Desk, *, known: bool = True) -> None:
     assert seen(request).count(PIRATE) == int(known)
 
 
+@pytest.mark.slow
 async def test_instructions_survive_summaries_cuts_and_new_conversations(
     sqlite_url: str, model: ModelServer
 ) -> None:
@@ -221,6 +227,7 @@ async def test_instructions_survive_summaries_cuts_and_new_conversations(
         await is_pirate(ada, known=False)
 
 
+@pytest.mark.slow
 async def test_newer_instructions_take_the_place_of_older_ones(
     sqlite_url: str, model: ModelServer
 ) -> None:

@@ -141,6 +141,7 @@ async def visited(url: str, model: ModelServer, turns: int = 5) -> tuple[int, in
     return min(statements), min(read)
 
 
+@pytest.mark.slow
 async def test_a_turn_costs_the_same_after_a_hundred_thousand_messages(
     postgres_url: str, model: ModelServer
 ) -> None:

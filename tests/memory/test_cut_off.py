@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from core.adapter import ChangeKind
 from core.memory import estimate
 from core.messages import assistant
@@ -61,6 +63,7 @@ async def test_an_edit_is_paid_and_counts(database_url: str, model: ModelServer)
     assert amounts(records) == {"turns": 2, "usd": cut_off.charged + answered.charged}
 
 
+@pytest.mark.slow
 async def test_quick_edits_use_up_the_turns_and_not_the_budget(
     database_url: str, model: ModelServer
 ) -> None:

@@ -237,6 +237,7 @@ async def test_a_platform_that_hands_nothing_out_is_asked_again_later(
     assert stage.records.drift() == []
 
 
+@pytest.mark.slow
 async def test_the_cost_of_files_is_reserved_before_the_call(
     telegram: TelegramFiles, model: ModelServer
 ) -> None:

@@ -115,6 +115,7 @@ async def test_files_that_a_crash_left_are_found(here: Desk) -> None:
     assert await kept(here) == (1, 1)
 
 
+@pytest.mark.slow
 async def test_a_person_has_room_for_so_many_bytes(here: Desk, model: ModelServer) -> None:
     most = {"a.png": picture(1, 400_000)}
     await here.ask("What is this?", files=most)

@@ -1,5 +1,6 @@
 """An answer has a longest size, and a database that cannot keep up makes nobody pay twice."""
 
+import pytest
 from sqlalchemy import text
 
 from core import db, schema
@@ -20,6 +21,7 @@ SLOW = (
 )
 
 
+@pytest.mark.slow
 async def test_an_answer_ends_at_its_longest_with_a_note_and_is_paid(
     sqlite_url: str, model: ModelServer
 ) -> None:

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from core.settings import DEFAULT_PRICES
 from tests.fakes.model import Answer, ModelRequest, ModelServer, Reply
 from tests.memory import talk
@@ -65,6 +67,7 @@ async def test_instructions_that_follow_each_other_are_told_and_paid_once(
     assert uncovered(Records(database_url), model.requests) == []
 
 
+@pytest.mark.slow
 async def test_answers_written_side_by_side_are_part_of_the_next_reservation(
     database_url: str, model: ModelServer
 ) -> None:
@@ -80,6 +83,7 @@ async def test_answers_written_side_by_side_are_part_of_the_next_reservation(
     assert Records(database_url).drift() == []
 
 
+@pytest.mark.slow
 async def test_whatever_is_appended_is_covered(sqlite_url: str, model: ModelServer) -> None:
     def respond(request: ModelRequest) -> Reply:
         if request.text.startswith("Sum") and request.messages[-1]["role"] == "user":

@@ -75,6 +75,7 @@ def foreign(place: Place, text: str) -> list[str]:
     return [secret for other in others for secret in other.secrets if secret in text]
 
 
+@pytest.mark.slow
 async def test_asked_everywhere_each_place_knows_its_own_secrets_only(planted: Desk) -> None:
     for place in PLACES:
         requests = await planted.asking("What do you know?", **place.where)
@@ -86,6 +87,7 @@ async def test_asked_everywhere_each_place_knows_its_own_secrets_only(planted: D
         assert foreign(place, told(requests)) == []
 
 
+@pytest.mark.slow
 async def test_a_reply_leads_to_no_other_conversation(planted: Desk) -> None:
     """Whatever message a platform says that it answers, of the same chat or of another one."""
     posts = {address: post for post, (address, _) in planted.paper.posts.items()}.values()
@@ -95,6 +97,7 @@ async def test_a_reply_leads_to_no_other_conversation(planted: Desk) -> None:
             assert foreign(place, told(requests)) == []
 
 
+@pytest.mark.slow
 async def test_an_export_holds_nothing_that_others_said(planted: Desk) -> None:
     for place in PLACES[:2]:
         await planted.ask("/export", **place.where)
@@ -107,6 +110,7 @@ async def test_an_export_holds_nothing_that_others_said(planted: Desk) -> None:
         assert [secret for each in others for secret in each.secrets if secret in text] == []
 
 
+@pytest.mark.slow
 async def test_commands_show_nothing_of_another_place(planted: Desk) -> None:
     for place in PLACES:
         for command in ("/persona", "/usage", "/model", "/privacy", "/start", "/help"):
@@ -117,6 +121,7 @@ async def test_commands_show_nothing_of_another_place(planted: Desk) -> None:
     assert {*files} <= {"usage.png"}, "a picture of what each person has used"
 
 
+@pytest.mark.slow
 async def test_forgetting_in_one_chat_keeps_the_others(planted: Desk) -> None:
     first, *others = PLACES
     await planted.ask("/forget yes", **first.where)

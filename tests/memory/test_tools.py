@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from core.chat._attempt import ROUNDS
 from core.chat._calls import MOST_TOOL_CALLS
 from core.memory import IDS_PER_TURN
@@ -86,6 +88,7 @@ async def test_a_call_of_an_unknown_tool_spoils_nothing(
     assert Records(sqlite_url).drift() == []
 
 
+@pytest.mark.slow
 async def test_a_failure_is_told_to_the_model(sqlite_url: str, model: ModelServer) -> None:
     wrong = [
         ("calculate", {"expression": "1/0"}),
@@ -169,6 +172,7 @@ async def test_a_question_that_is_handed_on_counts_once(
     assert records.drift() == []
 
 
+@pytest.mark.slow
 async def test_a_quota_that_ends_between_two_calls_ends_the_answer_kindly(
     sqlite_url: str, model: ModelServer
 ) -> None:
@@ -205,6 +209,7 @@ async def test_stop_while_a_tool_was_asked_for_leaves_a_sound_memory(
     assert Records(sqlite_url).drift() == []
 
 
+@pytest.mark.slow
 async def test_of_very_many_calls_few_are_carried_out(sqlite_url: str, model: ModelServer) -> None:
     """Five rounds of them stay within what one turn may add to memory, and the next one begins."""
     model.respond = lambda request: Answer(

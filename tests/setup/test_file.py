@@ -15,6 +15,7 @@ from core.errors import SettingsError
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=40))
+@pytest.mark.slow
 def test_a_value_that_is_not_refused_reads_alike_in_every_program(
     tmp_path_factory: pytest.TempPathFactory, value: str
 ) -> None:

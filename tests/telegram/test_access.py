@@ -79,6 +79,7 @@ async def test_whoever_an_operator_lets_in_is_told(stage: TelegramStage) -> None
         assert await ask(stage, "say hello") == "hello"
 
 
+@pytest.mark.slow
 async def test_a_block_stops_the_answer_and_silences_the_person(
     stage: TelegramStage, model: ModelServer
 ) -> None:

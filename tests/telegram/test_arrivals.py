@@ -77,6 +77,7 @@ def words(model: ModelServer, number: int = -1) -> str:
 # Replies
 
 
+@pytest.mark.slow
 async def test_a_file_that_somebody_replies_to_goes_along(
     stage: TelegramStage, model: ModelServer, bob: User
 ) -> None:

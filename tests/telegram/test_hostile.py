@@ -77,6 +77,7 @@ async def answered(stage: TelegramStage, chat: Chat, who: User, word: str) -> No
     await stage.server.wait(lambda: word in [each.text for each in stage.server.answers(chat)])
 
 
+@pytest.mark.slow
 async def test_a_process_outlives_hostile_updates_and_starts_without_them(
     stage: TelegramStage, caplog: pytest.LogCaptureFixture
 ) -> None:

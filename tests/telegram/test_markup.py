@@ -267,6 +267,7 @@ PIECES = st.builds(lambda shape, words: shape.replace("%", " ".join(words)), SHA
 
 
 @given(st.lists(PIECES, max_size=12), st.sampled_from(["\n", "\n\n"]))
+@pytest.mark.slow
 def test_every_word_is_seen(pieces: list[str], between: str) -> None:
     markdown = between.join(pieces)
     seen = render(markdown)[0]

@@ -165,6 +165,7 @@ async def test_a_double_that_is_too_old_to_delete_is_emptied(
 # A call that always fails
 
 
+@pytest.mark.slow
 async def test_a_file_that_never_goes_through_holds_nothing_up_and_is_told(
     stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -186,6 +187,7 @@ async def test_a_file_that_never_goes_through_holds_nothing_up_and_is_told(
     ("method", "status"),
     [("sendMessage", 500), ("editMessageText", 502), ("editMessageText", 418)],
 )
+@pytest.mark.slow
 async def test_an_answer_that_alone_fails_is_given_up_and_told(
     stage: TelegramStage, model: ModelServer, method: str, status: int
 ) -> None:

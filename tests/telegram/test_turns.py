@@ -56,6 +56,7 @@ async def test_in_a_group_nobody_waits_for_somebody_else(
     assert "Ada: " in asked or "Bob: " in asked, "the model is told who speaks"
 
 
+@pytest.mark.slow
 async def test_a_noisy_neighbour_in_a_group_holds_up_nobody(
     stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -461,6 +462,7 @@ async def test_an_edit_while_it_is_answered_starts_again(
     assert stage.records.drift() == []
 
 
+@pytest.mark.slow
 async def test_a_reply_in_a_group_branches(stage: TelegramStage, model: ModelServer) -> None:
     server, group = stage.server, stage.group()
     async with stage.running():
@@ -510,6 +512,7 @@ async def test_unreadable_content_is_told_in_private_and_ignored_in_groups(
     assert model.requests == []
 
 
+@pytest.mark.slow
 async def test_a_group_that_becomes_a_supergroup_keeps_its_memory(
     stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -563,6 +566,7 @@ async def test_a_flood_limit_delays_an_answer_but_loses_nothing(
     assert server.violations == []
 
 
+@pytest.mark.slow
 async def test_an_answer_outlasts_any_number_of_faults_of_the_platform(
     stage: TelegramStage,
 ) -> None:
@@ -601,6 +605,7 @@ async def test_an_edit_while_the_first_text_is_on_its_way_holds_nobody_up(
     assert answer.buttons == ["Regenerate"]
 
 
+@pytest.mark.slow
 async def test_stop_between_two_starts_keeps_the_shown_text(
     stage: TelegramStage, model: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -619,6 +624,7 @@ async def test_stop_between_two_starts_keeps_the_shown_text(
     assert stage.records.drift() == []
 
 
+@pytest.mark.slow
 async def test_a_flood_limit_met_when_deleting_holds_the_chat(
     stage: TelegramStage, model: ModelServer
 ) -> None:
@@ -637,6 +643,7 @@ async def test_a_flood_limit_met_when_deleting_holds_the_chat(
     assert server.violations == []
 
 
+@pytest.mark.slow
 async def test_a_message_that_cannot_be_deleted_any_more_is_emptied(
     stage: TelegramStage, model: ModelServer
 ) -> None:

@@ -184,6 +184,7 @@ async def test_only_who_knows_the_secret_is_heard(
     assert server.token not in caplog.text
 
 
+@pytest.mark.slow
 async def test_the_messages_of_a_chat_keep_their_order(each: TelegramStage) -> None:
     texts = [f"question {number}" for number in range(12)]
     values = each.values(**hooked(free_port()), quota="", budget="")
@@ -275,6 +276,7 @@ async def test_a_kill_in_the_middle_loses_and_doubles_nothing(each: TelegramStag
 # Back and forth
 
 
+@pytest.mark.slow
 async def test_a_bot_changes_from_polls_to_a_webhook_and_back_and_loses_nothing(
     each: TelegramStage,
 ) -> None:

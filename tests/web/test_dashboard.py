@@ -22,6 +22,7 @@ def quick_stage(world: World, telegram_server: TelegramServer) -> TelegramStage:
     return TelegramStage(world, telegram_server)
 
 
+@pytest.mark.slow
 async def test_an_operator_signs_in_looks_and_leaves(stage: TelegramStage) -> None:
     async with dashboard(stage) as visitor:
         outside = await visitor.get()
@@ -48,6 +49,7 @@ async def test_an_operator_signs_in_looks_and_leaves(stage: TelegramStage) -> No
     assert stage.records.one(code) == 0, "a code that was delivered stands nowhere"
 
 
+@pytest.mark.slow
 async def test_a_failed_turn_is_replayed(stage: TelegramStage, model: ModelServer) -> None:
     async with dashboard(stage) as visitor:
         model.enqueue(Fault(403))
@@ -69,6 +71,7 @@ async def test_a_failed_turn_is_replayed(stage: TelegramStage, model: ModelServe
         assert "turns retry 2" in text_of(await visitor.get(f"{PATH}/deeds"))
 
 
+@pytest.mark.slow
 async def test_what_went_wrong_is_counted(stage: TelegramStage) -> None:
     async with dashboard(stage) as visitor:
         await visitor.sign_in()
@@ -135,6 +138,7 @@ async def test_nobody_can_tell_who_is_an_operator(quick_stage: TelegramStage) ->
         assert stolen.status_code == 403, "a code is for the browser that asked for it"
 
 
+@pytest.mark.slow
 async def test_nobody_floods_an_operator(quick_stage: TelegramStage) -> None:
     async with dashboard(quick_stage) as visitor:
         statuses = []

@@ -313,6 +313,7 @@ async def test_old_tables_are_told(stage: TelegramStage) -> None:
         await probe.until_told(told)
 
 
+@pytest.mark.slow
 async def test_many_who_ask_cost_the_database_little(stage: TelegramStage) -> None:
     port = free_port()
     async with stage.running(port=port), Probe.of(port) as probe:

@@ -123,6 +123,7 @@ async def test_every_page_fits_and_can_be_read(
             assert (await tab.ask(style) == "rgb(19, 22, 26)") is dark, "the style sheet is loaded"
 
 
+@pytest.mark.slow
 async def test_the_keyboard_reaches_everything_and_shows_where_it_is(url: str, tab: Tab) -> None:
     await tab.be(1280, 900, dark=False)
     async with showcase.shown(url) as home:
@@ -151,6 +152,7 @@ async def test_the_keyboard_reaches_everything_and_shows_where_it_is(url: str, t
         } <= {*seen}
 
 
+@pytest.mark.slow
 async def test_it_works_without_scripts(url: str, tab: Tab) -> None:
     await tab.be(360, 740, dark=False)
     await tab.call("Emulation.setScriptExecutionDisabled", value=True)

@@ -199,6 +199,7 @@ async def test_without_a_port_of_their_own_there_are_no_figures(
         assert await probe.status("/metrics") == 404
 
 
+@pytest.mark.slow
 async def test_health_alone_loads_no_library_for_figures() -> None:
     code = "import sys, bots.web; assert 'prometheus_client' not in sys.modules"
     began = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)

@@ -167,6 +167,7 @@ async def test_a_wrong_setting_is_named(stage: TelegramStage, name: str, value: 
     assert started.lines()[-1].startswith(f"{name}: ")
 
 
+@pytest.mark.slow
 async def test_a_bot_without_a_port_loads_no_server() -> None:
     code = (
         "import sys, bots.__main__, bots.composition, bots.telegram.adapter;"
