@@ -67,12 +67,16 @@ async def test_an_answer_that_is_not_shown_yet_replies_to_the_copy(
 ) -> None:
     server = stage.server
     model.enqueue(Answer("", pieces=["<think>Hm.", "</think>", "hello"]))
+    lease = "SELECT lease_until FROM turns"
     async with stage.running():
         with model.hold():
             original = await server.say(channel, stage.ada, f"A: {server.mention} hello")
             await model.seen(1)
+            before = stage.records.one(lease)
             copy = await copied(stage, channel, original)
             await moved(stage, copy)
+            # The worker hears of it when it renews its lease, at once.
+            await eventually(lambda: stage.records.one(lease) != before)
         await stage.records.idle(1)
     [answer] = server.answers(channel)
     assert (answer.content, answer.reference) == ("hello", copy.id)
