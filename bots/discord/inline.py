@@ -38,8 +38,8 @@ _SPECIAL = re.compile(
 _UNESCAPED = {"spoiler": "|", "strikethrough": "~"}
 """The signs that end a style, with the next one, even behind a backslash."""
 _START = re.compile(r"(?:\#{1,3}|-\#?|>(?:>>)?)(?=[ \t])|(?P<number>\d{1,9})(?=\.[ \t])")
-_SINGLE_BRACKETS = re.compile(r"(?:[^\[\]]|\[[^\[\]]*+\])*+")
-_SINGLE_PARENTHESES = re.compile(r"(?:[^()]|\([^()]*+\))*+")
+_SINGLE_BRACKETS = re.compile(r"(?>(?:[^\[\]]++|\[[^\[\]]*+\])*)")
+_SINGLE_PARENTHESES = re.compile(r"(?>(?:[^()]++|\([^()]*+\))*)")
 _AFTER_ADDRESS = re.compile(r"[.,:;\"'\])]*+(?:\s|\Z)")
 """A text behind an address of which the client takes nothing for a part of the address."""
 _CLOSING_UNDERSCORE = re.compile(r"(?<!\\)_(?![0-9A-Za-z_])")

@@ -31,7 +31,9 @@ LONGEST = 2000
 DEEPEST = 3
 """The deepest heading that Discord knows."""
 
-_LEAD = re.compile(r"(?P<quote>[ \t]*+(?:>[ \t]*+)*+)(?P<item>(?:[-*+]|\d{1,9}[.)])[ \t]++)?+")
+_LEAD = re.compile(
+    r"(?P<quote>[ \t]*+(?>(?:>[ \t]*+)*))(?>(?P<item>(?:[-*+]|\d{1,9}[.)])[ \t]++)?)"
+)
 """The marks of the quotes and of the list's item that a line begins."""
 _MARK = re.compile(r"[ \t]*+> ?+")
 """A mark of a quote, and the one space behind it that belongs to it."""

@@ -2,7 +2,7 @@
 
 import re
 
-_NAME = re.compile(r"__(?P<word>[A-Za-z][A-Za-z0-9]*+(?:_[A-Za-z0-9]++)*+)__(?!\w)")
+_NAME = re.compile(r"__(?P<word>[A-Za-z][A-Za-z0-9]*+(?>(?:_[A-Za-z0-9]++)*))__(?!\w)")
 _GOES_ON = re.compile(r"\.\w|[(\[/\\]|::|->")
 
 _WORDS = """

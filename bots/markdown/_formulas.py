@@ -17,8 +17,8 @@ LANGUAGE = "latex"
 
 _TOKEN = re.compile(
     rf"\\\\|{FORMULA}|\\[!-/:-@\[-`{{-~]|(?P<ticks>`+)"
-    r"|<(?P<tag>code|kbd|samp|tt|pre)>(?:[^<]|<(?!/?(?P=tag)>))*+</(?P=tag)>"
-    r"|\]\((?:[^()\s]|\([^()\s]*+\))*+|https?://[^\s<>]++"
+    r"|<(?P<tag>code|kbd|samp|tt|pre)>(?>(?:[^<]++|<(?!/?(?P=tag)>))*)</(?P=tag)>"
+    r"|\]\((?>(?:[^()\s]++|\([^()\s]*+\))*)|https?://[^\s<>]++"
 )
 _TICKS = re.compile("`+")
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~#&]")

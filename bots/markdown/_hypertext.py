@@ -11,7 +11,7 @@ from core.text import AHEAD, Fence, after, opens
 
 _NAMES = "article|center|details|div|h[1-6]|hr|li|ol|p|section|summary|ul"
 _FIRST = re.compile(
-    rf"[ \t]*+<(?P<shut>/?)(?P<name>{_NAMES})(?:\s[^<>\n]{{0,300}}+)?+/?>[ \t]*+", re.IGNORECASE
+    rf"[ \t]*+<(?P<shut>/?)(?P<name>{_NAMES})(?>(?:\s[^<>\n]{{0,300}}+)?)/?>[ \t]*+", re.IGNORECASE
 )
 _LAST = re.compile(rf"</(?P<name>{_NAMES})>[ \t]*+\Z", re.IGNORECASE)
 _MAY_HAVE = re.compile(rf"</?(?:{_NAMES})\b", re.IGNORECASE)

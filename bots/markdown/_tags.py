@@ -8,7 +8,7 @@ from bots.markdown._symbols import SCRIPTS
 
 _TAG = re.compile(
     r"<(?P<shut>/?)(?P<name>[A-Za-z][A-Za-z0-9-]{0,15}+)"
-    r"(?P<more>(?:\s++[A-Za-z][\w:-]*+(?:\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'|[^\s\"'<>=`]++))?+)*+)"
+    r"(?P<more>(?>(?:\s++[A-Za-z][\w:-]*+(?>(?:\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'|[^\s\"'<>=`]++))?))*))"
     r"\s*+/?>"
 )
 _ATTRIBUTE = re.compile(

@@ -32,7 +32,7 @@ DEPTH = 8
 _TOKEN = re.compile(r"\\(?:[A-Za-z]+|[\s\S])|\s+|[\s\S]")
 _LINES = re.compile(
     r"\s*\\begin\{(?P<name>aligned|align\*?|gathered|gather\*?|split|equation\*?|multline\*?)\}"
-    r"(?P<body>(?:[^\\]|\\(?!begin\{|end\{)[\s\S])*+)\\end\{(?P=name)\}(?P<after>[\s.,;]*+)"
+    r"(?P<body>(?>(?:[^\\]++|\\(?!begin\{|end\{)[\s\S])*))\\end\{(?P=name)\}(?P<after>[\s.,;]*+)"
 )
 _BREAK = re.compile(r"(\\[^\\])|\\\\\*?(?:\[[^\]\n]{0,12}\])?")
 _TEXT = frozenset(

@@ -18,7 +18,7 @@ ENTITIES = 100
 # Telegram finds deep links into itself and mentions by itself, wherever a text holds them, and a
 # command in every quotient such as `(a+b)/2`, but none of them in the address of a web page.
 _FOUND = re.compile(
-    r"(?P<page>https?://(?:[A-Za-z0-9-]{1,63}+\.)++[A-Za-z]{2,}(?::\d++)?/[\w./~%&=+@()-]*+)"
+    r"(?P<page>https?://(?>(?:[A-Za-z0-9-]{1,63}+\.)+)[A-Za-z]{2,}(?::\d++)?/[\w./~%&=+@()-]*+)"
     r"|(?:[tT][gG]|[tT][oO][nN](?:[sS][iI][tT][eE])?):(?=//)|@(?<!\w@)(?=\w)"
     r"|/(?<=[)\]}|\u0300-\u036f\u20d0-\u20ff′⁺⁻⁼⁾₊₋₌₎]/)(?=\w)"
 )

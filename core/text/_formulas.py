@@ -15,15 +15,15 @@ ENVIRONMENTS = (
 )
 _NAMED = (
     rf"\\begin\{{(?P<name>{ENVIRONMENTS})\}}"
-    r"(?:[^\\]|\\(?!(?:begin|end)\{(?P=name)\})[\s\S])*+\\end\{(?P=name)\}"
+    r"(?>(?:[^\\]++|\\(?!(?:begin|end)\{(?P=name)\})[\s\S])*)\\end\{(?P=name)\}"
 )
 FORMULA = (
-    r"(?P<double>\$\$(?:[^$\\]|\\[^()\[\]])++\$\$)"
-    r"|(?P<single>(?<![A-Za-z0-9$\\])\$(?:(?<![0-9] \$)|(?!\s))(?:[^$\\`\n]|\\[^()\[\]\n])++\$"
+    r"(?P<double>\$\$(?>(?:[^$\\]++|\\[^()\[\]])+)\$\$)"
+    r"|(?P<single>(?<![A-Za-z0-9$\\])\$(?:(?<![0-9] \$)|(?!\s))(?>(?:[^$\\`\n]++|\\[^()\[\]\n])+)\$"
     r"(?:(?![A-Za-z0-9_$])|(?=(?:th|st|nd|rd|s)\b)))"
     r"|(?P<script>\$[_^](?:\{[^{}$\n]{1,20}\}|[A-Za-z0-9])\$)"
-    r"|(?P<round>\\\((?:[^\\\n]|\n(?![ \t>]*+\n)|\\[^()])++\\\))"
-    r"|(?P<square>\\\[(?:[^\\]|\\[^\[\]])++\\\](?!\())"
+    r"|(?P<round>\\\((?>(?:[^\\\n]++|\n(?![ \t>]*+\n)|\\[^()])+)\\\))"
+    r"|(?P<square>\\\[(?>(?:[^\\]++|\\[^\[\]])+)\\\](?!\())"
     rf"|(?P<named>{_NAMED})"
 )
 """An expression for what looks like a formula; `formula` tells whether it is one."""
@@ -33,7 +33,7 @@ _FORMULA = re.compile(FORMULA)
 _MAY_BEGIN = re.compile(r"\$|\\[(\[]|\\begin\{")
 _BLOCK = re.compile(
     r"(?P<indent>[ \t>]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?)"
-    rf"(?P<formula>\$\$(?:[^$\\]|\\[^()\[\]])++\$\$|\\\[(?:[^\\]|\\[^\[\]])++\\\](?!\()|{_NAMED})"
+    rf"(?P<formula>\$\$(?>(?:[^$\\]++|\\[^()\[\]])+)\$\$|\\\[(?>(?:[^\\]++|\\[^\[\]])+)\\\](?!\()|{_NAMED})"
 )
 _SIZES = {"double": 2, "single": 1, "script": 1, "round": 2, "square": 2, "named": 0}
 _COMMAND = re.compile(r"\\[A-Za-z,;{}]")

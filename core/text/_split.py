@@ -12,7 +12,7 @@ from core.text._spans import Span, holds, marks_at, outermost
 
 Fits = Callable[[str], bool]
 
-_BLANK_LINES = re.compile(r"(?:[^\S\n]*+\n)*+")
+_BLANK_LINES = re.compile(r"(?>(?:[^\S\n]*+\n)*)")
 _HEADING = re.compile(r" {0,3}#{1,6}\s")
 _ITEM = re.compile(r"[ \t>]*+(?:[-*+]|\d{1,9}[.)])[ \t]")
 _QUOTE = re.compile(r"[ \t]*+>[ \t>]*+")

@@ -29,7 +29,7 @@ TOO_LARGE = "The result is too large to be written out."
 FUNCTIONS = "I know the functions sqrt, abs, round, min, max and factorial."
 
 SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})
-PERCENT = re.compile(r"(?<![\w.])(\d[\d_]*+(?:\.\d*+)?+)\s*+%(?=\s*(?:$|[-+]\s|[)*/,]|of\b))")
+PERCENT = re.compile(r"(?<![\w.])(\d[\d_]*+(?>(?:\.\d*+)?))\s*+%(?=\s*(?:$|[-+]\s|[)*/,]|of\b))")
 """A percentage: no number follows its sign, as one follows the sign of a remainder."""
 
 OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction | int]] = {
