@@ -6,7 +6,7 @@ import ipaddress
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,18 @@ RUN = str(os.getpid())
 
 SHARED = pytest.StashKey[Path]()
 """A folder that the processes of this run share."""
+
+
+def once(path: Path, make: Callable[[Path], None]) -> Path:
+    """Make a shared file or folder, unless another process of this run has made it."""
+    with path.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the other processes wait
+        if not path.exists():
+            made = path.with_suffix(".new")
+            make(made)
+            made.rename(path)
+    return path
+
 
 sys.addaudithook(stay_inside)
 share_compiled()
@@ -108,14 +120,8 @@ def postgres_template(postgres_server: URL, run: str) -> str:
 @pytest.fixture(scope="session")
 def sqlite_template(pytestconfig: pytest.Config) -> Path:
     """An SQLite database with the schema in it, made once in a test run."""
-    path = pytestconfig.stash[SHARED] / "template.db"
-    with path.with_suffix(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the other processes of the run wait
-        if not path.exists():
-            made = path.with_suffix(".new")
-            schema.upgrade(f"sqlite:///{made}")
-            made.rename(path)
-    return path
+    shared = pytestconfig.stash[SHARED]
+    return once(shared / "template.db", lambda path: schema.upgrade(f"sqlite:///{path}"))
 
 
 @pytest.fixture

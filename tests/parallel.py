@@ -22,6 +22,10 @@ _fork = get_context("fork")
 NUMBER = "PARLEY_TEST_PROCESS"
 """The environment variable with the number of this process of the tests, from 0."""
 
+LONG = {"install", "chaos"}
+"""The marks of the tests that take longest. They begin first: at the end, one of them would compute
+alone while the other cores have nothing to do."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for the number of processes."""
@@ -41,6 +45,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         raise pytest.UsageError(f"a module of tests starts threads when it is loaded: {names}")
     if reporter := session.config.pluginmanager.get_plugin("terminalreporter"):
         reporter.showfspath = False  # the tests that end do not belong to one file
+    session.items.sort(key=lambda item: not _is_long(item))
     processes = dict(_start(session, number))
     try:
         _Listener(session, processes, len(session.items)).listen()
@@ -50,9 +55,13 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return True
 
 
+def _is_long(item: pytest.Item) -> bool:
+    return any(marker.name in LONG for marker in item.iter_markers())
+
+
 def _start(session: pytest.Session, number: int) -> Iterator[tuple[Connection, "Process"]]:
     """Start processes; yield each with the connection on which it tells its news."""
-    shares = Shares(len(session.items), number)
+    shares = Shares(len(session.items), number, sum(map(_is_long, session.items)))
     for each in range(number):
         news, told = _fork.Pipe(duplex=False)
         process = _fork.Process(target=_work, args=(session, shares, each, told))
@@ -62,24 +71,30 @@ def _start(session: pytest.Session, number: int) -> Iterator[tuple[Connection, "
 
 
 class Shares:
-    """The tests that no process has taken yet: each has a share, tests that follow each other.
+    """The tests that no process has taken yet. The long ones, which come first, are for all.
 
-    So a process finds again what the tests before have loaded, and tests that wait run beside
-    others that compute.
+    Of the others, each process has a share: tests that follow each other. So it finds again what
+    the tests before have loaded, and tests that wait run beside others that compute.
     """
 
-    def __init__(self, tests: int, processes: int) -> None:
-        bounds = [tests * each // processes for each in range(processes + 1)]
+    def __init__(self, tests: int, processes: int, long: int = 0) -> None:
+        others = tests - long
+        bounds = [long + others * each // processes for each in range(processes + 1)]
         self._lock = _fork.Lock()
+        self._long: Any = _fork.RawArray("L", [0, long])
         self._firsts: Any = _fork.RawArray("L", bounds[:-1])
         self._ends: Any = _fork.RawArray("L", bounds[1:])
 
     def take(self, process: int) -> int | None:
-        """Return the first test of a share; if there is none, the last one of the largest share.
+        """Return a long test; if there is none, the first one of the share of a process.
 
-        Return None when all are taken.
+        If it has none left, return the last one of the largest share; None when all are taken.
         """
         with self._lock:
+            first, end = self._long
+            if first < end:
+                self._long[0] += 1
+                return int(first)
             left = [end - first for first, end in zip(self._firsts, self._ends, strict=True)]
             if left[process]:
                 self._firsts[process] += 1

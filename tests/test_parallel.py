@@ -111,10 +111,12 @@ def test_threads_of_a_module_are_refused(tmp_path: Path) -> None:
     assert "starts threads when it is loaded: MainThread, idle" in told
 
 
+@pytest.mark.parametrize("long", [0, 4])
 @pytest.mark.parametrize("processes", [1, 3, 10])
-def test_each_test_is_taken_once(processes: int) -> None:
-    shares = Shares(25, processes)
+def test_each_test_is_taken_once_and_the_long_ones_first(processes: int, long: int) -> None:
+    shares = Shares(25, processes, long)
     taken: list[int] = []
     while (index := shares.take(0 if len(taken) % 3 else processes - 1)) is not None:
         taken.append(index)
     assert Counter(taken) == Counter(range(25))
+    assert taken[:long] == [*range(long)]

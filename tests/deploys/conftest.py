@@ -3,15 +3,18 @@
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
 import pytest
 
-from tests.conftest import SHARED
+from tests.bot import ROOT
+from tests.conftest import SHARED, once
 from tests.deploys.dockerfile import Image, Stage, readable, stages
 
 
@@ -29,15 +32,37 @@ def tools() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def image(tools: Path, run: str, pytestconfig: pytest.Config) -> Iterator[Image]:
+def shell(pytestconfig: pytest.Config) -> Mapping[str, str]:
+    """The variables of a shell in which pip finds what this run has got from the index once.
+
+    Each pip would look at all releases of all libraries again.
+    """
+    kept = ("SSL_CERT_FILE", "HOME")
+    wheels = once(pytestconfig.stash[SHARED] / "wheels", _download)
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        **{"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)},
+    }
+
+
+def _download(folder: Path) -> None:
+    """Download the wheels of the pinned libraries, and of what builds ours."""
+    builds = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    pip = [sys.executable, "-m", "pip", "--quiet", "download", "--dest", str(folder)]
+    for what in (["--no-deps", "--requirement", str(ROOT / "requirements.txt")], builds):
+        subprocess.run([*pip, *what], check=True)  # noqa: S603 - our own pins
+
+
+@pytest.fixture(scope="session")
+def image(
+    tools: Path, shell: Mapping[str, str], run: str, pytestconfig: pytest.Config
+) -> Iterator[Image]:
     """The image: a folder in which all stages of the Dockerfile are carried out, once in a run.
 
     Every user may look into it, as not into pytest's own folders.
     """
-    kept = ("SSL_CERT_FILE", "PIP_CERT", "PIP_FIND_LINKS", "HOME")
-    variables = {name: os.environ[name] for name in kept if name in os.environ}
     folder = Path(gettempdir(), f"parley-image-{run}")
-    image = Image(folder, {**variables, "PATH": f"{tools}:/usr/bin:/bin"})
+    image = Image(folder, {**shell, "PATH": f"{tools}:/usr/bin:/bin"})
     made = pytestconfig.stash[SHARED] / "image.made"
     with made.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the other processes of the run wait

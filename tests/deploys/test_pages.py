@@ -1,10 +1,9 @@
 """The commands of `docs/deploy.md`, as somebody types them who follows the page."""
 
-import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,12 +54,8 @@ def tree() -> Iterator[Path]:
         yield folder
 
 
-def environment() -> dict[str, str]:
-    """Return the variables of a person's shell; no virtual environment is active in it."""
-    kept = ("SSL_CERT_FILE", "PIP_CERT", "PIP_FIND_LINKS", "HOME")
-    python = Path(sys.executable).resolve().parent
-    variables = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**variables, "PATH": f"{python}:/usr/bin:/bin"}
+PATH = f"{Path(sys.executable).resolve().parent}:/usr/bin:/bin"
+"""The folders of the programs of a person's shell, in which no virtual environment is active."""
 
 
 async def test_the_example_of_settings_with_a_password_is_what_compose_reads(
@@ -68,7 +63,7 @@ async def test_the_example_of_settings_with_a_password_is_what_compose_reads(
 ) -> None:
     shutil.copy(ROOT / ".env.example", tmp_path)
     [setup] = commands(DOCKER)
-    await Place(tmp_path / "log", tmp_path, environment()).type_in(*setup)
+    await Place(tmp_path / "log", tmp_path, {"PATH": PATH}).type_in(*setup)
     password = dotenv_values(tmp_path / ".env")["POSTGRES_PASSWORD"] or ""
     assert re.fullmatch(r"[a-z0-9]{32}", password)
 
@@ -76,9 +71,13 @@ async def test_the_example_of_settings_with_a_password_is_what_compose_reads(
 @pytest.mark.install
 @pytest.mark.timeout(900)
 async def test_who_follows_the_page_on_a_laptop_and_on_a_server_gets_answers(
-    tree: Path, model: ModelServer, telegram_server: TelegramServer, tmp_path: Path
+    tree: Path,
+    shell: Mapping[str, str],
+    model: ModelServer,
+    telegram_server: TelegramServer,
+    tmp_path: Path,
 ) -> None:
-    place = Place(tmp_path / "log", tree, environment())
+    place = Place(tmp_path / "log", tree, {**shell, "PATH": PATH})
     stage = TelegramStage(World(model, f"sqlite:///{tree}/parley.db", tmp_path), telegram_server)
     values = stage.values()
     del values["database_url"]  # the page leaves it as it is
