@@ -25,6 +25,8 @@ NUMBER = "PARLEY_TEST_PROCESS"
 LONG = {"install", "chaos"}
 """The marks of the tests that take longest. They begin first: at the end, one of them would compute
 alone while the other cores have nothing to do."""
+LONG_AT_ONCE = 2
+"""The long tests that run at a time: more of them would take the time from each other."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,7 +73,7 @@ def _start(session: pytest.Session, number: int) -> Iterator[tuple[Connection, "
 
 
 class Shares:
-    """The tests that no process has taken yet. The long ones, which come first, are for all.
+    """The tests that no process has taken yet. The long ones come first, for some processes.
 
     Of the others, each process has a share: tests that follow each other. So it finds again what
     the tests before have loaded, and tests that wait run beside others that compute.
@@ -86,13 +88,13 @@ class Shares:
         self._ends: Any = _fork.RawArray("L", bounds[1:])
 
     def take(self, process: int) -> int | None:
-        """Return a long test; if there is none, the first one of the share of a process.
+        """Return a long test, if the process takes those, else the first one of its share.
 
         If it has none left, return the last one of the largest share; None when all are taken.
         """
         with self._lock:
             first, end = self._long
-            if first < end:
+            if first < end and process < LONG_AT_ONCE:
                 self._long[0] += 1
                 return int(first)
             left = [end - first for first, end in zip(self._firsts, self._ends, strict=True)]

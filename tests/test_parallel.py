@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -115,8 +116,9 @@ def test_threads_of_a_module_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("processes", [1, 3, 10])
 def test_each_test_is_taken_once_and_the_long_ones_first(processes: int, long: int) -> None:
     shares = Shares(25, processes, long)
-    taken: list[int] = []
-    while (index := shares.take(0 if len(taken) % 3 else processes - 1)) is not None:
-        taken.append(index)
-    assert Counter(taken) == Counter(range(25))
-    assert taken[:long] == [*range(long)]
+    taken: list[tuple[int, int]] = []
+    turn = cycle([processes - 1, 0, 0])
+    while (index := shares.take(process := next(turn))) is not None:
+        taken.append((process, index))
+    assert Counter(index for _, index in taken) == Counter(range(25))
+    assert [index for process, index in taken if process == 0][:long] == [*range(long)]
