@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event, insert, select, text, update
+from sqlalchemy import DateTime, bindparam, event, insert, select, text, update
 
 from core import bookkeeping, fleet, inbox, memory, models, posts, quota
 from core.adapter import Address
@@ -316,14 +316,16 @@ PLANS = {
 @pytest.mark.parametrize("what", PLANS)
 async def test_an_index_finds(sessions: Sessions, what: str) -> None:
     """The planner would read a whole table here only if no index served."""
-    values = {"now": NOW} if ":now" in PLANS[what] else {}
+    values = [bindparam("now", NOW, DateTime)] if ":now" in PLANS[what] else []
     async with rows.begin(sessions) as session:
         if session.dialect == "sqlite":
-            plan = await session.execute(text(f"EXPLAIN QUERY PLAN {PLANS[what]}"), values)
+            plan = await session.execute(
+                text(f"EXPLAIN QUERY PLAN {PLANS[what]}").bindparams(*values)
+            )
             told = [str(row.detail) for row in plan]
             assert all("USING" in each for each in told), told
             assert not any("TEMP B-TREE" in each for each in told)
         else:
             await session.execute(text("SET LOCAL enable_seqscan = off"))
-            plan = await session.execute(text(f"EXPLAIN {PLANS[what]}"), values)
+            plan = await session.execute(text(f"EXPLAIN {PLANS[what]}").bindparams(*values))
             assert "Seq Scan" not in "\n".join(plan.scalars())
