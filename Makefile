@@ -125,7 +125,7 @@ clean: ## Remove everything that was made, except data and settings
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.txt requirements-dev.txt
-	@test -n '$(PYTHON)' || { echo 'Parley needs Python 3.11 or later.' >&2; exit 1; }
+	@test -n '$(PYTHON)' || { echo 'Parley needs Python 3.11 or later with venv (Debian: apt install python3-venv).' >&2; exit 1; }
 	@test -x $(BIN)/python || { echo 'Setting up .venv (once, about a minute) ...' >&2; $(PYTHON) -m venv .venv; }
 	@# The pip that comes with Python 3.11 looks at each wheel of each project for half a minute.
 	@$(BIN)/python -m pip install --quiet 'pip>=26,<27'

@@ -31,6 +31,9 @@ SEVERAL = "Several processes with PostgreSQL"
 
 NOTES = ("Not run by the tests: ", "Run by tests/")
 
+PATH = f"{Path(sys.executable).resolve().parent}:/usr/bin:/bin"
+"""The folders of the programs of a person's shell, in which no virtual environment is active."""
+
 
 def test_each_command_is_run_here_or_tells_why_not() -> None:
     found = blocks()
@@ -52,10 +55,6 @@ def tree() -> Iterator[Path]:
                 (folder / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, folder / path.relative_to(ROOT))
         yield folder
-
-
-PATH = f"{Path(sys.executable).resolve().parent}:/usr/bin:/bin"
-"""The folders of the programs of a person's shell, in which no virtual environment is active."""
 
 
 async def test_the_example_of_settings_with_a_password_is_what_compose_reads(
